@@ -1,0 +1,5 @@
+"""``python -m mpcheck``."""
+
+from mpcheck.cli import entry
+
+entry()

@@ -1,0 +1,136 @@
+"""A MACE architecture as a YAML document, and the model built from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from ase.data import atomic_numbers, chemical_symbols
+from pydantic import Field, field_validator, model_validator
+
+from mpcheck._errors import InputError
+from mpcheck._yaml import Strict
+from mpcheck.adapters.upstream import default_dtype, mace, o3, quiet
+
+GATES = {"silu": torch.nn.functional.silu, "tanh": torch.tanh, "abs": torch.abs, "none": None}
+
+
+class Architecture(Strict):
+    """Constructor arguments of upstream's models, by upstream's names; energies in eV, lengths in Å.
+
+    ``weights_seed`` draws the weights of a recipe; a model with trained weights leaves it out.
+    """
+
+    schema_version: Literal[1]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    model: Literal["MACE", "ScaleShiftMACE"] = "ScaleShiftMACE"
+    elements: Annotated[list[str], Field(min_length=1)]
+    atomic_energies: dict[str, float]
+    r_max: Annotated[float, Field(gt=0, le=30)]
+    num_bessel: Annotated[int, Field(ge=1, le=256)] = 8
+    num_polynomial_cutoff: Annotated[int, Field(ge=1, le=64)] = 5
+    max_ell: Annotated[int, Field(ge=0, le=6)] = 3
+    hidden_irreps: str
+    MLP_irreps: str = "16x0e"
+    correlation: Annotated[int, Field(ge=1, le=4)] = 3
+    num_interactions: Annotated[int, Field(ge=1, le=6)] = 2
+    interaction_cls: str = "RealAgnosticResidualInteractionBlock"
+    interaction_cls_first: str = "RealAgnosticResidualInteractionBlock"
+    radial_type: Literal["bessel", "gaussian", "chebyshev"] = "bessel"
+    radial_MLP: list[Annotated[int, Field(ge=1)]] = [64, 64, 64]
+    distance_transform: Literal["None", "Agnesi", "Soft"] = "None"
+    gate: Literal["silu", "tanh", "abs", "none"] = "silu"
+    avg_num_neighbors: Annotated[float, Field(gt=0)]
+    atomic_inter_scale: float = 1.0
+    atomic_inter_shift: float = 0.0
+    pair_repulsion: bool = False
+    use_agnostic_product: bool = False
+    use_last_readout_only: bool = False
+    apply_cutoff: bool = True
+    heads: list[str] | None = None
+    weights_seed: int | None = None
+
+    @field_validator("elements")
+    @classmethod
+    def _known_elements(cls, value: list[str]) -> list[str]:
+        unknown = [s for s in value if s not in chemical_symbols[1:]]
+        if unknown or len(set(value)) != len(value):
+            raise ValueError(f"elements must be distinct chemical symbols, found {unknown or value}")
+        return sorted(value, key=lambda s: atomic_numbers[s])
+
+    @field_validator("hidden_irreps", "MLP_irreps")
+    @classmethod
+    def _irreps(cls, value: str) -> str:
+        try:
+            irreps = o3.Irreps(value)
+        except Exception as error:
+            raise ValueError(f"{value!r} is not an irreps string such as 16x0e + 16x1o") from error
+        if irreps.count(o3.Irrep(0, 1)) == 0:
+            raise ValueError(f"{value!r} has no scalars (0e)")
+        return value
+
+    @field_validator("interaction_cls", "interaction_cls_first")
+    @classmethod
+    def _interaction(cls, value: str) -> str:
+        if value not in mace.modules.interaction_classes:
+            raise ValueError(f"unknown interaction; upstream has {', '.join(sorted(mace.modules.interaction_classes))}")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Architecture:
+        missing = [s for s in self.elements if s not in self.atomic_energies]
+        extra = [s for s in self.atomic_energies if s not in self.elements]
+        if missing or extra:
+            raise ValueError(f"atomic_energies must name the model's elements: missing {missing}, extra {extra}")
+        return self
+
+    def canonical(self) -> str:
+        """The architecture as canonical JSON, for content hashes."""
+        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+
+
+def build_model(arch: Architecture) -> torch.nn.Module:
+    """The e3nn model of an architecture, in float64 on the CPU, with weights drawn from ``weights_seed`` (0 if none).
+
+    Built under a float64 default dtype, because Clebsch-Gordan tables made under float32 keep its rounding.
+
+    Raises:
+        InputError: upstream's constructor refuses the combination.
+    """
+    numbers = [atomic_numbers[s] for s in arch.elements]
+    arguments = dict(
+        r_max=arch.r_max,
+        num_bessel=arch.num_bessel,
+        num_polynomial_cutoff=arch.num_polynomial_cutoff,
+        max_ell=arch.max_ell,
+        interaction_cls=mace.modules.interaction_classes[arch.interaction_cls],
+        interaction_cls_first=mace.modules.interaction_classes[arch.interaction_cls_first],
+        num_interactions=arch.num_interactions,
+        num_elements=len(numbers),
+        hidden_irreps=o3.Irreps(arch.hidden_irreps),
+        MLP_irreps=o3.Irreps(arch.MLP_irreps),
+        atomic_energies=np.array([arch.atomic_energies[s] for s in arch.elements]),
+        avg_num_neighbors=arch.avg_num_neighbors,
+        atomic_numbers=numbers,
+        correlation=arch.correlation,
+        gate=GATES[arch.gate],
+        pair_repulsion=arch.pair_repulsion,
+        distance_transform=arch.distance_transform,
+        radial_type=arch.radial_type,
+        radial_MLP=list(arch.radial_MLP),
+        use_agnostic_product=arch.use_agnostic_product,
+        use_last_readout_only=arch.use_last_readout_only,
+        apply_cutoff=arch.apply_cutoff,
+        heads=arch.heads,
+    )
+    if arch.model == "ScaleShiftMACE":
+        arguments.update(atomic_inter_scale=arch.atomic_inter_scale, atomic_inter_shift=arch.atomic_inter_shift)
+    with torch.random.fork_rng(devices=[]), default_dtype(torch.float64), quiet():
+        torch.manual_seed(arch.weights_seed or 0)
+        try:
+            model: torch.nn.Module = getattr(mace.modules, arch.model)(**arguments)
+        except Exception as error:  # upstream asserts, or fails deep inside e3nn, on combinations it does not support
+            raise InputError(f"architecture {arch.name}: upstream cannot build it: {type(error).__name__}: {error}") from error
+    return model.eval()

@@ -1,0 +1,101 @@
+"""What a backend is, and the registry of those that are installed.
+
+Third parties register theirs by an entry point in the group ``mpcheck.backends`` that names a :class:`Backend`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+
+from mpcheck._errors import InputError
+from mpcheck.adapters.blocks import Block
+from mpcheck.formats import Format
+
+
+class BackendModel(Protocol):
+    """One model as one backend computes it, on one device; built once per process in float64.
+
+    Blocks are called with e3nn's argument names and layout and answer in e3nn's layout; the backend converts explicitly
+    and differentiably, so that one reference judges all backends.
+    """
+
+    name: str
+    device: torch.device
+
+    def unsupported(self, block: Block, fmt: Format) -> str | None:
+        """Why this block cannot run in this format here; None where it can."""
+
+    def prepared(self, block: Block, fmt: Format) -> contextlib.AbstractContextManager[None]:
+        """The block's parameters, buffers and inner arithmetic in the format, from the float64 state, and back."""
+
+    def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
+        """Run the block; arguments and result in e3nn's names and layout."""
+
+    def module(self, block: Block) -> torch.nn.Module | None:
+        """The module whose parameters the block uses."""
+
+    def parameters(self, block: Block) -> dict[str, torch.nn.Parameter]:
+        """Trainable parameters of the block under this backend's names."""
+
+    def reference_gradients(self, block: Block, gradients: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Parameter gradients in the e3nn block's names, shapes and parametrisation, by an exact linear map."""
+
+    def rearranged(self, block: Block) -> bool:
+        """Whether the block's matrix products are arranged otherwise than in the e3nn reference."""
+
+    def note(self, block: Block, fmt: Format) -> str:
+        """What a reader must know of how the block runs here (implementation, inner arithmetic); may be empty."""
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """A way to compute a MACE model."""
+
+    name: str
+
+    def unavailable(self, device: str) -> str | None:
+        """Why this backend cannot be used on a device; None where it can."""
+
+    def build(self, model: torch.nn.Module, device: torch.device) -> BackendModel:
+        """The backend's twin of a float64 e3nn model.
+
+        Raises:
+            NotImplementedError: upstream cannot convert this architecture; the message says why.
+        """
+
+
+@cache
+def backends() -> dict[str, Backend]:
+    """Installed backends by name, the built-in ones first.
+
+    Raises:
+        InputError: an entry point that cannot be imported or is no backend.
+    """
+    found: dict[str, Backend] = {}
+    for point in sorted(entry_points(group="mpcheck.backends"), key=lambda p: (not p.value.startswith("mpcheck."), p.name)):
+        try:
+            backend = point.load()
+        except Exception as error:
+            raise InputError(f"backend {point.name} ({point.value}) cannot be imported: {error}; uninstall or mend its package") from error
+        if not isinstance(backend, Backend):
+            raise InputError(f"backend {point.name} ({point.value}) does not implement mpcheck.adapters.backends.Backend")
+        found[point.name] = backend
+    return found
+
+
+def get_backend(name: str) -> Backend:
+    """A backend by name.
+
+    Raises:
+        InputError: unknown name; lists the known ones.
+    """
+    known = backends()
+    if name not in known:
+        raise InputError(f"unknown backend {name!r}; choose from {', '.join(known)}")
+    return known[name]

@@ -1,0 +1,148 @@
+"""Find the blocks of a MACE model: leaves, composites, and the steps that are not modules upstream."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from mpcheck.adapters.slots import PLAIN, Slot, input_slots, output_slots
+from mpcheck.adapters.upstream import SymmetricContraction, mace, o3
+
+Kind = Literal["leaf", "composite", "step"]
+
+ROLES = {
+    "Linear": "linear",
+    "FullyConnectedTensorProduct": "fully connected tensor product",
+    "TensorProduct": "channel-wise tensor product",
+    "FullyConnectedNet": "radial MLP",
+    "RadialMLP": "radial MLP",
+    "SymmetricContraction": "symmetric contraction",
+    "SphericalHarmonics": "spherical harmonics",
+    "BesselBasis": "radial basis",
+    "GaussianBasis": "radial basis",
+    "ChebychevBasis": "radial basis",
+    "PolynomialCutoff": "cut-off envelope",
+    "AgnesiTransform": "distance transform",
+    "SoftTransform": "distance transform",
+    "ZBLBasis": "pair repulsion",
+    "Activation": "activation",
+    "Gate": "gate",
+    "AtomicEnergiesBlock": "atomic energies",
+    "ScaleShiftBlock": "scale and shift",
+    "reshape_irreps": "reshape to channels",
+    "RadialEmbeddingBlock": "radial embedding",
+    "EquivariantProductBasisBlock": "product basis",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of a model.
+
+    Attributes:
+        name: dotted path of the module, or ``PATH.scatter``, ``PATH.conv``, ``edge_vectors``, ``energy_sum`` of a step;
+            ``NAME@2`` is the second call of a block that runs more than once.
+        kind: leaf, composite or step.
+        role: what it does, in the field's words.
+        class_name: upstream's class or function.
+        inputs, outputs: slots by argument name; those not listed are plain.
+        parameters: number of trainable parameters.
+    """
+
+    name: str
+    kind: Kind
+    role: str
+    class_name: str
+    inputs: dict[str, Slot]
+    outputs: dict[str, Slot]
+    parameters: int
+
+    @property
+    def module_path(self) -> str:
+        """The module whose parameters the block uses."""
+        return self.name.partition("@")[0]
+
+    def input_slot(self, name: str) -> Slot:
+        """Slot of an input."""
+        return self.inputs.get(name, PLAIN)
+
+    def output_slot(self, name: str) -> Slot:
+        """Slot of an output."""
+        return self.outputs.get(name, PLAIN)
+
+
+def _is_leaf(module: torch.nn.Module) -> bool:
+    """Upstream libraries' own modules are leaves, and so is a mace module that calls no other module."""
+    package = type(module).__module__.partition(".")[0]
+    if isinstance(module, (torch.nn.ModuleList, torch.nn.ModuleDict)):
+        return False
+    if isinstance(module, (SymmetricContraction, torch.nn.Sequential)) or package != "mace":
+        return True
+    return next(module.children(), None) is None
+
+
+def leaf_modules(module: torch.nn.Module, prefix: str = "") -> Iterator[tuple[str, torch.nn.Module]]:
+    """Every leaf block below a module, in the model's order; fx graphs and scripted helpers stay inside their leaf."""
+    for name, child in module.named_children():
+        path = f"{prefix}{name}"
+        if _is_leaf(child):
+            yield path, child
+        else:
+            yield from leaf_modules(child, f"{path}.")
+
+
+def composite_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Module]]:
+    """Modules of mace that call two leaves or more; wrappers of a single leaf add nothing to it."""
+    for name, module in model.named_modules():
+        container = isinstance(module, (torch.nn.ModuleList, torch.nn.ModuleDict))
+        if name and not container and not _is_leaf(module) and not _inside_leaf(model, name):
+            if len(list(leaf_modules(module))) >= 2:
+                yield name, module
+
+
+def _inside_leaf(model: torch.nn.Module, name: str) -> bool:
+    parts = name.split(".")
+    return any(_is_leaf(model.get_submodule(".".join(parts[:i]))) for i in range(1, len(parts)))
+
+
+def describe(name: str, module: torch.nn.Module, kind: Kind) -> Block:
+    """The Block of a module."""
+    class_name = type(module).__name__
+    role = ROLES.get(class_name)
+    if role is None:
+        if isinstance(module, mace.modules.blocks.InteractionBlock):
+            role = "interaction"
+        elif "Readout" in class_name:
+            role = "read-out"
+        else:
+            role = class_name
+    parameters = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return Block(name, kind, role, class_name, input_slots(module), output_slots(module), parameters)
+
+
+def module_blocks(model: torch.nn.Module) -> list[Block]:
+    """Leaves and composites, each composite after its leaves."""
+    leaves = [describe(name, module, "leaf") for name, module in leaf_modules(model)]
+    composites = {name: describe(name, module, "composite") for name, module in composite_modules(model)}
+    ordered: list[Block] = []
+    for index, leaf in enumerate(leaves):
+        ordered.append(leaf)
+        following = leaves[index + 1].name if index + 1 < len(leaves) else ""
+        inner_first = sorted(composites, key=lambda n: -n.count("."))
+        ordered += [composites.pop(c) for c in inner_first if leaf.name.startswith(f"{c}.") and not following.startswith(f"{c}.")]
+    return ordered
+
+
+def argument_names(module: torch.nn.Module) -> list[str]:
+    """Names of a module's forward arguments."""
+    return list(inspect.signature(module.forward).parameters)
+
+
+def message_slot(interaction: torch.nn.Module) -> Slot:
+    """Slot of the message that an interaction scatters: the output of its tensor product."""
+    conv = getattr(interaction, "conv_tp", None)
+    return Slot(str(conv.irreps_out), "flat") if isinstance(conv, o3.TensorProduct) else PLAIN

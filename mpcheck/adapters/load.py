@@ -1,0 +1,248 @@
+"""From what a user types to a float64 e3nn model with a digest of its content."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from mpcheck._errors import InputError
+from mpcheck._io import digest, sha256_file
+from mpcheck._yaml import load_yaml, parse_yaml, validate
+from mpcheck.adapters.architecture import Architecture, build_model
+from mpcheck.adapters.graph import model_elements
+from mpcheck.adapters.upstream import environment_restored, mace, quiet
+
+_DATA = resources.files("mpcheck") / "data" / "models"
+FOUNDATION = ("mace_mp", "mace_off")
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in float64 on the CPU.
+
+    Attributes:
+        name: what the user typed.
+        module: upstream's e3nn model.
+        source: where the weights came from: file and sha256, recipe and seed.
+        stored_dtype: dtype of the parameters as they were stored, before the cast to float64.
+    """
+
+    name: str
+    module: torch.nn.Module
+    source: dict[str, str] = field(default_factory=dict)
+    stored_dtype: str = "float64"
+
+    @property
+    def elements(self) -> list[str]:
+        """Chemical symbols in one-hot order."""
+        return model_elements(self.module)
+
+    @property
+    def r_max(self) -> float:
+        """Cut-off in Å."""
+        return float(self.module.r_max)  # type: ignore[arg-type]
+
+    @property
+    def heads(self) -> list[str]:
+        """Names of the model's heads."""
+        return list(getattr(self.module, "heads", None) or ["Default"])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the class tree and every parameter and buffer: equal content, equal digest."""
+        parts: list[str | bytes] = []
+        for name, module in self.module.named_modules():
+            parts.append(f"{name}:{type(module).__module__}.{type(module).__qualname__}")
+            for attribute in ("irreps_in", "irreps_out", "irreps_in1", "irreps_in2", "avg_num_neighbors", "correlation"):
+                if hasattr(module, attribute):
+                    parts.append(f"{attribute}={getattr(module, attribute)}")
+        for name, tensor in sorted(self.module.state_dict().items()):
+            parts += [name, str(tensor.dtype), str(tuple(tensor.shape)), np.ascontiguousarray(tensor.numpy()).tobytes()]
+        return digest(*parts)
+
+
+def load_model(spec: str) -> LoadedModel:
+    """Load what a user named.
+
+    ``builtin:hco`` · ``recipe:canonical[:ELEMENTS]`` · ``recipe:odd`` · ``FILE.yaml`` (an architecture; trained weights in
+    a ``FILE.safetensors`` or ``FILE.pt`` state dict beside it, or ``FILE.yaml+WEIGHTS``) · ``FILE.model`` (a pickled model,
+    loaded because the user named it) · ``mace_mp:NAME`` · ``mace_off:NAME``.
+
+    Raises:
+        InputError: unknown name, missing, truncated or foreign file, weights that do not fit, no network.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "builtin":
+        return _load_builtin(spec, rest)
+    if kind == "recipe":
+        return _load_recipe(spec, rest)
+    if kind in FOUNDATION and rest:
+        return _load_foundation(spec, kind, rest)
+    yaml_text, plus, weights = spec.partition("+")
+    if yaml_text.endswith((".yaml", ".yml")):
+        return _load_architecture(spec, Path(yaml_text), Path(weights) if plus else None)
+    path = Path(spec)
+    if not path.is_file():
+        raise InputError(
+            f"model {spec} does not exist; give a .model file, an architecture .yaml, builtin:hco, "
+            "recipe:canonical, recipe:odd, mace_mp:NAME or mace_off:NAME"
+        )
+    if path.suffix == ".safetensors":
+        raise InputError(f"model {spec} holds weights only; name its architecture: ARCHITECTURE.yaml+{spec}")
+    return _load_pickle(spec, path)
+
+
+def _named_resource(spec: str, name: str, suffix: str, kind: str) -> Path:
+    known = sorted(p.name.removesuffix(suffix) for p in _DATA.iterdir() if p.name.endswith(suffix) and kind in p.name)
+    entry = _DATA / f"{name}{suffix}"
+    if not name or not entry.is_file():
+        raise InputError(f"model {spec}: no such model; there are {', '.join(k.replace('recipe-', 'recipe:') for k in known)}")
+    return Path(str(entry))
+
+
+def _load_builtin(spec: str, name: str) -> LoadedModel:
+    path = _DATA / f"{name}.safetensors"
+    if not name or "/" in name or not path.is_file():
+        raise InputError(f"model {spec}: no such built-in model; there is builtin:hco")
+    return _load_architecture(spec, Path(str(_DATA / f"{name}.yaml")), Path(str(path)))
+
+
+def _load_recipe(spec: str, rest: str) -> LoadedModel:
+    name, _, elements = rest.partition(":")
+    path = _DATA / f"recipe-{name}.yaml"
+    if not name or "/" in name or not path.is_file():
+        raise InputError(f"model {spec}: no such recipe; there are recipe:canonical and recipe:odd, or give an architecture .yaml")
+    arch = load_yaml(Architecture, Path(str(path)), "recipe")
+    if elements:
+        chosen = elements.split("-")
+        data = {**arch.model_dump(), "elements": chosen, "atomic_energies": {s: -13.6 * (i + 1) for i, s in enumerate(chosen)}}
+        arch = validate(Architecture, data, f"model {spec}")
+    return LoadedModel(spec, build_model(arch), {"recipe": name, "seed": str(arch.weights_seed or 0)})
+
+
+def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedModel:
+    arch = load_yaml(Architecture, path, "architecture")
+    if weights is None:
+        beside = [path.with_suffix(s) for s in (".safetensors", ".pt", ".pth") if path.with_suffix(s).is_file()]
+        weights = beside[0] if beside else None
+    model = build_model(arch)
+    if weights is None:
+        return LoadedModel(spec, model, {"architecture": path.name, "seed": str(arch.weights_seed or 0)})
+    state = _read_state(weights)
+    stored = _check_state(state, model, weights)
+    model.load_state_dict(state)
+    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights)}, stored)
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    """A state dict from safetensors, or from a .pt file read with torch's safe loader."""
+    if not path.is_file():
+        raise InputError(f"weights {path} do not exist; check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        with environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
+            os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+            state = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
+        raise InputError(f"weights {path} cannot be read (truncated?): {type(error).__name__}: {error}") from error
+    except Exception as error:
+        raise InputError(f"weights {path} are not a plain state dict of tensors: {str(error).splitlines()[0]}") from error
+    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise InputError(f"weights {path} are not a state dict of tensors; save model.state_dict()")
+    return state
+
+
+def _check_state(state: dict[str, torch.Tensor], model: torch.nn.Module, path: Path) -> str:
+    """Names, shapes and finiteness against the architecture; the dtype that the parameters were stored in."""
+    expected = model.state_dict()
+    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    if missing or extra:
+        raise InputError(
+            f"weights {path} do not fit the architecture: {len(missing)} missing (first: {missing[:1]}), {len(extra)} unknown (first: {extra[:1]})"
+        )
+    for name, tensor in state.items():
+        if tensor.shape != expected[name].shape:
+            raise InputError(f"weights {path}: {name} is {list(tensor.shape)}, the architecture wants {list(expected[name].shape)}")
+    _check_finite(state, f"weights {path}")
+    kinds = sorted({str(state[n].dtype).removeprefix("torch.") for n, _ in model.named_parameters()})
+    return kinds[-1] if kinds else "float64"
+
+
+def _check_finite(state: dict[str, torch.Tensor], where: str) -> None:
+    for name, tensor in state.items():
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise InputError(f"{where}: {name} holds NaN or infinity; the file is damaged or training diverged")
+
+
+@contextlib.contextmanager
+def _upstream_loading() -> Iterator[None]:
+    """Upstream's loaders print, log, set the default dtype and need unsafe loading: all that, put back."""
+    before, level = torch.get_default_dtype(), logging.root.level
+    with quiet(), environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"), contextlib.redirect_stdout(io.StringIO()):
+        os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
+        try:
+            yield
+        finally:
+            torch.set_default_dtype(before)
+            logging.root.setLevel(level)
+
+
+def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
+    """Check that an unpickled object is a MACE model, and take it to float64 for evaluation."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(f"{where} is a TorchScript-compiled model, whose blocks cannot be told apart; give the .model it was compiled from")
+    if isinstance(model, dict):
+        raise InputError(f"{where} is a dictionary (a checkpoint?), not a model; save the model, or name ARCHITECTURE.yaml+{where.split()[-1]}")
+    if not isinstance(model, torch.nn.Module) or not hasattr(model, "interactions") or not hasattr(model, "atomic_numbers"):
+        raise InputError(f"{where} holds a {type(model).__name__}, not a MACE model")
+    kinds = sorted({str(p.dtype).removeprefix("torch.") for p in model.parameters()})
+    model = model.to(torch.float64).eval()
+    _check_finite({n: t for n, t in model.state_dict().items()}, where)
+    for parameter in model.parameters():
+        parameter.grad = None
+    return model, "+".join(kinds) or "float64"
+
+
+def _load_pickle(spec: str, path: Path) -> LoadedModel:
+    checksum = sha256_file(path)
+    try:
+        with _upstream_loading():
+            found = torch.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # unpickling foreign bytes can raise anything
+        raise InputError(f"model {path} cannot be loaded (truncated, or not a torch file?): {type(error).__name__}: {error}") from error
+    model, stored = _adopt(found, f"model {path}")
+    return LoadedModel(spec, model, {"file": path.name, "sha256": checksum}, stored)
+
+
+def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
+    from mace.calculators import foundations_models
+
+    try:
+        with _upstream_loading():
+            loader = getattr(foundations_models, kind)
+            found = loader(model=name, device="cpu", default_dtype="float64", return_raw_model=True)
+    except Exception as error:  # no network, an unknown name, a broken download: upstream raises RuntimeError or URLError
+        raise InputError(
+            f"model {spec}: upstream's loader failed ({type(error).__name__}: {error}); "
+            "check the name and the network, or download the .model file and give its path"
+        ) from error
+    model, stored = _adopt(found, f"model {spec}")
+    return LoadedModel(spec, model, {"foundation": spec, "mace": mace.__version__}, stored)
+
+
+def read_architecture(text: str, where: str) -> Architecture:
+    """An architecture from YAML text."""
+    return validate(Architecture, parse_yaml(text, where), where)

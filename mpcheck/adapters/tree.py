@@ -1,0 +1,57 @@
+"""Arguments of a block as named tensors plus a JSON skeleton, so that they can be stored without pickle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from mpcheck._errors import InputError
+
+_TENSOR = "__tensor__"
+_TUPLE = "__tuple__"
+
+
+def flatten(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
+    """Move the tensors of a nested value into ``tensors`` under dotted names; the rest comes back as JSON data.
+
+    Raises:
+        TypeError: a value that is neither tensor, number, string, None nor a container of them.
+    """
+    if isinstance(value, torch.Tensor):
+        tensors[path] = value
+        return {_TENSOR: path}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        items = [flatten(item, f"{path}.{i}", tensors) for i, item in enumerate(value)]
+        return {_TUPLE: items} if isinstance(value, tuple) else items
+    if isinstance(value, Mapping):
+        return {str(key): flatten(item, f"{path}.{key}", tensors) for key, item in value.items()}
+    raise TypeError(f"{path} is a {type(value).__name__}, which cannot be stored")
+
+
+def unflatten(skeleton: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """The inverse of :func:`flatten`.
+
+    Raises:
+        InputError: the skeleton names a tensor that is not there.
+    """
+    if isinstance(skeleton, dict):
+        if set(skeleton) == {_TENSOR}:
+            name = skeleton[_TENSOR]
+            if name not in tensors:
+                raise InputError(f"stored arguments lack tensor {name}; delete the cache entry")
+            return tensors[name]
+        if set(skeleton) == {_TUPLE}:
+            return tuple(unflatten(item, tensors) for item in skeleton[_TUPLE])
+        return {key: unflatten(item, tensors) for key, item in skeleton.items()}
+    if isinstance(skeleton, list):
+        return [unflatten(item, tensors) for item in skeleton]
+    return skeleton
+
+
+def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Apply a function to every floating-point tensor; integers and booleans pass."""
+    return {name: function(t) if t.is_floating_point() else t for name, t in tensors.items()}

@@ -1,0 +1,149 @@
+"""Ratio baselines per device: the rounding ratio and bias of every quantity, and their spread between repeated runs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from mpcheck._errors import InputError
+from mpcheck._io import read_text, write_text
+from mpcheck._yaml import Strict
+from mpcheck.records import Cell
+from mpcheck.tolerances import DriftLimits
+
+SCHEMA = 1
+Entry = list[float]
+"""[rms ratio, signed bias, spread of the ratio, spread of the bias]"""
+
+
+class Baseline(Strict):
+    """One device's ratios for one model."""
+
+    schema_version: Literal[1]
+    suite: Literal["precision"]
+    device: str
+    provenance: dict[str, Any]
+    model: dict[str, str]
+    systems: dict[str, str]
+    seed: int
+    cells: dict[str, dict[str, Entry]]
+
+    def matches(self, model_digest: str, system: str, system_digest: str, seed: int) -> bool:
+        """Whether the stored ratios are of this model, structure and seed."""
+        return self.model.get("digest") == model_digest and self.systems.get(system) == system_digest and self.seed == seed
+
+
+def baseline_path(directory: Path, slug: str) -> Path:
+    """``baselines/<device>/precision.json``."""
+    return directory / slug / "precision.json"
+
+
+def read_baseline(path: Path) -> Baseline | None:
+    """A device's baseline; None where there is none.
+
+    Raises:
+        InputError: truncated, not JSON, another schema, wrong fields, numbers that are not finite.
+    """
+    if not path.is_file():
+        return None
+    text = read_text(path, "baseline")
+    remedy = "restore it from version control or record it anew with `nox -s regenerate`"
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"baseline {path}: not valid JSON (truncated?): {error}; {remedy}") from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA:
+        raise InputError(f"baseline {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; {remedy}")
+    try:
+        found = Baseline.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"baseline {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {remedy}") from error
+    for cell, quantities in found.cells.items():
+        for name, entry in quantities.items():
+            if len(entry) != 4 or not all(math.isfinite(x) for x in entry):
+                raise InputError(f"baseline {path}: cells.{cell}.{name}: four finite numbers expected; {remedy}")
+    return found
+
+
+def drifted(cell: Cell, stored: Mapping[str, Entry], limits: DriftLimits) -> list[str]:
+    """Quantities whose ratio grew, or whose bias moved, beyond the stored spread and the allowed growth."""
+    found = []
+    for quantity in cell.quantities:
+        entry = stored.get(quantity.name)
+        if entry is None or quantity.rms is None or quantity.signed_bias is None:
+            continue
+        rms, bias, rms_spread, bias_spread = entry
+        allowed = rms * (1 + limits.growth) + limits.spreads * rms_spread + limits.floor
+        if quantity.rms > allowed:
+            found.append(f"{quantity.name}: rms ratio drifted {rms:.3g} -> {quantity.rms:.3g} (allowed {allowed:.3g})")
+        room = limits.growth * max(1.0, rms) + limits.spreads * bias_spread + limits.floor
+        if abs(quantity.signed_bias - bias) > room and abs(quantity.signed_bias) > abs(bias):
+            found.append(f"{quantity.name}: signed bias drifted {bias:+.3g} -> {quantity.signed_bias:+.3g} (allowed ±{room:.3g})")
+    return found
+
+
+def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
+    """Entries from repeated runs: the mean, and the largest distance from it."""
+    series: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for run in runs:
+        for cell in run:
+            for q in cell.quantities:
+                if q.rms is not None and q.signed_bias is not None:
+                    series.setdefault(cell.id, {}).setdefault(q.name, []).append((q.rms, q.signed_bias))
+    cells: dict[str, dict[str, Entry]] = {}
+    for cell_id, quantities in series.items():
+        cells[cell_id] = {}
+        for name, pairs in quantities.items():
+            ratios, biases = [p[0] for p in pairs], [p[1] for p in pairs]
+            mean, bias = sum(ratios) / len(ratios), sum(biases) / len(biases)
+            spread = max(abs(r - mean) for r in ratios)
+            wander = max(abs(b - bias) for b in biases)
+            cells[cell_id][name] = [float(f"{x:.4g}") for x in (mean, bias, spread, wander)]
+    return cells
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """One cell a line, so that a change reads as one in version control."""
+    head = baseline.model_dump(exclude={"cells"})
+    lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in sorted(baseline.cells.items()))
+    write_text(path, f'{json.dumps(head, indent=1)[:-2]},\n "cells": {{\n{lines}\n }}\n}}\n')
+
+
+def changes(old: Baseline | None, new: Baseline, limits: DriftLimits) -> tuple[list[str], list[str]]:
+    """What an update would change: (all lines, those that loosen the gate)."""
+    if old is None:
+        return [f"new baseline with {len(new.cells)} cells"], []
+    lines, loosened = [], []
+    for cell, quantities in new.cells.items():
+        if cell not in old.cells:
+            lines.append(f"new cell {cell}")
+            continue
+        for name, entry in quantities.items():
+            before = old.cells[cell].get(name)
+            if before is None:
+                lines.append(f"new quantity {cell} {name}")
+            elif entry[0] > before[0] * (1 + limits.growth / 3) + limits.floor / 3:
+                loosened.append(f"{cell} {name}: ratio {before[0]:.3g} -> {entry[0]:.3g}")
+            elif entry[0] < before[0] * (1 - limits.growth / 3) - limits.floor / 3:
+                lines.append(f"tighter {cell} {name}: ratio {before[0]:.3g} -> {entry[0]:.3g}")
+    loosened += [f"removed cell {cell}" for cell in old.cells if cell not in new.cells]
+    return lines + loosened, loosened
+
+
+def provenance(repeats: int, environment: Mapping[str, Any]) -> dict[str, Any]:
+    """Commit, date, repetitions, versions."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        commit = "unknown"
+    date = datetime.datetime.now(datetime.UTC).date().isoformat() if hasattr(datetime, "UTC") else datetime.date.today().isoformat()
+    return {"commit": commit, "date": date, "repeats": repeats, "packages": environment["packages"], "device": environment["device_name"]}

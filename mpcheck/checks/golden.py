@@ -1,0 +1,217 @@
+"""Golden float64 values: has upstream's mathematics changed, not only its precision?
+
+One float64 pass over energy and forces of a stored structure, with every block's output, its cotangent and every parameter's
+gradient compressed: small tensors whole, larger ones as norms and seeded random projections per irrep, which move with any
+single element. The noise scale of the compressed numbers themselves is measured by Monte Carlo arithmetic on the whole
+model, so that what is allowed includes the error that earlier blocks hand on.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ase import Atoms
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from mpcheck._errors import InputError
+from mpcheck._io import atomic_path, read_text, sha256_file, write_text
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.observe import Observer
+from mpcheck.adapters.slots import PLAIN, Slot
+from mpcheck.adapters.upstream import quiet
+from mpcheck.checks.metrics import FLOOR, widened
+from mpcheck.formats import COMPONENTS, FORMATS
+from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
+from mpcheck.tolerances import Limits
+
+SCHEMA = 1
+WHOLE = 96  # elements up to which a tensor is stored whole
+PROJECTIONS = 6  # per irrep of a larger one
+DRAWS = 8
+
+
+def compress(name: str, tensor: torch.Tensor, slot: Slot) -> torch.Tensor:
+    """A small tensor whole; of a larger one, per irrep, its norm and seeded normal projections of unit variance."""
+    if tensor.numel() <= WHOLE:
+        return tensor.detach().flatten().clone()
+    parts = []
+    for label, where in slot.groups(tuple(tensor.shape)):
+        flat = tensor.detach()[..., where].flatten()
+        generator = torch.Generator().manual_seed(seed_of("golden", name, label, where.start))
+        directions = torch.randn(PROJECTIONS, flat.numel(), dtype=torch.float64, generator=generator).to(flat.device)
+        parts += [flat.norm().reshape(1), directions @ flat]
+    return torch.cat(parts)
+
+
+class _Compressing:
+    """A sink that keeps compressed values only."""
+
+    def __init__(self) -> None:
+        self.values: Tensors = {}
+        self.blocks: dict[str, Block] = {}
+
+    def inputs(self, block: Block, skeleton: Any, tensors: dict[str, torch.Tensor]) -> None:
+        """Remember the block; arguments are other blocks' outputs."""
+        self.blocks[block.name] = block
+
+    def refused(self, block: Block, reason: str) -> None:
+        """Arguments are not stored here, so nothing is refused."""
+        self.blocks[block.name] = block
+
+    def output(self, block: str, output: str, value: torch.Tensor) -> None:
+        """One output of a block."""
+        key = f"{block}:{output}"
+        self.values[key] = compress(key, value, self.blocks[block].output_slot(output))
+
+    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
+        """dE/d(output)."""
+        key = f"{block}:dE/d({output})"
+        self.values[key] = compress(key, value, self.blocks[block].output_slot(output))
+
+
+def measure(model: torch.nn.Module, graph: Mapping[str, torch.Tensor]) -> Tensors:
+    """Compressed float64 values of one pass: energy (eV), forces (eV/Å), every block's output and cotangent, gradients."""
+    sink = _Compressing()
+    data = {k: v.clone() for k, v in graph.items()}
+    with quiet(), Observer(model, sink).watching():
+        out = model(data, compute_force=False)
+        parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        gradients = torch.autograd.grad(out["energy"].sum(), [data["positions"], *parameters.values()], allow_unused=True)
+    values = sink.values
+    values["energy"] = out["energy"].detach().flatten()
+    named = dict(zip(["forces", *(f"dE/d[{n}]" for n in parameters)], gradients, strict=True))
+    for name, gradient in named.items():
+        if gradient is not None:
+            values[name] = compress(name, -gradient if name == "forces" else gradient, PLAIN)
+    return values
+
+
+def measure_noise(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], values: Tensors, seed: int) -> Tensors:
+    """Noise scale of every compressed value at float64's roundoff."""
+    u = FORMATS["float64"].roundoff
+    squares = {n: torch.zeros_like(v) for n, v in values.items()}
+    for component in COMPONENTS:
+        weight = u[component] if component != "operand" else 0.0
+        if not weight:
+            continue
+        for draw in range(DRAWS):
+            key = seed_of("golden", seed, component, draw)
+            if component == "stored":
+                noisy = {k: perturb(v, key) if v.is_floating_point() else v for k, v in graph.items()}
+                with replaced(model, lambda t, key=key: perturb(t, key)):
+                    drawn = measure(model, noisy)
+            else:
+                with NoiseMode(component, key):
+                    drawn = measure(model, graph)
+            for name, value in values.items():
+                squares[name] += ((drawn[name] - value) * (weight / eta_of(component))).square() / DRAWS
+    return {n: s.sqrt() for n, s in squares.items()}
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Stored values of one model on one stored structure."""
+
+    frames: tuple[Atoms, ...]
+    values: Tensors
+    noise: Tensors
+    manifest: dict[str, Any]
+
+
+def golden_paths(directory: Path, model: str, system: str) -> tuple[Path, Path]:
+    """``numerics/<model>/<system>.safetensors`` and its ``.json``."""
+    stem = system.replace("builtin:", "").replace(":", "-")
+    base = directory / "numerics" / model.replace("builtin:", "").replace(":", "-")
+    return base / f"{stem}.safetensors", base / f"{stem}.json"
+
+
+def save_golden(paths: tuple[Path, Path], frames: tuple[Atoms, ...], values: Tensors, noise: Tensors, manifest: dict[str, Any]) -> None:
+    """Write a golden file and its manifest."""
+    tensors = {f"value:{n}": v.contiguous() for n, v in values.items()} | {f"noise:{n}": v.float().contiguous() for n, v in noise.items()}
+    tensors |= {
+        "numbers": torch.tensor(np.concatenate([f.numbers for f in frames])),
+        "positions": torch.tensor(np.concatenate([f.positions for f in frames])),
+        "cells": torch.tensor(np.stack([f.cell.array for f in frames])),
+        "pbc": torch.tensor(np.stack([f.pbc for f in frames]).astype(np.uint8)),
+        "counts": torch.tensor([len(f) for f in frames]),
+    }
+    with atomic_path(paths[0]) as temporary:
+        save_file(tensors, temporary)
+        checksum = sha256_file(temporary)
+    write_text(paths[1], json.dumps({"schema": SCHEMA, "sha256": checksum, **manifest}, indent=1) + "\n")
+
+
+def load_golden(paths: tuple[Path, Path]) -> Golden:
+    """Read and verify a golden file.
+
+    Raises:
+        InputError: missing, truncated, altered, another schema.
+    """
+    where, document = paths
+    remedy = "restore it from version control or rewrite it with `nox -s regenerate`"
+    try:
+        manifest = json.loads(read_text(document, "golden manifest"))
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            raise InputError(f"golden manifest {document}: schema {manifest.get('schema') if isinstance(manifest, dict) else None!r}, expected {SCHEMA}; {remedy}")
+        if not where.is_file():
+            raise InputError(f"golden file {where} does not exist; {remedy}")
+        if sha256_file(where) != manifest.get("sha256"):
+            raise InputError(f"golden file {where}: its sha256 is not the one in its manifest; {remedy}")
+        tensors = load_file(where)
+        frames, start = [], 0
+        for i, count in enumerate(tensors["counts"].tolist()):
+            rows = slice(start, start + count)
+            frames.append(
+                Atoms(tensors["numbers"][rows].numpy(), tensors["positions"][rows].numpy(), cell=tensors["cells"][i].numpy(), pbc=tensors["pbc"][i].numpy().astype(bool))
+            )
+            start += count
+    except (ValueError, OSError, SafetensorError, KeyError) as error:
+        raise InputError(f"golden file {where} cannot be read: {type(error).__name__}: {error}; {remedy}") from error
+    values = {n.removeprefix("value:"): t for n, t in tensors.items() if n.startswith("value:")}
+    noise = {n.removeprefix("noise:"): t.double() for n, t in tensors.items() if n.startswith("noise:")}
+    return Golden(tuple(frames), values, noise, manifest)
+
+
+def compare_golden(golden: Golden, today: Tensors, limits: Limits) -> list[dict[str, Any]]:
+    """One row per stored tensor: its rounding ratio at float64, and why it fails, if it does.
+
+    Both sides round, so that their difference has sqrt(2) times the noise scale.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, value in golden.values.items():
+        row: dict[str, Any] = {"name": name, "rms": None, "max": None, "limit": None, "failure": ""}
+        rows.append(row)
+        if name not in today:
+            row["failure"] = "gone: upstream no longer computes it"
+            continue
+        now = today[name].to("cpu")
+        if now.shape != value.shape:
+            row["failure"] = f"shape {list(now.shape)} instead of {list(value.shape)}"
+            continue
+        if not value.numel():
+            continue
+        s = golden.noise[name] * 2**0.5
+        rms = float(s.square().mean().sqrt())
+        error = (now - value).abs()
+        if not bool(torch.isfinite(now).all()):
+            row["failure"] = "not finite"
+            continue
+        ratio = float(error.square().mean().sqrt()) / rms if rms > 0 else (0.0 if not bool(error.any()) else float("inf"))
+        largest = float((error / (s + FLOOR * rms)).max()) if rms > 0 else ratio
+        limit = widened(limits.rms, 2 / (5 * value.numel()) ** 0.5)
+        row.update(rms=round(ratio, 4) if ratio < 1e300 else None, max=round(largest, 4) if largest < 1e300 else None, limit=round(limit, 4))
+        relative = float((error / (value.abs() + 1e-300)).max())
+        if ratio > limit or largest > limits.max_at(value.numel()) * limit / limits.rms:
+            row["failure"] = f"rms ratio {ratio:.3g} > {limit:.3g} or max {largest:.3g}: float64 values changed by {relative:.2g} (relative)"
+    new = sorted(set(today) - set(golden.values))
+    rows += [{"name": n, "rms": None, "max": None, "limit": None, "failure": "new: not in the golden file; regenerate it"} for n in new]
+    return rows

@@ -1,0 +1,58 @@
+"""Run a block in a format on a backend, from the reference's arguments and cotangents."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.tree import map_tensors
+from mpcheck.checks.emulate import OperandRounding
+from mpcheck.formats import Format
+from mpcheck.reference.library import BlockReference
+
+FORWARD, BACKWARD = "forward", "backward"
+DIRECTIONS = (FORWARD, BACKWARD)
+
+
+@contextlib.contextmanager
+def arithmetic(fmt: Format, device: torch.device) -> Iterator[None]:
+    """The matrix-product arithmetic of a format: tf32 switched on or emulated, off for all others; flags put back."""
+    if fmt.operand_bits is not None and device.type == "cpu":
+        with OperandRounding(fmt.operand_bits):
+            yield
+        return
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    try:
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = fmt.operand_bits is not None
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+
+
+def replay(backend: BackendModel, reference: BlockReference, fmt: Format, direction: str) -> Tensors:
+    """Outputs (forward) or every gradient (backward) of a block, as the format computed them, in the reference's names."""
+    block = reference.block
+    backward = direction == BACKWARD
+
+    def cast(t: torch.Tensor) -> torch.Tensor:
+        return t.to(device=backend.device, dtype=fmt.storage)
+
+    tensors = map_tensors(cast, {n: t.to(backend.device) for n, t in reference.inputs.items()})
+    with backend.prepared(block, fmt), arithmetic(fmt, backend.device):
+        parameters = backend.parameters(block) if backward else {}
+        run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, parameters, backward)
+        if not backward:
+            return {n: t.detach() for n, t in run.outputs.items()}
+        found: Tensors = {}
+        cases = list(reference.cotangents.items())
+        for case, cotangents in cases:
+            low = {n: c.to(run.outputs[n].dtype) for n, c in cotangents.items() if n in run.outputs}
+            by_input, by_parameter = run.backward(low, retain=True)
+            found.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
+            wide = {n: g.to(torch.float64) for n, g in by_parameter.items()}
+            found.update({f"weight.{case}.{n}": g for n, g in backend.reference_gradients(block, wide).items()})
+        return found

@@ -1,0 +1,78 @@
+"""From noise components to the scale that a format's error is measured in, and to how well that scale is known."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck.formats import Component
+
+UNIFORM_SPREAD = 2 / math.sqrt(5)  # relative standard deviation of xi^2, xi uniform: one independent rounding
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The noise scale of one quantity in one format.
+
+    Attributes:
+        s: RMS of the rounding error expected of every element; s^2 = sum over components of u^2 s_c^2.
+        rms: RMS of ``s`` over the tensor.
+        spread: relative standard deviation of the mean square error between draws: large where few independent roundings
+            decide the whole tensor.
+        bias, signed_bias: standard deviation of the mean error, plain and times the value's sign, in units of ``rms``.
+        underflow: share of ``s^2`` that comes from values below the format's normal range.
+        distinct: number of different magnitudes in the tensor.
+    """
+
+    s: torch.Tensor
+    rms: float
+    spread: float
+    bias: float
+    signed_bias: float
+    underflow: float
+    distinct: int
+
+
+def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any], roundoff: Mapping[Component, float], value: torch.Tensor) -> Scale:
+    """Combine components in quadrature.
+
+    Args:
+        noise: RMS deviation per element for u = 1, by component.
+        statistics: per-draw statistics, see :class:`mpcheck.reference.moments.Moments`.
+        roundoff: unit roundoff by component.
+        value: the float64 value.
+    """
+    square = torch.zeros_like(value)
+    for component, scale in noise.items():
+        u = roundoff.get(component, 0.0)  # type: ignore[call-overload]
+        if u:
+            square.addcmul_(scale.to(value.dtype) * u, scale.to(value.dtype) * u)
+    s = square.sqrt_()
+    rms = float(s.square().mean().sqrt()) if s.numel() else 0.0
+    distinct = max(1, int(statistics["distinct"]))
+    total = variance = bias = signed = underflow = 0.0
+    for component, row in statistics["components"].items():
+        u2 = roundoff.get(component, 0.0) ** 2
+        share = u2 * row["mean_square"]
+        total += share
+        variance += (share * row["spread"]) ** 2
+        bias += u2 * row["bias"] ** 2
+        signed += u2 * row["signed_bias"] ** 2
+        underflow += share if component == "underflow" else 0.0
+    if total <= 0.0:
+        return Scale(s, rms, UNIFORM_SPREAD, 1.0, 1.0, 0.0, distinct)
+    floor = UNIFORM_SPREAD / math.sqrt(distinct)
+    independent = 1 / math.sqrt(distinct)
+    return Scale(
+        s,
+        rms,
+        max(math.sqrt(variance) / total, floor),
+        max(math.sqrt(bias / total), independent),
+        max(math.sqrt(signed / total), independent),
+        underflow / total,
+        distinct,
+    )

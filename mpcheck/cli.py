@@ -1,0 +1,194 @@
+"""The command line: run, blocks, compare, tolerances."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mpcheck import __version__
+from mpcheck._errors import InputError
+
+app = typer.Typer(name="mpcheck", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Numerical checks of MACE models at every number format and backend.")
+tolerances_app = typer.Typer(no_args_is_help=True, help="Where the allowed errors come from.")
+app.add_typer(tolerances_app, name="tolerances")
+
+Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
+Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")]
+Cache = Annotated[Path | None, typer.Option("--cache", help="cache of references")]
+Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws")]
+
+
+def suite_path() -> Path:
+    """tests/blocks: inside the package in a wheel, beside it in a checkout."""
+    package = Path(str(resources.files("mpcheck")))
+    inside = package / "_suite" / "blocks"
+    return inside if inside.is_dir() else package.parent / "tests" / "blocks"
+
+
+def _joined(values: list[str] | None) -> str:
+    return ",".join(values or [])
+
+
+@app.command()
+def run(
+    model: Model = "builtin:hco",
+    system: Systems = None,
+    device: Device = "cpu",
+    backend: Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cueq, …; default: e3nn and cueq")] = None,
+    format: Annotated[list[str] | None, typer.Option("--format", help="default: all")] = None,
+    block: Annotated[list[str] | None, typer.Option("--block", help="glob pattern; default: all")] = None,
+    out: Annotated[Path, typer.Option("--out", help="directory of the records and reports")] = Path("reports"),
+    require: Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")] = None,
+    cache: Cache = None,
+    tolerances: Annotated[Path | None, typer.Option("--tolerances", help="a tolerance file instead of the packaged limits")] = None,
+    baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
+    seed: Seed = 0,
+    workers: Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)] = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")] = False,
+) -> None:
+    """Judge every block of a model at every format and backend against computed tolerances."""
+    import pytest
+
+    arguments = [str(suite_path()), f"--mp-model={model}", f"--mp-device={device}", f"--mp-out={out}", f"--mp-seed={seed}"]
+    arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", f"--junitxml={out / 'precision.xml'}"]
+    arguments += ["-v"] if verbose else ["-q", "--no-header"] if False else []
+    arguments += ["--tb=short", "--no-summary"] if not verbose else []
+    for option, value in (
+        ("system", _joined(system)), ("backend", _joined(backend)), ("format", _joined(format)), ("block", _joined(block)),
+        ("require", _joined(require)), ("cache", cache), ("tolerances", tolerances), ("baselines", baselines),
+    ):  # fmt: skip
+        if value:
+            arguments.append(f"--mp-{option}={value}")
+    if workers:
+        arguments += ["-n", str(workers)]
+    if "mpcheck" not in _loaded_plugins():
+        arguments += ["-p", "mpcheck.plugin"]
+    code = int(pytest.main(arguments))
+    raise typer.Exit({0: 0, 1: 1}.get(code, 2))
+
+
+def _loaded_plugins() -> set[str]:
+    from importlib.metadata import entry_points
+
+    return {point.name for point in entry_points(group="pytest11")}
+
+
+@app.command()
+def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device = "cpu", cache: Cache = None, seed: Seed = 0) -> None:
+    """List a model's blocks: role, parameters, irreps, shapes on a system."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mpcheck.session import Options, Session, stderr_progress
+    from mpcheck.systems import available_systems
+
+    session = Session(Options(model=model, systems=tuple(system or ()), device=device, cache=cache, seed=seed, progress=stderr_progress))
+    name = next(iter(session.systems), None) or available_systems(session.model.elements)[0]
+    library = session.check(name).library
+    table = Table(title=f"{model} on {name}", title_justify="left", box=None, padding=(0, 1))
+    for column in ("block", "kind", "role", "parameters", "inputs", "outputs"):
+        table.add_column(column, overflow="fold", justify="right" if column == "parameters" else "left")
+    for block in library.blocks():
+        shapes = library.shapes(block.name)
+        inputs = "\n".join(f"{n} {s}" + (f" {block.input_slot(n).irreps}" if block.input_slot(n).irreps else "") for n, s in shapes.items())
+        outputs = "\n".join(f"{n} {slot.irreps} ({slot.form})" for n, slot in block.outputs.items())
+        table.add_row(block.name, block.kind, block.role, f"{block.parameters:,}", inputs, outputs)
+    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="precision.json of one run")],
+    after: Annotated[Path, typer.Argument(help="precision.json of the other")],
+    limit: Annotated[int, typer.Option("--limit", help="rows to print")] = 40,
+) -> None:
+    """Tell what changed between two runs, worst first. Exit 1 where something changed beyond its noise."""
+    from mpcheck.records import read_run
+    from mpcheck.report.compare import compare_runs, render
+
+    changes = compare_runs(read_run(before), read_run(after))
+    typer.echo(render(changes, limit))
+    raise typer.Exit(1 if any(c.kind in ("beyond", "verdict", "gone") for c in changes) else 0)
+
+
+@tolerances_app.command()
+def explain(
+    block: Annotated[str, typer.Argument(help="block name")],
+    format: Annotated[str, typer.Argument(help="number format")],
+    model: Annotated[str, typer.Option("--model")] = "builtin:hco",
+    system: Annotated[str, typer.Option("--system")] = "",
+    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
+    cache: Cache = None,
+    seed: Seed = 0,
+) -> None:
+    """Show in words and numbers where the allowed absolute error of a cell comes from."""
+    from mpcheck.report.explain import explain as explain_cell
+
+    typer.echo(explain_cell(model, system, block, format, backend, cache, seed))
+
+
+@tolerances_app.command()
+def derive(
+    model: Model = "builtin:hco",
+    system: Annotated[str, typer.Option("--system")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="default: tolerances/MODEL.yaml")] = None,
+    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
+    cache: Cache = None,
+    seed: Seed = 0,
+) -> None:
+    """Write the plain table: allowed max_abs and max_rel per block, format and direction, computed from machine epsilon."""
+    from mpcheck.report.derive import derive as derive_table
+
+    typer.echo(derive_table(model, system, out, backend, cache, seed))
+
+
+@tolerances_app.command()
+def check(
+    path: Annotated[Path | None, typer.Argument(help="default: every file in tolerances/")] = None,
+    cache: Cache = None,
+) -> None:
+    """Validate tolerance files; a derived table that no longer follows from its model is stale. Exit 1 where one is."""
+    from mpcheck.report.derive import check_files
+
+    stale, text = check_files(path, cache)
+    typer.echo(text)
+    raise typer.Exit(1 if stale else 0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"mpcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    """Numerical checks of MACE models at every number format and backend."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; bad input is one line on standard error and status 2."""
+    call: Callable[..., Any] = app
+    try:
+        call(args=arguments, standalone_mode=True)
+    except InputError as error:
+        print(f"mpcheck: error: {error}", file=sys.stderr)
+        return 2
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def entry() -> None:
+    """Console script."""
+    raise SystemExit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,83 @@
+"""The environment that a run's figures belong to."""
+
+from __future__ import annotations
+
+import platform
+import re
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("mpcheck", "torch", "mace-torch", "e3nn", "cuequivariance", "cuequivariance-torch", "cuequivariance-ops-torch-cu13", "openequivariance")
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of what the numbers depend on."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def cpu_name() -> str:
+    """The processor's model name."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return found.group(1).strip() if found else (platform.processor() or platform.machine())
+
+
+def device_name(device: str) -> str:
+    """Name of the processor or GPU that cells run on."""
+    if device.startswith("cuda") and torch.cuda.is_available():
+        return str(torch.cuda.get_device_name(torch.device(device)))
+    return cpu_name()
+
+
+def device_slug(device: str) -> str:
+    """A directory name for a device: ``cpu-amd-epyc-7763-64-core-processor-avx2``, ``cuda-nvidia-h100-80gb-hbm3``.
+
+    On a CPU the vector instructions that torch chose belong to it: they decide the order of its sums.
+    """
+    kind = device.partition(":")[0]
+    name = device_name(device)
+    if kind == "cpu":
+        name += f" {torch.backends.cpu.get_cpu_capability()}"
+    return f"{kind}-" + re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
+def ambient_flags() -> dict[str, Any]:
+    """Process-wide settings that change results."""
+    return {
+        "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
+        "cuda_matmul_allow_tf32": torch.backends.cuda.matmul.allow_tf32,
+        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
+        "fp16_reduced_precision_reduction": torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
+        "bf16_reduced_precision_reduction": torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }
+
+
+def describe(device: str) -> dict[str, Any]:
+    """Everything above, for the head of the records."""
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "device": device,
+        "device_name": device_name(device),
+        "device_slug": device_slug(device),
+        "threads": torch.get_num_threads(),
+        "packages": package_versions(),
+        "flags": ambient_flags(),
+    }

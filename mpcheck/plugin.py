@@ -1,0 +1,252 @@
+"""The pytest plugin: options, header, one test per cell, records collected from every worker, state kept unchanged."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpcheck import __version__
+from mpcheck._errors import InputError
+from mpcheck.formats import FORMATS, get_format
+
+RECORD = "mpcheck_record"
+_SESSION: pytest.StashKey[Any] = pytest.StashKey()
+_COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
+_BEGAN: pytest.StashKey[float] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options, all prefixed ``--mp-``; several names are separated by commas."""
+    group = parser.getgroup("mpcheck", "numerical checks of MACE models")
+    add = group.addoption
+    add("--mp-model", default="builtin:hco", metavar="MODEL", help="model: builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME, mace_off:NAME")
+    add("--mp-system", default="", metavar="SYSTEMS", help="systems: builtin:NAME[:N] or FILE[@SLICE]; default: those built-in ones that the model's elements allow")
+    add("--mp-device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N")
+    add("--mp-backend", default="e3nn,cueq", metavar="BACKENDS", help="e3nn, cueq, cueq-mul_ir or a registered one")
+    add("--mp-format", default=",".join(FORMATS), metavar="FORMATS", help="number formats")
+    add("--mp-block", default="", metavar="GLOBS", help="blocks, as glob patterns; default: all")
+    add("--mp-cache", default=None, metavar="DIR", help="cache of references; default: MPCHECK_CACHE_DIR or the platform's cache directory")
+    add("--mp-out", default=None, metavar="DIR", help="write DIR/precision.json and DIR/precision.md")
+    add("--mp-require", default="", metavar="CAPABILITIES", help="cuda, cueq, cueq-kernels, baseline: missing ones fail instead of being unsupported")
+    add("--mp-tolerances", default=None, metavar="FILE", help="a tolerance file instead of the packaged limits")
+    add("--mp-baselines", default=None, metavar="DIR", help="directory of stored baselines; default: ./baselines")
+    add("--mp-seed", default=0, type=int, metavar="N", help="seed of built-in systems, cotangents and Monte Carlo draws")
+
+
+def _names(config: pytest.Config, option: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in str(config.getoption(option)).split(",") if part.strip())
+
+
+def make_options(config: pytest.Config) -> Any:
+    """The run's options from pytest's."""
+    from mpcheck.session import Options, stderr_progress
+
+    formats = tuple(get_format(name).name for name in _names(config, "--mp-format"))
+    cache, tolerances = config.getoption("--mp-cache"), config.getoption("--mp-tolerances")
+    device = str(config.getoption("--mp-device"))
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    if device == "cuda" and worker:
+        import torch
+
+        if torch.cuda.device_count() > 1:  # a GPU per worker
+            device = f"cuda:{int(worker.removeprefix('gw')) % torch.cuda.device_count()}"
+    return Options(
+        model=str(config.getoption("--mp-model")),
+        systems=_names(config, "--mp-system"),
+        device=device,
+        backends=_names(config, "--mp-backend"),
+        formats=formats,
+        blocks=_names(config, "--mp-block"),
+        cache=Path(cache) if cache else None,
+        require=_names(config, "--mp-require"),
+        tolerances=Path(tolerances) if tolerances else None,
+        seed=int(config.getoption("--mp-seed")),
+        progress=stderr_progress,
+    )
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    return hasattr(config, "workerinput")
+
+
+def get_session(config: pytest.Config) -> Any:
+    """The run, built at first use; bad input ends pytest with one line and status 2."""
+    if _SESSION not in config.stash:
+        from mpcheck.session import Session
+
+        try:
+            config.stash[_SESSION] = Session(make_options(config))
+        except InputError as error:
+            raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
+    return config.stash[_SESSION]
+
+
+def get_suite(config: pytest.Config) -> Any:
+    """The run with its baselines: what the suite's tests call."""
+    from mpcheck.suite import Suite
+
+    session = get_session(config)
+    if not hasattr(session, "_suite"):
+        directory = config.getoption("--mp-baselines")
+        try:
+            session._suite = Suite(session, Path(directory) if directory else Path("baselines"))
+        except InputError as error:
+            raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
+    return session._suite
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and under xdist a worker per block, so that no two workers build the same reference."""
+    config.addinivalue_line("markers", "mpcheck: a test that judges cells of the run given by --mp options")
+    config.stash[_COLLECTED] = {}
+    config.stash[_BEGAN] = time.perf_counter()
+    if config.pluginmanager.hasplugin("xdist") and getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Versions, device and ambient flags."""
+    from mpcheck.environment import describe
+
+    device = str(config.getoption("--mp-device"))
+    facts = describe(device)
+    packages = ", ".join(f"{k} {v}" for k, v in facts["packages"].items() if k != "mpcheck")
+    flags = facts["flags"]
+    return [
+        f"mpcheck {__version__}: {packages}",
+        f"mpcheck device: {device} ({facts['device_name']}), {facts['threads']} threads, default dtype {flags['default_dtype']}, "
+        f"TF32 matmul {flags['cuda_matmul_allow_tf32']}, cuDNN {flags['cudnn_allow_tf32']}",
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize ``cell_key`` over the run's cells and ``golden_system`` over the systems with golden values."""
+    if "cell_key" in metafunc.fixturenames:
+        suite = get_suite(metafunc.config)
+        try:
+            keys = suite.session.keys()
+        except InputError as error:
+            raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
+        several = len(suite.session.systems) > 1
+        parameters = [
+            pytest.param(
+                key,
+                id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}",
+                marks=[pytest.mark.xdist_group(f"{key.system}/{key.block}")],
+            )
+            for key in keys
+        ]
+        metafunc.parametrize("cell_key", parameters)
+    if "golden_system" in metafunc.fixturenames:
+        metafunc.parametrize("golden_system", get_suite(metafunc.config).golden_systems())
+
+
+@pytest.fixture(scope="session")
+def mp_suite(request: pytest.FixtureRequest) -> Any:
+    """The run that the --mp options describe."""
+    return get_suite(request.config)
+
+
+@pytest.fixture
+def mp_record(request: pytest.FixtureRequest) -> Any:
+    """Call it with a record: it reaches the report, also from an xdist worker."""
+
+    def keep(kind: str, data: dict[str, Any]) -> None:
+        request.node.stash.setdefault(_RECORDS, []).append((kind, data))
+
+    return keep
+
+
+_RECORDS: pytest.StashKey[list[tuple[str, dict[str, Any]]]] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that leaves the default dtype, TF32 or reduction flags otherwise than it found them; put them back."""
+    import torch
+
+    from mpcheck.environment import ambient_flags
+
+    before = ambient_flags()
+    result = yield
+    after = ambient_flags()
+    if before != after:
+        torch.set_default_dtype(getattr(torch, before["default_dtype"]))
+        torch.backends.cuda.matmul.allow_tf32 = before["cuda_matmul_allow_tf32"]
+        torch.backends.cudnn.allow_tf32 = before["cudnn_allow_tf32"]
+        changed = [f"{k}: {before[k]} -> {after[k]}" for k in before if before[k] != after[k]]
+        pytest.fail(f"the test changed process-wide state: {'; '.join(changed)}", pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Attach a test's records to its report; attributes survive xdist's serialisation."""
+    report = yield
+    if call.when == "call":
+        setattr(report, RECORD, item.stash.get(_RECORDS, []))
+    return report
+
+
+class Collector:
+    """Gathers records on the controller."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.cells: list[dict[str, Any]] = []
+        self.golden: list[dict[str, Any]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Every report passes here, whichever worker made it."""
+        for kind, data in getattr(report, RECORD, []):
+            (self.cells if kind == "cell" else self.golden).append(data)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Collect on the controller only."""
+    if not _is_worker(session.config):
+        session.config.pluginmanager.register(Collector(session.config), "mpcheck-collector")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Write records; a run that judged nothing is not a pass."""
+    config = session.config
+    if _is_worker(config):
+        return
+    from mpcheck.session import clear_progress
+
+    clear_progress()
+    collector = config.pluginmanager.get_plugin("mpcheck-collector")
+    if collector is None or not collector.cells:
+        return
+    from mpcheck.report.finish import finish
+
+    began = config.stash[_BEGAN]
+    run, out = finish(make_options(config), get_session(config), collector.cells, collector.golden, time.perf_counter() - began, config.getoption("--mp-out"))
+    config.stash[_COLLECTED]["run"] = {"run": run, "out": out}
+    judged = [c for c in run.cells if c.verdict != "unsupported"]
+    if not judged and session.exitstatus == 0:
+        session.exitstatus = 2
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """The table: block x format, worst ratio."""
+    found = config.stash[_COLLECTED].get("run")
+    if not found:
+        return
+    from mpcheck.report.terminal import render
+
+    terminalreporter.ensure_newline()
+    terminalreporter.write(render(found["run"], color=terminalreporter.hasmarkup))
+    if all(c.verdict == "unsupported" for c in found["run"].cells):
+        reasons = sorted({c.reason for c in found["run"].cells})
+        terminalreporter.write_line(f"mpcheck: error: nothing was judged: {reasons[0]}; choose another --mp-device, --mp-backend or --mp-format")
+    for path in found["out"]:
+        terminalreporter.write_line(f"wrote {path}")

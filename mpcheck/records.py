@@ -1,0 +1,143 @@
+"""Records: what a run writes and what reports, baselines and comparisons read. Schema-versioned and strict."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from mpcheck._errors import InputError
+from mpcheck._io import read_text, write_text
+from mpcheck._yaml import Strict
+
+SCHEMA = 1
+Verdict = Literal["pass", "fail", "unsupported", "degraded"]
+Drift = Literal["pass", "fail", "no-baseline", "off"]
+Number = float | None
+"""A finite number; None stands for one that is not (JSON has no NaN)."""
+
+
+class Worst(Strict):
+    """The element with the largest error in units of what is allowed."""
+
+    place: str
+    value: Number
+    expected: Number
+    allowed: Number
+
+
+class Group(Strict):
+    """Metrics of one irrep or one weight path."""
+
+    name: str
+    rms: Number
+    limit: Number
+
+
+class Quantity(Strict):
+    """One tensor of a cell: an output, or a gradient. Ratios are in units of the format's noise scale."""
+
+    name: str
+    shape: list[int]
+    max_abs: Number
+    max_rel: Number
+    stabiliser: Number
+    rms: Number
+    rms_limit: Number
+    max: Number
+    max_limit: Number
+    bias: Number
+    signed_bias: Number
+    bias_limit: Number
+    signed_bias_limit: Number
+    nonfinite: int
+    out_of_range: int
+    allowed_abs: Number
+    allowed_rel: Number
+    groups: list[Group] = []
+    worst: Worst | None = None
+    failures: list[str] = []
+    digest: str = ""
+
+
+class Cell(Strict):
+    """One comparison: block x backend x format x direction x system."""
+
+    block: str
+    role: str
+    kind: str
+    backend: str
+    format: str
+    accumulation: str
+    direction: str
+    system: str
+    verdict: Verdict
+    reason: str = ""
+    note: str = ""
+    drift: Drift = "off"
+    seconds: float = 0.0
+    quantities: list[Quantity] = []
+
+    @property
+    def id(self) -> str:
+        """``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``."""
+        return f"{self.system}/{self.block}-{self.backend}-{self.format}-{self.direction}"
+
+    @property
+    def worst_rms(self) -> float | None:
+        """The largest rounding ratio of its quantities; None where there are none."""
+        known = [q.rms for q in self.quantities if q.rms is not None]
+        return max(known) if known else None
+
+
+class Run(Strict):
+    """Everything one session found."""
+
+    schema_version: Literal[1]
+    suite: str
+    mpcheck: str
+    environment: dict[str, Any]
+    model: dict[str, Any]
+    systems: list[dict[str, Any]]
+    options: dict[str, Any]
+    cells: list[Cell]
+    golden: list[dict[str, Any]] = []
+    seconds: float = Field(default=0.0, ge=0.0)
+
+
+def finite(value: float) -> Number:
+    """A number for JSON: None where it is infinite or NaN, seven digits otherwise."""
+    number = float(value)
+    return None if number != number or number in (float("inf"), float("-inf")) else float(f"{number:.7g}")
+
+
+def read_run(path: Path) -> Run:
+    """Read records.
+
+    Raises:
+        InputError: missing, truncated, not JSON, of another schema version, or with wrong fields.
+    """
+    text = read_text(path, "records")
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"records {path}: not valid JSON (truncated?): {error}; run the session again") from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA:
+        raise InputError(f"records {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; make them with the same version of mpcheck")
+    try:
+        return Run.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"records {path}: field {field}: {first['msg']}") from error
+
+
+def write_run(path: Path, run: Run) -> None:
+    """Write records atomically, one cell a line."""
+    head = run.model_dump(exclude={"cells"})
+    lines = ",\n".join(json.dumps(c.model_dump(), separators=(",", ":")) for c in run.cells)
+    body = json.dumps(head, indent=1)
+    write_text(path, f'{body[:-2]},\n "cells": [\n{lines}\n ]\n}}\n')

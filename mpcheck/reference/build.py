@@ -1,0 +1,127 @@
+"""The reference of one block: float64 values, cotangents, gradients, and their noise scale in components."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.casting import replaced, tensors_of
+from mpcheck.adapters.e3nn_backend import E3nnModel
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.parametrisation import converted, converted_perturbed, own_gradients
+from mpcheck.formats import COMPONENTS, Component
+from mpcheck.reference.moments import Moments
+from mpcheck.reference.noise import CensusMode, NoiseMode, eta_of, largest, perturb, seed_of
+from mpcheck.reference.spec import draws_of
+
+RANDOM, ENERGY = "random", "energy"
+
+
+def random_cotangents(outputs: Mapping[str, torch.Tensor], *key: object) -> Tensors:
+    """Standard normal cotangents of every output, seeded by the block."""
+    found: Tensors = {}
+    for name, output in outputs.items():
+        generator = torch.Generator().manual_seed(seed_of("cotangent", name, *key))
+        found[name] = torch.randn(output.shape, dtype=torch.float64, generator=generator).to(output.device)
+    return found
+
+
+def scaled(cotangents: Mapping[str, torch.Tensor]) -> Tensors:
+    """Energy cotangents with their largest magnitude scaled to a power of two near 1, as loss scaling does: exact."""
+    largest = max((float(c.abs().max()) for c in cotangents.values() if c.numel()), default=0.0)
+    if largest == 0.0:
+        return {}
+    _, exponent = torch.frexp(torch.tensor(largest, dtype=torch.float64))
+    return {n: torch.ldexp(c, -exponent) for n, c in cotangents.items()}
+
+
+def evaluate(
+    backend: E3nnModel, block: Block, skeleton: Any, inputs: Mapping[str, torch.Tensor], cotangents: Mapping[str, Tensors]
+) -> Tensors:
+    """Every float64 quantity of a block by name: ``out…``, ``grad.CASE.INPUT``, ``weight.CASE.PARAMETER``."""
+    run = Run(lambda arguments: backend.call(block, arguments), skeleton, inputs, backend.parameters(block), bool(cotangents))
+    values = {n: t.detach() for n, t in run.outputs.items()}
+    for case, cotangent in cotangents.items():
+        by_input, by_parameter = run.backward(cotangent, retain=True)
+        values.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
+        by_parameter.update(own_gradients(backend.module(block), by_parameter))
+        values.update({f"weight.{case}.{n}": g for n, g in by_parameter.items()})
+    return values
+
+
+def build_reference(
+    backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, energy: Tensors, seed: int, draws: int
+) -> tuple[Tensors, dict[str, Any]]:
+    """Values and noise of one block.
+
+    Args:
+        backend: the float64 e3nn model.
+        inputs: the block's arguments.
+        energy: the energy's cotangents of its outputs, may be empty.
+        seed, draws: of the Monte Carlo arithmetic.
+
+    Returns:
+        Tensors ``value:NAME`` (float64), ``cotangent:CASE.OUTPUT`` and ``noise:COMPONENT:NAME`` (float32, RMS deviation per
+        element for u = 1), and a manifest with the per-draw statistics that the limits need.
+    """
+    exact = {n: t.to(backend.device) for n, t in inputs.items()}
+    with CensusMode() as forward:
+        first = Run(lambda arguments: backend.call(block, arguments), skeleton, exact, {}, grad=False)
+    cotangents: dict[str, Tensors] = {RANDOM: random_cotangents(first.outputs, seed, block.name)}
+    if scaled_energy := scaled({n: c.to(backend.device) for n, c in energy.items() if n in first.outputs}):
+        cotangents[ENERGY] = scaled_energy
+    with CensusMode() as census:
+        values = evaluate(backend, block, skeleton, exact, cotangents)
+    moments = {n: Moments(v) for n, v in values.items()}
+    if converted(backend.module(block)):
+        census.present.add("converted")
+    for component in COMPONENTS:
+        if component not in census.present:
+            continue
+        for draw in range(draws_of(component, draws)):
+            deviate(backend, block, skeleton, exact, cotangents, component, (seed, block.name, component, draw), moments)
+    tensors: Tensors = {f"value:{n}": v for n, v in values.items()}
+    for case, by_output in cotangents.items():
+        tensors.update({f"cotangent:{case}.{n}": c for n, c in by_output.items()})
+    statistics: dict[str, Any] = {}
+    for name, moment in moments.items():
+        tensors.update({f"noise:{c}:{name}": s for c, s in moment.noise().items()})
+        statistics[name] = moment.statistics()
+    stored = [*exact.values(), *(tensors_of(module) if (module := backend.module(block)) is not None else [])]
+    held = max((largest(t) for t in stored), default=0.0)
+    peaks = {"forward": max(held, forward.peak), "backward": max(held, census.peak, *map(largest, values.values()))}
+    manifest = {"statistics": statistics, "operations": census.operations, "peaks": peaks}
+    return tensors, manifest
+
+
+def deviate(
+    backend: E3nnModel,
+    block: Block,
+    skeleton: Any,
+    inputs: Tensors,
+    cotangents: Mapping[str, Tensors],
+    component: Component,
+    key: tuple[object, ...],
+    moments: Mapping[str, Moments],
+) -> None:
+    """One Monte Carlo draw of one component, added to the moments."""
+    seed = seed_of(*key)
+    if component == "stored":
+        noisy = {n: perturb(t, seed) for n, t in inputs.items()}
+        swayed = {case: {n: perturb(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
+        with replaced(backend.module(block), lambda t: perturb(t, seed)):
+            drawn = evaluate(backend, block, skeleton, noisy, swayed)
+    elif component == "converted":
+        module = backend.module(block)
+        assert module is not None  # only modules have parameters
+        with converted_perturbed(module, lambda t: perturb(t, seed)):
+            drawn = evaluate(backend, block, skeleton, inputs, cotangents)
+    else:
+        with NoiseMode(component, seed):
+            drawn = evaluate(backend, block, skeleton, inputs, cotangents)
+    for name, moment in moments.items():
+        if name in drawn:
+            moment.add(component, drawn[name].sub(moment.value).div_(eta_of(component)))

@@ -1,0 +1,131 @@
+"""References by block, from the cache or built on demand; one block in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.e3nn_backend import E3nnModel
+from mpcheck.adapters.execution import Tensors
+from mpcheck.reference.build import build_reference
+from mpcheck.reference.capture import INDEX, block_from_json, capture
+from mpcheck.reference.spec import ReferenceSpec
+from mpcheck.reference.store import Store
+
+
+@dataclass(frozen=True)
+class BlockReference:
+    """Everything that a replay of one block is judged by.
+
+    Attributes:
+        inputs, skeleton: the block's float64 arguments.
+        values: float64 outputs and gradients: ``out…``, ``grad.CASE.INPUT``, ``weight.CASE.PARAMETER``.
+        cotangents: by case, then by output.
+        noise: noise scale for u = 1 by quantity, then by component.
+        statistics: per quantity, see :class:`mpcheck.reference.moments.Moments`.
+        peaks: largest magnitude among arguments, parameters and intermediate results, by direction.
+    """
+
+    block: Block
+    skeleton: Any
+    inputs: Tensors
+    values: Tensors
+    cotangents: dict[str, Tensors]
+    noise: dict[str, dict[str, torch.Tensor]]
+    statistics: dict[str, Any]
+    peaks: dict[str, float]
+
+
+class Library:
+    """References of one model on one system."""
+
+    def __init__(
+        self, backend: E3nnModel, graph: Tensors, spec: ReferenceSpec, root: Path, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.backend = backend
+        self.graph = graph
+        self.spec = spec
+        self.store = Store(root, spec.key)
+        self.progress = progress
+        self._index: dict[str, Any] | None = None
+        self._held: BlockReference | None = None
+        self._blocks: dict[str, Block] = {}
+
+    def _capture(self) -> None:
+        self.progress("capturing block inputs in float64")
+        capture(self.backend.model, {k: v.to(self.backend.device) for k, v in self.graph.items()}, self.store)
+
+    @property
+    def index(self) -> dict[str, Any]:
+        """The captured blocks: order, descriptions, shapes."""
+        if self._index is None:
+            _, self._index = self.store.fetch(INDEX, self._capture)
+        return self._index
+
+    def blocks(self) -> list[Block]:
+        """Blocks in the order in which the model calls them."""
+        return [self.block(name) for name in self.index["order"]]
+
+    def block(self, name: str) -> Block:
+        """A block by name."""
+        if name not in self._blocks:
+            self._blocks[name] = block_from_json(self.index["entries"][name]["block"])
+        return self._blocks[name]
+
+    def refused(self, name: str) -> str | None:
+        """Why a block's arguments could not be stored."""
+        reason: str | None = self.index["entries"][name]["refused"]
+        return reason
+
+    def shapes(self, name: str) -> dict[str, list[int]]:
+        """Shapes of a block's tensor arguments."""
+        found: dict[str, list[int]] = self.index["entries"][name]["shapes"]
+        return found
+
+    def _inputs(self, name: str) -> tuple[Tensors, Any]:
+        tensors, manifest = self.store.fetch(f"{name}.inputs", self._capture)
+        return tensors, manifest["skeleton"]
+
+    def _build(self, name: str) -> None:
+        self.progress(f"noise scale of {name}")
+        block = self.block(name)
+        inputs, skeleton = self._inputs(name)
+        energy: Tensors = {}
+        for output in self.index["entries"][name]["cotangents"]:
+            energy.update(self.store.fetch(f"{name}.cotangent.{output}", self._capture)[0])
+        tensors, manifest = build_reference(self.backend, block, skeleton, inputs, energy, self.spec.seed, self.spec.draws)
+        self.store.save(f"{name}.reference", tensors, manifest)
+
+    def get(self, name: str) -> BlockReference:
+        """The reference of a block; the last one asked for is kept."""
+        if self._held is None or self._held.block.name != name:
+            self._held = None
+            self._held = self._load(name)
+        return self._held
+
+    def _load(self, name: str) -> BlockReference:
+        tensors, manifest = self.store.fetch(f"{name}.reference", lambda: self._build(name))
+        inputs, skeleton = self._inputs(name)
+        values: Tensors = {}
+        cotangents: dict[str, Tensors] = {}
+        noise: dict[str, dict[str, torch.Tensor]] = {}
+        for key, tensor in tensors.items():
+            kind, _, rest = key.partition(":")
+            moved = tensor.to(self.backend.device)
+            if kind == "value":
+                values[rest] = moved
+                noise.setdefault(rest, {})
+            elif kind == "cotangent":
+                case, _, output = rest.partition(".")
+                cotangents.setdefault(case, {})[output] = moved
+            else:
+                component, _, quantity = rest.partition(":")
+                noise.setdefault(quantity, {})[component] = moved
+        block = self.block(name)
+        on_device = {n: t.to(self.backend.device) for n, t in inputs.items()}
+        return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])

@@ -1,0 +1,67 @@
+"""Accumulate the deviations of Monte Carlo draws: RMS per element, and what each draw's error statistics looked like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from mpcheck.formats import Component
+
+
+class Moments:
+    """Deviations of one tensor, by component."""
+
+    def __init__(self, value: torch.Tensor) -> None:
+        """Args:
+        value: the float64 value that deviations are taken from.
+        """
+        self.value = value
+        self.squares: dict[Component, torch.Tensor] = {}
+        self.draws: dict[Component, list[tuple[float, float, float]]] = {}
+
+    def add(self, component: Component, deviation: torch.Tensor) -> None:
+        """One draw's deviation, in units of u."""
+        square = deviation.square()
+        if component in self.squares:
+            self.squares[component] += square
+        else:
+            self.squares[component] = square
+        if deviation.numel():
+            signed = (deviation * self.value.sign()).mean()
+            row = torch.stack([square.mean(), deviation.mean(), signed]).tolist()
+            self.draws.setdefault(component, []).append((row[0], row[1], row[2]))
+
+    def noise(self) -> dict[Component, torch.Tensor]:
+        """RMS deviation per element, float32, for each component that moved anything."""
+        found: dict[Component, torch.Tensor] = {}
+        for component, squares in self.squares.items():
+            count = max(1, len(self.draws.get(component, ())))
+            if bool((squares > 0).any()):
+                found[component] = (squares / count).sqrt().to(torch.float32)
+        return found
+
+    def statistics(self) -> dict[str, Any]:
+        """Per component: mean square, its relative spread between draws, spread of the mean and of the signed mean."""
+        by_component = {}
+        for component, rows in self.draws.items():
+            table = torch.tensor(rows, dtype=torch.float64)
+            mean_square = float(table[:, 0].mean())
+            if mean_square <= 0:
+                continue
+            by_component[component] = {
+                "mean_square": mean_square,
+                "spread": float(table[:, 0].std(unbiased=True) / mean_square) if len(rows) > 1 else 1.0,
+                "bias": float(table[:, 1].square().mean().sqrt()),
+                "signed_bias": float(table[:, 2].square().mean().sqrt()),
+            }
+        return {"components": by_component, "distinct": distinct(self.value), "numel": self.value.numel()}
+
+
+def distinct(value: torch.Tensor) -> int:
+    """Number of different magnitudes, to 40 bits: equal numbers round alike, so they are one piece of evidence."""
+    magnitude = value.detach().abs().flatten().to(torch.float64)
+    if magnitude.numel() == 0:
+        return 0
+    mantissa, exponent = torch.frexp(magnitude)
+    return int(torch.unique(torch.ldexp((mantissa * 2.0**40).round(), exponent)).numel())

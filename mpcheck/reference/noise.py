@@ -1,0 +1,151 @@
+"""Monte Carlo arithmetic on a float64 block (Stott Parker 1997; Verificarlo, Denis et al. 2016).
+
+Each draw multiplies values by ``1 + eta * xi`` with ``xi`` uniform in [-1, 1] at one component of the computation. ``eta`` is
+far above float64's own roundoff and far below where the block stops being linear, so that the deviations, divided by
+``eta``, are the first-order response to roundings of size ``u = 1``; a format's noise scale follows by multiplying with its
+``u``. A TorchDispatchMode sees every aten operation, also those inside TorchScript modules and those of the backward pass.
+
+``xi`` is a hash of the value's significand, because rounding is a function of the value: two equal numbers (the rows of an
+embedding, the energy's cotangent of every atom) are rounded alike and their errors add up instead of averaging out, and a
+number that every format holds exactly is not moved at all. Independent draws would call such sums four times too accurate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mpcheck.formats import INNER, Component
+from mpcheck.reference.operations import decomposition, exact_scaling, has_constant, is_product, packet_name, partial_sums, rounds, sums_in
+
+ETA = 2.0**-26
+ETA_ABSOLUTE = 2.0**-40  # of underflow, which acts on values far below one
+
+_SIGNIFICAND = (1 << 52) - 1
+_EXACT_BITS = (1 << 45) - 1  # zero in numbers of 8 significant bits, which every format holds
+_MIX_1, _MIX_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # odd multipliers of splitmix64, as signed 64-bit integers
+
+
+def seed_of(*key: object) -> int:
+    """A 63-bit seed for a key, so that blocks can be done in any order and on any worker."""
+    return int.from_bytes(hashlib.sha256("\0".join(map(str, key)).encode()).digest()[:8], "little") & (2**63 - 1)
+
+
+def xi(x: torch.Tensor, seed: int) -> torch.Tensor:
+    """Uniform in [-1, 1], the same for equal significands; 0 where every format holds the value exactly. float64 only."""
+    bits = x.contiguous().view(torch.int64) & _SIGNIFICAND
+    exact = (bits & _EXACT_BITS) == 0
+    bits.add_(1 << 9).bitwise_right_shift_(10).bitwise_xor_(seed).mul_(_MIX_1)  # the last ten bits are float64's own rounding
+    bits.bitwise_xor_(bits >> 32).mul_(_MIX_2)
+    return bits.to(torch.float64).mul_(2.0**-63).masked_fill_(exact, 0.0)
+
+
+def perturb(x: torch.Tensor, seed: int) -> torch.Tensor:
+    """``x * (1 + eta * xi)``; tensors that are not float64 pass."""
+    if x.dtype != torch.float64 or not x.numel():
+        return x
+    return x * xi(x, seed).mul_(ETA).add_(1)
+
+
+def perturb_absolute(x: torch.Tensor, seed: int) -> torch.Tensor:
+    """``x + eta * xi`` where x is not zero: the absolute error of a subnormal result."""
+    if x.dtype != torch.float64 or not x.numel():
+        return x
+    return x + xi(x, seed).mul_(ETA_ABSOLUTE)
+
+
+def eta_of(component: Component) -> float:
+    """Size of a component's perturbation."""
+    return ETA_ABSOLUTE if component == "underflow" else ETA
+
+
+class NoiseMode(TorchDispatchMode):
+    """Perturbs one component of every operation that runs inside it, forward and backward.
+
+    In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none.
+    """
+
+    def __init__(self, component: Component, seed: int) -> None:
+        super().__init__()
+        self.component = component
+        self.seed = seed
+        self.inner = component in INNER
+        self.perturb = perturb_absolute if component == "underflow" else perturb
+
+    def _noisy(self, value: Any) -> Any:
+        return self.perturb(value, self.seed) if isinstance(value, torch.Tensor) else value
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = packet_name(func)
+        if self.component == "operand":
+            return func(*(tuple(self._noisy(a) for a in args) if is_product(name) else args), **kwargs)
+        if self.component == "constant":
+            return func(*(tuple(self._constant(a) for a in args) if has_constant(name, args) else args), **kwargs)
+        steps = decomposition(func, name) if self.component == "inner" else None
+        if steps is not None:
+            with NoiseMode("operation", self.seed):
+                taken_apart = steps(*args, **kwargs)
+            return args[0].copy_(taken_apart) if name.endswith("_") else taken_apart
+        result = func(*args, **kwargs)
+        if self.inner:
+            return self._accumulated(func, name, args, kwargs, result) if sums_in(name) == self.component else result
+        if not rounds(name) or (self.component != "underflow" and self._elsewhere(name, args)):
+            return result
+        if name.endswith("_") and isinstance(result, torch.Tensor) and result.dtype == torch.float64:
+            return result.copy_(self.perturb(result, self.seed))
+        if isinstance(result, (tuple, list)):
+            return type(result)(self._noisy(r) for r in result)
+        return self._noisy(result)
+
+    def _elsewhere(self, name: str, args: Any) -> bool:
+        return is_product(name) != (self.component == "product") or exact_scaling(name, args)
+
+    def _constant(self, value: Any) -> Any:
+        if not isinstance(value, float) or not math.isfinite(value):
+            return value
+        return float(perturb(torch.tensor(value, dtype=torch.float64), self.seed))
+
+    def _accumulated(self, func: Any, name: str, args: Any, kwargs: Any, result: Any) -> Any:
+        if not isinstance(result, torch.Tensor) or result.dtype != torch.float64 or not result.numel():
+            return result
+        scale = partial_sums(func, name, args, kwargs, result)
+        if scale is None:
+            return result
+        noise = scale.mul_(xi(result, self.seed)).mul_(ETA)
+        return result.add_(noise) if name.endswith("_") else result + noise
+
+
+def largest(x: torch.Tensor) -> float:
+    """Largest magnitude of a floating-point tensor; 0 of any other."""
+    return float(x.detach().abs().max()) if x.is_floating_point() and x.numel() else 0.0
+
+
+class CensusMode(TorchDispatchMode):
+    """Finds out which components a block has at all, and the largest magnitude on the way to its results."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations = 0
+        self.peak = 0.0
+        self.present: set[Component] = {"stored", "underflow"}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = packet_name(func)
+        if rounds(name):
+            self.operations += 1
+            self.peak = max(self.peak, largest(result) if isinstance(result, torch.Tensor) else 0.0)
+            self.present |= {"operand", "product"} if is_product(name) else {"operation"}
+            component = sums_in(name)
+            if component is not None:
+                self.present.add(component)
+            if decomposition(func, name) is not None:
+                self.present.add("inner")
+            if has_constant(name, args):
+                self.present.add("constant")
+        return result

@@ -1,0 +1,48 @@
+"""What a reference is made for, and the key of its place in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+
+from mpcheck._io import digest
+from mpcheck.formats import Component
+
+ALGORITHM = 1
+"""Raise it when the noise model, the draws or the stored layout change: old cache entries are then left alone."""
+
+DRAWS = 8
+"""Draws of the components that carry most of the noise; the others get a fraction, see `draws_of`."""
+UPSTREAM = ("torch", "mace-torch", "e3nn", "cuequivariance")
+
+
+@dataclass(frozen=True)
+class ReferenceSpec:
+    """One (model, system): content digests, seed and number of Monte Carlo draws."""
+
+    model: str
+    system: str
+    seed: int = 0
+    draws: int = DRAWS
+    device: str = "cpu"
+
+    def versions(self) -> dict[str, str]:
+        """Upstream versions that the float64 reference depends on."""
+        found = {}
+        for package in UPSTREAM:
+            try:
+                found[package] = version(package)
+            except PackageNotFoundError:
+                found[package] = "none"
+        return found
+
+    @property
+    def key(self) -> str:
+        """Content key: equal inputs, equal key; 24 hexadecimal digits."""
+        versions = ",".join(f"{k}={v}" for k, v in sorted(self.versions().items()))
+        return digest(str(ALGORITHM), self.model, self.system, str(self.seed), str(self.draws), self.device, versions)[:24]
+
+
+def draws_of(component: Component, draws: int) -> int:
+    """Draws of one component: all for those that dominate some format, half for those that matter in few blocks."""
+    return max(2, draws // 2) if component in ("constant", "scatter", "gather", "underflow") else draws

@@ -1,0 +1,52 @@
+"""The Markdown report: for a job summary, a comment, or a file beside the records."""
+
+from __future__ import annotations
+
+from mpcheck.records import Run
+from mpcheck.report import summary
+
+
+def escape(text: object) -> str:
+    """Text from data in a Markdown table: no markup, no line breaks, no column separators."""
+    plain = " ".join(str(text).split())
+    for character in "\\`*_{}[]<>|#!":
+        plain = plain.replace(character, "\\" + character)
+    return plain
+
+
+def render(run: Run) -> str:
+    """Verdict first, then failures, the table, ratios per format, environment."""
+    counts = summary.counts(run)
+    verdict = "FAIL" if counts.get("fail") or any(row["failure"] for row in run.golden) else ("PASS" if counts.get("pass") else "NOTHING JUDGED")
+    lines = [f"# mpcheck precision: {verdict}", ""]
+    lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s."]
+    lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
+    failed = summary.failures(run)
+    if failed:
+        lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
+        lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
+        lines += [f"", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
+        lines += ["", "Repeat the first one:", "", f"    {summary.reproduce(run, failed[0])}", ""]
+    formats, rows = summary.table(run)
+    lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
+    lines += ["| block | role | backend | " + " | ".join(formats) + " |", "|---|---|---|" + "---:|" * len(formats)]
+    for block, role, backend, entries in rows:
+        cells = " | ".join(f"**{e.text}**" if e.failed else e.text for e in entries)
+        lines.append(f"| {escape(block)} | {escape(role)} | {escape(backend)} | {cells} |")
+    lines += ["", "## Ratios by format", "", "| format | median | 95 % | largest |", "|---|---:|---:|---:|"]
+    for fmt in formats:
+        found = summary.ratio_range(run, fmt)
+        if found:
+            lines.append(f"| {fmt} | {found[0]:.3f} | {found[1]:.3f} | {found[2]:.3f} |")
+    if run.golden:
+        bad = [row for row in run.golden if row["failure"]]
+        lines += ["", f"## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ.", ""]
+        lines += [f"- {escape(row['system'])} {escape(row['name'])}: {escape(row['failure'])}" for row in bad[:20]]
+    reasons = summary.unsupported(run)
+    if reasons:
+        lines += ["", "## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items())]
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
+    lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
+    lines += [f"- model digest {run.model['digest'][:16]}"]
+    lines += [f"- {escape(s['name'])}: {s['atoms']} atoms in {s['frames']} graphs, {s['edges']} edges" for s in run.systems]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,91 @@
+"""What the terminal and the Markdown report both show: numbers, no presentation."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from mpcheck.records import Cell, Run
+
+VERDICTS = ("pass", "fail", "degraded", "unsupported")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One field of the table: the worst ratio of a block in a format over systems and directions."""
+
+    ratio: float | None
+    failed: bool
+    unsupported: bool
+
+    @property
+    def text(self) -> str:
+        """``0.83``, ``FAIL 12``, ``–`` where nothing ran."""
+        if self.unsupported:
+            return "–"
+        shown = "inf" if self.ratio is None else (f"{self.ratio:.2f}" if self.ratio < 99.5 else f"{self.ratio:.1e}")
+        return f"FAIL {shown}" if self.failed else shown
+
+
+def entry(cells: list[Cell]) -> Entry:
+    """Summarise cells; a quantity without a finite ratio counts as infinite."""
+    ran = [c for c in cells if c.verdict != "unsupported"]
+    if not ran:
+        return Entry(None, False, True)
+    infinite = any(q.rms is None for c in ran for q in c.quantities)
+    ratios = [r for c in ran if (r := c.worst_rms) is not None]
+    return Entry(None if infinite or not ratios else max(ratios), any(c.verdict == "fail" for c in ran), False)
+
+
+def table(run: Run) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:
+    """Formats as columns, and one row per block and backend: (block, role, backend, entries)."""
+    formats = list(dict.fromkeys(c.format for c in run.cells))
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    for cell in run.cells:
+        rows.setdefault((cell.block, cell.backend), []).append(cell)
+    return formats, [
+        (block, cells[0].role, backend, [entry([c for c in cells if c.format == f]) for f in formats]) for (block, backend), cells in rows.items()
+    ]
+
+
+def counts(run: Run) -> dict[str, int]:
+    """Cells by verdict."""
+    found = Counter(c.verdict for c in run.cells)
+    return {v: found[v] for v in VERDICTS if found[v]}
+
+
+def drift_counts(run: Run) -> dict[str, int]:
+    """Cells by drift verdict."""
+    return dict(Counter(c.drift for c in run.cells if c.drift != "off"))
+
+
+def unsupported(run: Run) -> dict[str, int]:
+    """Reasons for cells that did not run, and how many each."""
+    return dict(Counter(c.reason for c in run.cells if c.verdict == "unsupported").most_common())
+
+
+def slowest(run: Run, count: int = 3) -> list[Cell]:
+    """The cells that took longest."""
+    return sorted(run.cells, key=lambda c: -c.seconds)[:count]
+
+
+def failures(run: Run) -> list[Cell]:
+    """Red cells: innermost blocks first, because a composite is red when a leaf in it is."""
+    kinds = {"leaf": 0, "step": 0, "composite": 1}
+    return sorted((c for c in run.cells if c.verdict == "fail"), key=lambda c: (kinds.get(c.kind, 2), -(c.worst_rms or 1e300)))
+
+
+def reproduce(run: Run, cell: Cell) -> str:
+    """The command that repeats one cell."""
+    options = run.options
+    extra = f" --device {options['device']}" if options.get("device", "cpu") != "cpu" else ""
+    seed = f" --seed {options['seed']}" if options.get("seed") else ""
+    return f"mpcheck run {run.model['name']} --system {cell.system} --backend {cell.backend} --format {cell.format} --block '{cell.block}'{extra}{seed}"
+
+
+def ratio_range(run: Run, fmt: str) -> tuple[float, float, float] | None:
+    """Median, 95th percentile and largest rounding ratio over all quantities of a format."""
+    values = sorted(q.rms for c in run.cells if c.format == fmt for q in c.quantities if q.rms is not None)
+    if not values:
+        return None
+    return values[len(values) // 2], values[min(len(values) - 1, int(0.95 * len(values)))], values[-1]

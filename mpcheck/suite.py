@@ -1,0 +1,74 @@
+"""The precision suite: a session with its baselines. What the tests in tests/blocks call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mpcheck.adapters.graph import make_graph
+from mpcheck.baselines import Baseline, baseline_path, drifted, read_baseline
+from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure
+from mpcheck.checks.precision import CellKey
+from mpcheck.environment import device_slug
+from mpcheck.records import Cell
+from mpcheck.session import Session
+from mpcheck.tolerances import limits_for
+
+
+class Suite:
+    """Judges cells against limits, stored ratios and golden values."""
+
+    def __init__(self, session: Session, directory: Path) -> None:
+        """Args:
+        directory: of baselines.
+
+        Raises:
+            InputError: a damaged baseline.
+        """
+        self.session = session
+        self.directory = directory
+        self.slug = device_slug(str(session.device))
+        self.baseline: Baseline | None = read_baseline(baseline_path(directory, self.slug))
+
+    def judge(self, key: CellKey) -> Cell:
+        """One cell with all three gates."""
+        cell = self.session.judge(key)
+        if not cell.quantities:
+            return cell
+        session = self.session
+        stored = self.baseline
+        if stored is None or not stored.matches(session.model.digest, key.system, session.systems[key.system].digest, session.options.seed):
+            return self._without_baseline(cell)
+        entry = stored.cells.get(cell.id)
+        if entry is None:
+            return self._without_baseline(cell)
+        moved = drifted(cell, entry, session.tolerances.drift)
+        if not moved:
+            return cell.model_copy(update={"drift": "pass"})
+        reason = "; ".join(filter(None, [cell.reason, moved[0]])) + (f" (+{len(moved) - 1})" if len(moved) > 1 else "")
+        return cell.model_copy(update={"drift": "fail", "verdict": "fail", "reason": reason})
+
+    def _without_baseline(self, cell: Cell) -> Cell:
+        if "baseline" in self.session.options.require:
+            return cell.model_copy(update={"drift": "no-baseline", "verdict": "fail", "reason": f"required: no baseline for {self.slug}"})
+        return cell.model_copy(update={"drift": "no-baseline"})
+
+    def golden_systems(self) -> list[str]:
+        """Systems of this run that have golden values for this model."""
+        if not self.session.options.model.startswith("builtin:") or "float64" not in self.session.options.formats:
+            return []
+        return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
+
+    def judge_golden(self, system: str) -> list[dict[str, Any]]:
+        """Today's float64 values against the committed ones, on the committed structure.
+
+        Raises:
+            InputError: a damaged golden file.
+        """
+        session = self.session
+        golden = load_golden(golden_paths(self.directory, session.options.model, system))
+        model = session.reference_backend
+        graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
+        today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
+        limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+        return [{"system": system, **row} for row in compare_golden(golden, today, limits)]

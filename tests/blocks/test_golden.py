@@ -1,0 +1,19 @@
+"""Today's float64 values of the built-in model against the committed ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.mpcheck
+
+
+def test_golden_float64(golden_system: str, mp_suite: Any, mp_record: Any) -> None:
+    rows = mp_suite.judge_golden(golden_system)
+    for row in rows:
+        mp_record("golden", row)
+    failed = [row for row in rows if row["failure"]]
+    if failed:
+        lines = "\n".join(f"  {row['name']}: {row['failure']}" for row in failed[:8])
+        pytest.fail(f"float64 values of {golden_system} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors:\n{lines}", pytrace=False)
