@@ -78,19 +78,24 @@ class Format:
         """`wide` where partial sums are kept more precisely than results, else `native`."""
         return "wide" if self.roundoff["inner"] < self.u else "native"
 
-    def on(self, device: str, rearranged: bool = False) -> Mapping[Component, float]:
-        """Roundoff of each component on a device type.
+    def on(self, device: str) -> dict[Component, float]:
+        """Roundoff of each component where torch computes on a device type."""
+        return {**self.roundoff, **{c: self.roundoff["operation"] for c in self.native.get(device, ())}}
+
+    def rearranged(self, device: str, native_sums: bool) -> dict[Component, float]:
+        """Roundoff of each component where a backend computes a block by other operations than the reference.
+
+        What is an operand of a matrix product then differs, so every value is allowed the rounding of an operand; constants
+        of the code may be tensors of the storage type; parameters may be stored after the converter's map.
 
         Args:
-            rearranged: the backend computes the block by other operations than the reference. What is an operand of a
-                matrix product then differs, so every value is allowed the rounding of an operand; and constants of the
-                code may be tensors of the storage type, and parameters be stored after the converter's map.
+            native_sums: the backend adds up the terms of a block in the storage type.
         """
-        found = {**self.roundoff, **{c: self.roundoff["operation"] for c in self.native.get(device, ())}}
-        operand = self.roundoff["operand"]
-        if rearranged:
-            found["constant"] = found["converted"] = found["stored"]
-            found.update({c: max(found[c], operand) for c in ("stored", "constant", "converted", "product", "operation")})
+        found = self.on(device)
+        found["constant"] = found["converted"] = found["stored"]
+        found.update({c: max(found[c], self.roundoff["operand"]) for c in ("stored", "constant", "converted", "product", "operation")})
+        if native_sums:
+            found["inner"] = max(found["inner"], found["operation"])
         return found
 
 

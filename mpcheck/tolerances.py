@@ -118,7 +118,7 @@ def limits_for(tolerances: Tolerances, block: str, backend: str, fmt: str, direc
         if _matches(entry, block, backend, fmt, direction):
             rms, reason = entry.rms, entry.reason
             scale = entry.max / universal.max_base if entry.max else max(1.0, entry.rms / universal.rms)
-    return Limits(rms, universal.max_base * scale, universal.max_growth * scale, universal.bias_floor, universal.bias_sigmas, reason)
+    return Limits(rms, universal.max_base * scale, universal.max_growth * scale, universal.bias_floor * scale, universal.bias_sigmas * scale, reason)
 
 
 def unused(tolerances: Tolerances, blocks: Iterable[str], backends: Sequence[str]) -> list[str]:

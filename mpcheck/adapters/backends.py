@@ -15,7 +15,7 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import Block
-from mpcheck.formats import Format
+from mpcheck.formats import Component, Format
 
 
 class BackendModel(Protocol):
@@ -46,8 +46,8 @@ class BackendModel(Protocol):
     def reference_gradients(self, block: Block, gradients: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """Parameter gradients in the e3nn block's names, shapes and parametrisation, by an exact linear map."""
 
-    def rearranged(self, block: Block) -> bool:
-        """Whether the block's matrix products are arranged otherwise than in the e3nn reference."""
+    def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
+        """Unit roundoff of each component of the block here; see :class:`mpcheck.formats.Format`."""
 
     def note(self, block: Block, fmt: Format) -> str:
         """What a reader must know of how the block runs here (implementation, inner arithmetic); may be empty."""

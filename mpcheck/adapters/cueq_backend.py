@@ -16,7 +16,7 @@ from mpcheck.adapters.parametrisation import OWN
 from mpcheck.adapters.slots import Slot
 from mpcheck.adapters.steps import FUNCTIONS, step_kind
 from mpcheck.adapters.upstream import default_dtype, quiet
-from mpcheck.formats import Format
+from mpcheck.formats import Component, Format
 
 
 class CueqModel:
@@ -94,10 +94,14 @@ class CueqModel:
             for n, g in gradients.items()
         }
 
-    def rearranged(self, block: Block) -> bool:
-        """Blocks with a segmented polynomial of their own."""
+    def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
+        """Blocks with a segmented polynomial compute by other operations; its naive method rounds every path's result to
+        the storage type and adds the paths up in it, whatever the inner arithmetic."""
         module = self.module(block)
-        return module is not None and any(type(m).__name__ == "SegmentedPolynomial" for m in module.modules())
+        own = [m for m in module.modules() if type(m).__name__ == "SegmentedPolynomial"] if module is not None else []
+        if not own:
+            return fmt.on(self.device.type)
+        return fmt.rearranged(self.device.type, native_sums=any(getattr(m, "method", "") == "naive" for m in own))
 
     def note(self, block: Block, fmt: Format) -> str:
         """Implementation and inner arithmetic; tf32 on a CPU is emulated."""

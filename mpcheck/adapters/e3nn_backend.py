@@ -11,7 +11,7 @@ import torch
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.steps import FUNCTIONS, step_kind
-from mpcheck.formats import Format
+from mpcheck.formats import Component, Format
 
 
 class E3nnModel:
@@ -55,9 +55,9 @@ class E3nnModel:
         """The reference's parametrisation is its own."""
         return dict(gradients)
 
-    def rearranged(self, block: Block) -> bool:
-        """The reference arranges its own products."""
-        return False
+    def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
+        """As torch rounds on the device."""
+        return fmt.on(self.device.type)
 
     def note(self, block: Block, fmt: Format) -> str:
         """tf32 on a CPU is emulated, and says so."""

@@ -122,7 +122,7 @@ class PrecisionCheck:
         block = reference.block
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
-        roundoff = fmt.on(backend.device.type, backend.rearranged(block))
+        roundoff = backend.roundoff(block, fmt)
         found = []
         for name in names:
             value = reference.values[name]
@@ -136,8 +136,7 @@ class PrecisionCheck:
                 low_value = torch.full_like(value, float("nan"))
             else:
                 low_value = low[name]
-            here = {**roundoff, "inner": roundoff["operation"]} if _gathered(name, backend) else roundoff
-            scale = noise_scale(reference.noise[name], reference.statistics[name], here, value)
+            scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
             found.append(compare(name, low_value.to(value.device), value, scale, fmt, limits, self._layout(block, backend, name, value)))
         return found
 
@@ -169,11 +168,6 @@ class PrecisionCheck:
         if missing:
             return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)  # type: ignore[arg-type]
         return Cell(**base, verdict="fail", reason=f"raised {reason}", seconds=seconds)  # type: ignore[arg-type]
-
-
-def _gathered(name: str, backend: BackendModel) -> bool:
-    """Weights that a backend gathers by element: torch's CPU backward of indexing adds them up in the storage type."""
-    return "cueq:" in name and backend.device.type == "cpu"
 
 
 def _roles(block: Block) -> str:

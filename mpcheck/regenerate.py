@@ -1,0 +1,129 @@
+"""Rewrite what is stored: golden float64 values, ratio baselines of this device, derived tolerance tables.
+
+``python -m mpcheck.regenerate [--reason TEXT] [--only golden|baseline|tolerances]``. It prints what changes and refuses to
+loosen a gate without a reason; the reason goes into the provenance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mpcheck._errors import InputError
+from mpcheck.baselines import Baseline, baseline_path, changes, collect, provenance, read_baseline, write_baseline
+from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
+from mpcheck.environment import describe, device_slug
+from mpcheck.records import Cell
+from mpcheck.report.derive import derive
+from mpcheck.session import Options, Session, clear_progress, stderr_progress
+from mpcheck.tolerances import limits_for
+
+MODEL = "builtin:hco"
+
+
+def golden(session: Session, directory: Path, reason: str) -> list[str]:
+    """Golden values of the built-in model on its default systems; unchanged ones are left as they are."""
+    lines = []
+    limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+    for system in session.systems:
+        graph = session.graph(system)
+        model = session.reference_backend.model
+        values = measure(model, graph)
+        paths = golden_paths(directory, MODEL, system)
+        if paths[1].is_file():
+            old = load_golden(paths)
+            same = all(
+                len(a) == len(b) and (a.numbers == b.numbers).all() and abs(a.positions - b.positions).max() < 1e-9
+                for a, b in zip(old.frames, session.systems[system].frames, strict=False)
+            ) and len(old.frames) == len(session.systems[system].frames)  # fmt: skip
+            failed = [row for row in compare_golden(old, values, limits) if row["failure"]]
+            if same and not failed:
+                lines.append(f"golden {system}: unchanged")
+                continue
+            lines += [f"golden {system} {row['name']}: {row['failure']}" for row in failed[:10]]
+            if not reason:
+                raise InputError(f"golden values of {system} change in {len(failed)} tensors: {lines[-1]}; say why with --reason")
+        noise = measure_noise(model, graph, values, session.options.seed)
+        manifest: dict[str, Any] = {
+            "model": MODEL,
+            "digest": session.model.digest,
+            "system": system,
+            "reason": reason,
+            "packages": describe("cpu")["packages"],
+        }
+        save_golden(paths, session.systems[system].frames, values, noise, manifest)
+        lines.append(f"golden {system}: wrote {len(values)} tensors, {paths[0].stat().st_size / 1024:.0f} KiB")
+    return lines
+
+
+def baseline(session: Session, directory: Path, reason: str, repeats: int) -> list[str]:
+    """Ratios of this device, from repeated runs at different thread counts."""
+    before = torch.get_num_threads()
+    runs: list[list[Cell]] = []
+    try:
+        for repeat in range(repeats):
+            torch.set_num_threads(1 + repeat % max(1, before))
+            cells = []
+            for key in session.keys():
+                session.options.progress(f"run {repeat + 1} of {repeats}: {key.system} {key.block}")
+                cells.append(session.judge(key))
+            runs.append(cells)
+    finally:
+        torch.set_num_threads(before)
+        clear_progress()
+    red = [c for run in runs for c in run if c.verdict == "fail"]
+    if red:
+        raise InputError(f"{len(red)} cells are red, the first is {red[0].id}: {red[0].reason}; a baseline is recorded from a green run only")
+    slug = device_slug(str(session.device))
+    facts = {**provenance(repeats, describe(str(session.device))), "reason": reason}
+    new = Baseline(
+        schema_version=1,
+        suite="precision",
+        device=slug,
+        provenance=facts,
+        model={"name": session.model.name, "digest": session.model.digest},
+        systems={n: s.digest for n, s in session.systems.items()},
+        seed=session.options.seed,
+        cells=collect(runs),
+    )
+    path = baseline_path(directory, slug)
+    lines, loosened = changes(read_baseline(path), new, session.tolerances.drift)
+    if loosened and not reason:
+        raise InputError(f"the new baseline of {slug} would loosen {len(loosened)} entries ({loosened[0]}); say why with --reason")
+    write_baseline(path, new)
+    return [*(lines[:40] or ["baseline: no ratio moved"]), f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Command line of the session."""
+    parser = argparse.ArgumentParser(prog="nox -s regenerate --", description=__doc__)
+    parser.add_argument("--reason", default="", help="why a gate is loosened")
+    parser.add_argument("--only", choices=("golden", "baseline", "tolerances"), default=None)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--baselines", type=Path, default=Path("baselines"))
+    args = parser.parse_args(arguments)
+    try:
+        session = Session(Options(model=MODEL, device=args.device, progress=stderr_progress))
+        lines: list[str] = []
+        if args.only in (None, "golden"):
+            lines += golden(session, args.baselines, args.reason)
+        if args.only in (None, "baseline"):
+            lines += baseline(session, args.baselines, args.reason, args.repeats)
+        if args.only in (None, "tolerances"):
+            lines.append(derive(MODEL, "", None, "e3nn", None, 0))
+    except InputError as error:
+        clear_progress()
+        print(f"mpcheck: error: {error}", file=sys.stderr)
+        return 2
+    clear_progress()
+    print("\n".join(lines))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+"""Sessions. This file is the only place that knows how to run anything; CI and the README call it.
+
+All sessions share one environment, made at first use in .nox/shared and reused, so that torch is installed once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["lint", "tests", "precision"]
+nox.options.default_venv_backend = "none"
+
+ROOT = Path(__file__).parent
+SHARED = ROOT / ".nox" / "shared"
+BIN = SHARED / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = str(BIN / "python")
+# A bare `torch` pulls gigabytes of CUDA onto a machine without a GPU. Name the build that fits with MPCHECK_TORCH, for
+# instance "torch --index-url https://download.pytorch.org/whl/cpu".
+TORCH = os.environ.get("MPCHECK_TORCH", "torch==2.13.0" if shutil.which("nvidia-smi") is None else "torch")
+
+
+def _run(*command: str) -> None:
+    subprocess.run(command, check=True, cwd=ROOT)
+
+
+def prepare(session: nox.Session) -> None:
+    """The shared environment, with the project installed editable; seconds where nothing changed."""
+    inputs = (ROOT / "pyproject.toml").read_bytes() + TORCH.encode() + sys.version.encode()
+    wanted, stamp = hashlib.sha256(inputs).hexdigest(), SHARED / "stamp"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    session.log("making the shared environment in .nox/shared (torch, mace, cuEquivariance: minutes, once)")
+    if not Path(PYTHON).exists():
+        _run(sys.executable, "-m", "venv", str(SHARED))
+    _run(PYTHON, "-m", "pip", "install", "-q", *TORCH.split())
+    _run(PYTHON, "-m", "pip", "install", "-q", "-e", ".[dev]")
+    stamp.write_text(wanted)
+
+
+def tool(session: nox.Session, module: str, *arguments: str) -> None:
+    """Run a module of the shared environment."""
+    session.run(PYTHON, "-m", module, *arguments, external=True)
+
+
+@nox.session
+def precision(session: nox.Session) -> None:
+    """Main job: every block at every format and backend. Arguments go to pytest: `nox -s precision -- --mp-model X`."""
+    prepare(session)
+    tool(session, "pytest", "tests/blocks", "-q", "--mp-out", "reports", "--junitxml", "reports/precision.xml", "-p", "no:randomly", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The project's own tests."""
+    prepare(session)
+    tool(session, "pytest", "tests/unit", "tests/faults", "-q", *(session.posargs or ["-n", "2"]))
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types, import contracts, tolerance schemas."""
+    prepare(session)
+    tool(session, "ruff", "check", ".")
+    tool(session, "ruff", "format", "--check", ".")
+    tool(session, "mypy")
+    session.run(str(BIN / "lint-imports"), external=True)
+
+
+@nox.session
+def regenerate(session: nox.Session) -> None:
+    """Rewrite goldens, ratio baselines and derived tolerances; prints what changed. `-- --reason "…"` where it loosens."""
+    prepare(session)
+    tool(session, "mpcheck.regenerate", *session.posargs)
+
+
+@nox.session
+def cost(session: nox.Session) -> None:
+    """Measure what the suite costs: benchmarks/suite_cost.py."""
+    prepare(session)
+    session.run(PYTHON, "benchmarks/suite_cost.py", *session.posargs, external=True)
