@@ -35,7 +35,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)  # mkstemp makes private files; a result is an ordinary one
-        os.replace(temporary, target)
+        temporary.replace(target)
     except OSError as error:
         raise InputError(f"cannot write {target}: {error.strerror or error}; choose a writable place with free space") from error
     finally:
@@ -64,6 +64,14 @@ def read_text(path: Path, what: str) -> str:
         raise InputError(f"{what} {path} is not UTF-8 text (byte {error.start}); check that it is the right file") from error
     except OSError as error:
         raise InputError(f"{what} {path} cannot be read: {error.strerror or error}") from error
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there. A name that no file can have, too long for one, is a file that is not there."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def sha256_file(path: Path) -> str:

@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import ruamel.yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
-from ruamel.yaml.error import YAMLError
 
 from mpcheck._errors import InputError
 from mpcheck._io import read_text
@@ -30,10 +29,10 @@ def parse_yaml(text: str, where: str) -> Any:
     """
     try:
         return ruamel.yaml.YAML(typ="safe", pure=True).load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
+    except Exception as error:  # YAMLError, and whatever ruamel.yaml's constructors raise: KeyError for `!!bool maybe`
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark is not None else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or str(error) or type(error).__name__
         raise InputError(f"{where}{line}: not valid YAML: {problem}") from error
 
 

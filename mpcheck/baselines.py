@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from mpcheck._errors import InputError
-from mpcheck._io import read_text, write_text
+from mpcheck._io import is_file, read_text, write_text
 from mpcheck._yaml import Strict
 from mpcheck.records import Cell
 from mpcheck.tolerances import DriftLimits
@@ -51,7 +51,7 @@ def read_baseline(path: Path) -> Baseline | None:
     Raises:
         InputError: truncated, not JSON, another schema, wrong fields, numbers that are not finite.
     """
-    if not path.is_file():
+    if not is_file(path):
         return None
     text = read_text(path, "baseline")
     remedy = "restore it from version control or record it anew with `nox -s regenerate`"
@@ -82,10 +82,11 @@ def drifted(cell: Cell, stored: Mapping[str, Entry], limits: DriftLimits) -> lis
         if entry is None or quantity.rms is None or quantity.signed_bias is None:
             continue
         rms, bias, rms_spread, bias_spread = entry
-        allowed = rms * (1 + limits.growth) + limits.spreads * rms_spread + limits.floor
+        chance = 2 / math.sqrt(max(1, math.prod(quantity.shape)))  # what another order of a few roundings can do
+        allowed = rms * (1 + limits.growth + chance) + limits.spreads * rms_spread + limits.floor
         if quantity.rms > allowed:
             found.append(f"{quantity.name}: rms ratio drifted {rms:.3g} -> {quantity.rms:.3g} (allowed {allowed:.3g})")
-        room = limits.growth * max(1.0, rms) + limits.spreads * bias_spread + limits.floor
+        room = limits.spreads * bias_spread + limits.floor + chance
         if abs(quantity.signed_bias - bias) > room and abs(quantity.signed_bias) > abs(bias):
             found.append(f"{quantity.name}: signed bias drifted {bias:+.3g} -> {quantity.signed_bias:+.3g} (allowed ±{room:.3g})")
     return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import tempfile
 from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
@@ -13,7 +15,13 @@ import typer
 from mpcheck import __version__
 from mpcheck._errors import InputError
 
-app = typer.Typer(name="mpcheck", no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False, help="Numerical checks of MACE models at every number format and backend.")
+app = typer.Typer(
+    name="mpcheck",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Numerical checks of MACE models at every number format and backend.",
+)
 tolerances_app = typer.Typer(no_args_is_help=True, help="Where the allowed errors come from.")
 app.add_typer(tolerances_app, name="tolerances")
 
@@ -21,7 +29,7 @@ Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model
 Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")]
 Cache = Annotated[Path | None, typer.Option("--cache", help="cache of references")]
-Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws")]
+Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws", min=0)]
 
 
 def suite_path() -> Path:
@@ -33,6 +41,19 @@ def suite_path() -> Path:
 
 def _joined(values: list[str] | None) -> str:
     return ",".join(values or [])
+
+
+class _Refusals:
+    """Why a collection failed. pytest makes a failed report of an exit during collection, and --no-summary hides that."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, None] = {}
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Bad input as its line; anything else whole."""
+        if report.failed:
+            lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
+            self.texts[lines[-1] if lines else report.longreprtext] = None
 
 
 @app.command()
@@ -55,10 +76,14 @@ def run(
     """Judge every block of a model at every format and backend against computed tolerances."""
     import pytest
 
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
     arguments = [str(suite_path()), f"--mp-model={model}", f"--mp-device={device}", f"--mp-out={out}", f"--mp-seed={seed}"]
     arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", f"--junitxml={out / 'precision.xml'}"]
-    arguments += ["-v"] if verbose else ["-q", "--no-header"] if False else []
-    arguments += ["--tb=short", "--no-summary"] if not verbose else []
+    arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
     for option, value in (
         ("system", _joined(system)), ("backend", _joined(backend)), ("format", _joined(format)), ("block", _joined(block)),
         ("require", _joined(require)), ("cache", cache), ("tolerances", tolerances), ("baselines", baselines),
@@ -69,7 +94,10 @@ def run(
         arguments += ["-n", str(workers)]
     if "mpcheck" not in _loaded_plugins():
         arguments += ["-p", "mpcheck.plugin"]
-    code = int(pytest.main(arguments))
+    refusals = _Refusals()
+    code = int(pytest.main(arguments, plugins=[refusals]))
+    for text in refusals.texts:
+        print(text, file=sys.stderr)
     raise typer.Exit({0: 0, 1: 1}.get(code, 2))
 
 

@@ -80,7 +80,7 @@ class Format:
 
     def on(self, device: str) -> dict[Component, float]:
         """Roundoff of each component where torch computes on a device type."""
-        return {**self.roundoff, **{c: self.roundoff["operation"] for c in self.native.get(device, ())}}
+        return {**self.roundoff, **dict.fromkeys(self.native.get(device, ()), self.roundoff["operation"])}
 
     def rearranged(self, device: str, native_sums: bool) -> dict[Component, float]:
         """Roundoff of each component where a backend computes a block by other operations than the reference.

@@ -23,8 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Options, all prefixed ``--mp-``; several names are separated by commas."""
     group = parser.getgroup("mpcheck", "numerical checks of MACE models")
     add = group.addoption
-    add("--mp-model", default="builtin:hco", metavar="MODEL", help="model: builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME, mace_off:NAME")
-    add("--mp-system", default="", metavar="SYSTEMS", help="systems: builtin:NAME[:N] or FILE[@SLICE]; default: those built-in ones that the model's elements allow")
+    add(
+        "--mp-model",
+        default="builtin:hco",
+        metavar="MODEL",
+        help="model: builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME, mace_off:NAME",
+    )
+    add(
+        "--mp-system",
+        default="",
+        metavar="SYSTEMS",
+        help="systems: builtin:NAME[:N] or FILE[@SLICE]; default: those built-in ones that the model's elements allow",
+    )
     add("--mp-device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N")
     add("--mp-backend", default="e3nn,cueq", metavar="BACKENDS", help="e3nn, cueq, cueq-mul_ir or a registered one")
     add("--mp-format", default=",".join(FORMATS), metavar="FORMATS", help="number formats")
@@ -129,7 +139,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "cell_key" in metafunc.fixturenames:
         suite = get_suite(metafunc.config)
         try:
-            keys = suite.session.keys()
+            keys = suite.session.cells()
         except InputError as error:
             raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
         several = len(suite.session.systems) > 1
@@ -229,7 +239,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     from mpcheck.report.finish import finish
 
     began = config.stash[_BEGAN]
-    run, out = finish(make_options(config), get_session(config), collector.cells, collector.golden, time.perf_counter() - began, config.getoption("--mp-out"))
+    run, out = finish(
+        make_options(config), get_session(config), collector.cells, collector.golden, time.perf_counter() - began, config.getoption("--mp-out")
+    )
     config.stash[_COLLECTED]["run"] = {"run": run, "out": out}
     judged = [c for c in run.cells if c.verdict != "unsupported"]
     if not judged and session.exitstatus == 0:

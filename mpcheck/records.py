@@ -56,6 +56,10 @@ class Quantity(Strict):
     out_of_range: int
     allowed_abs: Number
     allowed_rel: Number
+    arithmetic: Number = None
+    arithmetic_limit: Number = None
+    arithmetic_bias: Number = None
+    arithmetic_bias_limit: Number = None
     groups: list[Group] = []
     worst: Worst | None = None
     failures: list[str] = []
@@ -113,6 +117,10 @@ def finite(value: float) -> Number:
     return None if number != number or number in (float("inf"), float("-inf")) else float(f"{number:.7g}")
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a JSON number")
+
+
 def read_run(path: Path) -> Run:
     """Read records.
 
@@ -121,18 +129,22 @@ def read_run(path: Path) -> Run:
     """
     text = read_text(path, "records")
     try:
-        data = json.loads(text)
+        data = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InputError(f"records {path}: not valid JSON (truncated?): {error}; run the session again") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA:
         raise InputError(f"records {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; make them with the same version of mpcheck")
     try:
-        return Run.model_validate(data)
+        run = Run.model_validate(data)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(f"records {path}: field {field}: {first['msg']}") from error
+    for key in ("name", "digest"):
+        if not isinstance(run.model.get(key), str):
+            raise InputError(f"records {path}: field model.{key}: expected a text; run the session again")
+    return run
 
 
 def write_run(path: Path, run: Run) -> None:

@@ -68,7 +68,7 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
         for repeat in range(repeats):
             torch.set_num_threads(1 + repeat % max(1, before))
             cells = []
-            for key in session.keys():
+            for key in session.cells():
                 session.options.progress(f"run {repeat + 1} of {repeats}: {key.system} {key.block}")
                 cells.append(session.judge(key))
             runs.append(cells)

@@ -142,7 +142,7 @@ class Session:
                 raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
-    def keys(self) -> list[CellKey]:
+    def cells(self) -> list[CellKey]:
         """Every cell of the run, system by system and block by block."""
         found: list[CellKey] = []
         for system in self.systems:

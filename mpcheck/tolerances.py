@@ -102,12 +102,7 @@ def load_tolerances(path: Path | None = None) -> Tolerances:
 
 
 def _matches(entry: Exception_, block: str, backend: str, fmt: str, direction: str) -> bool:
-    return (
-        fnmatchcase(block, entry.block)
-        and fnmatchcase(backend, entry.backend)
-        and fmt in entry.format
-        and entry.direction in ("*", direction)
-    )
+    return fnmatchcase(block, entry.block) and fnmatchcase(backend, entry.backend) and fmt in entry.format and entry.direction in ("*", direction)
 
 
 def limits_for(tolerances: Tolerances, block: str, backend: str, fmt: str, direction: str) -> Limits:

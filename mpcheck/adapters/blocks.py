@@ -99,9 +99,10 @@ def composite_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Mo
     """Modules of mace that call two leaves or more; wrappers of a single leaf add nothing to it."""
     for name, module in model.named_modules():
         container = isinstance(module, (torch.nn.ModuleList, torch.nn.ModuleDict))
-        if name and not container and not _is_leaf(module) and not _inside_leaf(model, name):
-            if len(list(leaf_modules(module))) >= 2:
-                yield name, module
+        if not name or container or _is_leaf(module) or _inside_leaf(model, name):
+            continue
+        if len(list(leaf_modules(module))) >= 2:
+            yield name, module
 
 
 def _inside_leaf(model: torch.nn.Module, name: str) -> bool:

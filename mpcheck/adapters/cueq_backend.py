@@ -63,10 +63,9 @@ class CueqModel:
             return self._back(module(x, arguments["y"].argmax(dim=-1).int()), block, "out")  # type: ignore[misc]
         converted = {k: self._there(v, block.input_slot(k)) for k, v in arguments.items()}
         function: Callable[..., Any] = FUNCTIONS[step_kind(block.name)] if module is None else module
-        if module is not None and not set(converted) <= set(argument_names(module)):
-            result = function(*converted.values())  # cuEquivariance's own classes name their arguments otherwise
-        else:
-            result = function(**converted)
+        # cuEquivariance's own classes name their arguments otherwise
+        positional = module is not None and not set(converted) <= set(argument_names(module))
+        result = function(*converted.values()) if positional else function(**converted)
         return self._back(result, block, "out")
 
     def _there(self, value: Any, slot: Slot) -> Any:
@@ -90,13 +89,13 @@ class CueqModel:
             return {}
         shapes = {n: p.shape for n, p in self.source.get_submodule(block.module_path).named_parameters()}
         return {
-            n if n in shapes else OWN + n: g.reshape(shapes[n]) if n in shapes and shapes[n].numel() == g.numel() else g
-            for n, g in gradients.items()
+            n if n in shapes else OWN + n: g.reshape(shapes[n]) if n in shapes and shapes[n].numel() == g.numel() else g for n, g in gradients.items()
         }
 
     def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
         """Blocks with a segmented polynomial compute by other operations; its naive method rounds every path's result to
-        the storage type and adds the paths up in it, whatever the inner arithmetic."""
+        the storage type and adds the paths up in it, whatever the inner arithmetic.
+        """
         module = self.module(block)
         own = [m for m in module.modules() if type(m).__name__ == "SegmentedPolynomial"] if module is not None else []
         if not own:

@@ -20,7 +20,7 @@ import torch
 _VARIANTS: WeakKeyDictionary[torch.fx.GraphModule, dict[torch.dtype, tuple[Any, dict[str, torch.Tensor]]]] = WeakKeyDictionary()
 
 
-def polynomials(module: torch.nn.Module) -> list[torch.nn.Module]:
+def polynomials(module: torch.nn.Module) -> list[Any]:
     """Submodules that have an inner arithmetic of their own."""
     return [m for m in module.modules() if type(m).__name__.startswith("SegmentedPolynomial") and hasattr(m, "math_dtype")]
 
@@ -59,7 +59,7 @@ def _pinned(tensor: torch.Tensor) -> torch.Tensor:
 @contextlib.contextmanager
 def inner_arithmetic(module: torch.nn.Module, dtype: torch.dtype) -> Iterator[None]:
     """Every fixed inner type below ``module`` set to ``dtype`` while the block runs, then put back with its constants."""
-    changed: list[tuple[torch.nn.Module, torch.dtype, list[torch.fx.GraphModule]]] = []
+    changed: list[tuple[Any, torch.dtype, list[torch.fx.GraphModule]]] = []
     try:
         for polynomial in polynomials(module):
             old = polynomial.math_dtype
@@ -67,12 +67,12 @@ def inner_arithmetic(module: torch.nn.Module, dtype: torch.dtype) -> Iterator[No
                 continue
             graphs = [m for m in polynomial.modules() if isinstance(m, torch.fx.GraphModule)]
             changed.append((polynomial, old, graphs))
-            polynomial.math_dtype = dtype  # type: ignore[assignment]
+            polynomial.math_dtype = dtype
             for graph in graphs:
                 _variant(graph, old, dtype)
         yield
     finally:
         for polynomial, old, graphs in changed:
-            polynomial.math_dtype = old  # type: ignore[assignment]
+            polynomial.math_dtype = old
             for graph in graphs:
                 _variant(graph, dtype, old)

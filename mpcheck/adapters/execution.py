@@ -19,7 +19,9 @@ class Run:
         outputs: floating-point outputs by name: ``out``, or ``out.0``, ``out.1`` … of a tuple.
     """
 
-    def __init__(self, call: Any, skeleton: Any, tensors: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.nn.Parameter], grad: bool) -> None:
+    def __init__(
+        self, call: Any, skeleton: Any, tensors: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.nn.Parameter], grad: bool
+    ) -> None:
         """Args:
         call: takes the arguments by name.
         skeleton: JSON skeleton of the arguments.

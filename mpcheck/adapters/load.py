@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest, sha256_file
+from mpcheck._io import digest, is_file, sha256_file
 from mpcheck._yaml import load_yaml, parse_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.graph import model_elements
@@ -90,11 +91,12 @@ def load_model(spec: str) -> LoadedModel:
         return _load_recipe(spec, rest)
     if kind in FOUNDATION and rest:
         return _load_foundation(spec, kind, rest)
-    yaml_text, plus, weights = spec.partition("+")
-    if yaml_text.endswith((".yaml", ".yml")):
-        return _load_architecture(spec, Path(yaml_text), Path(weights) if plus else None)
+    architecture = re.fullmatch(r"(.*?\.ya?ml)(?:\+(.*))?", spec, re.DOTALL)
+    if architecture:
+        document, weights = architecture.groups()
+        return _load_architecture(spec, Path(document), None if weights is None else Path(weights))
     path = Path(spec)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"model {spec} does not exist; give a .model file, an architecture .yaml, builtin:hco, "
             "recipe:canonical, recipe:odd, mace_mp:NAME or mace_off:NAME"
@@ -114,7 +116,7 @@ def _named_resource(spec: str, name: str, suffix: str, kind: str) -> Path:
 
 def _load_builtin(spec: str, name: str) -> LoadedModel:
     path = _DATA / f"{name}.safetensors"
-    if not name or "/" in name or not path.is_file():
+    if not name or "/" in name or not is_file(Path(str(path))):
         raise InputError(f"model {spec}: no such built-in model; there is builtin:hco")
     return _load_architecture(spec, Path(str(_DATA / f"{name}.yaml")), Path(str(path)))
 
@@ -122,7 +124,7 @@ def _load_builtin(spec: str, name: str) -> LoadedModel:
 def _load_recipe(spec: str, rest: str) -> LoadedModel:
     name, _, elements = rest.partition(":")
     path = _DATA / f"recipe-{name}.yaml"
-    if not name or "/" in name or not path.is_file():
+    if not name or "/" in name or not is_file(Path(str(path))):
         raise InputError(f"model {spec}: no such recipe; there are recipe:canonical and recipe:odd, or give an architecture .yaml")
     arch = load_yaml(Architecture, Path(str(path)), "recipe")
     if elements:
@@ -135,10 +137,11 @@ def _load_recipe(spec: str, rest: str) -> LoadedModel:
 def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedModel:
     arch = load_yaml(Architecture, path, "architecture")
     if weights is None:
-        beside = [path.with_suffix(s) for s in (".safetensors", ".pt", ".pth") if path.with_suffix(s).is_file()]
+        beside = [path.with_suffix(s) for s in (".safetensors", ".pt", ".pth") if is_file(path.with_suffix(s))]
         weights = beside[0] if beside else None
     model = build_model(arch)
     if weights is None:
+        _check_finite(model.state_dict(), f"architecture {path}")
         return LoadedModel(spec, model, {"architecture": path.name, "seed": str(arch.weights_seed or 0)})
     state = _read_state(weights)
     stored = _check_state(state, model, weights)
@@ -148,7 +151,7 @@ def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedMod
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     """A state dict from safetensors, or from a .pt file read with torch's safe loader."""
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"weights {path} do not exist; check the path")
     try:
         if path.suffix == ".safetensors":
@@ -159,8 +162,8 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
         raise InputError(f"weights {path} cannot be read (truncated?): {type(error).__name__}: {error}") from error
     except Exception as error:
-        raise InputError(f"weights {path} are not a plain state dict of tensors: {str(error).splitlines()[0]}") from error
-    if not isinstance(state, dict) or not all(isinstance(v, torch.Tensor) for v in state.values()):
+        raise InputError(f"weights {path} are not a plain state dict of tensors: {(str(error) or type(error).__name__).splitlines()[0]}") from error
+    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
         raise InputError(f"weights {path} are not a state dict of tensors; save model.state_dict()")
     return state
 
@@ -210,7 +213,7 @@ def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
         raise InputError(f"{where} holds a {type(model).__name__}, not a MACE model")
     kinds = sorted({str(p.dtype).removeprefix("torch.") for p in model.parameters()})
     model = model.to(torch.float64).eval()
-    _check_finite({n: t for n, t in model.state_dict().items()}, where)
+    _check_finite(model.state_dict(), where)
     for parameter in model.parameters():
         parameter.grad = None
     return model, "+".join(kinds) or "float64"

@@ -76,7 +76,7 @@ class Observer:
 
     def _step(self, kind: str, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
         path = self.stack[-1][0] if self.stack else ""
-        if path in self.leaves or "dim_size" not in arguments and kind != "edge_vectors":
+        if path in self.leaves or ("dim_size" not in arguments and kind != "edge_vectors"):
             return call()
         name = self._name(f"{path}.{kind}" if path else kind)
         message = message_slot(self.model.get_submodule(path)) if kind == "scatter" else PLAIN

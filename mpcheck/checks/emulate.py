@@ -27,7 +27,7 @@ class OperandRounding(TorchDispatchMode):
     """Rounds the float32 operands of every matrix product, forward and backward, as tf32 tensor cores do."""
 
     def __init__(self, bits: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
         self.bits = bits
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -12,7 +13,7 @@ from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
-from mpcheck.checks.metrics import Layout, compare
+from mpcheck.checks.metrics import Layout, compare, with_arithmetic
 from mpcheck.checks.replay import BACKWARD, DIRECTIONS, replay
 from mpcheck.checks.scale import noise_scale
 from mpcheck.formats import Format
@@ -74,7 +75,7 @@ class PrecisionCheck:
     def judge(self, key: CellKey, fmt: Format) -> Cell:
         """Replay one cell and compare every quantity with its reference."""
         block = self.library.block(key.block)
-        base = {
+        base: dict[str, Any] = {
             "block": key.block,
             "role": block.role,
             "kind": block.kind,
@@ -123,6 +124,9 @@ class PrecisionCheck:
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
         roundoff = backend.roundoff(block, fmt)
+        # where parameters go through the converter's map first, what is stored is not what the reference can round
+        arithmetic = fmt.accumulation == "wide" and fmt.operand_bits is None and not roundoff["converted"]
+        rounded = self.library.rounded(key.block, fmt.storage) if arithmetic else None
         found = []
         for name in names:
             value = reference.values[name]
@@ -137,7 +141,11 @@ class PrecisionCheck:
             else:
                 low_value = low[name]
             scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
-            found.append(compare(name, low_value.to(value.device), value, scale, fmt, limits, self._layout(block, backend, name, value)))
+            quantity = compare(name, low_value.to(value.device), value, scale, fmt, limits, self._layout(block, backend, name, value))
+            if rounded is not None and name in rounded and not quantity.failures:
+                narrow = noise_scale(reference.noise[name], reference.statistics[name], {**roundoff, "stored": 0.0}, value)
+                quantity = with_arithmetic(quantity, low_value.to(value.device), rounded[name], narrow, fmt, limits)
+            found.append(quantity)
         return found
 
     @staticmethod
@@ -161,13 +169,13 @@ class PrecisionCheck:
         return Layout(slot, slot.groups(shape), rows)
 
     @staticmethod
-    def _raised(base: dict[str, str], error: Exception, seconds: float) -> Cell:
+    def _raised(base: dict[str, Any], error: Exception, seconds: float) -> Cell:
         text = " ".join(str(error).split())[:300]
         missing = "not implemented for" in text or isinstance(error, NotImplementedError)
         reason = f"{type(error).__name__}: {text}"
         if missing:
-            return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)  # type: ignore[arg-type]
-        return Cell(**base, verdict="fail", reason=f"raised {reason}", seconds=seconds)  # type: ignore[arg-type]
+            return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)
+        return Cell(**base, verdict="fail", reason=f"raised {reason}", seconds=seconds)
 
 
 def _roles(block: Block) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -14,10 +14,30 @@ from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import CensusMode, NoiseMode, eta_of, largest, perturb, seed_of
+from mpcheck.reference.noise import CensusMode, ConstantRounding, NoiseMode, eta_of, largest, perturb, seed_of
 from mpcheck.reference.spec import draws_of
 
 RANDOM, ENERGY = "random", "energy"
+
+
+class BlockInputs(Protocol):
+    """What a block is run on; a stored reference has it."""
+
+    @property
+    def block(self) -> Block:
+        """The block."""
+
+    @property
+    def skeleton(self) -> Any:
+        """JSON skeleton of its arguments."""
+
+    @property
+    def inputs(self) -> Tensors:
+        """Its arguments' tensors."""
+
+    @property
+    def cotangents(self) -> dict[str, Tensors]:
+        """Cotangents of its outputs by case."""
 
 
 def random_cotangents(outputs: Mapping[str, torch.Tensor], *key: object) -> Tensors:
@@ -38,9 +58,7 @@ def scaled(cotangents: Mapping[str, torch.Tensor]) -> Tensors:
     return {n: torch.ldexp(c, -exponent) for n, c in cotangents.items()}
 
 
-def evaluate(
-    backend: E3nnModel, block: Block, skeleton: Any, inputs: Mapping[str, torch.Tensor], cotangents: Mapping[str, Tensors]
-) -> Tensors:
+def evaluate(backend: E3nnModel, block: Block, skeleton: Any, inputs: Mapping[str, torch.Tensor], cotangents: Mapping[str, Tensors]) -> Tensors:
     """Every float64 quantity of a block by name: ``out…``, ``grad.CASE.INPUT``, ``weight.CASE.PARAMETER``."""
     run = Run(lambda arguments: backend.call(block, arguments), skeleton, inputs, backend.parameters(block), bool(cotangents))
     values = {n: t.detach() for n, t in run.outputs.items()}
@@ -78,10 +96,11 @@ def build_reference(
     moments = {n: Moments(v) for n, v in values.items()}
     if converted(backend.module(block)):
         census.present.add("converted")
+    elements = sum(v.numel() for v in values.values())
     for component in COMPONENTS:
         if component not in census.present:
             continue
-        for draw in range(draws_of(component, draws)):
+        for draw in range(draws_of(component, draws, elements)):
             deviate(backend, block, skeleton, exact, cotangents, component, (seed, block.name, component, draw), moments)
     tensors: Tensors = {f"value:{n}": v for n, v in values.items()}
     for case, by_output in cotangents.items():
@@ -112,7 +131,7 @@ def deviate(
     if component == "stored":
         noisy = {n: perturb(t, seed) for n, t in inputs.items()}
         swayed = {case: {n: perturb(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
-        with replaced(backend.module(block), lambda t: perturb(t, seed)):
+        with replaced(backend.module(block), lambda t: perturb(t, seed)), NoiseMode("stored", seed):
             drawn = evaluate(backend, block, skeleton, noisy, swayed)
     elif component == "converted":
         module = backend.module(block)
@@ -125,3 +144,18 @@ def deviate(
     for name, moment in moments.items():
         if name in drawn:
             moment.add(component, drawn[name].sub(moment.value).div_(eta_of(component)))
+
+
+def rounded_values(backend: E3nnModel, reference: BlockInputs, dtype: torch.dtype) -> Tensors:
+    """The block's float64 values on what a format stores: arguments, cotangents, parameters, tables rounded once.
+
+    Measured against these, a low-precision result shows the error of its arithmetic alone.
+    """
+
+    def once(t: torch.Tensor) -> torch.Tensor:
+        return t.to(dtype).to(torch.float64) if t.dtype == torch.float64 else t
+
+    inputs = {n: once(t) for n, t in reference.inputs.items()}
+    cotangents = {case: {n: once(c) for n, c in by_output.items()} for case, by_output in reference.cotangents.items()}
+    with replaced(backend.module(reference.block), once), ConstantRounding(dtype):
+        return evaluate(backend, reference.block, reference.skeleton, inputs, cotangents)

@@ -12,7 +12,7 @@ import torch
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Tensors
-from mpcheck.reference.build import build_reference
+from mpcheck.reference.build import build_reference, rounded_values
 from mpcheck.reference.capture import INDEX, block_from_json, capture
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.store import Store
@@ -44,9 +44,7 @@ class BlockReference:
 class Library:
     """References of one model on one system."""
 
-    def __init__(
-        self, backend: E3nnModel, graph: Tensors, spec: ReferenceSpec, root: Path, progress: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, backend: E3nnModel, graph: Tensors, spec: ReferenceSpec, root: Path, progress: Callable[[str], None] = lambda _: None) -> None:
         self.backend = backend
         self.graph = graph
         self.spec = spec
@@ -55,6 +53,7 @@ class Library:
         self._index: dict[str, Any] | None = None
         self._held: BlockReference | None = None
         self._blocks: dict[str, Block] = {}
+        self._rounded: dict[tuple[str, torch.dtype], Tensors] = {}
 
     def _capture(self) -> None:
         self.progress("capturing block inputs in float64")
@@ -107,6 +106,14 @@ class Library:
             self._held = None
             self._held = self._load(name)
         return self._held
+
+    def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
+        """Float64 values of a block on arguments and parameters that a format stores."""
+        reference = self.get(name)
+        if (name, dtype) not in self._rounded:
+            self._rounded = {k: v for k, v in self._rounded.items() if k[0] == name}
+            self._rounded[name, dtype] = rounded_values(self.backend, reference, dtype)
+        return self._rounded[name, dtype]
 
     def _load(self, name: str) -> BlockReference:
         tensors, manifest = self.store.fetch(f"{name}.reference", lambda: self._build(name))

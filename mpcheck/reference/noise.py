@@ -18,9 +18,10 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from mpcheck.formats import INNER, Component
-from mpcheck.reference.operations import decomposition, exact_scaling, has_constant, is_product, packet_name, partial_sums, rounds, sums_in
+from mpcheck.reference.operations import FACTORIES, decomposition, exact_scaling, has_constant, is_product, packet_name, partial_sums, rounds, sums_in
 
 ETA = 2.0**-26
 ETA_ABSOLUTE = 2.0**-40  # of underflow, which acts on values far below one
@@ -63,17 +64,58 @@ def eta_of(component: Component) -> float:
     return ETA_ABSOLUTE if component == "underflow" else ETA
 
 
+class Constants:
+    """Which tensors of a run are computed from nothing but numbers in the code: tables, normalisations, ones and zeros.
+
+    Their rounding is no accident of the data: it belongs to what a format stores, and is the same in every run.
+    """
+
+    def __init__(self) -> None:
+        self.held: dict[int, torch.Tensor] = {}  # holding them keeps their identities from being reused
+
+    def note(self, name: str, args: Any, result: Any) -> bool:
+        """Classify a result; True where it is a constant."""
+        tensors = [t for t in tree_leaves(args) if isinstance(t, torch.Tensor)]
+        constant = name in FACTORIES or (bool(tensors) and all(id(t) in self.held for t in tensors))
+        if constant:
+            self.held.update({id(t): t for t in tree_leaves(result) if isinstance(t, torch.Tensor)})
+        elif name.endswith("_") and tensors and id(tensors[0]) in self.held:
+            storage = tensors[0].untyped_storage().data_ptr()  # data was written into it, and into what it is a view of
+            self.held = {i: t for i, t in self.held.items() if t.untyped_storage().data_ptr() != storage}
+        return constant
+
+
+class ConstantRounding(TorchDispatchMode):
+    """Rounds what the code computes from constants alone to a format, in float64."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        self.dtype = dtype
+        self.constants = Constants()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        name = packet_name(func)
+        if not self.constants.note(name, args, result) or not isinstance(result, torch.Tensor) or result.dtype != torch.float64:
+            return result
+        rounded = result.to(self.dtype).to(torch.float64)
+        self.constants.held[id(rounded)] = rounded
+        return result.copy_(rounded) if name.endswith("_") else rounded
+
+
 class NoiseMode(TorchDispatchMode):
     """Perturbs one component of every operation that runs inside it, forward and backward.
 
-    In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none.
+    In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none. Results that
+    depend on constants alone take the noise of the stored component, to which the caller adds arguments and parameters.
     """
 
     def __init__(self, component: Component, seed: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
         self.component = component
         self.seed = seed
         self.inner = component in INNER
+        self.constants = Constants()
         self.perturb = perturb_absolute if component == "underflow" else perturb
 
     def _noisy(self, value: Any) -> Any:
@@ -94,8 +136,15 @@ class NoiseMode(TorchDispatchMode):
         result = func(*args, **kwargs)
         if self.inner:
             return self._accumulated(func, name, args, kwargs, result) if sums_in(name) == self.component else result
-        if not rounds(name) or (self.component != "underflow" and self._elsewhere(name, args)):
+        constant = self.constants.note(name, args, result)
+        if constant != (self.component == "stored") or not rounds(name) or (self.component != "underflow" and self._elsewhere(name, args)):
             return result
+        noisy = self._added(name, result)
+        if constant:
+            self.constants.held.update({id(t): t for t in tree_leaves(noisy) if isinstance(t, torch.Tensor)})
+        return noisy
+
+    def _added(self, name: str, result: Any) -> Any:
         if name.endswith("_") and isinstance(result, torch.Tensor) and result.dtype == torch.float64:
             return result.copy_(self.perturb(result, self.seed))
         if isinstance(result, (tuple, list)):
@@ -103,7 +152,7 @@ class NoiseMode(TorchDispatchMode):
         return self._noisy(result)
 
     def _elsewhere(self, name: str, args: Any) -> bool:
-        return is_product(name) != (self.component == "product") or exact_scaling(name, args)
+        return (self.component != "stored" and is_product(name) != (self.component == "product")) or exact_scaling(name, args)
 
     def _constant(self, value: Any) -> Any:
         if not isinstance(value, float) or not math.isfinite(value):
@@ -129,7 +178,7 @@ class CensusMode(TorchDispatchMode):
     """Finds out which components a block has at all, and the largest magnitude on the way to its results."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
         self.operations = 0
         self.peak = 0.0
         self.present: set[Component] = {"stored", "underflow"}

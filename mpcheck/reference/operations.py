@@ -12,9 +12,7 @@ from torch._decomp import decomposition_table
 from mpcheck.formats import Component
 
 # Matrix products: their operands are what tf32 rounds, their results what autocast rounds.
-PRODUCTS = frozenset(
-    "mm bmm addmm baddbmm addbmm mv addmv dot vdot linear convolution _convolution einsum matmul addr ger outer tensordot".split()
-)
+PRODUCTS = frozenset("mm bmm addmm baddbmm addbmm mv addmv dot vdot linear convolution _convolution einsum matmul addr ger outer tensordot".split())
 
 # Operations whose result holds only values that were there before: views, copies, gathers, concatenations, fills,
 # selections, exact sign and order operations. Everything else that yields floats is taken to round.
@@ -72,6 +70,14 @@ GATHERS = frozenset("index_put index_put_ _index_put_impl_ embedding_dense_backw
 SUMS = frozenset("sum mean".split())
 
 
+# Operations whose result depends on their arguments' shapes alone.
+FACTORIES = frozenset(
+    """
+    zeros zeros_like ones ones_like full full_like empty empty_like empty_strided new_empty new_zeros new_ones new_full
+    new_empty_strided scalar_tensor arange linspace eye
+    """.split()
+)
+
 # Operations that torch computes in several steps inside one kernel: in a native format each step rounds.
 FUSED = frozenset(
     """
@@ -122,7 +128,8 @@ def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, 
         squares, count = _indexed(func, name, args, kwargs)
         if squares is None:
             return None
-    return (count * (result.square() / 3 + squares / 2)).sqrt()
+    scale: torch.Tensor = (count * (result.square() / 3 + squares / 2)).sqrt()
+    return scale
 
 
 def _indexed(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:

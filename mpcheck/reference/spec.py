@@ -43,6 +43,17 @@ class ReferenceSpec:
         return digest(str(ALGORITHM), self.model, self.system, str(self.seed), str(self.draws), self.device, versions)[:24]
 
 
-def draws_of(component: Component, draws: int) -> int:
-    """Draws of one component: all for those that dominate some format, half for those that matter in few blocks."""
-    return max(2, draws // 2) if component in ("constant", "scatter", "gather", "underflow") else draws
+FEW_ELEMENTS = 8_000
+
+
+def draws_of(component: Component, draws: int, elements: int) -> int:
+    """Draws of one component of a block.
+
+    All for components that dominate some format, half for those that matter in few blocks; three times as many for small
+    blocks, where few elements must tell the scale and a draw costs a millisecond.
+
+    Args:
+        elements: elements of all the block's outputs and gradients.
+    """
+    wanted = max(2, draws // 2) if component in ("constant", "scatter", "gather", "underflow") else draws
+    return 3 * wanted if elements < FEW_ELEMENTS else wanted

@@ -17,9 +17,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, sha256_file, write_text
+from mpcheck._io import atomic_path, digest, sha256_file, write_text
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def default_cache() -> Path:
@@ -28,7 +28,7 @@ def default_cache() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("mpcheck"))
 
 
-class Damaged(Exception):
+class Damaged(Exception):  # noqa: N818 - a state of an entry, never an error that a user sees
     """An entry that cannot be trusted: truncated, altered, or of another schema. It is rebuilt."""
 
 
@@ -66,7 +66,7 @@ class Store:
                 save_file(unique, temporary)
             except (SafetensorError, OSError) as error:
                 raise InputError(f"cannot write {where}: {error}; free some space or give another --mp-cache DIR") from error
-            checksum = sha256_file(temporary)
+            checksum = digest(sha256_file(temporary), json.dumps(manifest))
         write_text(document, json.dumps({"schema": SCHEMA, "sha256": checksum, **manifest}))  # arguments keep their order
 
     def load(self, name: str) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -80,10 +80,11 @@ class Store:
             manifest = json.loads(document.read_text(encoding="utf-8"))
             if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
                 raise Damaged(f"{document}: another schema")
-            if sha256_file(where) != manifest.get("sha256"):
-                raise Damaged(f"{where}: its checksum does not match")
+            rest = {k: v for k, v in manifest.items() if k not in ("schema", "sha256")}
+            if digest(sha256_file(where), json.dumps(rest)) != manifest.get("sha256"):
+                raise Damaged(f"{where}: the checksum in {document.name} does not match")
             return load_file(where), manifest
-        except (OSError, ValueError, SafetensorError) as error:
+        except (OSError, ValueError, RecursionError, SafetensorError) as error:
             raise Damaged(f"{where}: {error}") from error
 
     @contextlib.contextmanager
@@ -108,15 +109,17 @@ class Store:
                 return self.load(name)
             except Damaged as damage:
                 warnings.warn(f"cache entry is damaged and is rebuilt: {damage}", stacklevel=2)
-                with self.lock(name):
-                    self._drop(name)
         with self.lock(name):
-            if not self.has(name):
-                build()
-        try:
-            return self.load(name)
-        except Damaged as damage:
-            raise InputError(f"cache entry cannot be read back: {damage}; check the disk or give another --mp-cache DIR") from damage
+            if self.has(name):
+                try:
+                    return self.load(name)  # another process built or mended it while this one waited
+                except Damaged:
+                    self._drop(name)
+            build()
+            try:
+                return self.load(name)
+            except Damaged as damage:
+                raise InputError(f"cache entry cannot be read back: {damage}; check the disk or give another --mp-cache DIR") from damage
 
     def _drop(self, name: str) -> None:
         for path in reversed(self._files(name)):

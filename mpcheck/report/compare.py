@@ -55,7 +55,9 @@ def compare_runs(before: Run, after: Run) -> list[Change]:
 
 def _changes(cell_id: str, before: Cell, after: Cell) -> list[Change]:
     if before.verdict != after.verdict:
-        return [Change("verdict", cell_id, "", before.worst_rms, after.worst_rms, f"{before.verdict} -> {after.verdict}: {after.reason or before.reason}")]
+        return [
+            Change("verdict", cell_id, "", before.worst_rms, after.worst_rms, f"{before.verdict} -> {after.verdict}: {after.reason or before.reason}")
+        ]
     old = {q.name: q for q in before.quantities}
     found = [_change(cell_id, old[q.name], q) if q.name in old else Change("new", cell_id, q.name, None, q.rms, "") for q in after.quantities]
     names = {q.name for q in after.quantities}

@@ -41,13 +41,15 @@ class Derived(Strict):
 
 
 def _cells(session: Session) -> list[Cell]:
-    cells = [session.judge(key) for key in session.keys()]
+    cells = [session.judge(key) for key in session.cells()]
     clear_progress()
     return [c for c in cells if c.quantities]
 
 
 def _open(model: str, system: str, backend: str, cache: Path | None, seed: int) -> tuple[Session, str]:
-    session = Session(Options(model=model, systems=(system,) if system else (), backends=(backend,), cache=cache, seed=seed, progress=stderr_progress))
+    session = Session(
+        Options(model=model, systems=(system,) if system else (), backends=(backend,), cache=cache, seed=seed, progress=stderr_progress)
+    )
     name = next(iter(session.systems))
     if len(session.systems) > 1:
         session = Session(Options(model=model, systems=(name,), backends=(backend,), cache=cache, seed=seed, progress=stderr_progress))
@@ -118,7 +120,7 @@ def derive(model: str, system: str, out: Path | None, backend: str, cache: Path 
 def _stale(path: Path, cache: Path | None) -> str | None:
     """Why a derived table no longer follows from its model; None where it does (allowed errors to 1 %)."""
     stored = load_yaml(Derived, path, "derived tolerances")
-    session, name = _open(stored.model, stored.system, stored.backend, cache, stored.seed)
+    session, _ = _open(stored.model, stored.system, stored.backend, cache, stored.seed)
     if session.model.digest != stored.digest:
         return f"the model {stored.model} has changed"
     for cell in _cells(session):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-
 from mpcheck._errors import InputError
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import COMPONENTS, get_format
@@ -70,7 +69,9 @@ def _quantities(session: Session, key: CellKey, cell: Cell) -> list[str]:
                 continue
             part = roundoff[component] * float(noise.double().square().mean().sqrt())
             total += part**2
-            lines.append(f"    {component:10s} u {roundoff[component]:.2e} x noise {part / roundoff[component]:.3g} = {part:.3g}   {WORDS[component]}")
+            lines.append(
+                f"    {component:10s} u {roundoff[component]:.2e} x noise {part / roundoff[component]:.3g} = {part:.3g}   {WORDS[component]}"
+            )
         lines += _allowed(quantity, total**0.5)
     return lines
 
@@ -79,11 +80,11 @@ def _allowed(q: Quantity, scale: float) -> list[str]:
     def text(x: float | None) -> str:
         return "-" if x is None else f"{x:.3g}"
 
-    worst = f"; worst element {q.worst.place}: {text(q.worst.value)} for {text(q.worst.expected)}, allowed ± {text(q.worst.allowed)}" if q.worst else ""
+    worst = (
+        f"; worst element {q.worst.place}: {text(q.worst.value)} for {text(q.worst.expected)}, allowed ± {text(q.worst.allowed)}" if q.worst else ""
+    )
     return [
         f"    noise scale: root of the sum of squares = {scale:.3g} (rms over the tensor)",
         f"    rms ratio {text(q.rms)} (limit {text(q.rms_limit)}), max ratio {text(q.max)} (limit {text(q.max_limit)})",
         f"    allowed max_abs {text(q.allowed_abs)} = largest of max limit x (s + 0.1 rms(s)); measured {text(q.max_abs)}{worst}",
     ]
-
-

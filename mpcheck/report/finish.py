@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
+from mpcheck._io import write_text
 from mpcheck.environment import describe
 from mpcheck.records import Cell, Run, write_run
 from mpcheck.report.markdown import render
-from mpcheck._io import write_text
 from mpcheck.session import Options, Session
 
 
@@ -19,7 +19,7 @@ def make_run(options: Options, session: Session, cells: list[Cell], golden: list
     asked = {k: v for k, v in asdict(options).items() if k not in ("progress",)}
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
     asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
-    order = {key.__repr__(): i for i, key in enumerate(session.keys())}
+    order = {key.__repr__(): i for i, key in enumerate(session.cells())}
     cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
     return Run(
         schema_version=1,

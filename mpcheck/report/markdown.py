@@ -25,7 +25,7 @@ def render(run: Run) -> str:
     if failed:
         lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
         lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
-        lines += [f"", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
+        lines += ["", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
         lines += ["", "Repeat the first one:", "", f"    {summary.reproduce(run, failed[0])}", ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
@@ -40,7 +40,7 @@ def render(run: Run) -> str:
             lines.append(f"| {fmt} | {found[0]:.3f} | {found[1]:.3f} | {found[2]:.3f} |")
     if run.golden:
         bad = [row for row in run.golden if row["failure"]]
-        lines += ["", f"## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ.", ""]
+        lines += ["", "## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ.", ""]
         lines += [f"- {escape(row['system'])} {escape(row['name'])}: {escape(row['failure'])}" for row in bad[:20]]
     reasons = summary.unsupported(run)
     if reasons:

@@ -50,7 +50,7 @@ def table(run: Run) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]
 
 def counts(run: Run) -> dict[str, int]:
     """Cells by verdict."""
-    found = Counter(c.verdict for c in run.cells)
+    found: Counter[str] = Counter(c.verdict for c in run.cells)
     return {v: found[v] for v in VERDICTS if found[v]}
 
 
@@ -80,7 +80,9 @@ def reproduce(run: Run, cell: Cell) -> str:
     options = run.options
     extra = f" --device {options['device']}" if options.get("device", "cpu") != "cpu" else ""
     seed = f" --seed {options['seed']}" if options.get("seed") else ""
-    return f"mpcheck run {run.model['name']} --system {cell.system} --backend {cell.backend} --format {cell.format} --block '{cell.block}'{extra}{seed}"
+    return (
+        f"mpcheck run {run.model['name']} --system {cell.system} --backend {cell.backend} --format {cell.format} --block '{cell.block}'{extra}{seed}"
+    )
 
 
 def ratio_range(run: Run, fmt: str) -> tuple[float, float, float] | None:

@@ -13,19 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from ase.build import bulk, molecule
-from ase.data import covalent_radii
 from ase.data import atomic_numbers as numbers_of
+from ase.data import covalent_radii
 
 from mpcheck._errors import InputError
 
 WATER_VOLUME = 29.9  # Å^3 per molecule at 0.997 g/cm^3
+MOST_ATOMS = 200_000
 DENSE_NEIGHBOURS = 280  # aimed at in builtin:dense; a bfloat16 counter saturates at 256
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a builder may depend on: the model's elements, its cut-off in Å, a size argument and the random stream."""
+    """What a builder may depend on: the name that it was asked by, the model's elements, its cut-off in Å, a size argument and the random stream."""
 
+    spec: str
     elements: Sequence[str]
     r_max: float
     size: int | None
@@ -85,6 +87,7 @@ def _clear(box: Atoms, trial: Atoms, shortest: float) -> bool:
 
 def _diamond(request: Request) -> list[Atoms]:
     n = request.size or 1
+    _affordable(request, 8 * n**3)
     crystal = bulk("C", "diamond", a=3.567, cubic=True).repeat((n, n, n))
     return [_rattled(crystal, 0.05, request.rng)]
 
@@ -115,7 +118,13 @@ def _mixture(elements: Sequence[str], n: int) -> list[str]:
     return [elements[i % len(elements)] for i in range(n)]
 
 
+def _affordable(request: Request, atoms: int) -> None:
+    if atoms > MOST_ATOMS:
+        raise InputError(f"system {request.spec}: {atoms} atoms are more than {MOST_ATOMS}; choose a smaller size")
+
+
 def _lattice(request: Request, counts: tuple[int, int, int], spacing: float) -> Atoms:
+    _affordable(request, counts[0] * counts[1] * counts[2])
     sites = np.array([(i, j, k) for i in range(counts[0]) for j in range(counts[1]) for k in range(counts[2])], dtype=float)
     symbols = request.rng.permutation(_mixture(request.elements, len(sites)))
     return Atoms(list(symbols), sites * spacing, cell=np.array(counts) * spacing)
@@ -185,13 +194,13 @@ def build_builtin(spec: str, elements: Sequence[str], r_max: float, seed: int) -
     """The frames of ``builtin:NAME`` or ``builtin:NAME:N``.
 
     Raises:
-        InputError: an unknown name, a size that is not a positive integer, or elements that the model lacks.
+        InputError: an unknown name, a size that is not a positive integer, elements that the model lacks, or a negative seed.
     """
     name, _, size_text = spec.removeprefix("builtin:").partition(":")
     if name not in BUILTIN:
         raise InputError(f"system {spec}: no such built-in system; there are {', '.join(f'builtin:{n}' for n in BUILTIN)}")
-    if size_text and not (size_text.isascii() and size_text.isdigit() and 0 < int(size_text) <= 10_000):
-        raise InputError(f"system {spec}: the size {size_text!r} must be an integer from 1 to 10000")
+    if size_text and not (size_text.isascii() and size_text.isdigit() and len(size_text) < 6 and 0 < int(size_text) <= 10_000):
+        raise InputError(f"system {spec}: the size {size_text[:20]!r} must be an integer from 1 to 10000")
     entry = BUILTIN[name]
     missing = sorted(entry.needs - set(elements))
     if missing:
@@ -199,5 +208,7 @@ def build_builtin(spec: str, elements: Sequence[str], r_max: float, seed: int) -
             f"system {spec} needs {', '.join(missing)}, which the model lacks (it has {', '.join(elements)}); "
             f"choose one of {', '.join(available_systems(elements))} or a structure file"
         )
+    if seed < 0:
+        raise InputError(f"seed {seed}: must not be negative")
     stream = np.random.default_rng([seed, *name.encode()])
-    return entry.build(Request(tuple(elements), r_max, int(size_text) if size_text else None, stream))
+    return entry.build(Request(spec, tuple(elements), r_max, int(size_text) if size_text else None, stream))

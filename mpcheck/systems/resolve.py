@@ -14,11 +14,10 @@ from ase.io import read
 from ase.neighborlist import neighbor_list
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest
-from mpcheck.systems.builtin import build_builtin
+from mpcheck._io import digest, is_file
+from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
 
 CLOSEST = 0.1  # Å: nearer than this two atoms count as coincident; edge vectors and their harmonics degenerate
-MOST_ATOMS = 200_000
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,7 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
     Raises:
         InputError: unknown name, unreadable file, empty selection, NaN, coincident atoms, a missing element.
     """
-    if spec.startswith("builtin:"):
-        frames = build_builtin(spec, elements, r_max, seed)
-    else:
-        frames = _read_frames(spec)
+    frames = build_builtin(spec, elements, r_max, seed) if spec.startswith("builtin:") else _read_frames(spec)
     for index, frame in enumerate(frames):
         _check_frame(frame, f"system {spec}" + (f" frame {index}" if len(frames) > 1 else ""), elements)
     system = System(spec, tuple(frames))
@@ -73,10 +69,10 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
 
 def _read_frames(spec: str) -> list[Atoms]:
     path_text, at, selection = spec.rpartition("@")
-    if not at:
+    if not at or is_file(Path(spec)):  # an @ may be part of the name
         path_text, selection = spec, "0"
     path = Path(path_text)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"system file {path} does not exist; give a structure file or builtin:NAME")
     try:
         index: int | slice = int(selection) if ":" not in selection else slice(*(int(s) if s else None for s in selection.split(":")))

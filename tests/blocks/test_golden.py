@@ -16,4 +16,6 @@ def test_golden_float64(golden_system: str, mp_suite: Any, mp_record: Any) -> No
     failed = [row for row in rows if row["failure"]]
     if failed:
         lines = "\n".join(f"  {row['name']}: {row['failure']}" for row in failed[:8])
-        pytest.fail(f"float64 values of {golden_system} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors:\n{lines}", pytrace=False)
+        pytest.fail(
+            f"float64 values of {golden_system} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors:\n{lines}", pytrace=False
+        )
