@@ -82,7 +82,7 @@ def run(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
     arguments = [str(suite_path()), f"--mp-model={model}", f"--mp-device={device}", f"--mp-out={out}", f"--mp-seed={seed}"]
-    arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", f"--junitxml={out / 'precision.xml'}"]
+    arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", "-p", "no:randomly", f"--junitxml={out / 'precision.xml'}"]
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
     for option, value in (
         ("system", _joined(system)), ("backend", _joined(backend)), ("format", _joined(format)), ("block", _joined(block)),
@@ -98,7 +98,7 @@ def run(
     code = int(pytest.main(arguments, plugins=[refusals]))
     for text in refusals.texts:
         print(text, file=sys.stderr)
-    raise typer.Exit({0: 0, 1: 1}.get(code, 2))
+    raise typer.Exit(2 if refusals.texts else {0: 0, 1: 1}.get(code, 2))  # xdist takes a failed collection for a failed test
 
 
 def _loaded_plugins() -> set[str]:

@@ -156,7 +156,7 @@ def _read_state(path: Path) -> dict[str, torch.Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
+        with quiet(), environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
             os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
             state = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
@@ -231,10 +231,10 @@ def _load_pickle(spec: str, path: Path) -> LoadedModel:
 
 
 def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
-    from mace.calculators import foundations_models
-
     try:
         with _upstream_loading():
+            from mace.calculators import foundations_models
+
             loader = getattr(foundations_models, kind)
             found = loader(model=name, device="cpu", default_dtype="float64", return_raw_model=True)
     except Exception as error:  # no network, an unknown name, a broken download: upstream raises RuntimeError or URLError

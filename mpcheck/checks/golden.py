@@ -160,14 +160,16 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     remedy = "restore it from version control or rewrite it with `nox -s regenerate`"
     try:
         manifest = json.loads(read_text(document, "golden manifest"))
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            raise InputError(
-                f"golden manifest {document}: schema {manifest.get('schema') if isinstance(manifest, dict) else None!r}, expected {SCHEMA}; {remedy}"
-            )
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"golden manifest {document}: not valid JSON (truncated?): {error}; {remedy}") from error
+    schema = manifest.get("schema") if isinstance(manifest, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f"golden manifest {document}: schema {schema!r}, expected {SCHEMA}; {remedy}")
+    try:
         if not where.is_file():
             raise InputError(f"golden file {where} does not exist; {remedy}")
         if sha256_file(where) != manifest.get("sha256"):
-            raise InputError(f"golden file {where}: its sha256 is not the one in its manifest; {remedy}")
+            raise InputError(f"golden file {where}: its sha256 is not the one in {document}; {remedy}")
         tensors = load_file(where)
         frames, start = [], 0
         for i, count in enumerate(tensors["counts"].tolist()):
@@ -187,6 +189,8 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
         raise InputError(f"golden file {where} cannot be read: {type(error).__name__}: {error}; {remedy}") from error
     values = {n.removeprefix("value:"): t for n, t in tensors.items() if n.startswith("value:")}
     noise = {n.removeprefix("noise:"): t.double() for n, t in tensors.items() if n.startswith("noise:")}
+    if {n: t.shape for n, t in values.items()} != {n: t.shape for n, t in noise.items()}:
+        raise InputError(f"golden file {where}: its values and their noise scales do not belong together; {remedy}")
     return Golden(tuple(frames), values, noise, manifest)
 
 

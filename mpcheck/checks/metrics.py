@@ -148,11 +148,12 @@ def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor
 def widened(limit: float, spread: float) -> float:
     """A limit on an RMS ratio, widened for tensors that few independent roundings decide.
 
-    The squared ratio of a sound result scatters about its mean by the relative standard deviation ``spread``; nine of them
-    are allowed. For a tensor that is one product of two stored numbers that gives 3, the largest that three roundings of the
-    same sign can reach; for a tensor of thousands of independent roundings it changes next to nothing.
+    The squared ratio of a sound result scatters about its mean by the relative standard deviation ``spread``, which itself
+    is known from few draws; twelve of them are allowed. For a tensor that is one product of two stored numbers that gives
+    3.4, where three roundings of the same sign can reach 3; for a tensor of thousands of independent roundings it changes
+    next to nothing.
     """
-    return limit * math.sqrt(1 + 9 * spread)
+    return limit * math.sqrt(1 + 12 * spread)
 
 
 def _ratio(numerator: float, denominator: float) -> float:

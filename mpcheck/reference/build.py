@@ -100,7 +100,7 @@ def build_reference(
     for component in COMPONENTS:
         if component not in census.present:
             continue
-        for draw in range(draws_of(component, draws, elements)):
+        for draw in range(draws_of(component, draws, elements, block.kind == "composite")):
             deviate(backend, block, skeleton, exact, cotangents, component, (seed, block.name, component, draw), moments)
     tensors: Tensors = {f"value:{n}": v for n, v in values.items()}
     for case, by_output in cotangents.items():

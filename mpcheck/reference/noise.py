@@ -18,7 +18,6 @@ from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from mpcheck.formats import INNER, Component
 from mpcheck.reference.operations import FACTORIES, decomposition, exact_scaling, has_constant, is_product, packet_name, partial_sums, rounds, sums_in
@@ -75,17 +74,44 @@ class Constants:
 
     def note(self, name: str, args: Any, result: Any) -> bool:
         """Classify a result; True where it is a constant."""
-        tensors = [t for t in tree_leaves(args) if isinstance(t, torch.Tensor)]
-        constant = name in FACTORIES or (bool(tensors) and all(id(t) in self.held for t in tensors))
-        if constant:
-            self.held.update({id(t): t for t in tree_leaves(result) if isinstance(t, torch.Tensor)})
-        elif name.endswith("_") and tensors and id(tensors[0]) in self.held:
-            storage = tensors[0].untyped_storage().data_ptr()  # data was written into it, and into what it is a view of
-            self.held = {i: t for i, t in self.held.items() if t.untyped_storage().data_ptr() != storage}
-        return constant
+        held = self.held
+        if name in FACTORIES:
+            self.hold(result)
+            return True
+        first: torch.Tensor | None = None
+        variable = False
+        for argument in args:
+            # lists of tensors are the arguments of cat and stack; every other argument is a tensor or a number
+            for value in argument if isinstance(argument, (list, tuple)) else (argument,):
+                if isinstance(value, torch.Tensor):
+                    first = value if first is None else first
+                    variable = variable or id(value) not in held
+        if first is None:
+            return False
+        if not variable:
+            self.hold(result)
+            return True
+        if id(first) in held and name.endswith("_"):
+            storage = first.untyped_storage().data_ptr()  # data was written into it, and into what it is a view of
+            self.held = {i: t for i, t in held.items() if t.untyped_storage().data_ptr() != storage}
+        return False
+
+    def hold(self, result: Any) -> None:
+        """Remember a result, or several, as constant."""
+        for value in result if isinstance(result, (list, tuple)) else (result,):
+            if isinstance(value, torch.Tensor):
+                self.held[id(value)] = value
 
 
-class ConstantRounding(TorchDispatchMode):
+class _Mode(TorchDispatchMode):
+    """A dispatch mode without the wrapper that keeps torch.compile out of it: nothing is compiled here, and every call pays."""
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+class ConstantRounding(_Mode):
     """Rounds what the code computes from constants alone to a format, in float64."""
 
     def __init__(self, dtype: torch.dtype) -> None:
@@ -99,11 +125,11 @@ class ConstantRounding(TorchDispatchMode):
         if not self.constants.note(name, args, result) or not isinstance(result, torch.Tensor) or result.dtype != torch.float64:
             return result
         rounded = result.to(self.dtype).to(torch.float64)
-        self.constants.held[id(rounded)] = rounded
+        self.constants.hold(rounded)
         return result.copy_(rounded) if name.endswith("_") else rounded
 
 
-class NoiseMode(TorchDispatchMode):
+class NoiseMode(_Mode):
     """Perturbs one component of every operation that runs inside it, forward and backward.
 
     In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none. Results that
@@ -141,7 +167,7 @@ class NoiseMode(TorchDispatchMode):
             return result
         noisy = self._added(name, result)
         if constant:
-            self.constants.held.update({id(t): t for t in tree_leaves(noisy) if isinstance(t, torch.Tensor)})
+            self.constants.hold(noisy)
         return noisy
 
     def _added(self, name: str, result: Any) -> Any:
@@ -174,7 +200,7 @@ def largest(x: torch.Tensor) -> float:
     return float(x.detach().abs().max()) if x.is_floating_point() and x.numel() else 0.0
 
 
-class CensusMode(TorchDispatchMode):
+class CensusMode(_Mode):
     """Finds out which components a block has at all, and the largest magnitude on the way to its results."""
 
     def __init__(self) -> None:

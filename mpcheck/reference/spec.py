@@ -46,14 +46,17 @@ class ReferenceSpec:
 FEW_ELEMENTS = 8_000
 
 
-def draws_of(component: Component, draws: int, elements: int) -> int:
+def draws_of(component: Component, draws: int, elements: int, composite: bool) -> int:
     """Draws of one component of a block.
 
     All for components that dominate some format, half for those that matter in few blocks; three times as many for small
-    blocks, where few elements must tell the scale and a draw costs a millisecond.
+    blocks, where few elements must tell the scale and a draw costs a millisecond; half for composites, whose noise is made
+    up of many more components and roundings than a leaf's (but for operands, which decide tf32 alone).
 
     Args:
         elements: elements of all the block's outputs and gradients.
     """
-    wanted = max(2, draws // 2) if component in ("constant", "scatter", "gather", "underflow") else draws
-    return 3 * wanted if elements < FEW_ELEMENTS else wanted
+    wanted = draws // 2 if component in ("constant", "scatter", "gather", "underflow") else draws
+    if elements < FEW_ELEMENTS:
+        return max(2, 3 * wanted)
+    return max(2, wanted // 2 if composite and component != "operand" else wanted)

@@ -81,13 +81,17 @@ def _read_frames(spec: str) -> list[Atoms]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = read(path, index=index)
+            if isinstance(index, int) and index < 0:  # ASE's readers wrap around where a file has fewer frames
+                found = read(path, index=slice(index, None), do_not_split_by_at_sign=True)
+                found = found[0] if len(found) == -index else []
+            else:
+                found = read(path, index=index, do_not_split_by_at_sign=True)
     except Exception as error:  # every reader of ASE raises its own kind
         hint = " (fewer frames than that?)" if isinstance(error, (IndexError, StopIteration)) else ""
         raise InputError(f"system file {path} cannot be read{hint}: {type(error).__name__}: {error}") from error
     frames = found if isinstance(found, list) else [found]
     if not frames:
-        raise InputError(f"system {spec}: the selection is empty")
+        raise InputError(f"system {spec}: the selection is empty (fewer frames than that?)")
     return frames
 
 

@@ -1,0 +1,227 @@
+"""The command line: what it prints and writes, and one error line with status 2 for anything that the user can mend."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+import torch
+
+from mpcheck import __version__
+from mpcheck.cli import main
+from mpcheck.records import Run, read_run
+
+PREFIX = "mpcheck: error:"
+SMALL = ["builtin:hco", "--system", "builtin:isolated", "--backend", "e3nn", "--format", "bfloat16"]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """Work in an empty directory, with no cache but the test's."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPCHECK_CACHE_DIR", str(cache))
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
+
+
+def refusal(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one error line of a command that must refuse."""
+    status = main(list(arguments))
+    out, err = capfd.readouterr()
+    lines = [line for line in (out + "\n" + err).splitlines() if PREFIX in line]
+    assert status == 2, out + err
+    assert len(lines) == 1, out + err
+    assert lines[0].startswith(PREFIX)
+    assert "Traceback" not in out + err
+    assert "INTERNALERROR" not in out + err
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """A whole run in a process of its own."""
+    root = tmp_path_factory.mktemp("run")
+    arguments = ["run", "builtin:hco", "--system", "builtin:solvents:2", "--backend", "e3nn", "--format", "bfloat16", "--block", "readouts*"]
+    command = [sys.executable, "-m", "mpcheck", *arguments, "--out", str(root / "deep" / "out"), "--cache", str(cache)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=root), root / "deep" / "out"
+
+
+def test_run_succeeds_and_says_what_it_wrote(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    process, out = written
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert process.stderr == ""
+    assert "readouts.0.linear" in process.stdout
+    assert f"wrote {out / 'precision.json'}" in process.stdout.replace("\n", "")
+    assert PREFIX not in process.stdout
+    assert sorted(p.name for p in out.iterdir()) == ["precision.json", "precision.md", "precision.xml"]
+    assert [p.name for p in out.parent.parent.iterdir()] == ["deep"]  # nothing besides
+
+
+def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    run = read_run(written[1] / "precision.json")
+    assert {c.verdict for c in run.cells} == {"pass"}
+    assert {(c.system, c.backend, c.format) for c in run.cells} == {("builtin:solvents:2", "e3nn", "bfloat16")}
+    assert {c.direction for c in run.cells} == {"forward", "backward"}
+    assert all(c.block.startswith("readouts") for c in run.cells)
+    assert run.model["name"] == "builtin:hco"
+    assert all(q.rms is not None and q.rms > 0 for c in run.cells for q in c.quantities if "readouts.0" in c.block)
+
+
+def test_reports_agree_with_the_records(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    run, text = read_run(written[1] / "precision.json"), (written[1] / "precision.md").read_text(encoding="utf-8")
+    assert {c.block for c in run.cells} <= set(text.replace("\\", "").split())
+    assert "PASS" in text.splitlines()[0]
+    (suite,) = ElementTree.parse(written[1] / "precision.xml").getroot().iter("testsuite")
+    cases = [case for case in suite.iter("testcase") if "bfloat16" in case.attrib["name"]]
+    assert len(cases) == len(run.cells)
+    assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
+
+
+def test_a_run_compared_with_itself(written: tuple[subprocess.CompletedProcess[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
+    path = str(written[1] / "precision.json")
+    assert main(["compare", path, path]) == 0
+    out, _ = capfd.readouterr()
+    count = sum(len(c.quantities) for c in read_run(Path(path)).cells)
+    assert out == f"{count} bit-identical\n"
+
+
+def altered(path: Path, target: Path, **changes: object) -> str:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["cells"][0].update(changes)
+    target.write_text(json.dumps(document), encoding="utf-8")
+    return str(target)
+
+
+def test_a_changed_verdict_is_reported(
+    written: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = written[1] / "precision.json"
+    other = altered(path, tmp_path / "other.json", verdict="fail", reason="because")
+    assert main(["compare", str(path), other]) == 1
+    out, _ = capfd.readouterr()
+    assert "1 verdict changed" in out
+    assert "pass -> fail: because" in out
+
+
+def test_bad_records(written: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    good = written[1] / "precision.json"
+    text = good.read_text(encoding="utf-8")
+    document = json.loads(text)
+    contents = {
+        "truncated": text[: len(text) // 2],
+        "empty": "",
+        "list": "[]",
+        "schema": json.dumps(document | {"schema_version": 99}),
+        "field": json.dumps(document | {"cells": [{}]}),
+        "anonymous": json.dumps(document | {"model": {}}),
+        "other model": json.dumps(document | {"model": {"name": "m", "digest": "other"}}),
+        "other suite": json.dumps(document | {"suite": "other"}),
+    }
+    for name, content in contents.items():
+        path = tmp_path / "bad.json"
+        path.write_text(content, encoding="utf-8")
+        message = refusal(capfd, "compare", str(good), str(path))
+        assert str(path) in message or name.startswith("other")
+    (tmp_path / "latin.json").write_bytes(b"\xe9")
+    for name in ("missing.json", "latin.json", str(tmp_path)):
+        assert name in refusal(capfd, "compare", name, str(good))
+
+
+BAD: dict[str, tuple[list[str], str]] = {
+    "model": (["run", "nope.model"], "nope.model"),
+    "builtin model": (["run", "builtin:nope"], "builtin:hco"),
+    "system": (["run", *SMALL, "--system", "builtin:nope"], "builtin:nope"),
+    "structure file": (["run", *SMALL, "--system", "nope.xyz@-1"], "nope.xyz"),
+    "format": (["run", *SMALL, "--format", "fp8"], "bfloat16"),
+    "backend": (["run", *SMALL, "--backend", "nope"], "'nope'"),
+    "block pattern": (["run", *SMALL, "--block", "nope*"], "no block matches 'nope*'"),
+    "device": (["run", *SMALL, "--device", "gpu"], "'gpu'"),
+    "device number": (["run", *SMALL, "--device", "cpu:1"], "'cpu:1'"),
+    "tolerance file": (["run", *SMALL, "--tolerances", "bad.yaml"], "bad.yaml"),
+    "missing tolerance file": (["run", *SMALL, "--tolerances", "nope.yaml"], "nope.yaml"),
+    "capability": (["run", *SMALL, "--require", "luck"], "luck"),
+    "cache": (["run", *SMALL, "--cache", "bad.yaml"], "cache directory bad.yaml"),
+    "out": (["run", *SMALL, "--out", "bad.yaml/out"], "--out bad.yaml/out"),
+    "blocks of no model": (["blocks", "nope.model"], "nope.model"),
+    "blocks on no system": (["blocks", "builtin:hco", "--system", "nope.xyz"], "nope.xyz"),
+    "tolerances of no block": (["tolerances", "explain", "nope", "bfloat16", "--system", "builtin:isolated"], "nope"),
+    "tolerances check": (["tolerances", "check", "nope.yaml"], "nope.yaml"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_bad_input_is_one_line(kind: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text("schema_version: 1\nuniversal: {rms: 0}\n", encoding="utf-8")
+    arguments, hint = BAD[kind]
+    assert hint in refusal(capfd, *arguments)
+
+
+def test_damaged_baseline_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    from mpcheck.environment import device_slug
+
+    path = tmp_path / "stored" / device_slug("cpu") / "precision.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"schema_version": 1', encoding="utf-8")
+    assert "precision.json" in refusal(capfd, "run", *SMALL, "--baselines", str(tmp_path / "stored"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", ["0", "1"])
+def test_bad_input_in_a_process_of_its_own(tmp_path: Path, workers: str) -> None:
+    command = [sys.executable, "-m", "mpcheck", "run", "nope.model", "--workers", workers]
+    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert process.returncode == 2
+    assert process.stderr.startswith(f"{PREFIX} model nope.model does not exist")
+    assert process.stderr.count("\n") == 1
+    assert "Traceback" not in process.stdout
+
+
+@pytest.mark.parametrize("arguments", [["run", "--nope"], ["nope"], ["run", "--seed", "x"], ["run", "--seed", "-1"], ["compare", "one"], []])
+def test_usage_errors(arguments: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    out, err = capfd.readouterr()
+    assert "Usage" in out + err
+    assert "Traceback" not in out + err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_cuda_without_cuda(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert "no CUDA device" in refusal(capfd, "run", *SMALL, "--block", "readouts.0*", "--device", "cuda", "--out", "out")
+    run: Run = read_run(tmp_path / "out" / "precision.json")
+    assert {(c.verdict, c.reason) for c in run.cells} == {("unsupported", "no CUDA device")}
+
+
+def test_required_cuda_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("needs a machine without CUDA")
+    assert main(["run", *SMALL, "--block", "readouts.0*", "--device", "cuda", "--require", "cuda"]) == 1
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_blocks(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["blocks", "builtin:hco", "--system", "builtin:isolated"]) == 0
+    out, err = capfd.readouterr()
+    assert any(line.split()[:1] == ["interactions.0.conv_tp"] for line in out.splitlines())
+    assert "builtin:hco on builtin:isolated" in out
+    assert err == ""
+
+
+def test_version(capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capfd.readouterr().out == f"mpcheck {__version__}\n"
+
+
+def test_console_script() -> None:
+    script = shutil.which("mpcheck", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    assert script is not None
+    assert __version__ in subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout

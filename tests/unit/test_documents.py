@@ -1,0 +1,129 @@
+"""YAML as this package takes it, golden values that another program wrote, records and baselines that come back as they were written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from ase import Atoms
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+
+from mpcheck._errors import InputError
+from mpcheck._io import sha256_file
+from mpcheck._yaml import parse_yaml, validate
+from mpcheck.baselines import Baseline, read_baseline, write_baseline
+from mpcheck.checks.golden import load_golden
+from mpcheck.records import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
+from mpcheck.tolerances import Tolerances
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+NUMBER = st.none() | FINITE
+TEXT = st.text(max_size=8)
+LEAF = st.none() | st.booleans() | st.integers(-(10**310), 10**310) | st.integers(-3, 3) | st.floats() | TEXT
+JSON = st.recursive(LEAF, lambda c: st.lists(c, max_size=4) | st.dictionaries(TEXT, c, max_size=4), max_leaves=10)
+PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | FINITE | TEXT, max_size=3)
+GROUP = st.builds(Group, name=TEXT, rms=NUMBER, limit=NUMBER)
+WORST = st.builds(Worst, place=TEXT, value=NUMBER, expected=NUMBER, allowed=NUMBER)
+NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if field.annotation == Number}
+QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
+SECONDS = st.floats(0, 1e9)
+CELL = st.builds(Cell, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
+MODEL = st.fixed_dictionaries({"name": TEXT, "digest": TEXT})
+RUN = st.builds(
+    Run,
+    environment=PLAIN,
+    model=MODEL,
+    systems=st.just([{}]),
+    options=PLAIN,
+    cells=st.lists(CELL, max_size=3),
+    golden=st.lists(PLAIN, max_size=1),
+    seconds=SECONDS,
+)
+ENTRY = st.lists(FINITE, min_size=4, max_size=4)
+BASELINE = st.builds(
+    Baseline, suite=st.just("precision"), provenance=PLAIN, cells=st.dictionaries(TEXT, st.dictionaries(TEXT, ENTRY, max_size=2), max_size=3)
+)
+CHEAP = settings(max_examples=60, deadline=None)
+
+
+@CHEAP
+@given(text=st.text(max_size=40) | st.text("-:[]{}!&*?|>%@`'\"# \n\tab01_.~<=", max_size=30))
+def test_any_text_is_yaml_or_refused(text: str) -> None:
+    try:
+        parse_yaml(text, "file f")
+    except InputError as error:
+        message = str(error)
+        if "\n" in message or not message.startswith("file f"):
+            pytest.fail(message)
+
+
+@pytest.mark.parametrize(
+    "text", ["!!bool maybe", "!!int ''", "!!float ''", "!!omap [1]", "{{a: 1}: 1}", "- " * 3000, "a: *b", "!!python/name:os.system x"]
+)
+def test_yaml_that_constructors_choke_on(text: str) -> None:
+    with pytest.raises(InputError, match=r"file f.*not valid YAML"):
+        parse_yaml(text, "file f")
+
+
+@CHEAP
+@given(key=st.text("abc", min_size=1, max_size=3), first=st.integers(), second=st.integers())
+def test_duplicate_keys_are_refused(key: str, first: int, second: int) -> None:
+    for text in (f"{key}: {first}\n{key}: {second}\n", f"{{{key}: {first}, x: 1, {key}: {second}}}"):
+        with pytest.raises(InputError, match="duplicate key"):
+            parse_yaml(text, "file f")
+
+
+@CHEAP
+@given(mantissa=st.integers(-999, 999), exponent=st.integers(-300, 300))
+def test_exponents_make_floats(mantissa: int, exponent: int) -> None:
+    found = parse_yaml(f"a: {mantissa}e{exponent}", "file f")["a"]
+    assert type(found) is float
+    assert found == float(f"{mantissa}e{exponent}")
+
+
+@CHEAP
+@given(value=JSON)
+def test_validate_refuses_what_is_no_tolerance_file(value: Any) -> None:
+    with pytest.raises(InputError, match=r"^file f: "):
+        validate(Tolerances, value, "file f")
+
+
+@CHEAP
+@given(run=RUN, baseline=BASELINE)
+def test_round_trips(tmp_path_factory: pytest.TempPathFactory, run: Run, baseline: Baseline) -> None:
+    path = tmp_path_factory.getbasetemp() / "round-trip.json"
+    write_run(path, run)
+    assert read_run(path) == run
+    write_baseline(path, baseline)
+    assert read_baseline(path) == baseline
+
+
+TENSORS = st.sampled_from([torch.ones(3, dtype=torch.bfloat16), torch.tensor(1), torch.full((2, 2), -5), torch.full((1,), 2**62)])
+NAMES = st.sampled_from(["numbers", "positions", "cells", "pbc", "counts", "noise:energy", "value:x"])
+
+
+@CHEAP
+@given(changes=st.dictionaries(NAMES, st.none() | TENSORS))
+def test_golden_file_of_other_tensors_with_a_fitting_checksum(
+    tmp_path_factory: pytest.TempPathFactory, changes: dict[str, torch.Tensor | None]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "forged.safetensors"
+    manifest = path.with_suffix(".json")
+    tensors: dict[str, torch.Tensor | None] = {
+        "numbers": torch.tensor([1, 1]), "positions": torch.arange(6.0).reshape(2, 3), "cells": torch.zeros(1, 3, 3),
+        "pbc": torch.zeros(1, 3, dtype=torch.uint8), "counts": torch.tensor([2]), "value:energy": torch.ones(1), "noise:energy": torch.ones(1),
+    }  # fmt: skip
+    save_file({k: t.clone() for k, t in (tensors | changes).items() if t is not None}, path)
+    manifest.write_text(json.dumps({"schema": 1, "sha256": sha256_file(path)}), encoding="utf-8")
+    try:
+        golden = load_golden((path, manifest))
+    except InputError as error:
+        if not changes or str(path) not in str(error):
+            raise
+    else:
+        assert golden.values.keys() == golden.noise.keys()
+        assert changes or golden.frames == (Atoms("H2", [[0, 1, 2], [3, 4, 5]]),)
