@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -17,6 +17,7 @@ RECORD = "mpcheck_record"
 _SESSION: pytest.StashKey[Any] = pytest.StashKey()
 _COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()
+_BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -51,6 +52,13 @@ def _names(config: pytest.Config, option: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in str(config.getoption(option)).split(",") if part.strip())
 
 
+def _systems(text: str) -> tuple[str, ...]:
+    """Names between commas; a file whose own name has one is named as it is."""
+    if Path(text.rpartition("@")[0] or text).is_file():
+        return (text,)
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def make_options(config: pytest.Config) -> Any:
     """The run's options from pytest's."""
     from mpcheck.session import Options, stderr_progress
@@ -66,7 +74,7 @@ def make_options(config: pytest.Config) -> Any:
             device = f"cuda:{int(worker.removeprefix('gw')) % torch.cuda.device_count()}"
     return Options(
         model=str(config.getoption("--mp-model")),
-        systems=_names(config, "--mp-system"),
+        systems=_systems(str(config.getoption("--mp-system"))),
         device=device,
         backends=_names(config, "--mp-backend"),
         formats=formats,
@@ -83,6 +91,12 @@ def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
+def _refuse(config: pytest.Config, error: InputError) -> NoReturn:
+    """End pytest with one line and status 2."""
+    config.stash[_BAD_INPUT] = f"mpcheck: error: {error}"
+    pytest.exit(config.stash[_BAD_INPUT], returncode=2)
+
+
 def get_session(config: pytest.Config) -> Any:
     """The run, built at first use; bad input ends pytest with one line and status 2."""
     if _SESSION not in config.stash:
@@ -91,7 +105,7 @@ def get_session(config: pytest.Config) -> Any:
         try:
             config.stash[_SESSION] = Session(make_options(config))
         except InputError as error:
-            raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
+            _refuse(config, error)
     return config.stash[_SESSION]
 
 
@@ -105,7 +119,7 @@ def get_suite(config: pytest.Config) -> Any:
         try:
             session._suite = Suite(session, Path(directory) if directory else Path("baselines"))
         except InputError as error:
-            raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
+            _refuse(config, error)
     return session._suite
 
 
@@ -141,7 +155,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         try:
             keys = suite.session.cells()
         except InputError as error:
-            raise pytest.exit(f"mpcheck: error: {error}", returncode=2) from None
+            _refuse(metafunc.config, error)
         several = len(suite.session.systems) > 1
         parameters = [
             pytest.param(
@@ -215,6 +229,16 @@ class Collector:
         """Every report passes here, whichever worker made it."""
         for kind, data in getattr(report, RECORD, []):
             (self.cells if kind == "cell" else self.golden).append(data)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Bad input found while collecting ends the run at once with its one line, instead of a collection error's traceback."""
+    report = yield
+    error = collector.config.stash.get(_BAD_INPUT, None)
+    if error is not None and not _is_worker(collector.config):
+        raise pytest.exit.Exception(error, returncode=2)
+    return report
 
 
 @pytest.hookimpl(trylast=True)

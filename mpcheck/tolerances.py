@@ -16,7 +16,7 @@ from mpcheck._errors import InputError
 from mpcheck._yaml import Strict, load_yaml
 from mpcheck.formats import FORMATS
 
-Positive = Annotated[float, Field(gt=0)]
+Positive = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 
 
 class Universal(Strict):

@@ -170,7 +170,8 @@ class PrecisionCheck:
 
     @staticmethod
     def _raised(base: dict[str, Any], error: Exception, seconds: float) -> Cell:
-        text = " ".join(str(error).split())[:300]
+        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+        text = " ".join(lines[-1].split())[:300]  # TorchScript puts its own traceback before what went wrong
         missing = "not implemented for" in text or isinstance(error, NotImplementedError)
         reason = f"{type(error).__name__}: {text}"
         if missing:

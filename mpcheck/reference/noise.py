@@ -20,7 +20,19 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.formats import INNER, Component
-from mpcheck.reference.operations import FACTORIES, decomposition, exact_scaling, has_constant, is_product, packet_name, partial_sums, rounds, sums_in
+from mpcheck.reference.operations import (
+    FACTORIES,
+    LAYER_NORM_BACKWARD,
+    decomposition,
+    exact_scaling,
+    has_constant,
+    is_product,
+    layer_norm_sums,
+    packet_name,
+    partial_sums,
+    rounds,
+    sums_in,
+)
 
 ETA = 2.0**-26
 ETA_ABSOLUTE = 2.0**-40  # of underflow, which acts on values far below one
@@ -186,6 +198,9 @@ class NoiseMode(_Mode):
         return float(perturb(torch.tensor(value, dtype=torch.float64), self.seed))
 
     def _accumulated(self, func: Any, name: str, args: Any, kwargs: Any, result: Any) -> Any:
+        if name == LAYER_NORM_BACKWARD:
+            sums = layer_norm_sums(args, result)
+            return tuple(r + sums[i].mul_(xi(r, self.seed)).mul_(ETA) if i in sums else r for i, r in enumerate(result))
         if not isinstance(result, torch.Tensor) or result.dtype != torch.float64 or not result.numel():
             return result
         scale = partial_sums(func, name, args, kwargs, result)

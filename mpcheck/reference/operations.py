@@ -65,6 +65,7 @@ def has_constant(name: str, args: tuple[Any, ...]) -> bool:
     return rounds(name) and any(isinstance(a, float) for a in args) and name not in SUMS
 
 
+LAYER_NORM_BACKWARD = "native_layer_norm_backward"  # adds its parameters' gradients over rows as index_put does: in the storage type on a CPU
 SCATTERS = frozenset("scatter_add scatter_add_ index_add index_add_ scatter_reduce scatter_reduce_".split())
 GATHERS = frozenset("index_put index_put_ _index_put_impl_ embedding_dense_backward".split())
 SUMS = frozenset("sum mean".split())
@@ -95,7 +96,7 @@ def sums_in(name: str) -> Component | None:
         return "inner"
     if name in SCATTERS:
         return "scatter"
-    return "gather" if name in GATHERS else None
+    return "gather" if name in GATHERS or name == LAYER_NORM_BACKWARD else None
 
 
 def decomposition(func: Any, name: str) -> Callable[..., Any] | None:
@@ -130,6 +131,18 @@ def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, 
             return None
     scale: torch.Tensor = (count * (result.square() / 3 + squares / 2)).sqrt()
     return scale
+
+
+def layer_norm_sums(args: tuple[Any, ...], result: Any) -> dict[int, torch.Tensor]:
+    """Partial sums, as above, of a layer norm's weight and bias gradients (results 1 and 2), which add up all rows."""
+    grad, x, shape, mean, rstd = args[:5]
+    rows = list(range(grad.dim() - len(shape)))
+    count = math.prod(grad.shape[d] for d in rows)
+    found = {}
+    for place, terms in ((1, grad * (x - mean) * rstd), (2, grad)):
+        if isinstance(result[place], torch.Tensor) and result[place].numel():
+            found[place] = (count * (result[place].square() / 3 + terms.square().sum(rows) / 2)).sqrt()
+    return found
 
 
 def _indexed(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
