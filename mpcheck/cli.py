@@ -46,6 +46,8 @@ def _joined(values: list[str] | None) -> str:
 class _Refusals:
     """Why a collection failed. pytest makes a failed report of an exit during collection, and --no-summary hides that."""
 
+    mpcheck_reports_refusals = True
+
     def __init__(self) -> None:
         self.texts: dict[str, None] = {}
 

@@ -236,7 +236,8 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
     """Bad input found while collecting ends the run at once with its one line, instead of a collection error's traceback."""
     report = yield
     error = collector.config.stash.get(_BAD_INPUT, None)
-    if error is not None and not _is_worker(collector.config):
+    reported = any(hasattr(plugin, "mpcheck_reports_refusals") for plugin in collector.config.pluginmanager.get_plugins())
+    if error is not None and not reported and not _is_worker(collector.config):
         raise pytest.exit.Exception(error, returncode=2)
     return report
 
