@@ -127,7 +127,7 @@ def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device 
     for block in library.blocks():
         shapes = library.shapes(block.name)
         inputs = "\n".join(f"{n} {s}" + (f" {block.input_slot(n).irreps}" if block.input_slot(n).irreps else "") for n, s in shapes.items())
-        outputs = "\n".join(f"{n} {slot.irreps} ({slot.form})" for n, slot in block.outputs.items())
+        outputs = "\n".join(f"{n} {slot.irreps} ({slot.form})" for n, slot in block.outputs.items() if slot.irreps)
         table.add_row(block.name, block.kind, block.role, f"{block.parameters:,}", inputs, outputs)
     Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
 

@@ -106,14 +106,6 @@ def load_model(spec: str) -> LoadedModel:
     return _load_pickle(spec, path)
 
 
-def _named_resource(spec: str, name: str, suffix: str, kind: str) -> Path:
-    known = sorted(p.name.removesuffix(suffix) for p in _DATA.iterdir() if p.name.endswith(suffix) and kind in p.name)
-    entry = _DATA / f"{name}{suffix}"
-    if not name or not entry.is_file():
-        raise InputError(f"model {spec}: no such model; there are {', '.join(k.replace('recipe-', 'recipe:') for k in known)}")
-    return Path(str(entry))
-
-
 def _load_builtin(spec: str, name: str) -> LoadedModel:
     path = _DATA / f"{name}.safetensors"
     if not name or "/" in name or not is_file(Path(str(path))):
