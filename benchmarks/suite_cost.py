@@ -26,8 +26,11 @@ PROBES = ("floor", "memory-model", "memory-suite", "obvious")
 def seconds(command: list[str]) -> float:
     """Wall time of a command that must succeed."""
     began = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.perf_counter() - began
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    spent = time.perf_counter() - began
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+    return spent
 
 
 def probe(name: str, cache: Path) -> dict[str, float]:
