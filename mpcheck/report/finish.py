@@ -8,6 +8,7 @@ from typing import Any
 
 from mpcheck import __version__
 from mpcheck._io import write_text
+from mpcheck.checks.precision import CellKey
 from mpcheck.environment import describe
 from mpcheck.records import Cell, Run, write_run
 from mpcheck.report.markdown import render
@@ -19,7 +20,7 @@ def make_run(options: Options, session: Session, cells: list[Cell], golden: list
     asked = {k: v for k, v in asdict(options).items() if k not in ("progress",)}
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
     asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
-    order = {key.__repr__(): i for i, key in enumerate(session.cells())}
+    order = {key: i for i, key in enumerate(session.cells())}
     cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
     return Run(
         schema_version=1,
@@ -38,10 +39,8 @@ def make_run(options: Options, session: Session, cells: list[Cell], golden: list
     )
 
 
-def _key_of(cell: Cell) -> str:
-    from mpcheck.checks.precision import CellKey
-
-    return repr(CellKey(cell.system, cell.block, cell.backend, cell.format, cell.direction))
+def _key_of(cell: Cell) -> CellKey:
+    return CellKey(cell.system, cell.block, cell.backend, cell.format, cell.direction)
 
 
 def finish(
