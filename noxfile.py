@@ -54,7 +54,21 @@ def tool(session: nox.Session, module: str, *arguments: str) -> None:
 def precision(session: nox.Session) -> None:
     """Main job: every block at every format and backend. Arguments go to pytest: `nox -s precision -- --mp-model X`."""
     prepare(session)
-    tool(session, "pytest", "tests/blocks", "-q", "--mp-out", "reports", "--junitxml", "reports/precision.xml", "-p", "no:randomly", *session.posargs)
+    tool(
+        session,
+        "pytest",
+        "tests/blocks",
+        "-q",
+        "-p",
+        "no:logging",
+        "--mp-out",
+        "reports",
+        "--junitxml",
+        "reports/precision.xml",
+        "-p",
+        "no:randomly",
+        *session.posargs,
+    )
 
 
 @nox.session

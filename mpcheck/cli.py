@@ -84,7 +84,8 @@ def run(
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
     arguments = [str(suite_path()), f"--mp-model={model}", f"--mp-device={device}", f"--mp-out={out}", f"--mp-seed={seed}"]
-    arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", "-p", "no:randomly", f"--junitxml={out / 'precision.xml'}"]
+    arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", "-p", "no:randomly"]
+    arguments += ["-p", "no:logging", f"--junitxml={out / 'precision.xml'}"]  # capturing logs costs a millisecond a cell
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
     for option, value in (
         ("system", _joined(system)), ("backend", _joined(backend)), ("format", _joined(format)), ("block", _joined(block)),

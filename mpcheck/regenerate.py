@@ -104,7 +104,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--reason", default="", help="why a gate is loosened")
     parser.add_argument("--only", choices=("golden", "baseline", "tolerances"), default=None)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--baselines", type=Path, default=Path("baselines"))
     args = parser.parse_args(arguments)
     try:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mpcheck.reference.operations import is_product, packet_name
+from mpcheck.reference.operations import operation_of
 
 
 def round_significand(x: torch.Tensor, bits: int) -> torch.Tensor:
@@ -30,7 +30,12 @@ class OperandRounding(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
         self.bits = bits
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No wrapper that keeps torch.compile out: nothing is compiled here, and every call pays."""
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if is_product(packet_name(func)):
+        if operation_of(func).product:
             args = tuple(round_significand(a, self.bits) if isinstance(a, torch.Tensor) and a.dtype == torch.float32 else a for a in args)
         return func(*args, **(kwargs or {}))

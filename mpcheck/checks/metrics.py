@@ -16,7 +16,7 @@ from mpcheck.formats import Format
 from mpcheck.records import Group, Quantity, Worst, finite
 from mpcheck.tolerances import Limits
 
-FLOOR = 0.1  # of rms(s), added to s per element: twelve draws know one element's s to about 20 %
+FLOOR = 0.1  # of rms(s), added to s per element: a few draws of each component know one element's s to about 20 %
 STABILISER = 1e-3  # of rms(value), added to |value| in relative errors
 # Where more than a tenth of s^2 comes from values below the normal range, results are flushed towards zero together: the
 # errors add up in one direction, which independent draws do not model. Such a tensor is out of the format's range; it is
@@ -62,55 +62,88 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
     if list(low.shape) != shape:
         return _refused(name, list(low.shape), f"shape {list(low.shape)} instead of {shape}", low)
     got = low.to(value.dtype)
-    nonfinite = ~torch.isfinite(got)
     magnitude = value.abs()
-    too_large = magnitude > fmt.largest
-    subnormal = (magnitude < fmt.smallest_normal) & (magnitude > 0)
-    judged = ~too_large
-    error = torch.where(judged, got - value, torch.zeros_like(value))
-    lost = int((nonfinite & judged).sum())
+    error, range_ = _errors(got, value, magnitude, fmt)
     flushed = scale.underflow > UNDERFLOW_SHARE
     allowed_width = widened(limits.rms, scale.spread) * (UNDERFLOW_WIDENING if flushed else 1.0)
-    denominator = scale.s + FLOOR * scale.rms
     max_limit = limits.max_at(value.numel()) * allowed_width / limits.rms
-    finite_error = torch.where(nonfinite, torch.zeros_like(error), error)
-    rms = _ratio(float(finite_error.square().mean().sqrt()), scale.rms) if not lost else math.inf
-    # a subnormal value has an error of its own size; the tensor's rms sees it, a single element cannot be judged by it
-    relative = _divide(finite_error.abs(), denominator).masked_fill(subnormal, 0.0)
-    bias = _ratio(float(finite_error.mean()), scale.rms)
-    signed = _ratio(float((finite_error * value.sign()).mean()), scale.rms)
-    stabiliser = STABILISER * float(value.square().mean().sqrt())
-    allowed = max_limit * denominator
+    stabiliser = STABILISER * math.sqrt(float(value.square().mean()))
+    size, comparable, denominator = error.abs(), magnitude + stabiliser, scale.s + FLOOR * scale.rms
+    relative = _divide(size, denominator, scale.rms > 0)
+    if range_.subnormal is not None:
+        # a subnormal value has an error of its own size; the tensor's rms sees it, a single element cannot be judged by it
+        relative = relative.masked_fill(range_.subnormal, 0.0)
+    index = int(relative.argmax()) if range_.first_lost is None else range_.first_lost
+    lost = range_.lost > 0
+    largest = float(relative.reshape(-1)[index])
     quantity: dict[str, Any] = {
         "name": name,
         "shape": shape,
-        "max_abs": finite(float(finite_error.abs().max())) if not lost else None,
-        "max_rel": finite(float(_divide(finite_error.abs(), magnitude + stabiliser).max())) if not lost else None,
+        "max_abs": None if lost else finite(float(size.max())),
+        "max_rel": None if lost else finite(float(_divide(size, comparable, stabiliser > 0).max())),
         "stabiliser": finite(stabiliser),
-        "rms": finite(rms),
+        "rms": None if lost else finite(_ratio(math.sqrt(float(error.square().mean())), scale.rms)),
         "rms_limit": finite(allowed_width),
-        "max": finite(float(relative.max())) if not lost else None,
+        "max": None if lost else finite(largest),
         "max_limit": finite(max_limit),
-        "bias": finite(bias),
-        "signed_bias": finite(signed),
+        "bias": finite(_ratio(float(error.mean()), scale.rms)),
+        "signed_bias": finite(_ratio(float((error * value.sign()).mean()), scale.rms)),
         "bias_limit": None if flushed else finite(limits.bias_at(scale.bias)),
         "signed_bias_limit": None if flushed else finite(limits.bias_at(scale.signed_bias)),
-        "nonfinite": int(nonfinite.sum()),
-        "out_of_range": int((too_large | subnormal).sum()),
-        "allowed_abs": finite(float(allowed.max())),
-        "allowed_rel": finite(float(_divide(allowed, magnitude + stabiliser).max())),
+        "nonfinite": range_.nonfinite,
+        "out_of_range": range_.outside,
+        "allowed_abs": finite(max_limit * float(denominator.max())),
+        "allowed_rel": finite(max_limit * float(_divide(denominator, comparable, stabiliser > 0).max())),
         "digest": bits_digest(low),
     }
-    groups = _groups(finite_error, scale, limits, layout) if not flushed else []
-    failures = _failures(quantity, groups, lost, float(relative.max()))
-    index = int((nonfinite & judged).flatten().int().argmax()) if lost else int(relative.flatten().argmax())
+    groups = _groups(error, scale, limits, layout) if not flushed else []
+    failures = _failures(quantity, groups, range_.lost, largest)
     worst = Worst(
         place=place(index, shape, layout),
-        value=finite(float(got.flatten()[index])),
-        expected=finite(float(value.flatten()[index])),
-        allowed=finite(float(allowed.flatten()[index])),
+        value=finite(float(got.reshape(-1)[index])),
+        expected=finite(float(value.reshape(-1)[index])),
+        allowed=finite(max_limit * float(denominator.reshape(-1)[index])),
     )
     return Quantity(**quantity, groups=groups, worst=worst, failures=failures)
+
+
+@dataclass(frozen=True)
+class _Range:
+    """What the format's range has to do with a tensor.
+
+    Attributes:
+        nonfinite: results that are NaN or infinite; lost: those of them whose reference the format can hold.
+        outside: reference values above the largest or below the smallest normal number.
+        subnormal: where the reference is below the smallest normal number; None where it nowhere is.
+        first_lost: flat index of a lost result; None where none is.
+    """
+
+    nonfinite: int
+    lost: int
+    outside: int
+    subnormal: torch.Tensor | None
+    first_lost: int | None
+
+
+def _errors(got: torch.Tensor, value: torch.Tensor, magnitude: torch.Tensor, fmt: Format) -> tuple[torch.Tensor, _Range]:
+    """The error of every element that can be judged, 0 elsewhere.
+
+    Most tensors lie within the range, which three reductions tell; the masks are made for the others only.
+    """
+    error = got - value
+    large = float(magnitude.max()) > fmt.largest
+    subnormal = (magnitude < fmt.smallest_normal) & (magnitude > 0) if float(magnitude.min()) < fmt.smallest_normal else None
+    if subnormal is not None and not bool(subnormal.any()):
+        subnormal = None
+    outside = 0 if subnormal is None else int(subnormal.sum())
+    if not large and math.isfinite(float(error.sum())):
+        return error, _Range(0, 0, outside, subnormal, None)
+    nonfinite, too_large = ~torch.isfinite(got), magnitude > fmt.largest
+    missing = nonfinite & ~too_large
+    lost = int(missing.sum())
+    first = int(missing.reshape(-1).int().argmax()) if lost else None
+    outside += int(too_large.sum())
+    return error.masked_fill(nonfinite | too_large, 0.0), _Range(int(nonfinite.sum()), lost, outside, subnormal, first)
 
 
 def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor, scale: Scale, fmt: Format, limits: Limits) -> Quantity:
@@ -162,9 +195,9 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else math.copysign(math.inf, numerator)
 
 
-def _divide(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """A / b with 0 / 0 = 0."""
-    return torch.where(a == 0, torch.zeros_like(a), a / b)
+def _divide(a: torch.Tensor, b: torch.Tensor, positive: bool) -> torch.Tensor:
+    """A / b with 0 / 0 = 0; ``positive`` promises that b has no zero."""
+    return a / b if positive else torch.where(a == 0, torch.zeros_like(a), a / b)
 
 
 def _groups(error: torch.Tensor, scale: Scale, limits: Limits, layout: Layout) -> list[Group]:

@@ -50,9 +50,10 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
     for component, scale in noise.items():
         u = roundoff.get(component, 0.0)  # type: ignore[call-overload]
         if u:
-            square.addcmul_(scale.to(value.dtype) * u, scale.to(value.dtype) * u)
+            wide = scale.to(value.dtype)
+            square.addcmul_(wide, wide, value=u * u)
+    rms = math.sqrt(float(square.mean())) if square.numel() else 0.0
     s = square.sqrt_()
-    rms = float(s.square().mean().sqrt()) if s.numel() else 0.0
     distinct = max(1, int(statistics["distinct"]))
     total = variance = bias = signed = underflow = 0.0
     for component, row in statistics["components"].items():

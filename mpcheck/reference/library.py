@@ -109,10 +109,15 @@ class Library:
 
     def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
         """Float64 values of a block on arguments and parameters that a format stores."""
-        reference = self.get(name)
         if (name, dtype) not in self._rounded:
             self._rounded = {k: v for k, v in self._rounded.items() if k[0] == name}
-            self._rounded[name, dtype] = rounded_values(self.backend, reference, dtype)
+            entry = f"{name}.rounded.{str(dtype).removeprefix('torch.')}"
+
+            def build() -> None:
+                self.store.save(entry, rounded_values(self.backend, self.get(name), dtype), {})
+
+            tensors, _ = self.store.fetch(entry, build)
+            self._rounded[name, dtype] = {n: t.to(self.backend.device) for n, t in tensors.items()}
         return self._rounded[name, dtype]
 
     def _load(self, name: str) -> BlockReference:

@@ -17,19 +17,18 @@ class Moments:
         value: the float64 value that deviations are taken from.
         """
         self.value = value
+        self.sign = value.sign()
         self.squares: dict[Component, torch.Tensor] = {}
         self.draws: dict[Component, list[tuple[float, float, float]]] = {}
 
     def add(self, component: Component, deviation: torch.Tensor) -> None:
         """One draw's deviation, in units of u."""
-        square = deviation.square()
-        if component in self.squares:
-            self.squares[component] += square
-        else:
-            self.squares[component] = square
+        if component not in self.squares:
+            self.squares[component] = torch.zeros_like(self.value)
+        self.squares[component].addcmul_(deviation, deviation)
         if deviation.numel():
-            signed = (deviation * self.value.sign()).mean()
-            row = torch.stack([square.mean(), deviation.mean(), signed]).tolist()
+            flat = deviation.reshape(-1)
+            row = torch.stack([flat.dot(flat), flat.sum(), flat.dot(self.sign.reshape(-1))]).div_(flat.numel()).tolist()
             self.draws.setdefault(component, []).append((row[0], row[1], row[2]))
 
     def noise(self) -> dict[Component, torch.Tensor]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -90,6 +92,35 @@ FUSED = frozenset(
 )
 
 
+@dataclass(frozen=True)
+class Operation:
+    """What there is to know about an aten operation, looked up once: a block calls tens of thousands.
+
+    Attributes:
+        name: ``mul`` of ``aten.mul.Tensor``.
+        rounds: it computes new floating-point values.
+        product: it is a matrix product.
+        sums: the component of its partial sums; None where it adds nothing up.
+        steps: the elementary operations of a fused one, by torch's own table.
+        in_place: it writes into its first argument.
+    """
+
+    name: str
+    rounds: bool
+    product: bool
+    sums: Component | None
+    steps: Callable[..., Any] | None
+    in_place: bool
+
+
+@functools.cache
+def operation_of(func: Any) -> Operation:
+    """The operation that an overload belongs to."""
+    name = packet_name(func)
+    steps: Callable[..., Any] | None = decomposition_table.get(func) if name in FUSED else None
+    return Operation(name, rounds(name), is_product(name), sums_in(name), steps, name.endswith("_"))
+
+
 def sums_in(name: str) -> Component | None:
     """Which component the partial sums of an operation belong to."""
     if is_product(name) or name in SUMS:
@@ -97,14 +128,6 @@ def sums_in(name: str) -> Component | None:
     if name in SCATTERS:
         return "scatter"
     return "gather" if name in GATHERS or name == LAYER_NORM_BACKWARD else None
-
-
-def decomposition(func: Any, name: str) -> Callable[..., Any] | None:
-    """The elementary operations of a fused one, by torch's own table; None where there is nothing to take apart."""
-    if name not in FUSED:
-        return None
-    found: Callable[..., Any] | None = decomposition_table.get(func)
-    return found
 
 
 def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: torch.Tensor) -> torch.Tensor | None:
