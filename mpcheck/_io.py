@@ -75,13 +75,12 @@ def is_file(path: Path) -> bool:
 
 
 def sha256_file(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes."""
+    """Hexadecimal SHA-256 of a file's bytes, read piece by piece."""
+    state = hashlib.sha256()
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _sha256(stream.read())
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+        while piece := stream.read(1 << 20):
+            state.update(piece)
+    return state.hexdigest()
 
 
 def digest(*parts: str | bytes) -> str:

@@ -10,10 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError
-
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, read_text, write_text
+from mpcheck._io import is_file, write_text
+from mpcheck._json import load_document
 from mpcheck._yaml import Strict
 from mpcheck.records import Cell
 from mpcheck.tolerances import DriftLimits
@@ -53,20 +52,8 @@ def read_baseline(path: Path) -> Baseline | None:
     """
     if not is_file(path):
         return None
-    text = read_text(path, "baseline")
     remedy = "restore it from version control or record it anew with `nox -s regenerate`"
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"baseline {path}: not valid JSON (truncated?): {error}; {remedy}") from error
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA:
-        raise InputError(f"baseline {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; {remedy}")
-    try:
-        found = Baseline.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"baseline {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {remedy}") from error
+    found = load_document(Baseline, path, "baseline", SCHEMA, remedy)
     for cell, quantities in found.cells.items():
         for name, entry in quantities.items():
             if len(entry) != 4 or not all(math.isfinite(x) for x in entry):

@@ -15,6 +15,7 @@ from mpcheck.formats import FORMATS, get_format
 
 RECORD = "mpcheck_record"
 _SESSION: pytest.StashKey[Any] = pytest.StashKey()
+_SUITE: pytest.StashKey[Any] = pytest.StashKey()
 _COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()
 _BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
@@ -113,14 +114,13 @@ def get_suite(config: pytest.Config) -> Any:
     """The run with its baselines: what the suite's tests call."""
     from mpcheck.suite import Suite
 
-    session = get_session(config)
-    if not hasattr(session, "_suite"):
+    if _SUITE not in config.stash:
         directory = config.getoption("--mp-baselines")
         try:
-            session._suite = Suite(session, Path(directory) if directory else Path("baselines"))
+            config.stash[_SUITE] = Suite(get_session(config), Path(directory) if directory else Path("baselines"))
         except InputError as error:
             _refuse(config, error)
-    return session._suite
+    return config.stash[_SUITE]
 
 
 def pytest_configure(config: pytest.Config) -> None:

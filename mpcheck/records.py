@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from mpcheck._errors import InputError
-from mpcheck._io import read_text, write_text
+from mpcheck._io import write_text
+from mpcheck._json import load_document
 from mpcheck._yaml import Strict
 
 SCHEMA = 1
@@ -117,30 +118,13 @@ def finite(value: float) -> Number:
     return None if number != number or number in (float("inf"), float("-inf")) else float(f"{number:.7g}")
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
-
-
 def read_run(path: Path) -> Run:
     """Read records.
 
     Raises:
         InputError: missing, truncated, not JSON, of another schema version, or with wrong fields.
     """
-    text = read_text(path, "records")
-    try:
-        data = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"records {path}: not valid JSON (truncated?): {error}; run the session again") from error
-    version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA:
-        raise InputError(f"records {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; make them with the same version of mpcheck")
-    try:
-        run = Run.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"records {path}: field {field}: {first['msg']}") from error
+    run = load_document(Run, path, "records", SCHEMA, "make them anew with this version of mpcheck")
     for key in ("name", "digest"):
         if not isinstance(run.model.get(key), str):
             raise InputError(f"records {path}: field model.{key}: expected a text; run the session again")

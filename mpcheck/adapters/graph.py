@@ -21,7 +21,8 @@ _KEYS = ("node_attrs", "positions", "edge_index", "shifts", "unit_shifts", "cell
 
 def model_elements(model: torch.nn.Module) -> list[str]:
     """Chemical symbols of a model, in the order of its one-hot node attributes."""
-    return [chemical_symbols[int(z)] for z in model.atomic_numbers]  # type: ignore[union-attr]
+    numbers: Any = model.atomic_numbers
+    return [chemical_symbols[int(z)] for z in numbers]
 
 
 def make_graph(frames: Sequence[Atoms], elements: Sequence[str], r_max: float, heads: Sequence[str] = ("Default",)) -> Graph:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +54,8 @@ class LoadedModel:
     @property
     def r_max(self) -> float:
         """Cut-off in Å."""
-        return float(self.module.r_max)  # type: ignore[arg-type]
+        r_max: Any = self.module.r_max
+        return float(r_max)
 
     @property
     def heads(self) -> list[str]:

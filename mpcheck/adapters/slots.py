@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -109,8 +109,8 @@ def weight_groups(module: torch.nn.Module | None, name: str, numel: int) -> list
     return groups if start == numel else []
 
 
-def _path_label(module: torch.nn.Module | None, instruction: object) -> str:
-    out = module.irreps_out[instruction.i_out]  # type: ignore[union-attr,index,attr-defined]
+def _path_label(module: Any, instruction: Any) -> str:
+    out = module.irreps_out[instruction.i_out]
     if hasattr(instruction, "i_in1"):
-        return f"{module.irreps_in1[instruction.i_in1]} * {module.irreps_in2[instruction.i_in2]} -> {out}"  # type: ignore[union-attr,index,attr-defined]
-    return f"{module.irreps_in[instruction.i_in]} -> {out}"  # type: ignore[union-attr,index,attr-defined]
+        return f"{module.irreps_in1[instruction.i_in1]} * {module.irreps_in2[instruction.i_in2]} -> {out}"
+    return f"{module.irreps_in[instruction.i_in]} -> {out}"

@@ -21,7 +21,8 @@ from ase import Atoms
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, read_text, sha256_file, write_text
+from mpcheck._io import atomic_path, sha256_file, write_text
+from mpcheck._json import load_json
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.execution import Tensors
@@ -158,13 +159,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     """
     where, document = paths
     remedy = "restore it from version control or rewrite it with `nox -s regenerate`"
-    try:
-        manifest = json.loads(read_text(document, "golden manifest"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"golden manifest {document}: not valid JSON (truncated?): {error}; {remedy}") from error
-    schema = manifest.get("schema") if isinstance(manifest, dict) else None
-    if schema != SCHEMA:
-        raise InputError(f"golden manifest {document}: schema {schema!r}, expected {SCHEMA}; {remedy}")
+    manifest = load_json(document, "golden manifest", SCHEMA, remedy, field="schema")
     try:
         if not where.is_file():
             raise InputError(f"golden file {where} does not exist; {remedy}")

@@ -264,8 +264,8 @@ def place(index: int, shape: list[int], layout: Layout) -> str:
 
 
 def _refused(name: str, shape: list[int], reason: str, low: torch.Tensor) -> Quantity:
-    nothing = dict.fromkeys(
+    nothing: dict[str, Any] = dict.fromkeys(
         ("max_abs", "max_rel", "stabiliser", "rms", "rms_limit", "max", "max_limit", "bias", "signed_bias", "bias_limit",
          "signed_bias_limit", "allowed_abs", "allowed_rel")
     )  # fmt: skip
-    return Quantity(name=name, shape=shape, **nothing, nonfinite=0, out_of_range=0, failures=[reason], digest=bits_digest(low))  # type: ignore[arg-type]
+    return Quantity(name=name, shape=shape, **nothing, nonfinite=0, out_of_range=0, failures=[reason], digest=bits_digest(low))

@@ -17,6 +17,7 @@ from mpcheck._errors import InputError
 from mpcheck._io import digest, is_file
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
 
+FARTHEST = 1e6  # Å: beyond it float32 holds no digit of a bond length, and neighbour lists overflow
 CLOSEST = 0.1  # Å: nearer than this two atoms count as coincident; edge vectors and their harmonics degenerate
 
 
@@ -103,6 +104,8 @@ def _check_frame(frame: Atoms, where: str, elements: Sequence[str]) -> None:
         raise InputError(f"{where}: position of atom {atom} is not a finite number; mend the file")
     if not np.isfinite(frame.cell.array).all():
         raise InputError(f"{where}: the cell is not finite; mend the file")
+    if abs(frame.positions).max() > FARTHEST or abs(frame.cell.array).max() > FARTHEST:
+        raise InputError(f"{where}: a position or cell vector is longer than {FARTHEST:.0e} Å; mend the file")
     if frame.pbc.any() and abs(np.linalg.det(frame.cell.complete().array)) < 1e-6:
         raise InputError(f"{where}: periodic, but its cell has no volume; give a Lattice or set pbc to F F F")
     if frame.pbc.any() and (frame.cell.lengths()[frame.pbc] < 1e-3).any():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -13,11 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.load import LoadedModel, load_model
+from tests.unit.loading import SAFE, refusal
 
 MODELS = Path(str(resources.files("mpcheck"))) / "data" / "models"
-SAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 TINY = """\
 schema_version: 1
 name: tiny
@@ -32,16 +31,8 @@ num_interactions: 1
 radial_MLP: [4]
 avg_num_neighbors: 2.0
 """
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"), pytest.mark.usefixtures("nothing_global_changes")]
 State = dict[str, torch.Tensor]
-
-
-def refusal(spec: str) -> str:
-    with pytest.raises(InputError) as caught:
-        load_model(spec)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +54,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.save(module, found / "tiny.model")
     torch.save(module.float(), found / "single.model")
     return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_global_changes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(SAFE, raising=False)
-    seed, before = torch.random.get_rng_state(), (torch.get_default_dtype(), logging.root.level)
-    yield
-    assert (torch.get_default_dtype(), logging.root.level) == before
-    assert SAFE not in os.environ
-    assert torch.equal(torch.random.get_rng_state(), seed)
 
 
 def test_builtin(hco: LoadedModel) -> None:

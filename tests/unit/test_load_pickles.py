@@ -3,33 +3,23 @@
 from __future__ import annotations
 
 import logging
-import os
 import pickle
 import sys
 import urllib.error
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.load import load_model
 from mpcheck.adapters.upstream import environment_restored
+from tests.unit.loading import SAFE, refusal
 
-SAFE = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 with environment_restored(SAFE):
     from mace.calculators import foundations_models
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
-
-
-def refusal(spec: str) -> str:
-    with pytest.raises(InputError) as caught:
-        load_model(spec)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
+pytestmark = [pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning"), pytest.mark.usefixtures("nothing_global_changes")]
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +27,6 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("pickles")
     torch.save(load_model("builtin:hco").module, found / "hco.model")
     return found
-
-
-@pytest.fixture(autouse=True)
-def nothing_global_changes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv(SAFE, raising=False)
-    before = (torch.get_default_dtype(), logging.root.level)
-    yield
-    assert (torch.get_default_dtype(), logging.root.level, SAFE in os.environ) == (*before, False)
 
 
 def poisoned(root: Path) -> torch.nn.Module:

@@ -12,6 +12,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -212,7 +213,7 @@ def test_directory_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.Monke
         Store(tmp_path / "new", "key")
 
 
-def _fetch(root: str, barrier: object) -> None:
+def _fetch(root: str, barrier: Any) -> None:
     store = Store(Path(root), "key")
 
     def build() -> None:
@@ -221,7 +222,7 @@ def _fetch(root: str, barrier: object) -> None:
         time.sleep(0.5)  # long enough for the other process to find the entry missing
         store.save(NAME, VALUES, MANIFEST)
 
-    barrier.wait(120)  # type: ignore[attr-defined]
+    barrier.wait(120)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         tensors, _ = store.fetch(NAME, build)

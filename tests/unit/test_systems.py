@@ -188,6 +188,8 @@ def test_files_that_are_not_there(name: str) -> None:
 CONTENTS = {
     "nan": ("2\n\nH 0 0 0\nO 0 0 nan\n", "position of atom 1 is not a finite number"),
     "infinite": ("1\n\nH inf 0 0\n", "position of atom 0 is not a finite number"),
+    "absurd position": ("2\n\nO 0 0 0\nH 1e300 0 0\n", "is longer than 1e+06 Å"),
+    "absurd cell": ('1\nLattice="1e9 0 0 0 4 0 0 0 4" pbc="T T T"\nC 0 0 0\n', "is longer than 1e+06 Å"),
     "coincident": ("3\n\nO 0 0 0\nH 0 0 1\nH 0 0 1.05\n", "atoms 1 and 2 are closer than"),
     "images": ('1\nLattice="4 0 0 0 4 0 0 0 0.05" pbc="T T T"\nC 0 0 0\n', "atoms 0 and 0 are closer than"),
     "foreign": ("2\n\nSi 0 0 0\nFe 0 0 2\n", "has Si, Fe, which the model lacks"),
