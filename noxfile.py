@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent
 SHARED = ROOT / ".nox" / "shared"
 BIN = SHARED / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = str(BIN / "python")
+LEAN = ("-p", "no:logging", "-p", "no:hypothesispytest", "-p", "no:randomly")  # unused by the suite, and they cost a millisecond a cell
 # A bare `torch` pulls gigabytes of CUDA onto a machine without a GPU. Name the build that fits with MPCHECK_TORCH, for
 # instance "torch --index-url https://download.pytorch.org/whl/cpu".
 TORCH = os.environ.get("MPCHECK_TORCH", "torch==2.13.0" if shutil.which("nvidia-smi") is None else "torch")
@@ -50,25 +51,28 @@ def tool(session: nox.Session, module: str, *arguments: str) -> None:
     session.run(PYTHON, "-m", module, *arguments, external=True)
 
 
+def suite(session: nox.Session, name: str, folder: str) -> None:
+    """Run a suite; arguments of the session go to pytest: `nox -s precision -- --mp-model X`."""
+    prepare(session)
+    tool(session, "pytest", f"tests/{folder}", "-q", *LEAN, "--mp-out", "reports", "--junitxml", f"reports/{name}.xml", *session.posargs)
+
+
 @nox.session
 def precision(session: nox.Session) -> None:
-    """Main job: every block at every format and backend. Arguments go to pytest: `nox -s precision -- --mp-model X`."""
-    prepare(session)
-    tool(
-        session,
-        "pytest",
-        "tests/blocks",
-        "-q",
-        "-p",
-        "no:logging",
-        "--mp-out",
-        "reports",
-        "--junitxml",
-        "reports/precision.xml",
-        "-p",
-        "no:randomly",
-        *session.posargs,
-    )
+    """Main job: every block at every format and backend."""
+    suite(session, "precision", "blocks")
+
+
+@nox.session
+def symmetry(session: nox.Session) -> None:
+    """Rotations, layouts, mixed backends, conversion."""
+    suite(session, "symmetry", "symmetry")
+
+
+@nox.session
+def audit(session: nox.Session) -> None:
+    """What really ran and in which types; accumulation, reductions at scale, physics without a reference."""
+    suite(session, "audit", "audit")
 
 
 @nox.session

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import sys
-import tempfile
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +11,7 @@ import typer
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck.launch import launch
 
 app = typer.Typer(
     name="mpcheck",
@@ -29,33 +27,14 @@ Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model
 Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
 Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")]
 Cache = Annotated[Path | None, typer.Option("--cache", help="cache of references")]
+Backends = Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cueq, …; default: e3nn and cueq")]
+Formats = Annotated[list[str] | None, typer.Option("--format", help="default: all")]
+Blocks = Annotated[list[str] | None, typer.Option("--block", help="glob pattern; default: all")]
+Out = Annotated[Path, typer.Option("--out", help="directory of the records and reports")]
+Require = Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")]
+Workers = Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")]
 Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws", min=0)]
-
-
-def suite_path() -> Path:
-    """tests/blocks: inside the package in a wheel, beside it in a checkout."""
-    package = Path(str(resources.files("mpcheck")))
-    inside = package / "_suite" / "blocks"
-    return inside if inside.is_dir() else package.parent / "tests" / "blocks"
-
-
-def _joined(values: list[str] | None) -> str:
-    return ",".join(values or [])
-
-
-class _Refusals:
-    """Why a collection failed. pytest makes a failed report of an exit during collection, and --no-summary hides that."""
-
-    mpcheck_reports_refusals = True
-
-    def __init__(self) -> None:
-        self.texts: dict[str, None] = {}
-
-    def pytest_collectreport(self, report: Any) -> None:
-        """Bad input as its line; anything else whole."""
-        if report.failed:
-            lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
-            self.texts[lines[-1] if lines else report.longreprtext] = None
 
 
 @app.command()
@@ -63,51 +42,70 @@ def run(
     model: Model = "builtin:hco",
     system: Systems = None,
     device: Device = "cpu",
-    backend: Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cueq, …; default: e3nn and cueq")] = None,
-    format: Annotated[list[str] | None, typer.Option("--format", help="default: all")] = None,
-    block: Annotated[list[str] | None, typer.Option("--block", help="glob pattern; default: all")] = None,
-    out: Annotated[Path, typer.Option("--out", help="directory of the records and reports")] = Path("reports"),
-    require: Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")] = None,
+    backend: Backends = None,
+    format: Formats = None,
+    block: Blocks = None,
+    out: Out = Path("reports"),
+    require: Require = None,
     cache: Cache = None,
     tolerances: Annotated[Path | None, typer.Option("--tolerances", help="a tolerance file instead of the packaged limits")] = None,
     baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
     seed: Seed = 0,
-    workers: Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)] = 0,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")] = False,
+    workers: Workers = 0,
+    verbose: Verbose = False,
 ) -> None:
     """Judge every block of a model at every format and backend against computed tolerances."""
-    import pytest
-
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
-    arguments = [str(suite_path()), f"--mp-model={model}", f"--mp-device={device}", f"--mp-out={out}", f"--mp-seed={seed}"]
-    arguments += ["-c", "/dev/null", f"--rootdir={Path.cwd()}", "-p", "no:cacheprovider", "-p", "no:randomly"]
-    arguments += ["-p", "no:logging", f"--junitxml={out / 'precision.xml'}"]  # capturing logs costs a millisecond a cell
-    arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
-    for option, value in (
-        ("system", _joined(system)), ("backend", _joined(backend)), ("format", _joined(format)), ("block", _joined(block)),
-        ("require", _joined(require)), ("cache", cache), ("tolerances", tolerances), ("baselines", baselines),
-    ):  # fmt: skip
-        if value:
-            arguments.append(f"--mp-{option}={value}")
-    if workers:
-        arguments += ["-n", str(workers)]
-    if "mpcheck" not in _loaded_plugins():
-        arguments += ["-p", "mpcheck.plugin"]
-    refusals = _Refusals()
-    code = int(pytest.main(arguments, plugins=[refusals]))
-    for text in refusals.texts:
-        print(text, file=sys.stderr)
-    raise typer.Exit(2 if refusals.texts else {0: 0, 1: 1}.get(code, 2))  # xdist takes a failed collection for a failed test
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed,
+    }  # fmt: skip
+    raise typer.Exit(launch("precision", out, options, workers, verbose))
 
 
-def _loaded_plugins() -> set[str]:
-    from importlib.metadata import entry_points
+@app.command()
+def symmetry(
+    model: Model = "builtin:hco",
+    system: Systems = None,
+    device: Device = "cpu",
+    backend: Backends = None,
+    format: Formats = None,
+    block: Blocks = None,
+    out: Out = Path("reports"),
+    require: Require = None,
+    cache: Cache = None,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Rotations, inversion, permutations, layouts, mixed backends and conversion of a model."""
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "cache": cache, "seed": seed,
+    }  # fmt: skip
+    raise typer.Exit(launch("symmetry", out, options, workers, verbose))
 
-    return {point.name for point in entry_points(group="pytest11")}
+
+@app.command()
+def audit(
+    model: Model = "builtin:hco",
+    system: Systems = None,
+    device: Device = "cpu",
+    backend: Backends = None,
+    format: Formats = None,
+    block: Blocks = None,
+    out: Out = Path("reports"),
+    require: Require = None,
+    cache: Cache = None,
+    seed: Seed = 0,
+    workers: Workers = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "cache": cache, "seed": seed,
+    }  # fmt: skip
+    raise typer.Exit(launch("audit", out, options, workers, verbose))
 
 
 @app.command()

@@ -19,6 +19,7 @@ _SUITE: pytest.StashKey[Any] = pytest.StashKey()
 _COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()
 _BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
+_INSPECTING: pytest.StashKey[str] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -126,6 +127,7 @@ def get_suite(config: pytest.Config) -> Any:
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and under xdist a worker per block, so that no two workers build the same reference."""
     config.addinivalue_line("markers", "mpcheck: a test that judges cells of the run given by --mp options")
+    config.addinivalue_line("markers", "mpcheck_suite(name): a test that does the work of a session: symmetry or audit")
     config.stash[_COLLECTED] = {}
     config.stash[_BEGAN] = time.perf_counter()
     if config.pluginmanager.hasplugin("xdist") and getattr(config.option, "dist", "no") == "load":
@@ -166,8 +168,32 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             for key in keys
         ]
         metafunc.parametrize("cell_key", parameters)
+    if "inspection_key" in metafunc.fixturenames:
+        _parametrize_inspections(metafunc)
     if "golden_system" in metafunc.fixturenames:
         metafunc.parametrize("golden_system", get_suite(metafunc.config).golden_systems())
+
+
+def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
+    """``inspection_key`` over the work of the session that the test's ``mpcheck_suite`` marker names."""
+    from mpcheck import inspections
+
+    marker = metafunc.definition.get_closest_marker("mpcheck_suite")
+    if marker is None:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
+    try:
+        keys = inspections.keys(marker.args[0], get_session(metafunc.config))
+    except InputError as error:
+        _refuse(metafunc.config, error)
+    metafunc.config.stash[_INSPECTING] = marker.args[0]
+    groups = [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys]
+    metafunc.parametrize("inspection_key", [pytest.param(k, id=k.id, marks=[pytest.mark.xdist_group(g)]) for k, g in zip(keys, groups, strict=True)])
+
+
+@pytest.fixture(scope="session")
+def mp_session(request: pytest.FixtureRequest) -> Any:
+    """The run that the --mp options describe, without baselines."""
+    return get_session(request.config)
 
 
 @pytest.fixture(scope="session")
@@ -224,11 +250,12 @@ class Collector:
         self.config = config
         self.cells: list[dict[str, Any]] = []
         self.golden: list[dict[str, Any]] = []
+        self.findings: list[dict[str, Any]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Every report passes here, whichever worker made it."""
         for kind, data in getattr(report, RECORD, []):
-            (self.cells if kind == "cell" else self.golden).append(data)
+            {"cell": self.cells, "golden": self.golden, "finding": self.findings}[kind].append(data)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -259,22 +286,42 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     clear_progress()
     collector = config.pluginmanager.get_plugin("mpcheck-collector")
-    if collector is None or not collector.cells:
+    if collector is None or not (collector.cells or collector.findings):
         return
-    from mpcheck.report.finish import finish
+    from mpcheck.report.finish import finish, finish_findings
 
-    began = config.stash[_BEGAN]
-    run, out = finish(
-        make_options(config), get_session(config), collector.cells, collector.golden, time.perf_counter() - began, config.getoption("--mp-out")
+    options, session_, seconds, out = (
+        make_options(config),
+        get_session(config),
+        time.perf_counter() - config.stash[_BEGAN],
+        config.getoption("--mp-out"),
     )
-    config.stash[_COLLECTED]["run"] = {"run": run, "out": out}
+    if collector.findings:
+        found = finish_findings(config.stash[_INSPECTING], options, session_, collector.findings, seconds, out)
+        config.stash[_COLLECTED]["findings"] = found
+        if found["judged"] == 0 and session.exitstatus == 0:
+            session.exitstatus = 2
+    if not collector.cells:
+        return
+    run, written = finish(options, session_, collector.cells, collector.golden, seconds, out)
+    config.stash[_COLLECTED]["run"] = {"run": run, "out": written}
     judged = [c for c in run.cells if c.verdict != "unsupported"]
     if not judged and session.exitstatus == 0:
         session.exitstatus = 2
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
-    """The table: block x format, worst ratio."""
+    """The table: block x format, worst ratio; or the findings of a symmetry or audit session."""
+    inspected = config.stash[_COLLECTED].get("findings")
+    if inspected:
+        from mpcheck.report.findings import render as render_findings
+
+        terminalreporter.ensure_newline()
+        terminalreporter.write(render_findings(inspected["run"], color=terminalreporter.hasmarkup))
+        if inspected["judged"] == 0:
+            terminalreporter.write_line("mpcheck: error: nothing was judged; choose another --mp-device, --mp-backend or --mp-format")
+        for path in inspected["out"]:
+            terminalreporter.write_line(f"wrote {path}")
     found = config.stash[_COLLECTED].get("run")
     if not found:
         return

@@ -117,6 +117,29 @@ class Session:
             self._graphs[system] = make_graph(frames, self.model.elements, self.model.r_max, self.model.heads)
         return self._graphs[system]
 
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+        return self.options.seed
+
+    @property
+    def backend_names(self) -> tuple[str, ...]:
+        """Backends that the user asked for."""
+        return self.options.backends
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Capabilities whose absence is a failure."""
+        return self.options.require
+
+    def library(self, system: str) -> Library:
+        """References of the model on a system."""
+        return self.check(system).library
+
+    def counts(self, system: str) -> Counts:
+        """Atoms, edges and graphs of a system."""
+        return self.check(system).counts
+
     def check(self, system: str) -> PrecisionCheck:
         """The precision check on a system."""
         if system not in self._checks:

@@ -10,33 +10,55 @@ from mpcheck import __version__
 from mpcheck._io import write_text
 from mpcheck.checks.precision import CellKey
 from mpcheck.environment import describe
+from mpcheck.findings import Finding, Findings, write_findings
 from mpcheck.records import Cell, Run, write_run
+from mpcheck.report.findings import markdown as render_findings
 from mpcheck.report.markdown import render
 from mpcheck.session import Options, Session
 
 
-def make_run(options: Options, session: Session, cells: list[Cell], golden: list[dict[str, Any]], seconds: float) -> Run:
-    """The records of a run."""
+def _head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
+    """What every session's records begin with: environment, model, systems, options."""
     asked = {k: v for k, v in asdict(options).items() if k not in ("progress",)}
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
     asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
-    order = {key: i for i, key in enumerate(session.cells())}
-    cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
-    return Run(
-        schema_version=1,
-        suite="precision",
-        mpcheck=__version__,
-        environment=describe(options.device),
-        model={"name": session.model.name, "digest": session.model.digest, "stored_dtype": session.model.stored_dtype, **session.model.source},
-        systems=[
+    return {
+        "schema_version": 1,
+        "mpcheck": __version__,
+        "environment": describe(options.device),
+        "model": {"name": session.model.name, "digest": session.model.digest, "stored_dtype": session.model.stored_dtype, **session.model.source},
+        "systems": [
             {"name": s.name, "atoms": s.atoms, "frames": len(s.frames), "digest": s.digest, "edges": int(session.graph(n)["edge_index"].shape[1])}
             for n, s in session.systems.items()
         ],
-        options=asked,
-        cells=cells,
-        golden=golden,
-        seconds=round(seconds, 3),
-    )
+        "options": asked,
+        "seconds": round(seconds, 3),
+    }
+
+
+def make_run(options: Options, session: Session, cells: list[Cell], golden: list[dict[str, Any]], seconds: float) -> Run:
+    """The records of a run."""
+    order = {key: i for i, key in enumerate(session.cells())}
+    cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
+    return Run(suite="precision", cells=cells, golden=golden, **_head(options, session, seconds))
+
+
+def finish_findings(suite: Any, options: Options, session: Session, found: list[dict[str, Any]], seconds: float, out: str | None) -> dict[str, Any]:
+    """Assemble the findings and, where a directory was named, write ``SUITE.json`` and ``SUITE.md`` into it.
+
+    Returns:
+        ``run``: the findings; ``out``: the files; ``judged``: how many came to a conclusion.
+    """
+    order = {key: i for i, key in enumerate(dict.fromkeys(f["check"] for f in found))}
+    findings = sorted((Finding.model_validate(f) for f in found), key=lambda f: order[f.check])
+    run = Findings(suite=suite, findings=findings, **_head(options, session, seconds))
+    judged = sum(f.verdict not in ("unsupported", "inconclusive", "indistinguishable") for f in findings)
+    if out is None:
+        return {"run": run, "out": [], "judged": judged}
+    directory = Path(out)
+    write_findings(directory / f"{suite}.json", run)
+    write_text(directory / f"{suite}.md", render_findings(run))
+    return {"run": run, "out": [directory / f"{suite}.json", directory / f"{suite}.md"], "judged": judged}
 
 
 def _key_of(cell: Cell) -> CellKey:

@@ -1,0 +1,83 @@
+"""Findings: what the symmetry and audit sessions write. Schema-versioned and strict, like the precision session's records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from mpcheck._io import write_text
+from mpcheck._json import load_document
+from mpcheck._yaml import Strict
+from mpcheck.records import Number
+
+SCHEMA = 1
+Outcome = Literal["pass", "fail", "unsupported", "degraded", "indistinguishable", "inconclusive", "known-fault"]
+"""pass and fail are verdicts; unsupported: cannot run here; degraded: the asked-for kernel did not run; indistinguishable: a
+positive control in which right and wrong coincide; inconclusive: the reference is degenerate, so that the check refuses to
+conclude; known-fault: upstream's fault, recorded in the data file of known faults."""
+
+
+class Finding(Strict):
+    """One conclusion of one check.
+
+    Attributes:
+        check: its name: ``equivariance``, ``layout``, ``mix``, ``conversion``, ``engagement``, ``dtypes`` …
+        subject: the block, or ``model``, or the configuration that it is about.
+        variant: what was done to it: ``rotation``, ``inversion``, ``swapped`` …; may be empty.
+        ratio: the measured figure in units of what sets its scale (noise scale, mostly); limit: what is allowed.
+        metrics: further figures by name, each with its unit in the name or in ``units``.
+        worst: where the largest deviation is, in words.
+    """
+
+    check: str
+    subject: str
+    backend: str = ""
+    format: str = ""
+    system: str = ""
+    variant: str = ""
+    verdict: Outcome
+    reason: str = ""
+    ratio: Number = None
+    limit: Number = None
+    metrics: dict[str, Number | str | bool | list[str]] = {}
+    worst: str = ""
+    seconds: float = 0.0
+
+    @property
+    def id(self) -> str:
+        """``CHECK:SYSTEM/SUBJECT-BACKEND-FORMAT-VARIANT``, empty parts left out."""
+        where = "/".join(filter(None, (self.system, self.subject)))
+        return f"{self.check}:" + "-".join(filter(None, (where, self.backend, self.format, self.variant)))
+
+
+class Findings(Strict):
+    """Everything one session found."""
+
+    schema_version: Literal[1]
+    suite: Literal["symmetry", "audit"]
+    mpcheck: str
+    environment: dict[str, Any]
+    model: dict[str, Any]
+    systems: list[dict[str, Any]]
+    options: dict[str, Any]
+    findings: list[Finding]
+    seconds: float = Field(default=0.0, ge=0.0)
+
+
+def read_findings(path: Path) -> Findings:
+    """Read a session's findings.
+
+    Raises:
+        InputError: missing, truncated, not JSON, of another schema version, or with wrong fields.
+    """
+    return load_document(Findings, path, "findings", SCHEMA, "make them anew with this version of mpcheck")
+
+
+def write_findings(path: Path, run: Findings) -> None:
+    """Write findings atomically, one a line."""
+    head = json.dumps(run.model_dump(exclude={"findings"}), indent=1)
+    lines = ",\n".join(json.dumps(f.model_dump(), separators=(",", ":")) for f in run.findings)
+    write_text(path, f'{head[:-2]},\n "findings": [\n{lines}\n ]\n}}\n')

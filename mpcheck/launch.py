@@ -1,0 +1,89 @@
+"""Start one of the suites under pytest, from a checkout or from an installed wheel, with no configuration of anybody's."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from mpcheck._errors import InputError
+
+FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit"}
+
+
+def suite_path(suite: str) -> Path:
+    """A suite's tests: inside the package in a wheel, beside it in a checkout."""
+    package = Path(str(resources.files("mpcheck")))
+    inside = package / "_suite" / FOLDERS[suite]
+    return inside if inside.is_dir() else package.parent / "tests" / FOLDERS[suite]
+
+
+class _Refusals:
+    """Why a collection failed. pytest makes a failed report of an exit during collection, and --no-summary hides that."""
+
+    mpcheck_reports_refusals = True
+
+    def __init__(self) -> None:
+        self.texts: dict[str, None] = {}
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Bad input as its line; anything else whole."""
+        if report.failed:
+            lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
+            self.texts[lines[-1] if lines else report.longreprtext] = None
+
+
+def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, verbose: bool = False) -> int:
+    """Run a suite.
+
+    Args:
+        suite: precision, symmetry or audit.
+        out: directory of the records and reports.
+        options: values of the plugin's ``--mp-NAME`` options; empty ones are left out, sequences are joined by commas.
+        workers: processes of pytest-xdist.
+
+    Returns:
+        0 pass, 1 fail, 2 bad input.
+
+    Raises:
+        InputError: ``out`` cannot be written.
+    """
+    import pytest
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
+    arguments = [
+        str(suite_path(suite)),
+        f"--mp-out={out}",
+        "-c",
+        "/dev/null",
+        f"--rootdir={Path.cwd()}",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+    ]
+    # capturing logs costs a millisecond a cell
+    arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{suite}.xml'}"]
+    arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
+    for name, value in options.items():
+        text = ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        if text not in (None, ""):
+            arguments.append(f"--mp-{name}={text}")
+    if workers:
+        arguments += ["-n", str(workers)]
+    if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
+        arguments += ["-p", "mpcheck.plugin"]
+    refusals = _Refusals()
+    code = int(pytest.main(arguments, plugins=[refusals]))
+    for text in refusals.texts:
+        print(text, file=sys.stderr)
+    return 2 if refusals.texts else {0: 0, 1: 1}.get(code, 2)  # xdist takes a failed collection for a failed test
