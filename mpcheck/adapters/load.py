@@ -24,6 +24,7 @@ from mpcheck._io import digest, is_file, sha256_file
 from mpcheck._yaml import load_yaml, parse_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.graph import model_elements
+from mpcheck.adapters.tables import make_tables_exact
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
 
 _DATA = resources.files("mpcheck") / "data" / "models"
@@ -140,7 +141,7 @@ def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedMod
     state = _read_state(weights)
     stored = _check_state(state, model, weights)
     model.load_state_dict(state)
-    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights)}, stored)
+    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights), **_exact_tables(model)}, stored)
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -213,6 +214,17 @@ def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
     return model, "+".join(kinds) or "float64"
 
 
+def _exact_tables(model: torch.nn.Module) -> dict[str, str]:
+    """Make tables that were rounded to float32 exact, and say so in the model's source."""
+    report = make_tables_exact(model)
+    found = {}
+    if report.replaced:
+        found["tables"] = f"{report.replaced} coupling tables were rounded to float32 in the file; computed anew in float64"
+    if report.unlike:
+        found["tables_left"] = f"{report.unlike} coupling tables are not what upstream computes today; left as stored"
+    return found
+
+
 def _load_pickle(spec: str, path: Path) -> LoadedModel:
     checksum = sha256_file(path)
     try:
@@ -221,7 +233,7 @@ def _load_pickle(spec: str, path: Path) -> LoadedModel:
     except Exception as error:  # unpickling foreign bytes can raise anything
         raise InputError(f"model {path} cannot be loaded (truncated, or not a torch file?): {type(error).__name__}: {error}") from error
     model, stored = _adopt(found, f"model {path}")
-    return LoadedModel(spec, model, {"file": path.name, "sha256": checksum}, stored)
+    return LoadedModel(spec, model, {"file": path.name, "sha256": checksum, **_exact_tables(model)}, stored)
 
 
 def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
@@ -237,7 +249,7 @@ def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
             "check the name and the network, or download the .model file and give its path"
         ) from error
     model, stored = _adopt(found, f"model {spec}")
-    return LoadedModel(spec, model, {"foundation": spec, "mace": mace.__version__}, stored)
+    return LoadedModel(spec, model, {"foundation": spec, "mace": mace.__version__, **_exact_tables(model)}, stored)
 
 
 def read_architecture(text: str, where: str) -> Architecture:

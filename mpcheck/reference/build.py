@@ -14,7 +14,7 @@ from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import CensusMode, ConstantRounding, NoiseMode, eta_of, largest, perturb, seed_of
+from mpcheck.reference.noise import CensusMode, ConstantRounding, NoiseMode, eta_of, largest, perturb, perturb_absolute, seed_of
 from mpcheck.reference.spec import draws_of
 
 RANDOM, ENERGY = "random", "energy"
@@ -128,10 +128,11 @@ def deviate(
 ) -> None:
     """One Monte Carlo draw of one component, added to the moments."""
     seed = seed_of(*key)
-    if component == "stored":
-        noisy = {n: perturb(t, seed) for n, t in inputs.items()}
-        swayed = {case: {n: perturb(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
-        with replaced(backend.module(block), lambda t: perturb(t, seed)), NoiseMode("stored", seed):
+    if component in ("stored", "underflow"):  # what is stored rounds to the format's subnormal numbers as well
+        sway = perturb if component == "stored" else perturb_absolute
+        noisy = {n: sway(t, seed) for n, t in inputs.items()}
+        swayed = {case: {n: sway(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
+        with replaced(backend.module(block), lambda t: sway(t, seed)), NoiseMode(component, seed):
             drawn = evaluate(backend, block, skeleton, noisy, swayed)
     elif component == "converted":
         module = backend.module(block)

@@ -47,6 +47,7 @@ def render(run: Run) -> str:
         lines += ["", "## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items())]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
     lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
-    lines += [f"- model digest {run.model['digest'][:16]}"]
+    lines += [f"- model digest {run.model['digest'][:16]}, stored in {escape(run.model.get('stored_dtype', 'float64'))}"]
+    lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
     lines += [f"- {escape(s['name'])}: {s['atoms']} atoms in {s['frames']} graphs, {s['edges']} edges" for s in run.systems]
     return "\n".join(lines) + "\n"

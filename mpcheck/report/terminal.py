@@ -62,6 +62,9 @@ def _facts(console: Console, run: Run) -> None:
     if run.golden:
         failed = sum(1 for row in run.golden if row["failure"])
         console.print(f"golden float64: {len(run.golden)} tensors, {failed} differ")
+    for key in ("tables", "tables_left"):
+        if key in run.model:
+            console.print(f"model: {run.model[key]}", soft_wrap=True, markup=False)
     slow = ", ".join(f"{c.block}-{c.backend}-{c.format}-{c.direction} {c.seconds * 1e3:.0f} ms" for c in summary.slowest(run, 2))
     console.print(Text(f"slowest cells: {slow}", "dim"), overflow="ellipsis", no_wrap=True)
     if run.environment["device"] == "cpu" and any(c.format == "tf32" for c in run.cells):
