@@ -66,7 +66,7 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
     error, range_ = _errors(got, value, magnitude, fmt)
     flushed = scale.underflow > UNDERFLOW_SHARE
     allowed_width = widened(limits.rms, scale.spread) * (UNDERFLOW_WIDENING if flushed else 1.0)
-    max_limit = limits.max_at(value.numel()) * allowed_width / limits.rms
+    max_limit = limits.max_at(value.numel()) * scale.stretch(value.numel()) * allowed_width / limits.rms
     stabiliser = STABILISER * math.sqrt(float(value.square().mean()))
     size, comparable, denominator = error.abs(), magnitude + stabiliser, scale.s + FLOOR * scale.rms
     relative = _divide(size, denominator, scale.rms > 0)

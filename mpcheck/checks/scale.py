@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from scipy import special
 
 from mpcheck.formats import Component
 
 UNIFORM_SPREAD = 2 / math.sqrt(5)  # relative standard deviation of xi^2, xi uniform: one independent rounding
+MOST_FREEDOM = 1e3  # beyond it Student's t is normal
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Scale:
         bias, signed_bias: standard deviation of the mean error, plain and times the value's sign, in units of ``rms``.
         underflow: share of ``s^2`` that comes from values below the format's normal range.
         distinct: number of different magnitudes in the tensor.
+        freedom: degrees of freedom of one element's ``s^2``: how many draws, of all components that matter, it is the mean of.
     """
 
     s: torch.Tensor
@@ -35,6 +38,16 @@ class Scale:
     signed_bias: float
     underflow: float
     distinct: int
+    freedom: float
+
+    def stretch(self, elements: int) -> float:
+        """How much farther than a normal deviate the largest of n errors may lie, because its scale is known from few draws.
+
+        An error over an estimated scale follows Student's t distribution: the ratio of its quantile at 0.05 / n to the normal
+        one. Measured without it: two of 29,360 clean cells just beyond the limit, both at one of 1,498 elements.
+        """
+        chance = 0.05 / max(2, elements)
+        return float(special.stdtrit(self.freedom, chance) / special.ndtri(chance))
 
 
 def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any], roundoff: Mapping[Component, float], value: torch.Tensor) -> Scale:
@@ -55,17 +68,18 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
     rms = math.sqrt(float(square.mean())) if square.numel() else 0.0
     s = square.sqrt_()
     distinct = max(1, int(statistics["distinct"]))
-    total = variance = bias = signed = underflow = 0.0
+    total = variance = bias = signed = underflow = scatter = 0.0
     for component, row in statistics["components"].items():
         u2 = roundoff.get(component, 0.0) ** 2
         share = u2 * row["mean_square"]
         total += share
         variance += (share * row["spread"]) ** 2
+        scatter += share**2 / max(1, row["draws"])
         bias += u2 * row["bias"] ** 2
         signed += u2 * row["signed_bias"] ** 2
         underflow += share if component == "underflow" else 0.0
     if total <= 0.0:
-        return Scale(s, rms, UNIFORM_SPREAD, 1.0, 1.0, 0.0, distinct)
+        return Scale(s, rms, UNIFORM_SPREAD, 1.0, 1.0, 0.0, distinct, MOST_FREEDOM)
     floor = UNIFORM_SPREAD / math.sqrt(distinct)
     independent = 1 / math.sqrt(distinct)
     return Scale(
@@ -76,4 +90,5 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         max(math.sqrt(signed / total), independent),
         underflow / total,
         distinct,
+        min(MOST_FREEDOM, total**2 / scatter),  # Welch-Satterthwaite
     )

@@ -49,6 +49,7 @@ class Moments:
             if mean_square <= 0:
                 continue
             by_component[component] = {
+                "draws": len(rows),
                 "mean_square": mean_square,
                 "spread": float(table[:, 0].std(unbiased=True) / mean_square) if len(rows) > 1 else 1.0,
                 "bias": float(table[:, 1].square().mean().sqrt()),
