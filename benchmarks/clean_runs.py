@@ -21,14 +21,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--first-seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, action="append", default=[], help="thread counts to alternate; default: 1 and 2")
     parser.add_argument("--model", default="builtin:hco")
     parser.add_argument("--system", action="append", default=[])
     parser.add_argument("--backend", action="append", default=[])
     args = parser.parse_args()
+    threads = args.threads or [1, 2]
     before, total, red = torch.get_num_threads(), Counter[str](), 0
     for run in range(args.runs):
         seed = args.first_seed + run
-        torch.set_num_threads(1 + run % 2)
+        torch.set_num_threads(threads[run % len(threads)])
         began = time.perf_counter()
         with tempfile.TemporaryDirectory() as cache:
             options = Options(

@@ -59,6 +59,24 @@ def test_drift_sees_a_fault_below_the_universal_limit(suite: Suite, session: Ses
     assert "drifted" in cell.reason
 
 
+def test_an_unlucky_order_of_a_race_is_replayed(suite: Suite, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first replay drifts, the next one does not: noted, not red."""
+    module, calls = session.reference_backend.model.get_submodule(KEY.block), []
+    original = session.judge
+
+    def judge(key: CellKey) -> Cell:
+        calls.append(key)
+        if len(calls) > 1:
+            return original(key)
+        with planted.truncating(module):
+            return original(key)
+
+    monkeypatch.setattr(session, "judge", judge)
+    cell = suite.judge(KEY)
+    assert (cell.verdict, cell.drift, len(calls)) == ("pass", "pass", 2)
+    assert "one replay drifted" in cell.note
+
+
 def test_without_a_baseline_the_drift_verdict_says_so(session: Session, tmp_path: Path) -> None:
     cell = Suite(session, tmp_path).judge(KEY)
     assert (cell.verdict, cell.drift) == ("pass", "no-baseline")
