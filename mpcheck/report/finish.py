@@ -14,6 +14,7 @@ from mpcheck.findings import Finding, Findings, write_findings
 from mpcheck.records import Cell, Run, write_run
 from mpcheck.report.findings import markdown as render_findings
 from mpcheck.report.markdown import render
+from mpcheck.report.picture import write_picture
 from mpcheck.session import Options, Session
 
 
@@ -68,11 +69,12 @@ def _key_of(cell: Cell) -> CellKey:
 def finish(
     options: Options, session: Session, cells: list[dict[str, Any]], golden: list[dict[str, Any]], seconds: float, out: str | None
 ) -> tuple[Run, list[Path]]:
-    """Assemble the run and, where a directory was named, write ``precision.json`` and ``precision.md`` into it."""
+    """Assemble the run and, where a directory was named, write ``precision.json``, ``.md`` and ``.png`` into it."""
     run = make_run(options, session, [Cell.model_validate(c) for c in cells], golden, seconds)
     if out is None:
         return run, []
     directory = Path(out)
     write_run(directory / "precision.json", run)
     write_text(directory / "precision.md", render(run))
-    return run, [directory / "precision.json", directory / "precision.md"]
+    write_picture(directory / "precision.png", run)
+    return run, [directory / f"precision.{suffix}" for suffix in ("json", "md", "png")]
