@@ -16,7 +16,10 @@ from mpcheck.adapters.upstream import default_dtype, mace, quiet
 Graph = dict[str, torch.Tensor]
 
 # what upstream's forward reads; labels and weights of the training pipeline stay out
-_KEYS = ("node_attrs", "positions", "edge_index", "shifts", "unit_shifts", "cell", "batch", "ptr", "head")
+_KEYS = (
+    "node_attrs", "positions", "edge_index", "shifts", "unit_shifts", "cell", "batch", "ptr", "head",
+    "charges", "total_charge", "total_spin",
+)  # fmt: skip
 
 
 def model_elements(model: torch.nn.Module) -> list[str]:
@@ -36,7 +39,8 @@ def make_graph(frames: Sequence[Atoms], elements: Sequence[str], r_max: float, h
 
     Returns:
         node_attrs [atoms, elements], positions [atoms, 3], edge_index [2, edges] (sender, receiver), shifts [edges, 3],
-        unit_shifts [edges, 3], cell [graphs * 3, 3], batch [atoms], ptr [graphs + 1], head [graphs].
+        unit_shifts [edges, 3], cell [graphs * 3, 3], batch [atoms], ptr [graphs + 1], head [graphs];
+        charges [atoms] (e), total_charge [graphs] (e) and total_spin [graphs] where upstream has them, neutral and singlet.
 
     Raises:
         InputError: an element the model does not have, by name.

@@ -54,13 +54,24 @@ def capture(model: torch.nn.Module, graph: dict[str, torch.Tensor], store: Store
     """Run energy and its derivative once and store what every block saw; the index of blocks comes last.
 
     Raises:
-        InputError: the model's energy is not finite on this structure.
+        InputError: upstream's forward raises, the model has no energy, or it is not finite on this structure.
     """
     sink = StoreSink(store)
     observer = Observer(model, sink)
     data = {k: v.clone() for k, v in graph.items()}  # upstream writes into the dictionary and asks for gradients
     with quiet(), observer.watching():
-        out = model(data, compute_force=False)
+        try:
+            out = model(data, compute_force=False)
+        except InputError:
+            raise
+        except Exception as error:  # whatever a foreign model's forward raises
+            lines = [line.strip().removeprefix(f"{type(error).__name__}: ") for line in str(error).splitlines() if line.strip()] or [""]
+            raise InputError(
+                f"the model ({type(model).__name__}) cannot be evaluated on this structure: {type(error).__name__}: {lines[-1]}; "
+                "check that upstream's calculator runs it"
+            ) from error
+        if not isinstance(out.get("energy"), torch.Tensor):
+            raise InputError(f"the model ({type(model).__name__}) computes no energy; mpcheck judges models of energies and forces")
         if not bool(torch.isfinite(out["energy"]).all()):
             raise InputError("the model's float64 energy is not finite on this structure; check the structure and the weights")
         parameters = [p for p in model.parameters() if p.requires_grad]
