@@ -11,6 +11,7 @@ import typer
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck.cli_mix import mix
 from mpcheck.launch import launch
 
 app = typer.Typer(
@@ -144,6 +145,9 @@ def compare(
     changes = compare_runs(read_run(before), read_run(after))
     typer.echo(render(changes, limit))
     raise typer.Exit(1 if any(c.kind in ("beyond", "verdict", "gone") for c in changes) else 0)
+
+
+app.command()(mix)
 
 
 @tolerances_app.command()

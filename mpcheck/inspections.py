@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from mpcheck.checks import accumulation, conversions, dtypes, engagement, equivariance, layouts, mixing, physics, reductions
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.findings import Finding
 
 SuiteName = Literal["symmetry", "audit"]
 
 SUITES: dict[SuiteName, tuple[Inspection, ...]] = {
-    "symmetry": (),
-    "audit": (),
+    "symmetry": (equivariance.INSPECTION, layouts.INSPECTION, mixing.INSPECTION, conversions.INSPECTION),
+    "audit": (engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, physics.INSPECTION),
 }
 """In the order in which they run."""
 

@@ -40,3 +40,32 @@ def convert(x: torch.Tensor, slot: Slot, source: Layout, target: Layout) -> torc
     if slot.form == "flat" and x.shape[-1] == o3.Irreps(slot.irreps).dim:
         return transpose_flat(x, slot.irreps, source)
     return x
+
+
+def differing(slot: Slot) -> list[str]:
+    """Irreps of a slot whose components lie otherwise in the two layouts: more than one channel and more than one component."""
+    if slot.irreps is None or slot.form == "plain":
+        return []
+    irreps = o3.Irreps(slot.irreps)
+    if slot.form == "channels":  # one matrix [multiplicity, sum of 2l+1] for all irreps
+        matrix = irreps[0].mul > 1 and sum(ir.dim for _, ir in irreps) > 1 if len(irreps) else False
+        return [str(mul_ir) for mul_ir in irreps] if matrix else []
+    return [str(mul_ir) for mul_ir in irreps if mul_ir.mul > 1 and mul_ir.ir.dim > 1]
+
+
+def misread(x: torch.Tensor, slot: Slot, layout: Layout) -> torch.Tensor:
+    """What a block of a layout takes a tensor for that reaches it in the other layout, stated in mul_ir.
+
+    The memory stays as it is and is read wrongly, which is what happens where a conversion is forgotten; the shape does not
+    give it away.
+
+    Args:
+        x: the tensor in mul_ir, ``[rows, irreps.dim]`` or ``[rows, mul, dim]``.
+        layout: of the block that reads. An ``ir_mul`` block gets mul_ir memory, a ``mul_ir`` block gets ir_mul memory.
+    """
+    if not differing(slot):
+        return x
+    if slot.form == "channels":
+        rows, mul, dim = x.shape
+        return x.reshape(rows, dim, mul).transpose(1, 2).contiguous() if layout == "ir_mul" else x.transpose(1, 2).reshape(rows, mul, dim)
+    return transpose_flat(x, slot.irreps or "", layout)

@@ -15,7 +15,8 @@ from mpcheck.report.picture import draw, write_picture
 @pytest.fixture
 def run(judge: Callable[..., Cell]) -> Run:
     cells = [judge("products.0.linear", fmt, "backward", backend) for fmt in ("float32", "bfloat16") for backend in ("e3nn", "cueq")]
-    return Run(schema_version=1, suite="precision", mpcheck="0", environment=describe("cpu"), model={"name": "m"}, systems=[], options={}, cells=cells)
+    head = {"schema_version": 1, "suite": "precision", "mpcheck": "0", "environment": describe("cpu"), "model": {"name": "m"}}
+    return Run(**head, systems=[], options={}, cells=cells)
 
 
 def points(run: Run) -> list[tuple[int, int]]:

@@ -1,0 +1,146 @@
+"""Which implementation a block really has, and how often it was really called.
+
+MACE asks cuEquivariance for a method by name (``uniform_1d`` for the channel-wise product and the symmetric contraction,
+``naive`` for linear layers and fully connected products); ``SegmentedPolynomial`` keeps the name of the one that it could build, after
+falling back with no more than a warning. Upstream's converter fuses the convolution with the scatter on CUDA only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.upstream import SymmetricContraction, o3
+from mpcheck.formats import Format
+
+Calls = dict[str, int]
+"""Calls by the path of an implementation below its block (``.`` for the block itself)."""
+
+NAIVE = "naive"
+FUSED_METHOD = "uniform_1d"  # what upstream's wrapper asks for where it builds the fused convolution
+REPLACED = (o3.Linear, o3.TensorProduct, SymmetricContraction)
+"""Upstream's classes that an accelerated model must not have: the converter asks for all of them to be replaced."""
+REPLACED_NAMES = frozenset({"Linear", "FullyConnectedTensorProduct", "TensorProduct", "SymmetricContraction"})
+OTHERWISE = frozenset({"TensorProduct", "SymmetricContraction"})
+ACCELERATED = ("cuequivariance_torch", "cuequivariance_ops_torch", "openequivariance")
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """One implementation below a block.
+
+    Attributes:
+        path: below the block; ``.`` for the block itself.
+        class_name: its class, with the package: ``cuequivariance_torch.Linear``.
+        package: of the class.
+        asked: the method that its owner asked for; method: the one that was built. Empty where there is no choice.
+        kernel: class of what computes: ``SegmentedPolynomialNaive``; empty where that is the implementation itself.
+        fused: it is the convolution fused with the message scatter.
+        scripted: its forward is TorchScript, at least in part.
+    """
+
+    path: str
+    class_name: str
+    package: str
+    asked: str = ""
+    method: str = ""
+    kernel: str = ""
+    fused: bool = False
+    scripted: bool = False
+
+    @property
+    def degraded(self) -> str:
+        """Why it is not what was asked for; empty where it is."""
+        if self.asked and self.method and self.asked != self.method:
+            return f"asked for {self.asked}, runs {self.method}"
+        return ""
+
+
+def package_of(module: Any) -> str:
+    """The distribution that a module's class belongs to: ``e3nn``, ``mace``, ``cuequivariance_torch`` …"""
+    return type(module).__module__.partition(".")[0]
+
+
+def scripted(module: torch.nn.Module | None) -> bool:
+    """Whether a module, or one below it, runs as TorchScript."""
+    return module is not None and any(isinstance(m, torch.jit.ScriptModule) for m in module.modules())
+
+
+def _polynomial(module: Any) -> Any:
+    """The segmented polynomial that a module computes with: itself, or its attribute ``f``."""
+    for candidate in (module, getattr(module, "f", None)):
+        if type(candidate).__name__ == "SegmentedPolynomial":
+            return candidate
+    return None
+
+
+def _describe(path: str, module: torch.nn.Module) -> Implementation:
+    package = package_of(module)
+    name = f"{package}.{type(module).__name__}"
+    if type(module).__module__.startswith("e3nn.o3"):
+        name = f"e3nn.o3.{type(module).__name__}"
+    fused = hasattr(module, "original_forward")
+    polynomial = _polynomial(module)
+    if polynomial is None:
+        return Implementation(path, name, package, fused=fused and package == "openequivariance", scripted=scripted(module))
+    alone = polynomial is module
+    asked = FUSED_METHOD if alone else str(getattr(module, "method", ""))
+    kernel = type(getattr(polynomial, "m", polynomial)).__name__
+    return Implementation(path, name, package, asked, str(polynomial.method), kernel, fused=alone and fused, scripted=scripted(module))
+
+
+def implementations(module: torch.nn.Module | None) -> list[Implementation]:
+    """Accelerated modules and upstream's replaceable ones at or below a block, outermost only; else the block itself."""
+    if module is None:
+        return []
+    found: list[Implementation] = []
+    taken: list[str] = []
+    for path, inner in module.named_modules():
+        if any(path == t or t == "" or path.startswith(f"{t}.") for t in taken):
+            continue
+        if package_of(inner) in ACCELERATED or isinstance(inner, REPLACED):
+            taken.append(path)
+            found.append(_describe(path or ".", inner))
+    return found or [_describe(".", module)]
+
+
+def not_replaced(module: torch.nn.Module | None) -> list[Implementation]:
+    """Upstream's own classes where an accelerated model should have none."""
+    return [i for i in implementations(module) if i.package not in ACCELERATED and i.class_name.rpartition(".")[2] in REPLACED_NAMES]
+
+
+def computes_otherwise(block: Block, fmt: Format) -> bool:
+    """Whether an accelerated backend rounds otherwise than upstream, so that equal bits can only come from the same code.
+
+    So it is where it computes inside a block in a wider type than its tensors have. Elsewhere sound code may agree to the
+    last bit: a linear layer is one matrix product per pair of irreps in both, and a product of scalars has one order.
+    """
+    return block.class_name in OTHERWISE and fmt.math != fmt.storage
+
+
+@contextlib.contextmanager
+def counted_calls(module: torch.nn.Module | None) -> Iterator[Calls]:
+    """Count calls of what computes in each implementation below a block; a forward that goes round it counts nothing."""
+    calls: Calls = {}
+    handles = []
+    try:
+        for found in implementations(module):
+            assert module is not None  # a step has no implementations
+            owner = module if found.path == "." else module.get_submodule(found.path)
+            polynomial = _polynomial(owner)
+            inner = owner if polynomial is None else getattr(polynomial, "m", polynomial)
+            calls[found.path] = 0
+
+            def count(*_: Any, path: str = found.path) -> None:
+                calls[path] += 1
+
+            handles.append(inner.register_forward_hook(count))
+        yield calls
+    finally:
+        for handle in handles:
+            handle.remove()

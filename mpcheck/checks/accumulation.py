@@ -1,0 +1,208 @@
+"""Accumulation audit: in what precision the sums of each block are really kept, against what the format declares.
+
+Three measurements. The block's own run, forward and backward, with every sum beside the same sum in float64. The same
+operations on crafted terms over growing lengths; for message scatter and energy sum, the block's own code over them. And the
+block's outputs against an emulation in which every operation rounds once, which also sees code that adds up pieces itself.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.steps import step_kind
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.counting import name_of
+from mpcheck.checks.dtypes import audit_system, declared
+from mpcheck.checks.observing import RAISED, Observation, observe, raised_line
+from mpcheck.checks.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
+from mpcheck.checks.rounding import Disagreement, disagreement
+from mpcheck.findings import Finding
+from mpcheck.formats import WIDE, Component, Format
+from mpcheck.reference.library import BlockReference
+
+NAME = "accumulation"
+Metrics = dict[str, float | str | bool | list[str] | None]
+
+APART = 1 / math.sqrt(2)
+"""Limit on a block's difference from the emulation, in units of the emulation's own error: half of its variance. One more
+rounding of every result gives 1 or more. Sound arithmetic differs in rare ties; where such a tie falls on a weight that
+all rows share, in float16, the ratio of builtin:hco reaches 0.37."""
+
+
+def keys(context: Context) -> list[Key]:
+    """Every block of the smallest system in every format below float64."""
+    system = audit_system(context)
+    return [
+        Key(NAME, block.name, backend, fmt.name, system)
+        for block in context.blocks(system)
+        for backend in context.backend_names
+        for fmt in context.formats
+        if fmt.storage != torch.float64
+    ]
+
+
+def step_sweep(backend: BackendModel, reference: BlockReference, fmt: Format) -> Growth | None:
+    """The block's own code over growing numbers of neighbours or atoms; None for blocks whose lengths are the model's."""
+    block = reference.block
+    if block.kind != "step" or step_kind(block.name) not in ("scatter", "energy_sum"):
+        return None
+    flat = reference.inputs["src"].dim() == 1
+    dim = reference.skeleton.get("dim", -1)
+
+    def way(x: torch.Tensor) -> torch.Tensor:
+        index = torch.zeros(len(x), dtype=torch.long, device=x.device)
+        columns = [c.contiguous() for c in x.unbind(1)] if flat else [x]
+        block_ = _without_slots(block)  # crafted terms have no irreps, so no layout to convert
+        sums = [backend.call(block_, {"src": c, "index": index, "dim": dim, "dim_size": 1}) for c in columns]
+        return torch.cat([s.reshape(1, -1) for s in sums], dim=1)
+
+    return sweep(way, fmt.storage, backend.device)
+
+
+def _without_slots(block: Block) -> Block:
+    return Block(block.name, block.kind, block.role, block.class_name, {}, {}, block.parameters)
+
+
+def declared_components(backend: BackendModel, block: Block, fmt: Format) -> dict[Component, str]:
+    """``wide`` or ``native`` for each component of partial sums, as the format and the backend declare them."""
+    roundoff = backend.roundoff(block, fmt)
+    sums: tuple[Component, ...] = ("inner", "scatter", "gather")
+    return {c: classify(roundoff[c], fmt) for c in sums}
+
+
+class Verdict:
+    """Gathers what is wrong, and the worst figure in units of its limit."""
+
+    def __init__(self, block: Block, fmt: Format, declaration: Mapping[Component, str]) -> None:
+        self.block, self.fmt, self.declared = block, fmt, declaration
+        self.faults: list[str] = []
+        self.notes: list[str] = []
+        self.ratio = 0.0
+        self.paths = False
+        self.kept: dict[Component, str] = {}
+        self.metrics: Metrics = {}
+
+    def _exceed(self, ratio: float) -> None:
+        self.ratio = ratio if not ratio <= self.ratio else self.ratio
+
+    def sums(self, name: str, component: Component, dtype: torch.dtype, roundoff: float, how: str) -> None:
+        """One operation's partial sums, measured in one way."""
+        kept = classify(roundoff, self.fmt)
+        self.kept[component] = "native" if "native" in (kept, self.kept.get(component)) else kept
+        if self.declared[component] == "native":
+            return
+        self._exceed(roundoff / boundary(self.fmt))
+        if kept == "native":
+            self.faults.append(
+                f"{self.block.name}: {component} sums of {name} {how} are kept with roundoff {roundoff:.1e} in {name_of(dtype)}; "
+                f"{self.fmt.name} declares them wide ({WIDE:.1e})"
+            )
+
+    def describe(self, what: str, roundoff: float, swept: Growth | None) -> None:
+        """Figures of one operation."""
+        self.metrics[f"roundoff {what}"] = roundoff
+        if swept is not None:
+            self.metrics[f"slope {what}"] = round(swept.slope, 3)
+            if swept.stuck is not None:
+                self.metrics[f"ones wrong from {what}"] = float(swept.stuck)
+
+    def emulation(self, found: Disagreement) -> None:
+        """The block's outputs against single roundings."""
+        self._exceed(found.ratio / APART)
+        if not found.ratio <= APART:
+            self.faults.append(
+                f"{self.block.name}: {found.output} differs from sums that round once by {found.ratio:.2f} of their own error "
+                f"(limit {APART:.2f}), in {found.share:.0%} of its elements: the code adds up in {self.fmt.name}"
+            )
+
+    @property
+    def accumulation(self) -> str:
+        """``wide``, ``native``, ``mixed``, or ``none`` where nothing is summed."""
+        kinds = {*self.kept.values(), *(["native"] if self.paths else [])}
+        return "none" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"
+
+
+def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen: Observation) -> Verdict:
+    """All measurements of one block in one format."""
+    block = reference.block
+    found = Verdict(block, fmt, declared_components(backend, block, fmt))
+    for (name, dtype), sums in seen.probe.found.items():
+        found.sums(name, sums.component, dtype, sums.roundoff, f"over {sums.terms:.0f} terms")
+        swept = growth(name, dtype, backend.device)
+        if swept is not None:
+            found.sums(name, sums.component, dtype, swept.roundoff, f"over {LENGTHS[-1]} crafted terms")
+        found.describe(f"{name} {name_of(dtype)}", sums.roundoff, swept)
+    own = step_sweep(backend, reference, fmt)
+    if own is not None:
+        found.sums(step_kind(block.name), "scatter", fmt.storage, own.roundoff, f"over {LENGTHS[-1]} crafted terms")
+        found.describe("the step itself", own.roundoff, own)
+    _paths(found, backend, seen)
+    _emulate(found, backend, reference, seen)
+    return found
+
+
+def _paths(found: Verdict, backend: BackendModel, seen: Observation) -> None:
+    """A backend that declares native inner sums adds up the terms of a block itself, one operation after another."""
+    if found.declared["inner"] == "wide" or found.fmt.on(backend.device.type)["inner"] == backend.roundoff(found.block, found.fmt)["inner"]:
+        return
+    number, storage = seen.paths[found.fmt.storage], name_of(found.fmt.storage)
+    found.metrics[f"path additions {storage}"] = float(number)
+    if number and found.fmt.roundoff["operation"] > WIDE:
+        found.paths = True
+        found.notes.append(f"{number} additions of tensors in {storage}, as declared")
+    else:
+        found.notes.append("declares native sums; what there is of them is kept wide")
+
+
+def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
+    """Compare with the emulation where each operation is declared to round once, coarsely enough to tell."""
+    fmt = found.fmt
+    coarse = fmt.roundoff["operation"] > WIDE or (fmt.operand_bits is not None and sum(seen.counts.products.values()) > 0)
+    native = [c for c in ("scatter",) if any(s.component == c for s in seen.probe.found.values()) and found.declared["scatter"] == "native"]
+    if not coarse or native:
+        return
+    try:
+        apart = disagreement(backend, reference, fmt)
+    except RAISED as error:
+        found.notes.append(f"no emulation: {raised_line(error)}")
+        return
+    found.metrics.update({"apart from single roundings": apart.ratio, "elements apart %": round(100 * apart.share, 4)})
+    found.emulation(apart)
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One block in one format."""
+    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
+    library = context.library(key.system)
+    block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
+    backend = context.backend(key.backend)
+    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
+    if reason or isinstance(backend, str):
+        return [Finding(**base, verdict="unsupported", reason=reason or "")]
+    began = time.perf_counter()
+    reference = library.get(block.name)
+    seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
+    if seen.error is not None:
+        missing = "not implemented for" in str(seen.error)
+        line = raised_line(seen.error)
+        return [Finding(**base, verdict="unsupported" if missing else "fail", reason=line if missing else f"{block.name}: raised {line}")]
+    found = examine(backend, reference, fmt, seen)
+    found.metrics["accumulation"] = found.accumulation
+    found.metrics.update({f"{c} kept": kept for c, kept in found.kept.items()})
+    found.metrics.update({f"{c} declared": found.declared[c] for c in found.kept})
+    reason = "; ".join(found.faults[:2] or found.notes)
+    judged = bool(found.kept) or "apart from single roundings" in found.metrics
+    ratio = (found.ratio if math.isfinite(found.ratio) else None) if judged else None
+    seconds = round(time.perf_counter() - began, 6)
+    metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in found.metrics.items()}
+    return [Finding(**base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, metrics=metrics, seconds=seconds)]
+
+
+INSPECTION = Inspection(NAME, keys, run)

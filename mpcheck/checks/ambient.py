@@ -1,0 +1,97 @@
+"""What surrounds the blocks: process-wide flags, default dtypes that constructors leave behind, and autocast's reach."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
+from mpcheck.adapters.engagement import scripted
+from mpcheck.adapters.execution import Run
+from mpcheck.checks.counting import DtypeCounts, Watch, name_of
+from mpcheck.checks.observing import RAISED, arguments_in, default_dtype_watched, raised_line
+from mpcheck.environment import ambient_flags
+from mpcheck.findings import Finding
+from mpcheck.formats import FORMATS
+from mpcheck.reference.library import BlockReference
+
+PROCESS, CONSTRUCTION, AUTOCAST = "process", "construction", "autocast"
+_FLOAT32 = FORMATS["float32"]
+
+
+def process_finding(check: str, device: torch.device) -> Finding:
+    """Flags that lower the precision of every block: TF32, autocast, a 16-bit default dtype. Torch's own defaults pass."""
+    flags = {**ambient_flags(), "autocast": torch.is_autocast_enabled(device.type)}
+    faults = []
+    if flags["cuda_matmul_allow_tf32"] or flags["float32_matmul_precision"] != "highest":
+        faults.append(f"TF32 is on: allow_tf32 {flags['cuda_matmul_allow_tf32']}, float32_matmul_precision {flags['float32_matmul_precision']}")
+    if flags["autocast"]:
+        faults.append(f"autocast is on for {device.type}")
+    if flags["default_dtype"] not in ("float32", "float64"):
+        faults.append(f"the default dtype is {flags['default_dtype']}")
+    kinds = [k for k in ("fp16", "bf16") if flags[f"{k}_reduced_precision_reduction"]]
+    note = f"CUDA may add partial sums of {' and '.join(kinds)} products in that type (torch's default)" if kinds else ""
+    metrics: dict[str, float | str | bool | list[str] | None] = {k: v for k, v in flags.items() if isinstance(v, (bool, str))}
+    return Finding(check=check, subject=PROCESS, verdict="fail" if faults else "pass", reason="; ".join(faults) or note, metrics=metrics)
+
+
+def construction_findings(check: str, backend: str) -> list[Finding]:
+    """Build, or convert, a small model under a float32 default dtype, and see which default is left."""
+    left: list[torch.dtype] = []
+    base: dict[str, Any] = {"check": check, "subject": CONSTRUCTION, "backend": backend}
+    if not backend.startswith("cueq"):
+        build, what = small_model, "building a model"
+    else:
+        try:
+            build, what = small_twin("mul_ir" if backend.endswith("mul_ir") else "ir_mul"), "converting a float64 model"
+        except ImportError as error:
+            return [Finding(**base, verdict="unsupported", reason=str(error))]
+    with default_dtype_watched(left.append):
+        torch.set_default_dtype(torch.float32)
+        found: list[torch.dtype] = []
+        with default_dtype_watched(found.append), DtypeChanges() as changes:
+            try:
+                model = build()
+            except RAISED as error:
+                return [Finding(**base, verdict="unsupported", reason=raised_line(error))]
+    types = sorted({name_of(t.dtype) for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()})
+    metrics: dict[str, float | str | bool | list[str] | None] = {"types": list(types), "set_default_dtype calls": float(len(changes.calls))}
+    if found:
+        reason = f"{what} leaves the default dtype at {name_of(found[0])} instead of float32: set by {changes.last()}"
+        return [Finding(**base, verdict="fail", reason=reason, metrics=metrics)]
+    return [Finding(**base, verdict="pass", reason=f"{what} leaves the default dtype as it was", metrics=metrics)]
+
+
+def autocast_finding(check: str, system: str, backend: BackendModel, reference: BlockReference) -> Finding:
+    """Run a float32 block under bfloat16 autocast: which matrix products it reached, and whether TorchScript hides any."""
+    block: Block = reference.block
+    base: dict[str, Any] = {"check": check, "subject": block.name, "backend": backend.name, "format": AUTOCAST, "system": system}
+    counts = DtypeCounts(frozenset({torch.float32, torch.bfloat16}))
+    tensors = arguments_in(reference, backend, lambda t: t.to(torch.float32))
+    leaked: list[torch.dtype] = []
+    with backend.prepared(block, _FLOAT32), warnings.catch_warnings(), default_dtype_watched(leaked.append):
+        warnings.simplefilter("ignore")
+        try:
+            with torch.autocast(backend.device.type, torch.bfloat16, cache_enabled=False), Watch(counts):
+                Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, {}, False)
+        except RAISED as error:
+            return Finding(**base, verdict="unsupported", reason=f"autocast: {raised_line(error)}")
+    reached, total = counts.products[torch.bfloat16], sum(counts.products.values())
+    is_scripted = scripted(backend.module(block))
+    metrics: dict[str, float | str | bool | list[str] | None] = {
+        "products": float(total),
+        "products bfloat16": float(reached),
+        "scripted": is_scripted,
+    }
+    faults = [f"{name_of(d)} in {n} x{c}" for (n, d), c in counts.unexpected.items()]
+    if leaked:
+        faults.append(f"left the default dtype at {name_of(leaked[0])}")
+    if faults:
+        return Finding(**base, verdict="fail", reason=f"{block.name} under autocast: {'; '.join(faults[:3])}", metrics=metrics)
+    missed = f"; autocast does not reach {total - reached} of them" + (" (scripted module)" if is_scripted else "") if reached < total else ""
+    reason = f"{total} matrix products, {reached} in bfloat16{missed}" if total else "no matrix product"
+    return Finding(**base, verdict="pass", reason=reason, metrics=metrics)

@@ -1,0 +1,108 @@
+"""Every block of a converted model against the source's, in units of the noise of a float64 evaluation of that block."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.e3nn_backend import E3nnModel
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.observe import Observer
+from mpcheck.checks.metrics import widened
+from mpcheck.checks.scale import UNIFORM_SPREAD
+from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.formats import FORMATS
+from mpcheck.reference.noise import ETA, perturb, seed_of
+from mpcheck.tolerances import Tolerances, limits_for
+
+DRAWS = 4
+
+
+class _Arguments:
+    """Keeps the first call of every block; a sink of the observer."""
+
+    def __init__(self) -> None:
+        self.calls: dict[str, tuple[Block, Any, Tensors]] = {}
+
+    def inputs(self, block: Block, skeleton: Any, tensors: Tensors) -> None:
+        self.calls[block.name] = (block, skeleton, {n: t.detach().clone() for n, t in tensors.items()})
+
+    def refused(self, block: Block, reason: str) -> None:
+        """A call that cannot be repeated is left to the end-to-end comparison."""
+
+    def output(self, block: str, output: str, value: torch.Tensor) -> None:
+        """Not kept."""
+
+    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
+        """Not kept."""
+
+
+@dataclass(frozen=True)
+class BlockDistance:
+    """One output of one block: distance of twin and source by its noise, and the limit."""
+
+    block: str
+    tensor: str
+    ratio: float
+    limit: float
+
+    @property
+    def failed(self) -> bool:
+        """NaN fails."""
+        return not self.ratio <= self.limit
+
+
+def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances: Tolerances, seed: int) -> list[BlockDistance]:
+    """Every output of every block that both have, on the arguments that the source's blocks get.
+
+    Args:
+        source: float64 e3nn model. twin: of the same parameters.
+        graph: float64 tensors of one batch, on the models' device.
+    """
+    sink = _Arguments()
+    with torch.no_grad(), Observer(source.model, sink).watching():
+        source.model({k: t.clone() for k, t in graph.items()}, compute_force=False)
+    found = []
+    for block, skeleton, tensors in sink.calls.values():
+        if block.kind == "step" or twin.unsupported(block, FORMATS["float64"]):
+            continue
+        limit = widened(limits_for(tolerances, block.name, twin.name, "float64", "forward").rms, UNIFORM_SPREAD)
+        exact, noise = _noise(source, block, skeleton, tensors, seed)
+        got = Run(lambda a, b=block: twin.call(b, a), skeleton, tensors, {}, False).outputs
+        for name, value in exact.items():
+            error = math.nan if name not in got or got[name].shape != value.shape else _rms(got[name] - value)
+            ratio = 0.0 if error == 0.0 else (error / noise[name] if noise[name] > 0 else math.inf)
+            found.append(BlockDistance(block.name, name, ratio, limit))
+    return found
+
+
+def _rms(x: torch.Tensor) -> float:
+    return math.sqrt(float(x.square().mean())) if x.numel() else 0.0
+
+
+def _noise(source: E3nnModel, block: Block, skeleton: Any, tensors: Tensors, seed: int) -> tuple[Tensors, dict[str, float]]:
+    """Exact outputs, and the RMS noise of each: parameters and every operation rounded."""
+    call = source.callable(block)
+
+    def outputs() -> Tensors:
+        return Run(lambda arguments: call(**arguments), skeleton, tensors, {}, False).outputs
+
+    exact = outputs()
+    squares = dict.fromkeys(exact, 0.0)
+    for draw in range(DRAWS):
+        own = seed_of("conversion", block.name, seed, draw)
+
+        def rounded(t: torch.Tensor, own: int = own) -> torch.Tensor:
+            return perturb(t, own) if t.is_floating_point() else t
+
+        with replaced(source.module(block), rounded), WholeNoise(own):
+            noisy = outputs()
+        for name, value in exact.items():
+            squares[name] += _rms(noisy[name] - value) ** 2
+    return exact, {n: math.sqrt(s / DRAWS) / ETA * ROUNDOFF for n, s in squares.items()}

@@ -1,0 +1,165 @@
+"""Precision audit: which types the parameters, the operations and the casts of each block really have."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.cueq_math import math_dtypes, polynomials
+from mpcheck.checks.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.counting import name_of
+from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.observing import Observation, observe, raised_line
+from mpcheck.findings import Finding
+from mpcheck.formats import FORMATS, Format
+
+NAME = "dtypes"
+Metrics = dict[str, float | str | bool | list[str] | None]
+
+
+def audit_system(context: Context) -> str:
+    """The system with the fewest atoms: which operations run does not depend on it."""
+    return min(context.systems, key=lambda name: context.systems[name].atoms)
+
+
+def declared(backend: BackendModel, block: Block, fmt: Format) -> frozenset[torch.dtype]:
+    """The types that a block may compute in: the format's storage, and its math type where the backend fixes one inside."""
+    module = backend.module(block)
+    own = {fmt.math} if module is not None and math_dtypes(module) else set()
+    return frozenset({fmt.storage} | own)
+
+
+def keys(context: Context) -> list[Key]:
+    """The process, the constructors, then the cells of the smallest system, each block under autocast after its formats."""
+    system = audit_system(context)
+    formats = [f.name for f in context.formats] + ([AUTOCAST] if any(f.name == "bfloat16" for f in context.formats) else [])
+    found = [Key(NAME, PROCESS), *(Key(NAME, CONSTRUCTION, backend) for backend in context.backend_names)]
+    return found + [
+        Key(NAME, block.name, backend, fmt, system) for block in context.blocks(system) for backend in context.backend_names for fmt in formats
+    ]
+
+
+def state_faults(module: torch.nn.Module | None, fmt: Format) -> list[str]:
+    """Parameters and buffers of a prepared block that are not in its storage type.
+
+    Constants inside a polynomial with a math type of its own keep that type on purpose, and must have it.
+    """
+    if module is None:
+        return []
+    pinned = {id(b) for p in polynomials(module) if isinstance(p.math_dtype, torch.dtype) for b in p.buffers()}
+    faults = []
+    for kind, tensors in (("parameter", module.named_parameters()), ("buffer", module.named_buffers())):
+        named: Iterable[tuple[str, torch.Tensor]] = tensors
+        for name, tensor in named:
+            wanted = fmt.math if id(tensor) in pinned else fmt.storage
+            if tensor.is_floating_point() and tensor.dtype != wanted:
+                faults.append(f"{kind} {name} is {name_of(tensor.dtype)}, not {name_of(wanted)}")
+    return faults
+
+
+def math_faults(module: torch.nn.Module | None, fmt: Format) -> list[str]:
+    """Inner types that are not the format's: a 16-bit block that computes in float64 looks better than what its users run."""
+    found = math_dtypes(module) if module is not None else set()
+    return [f"math_dtype is {name_of(d)}, not {name_of(fmt.math)}" for d in sorted(found - {fmt.math}, key=str)]
+
+
+def abridged(faults: Sequence[str], what: str) -> list[str]:
+    """The first of many alike, and how many more there are."""
+    more = f" (and {len(faults) - 1} more {what})" if len(faults) > 1 else ""
+    return [faults[0] + more] if faults else []
+
+
+def operation_faults(seen: Observation, fmt: Format) -> list[str]:
+    """Operations and casts in a type that the format does not have, most frequent first."""
+    by_type: dict[torch.dtype, Counter[str]] = {}
+    for (name, dtype), number in seen.counts.unexpected.items():
+        by_type.setdefault(dtype, Counter())[name] += number
+    faults = []
+    for dtype, names in by_type.items():
+        listed = ", ".join(f"{n} x{c}" for n, c in names.most_common(3)) + (" …" if len(names) > 3 else "")
+        where = "below" if torch.finfo(dtype).bits < torch.finfo(fmt.storage).bits else "besides"
+        faults.append(f"{name_of(dtype)} {where} {name_of(fmt.storage)} in {listed}")
+    if seen.leaked is not None:
+        faults.append(f"left the default dtype at {name_of(seen.leaked)}")
+    return faults
+
+
+def shares(counter: Mapping[torch.dtype, int], what: str) -> Metrics:
+    """``{"ops bfloat16 %": 87.5, …}``."""
+    total = sum(counter.values())
+    return {f"{what} {name_of(d)} %": round(100 * n / total, 2) for d, n in sorted(counter.items(), key=lambda p: -p[1])} if total else {}
+
+
+def figures(seen: Observation) -> Metrics:
+    """The table of one cell: shares by type, casts and promotions of one forward and one backward pass."""
+    counts = seen.counts
+    metrics: Metrics = {
+        "ops": float(sum(counts.operations.values())),
+        "multiply-adds": float(sum(counts.multiply_adds.values())),
+        "casts": float(sum(counts.casts.values())),
+        "promotions": float(sum(counts.promotions.values())),
+        **shares(counts.operations, "ops"),
+        **shares(counts.multiply_adds, "multiply-adds"),
+    }
+    metrics.update({f"casts {name_of(a)} to {name_of(b)}": float(n) for (a, b), n in counts.casts.items()})
+    return metrics
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
+    began = time.perf_counter()
+    if not key.system:
+        found = [process_finding(NAME, context.device)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
+    else:
+        found = [_cell(context, key)]
+    found = settle(found, class_names(context.reference_backend.model))
+    seconds = round(time.perf_counter() - began, 6)
+    return [f.model_copy(update={"seconds": seconds}) for f in found]
+
+
+def _cell(context: Context, key: Key) -> Finding:
+    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
+    library = context.library(key.system)
+    block = library.block(key.subject)
+    fmt = next((f for f in context.formats if f.name == key.format), FORMATS["float32"])
+    backend = context.backend(key.backend)
+    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
+    if reason or isinstance(backend, str):
+        return Finding(**base, verdict="unsupported", reason=reason or "")
+    if key.format == AUTOCAST:
+        return autocast_finding(NAME, key.system, backend, library.get(block.name))
+    seen = observe(context, key.system, backend, library.get(block.name), fmt, declared(backend, block, fmt))
+    with backend.prepared(block, fmt):
+        module = backend.module(block)
+        faults = math_faults(module, fmt) + abridged(state_faults(module, fmt), "tensors") + operation_faults(seen, fmt)
+    if seen.error is not None:
+        line = raised_line(seen.error)
+        if "not implemented for" in line and not faults:
+            return Finding(**base, verdict="unsupported", reason=line)
+        faults.append(f"raised {line}")
+    reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
+    return Finding(**base, verdict="fail" if faults else "pass", reason=reason, metrics=figures(seen))
+
+
+def dtype_table(findings: Sequence[Finding]) -> list[str]:
+    """Block x type as a Markdown table: share of operations / share of multiply-adds, for each backend and format."""
+    own = [f for f in findings if f.check == NAME and f.format and "ops" in f.metrics]
+    types = list(dict.fromkeys(k.removeprefix("ops ").removesuffix(" %") for f in own for k in f.metrics if k.startswith("ops ")))
+    lines = ["| block | backend | format | " + " | ".join(types) + " | casts |", "|---|---|---|" + "---:|" * (len(types) + 1)]
+    for f in own:
+        cells = []
+        for name in types:
+            pair = [f.metrics.get(f"{what} {name} %") for what in ("ops", "multiply-adds")]
+            cells.append("" if pair == [None, None] else " / ".join(f"{p or 0.0:.3g} %" for p in pair if not isinstance(p, (str, list))))
+        lines.append(f"| {f.subject} | {f.backend} | {f.format} | " + " | ".join(cells) + f" | {f.metrics['casts']:.0f} |")
+    return lines
+
+
+INSPECTION = Inspection(NAME, keys, run)

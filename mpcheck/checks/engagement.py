@@ -1,0 +1,155 @@
+"""Engagement audit: which implementation really ran in each cell, and whether it is the one that was asked for.
+
+Two ways not to run a kernel are silent upstream: the converter builds the fused convolution on CUDA only, and
+cuEquivariance falls back to its naive method with a warning. A backend that has become e3nn agrees with the reference to
+the last bit, which no error bound can object to; so the calls of what computes are counted, and the results compared with
+e3nn's own bit by bit.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, not_replaced
+from mpcheck.adapters.execution import Run
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.dtypes import audit_system, declared
+from mpcheck.checks.observing import Observation, arguments_in, observe, raised_line
+from mpcheck.checks.replay import arithmetic
+from mpcheck.findings import Finding, Outcome
+from mpcheck.formats import Format
+from mpcheck.reference.library import BlockReference
+
+NAME = "engagement"
+_FALLBACK = re.compile(r"fall(?:s|ing|en)?[ -]?back", re.IGNORECASE)
+KERNELS = ("cueq", "cueq-kernels")
+
+
+def keys(context: Context) -> list[Key]:
+    """Every cell of the smallest system."""
+    system = audit_system(context)
+    return [
+        Key(NAME, block.name, backend, fmt.name, system)
+        for block in context.blocks(system)
+        for backend in context.backend_names
+        for fmt in context.formats
+    ]
+
+
+def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, found: list[Implementation], same: bool) -> list[str]:
+    """Why what ran is not what was asked for, worst first; empty where it is."""
+    reasons = [
+        f"{block.name}: {i.path if i.path != '.' else 'the block'} is {i.class_name}, not replaced by {backend.name}"
+        for i in not_replaced(backend.module(block))
+    ]
+    accelerated = [i for i in found if i.package in ACCELERATED]
+    if seen.error is None:
+        reasons += [f"{block.name}: {i.class_name} at {i.path} was never called" for i in accelerated if not seen.calls.get(i.path)]
+        if same and computes_otherwise(block, fmt):
+            reasons.append(f"{block.name}: error against e3nn exactly 0: same bits in every output")
+    if backend.device.type == "cuda":
+        reasons += [f"{block.name}: {i.class_name} at {i.path}: {i.degraded}" for i in accelerated if i.degraded]
+    reasons += [f"{block.name}: warned {text!r}" for text in seen.warnings if _FALLBACK.search(text)]
+    return reasons
+
+
+def _implementation(found: list[Implementation]) -> str:
+    accelerated = [i for i in found if i.package in ACCELERATED]
+    methods = sorted({i.method or i.class_name for i in accelerated})
+    return "+".join(methods) if methods else "+".join(sorted({i.class_name for i in found})) or "function"
+
+
+def _explain(found: list[Implementation], backend: BackendModel, block: Block) -> str:
+    """What ran, in words."""
+    accelerated = [i for i in found if i.package in ACCELERATED]
+    if not accelerated:
+        return "" if backend.name == "e3nn" else f"{backend.name} leaves it to {_implementation(found)}"
+    asked = sorted({i.asked for i in accelerated if i.asked and i.asked != i.method})
+    where = "on a CPU: naive" if backend.device.type == "cpu" and any(i.method == NAIVE for i in accelerated) else ""
+    return where + (f" ({', '.join(asked)} has no CPU kernel)" if where and asked else "")
+
+
+def judge(context: Context, backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Outcome, str]:
+    """Verdict and reason of one cell."""
+    found = implementations(backend.module(block))
+    reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != "e3nn" else []
+    required = backend.name.startswith("cueq") and any(name in context.required for name in KERNELS)
+    if reasons:
+        return ("fail", "required: " + reasons[0]) if required else ("degraded", reasons[0])
+    # naive where naive was asked for is upstream's own choice on CUDA; on a CPU no kernel runs at all
+    kernels = [i for i in found if i.package in ACCELERATED and i.asked != NAIVE]
+    if "cueq-kernels" in context.required and backend.name.startswith("cueq") and any(i.method == NAIVE for i in kernels):
+        return "fail", f"required: {block.name}: cuEquivariance's kernels did not run: naive method"
+    return "pass", _explain(found, backend, block)
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One cell."""
+    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
+    library = context.library(key.system)
+    block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
+    backend = context.backend(key.backend)
+    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
+    if reason or isinstance(backend, str):
+        return [_missing(context, base, key, reason or "")]
+    began = time.perf_counter()
+    reference = library.get(block.name)
+    seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
+    if seen.error is not None and "not implemented for" in str(seen.error):
+        return [Finding(**base, verdict="unsupported", reason=raised_line(seen.error))]
+    own = context.reference_backend
+    same = (
+        backend.name != own.name
+        and len(seen.digests) > 0
+        and seen.digests == observe(context, key.system, own, reference, fmt, declared(own, block, fmt)).digests
+    )
+    verdict, reason = judge(context, backend, block, fmt, seen, same)
+    found = implementations(backend.module(block))
+    metrics: dict[str, float | str | bool | list[str] | None] = {
+        "implementation": _implementation(found),
+        "classes": sorted({i.class_name for i in found}),
+        "methods": sorted({f"{i.path}: asked {i.asked}, runs {i.method} ({i.kernel})" for i in found if i.method}),
+        "fused convolution": any(i.fused for i in found),
+        "scripted": any(i.scripted for i in found),
+        "warnings": seen.warnings[:5],
+    }
+    if seen.calls:  # a step is a function, which the run itself called
+        metrics["calls"] = float(sum(seen.calls.values()))
+    if backend.device.type == "cuda" and seen.error is None and any(i.package in ACCELERATED for i in found):
+        metrics["kernels"] = profiled_kernels(backend, reference, fmt)
+    if backend.name != own.name:
+        metrics["same bits as e3nn"] = same
+    return [Finding(**base, verdict=verdict, reason=reason, metrics=metrics, seconds=round(time.perf_counter() - began, 6))]
+
+
+def kernel_names(events: Iterable[Any]) -> list[str]:
+    """Names of the device kernels among a profiler's events, most frequent first."""
+    names = Counter(str(e.name) for e in events if str(getattr(e, "device_type", "")).endswith("CUDA") and not str(e.name).startswith("Mem"))
+    return [name for name, _ in names.most_common(12)]
+
+
+def profiled_kernels(backend: BackendModel, reference: BlockReference, fmt: Format) -> list[str]:
+    """The device kernels of one forward pass of a block, by torch's profiler."""
+    tensors = arguments_in(reference, backend, lambda t: t.to(fmt.storage))
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with backend.prepared(reference.block, fmt), arithmetic(fmt, backend.device), torch.profiler.profile(activities=activities) as profile:
+        Run(lambda arguments: backend.call(reference.block, arguments), reference.skeleton, tensors, {}, False)
+        torch.cuda.synchronize(backend.device)
+    return kernel_names(profile.events() or ())
+
+
+def _missing(context: Context, base: dict[str, Any], key: Key, reason: str) -> Finding:
+    """A cell that cannot run; a failure where its capability is required."""
+    lacking = ("cuda" in context.required and "no CUDA device" in reason) or ("cueq" in context.required and key.backend.startswith("cueq"))
+    return Finding(**base, verdict="fail" if lacking else "unsupported", reason=f"required: {reason}" if lacking else reason)
+
+
+INSPECTION = Inspection(NAME, keys, run)

@@ -1,0 +1,126 @@
+"""Known faults of upstream: recorded in a data file with their evidence, shown in every report, never silenced.
+
+A finding that fails as an entry says becomes a ``known-fault``. A finding that fails otherwise stays a failure. An entry whose
+versions are installed but whose fault is no longer found is itself a failure: it would hide the next fault in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from pydantic import Field, field_validator
+
+from mpcheck._yaml import Strict, load_yaml
+from mpcheck.findings import Finding
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class KnownFault(Strict):
+    """One fault.
+
+    Attributes:
+        id: short name, in words.
+        package: distribution that has it; versions: those that have it, e.g. ``<=0.3.16``.
+        check, subject, variant, backend: which findings show it; glob patterns, except the check.
+        format: formats that show it; empty for all.
+        needs: class of a submodule without which a model cannot show the fault; empty where every model does.
+        says: text that the reason of such a failure holds, so that another failure in the same place is not taken for it.
+        evidence: what was measured. link: upstream's report or fix, where there is one.
+    """
+
+    id: Text
+    package: Text
+    versions: str
+    check: Text
+    subject: str = "*"
+    variant: str = "*"
+    backend: str = "*"
+    format: list[str] = []
+    says: Text
+    needs: str = ""
+    evidence: Annotated[str, Field(min_length=20)]
+    link: str = ""
+
+    @field_validator("versions")
+    @classmethod
+    def _specifier(cls, value: str) -> str:
+        try:
+            SpecifierSet(value)
+        except InvalidSpecifier as error:
+            raise ValueError(f"not a version specifier such as '<=0.3.16': {error}") from error
+        return value
+
+    def concerns(self, finding: Finding) -> bool:
+        """Whether this fault would show in a finding of this name."""
+        return (
+            finding.check == self.check
+            and fnmatchcase(finding.subject, self.subject)
+            and fnmatchcase(finding.variant, self.variant)
+            and fnmatchcase(finding.backend, self.backend)
+            and (not self.format or finding.format in self.format)
+        )
+
+    def installed(self) -> str | None:
+        """The installed version that has the fault; None where another one, or none, is installed."""
+        try:
+            version = metadata.version(self.package)
+        except metadata.PackageNotFoundError:
+            return None
+        return version if SpecifierSet(self.versions).contains(version, prereleases=True) else None
+
+
+class KnownFaults(Strict):
+    """The data file."""
+
+    schema_version: Literal[1]
+    faults: list[KnownFault]
+
+
+def class_names(model: torch.nn.Module) -> frozenset[str]:
+    """Classes of a model's submodules; of scripted ones, the class that was scripted."""
+    return frozenset(str(getattr(m, "original_name", type(m).__name__)) for m in model.modules())
+
+
+@cache
+def load_faults(path: Path | None = None) -> tuple[KnownFault, ...]:
+    """The packaged file, or another one.
+
+    Raises:
+        InputError: missing, or with wrong fields.
+    """
+    where = path or Path(str(resources.files("mpcheck") / "data" / "upstream-faults.yaml"))
+    return tuple(load_yaml(KnownFaults, where, "file of known faults").faults)
+
+
+def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequence[KnownFault] | None = None) -> list[Finding]:
+    """The findings of one piece of work, known faults named as such, and a failure for every entry that is out of date.
+
+    Args:
+        findings: all that one piece of work found, so that an entry that none of them shows can be told.
+        classes: names of the classes of the model's submodules.
+        faults: None for the packaged file.
+    """
+    settled = list(findings)
+    for fault in load_faults() if faults is None else faults:
+        version = fault.installed()
+        if version is None or (fault.needs and fault.needs not in classes):
+            continue
+        own = [i for i, f in enumerate(findings) if fault.concerns(f) and f.verdict in ("pass", "fail")]
+        shown = [i for i in own if findings[i].verdict == "fail" and fault.says in findings[i].reason]
+        for i in shown:
+            found = findings[i]
+            reason = f"{found.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"
+            settled[i] = found.model_copy(update={"verdict": "known-fault", "reason": reason})
+        if own and not shown and all(findings[i].verdict == "pass" for i in own):
+            first = findings[own[0]]
+            reason = f"known fault {fault.id} no longer applies to {fault.package} {version}: remove its entry or narrow its versions"
+            settled.append(first.model_copy(update={"verdict": "fail", "reason": reason, "variant": f"{first.variant or 'entry'}, known fault"}))
+    return settled

@@ -1,0 +1,205 @@
+"""Layouts: every tensor between blocks fed in the wrong layout on purpose, as a control that the suite would see it.
+
+A conversion between ``mul_ir`` and ``ir_mul`` that is forgotten changes no shape and, in a trained model, may hardly change an
+energy. For every irreps tensor of every block this check runs the block with the right layout, which must pass, and with
+memory of the other layout, which must fail by the same judgement that the precision session uses. Where no wrong layout
+exists (scalars, one channel) or the block does not read what would change, it says ``indistinguishable``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.layout import Layout as MemoryLayout
+from mpcheck.adapters.layout import differing, misread
+from mpcheck.adapters.slots import Slot
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.metrics import Layout, compare
+from mpcheck.checks.replay import FORWARD, replay
+from mpcheck.checks.scale import noise_scale
+from mpcheck.findings import Finding, Outcome
+from mpcheck.formats import Format, get_format
+from mpcheck.reference.library import BlockReference
+from mpcheck.tolerances import Tolerances, limits_for
+
+CHECK = "layout"
+SIDES = ("inputs", "outputs")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """All outputs of one run of a block: the worst rms ratio by its limit, where it is, and what the suite objects to."""
+
+    ratio: float
+    limit: float
+    tensor: str
+    failures: tuple[str, ...]
+
+
+def layout_of(backend: BackendModel) -> MemoryLayout:
+    """Layout in which a backend keeps irreps tensors; e3nn's where it does not say."""
+    found: MemoryLayout = getattr(backend, "layout", "mul_ir")
+    return found
+
+
+def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: BackendModel, fmt: Format, tolerances: Tolerances) -> Judgement:
+    """Compare a block's outputs with the reference as the precision session does, within ``backend``'s limits."""
+    block = reference.block
+    limits = limits_for(tolerances, block.name, backend.name, fmt.name, FORWARD)
+    roundoff = backend.roundoff(block, fmt)
+    worst = Judgement(0.0, limits.rms, "", ())
+    failures: list[str] = []
+    for name, value in reference.values.items():
+        if name.startswith(("grad.", "weight.")) or not value.numel():
+            continue
+        scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
+        slot = block.output_slot(name)
+        got = low[name].to(value.device) if name in low else torch.full_like(value, math.nan)
+        quantity = compare(name, got, value, scale, fmt, limits, Layout(slot, slot.groups(tuple(value.shape)), "row"))
+        failures += [f"{name}: {text}" for text in quantity.failures]
+        ratio, limit = math.inf if quantity.rms is None else quantity.rms, quantity.rms_limit or limits.rms
+        if not worst.tensor or ratio / limit > worst.ratio / worst.limit:
+            worst = Judgement(ratio, limit, name, ())
+    return replace(worst, failures=tuple(failures))
+
+
+def unread(name: str, slot: Slot, reference: BlockReference) -> list[str]:
+    """Irreps of an input, of those whose layouts differ, that the block does not read: nothing it gives depends on them.
+
+    Every element of the derivative of a random projection of the outputs is zero there.
+    """
+    derivative = reference.values.get(f"grad.random.{name}")
+    tensor = reference.inputs[name]
+    found = []
+    for label, where in slot.groups(tuple(tensor.shape)):
+        if label in differing(slot) and (derivative is None or not bool(derivative[..., where].any())):
+            found.append(label)
+    return found
+
+
+def _apart(name: str, slot: Slot, reference: BlockReference, wrong: torch.Tensor, right: torch.Tensor) -> str:
+    """Why wrong and right cannot be told apart; empty where they can."""
+    differ = differing(slot)
+    if not differ:
+        return f"{name} ({slot.irreps}) is the same in both layouts"
+    if torch.equal(wrong, right):
+        return f"{name} ({slot.irreps}) holds the same numbers in both layouts"
+    skipped = unread(name, slot, reference) if name in reference.inputs else []
+    return f"the block does not read {' + '.join(differ)} of {name}" if set(skipped) == set(differ) else ""
+
+
+@dataclass
+class _Case:
+    """One tensor read wrongly: what it is, and how to run the block so."""
+
+    name: str
+    slot: Slot
+    same: str
+    run: Callable[[], Judgement]
+
+
+def _input_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format) -> list[_Case]:
+    cases = []
+    for name, tensor in reference.inputs.items():
+        slot = reference.block.input_slot(name)
+        if slot.irreps is None or not slot.groups(tuple(tensor.shape)) or not slot.groups(tuple(tensor.shape))[0][0]:
+            continue
+        wrong = misread(tensor, slot, layout_of(backend))
+
+        def run(name: str = name, wrong: torch.Tensor = wrong) -> Judgement:
+            fed = replace(reference, inputs={**reference.inputs, name: wrong})
+            return judged(replay(backend, fed, fmt, FORWARD), reference, backend, fmt, context.tolerances)
+
+        cases.append(_Case(name, slot, _apart(name, slot, reference, wrong, tensor), run))
+    return cases
+
+
+def _output_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format, low: Mapping[str, torch.Tensor]) -> list[_Case]:
+    cases = []
+    for name, tensor in low.items():
+        slot = reference.block.output_slot(name)
+        if slot.irreps is None or not slot.groups(tuple(tensor.shape))[0][0]:
+            continue
+        wrong = misread(tensor, slot, layout_of(backend))
+
+        def run(name: str = name, wrong: torch.Tensor = wrong) -> Judgement:
+            return judged({**low, name: wrong}, reference, backend, fmt, context.tolerances)
+
+        cases.append(_Case(name, slot, _apart(name, slot, reference, wrong, tensor), run))
+    return cases
+
+
+def _concluded(base: dict[str, Any], right: Judgement, cases: list[_Case], seconds: float) -> Finding:
+    """One finding over the tensors of one side of a block."""
+    verdict: Outcome = "pass"
+    reason = ""
+    metrics: dict[str, Any] = {}
+    if right.failures:
+        verdict, reason = "fail", f"right layout: {right.failures[0]}"
+    same = [c.same for c in cases if c.same]
+    seen: dict[str, float] = {}
+    for case in cases:
+        if case.same:
+            continue
+        wrong = case.run()
+        seen[case.name] = wrong.ratio
+        if not wrong.failures:
+            verdict = "fail"
+            figures = f"rms ratio {wrong.ratio:.3g} of {wrong.tensor}, allowed {wrong.limit:.3g}"
+            reason = f"{case.name} ({case.slot.irreps}) in the wrong layout is not seen: {figures}"
+    if verdict == "pass" and not seen:
+        verdict, reason = "indistinguishable", "; ".join(same)
+    if seen:
+        least = min(seen, key=lambda n: seen[n])
+        metrics = {"wrong_layout_ratio": seen[least] if math.isfinite(seen[least]) else None, "least_seen": least}
+    metrics |= {"seen": list(seen), "indistinguishable": same}
+    return Finding(
+        **base, verdict=verdict, reason=reason, ratio=right.ratio if math.isfinite(right.ratio) else None, limit=right.limit,
+        metrics=metrics, worst=right.tensor, seconds=round(seconds, 4),
+    )  # fmt: skip
+
+
+def smallest(context: Context) -> str:
+    """The system with the fewest atoms of those whose graph has an edge: layouts do not depend on the structure."""
+    return min(context.systems, key=lambda s: (context.systems[s].atoms < 3, context.systems[s].atoms))
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One block on one backend in one format: its inputs, then its outputs."""
+    base: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
+    library, fmt = context.library(key.system), get_format(key.format)
+    block = library.block(key.subject)
+    backend = context.backend(key.backend)
+    refused = library.refused(key.subject) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
+    if refused or isinstance(backend, str):
+        return [Finding(**base, verdict="unsupported", reason=refused or "")]
+    reference = library.get(key.subject)
+    if (peak := reference.peaks[FORWARD]) > fmt.largest:
+        return [Finding(**base, verdict="unsupported", reason=f"range: values reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")]
+    began = time.perf_counter()
+    low = replay(backend, reference, fmt, FORWARD)
+    right = judged(low, reference, backend, fmt, context.tolerances)
+    sides = {"inputs": _input_cases(context, backend, reference, fmt), "outputs": _output_cases(context, backend, reference, fmt, low)}
+    findings = []
+    for side, cases in sides.items():
+        if cases:
+            findings.append(_concluded({**base, "variant": side}, right, cases, time.perf_counter() - began))
+            began = time.perf_counter()
+    return findings or [Finding(**base, verdict="indistinguishable", reason="no tensor of the block carries irreps")]
+
+
+def keys(context: Context) -> list[Key]:
+    """Every block that carries irreps, by backend and format, on the smallest system."""
+    system = smallest(context)
+    blocks = [b for b in context.blocks(system) if any(s.irreps is not None for s in (*b.inputs.values(), *b.outputs.values()))]
+    return [Key(CHECK, b.name, name, f.name, system) for b in blocks for name in context.backend_names for f in context.formats]
+
+
+INSPECTION = Inspection(CHECK, keys, run)

@@ -1,0 +1,286 @@
+"""Mixed backends: any single block swapped for another backend's, without and with the layout conversions around it.
+
+Without adapters (``bare``) every swap that changes a layout must be seen by the block's own check, and is named with how far
+node features and energies move end to end, because some of them hardly move at all. With adapters (``adapted``) the block
+must pass, and the whole model must equal the pure backend within the noise of a float64 evaluation.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from mpcheck._errors import InputError
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.layout import differing
+from mpcheck.adapters.mixed import MixedModel, mismatches
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.layouts import Judgement, judged, layout_of, smallest, unread
+from mpcheck.checks.metrics import widened
+from mpcheck.checks.replay import FORWARD, replay
+from mpcheck.checks.scale import UNIFORM_SPREAD
+from mpcheck.checks.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
+from mpcheck.findings import Finding, Outcome
+from mpcheck.formats import FORMATS
+from mpcheck.reference.library import BlockReference
+
+CHECK = "mix"
+STRUCTURES = 24  # perturbed structures of the end-to-end figures in the session; `mpcheck mix` takes 100
+FEWEST_ATOMS = 5  # of the structure that is perturbed: fewer lie in a plane, where half of the components vanish
+RAISES = (RuntimeError, TypeError, ValueError, IndexError, AssertionError, AttributeError)
+
+
+class Bench:
+    """Perturbations of one structure, and what pure backends and noise give on them; each computed once.
+
+    The structure is the smallest molecule of the run's systems, or the smallest structure where there is none.
+    """
+
+    def __init__(self, context: Context, structures: int) -> None:
+        frames = [f for system in context.systems.values() for f in system.frames]
+        frame = min(frames, key=lambda f: (len(f) < FEWEST_ATOMS, bool(f.pbc.any()), len(f)))
+        self.context = context
+        self.formula, self.atoms = frame.get_chemical_formula(), len(frame)
+        self.graphs: list[Tensors] = batches(context.model, perturbed(frame, structures, context.seed), context.device)
+        self._pure: dict[str, Evaluated] = {}
+        self._noise: tuple[float, float] | None = None
+
+    def pure(self, backend: BackendModel) -> Evaluated:
+        """The unmixed backend."""
+        if backend.name not in self._pure:
+            self._pure[backend.name] = evaluate(backend.model, self.graphs)  # type: ignore[attr-defined]  # as MixedModel
+        return self._pure[backend.name]
+
+    @property
+    def noise(self) -> tuple[float, float]:
+        """Of node features and of energies per atom, of the reference."""
+        if self._noise is None:
+            reference = self.context.reference_backend
+            self._noise = noise(reference.model, self.graphs, self.pure(reference), self.context.seed)
+        return self._noise
+
+    def shift(self, mixed: MixedModel, base: BackendModel) -> tuple[Shift, float]:
+        """How far a mixed model is from its base, and that in units of the noise: the larger of features and energies."""
+        found, pure = evaluate(mixed.model, self.graphs), self.pure(base)
+        features = math.sqrt(float((found.features - pure.features).square().mean()))
+        energies = math.sqrt(float((found.energies - pure.energies).square().mean()))
+        ratios = [_over(features, self.noise[0]), _over(energies, self.noise[1])]
+        return shift(found, pure), math.inf if any(math.isnan(r) for r in ratios) else max(ratios)
+
+
+def _over(a: float, b: float) -> float:
+    return a / b if b > 0 else (0.0 if a == 0 else math.inf)
+
+
+_benches: WeakKeyDictionary[Context, dict[int, Bench]] = WeakKeyDictionary()
+
+
+def bench(context: Context, structures: int) -> Bench:
+    """A run's bench; made once."""
+    own = _benches.setdefault(context, {})
+    if structures not in own:
+        own[structures] = Bench(context, structures)
+    return own[structures]
+
+
+def expected(block: Block, base: BackendModel, donor: BackendModel, reference: BlockReference) -> list[str]:
+    """Tensors at the block's boundary by which the swap must be seen: their layout changes, and the block reads what changes."""
+    found = []
+    for text in mismatches(block, layout_of(base), layout_of(donor)):
+        name = text.partition(" ")[0]
+        if name in block.inputs and name in reference.inputs:
+            slot = block.inputs[name]
+            if set(unread(name, slot, reference)) == set(differing(slot)):
+                continue
+        if name in block.outputs and name in reference.values and not _moves(reference.values[name], block, name):
+            continue
+        found.append(text)
+    return found
+
+
+def _moves(value: torch.Tensor, block: Block, name: str) -> bool:
+    """Whether an output has any non-zero number where the layouts differ."""
+    slot = block.outputs[name]
+    return any(bool(value[..., where].any()) for label, where in slot.groups(tuple(value.shape)) if label in differing(slot))
+
+
+@dataclass(frozen=True)
+class Swap:
+    """What one mixed model showed.
+
+    Attributes:
+        judgement: of the swapped block; None where it raised.
+        raised: what the block or the model raised; empty.
+        moved, ratio: end to end; None where it raised.
+    """
+
+    judgement: Judgement | None
+    raised: str
+    moved: Shift | None
+    ratio: float | None
+
+    @property
+    def seen(self) -> bool:
+        """Whether the block's check objects."""
+        return self.judgement is None or bool(self.judgement.failures)
+
+
+def tried(context: Context, mixed: MixedModel, base: BackendModel, donor: BackendModel, reference: BlockReference, on: Bench) -> Swap:
+    """Judge the swapped block in float64 within the limits of who computes it, then evaluate the mixed model end to end."""
+    raised: list[str] = []
+    judgement, moved, ratio = None, None, None
+    try:
+        low = replay(mixed, reference, FORMATS["float64"], FORWARD)
+        judgement = judged(low, reference, donor, FORMATS["float64"], context.tolerances)
+    except RAISES as error:
+        raised.append(_brief(error))
+    try:
+        moved, ratio = on.shift(mixed, base)
+    except RAISES as error:
+        raised.append(_brief(error))
+    return Swap(judgement, "; ".join(dict.fromkeys(raised)), moved, ratio)
+
+
+def _brief(error: Exception) -> str:
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"{type(error).__name__}: {' '.join(lines[-1].split())[:160]}"
+
+
+def end_to_end_limit(context: Context) -> float:
+    """On the distance of two float64 evaluations: each has the noise, whose scale is known from few draws of few structures."""
+    return math.sqrt(2) * widened(context.tolerances.universal.rms, UNIFORM_SPREAD)
+
+
+def _figures(swap: Swap, names: list[str], limit: float) -> dict[str, Any]:
+    metrics: dict[str, Any] = {"mismatched": names}
+    if swap.moved is not None:
+        metrics |= swap.moved.metrics
+    if swap.ratio is not None:
+        metrics |= {"end_to_end_ratio": swap.ratio if math.isfinite(swap.ratio) else None, "end_to_end_sees": not swap.ratio <= limit}
+    return metrics
+
+
+def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float) -> Finding:
+    verdict: Outcome = "pass"
+    named = f"layout mismatch of {', '.join(names)}" if names else "no layout changes"
+    how = f"raises {swap.raised}" if swap.raised else (swap.moved.text if swap.moved is not None else "")
+    reason = f"{named}: {how}" if how else named
+    if not names:
+        verdict = "indistinguishable"
+        if swap.seen:
+            verdict = "fail"
+            reason = f"no layout changes, yet {swap.judgement.failures[0] if swap.judgement else 'it raises ' + swap.raised}"
+    elif not swap.seen:
+        verdict, reason = "fail", f"{reason}; the block's check does not see it"
+    return _finding({**base, "variant": "bare"}, verdict, reason, swap, _figures(swap, names, limit))
+
+
+def _adapted(base: dict[str, Any], swap: Swap, limit: float) -> Finding:
+    verdict: Outcome = "pass"
+    reason = ""
+    if swap.raised:
+        verdict, reason = "fail", f"raises {swap.raised}"
+    elif swap.judgement is not None and swap.judgement.failures:
+        verdict, reason = "fail", f"block with adapters: {swap.judgement.failures[0]}"
+    elif swap.ratio is not None and not swap.ratio <= limit:
+        text = swap.moved.text if swap.moved is not None else ""
+        verdict, reason = "fail", f"differs from the pure backend by {swap.ratio:.3g} times the noise, allowed {limit:.3g}: {text}"
+    return _finding({**base, "variant": "adapted"}, verdict, reason, swap, _figures(swap, [], limit))
+
+
+def _finding(base: dict[str, Any], verdict: Outcome, reason: str, swap: Swap, metrics: dict[str, Any]) -> Finding:
+    judgement = swap.judgement
+    ratio = judgement.ratio if judgement is not None and math.isfinite(judgement.ratio) else None
+    return Finding(
+        **base, verdict=verdict, reason=reason, ratio=ratio, limit=None if judgement is None else judgement.limit, metrics=metrics,
+        worst="" if judgement is None else judgement.tensor,
+    )  # fmt: skip
+
+
+def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Finding]:
+    """One block of one backend (``key.backend``) replaced by another's (``key.variant``): bare, then adapted."""
+    began = time.perf_counter()
+    names: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": f"{key.backend}+{key.variant}", "system": key.system}
+    library = context.library(key.system)
+    block = library.block(key.subject)
+    base, donor = context.backend(key.backend), context.backend(key.variant)
+    for side in (base, donor):
+        refused = side if isinstance(side, str) else side.unsupported(block, FORMATS["float64"])
+        if refused:
+            return [Finding(**names, verdict="unsupported", reason=refused)]
+    assert not isinstance(base, str) and not isinstance(donor, str)  # told above
+    if reason := library.refused(key.subject):
+        return [Finding(**names, verdict="unsupported", reason=reason)]
+    reference, on, limit = library.get(key.subject), bench(context, structures), end_to_end_limit(context)
+    swaps, donors = {key.subject: key.variant}, {key.variant: donor}
+    adapted = tried(context, MixedModel(base, donors, swaps, adapters=True), base, donor, reference, on)
+    must = expected(block, base, donor, reference)
+    # adapters that convert nothing are none: the two are one model then
+    same = not mismatches(block, layout_of(base), layout_of(donor)) and block.class_name != "SymmetricContraction"
+    bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
+    found = [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
+    seconds = round((time.perf_counter() - began) / len(found), 4)
+    return [f.model_copy(update={"seconds": seconds}) for f in found]
+
+
+def keys(context: Context) -> list[Key]:
+    """Every leaf block that carries irreps, by ordered pair of backends, on the smallest system."""
+    system, names = smallest(context), context.backend_names
+    blocks = [b for b in context.blocks(system) if b.kind == "leaf" and "@" not in b.name and {**b.inputs, **b.outputs}]
+    pairs = [(b, d) for b in names for d in names if b != d]
+    return [Key(CHECK, block.name, base, "", system, donor) for block in blocks for base, donor in pairs]
+
+
+def keys_of(context: Context, base: str, swaps: Mapping[str, str]) -> list[Key]:
+    """The work of chosen swaps.
+
+    Raises:
+        InputError: a block that the model lacks or that is a step of it, or a swap for the same backend.
+    """
+    system = smallest(context)
+    blocks = {b.name: b for b in context.blocks(system) if b.kind != "step" and "@" not in b.name}
+    for name, donor in swaps.items():
+        if name not in blocks:
+            raise InputError(f"no block {name!r} that a backend could swap; there are {', '.join(blocks)}")
+        if donor == base:
+            raise InputError(f"{name} is of {base} already; swap it for another backend or choose another --base")
+    return [Key(CHECK, name, base, "", system, donor) for name, donor in swaps.items()]
+
+
+def together(context: Context, base_name: str, swaps: Mapping[str, str], structures: int = STRUCTURES) -> list[Finding]:
+    """Several swaps in one model, end to end: without adapters (figures only), and with, which must equal the base within noise."""
+    names: dict[str, Any] = {"check": CHECK, "subject": " + ".join(swaps), "backend": f"{base_name}+{'+'.join(dict.fromkeys(swaps.values()))}"}
+    base = context.backend(base_name)
+    donors = {name: context.backend(name) for name in swaps.values()}
+    missing = [b for b in (base, *donors.values()) if isinstance(b, str)]
+    if missing or isinstance(base, str):
+        return [Finding(**names, verdict="unsupported", reason=missing[0])]
+    built = {name: donor for name, donor in donors.items() if not isinstance(donor, str)}
+    on, limit = bench(context, structures), end_to_end_limit(context)
+    found = []
+    for adapters in (False, True):
+        swap = Swap(None, "", None, None)
+        try:
+            moved, ratio = on.shift(MixedModel(base, built, swaps, adapters), base)
+            swap = Swap(None, "", moved, ratio)
+        except RAISES as error:
+            swap = Swap(None, _brief(error), None, None)
+        equal = swap.ratio is not None and swap.ratio <= limit
+        if adapters:
+            found.append(_adapted(names, swap, limit))
+        else:
+            reason = swap.raised or (swap.moved.text if swap.moved is not None else "")
+            made = _finding({**names, "variant": "bare"}, "indistinguishable" if equal else "pass", reason, swap, _figures(swap, [], limit))
+            found.append(made)
+    return found
+
+
+INSPECTION = Inspection(CHECK, keys, run)

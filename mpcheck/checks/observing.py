@@ -1,0 +1,130 @@
+"""One watched run of a block: which operations it called, in which types, and what its sums did. Shared by the audits."""
+
+from __future__ import annotations
+
+import contextlib
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.engagement import Calls, counted_calls
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.tree import map_tensors
+from mpcheck.checks.context import Context
+from mpcheck.checks.counting import DtypeCounts, Watch
+from mpcheck.checks.metrics import bits_digest
+from mpcheck.checks.partial_sums import ReductionProbe
+from mpcheck.checks.replay import arithmetic
+from mpcheck.formats import Format
+from mpcheck.reference.library import BlockReference
+
+RAISED = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError)
+"""What upstream's blocks raise on formats that they cannot do."""
+
+
+@dataclass
+class Observation:
+    """One run of a block, forward and backward.
+
+    Attributes:
+        counts, probe: see their classes; calls: of each implementation below the block.
+        paths: additions of two tensors of one shape, by type, in the forward pass alone.
+        digests: of the bits of every output of the forward pass.
+        warnings: first lines of what was warned of meanwhile.
+        leaked: the default dtype that the run left behind, where it is another than before.
+        error: the line that upstream raised; the rest then covers what ran before it.
+    """
+
+    counts: DtypeCounts
+    probe: ReductionProbe
+    calls: Calls
+    paths: Counter[torch.dtype] = field(default_factory=Counter)
+    digests: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    leaked: torch.dtype | None = None
+    error: Exception | None = None
+
+
+def raised_line(error: Exception) -> str:
+    """The last line of an exception, which TorchScript puts after its own traceback."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"{type(error).__name__}: {' '.join(lines[-1].split())[:300]}"
+
+
+@contextlib.contextmanager
+def default_dtype_watched(report: Callable[[torch.dtype], None]) -> Iterator[None]:
+    """Report the default dtype that the body leaves behind, if it changed, and put it back."""
+    before = torch.get_default_dtype()
+    try:
+        yield
+    finally:
+        after = torch.get_default_dtype()
+        if after != before:
+            torch.set_default_dtype(before)
+            report(after)
+
+
+def arguments_in(reference: BlockReference, backend: BackendModel, cast: Callable[[torch.Tensor], torch.Tensor]) -> Tensors:
+    """A block's arguments on the backend's device, floating-point ones through ``cast``."""
+    return map_tensors(cast, {n: t.to(backend.device) for n, t in reference.inputs.items()})
+
+
+def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed: frozenset[torch.dtype], backward: bool = True) -> Observation:
+    """Run a block in a format, forward and (one cotangent) backward, and write down what it did."""
+    block = reference.block
+    tensors = arguments_in(reference, backend, lambda t: t.to(fmt.storage))
+    found = Observation(DtypeCounts(allowed), ReductionProbe(fmt), {})
+
+    def leaked(dtype: torch.dtype) -> None:
+        found.leaked = dtype
+
+    with (
+        backend.prepared(block, fmt),
+        arithmetic(fmt, backend.device),
+        warnings.catch_warnings(record=True) as caught,
+        default_dtype_watched(leaked),
+        counted_calls(backend.module(block)) as calls,
+    ):
+        warnings.simplefilter("always")
+        found.calls = calls
+        parameters = backend.parameters(block) if backward else {}
+        cotangents: Mapping[str, torch.Tensor] = next(iter(reference.cotangents.values()), {})
+        outputs: Tensors = {}
+        casted = {n: c.to(device=backend.device, dtype=fmt.storage) for n, c in cotangents.items()}
+        try:
+            with Watch(found.counts, found.probe):
+                run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, parameters, backward)
+                found.paths = Counter(found.counts.additions)
+                outputs = {n: t.detach() for n, t in run.outputs.items()}
+                low = {n: c if c.dtype == run.outputs[n].dtype else c.to(run.outputs[n].dtype) for n, c in casted.items() if n in run.outputs}
+                if backward:
+                    run.backward(low)
+        except RAISED as error:
+            found.error = error
+    found.digests = {n: bits_digest(t) for n, t in outputs.items()}
+    found.warnings = [str(w.message).splitlines()[0] for w in caught if str(w.message)]
+    return found
+
+
+_KEPT: WeakKeyDictionary[Context, dict[tuple[str, str, str, str], Observation]] = WeakKeyDictionary()
+
+
+def observe(
+    context: Context, system: str, backend: BackendModel, reference: BlockReference, fmt: Format, allowed: frozenset[torch.dtype]
+) -> Observation:
+    """:func:`watch`, once per cell of a run: the audits ask different questions of the same run."""
+    kept = _KEPT.setdefault(context, {})
+    key = (system, reference.block.name, backend.name, fmt.name)
+    if key not in kept:
+        kept[key] = watch(backend, reference, fmt, allowed)
+    return kept[key]
+
+
+def forget(context: Context) -> None:
+    """Watch anew: the model is not what it was."""
+    _KEPT.pop(context, None)

@@ -1,0 +1,116 @@
+"""Physics that holds without a reference: of a whole model in float64, on every backend.
+
+A model whose blocks each agree with themselves may still be wrong as a whole: forces that are not the energy's gradient,
+a stress over another cell's volume, node energies that lost their E0. Nothing here is compared with stored numbers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from ase import Atoms
+
+from mpcheck.checks import physics_forces, physics_inputs, physics_shape, physics_sums
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.physics_model import Case, choose_frame
+from mpcheck.findings import Finding
+
+NAME = "physics"
+
+
+def _open(frame: Atoms) -> bool:
+    return not bool(np.any(frame.pbc))
+
+
+def _any(frame: Atoms) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class Property:
+    """One property.
+
+    Attributes:
+        check: judges it.
+        systems: on every system (``all``), on the first of each periodicity (``kinds``), on the one with fewest atoms (``one``),
+            or on structures of its own (``own``).
+        accepts: which structures it can be judged on.
+    """
+
+    check: Callable[[Case], list[Finding]]
+    systems: str = "all"
+    accepts: Callable[[Atoms], bool] = _any
+
+
+PROPERTIES: dict[str, Property] = {
+    "finite-difference": Property(physics_forces.finite_difference),
+    "stress": Property(physics_forces.stress),
+    "node-energies": Property(physics_sums.node_energies),
+    "net-force": Property(physics_sums.net_force),
+    "torque": Property(physics_sums.torque, accepts=_open),
+    "batch": Property(physics_sums.batch, "kinds"),
+    "repeat": Property(physics_inputs.repeat, "one"),
+    "strided": Property(physics_inputs.strided, "one"),
+    "smoothness": Property(physics_shape.smoothness, "own"),
+    "edges": Property(physics_shape.edges, "own"),
+    "empty": Property(physics_shape.empty, "own"),
+    "indices": Property(physics_shape.indices, "own"),
+}
+
+
+def keys(context: Context) -> list[Key]:
+    """System by system and backend by backend, then what needs no system."""
+
+    def of(system: str, wanted: str) -> list[Key]:
+        return [
+            Key(NAME, name, backend, "float64", system)
+            for backend in context.backend_names
+            for name, entry in PROPERTIES.items()
+            if entry.systems == wanted and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
+        ]
+
+    smallest = min(context.systems, key=lambda s: context.systems[s].atoms, default="")
+    kinds: dict[tuple[bool, ...], str] = {}
+    for system, entry in context.systems.items():
+        kinds.setdefault(tuple(bool(p) for p in entry.frames[-1].pbc), system)
+    everywhere = []
+    for system in context.systems:
+        everywhere += of(system, "all") + (of(system, "kinds") if system in kinds.values() else [])
+        everywhere += of(system, "one") if system == smallest else []
+    return everywhere + [key for key in of("", "own") if key.subject != "indices" or key.backend == context.backend_names[0]]
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One property."""
+    began = time.perf_counter()
+    entry = PROPERTIES[key.subject]
+    backend = context.backend(key.backend)
+    model = getattr(backend, "model", None)
+    if isinstance(backend, str) or not isinstance(model, torch.nn.Module):
+        reason = backend if isinstance(backend, str) else f"backend {key.backend} has no whole model"
+        return [_refused(key, reason)]
+    case = Case(context, key, model, backend.device)
+    if entry.systems != "own":
+        frame = choose_frame(list(context.systems[key.system].frames), entry.accepts)
+        if isinstance(frame, str):
+            return [_refused(key, frame)]
+        case = replace(case, frame=frame)
+    try:
+        found = settle(entry.check(case), class_names(context.reference_backend.model))
+    except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+        lines = [line for line in str(error).splitlines() if line.strip()] or [""]  # TorchScript's own traceback comes first
+        return [case.finding(None, reason=f"raised {type(error).__name__}: {lines[-1].strip()[:300]}")]
+    seconds = round((time.perf_counter() - began) / len(found), 4)
+    return [f.model_copy(update={"seconds": seconds}) for f in found]
+
+
+def _refused(key: Key, reason: str) -> Finding:
+    return Finding(check=NAME, subject=key.subject, backend=key.backend, format="float64", system=key.system, verdict="unsupported", reason=reason)
+
+
+INSPECTION = Inspection(NAME, keys, run)

@@ -1,0 +1,232 @@
+"""Reductions at scale: upstream's energy sum and message scatter alone, for many more atoms and neighbours than a test has.
+
+Two gates. The *ratio*: the error of the arithmetic (against the exact sum of what the format stores) in units of the noise
+scale of a sum of n terms t with result y, ``u_acc sqrt(m (y^2 / 3 + sum(t^2) / 2))`` for the partial sums and ``u |y|`` for
+the stored result. Where all terms differ, m is n (see :func:`mpcheck.reference.operations.partial_sums`). Adding the same
+number to partial sums of one binade makes the same error each time, so that terms that occur n_z times each give
+``m = sum(n_z^2)``: the E0 of a few elements err in proportion to n, not to its root. The *budget*: 1 meV/atom against the
+true sum, wherever the format holds every single term that well: then the sum, not the format, is what loses it. Where the
+format cannot even hold the terms, the finding says so and the number is there to read.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from ase import Atoms as Structure
+
+from mpcheck.adapters.casting import replaced, to_dtype
+from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.graph import make_graph
+from mpcheck.adapters.steps import energy_sum, scatter
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.metrics import widened
+from mpcheck.checks.physics_model import energies, evaluate
+from mpcheck.checks.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
+from mpcheck.checks.scale import UNIFORM_SPREAD
+from mpcheck.findings import Finding
+from mpcheck.formats import Format, get_format
+
+NAME = "reductions"
+BUDGET = 1.0  # meV/atom: what users of force fields call the same energy
+SIZES = (64, 1024, 32_768, 1_000_000)
+CARBON_SIZES = (1024, 32_768)
+NEIGHBOURS = (16, 64, 256, 1024, 4096)
+RECEIVERS = 4
+ISOLATED = 4096  # atoms that go through the whole model: without edges it costs a tenth of a second
+UPSTREAM, REMEDY = "as upstream", "E0 in float64"
+
+
+def _scale(terms: torch.Tensor, total: torch.Tensor, u_partial: float, u_result: float, alike: float | None = None) -> torch.Tensor:
+    """Noise scale of sums over the first axis: of ``terms`` [n, ...] to ``total`` [...]; ``alike`` is m, n where not given."""
+    partial = (len(terms) if alike is None else alike) * (total.square() / 3 + terms.square().sum(0) / 2)
+    return (u_partial**2 * partial + (u_result * total) ** 2).sqrt()
+
+
+@dataclass(frozen=True)
+class Sum:
+    """A sum in a format: result, the exact sum of what was stored, the true sum, the scale of its arithmetic; eV."""
+
+    result: float
+    stored: float
+    true: float
+    scale: float
+
+
+def exact_sum(values: torch.Tensor) -> float:
+    """Sum of float64 values in extended precision: its own error is that of storing the result."""
+    return float(values.cpu().numpy().astype(np.longdouble).sum())
+
+
+def summed(values: torch.Tensor, low: torch.Tensor, fmt: Format, device: str) -> Sum:
+    """Upstream's energy sum of ``low`` [atoms], the stored form of the float64 ``values``."""
+    index = torch.zeros(len(low), dtype=torch.long, device=low.device)
+    result = float(energy_sum(low, index, dim=0, dim_size=1)[0])
+    roundoff = fmt.on(device) if low.dtype == fmt.storage else get_format("float64").on(device)
+    wide = low.to(torch.float64)
+    stored = exact_sum(wide)
+    alike = float(torch.unique(low, return_counts=True)[1].to(torch.float64).square().sum())
+    total = torch.tensor([stored], dtype=torch.float64, device=wide.device)
+    scale = _scale(wide.reshape(-1, 1), total, roundoff["scatter"], roundoff["operation"], alike)
+    return Sum(result, stored, exact_sum(values), float(scale[0]))
+
+
+def judge_energy(context: Context, atoms: Atoms, fmt: Format) -> list[Finding]:
+    """The total energy of many atoms, as upstream and with the remedy; the interaction energies are summed once for both."""
+    inter_low = atoms.interaction.to(fmt.storage)
+    inter = summed(atoms.interaction, inter_low, fmt, context.reference_backend.device.type)
+    lost = float((inter_low.to(torch.float64) - atoms.interaction).abs().max())
+    return [_judge_total(context, atoms, fmt, inter, lost, remedy) for remedy in (False, True)]
+
+
+def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_held: float, remedy: bool) -> Finding:
+    """The total energy as upstream's forward adds it up: E0 and interaction energy apart, both in the format, then together.
+
+    Args:
+        inter: the sum of interaction energies; inter_held: the largest error of storing one of them, eV.
+        remedy: E0 looked up, summed and added in float64 instead.
+    """
+    device = context.reference_backend.device.type
+    count = len(atoms.species)
+    subject, variant = (f"{atoms.label}, {REMEDY}", REMEDY) if remedy else (atoms.label, UPSTREAM)
+    true_e0 = atoms.table[atoms.species]
+    e0_low = true_e0 if remedy else atoms.e0_in(context, fmt)[atoms.species]
+    largest = max(abs(inter.true), 0.0 if remedy else abs(float(true_e0.sum())))
+    if largest > fmt.largest:
+        reason = f"range: the sum is {largest:.3g} eV, {fmt.name} holds {fmt.largest:.6g}"
+        return Finding(check=NAME, subject=subject, format=fmt.name, variant=variant, verdict="unsupported", reason=reason)
+    e0 = summed(true_e0, e0_low, fmt, device)
+    kept = torch.float64 if remedy else fmt.storage
+    total = float(torch.tensor(e0.result, dtype=kept) + torch.tensor(inter.result, dtype=kept))
+    true, stored = e0.true + inter.true, e0.stored + inter.stored
+    final = (get_format("float64") if remedy else fmt).on(device)["operation"] * abs(stored)
+    scale = math.sqrt(e0.scale**2 + inter.scale**2 + final**2)
+    ratio = abs(total - stored) / scale if scale > 0 else (0.0 if total == stored else math.inf)
+    per_atom = 1e3 / count
+    error, lost = abs(total - true) * per_atom, abs(stored - true) * per_atom
+    held = (float((e0_low.to(torch.float64) - true_e0).abs().max()) + inter_held) * 1e3
+    held += final * per_atom + fmt.on(device)["operation"] * abs(inter.true) * per_atom
+    limit = widened(context.tolerances.universal.rms, UNIFORM_SPREAD)
+    e0_error = abs(e0.result - e0.stored) * per_atom
+    metrics: dict[str, float | str | bool | list[str] | None] = {
+        "error_meV_per_atom": error if math.isfinite(error) else None,
+        "E0_sum_error_meV_per_atom": e0_error if math.isfinite(e0_error) else None,
+        "stored_error_meV_per_atom": lost,
+        "sums_in_float64_meV_per_atom": abs(inter.stored - inter.true) * per_atom,
+        "allowed_meV_per_atom": BUDGET,
+        "atoms": float(count),
+    }
+    within = held > BUDGET or error <= BUDGET
+    where = f"the sum of E0 alone is off by {e0_error:.3g} meV/atom" if not e0_error <= abs(total - stored) * per_atom / 2 else "the sums are off"
+    if error > BUDGET and held > BUDGET:
+        metrics["note"] = f"above {BUDGET:g} meV/atom: {fmt.name} cannot hold single terms or the result to that"
+    sound = ratio <= limit and within
+    return Finding(
+        check=NAME, subject=subject, format=fmt.name, variant=variant, verdict="pass" if sound else "fail",
+        ratio=ratio if math.isfinite(ratio) else None, limit=limit, metrics=metrics,
+        reason="" if sound else f"{error:.3g} meV/atom off, allowed {BUDGET:g}; {where}, {ratio:.3g} times the noise of a sum of {count:,} terms",
+    )  # fmt: skip
+
+
+def judge_model(context: Context) -> Finding:
+    """Upstream's whole model in float32 on atoms without neighbours, all with a large E0: what its forward really adds up."""
+    fmt, backend = get_format("float32"), context.reference_backend
+    graph = _isolated(context)
+    block = backend.model.get_submodule("atomic_energies_fn")
+
+    def constant(t: torch.Tensor) -> torch.Tensor:
+        return torch.full_like(t, CARBON_E0) if t.is_floating_point() else t
+
+    with replaced(block, constant), replaced(backend.model, to_dtype(fmt.storage)):
+        low = {k: v.to(fmt.storage) if v.is_floating_point() else v for k, v in graph.items()}
+        out = evaluate(backend.model, low, compute_force=False)
+    with replaced(block, constant):
+        true = float(energies(backend.model, graph)[0])
+    error = abs(float(out["energy"][0]) - true) * 1e3 / ISOLATED
+    sound = error <= BUDGET
+    nodes = abs(exact_sum(out["node_energy"].to(torch.float64)) - true) * 1e3 / ISOLATED
+    return Finding(
+        check=NAME, subject=f"model, {ISOLATED:,} isolated atoms", format=fmt.name, variant=UPSTREAM, verdict="pass" if sound else "fail",
+        ratio=error / BUDGET if math.isfinite(error) else None, limit=1.0,
+        metrics={"error_meV_per_atom": error if math.isfinite(error) else None, "node_energies_summed_in_float64_meV_per_atom": nodes},
+        reason="" if sound else f"{error:.3g} meV/atom off, allowed {BUDGET:g}; the sum of E0 alone: node energies added in float64 give {nodes:.2g}",
+    )  # fmt: skip
+
+
+def _isolated(context: Context) -> Tensors:
+    backend = context.reference_backend
+    made = make_graph([Structure(context.model.elements[:1], [[0.0, 0.0, 0.0]])], context.model.elements, context.model.r_max, context.model.heads)
+    rows = {k: v.expand(ISOLATED, *v.shape[1:]).clone() for k, v in made.items() if k in ("node_attrs", "positions", "batch")}
+    rows["positions"] = rows["positions"] + 1.0
+    return {k: v.to(backend.device) for k, v in (made | rows | {"ptr": torch.tensor([0, ISOLATED])}).items()}
+
+
+def energy(context: Context, system: str) -> list[Finding]:
+    """Every size and format, as upstream and with the remedy, on the system's mix of elements and on carbon of a large E0."""
+    seen = census(context, system)
+    cases = [many_atoms(context, system, seen, n) for n in SIZES] + [carbon(context, n) for n in CARBON_SIZES]
+    found = [finding for atoms in cases for fmt in context.formats for finding in judge_energy(context, atoms, fmt)]
+    return [*found, judge_model(context)] if any(f.name == "float32" for f in context.formats) else found
+
+
+def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighbours: int) -> Finding:
+    """Upstream's message scatter of many neighbours, against the exact sum of the stored messages."""
+    device = context.reference_backend.device.type
+    src, index = messages(context, system, block, neighbours, RECEIVERS)
+    low = src.to(fmt.storage)
+    got = scatter(low, index, 0, RECEIVERS).to(torch.float64)
+    subject = f"{block}, {neighbours:,} neighbours"
+    wide = low.to(torch.float64).reshape(RECEIVERS, neighbours, -1)
+    exact, true = wide.sum(1), src.reshape(RECEIVERS, neighbours, -1).sum(1)
+    if float(exact.abs().max()) > fmt.largest or not bool(torch.isfinite(wide).all()):
+        reason = f"range: sums of messages reach {float(true.abs().max()):.3g}, {fmt.name} holds {fmt.largest:.6g}"
+        return Finding(check=NAME, subject=subject, format=fmt.name, system=system, verdict="unsupported", reason=reason)
+    roundoff = fmt.on(device)
+    scale = torch.stack([_scale(w, e, roundoff["scatter"], roundoff["operation"]) for w, e in zip(wide, exact, strict=True)])
+    error, size = (got - exact).square().mean().sqrt(), scale.square().mean().sqrt()
+    ratio = float(error / size) if float(size) > 0 else (0.0 if float(error) == 0 else math.inf)
+    limit = widened(context.tolerances.universal.rms, UNIFORM_SPREAD / math.sqrt(got.numel()))
+    relative = float((got - true).square().mean().sqrt() / true.square().mean().sqrt())
+    worst = int(((got - exact).abs() / scale.clamp_min(1e-300)).nan_to_num(nan=math.inf).argmax())
+    sound = ratio <= limit
+    return Finding(
+        check=NAME, subject=subject, format=fmt.name, system=system, verdict="pass" if sound else "fail",
+        ratio=ratio if math.isfinite(ratio) else None, limit=limit,
+        metrics={"relative_error": relative if math.isfinite(relative) else None, "neighbours": float(neighbours)},
+        worst=f"atom {worst // got.shape[1]}, channel {worst % got.shape[1]}",
+        reason="" if sound else f"{block}: out errs by {ratio:.3g} times the noise of a sum of {neighbours:,} messages",
+    )  # fmt: skip
+
+
+def scatters(context: Context, system: str) -> list[Finding]:
+    """The last message scatter, whose messages are the widest, for every number of neighbours and format."""
+    blocks = [b.name for b in context.library(system).blocks() if b.name.endswith(".scatter") and not context.library(system).refused(b.name)]
+    if not blocks:
+        reason = "the model has no message scatter of its own"
+        return [Finding(check=NAME, subject="message scatter", system=system, verdict="unsupported", reason=reason)]
+    return [judge_scatter(context, system, blocks[-1], fmt, k) for k in NEIGHBOURS for fmt in context.formats]
+
+
+def keys(context: Context) -> list[Key]:
+    """Energies and messages, of the first system."""
+    return [Key(NAME, subject, system=next(iter(context.systems))) for subject in ("energy", "messages")]
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One of the two."""
+    began = time.perf_counter()
+    backend = context.backend("e3nn")  # the sums are upstream's own functions, the same for every backend
+    if isinstance(backend, str):
+        return [Finding(check=NAME, subject=key.subject, system=key.system, verdict="unsupported", reason=backend)]
+    found = (energy if key.subject == "energy" else scatters)(context, key.system)
+    found = settle(found, class_names(context.reference_backend.model))
+    seconds = round((time.perf_counter() - began) / len(found), 4)
+    return [f.model_copy(update={"seconds": seconds, "system": key.system}) for f in found]
+
+
+INSPECTION = Inspection(NAME, keys, run)

@@ -1,0 +1,120 @@
+"""What a block would give if every one of its operations summed in a wider type and rounded once: emulated in float64.
+
+The emulation runs the block's own code on float64 tensors that hold the format's numbers, and rounds the result of each
+operation to the format. Sound wide arithmetic agrees with it bit by bit but for rare ties that a partial sum's own rounding
+decides; partial sums kept in the format disagree in many elements, whether one operation keeps them or the code adds up
+pieces where the format is met.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.checks.emulate import round_significand
+from mpcheck.checks.observing import arguments_in
+from mpcheck.checks.replay import arithmetic
+from mpcheck.formats import Format
+from mpcheck.reference.library import BlockReference
+from mpcheck.reference.operations import FACTORIES, operation_of
+
+_STORES = FACTORIES | {"_to_copy", "lift_fresh_copy"}
+
+
+class SingleRounding(TorchDispatchMode):
+    """Rounds every float64 result to a type, and operands of products to fewer bits where the format does."""
+
+    def __init__(self, dtype: torch.dtype, operand_bits: int | None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        self.dtype = dtype
+        self.bits = operand_bits
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """No wrapper that keeps torch.compile out: nothing is compiled here, and every call pays."""
+        return False
+
+    def _rounded(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor) and value.dtype == torch.float64:
+            return value.to(self.dtype).to(torch.float64)
+        return type(value)(map(self._rounded, value)) if isinstance(value, (tuple, list)) else value
+
+    def _operand(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor) or self.bits is None or value.dtype not in (torch.float64, torch.float32):
+            return value
+        return round_significand(value.to(torch.float32), self.bits).to(value.dtype)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        operation = operation_of(func)
+        if operation.product and self.bits is not None:
+            args = tuple(map(self._operand, args))
+        result = func(*args, **(kwargs or {}))
+        if not (operation.rounds or operation.name in _STORES):
+            return result
+        rounded = self._rounded(result)
+        return result.copy_(rounded) if operation.in_place and isinstance(result, torch.Tensor) and result.dtype == torch.float64 else rounded
+
+
+@contextlib.contextmanager
+def _widened(backend: BackendModel, reference: BlockReference, fmt: Format, math_type: torch.dtype) -> Iterator[None]:
+    """The block in float64 with the parameters and buffers that the format stores, and a given type inside."""
+    wide = dataclasses.replace(fmt, name=f"{fmt.name} in float64", storage=torch.float64, math=math_type)
+
+    def stored(t: torch.Tensor) -> torch.Tensor:
+        return t.to(fmt.storage).to(torch.float64) if t.dtype == torch.float64 else t
+
+    with backend.prepared(reference.block, wide), replaced(backend.module(reference.block), stored):
+        yield
+
+
+@dataclasses.dataclass(frozen=True)
+class Disagreement:
+    """A format's result against the emulation.
+
+    Attributes:
+        ratio: RMS of their difference in units of the emulation's own RMS error; 0 where all bits agree.
+        share: of elements that differ; output: the worst output's name.
+    """
+
+    ratio: float
+    share: float
+    output: str
+
+
+def _forward(backend: BackendModel, reference: BlockReference, tensors: Tensors) -> Tensors:
+    run = Run(lambda arguments: backend.call(reference.block, arguments), reference.skeleton, tensors, {}, False)
+    return {n: t.detach().to(torch.float64) for n, t in run.outputs.items()}
+
+
+def disagreement(backend: BackendModel, reference: BlockReference, fmt: Format) -> Disagreement:
+    """Run a block forward in a format, emulated, and exactly; NaN where a result is not finite and the emulation's is."""
+    low_arguments = arguments_in(reference, backend, lambda t: t.to(fmt.storage))
+    with backend.prepared(reference.block, fmt), arithmetic(fmt, backend.device):
+        low = _forward(backend, reference, low_arguments)
+    arguments = {n: t.to(torch.float64) if t.is_floating_point() else t for n, t in low_arguments.items()}
+    with _widened(backend, reference, fmt, fmt.math), SingleRounding(fmt.storage, fmt.operand_bits):
+        emulated = _forward(backend, reference, arguments)
+    with _widened(backend, reference, fmt, torch.float64):
+        exact = _forward(backend, reference, arguments)
+    worst = Disagreement(0.0, 0.0, "")
+    for name, value in emulated.items():
+        if name not in low:
+            return Disagreement(math.nan, 1.0, name)
+        held = torch.isfinite(value)
+        difference, error = (low[name] - value)[held], (value - exact[name])[held]
+        if not difference.numel():
+            continue
+        apart, own = float(difference.square().mean().sqrt()), float(error.square().mean().sqrt())
+        ratio = apart / own if own else (0.0 if apart == 0 else math.inf)
+        if not ratio <= worst.ratio or not worst.output:
+            worst = Disagreement(ratio, float((difference != 0).double().mean()), name)
+    return worst

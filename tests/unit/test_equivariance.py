@@ -1,0 +1,226 @@
+"""The group, its action, and the noise of both sides, apart from any model; then what one check costs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from mpcheck.adapters import blocks
+from mpcheck.adapters.couplings import coupling, mended, triangles
+from mpcheck.adapters.rotation import Turn, highest, mixed, odd, roundings, transformed
+from mpcheck.adapters.slots import PLAIN, Slot
+from mpcheck.adapters.upstream import o3
+from mpcheck.checks import equivariance, invariance
+from mpcheck.checks.action import Action, Structure, swayed
+from mpcheck.checks.context import Key
+from mpcheck.checks.deviation import deviations
+from mpcheck.checks.group import Shift, Shuffle, elements, simplest
+from mpcheck.checks.precision import Counts
+from mpcheck.checks.scale import Scale
+from mpcheck.formats import FORMATS
+from mpcheck.session import Session
+from mpcheck.tolerances import Limits, limits_for, load_tolerances
+from tests.conftest import SYSTEM
+
+U = 2.0**-53
+LIKE = torch.zeros(1)
+Q, P = (0.3, -0.5, 0.7, 0.2), (0.9, 0.1, 0.4, -0.3)
+MIXED = Slot("2x0e+2x1o+2x2e+2x1e", "flat")
+CHANNELS = Slot("4x0e+4x1o+4x2e", "channels")
+
+
+def product(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, float, float, float]:
+    w, x, y, z = a
+    s, t, u, v = b
+    return (w * s - x * t - y * u - z * v, w * t + x * s + y * v - z * u, w * u - x * v + y * s + z * t, w * v + x * u - y * t + z * s)
+
+
+@pytest.mark.parametrize("l", range(6))
+def test_wigner_d_is_orthogonal_a_representation_and_in_e3nns_convention(l: int) -> None:  # noqa: E741
+    first, second, both = (Turn(q).matrix(l, 1, LIKE) for q in (Q, P, product(Q, P)))
+    assert float((first @ first.T - torch.eye(2 * l + 1)).abs().max()) <= 4 * U, "entries are rounded once"
+    assert float((first @ second - both).abs().max()) <= 4 * U * (2 * l + 1)
+    upstream = o3.Irrep(l, 1).D_from_matrix(Turn(Q).matrix(1, 1, LIKE))
+    assert float((first - upstream).abs().max()) < 1e-13
+
+
+def test_harmonics_turn_by_it_whatever_the_parity() -> None:
+    x = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    slot = Slot("1x0e+1x1o+1x2e+1x3o", "flat")
+    for turn in (Turn(Q), Turn(Q, inverted=True), Turn(inverted=True)):
+        harmonics = [o3.spherical_harmonics("0e+1o+2e+3o", v, normalize=True) for v in (x, turn.vectors(x))]
+        assert float((harmonics[1] - transformed(harmonics[0], slot, turn)).abs().max()) < 1e-13
+
+
+def test_channels_are_flat_irreps_in_another_shape() -> None:
+    x = torch.randn(5, 4, 9, dtype=torch.float64)
+    turned = transformed(x, CHANNELS, Turn(Q, inverted=True))
+    for channel in range(4):
+        assert torch.equal(turned[:, channel], transformed(x[:, channel], Slot("0e+1o+2e", "flat"), Turn(Q, inverted=True)))
+
+
+def test_an_extent_that_is_not_the_declared_one_is_an_error() -> None:
+    with pytest.raises(ValueError, match="declared as"):
+        transformed(torch.zeros(3, 7, dtype=torch.float64), MIXED, Turn(Q))
+
+
+def test_mixing_keeps_the_sum_and_does_not_know_the_axes() -> None:
+    square = torch.rand(6, 24, dtype=torch.float64)
+    even = mixed(square, MIXED)
+    torch.testing.assert_close(even.sum(), square.sum())
+    assert torch.equal(even[:, 2:4], even[:, 3:5]) and torch.equal(even[:, :2], square[:, :2])
+    assert torch.equal(mixed(square, PLAIN), square)
+
+
+def test_roundings_of_the_transformation_are_what_is_measured() -> None:
+    """RMS error of ``D x`` in float64 against forty digits' rounding of the same, over the stated variance: near one, below it."""
+    for l in (1, 2, 3):  # noqa: E741
+        slot = Slot(f"4096x{l}e", "flat")
+        x = torch.randn(1, 4096 * (2 * l + 1), dtype=torch.float64, generator=torch.Generator().manual_seed(l))
+        d = Turn(Q).matrix(l, 1, LIKE).double()
+        # the same product in twice the precision: each term split by fma-free two-product would do; longdouble is enough on x86
+        exact = (x.reshape(-1, 2 * l + 1).numpy().astype("longdouble") @ d.T.numpy().astype("longdouble")).astype("longdouble")
+        error = torch.from_numpy((transformed(x, slot, Turn(Q)).reshape(-1, 2 * l + 1).numpy().astype("longdouble") - exact).astype("float64"))
+        stated = U * math.sqrt(float((roundings(x, slot) * mixed(x.square(), slot)).mean()) / 3)
+        assert 0.1 < float(error.square().mean().sqrt()) / stated <= 1.0
+
+
+def test_exact_tables_are_isometries_and_replace_only_e3nns() -> None:
+    for a, b, c in triangles(3):
+        table = coupling(a, b, c).table
+        gram = torch.einsum("ijm,ijn->mn", table, table) * (2 * c + 1)
+        assert float((gram - torch.eye(2 * c + 1)).abs().max()) < 8 * U
+        assert coupling(a, b, c).error < 100, "another table altogether"
+        assert torch.equal(mended(o3.wigner_3j(a, b, c, dtype=torch.float64)), table)
+    other = torch.rand(3, 3, 3, dtype=torch.float64)
+    assert mended(other) is other
+
+
+def test_what_slots_declare() -> None:
+    assert (highest(MIXED), highest(PLAIN), odd(PLAIN), odd(Slot("3x0e", "flat")), odd(Slot("1x0o", "flat"))) == (2, 0, False, False, True)
+
+
+def test_the_spectrum_is_fixed_and_holds_every_kind() -> None:
+    found = elements(0, 6, 6, 2)
+    elements.cache_clear()
+    assert found == elements(0, 6, 6, 2)
+    assert found != elements(1, 6, 6, 2)
+    assert {e.kind for e in found} == {"rotation", "inversion", "rotoinversion", "permutation", "translation", "lattice"}
+    angles = [2 * math.acos(min(1.0, abs(e.quaternion[0]) / math.hypot(*e.quaternion))) for e in found if isinstance(e, Turn)]
+    assert min(angles) == 0.0 and any(0 < a < 0.05 for a in angles) and any(abs(a - math.pi) < 1e-12 for a in angles)
+
+
+def test_uniform_rotations_are_uniform() -> None:
+    """The mean of D^1 over uniform rotations vanishes; of 400, within five standard errors of 1/sqrt(3 * 400)."""
+    from mpcheck.checks.group import _uniform
+
+    mean = torch.stack([Turn(_uniform(n)).matrix(1, 1, LIKE) for n in range(400)]).mean(0)
+    assert float(mean.abs().max()) < 5 / math.sqrt(1200)
+
+
+def test_failures_shrink_to_the_simplest_element() -> None:
+    every = elements(0, 6, 6, 2)
+    turn = simplest(every[10], lambda e: isinstance(e, Turn) and any(e.quaternion[1:]))
+    assert isinstance(turn, Turn) and turn.quaternion[0] in (0.0, 1.0), "a quarter or half turn"
+    shuffle = simplest(Shuffle(True, True, seed=7), lambda e: isinstance(e, Shuffle) and e.atoms)
+    assert isinstance(shuffle, Shuffle) and shuffle.swap is not None
+    shift = simplest(Shift((33.0, -7.0, 80.0)), lambda e: isinstance(e, Shift) and abs(e.vector[2]) > 3, effort=500)
+    assert isinstance(shift, Shift) and [abs(v) for v in shift.vector] == [0.0, 0.0, 4.0]
+    assert simplest(Turn(Q), lambda e: e == Turn(Q)) == Turn(Q), "nothing simpler fails"
+
+
+def test_shrinking_ends_when_its_effort_is_spent() -> None:
+    asked = []
+    simplest(Shift((33.0, -7.0, 80.0)), lambda e: bool(asked.append(e)) or abs(e.vector[2]) > 3, effort=5)  # type: ignore[union-attr, func-returns-value]
+    assert len(asked) <= 5
+
+
+@pytest.fixture
+def edges() -> tuple[Action, dict[str, torch.Tensor]]:
+    """Edge vectors of seven atoms in a sheared cell, eleven edges."""
+    generator = torch.Generator().manual_seed(3)
+    cell = torch.tensor([[5.0, 0.0, 0.0], [1.0, 4.0, 0.0], [0.0, 0.5, 6.0]], dtype=torch.float64)
+    index = torch.randint(0, 7, (2, 11), generator=generator)
+    shifts = torch.randint(-1, 2, (11, 3), generator=generator).double() @ cell
+    tensors = {"positions": torch.rand(7, 3, dtype=torch.float64, generator=generator) * 4, "edge_index": index, "shifts": shifts}
+    slot = Slot("1x1o", "flat")
+    block = blocks.Block("edge_vectors", "step", "", "", {"positions": slot, "shifts": slot}, {"out.0": slot}, 0)
+    return Action(block, Structure(Counts(7, 11, 1), 3, cell.expand(7, 3, 3))), tensors
+
+
+def vectors(t: dict[str, torch.Tensor]) -> torch.Tensor:
+    return t["positions"][t["edge_index"][1]] - t["positions"][t["edge_index"][0]] + t["shifts"]
+
+
+@pytest.mark.parametrize("element", elements(0, 2, 2, 2), ids=lambda e: e.text)
+def test_edge_vectors_follow_every_element(edges: tuple[Action, dict[str, torch.Tensor]], element: object) -> None:
+    action, tensors = edges
+    assert action.applies(element, tensors)  # type: ignore[arg-type]
+    result = vectors(action.inputs(tensors, element))  # type: ignore[arg-type]
+    expected = action.output("out.0", vectors(tensors), element)  # type: ignore[arg-type]
+    assert float((result - expected).abs().max()) < 1e-12
+
+
+def test_swaying_is_of_the_size_of_what_is_moved(edges: tuple[Action, dict[str, torch.Tensor]]) -> None:
+    _, tensors = edges
+    sizes = []
+    for far in (0.0, 100.0):
+        positions = tensors["positions"] + far
+        swung, shifts = swayed(positions, tensors["shifts"], tensors["edge_index"], 5)
+        sizes.append(float((swung - positions).norm()) * 2**26)
+        assert float((shifts - tensors["shifts"]).abs().max()) * 2**26 < 40
+    assert sizes[1] > 10 * sizes[0] and 100 / 3 < sizes[1] < 100 * math.sqrt(21)
+
+
+def test_permutations_are_not_stated_where_extents_cannot_be_told_apart() -> None:
+    cells = torch.zeros(3, 3, 3, dtype=torch.float64)
+    assert not Structure(Counts(3, 6, 1), 3, cells).distinguishable, "three atoms and three elements"
+    assert Structure(Counts(5, 8, 1), 3, cells).distinguishable
+    assert not Structure(Counts(5, 8, 1), 3, cells).periodic
+
+
+def test_nan_fails_and_zero_error_passes() -> None:
+    scale = Scale(torch.ones(4, 3, dtype=torch.float64), 1.0, 0.1, 1.0, 1.0, 0.0, 12, freedom=20.0)
+    limits: Limits = limits_for(load_tolerances(), "x", "e3nn", "float64", "forward")
+    slot, square = Slot("1x1o", "flat"), torch.ones(4, 3, dtype=torch.float64)
+    error = torch.zeros(4, 3, dtype=torch.float64)
+    assert not deviations(Turn(Q), "out", error, 0 * square, slot, scale, limits)[0].fails
+    error[1, 1] = float("nan")
+    found = deviations(Turn(Q), "out", error, square, slot, scale, limits)[0]
+    assert found.fails and found.share == math.inf
+    assert deviations(Turn(Q), "out", torch.full_like(error, 1e-9), 0 * square, slot, scale, limits)[0].fails, "an error where none is allowed"
+
+
+def test_an_undeclared_vector_is_reported_not_passed(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert invariance._probe(session, SYSTEM) == {}
+    original = blocks.input_slots
+    monkeypatch.setattr(blocks, "input_slots", lambda m: {} if type(m).__name__ == "SphericalHarmonics" else original(m))
+    found = invariance._probe(session, SYSTEM)
+    assert list(found) == ["spherical_harmonics"] and "declares no irreps" in found["spherical_harmonics"]
+
+
+def test_a_block_runs_at_most_two_and_a_half_times_per_element(session: Session) -> None:
+    module = session.reference_backend.model.get_submodule("interactions.1.linear")
+    calls = []
+    handle = module.register_forward_hook(lambda *_: calls.append(1))
+    try:
+        found = equivariance.run(session, Key(equivariance.NAME, "interactions.1.linear", "e3nn", system=SYSTEM))
+    finally:
+        handle.remove()
+    samples = sum(int(f.metrics["samples"]) for f in found)  # type: ignore[arg-type]
+    assert [f.verdict for f in found] == ["pass"] * len(FORMATS)
+    assert len(calls) <= 2.5 * samples
+
+
+def test_state_is_as_before(session: Session) -> None:
+    model = session.reference_backend.model
+    before = {n: t.clone() for n, t in model.state_dict().items()}
+    dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.random.get_rng_state()
+    for subject in ("products.0", equivariance.MODEL):
+        equivariance.run(session, Key(equivariance.NAME, subject, "e3nn", system=SYSTEM))
+    after = model.state_dict()
+    assert all(t.dtype == after[n].dtype and torch.equal(t, after[n]) for n, t in before.items())
+    assert (torch.get_default_dtype(), torch.get_num_threads()) == (dtype, threads)
+    assert torch.equal(torch.random.get_rng_state(), state)
