@@ -16,8 +16,9 @@ from mpcheck.checks import equivariance, invariance
 from mpcheck.checks.action import Action, Structure, swayed
 from mpcheck.checks.context import Key
 from mpcheck.checks.deviation import deviations
-from mpcheck.checks.group import Shift, Shuffle, elements, simplest
+from mpcheck.checks.group import Shift, Shuffle
 from mpcheck.checks.precision import Counts
+from mpcheck.checks.sampling import elements, simplest
 from mpcheck.checks.scale import Scale
 from mpcheck.formats import FORMATS
 from mpcheck.session import Session
@@ -114,7 +115,7 @@ def test_the_spectrum_is_fixed_and_holds_every_kind() -> None:
 
 def test_uniform_rotations_are_uniform() -> None:
     """The mean of D^1 over uniform rotations vanishes; of 400, within five standard errors of 1/sqrt(3 * 400)."""
-    from mpcheck.checks.group import _uniform
+    from mpcheck.checks.sampling import _uniform
 
     mean = torch.stack([Turn(_uniform(n)).matrix(1, 1, LIKE) for n in range(400)]).mean(0)
     assert float(mean.abs().max()) < 5 / math.sqrt(1200)

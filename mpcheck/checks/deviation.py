@@ -1,0 +1,153 @@
+"""How far two sides of an equation of symmetry are apart, in units of their roundings, and what a spectrum of samples says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.rotation import mixed, roundings
+from mpcheck.adapters.slots import Slot
+from mpcheck.checks.group import Element
+from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
+from mpcheck.checks.sampling import EFFORT, simplest
+from mpcheck.checks.scale import Scale, noise_scale
+from mpcheck.findings import Finding
+from mpcheck.formats import FORMATS, Component
+from mpcheck.records import finite
+from mpcheck.tolerances import Limits
+
+U64 = FORMATS["float64"].u
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """The error of one irrep of one output under one element, in units of its noise scale."""
+
+    element: Element
+    irrep: str
+    ratio: float
+    limit: float
+
+    @property
+    def share(self) -> float:
+        """Of what is allowed; infinite where the error is not a number."""
+        return self.ratio / self.limit if math.isfinite(self.ratio) else math.inf
+
+    @property
+    def fails(self) -> bool:
+        """NaN fails."""
+        return not self.ratio <= self.limit
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What the roundings of ``f(x)`` and ``f(g x)`` allow for one output: variances per element.
+
+    Attributes:
+        square: of one evaluation in the format; stored: the part of what the block is given, at float64's roundoff.
+        tables: what upstream's own errors in the coupling tables do, squared; a finding of their own judges those.
+        scale: statistics of the format's scale.
+    """
+
+    square: torch.Tensor
+    stored: torch.Tensor
+    tables: torch.Tensor
+    scale: Scale
+
+    def turned(self, value: torch.Tensor, slot: Slot, l_inputs: int) -> torch.Tensor:
+        """Of both sides under a rotation. Arguments ``D x`` round as :func:`roundings` tells, and so does ``D f(x)``.
+
+        The tables' errors are the same on both sides, not independent: at worst they add up, which is 4 times their square.
+        """
+        own = U64 * U64 / 3 * roundings(value, slot) * mixed(value.square(), slot)
+        return mixed(2 * self.square + 4 * self.tables, slot) + (l_inputs + 3.0) * mixed(self.stored, slot) + own
+
+
+def noise_of(
+    noise: Mapping[str, torch.Tensor],
+    statistics: Mapping[str, Any],
+    roundoff: Mapping[Component, float],
+    value: torch.Tensor,
+    tables: torch.Tensor,
+) -> Noise:
+    """Combine a quantity's noise components in a format; ``tables`` is what exact coupling tables change, squared."""
+    scale = noise_scale(noise, statistics, roundoff, value)
+    stored = noise.get("stored")
+    given = torch.zeros_like(value) if stored is None else (stored.to(value.dtype) * U64).square()
+    return Noise(scale.s.square(), given, tables, scale)
+
+
+def deviations(
+    element: Element, name: str, error: torch.Tensor, square: torch.Tensor, slot: Slot, scale: Scale, limits: Limits, spread: float = 0.0
+) -> list[Deviation]:
+    """RMS error over RMS noise of every irrep of one output."""
+    found = []
+    flushed = UNDERFLOW_WIDENING if scale.underflow > UNDERFLOW_SHARE else 1.0
+    for irrep, where in slot.groups(tuple(error.shape)) or [("", slice(None))]:
+        part = error[..., where] if error.ndim else error
+        if not part.numel():
+            continue
+        own = square[..., where] if error.ndim else square
+        e, s = float(part.square().mean().sqrt()), float(own.mean().sqrt())
+        ratio = 0.0 if e == 0 else (e / s if s > 0 else math.inf)
+        # equal numbers round alike: they are one piece of evidence, as in the precision check's groups
+        distinct = max(1.0, scale.distinct * part.numel() / error.numel())
+        limit = flushed * widened(limits.rms, max(scale.spread, spread, 0.9 / math.sqrt(distinct)))
+        found.append(Deviation(element, f"{name} {irrep}".strip(), ratio, limit))
+    return found
+
+
+def moments(squares: list[torch.Tensor]) -> tuple[torch.Tensor, float]:
+    """Mean of squared draws per element, and the relative standard deviation of their mean over the tensor."""
+    stacked = torch.stack(squares)
+    means = stacked.flatten(1).mean(1)
+    total = float(means.mean())
+    return stacked.mean(0), float(means.std()) / total if total > 0 else 0.0
+
+
+def summary(
+    base: dict[str, Any],
+    every: list[list[Deviation]],
+    again: Callable[[Element], list[Deviation]],
+    seconds: float,
+    note: str = "",
+    effort: int = EFFORT,
+) -> Finding:
+    """One finding of a spectrum of samples: the worst irrep, maximum and median by kind; a failure names its simplest element.
+
+    Args:
+        every: deviations of each sample; again: compares under another element, for shrinking.
+        note: what a reader must know of a pass; effort: comparisons that shrinking may take.
+    """
+    if not every:
+        return Finding(**base, verdict="unsupported", reason="no symmetry acts on its arguments")
+    worst = max((d for sample in every for d in sample), key=lambda d: d.share)
+    metrics: dict[str, Any] = {"samples": len(every), "worst_irrep": worst.irrep}
+    for kind in dict.fromkeys(sample[0].element.kind for sample in every):
+        ratios = [max(d.ratio if math.isfinite(d.ratio) else math.inf for d in s) for s in every if s[0].element.kind == kind]
+        metrics[f"{kind}_max"] = finite(max(ratios))
+        metrics[f"{kind}_median"] = finite(median(ratios))
+    reason, failing = note, sorted({d.irrep for sample in every for d in sample if d.fails})
+    if failing:
+        found = max(again(simplest(worst.element, lambda e: any(d.fails for d in again(e)), effort)), key=lambda d: d.share)
+        text = "NaN or infinite" if not math.isfinite(found.ratio) else f"rms ratio {found.ratio:.3g} > {found.limit:.3g}"
+        found = max(found, worst, key=lambda d: d.fails)
+        reason = f"{found.irrep} does not follow {found.element.text}: {text}"
+        metrics["failing"] = failing
+    return Finding(
+        **base, verdict="fail" if failing else "pass", reason=reason, ratio=finite(worst.ratio), limit=finite(worst.limit),
+        metrics=metrics, worst=f"{worst.irrep}, {worst.element.text}", seconds=round(seconds, 4),
+    )  # fmt: skip
+
+
+def raised(base: dict[str, Any], error: Exception) -> Finding:
+    """What a block or model that raised is: unsupported where an operation does not exist in the type, else a failure."""
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    text = f"{type(error).__name__}: {' '.join(lines[-1].split())[:200]}"
+    missing = "not implemented for" in text or isinstance(error, NotImplementedError)
+    return Finding(**base, verdict="unsupported" if missing else "fail", reason=text if missing else f"raised {text}")

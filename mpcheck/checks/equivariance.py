@@ -1,0 +1,223 @@
+"""Equivariance of every block: ``f(g x) = D(g) f(x)``, in every format and on every backend, within the roundings of both sides.
+
+``f(x)`` is computed once per format and shared by all group elements. The variance of the two sides' roundings is twice the
+block's own, averaged over the components of each irrep, which rotations mix; the transformation itself rounds in float64.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.casting import replaced, tensors_of
+from mpcheck.adapters.couplings import coupling, mended, triangles
+from mpcheck.adapters.e3nn_backend import E3nnModel
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.rotation import Turn, highest
+from mpcheck.checks.action import Action, Structure, swayed
+from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.deviation import U64, Deviation, Noise, deviations, moments, noise_of, raised, summary
+from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.group import Element, Shift, Shuffle, Wrap
+from mpcheck.checks.invariance import undeclared
+from mpcheck.checks.model_symmetry import WHOLE, WholeSubject, learned
+from mpcheck.checks.moved import whole_of
+from mpcheck.checks.replay import arithmetic
+from mpcheck.checks.sampling import elements
+from mpcheck.findings import Finding
+from mpcheck.formats import Format
+from mpcheck.reference.library import BlockReference
+from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.tolerances import Limits, limits_for
+
+NAME = "equivariance"
+MODEL = "model"
+TABLES, TABLE_LIMIT = "coupling tables", 2.0
+MODEL_EFFORT = 12  # comparisons of the whole model that shrinking one failure may take
+FULL, BRIEF = (6, 6, 2), (1, 2, 1)  # awkward and uniform rotations, others: of a block at float64 on e3nn; everywhere else
+MODEL_FULL, MODEL_BRIEF = (2, 2, 1), (0, 1, 0)  # of the whole model
+GEOMETRY_DRAWS = 8
+
+
+@dataclass
+class Subject:
+    """One block on one backend in one format, ready to be compared under any element."""
+
+    reference: BlockReference
+    backend: BackendModel
+    fmt: Format
+    action: Action
+    limits: Limits
+    tables: Tensors
+    executions: int = 0
+    outputs: Tensors = field(default_factory=dict)
+    noise: dict[str, Noise] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.outputs = self.run(self.reference.inputs)
+        roundoff = self.backend.roundoff(self.reference.block, self.fmt)
+        for name, value in self.reference.values.items():
+            if name.startswith("out") and value.numel() and name in self.outputs:
+                off = self.tables.get(name, torch.zeros_like(value))
+                self.noise[name] = noise_of(self.reference.noise[name], self.reference.statistics[name], roundoff, value, off)
+
+    def run(self, inputs: Tensors) -> Tensors:
+        """The block's results in float64 as the format computed them; inside ``backend.prepared``."""
+        self.executions += 1
+        low = {n: t.to(self.backend.device, self.fmt.storage if t.is_floating_point() else None) for n, t in inputs.items()}
+        with arithmetic(self.fmt, self.backend.device):
+            run = Run(lambda arguments: self.backend.call(self.reference.block, arguments), self.reference.skeleton, low, {}, False)
+        return {n: t.to(torch.float64) for n, t in run.outputs.items()}
+
+    def compare(self, element: Element) -> list[Deviation]:
+        """Every irrep of every output under one element."""
+        given = self.action.inputs(self.reference.inputs, element)
+        results = self.run(given)
+        geometry = self._geometry(given) if isinstance(element, Shift | Wrap) else {}
+        found = []
+        for name, noise in self.noise.items():
+            slot, value = self.reference.block.output_slot(name), self.reference.values[name]
+            error = results[name] - self.action.output(name, self.outputs[name], element)
+            if isinstance(element, Turn):
+                square = noise.turned(value, slot, self.action.highest)
+            elif isinstance(element, Shuffle):
+                square = noise.square + self.action.output(name, noise.square, element)
+            else:
+                # the moved positions round in the format and, in float64, when the displacement is made and when it is added
+                square = 2 * noise.square + (self.fmt.roundoff["stored"] ** 2 + 2 * U64**2) * geometry[name][0]
+            spread = geometry[name][1] if name in geometry else 0.0
+            found += deviations(element, name, error, square, slot, noise.scale, self.limits, spread)
+        return found
+
+    def _geometry(self, given: Tensors) -> dict[str, tuple[torch.Tensor, float]]:
+        """Variance for u = 1 that the moved positions' own roundings cause, and its relative spread between draws."""
+        names, block = ("positions", "shifts"), self.reference.block
+
+        def values(positions: torch.Tensor, shifts: torch.Tensor) -> Tensors:
+            tensors = {**given, "positions": positions, "shifts": shifts}
+            return Run(lambda arguments: self.backend.call(block, arguments), self.reference.skeleton, tensors, {}, False).outputs
+
+        exact = values(*(given[n] for n in names))
+        squares: dict[str, list[torch.Tensor]] = {n: [] for n in exact}
+        for draw in range(GEOMETRY_DRAWS):
+            drawn = values(*swayed(given["positions"], given["shifts"], given["edge_index"], seed_of("geometry", block.name, draw)))
+            for name, value in exact.items():
+                squares[name].append(((drawn[name] - value) / ETA).square())
+        return {n: moments(s) for n, s in squares.items()}
+
+
+def table_errors(model: E3nnModel, reference: BlockReference) -> Tensors:
+    """Squared change of every result of the e3nn block in float64 where its coupling tables are exact; empty without any."""
+    module = model.module(reference.block)
+    if module is None or not any(mended(t) is not t for t in tensors_of(module)):
+        return {}
+    with replaced(module, mended):
+        run = Run(lambda arguments: model.call(reference.block, arguments), reference.skeleton, reference.inputs, {}, False)
+    return {n: (t - reference.values[n]).square() for n, t in run.outputs.items()}
+
+
+def structure_of(context: Context, system: str) -> Structure:
+    """Counts and lattice of a system."""
+    frames = context.systems[system].frames
+    cells = torch.stack([torch.tensor(f.cell.array * f.pbc[:, None], dtype=torch.float64) for f in frames for _ in range(len(f))])
+    return Structure(context.counts(system), len(context.model.elements), cells)
+
+
+def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
+    """The spectrum of group elements: the full one where errors are smallest, a brief one elsewhere."""
+    full, brief = (MODEL_FULL, MODEL_BRIEF) if key.subject == MODEL else (FULL, BRIEF)
+    return elements(context.seed, *(full if fmt.name == "float64" and key.backend == "e3nn" else brief))
+
+
+def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Finding:
+    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": fmt.name, "system": key.system}
+    block, began = reference.block, time.perf_counter()
+    action = Action(block, structure_of(context, key.system))
+    # a component of a rotated irrep can be as large as its norm
+    peak = reference.peaks["forward"] * math.sqrt(2 * max(map(highest, [*block.inputs.values(), *block.outputs.values()]), default=0) + 1)
+    reason = backend.unsupported(block, fmt) or undeclared(context, key.system, block)
+    if not reason and peak > fmt.largest:
+        reason = f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"
+    if reason:
+        return Finding(**base, verdict="unsupported", reason=reason)
+    limits = limits_for(context.tolerances, key.subject, key.backend, fmt.name, "forward")
+    group = [e for e in group_of(context, key, fmt) if action.applies(e, reference.inputs)]
+    try:
+        with backend.prepared(block, fmt):
+            subject = Subject(reference, backend, fmt, action, limits, tables)
+            every = [found for e in group if (found := subject.compare(e))]
+            return summary(base, every, subject.compare, time.perf_counter() - began)
+    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
+        return raised(base, error)
+
+
+def _judge_tables(context: Context) -> Finding:
+    """Upstream's coupling tables against the exact ones: a square root and a normalisation are two roundings."""
+    slots = [slot for system in context.systems for b in context.blocks(system) for slot in (*b.inputs.values(), *b.outputs.values())]
+    top = min(4, max(2, *map(highest, slots)))  # at least what every equivariant model has, at most what the exact tables reach
+    errors = {f"{a} x {b} -> {c}": coupling(a, b, c).error for a, b, c in triangles(top)}
+    name = max(errors, key=lambda n: errors[n])
+    fails = errors[name] > TABLE_LIMIT
+    reason = f"wigner_3j {name} is off by {errors[name]:.3g} roundings of float64, two are enough" if fails else ""
+    return Finding(
+        check=NAME, subject=TABLES, backend="e3nn", format="float64", verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
+        reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
+    )  # fmt: skip
+
+
+def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format) -> Finding:
+    base: dict[str, Any] = {"check": NAME, "subject": MODEL, "backend": key.backend, "format": fmt.name, "system": key.system}
+    limits, began = limits_for(context.tolerances, MODEL, key.backend, fmt.name, "forward"), time.perf_counter()
+    noise, whole = learned(context, key.system), whole_of(context, key.system, structure_of(context, key.system))
+    group = [e for e in group_of(context, key, fmt) if whole.applies(e)]
+    try:
+        with backend.prepared(WHOLE, fmt):
+            subject = WholeSubject(whole, backend, fmt, limits, noise)
+        if subject.peak > fmt.largest:
+            return Finding(**base, verdict="unsupported", reason=f"range: values reach {subject.peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")
+        group = [e for e in group if whole.linear(e, fmt)]
+
+        def compare(element: Element, keep: bool = False) -> list[Deviation]:
+            if isinstance(element, Shift | Wrap):
+                whole.roundings(element, keep)  # in float64, before the module is cast
+            with backend.prepared(WHOLE, fmt):
+                return subject.compare(element)
+
+        return summary(base, [compare(e, keep=True) for e in group], compare, time.perf_counter() - began, subject.note, MODEL_EFFORT)
+    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
+        return raised(base, error)
+
+
+def run(context: Context, key: Key) -> list[Finding]:
+    """One block, or the whole model, on one backend in every format."""
+    if key.subject == TABLES:
+        return settle([_judge_tables(context)], class_names(context.reference_backend.model))
+    backend, library = context.backend(key.backend), context.library(key.system)
+    reason = backend if isinstance(backend, str) else (None if key.subject == MODEL else library.refused(key.subject))
+    if reason or isinstance(backend, str):
+        base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "system": key.system}
+        return [Finding(**base, format=f.name, verdict="unsupported", reason=reason or "") for f in context.formats]
+    if key.subject == MODEL:
+        return [_judge_model(context, key, backend, fmt) for fmt in context.formats]
+    reference = library.get(key.subject)
+    tables = table_errors(context.reference_backend, reference)
+    return [_judge(context, key, reference, backend, fmt, tables) for fmt in context.formats]
+
+
+def keys(context: Context) -> list[Key]:
+    """Every block on the smallest system that has edges; the steps, where geometry enters, and the whole model on all of them."""
+    sized = {name: context.counts(name).edges for name in context.systems}
+    smallest = min(sized, key=lambda name: (sized[name] == 0, sized[name]))
+    found = [Key(NAME, TABLES, "e3nn")] if "e3nn" in context.backend_names and any(f.name == "float64" for f in context.formats) else []
+    for system in context.systems:
+        names = [b.name for b in context.blocks(system) if system == smallest or b.kind == "step"]
+        found += [Key(NAME, name, backend, system=system) for name in [*names, MODEL] for backend in context.backend_names]
+    return found
+
+
+INSPECTION = Inspection(NAME, keys, run)

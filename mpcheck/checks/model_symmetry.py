@@ -1,0 +1,136 @@
+"""Symmetry of the whole model: energies are invariant, forces and stresses turn with the structure."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.couplings import mended
+from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.rotation import Turn
+from mpcheck.checks.context import Context
+from mpcheck.checks.deviation import U64, Deviation, Noise, deviations, noise_of
+from mpcheck.checks.group import Element, Shift, Shuffle, Wrap
+from mpcheck.checks.moved import SLOTS, Whole, has_stress, properties
+from mpcheck.checks.replay import arithmetic
+from mpcheck.formats import COMPONENTS, Format
+from mpcheck.reference.moments import Moments
+from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
+from mpcheck.tolerances import Limits
+
+DRAWS = 4  # of each component; the whole model's sums average over many blocks' roundings
+WHOLE = Block("", "composite", "model", "model", {}, {}, 0)
+
+
+def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int) -> tuple[Tensors, dict[str, Any]]:
+    """Float64 values, the noise scale of each component for u = 1, and what exact coupling tables change: a store's entry."""
+    values = properties(module, graph, stress)
+    found = {n: Moments(v) for n, v in values.items()}
+    for component in COMPONENTS:
+        if component in ("underflow", "converted"):
+            continue  # below the normal range nothing of a whole model matters; the converter's map is exact to its roundings
+        for draw in range(DRAWS):
+            key = seed_of("symmetry", seed, component, draw)
+            if component == "stored":
+                noisy = {n: perturb(t, key) for n, t in graph.items()}
+                with replaced(module, partial(perturb, seed=key)), NoiseMode(component, key):
+                    drawn = properties(module, noisy, stress)
+            else:
+                with NoiseMode(component, key):
+                    drawn = properties(module, graph, stress)
+            for name, moment in found.items():
+                moment.add(component, (drawn[name] - moment.value) / eta_of(component))
+    with replaced(module, mended):
+        exact = properties(module, graph, stress)
+    tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}
+    tensors |= {f"noise:{c}:{n}": s for n, m in found.items() for c, s in m.noise().items()}
+    return tensors, {"statistics": {n: m.statistics() for n, m in found.items()}}
+
+
+def learned(context: Context, system: str) -> tuple[Tensors, dict[str, Any]]:
+    """Noise scale of the whole model on a system, from the store of references or drawn into it."""
+    library, reference = context.library(system), context.reference_backend
+    graph = {n: t.to(reference.device) for n, t in context.graph(system).items()}
+
+    def build() -> None:
+        library.progress("noise scale of the whole model")
+        stress = has_stress(context.systems[system].frames)
+        library.store.save("model.symmetry", *draw_noise(reference.model, graph, stress, library.spec.seed))
+
+    tensors, manifest = library.store.fetch("model.symmetry", build)
+    return {n: t.to(reference.device) for n, t in tensors.items()}, manifest["statistics"]
+
+
+class WholeSubject:
+    """The whole model on one backend in one format, ready to be compared under any element."""
+
+    def __init__(self, whole: Whole, backend: BackendModel, fmt: Format, limits: Limits, noise: tuple[Tensors, dict[str, Any]]) -> None:
+        """Inside ``backend.prepared``; ``noise`` from :func:`learned`."""
+        self.whole, self.backend, self.fmt, self.limits = whole, backend, fmt, limits
+        self.stress, self.note = has_stress(whole.frames), ""
+        graph = whole.context.graph(whole.system)
+        try:
+            self.outputs = self.run(graph)
+        except NotImplementedError as error:
+            if not self.stress:
+                raise
+            self.stress, self.note = False, f"without stress: {str(error).splitlines()[-1].strip()}"
+            self.outputs = self.run(graph)
+        tensors, statistics = noise
+        # a component of a rotated force or stress can be as large as its norm
+        self.peak = max(float(tensors[f"value:{n}"].abs().max()) * (1.0 if n == "energy" else 3.0**0.5) for n in self.outputs)
+        roundoff = backend.roundoff(WHOLE, fmt)
+        self.noise: dict[str, Noise] = {}
+        for name in self.outputs:
+            own: dict[str, torch.Tensor] = {c: tensors[f"noise:{c}:{name}"] for c in COMPONENTS if f"noise:{c}:{name}" in tensors}
+            self.noise[name] = noise_of(own, statistics[name], roundoff, tensors[f"value:{name}"], tensors[f"tables:{name}"])
+
+    def run(self, graph: Tensors) -> Tensors:
+        """Energy, forces and stress as the format computes them."""
+        low = {n: t.to(self.backend.device, self.fmt.storage if t.is_floating_point() else None) for n, t in graph.items()}
+        module = self.backend.module(WHOLE)
+        assert module is not None  # the whole model is one
+        with arithmetic(self.fmt, self.backend.device):
+            return properties(module, low, self.stress)
+
+    def expected(self, name: str, value: torch.Tensor, element: Element) -> torch.Tensor:
+        """What a property must become."""
+        if name == "forces" and isinstance(element, Turn):
+            return element.vectors(value)
+        if name == "forces" and isinstance(element, Shuffle):
+            return value[self.whole.order(element).to(value.device)]
+        return element.tensors(value) if name == "stress" and isinstance(element, Turn) else value
+
+    def _square(self, name: str, noise: Noise, element: Element) -> torch.Tensor:
+        """Variance of both sides' roundings."""
+        value = self.outputs[name]
+        if isinstance(element, Shuffle):
+            return noise.square + self.expected(name, noise.square, element)
+        if not isinstance(element, Turn):
+            # the moved positions round in the format and, in float64, when the displacement is made and when it is added
+            moved = (self.fmt.roundoff["stored"] ** 2 + 2 * U64**2) * self.whole.roundings(element)[name][0]
+            if self.fmt.roundoff["operand"]:
+                moved = moved + self.fmt.roundoff["operand"] ** 2 * self.whole.roundings(element)[f"operand:{name}"][0]
+            return 2 * noise.square + moved.to(value.device)
+        if name != "stress":
+            return noise.turned(value, SLOTS[name], 1)
+        # R S R^T is two products of the kind that roundings() counts for l = 1, each of 4 units; rotations mix all nine
+        total = 2 * noise.square + 4 * noise.tables + 4 * noise.stored + 8 * U64 * U64 / 3 * value.square()
+        return total.mean(dim=(1, 2), keepdim=True).expand_as(total)
+
+    def compare(self, element: Element) -> list[Deviation]:
+        """Every property under one element."""
+        results, found = self.run(self.whole.graph(element)), list[Deviation]()
+        for name, noise in self.noise.items():
+            error = results[name] - self.expected(name, self.outputs[name], element)
+            spread = 0.0
+            if isinstance(element, Shift | Wrap):
+                made = self.whole.roundings(element)
+                spread = max(made[name][1], made[f"operand:{name}"][1] if self.fmt.roundoff["operand"] else 0.0)
+            found += deviations(element, name, error, self._square(name, noise, element), SLOTS[name], noise.scale, self.limits, spread)
+        return found
