@@ -35,6 +35,8 @@ Out = Annotated[Path, typer.Option("--out", help="directory of the records and r
 Require = Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")]
 Workers = Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")]
+SymmetryChecks = Annotated[list[str] | None, typer.Option("--check", help="equivariance, layout, mix or conversion; default: all")]
+AuditChecks = Annotated[list[str] | None, typer.Option("--check", help="engagement, dtypes, accumulation, reductions or physics; default: all")]
 Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws", min=0)]
 
 
@@ -71,6 +73,7 @@ def symmetry(
     backend: Backends = None,
     format: Formats = None,
     block: Blocks = None,
+    check: SymmetryChecks = None,
     out: Out = Path("reports"),
     require: Require = None,
     cache: Cache = None,
@@ -81,7 +84,7 @@ def symmetry(
     """Rotations, inversion, permutations, layouts, mixed backends and conversion of a model."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "seed": seed,
+        "cache": cache, "check": check, "seed": seed,
     }  # fmt: skip
     raise typer.Exit(launch("symmetry", out, options, workers, verbose))
 
@@ -94,6 +97,7 @@ def audit(
     backend: Backends = None,
     format: Formats = None,
     block: Blocks = None,
+    check: AuditChecks = None,
     out: Out = Path("reports"),
     require: Require = None,
     cache: Cache = None,
@@ -104,7 +108,7 @@ def audit(
     """Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "seed": seed,
+        "cache": cache, "check": check, "seed": seed,
     }  # fmt: skip
     raise typer.Exit(launch("audit", out, options, workers, verbose))
 

@@ -70,7 +70,7 @@ def mix(
     """Swap blocks of a model for another backend's, without and with layout conversions, and say what that does."""
     swaps = parse_swaps(swap)
     # torch and mace take seconds to import; a wrong option must not
-    from mpcheck.checks.mixing import keys_of, run, together
+    from mpcheck.checks.symmetry.mixing import keys_of, run, together
     from mpcheck.session import Options, Session
 
     options = Options(

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
-from mpcheck.checks import accumulation, conversions, dtypes, engagement, equivariance, layouts, mixing, physics, reductions
+from mpcheck._errors import InputError
+from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
 from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.physics import properties
+from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
 from mpcheck.findings import Finding
 
 SuiteName = Literal["symmetry", "audit"]
 
 SUITES: dict[SuiteName, tuple[Inspection, ...]] = {
     "symmetry": (equivariance.INSPECTION, layouts.INSPECTION, mixing.INSPECTION, conversions.INSPECTION),
-    "audit": (engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, physics.INSPECTION),
+    "audit": (engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, properties.INSPECTION),
 }
 """In the order in which they run."""
 
 
-def keys(suite: SuiteName, context: Context) -> list[Key]:
-    """All the work of a session."""
-    return [key for inspection in SUITES[suite] for key in inspection.keys(context)]
+def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[Key]:
+    """All the work of a session, or that of the checks named.
+
+    Raises:
+        InputError: a name that is no check of the session.
+    """
+    names = [inspection.name for inspection in SUITES[suite]]
+    unknown = [name for name in only if name not in names]
+    if unknown:
+        raise InputError(f"unknown check {unknown[0]!r} of the {suite} session; choose from {', '.join(names)}")
+    return [key for inspection in SUITES[suite] if not only or inspection.name in only for key in inspection.keys(context)]
 
 
 def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:

@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--mp-require", default="", metavar="CAPABILITIES", help="cuda, cueq, cueq-kernels, baseline: missing ones fail instead of being unsupported")
     add("--mp-tolerances", default=None, metavar="FILE", help="a tolerance file instead of the packaged limits")
     add("--mp-baselines", default=None, metavar="DIR", help="directory of stored baselines; default: ./baselines")
+    add("--mp-check", default="", metavar="CHECKS", help="checks of the symmetry or audit session; default: all")
     add("--mp-seed", default=0, type=int, metavar="N", help="seed of built-in systems, cotangents and Monte Carlo draws")
 
 
@@ -182,7 +183,7 @@ def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
     try:
-        keys = inspections.keys(marker.args[0], get_session(metafunc.config))
+        keys = inspections.keys(marker.args[0], get_session(metafunc.config), _names(metafunc.config, "--mp-check"))
     except InputError as error:
         _refuse(metafunc.config, error)
     metafunc.config.stash[_INSPECTING] = marker.args[0]

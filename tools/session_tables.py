@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpcheck._io import write_text
-from mpcheck.checks.dtypes import dtype_table
+from mpcheck.checks.audit.dtypes import dtype_table
 from mpcheck.findings import Finding, Findings, read_findings
 from mpcheck.report.findings import entry
 from mpcheck.report.markdown import escape

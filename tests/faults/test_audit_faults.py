@@ -14,9 +14,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.adapters import cueq_backend, e3nn_backend
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks import accumulation, dtypes, engagement
+from mpcheck.checks.audit import accumulation, dtypes, engagement
+from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.context import Inspection, Key
-from mpcheck.checks.observing import forget
 from mpcheck.findings import Finding
 from mpcheck.session import Session
 from tests.faults import planted

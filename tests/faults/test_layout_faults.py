@@ -12,9 +12,9 @@ from mpcheck.adapters import cueq_backend, layout, mixed
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.adapters.layout import differing
 from mpcheck.adapters.upstream import o3
-from mpcheck.checks import conversions, layouts, mixing
 from mpcheck.checks.context import Key
-from mpcheck.checks.upstream_limits import load_limits
+from mpcheck.checks.symmetry import conversions, layouts, mixing
+from mpcheck.checks.symmetry.upstream_limits import load_limits
 from mpcheck.findings import Finding
 from mpcheck.session import Session
 from tests.faults.planted import replaced_attribute

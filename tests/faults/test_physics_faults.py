@@ -13,8 +13,8 @@ import torch
 
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks import physics
 from mpcheck.checks.context import Key
+from mpcheck.checks.physics import properties as physics
 from mpcheck.findings import Finding
 from mpcheck.session import Options, Session
 from tests.faults.planted import replaced_attribute

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks import equivariance, moved
 from mpcheck.checks.context import Key
+from mpcheck.checks.symmetry import equivariance, moved
 from mpcheck.findings import Finding
 from mpcheck.formats import get_format
 from mpcheck.session import Session

@@ -14,12 +14,12 @@ import torch
 from mpcheck.adapters.construction import DtypeChanges
 from mpcheck.adapters.engagement import Implementation, computes_otherwise, counted_calls, implementations, not_replaced
 from mpcheck.adapters.upstream import o3
-from mpcheck.checks import engagement
-from mpcheck.checks.counting import DtypeCounts, Watch
-from mpcheck.checks.dtypes import declared, dtype_table, state_faults
-from mpcheck.checks.observing import Observation, default_dtype_watched, forget, observe
-from mpcheck.checks.partial_sums import MIN_TERMS, ReductionProbe, boundary, classify, growth, sweep
-from mpcheck.checks.rounding import SingleRounding, disagreement
+from mpcheck.checks.audit import engagement
+from mpcheck.checks.audit.counting import DtypeCounts, Watch
+from mpcheck.checks.audit.dtypes import declared, dtype_table, state_faults
+from mpcheck.checks.audit.observing import Observation, default_dtype_watched, forget, observe
+from mpcheck.checks.audit.partial_sums import MIN_TERMS, ReductionProbe, boundary, classify, growth, sweep
+from mpcheck.checks.audit.rounding import SingleRounding, disagreement
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, WIDE
 from mpcheck.session import Session

@@ -12,14 +12,14 @@ from mpcheck.adapters.couplings import coupling, mended, triangles
 from mpcheck.adapters.rotation import Turn, highest, mixed, odd, roundings, transformed
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import o3
-from mpcheck.checks import equivariance, invariance
-from mpcheck.checks.action import Action, Structure, swayed
 from mpcheck.checks.context import Key
-from mpcheck.checks.deviation import deviations
-from mpcheck.checks.group import Shift, Shuffle
 from mpcheck.checks.precision import Counts
-from mpcheck.checks.sampling import elements, simplest
 from mpcheck.checks.scale import Scale
+from mpcheck.checks.symmetry import equivariance, invariance
+from mpcheck.checks.symmetry.action import Action, Structure, swayed
+from mpcheck.checks.symmetry.deviation import deviations
+from mpcheck.checks.symmetry.group import Shift, Shuffle
+from mpcheck.checks.symmetry.sampling import elements, simplest
 from mpcheck.formats import FORMATS
 from mpcheck.session import Session
 from mpcheck.tolerances import Limits, limits_for, load_tolerances
@@ -115,7 +115,7 @@ def test_the_spectrum_is_fixed_and_holds_every_kind() -> None:
 
 def test_uniform_rotations_are_uniform() -> None:
     """The mean of D^1 over uniform rotations vanishes; of 400, within five standard errors of 1/sqrt(3 * 400)."""
-    from mpcheck.checks.sampling import _uniform
+    from mpcheck.checks.symmetry.sampling import _uniform
 
     mean = torch.stack([Turn(_uniform(n)).matrix(1, 1, LIKE) for n in range(400)]).mean(0)
     assert float(mean.abs().max()) < 5 / math.sqrt(1200)

@@ -15,9 +15,9 @@ from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.mixed import Guest, MixedModel, mismatches
-from mpcheck.checks import conversions, mixing
-from mpcheck.checks.layouts import judged
 from mpcheck.checks.replay import FORWARD, replay
+from mpcheck.checks.symmetry import conversions, mixing
+from mpcheck.checks.symmetry.layouts import judged
 from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.formats import FORMATS
 from mpcheck.reference.noise import ETA, seed_of

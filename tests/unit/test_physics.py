@@ -9,9 +9,13 @@ from ase import Atoms
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.casting import replaced, to_dtype
-from mpcheck.checks import physics, physics_forces, physics_inputs, physics_model, reductions
+from mpcheck.checks.audit import reductions
 from mpcheck.checks.context import Key
 from mpcheck.checks.faults_data import KnownFault, load_faults, settle
+from mpcheck.checks.physics import forces as physics_forces
+from mpcheck.checks.physics import inputs as physics_inputs
+from mpcheck.checks.physics import properties as physics
+from mpcheck.checks.physics import structure as physics_model
 from mpcheck.findings import Finding
 from mpcheck.session import Session
 from tests.conftest import SYSTEM

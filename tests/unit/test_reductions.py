@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks import reductions
+from mpcheck.checks.audit import reductions
+from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many_atoms
 from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.checks.reductions_data import CARBON_E0, carbon, census, many_atoms
 from mpcheck.findings import Finding
 from mpcheck.formats import get_format
 from mpcheck.session import Session

@@ -12,11 +12,11 @@ import torch
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.cueq_math import math_dtypes, polynomials
-from mpcheck.checks.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
+from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
+from mpcheck.checks.audit.counting import name_of
+from mpcheck.checks.audit.observing import Observation, observe, raised_line
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.counting import name_of
 from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.checks.observing import Observation, observe, raised_line
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, Format
 

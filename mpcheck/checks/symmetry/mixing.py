@@ -23,11 +23,11 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.layout import differing
 from mpcheck.adapters.mixed import MixedModel, mismatches
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.layouts import Judgement, judged, layout_of, smallest, unread
 from mpcheck.checks.metrics import widened
 from mpcheck.checks.replay import FORWARD, replay
 from mpcheck.checks.scale import UNIFORM_SPREAD
-from mpcheck.checks.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
+from mpcheck.checks.symmetry.layouts import Judgement, judged, layout_of, smallest, unread
+from mpcheck.checks.symmetry.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
 from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import FORMATS
 from mpcheck.reference.library import BlockReference

@@ -14,10 +14,10 @@ from mpcheck.adapters.couplings import mended
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.rotation import Turn
 from mpcheck.checks.context import Context
-from mpcheck.checks.deviation import U64, Deviation, Noise, deviations, noise_of
-from mpcheck.checks.group import Element, Shift, Shuffle, Wrap
-from mpcheck.checks.moved import SLOTS, Whole, has_stress, properties
 from mpcheck.checks.replay import arithmetic
+from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, noise_of
+from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
+from mpcheck.checks.symmetry.moved import SLOTS, Whole, has_stress, properties
 from mpcheck.formats import COMPONENTS, Format
 from mpcheck.reference.moments import Moments
 from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of

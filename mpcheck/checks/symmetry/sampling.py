@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException, NoSuchExample
 
 from mpcheck.adapters.rotation import IDENTITY, Quaternion, Turn
-from mpcheck.checks.group import Element, Shift, Shuffle, Wrap
+from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 
 FARTHEST = 100  # Å of a translation
 EFFORT = 60  # elements tried in shrinking one failure

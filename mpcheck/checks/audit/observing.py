@@ -15,10 +15,10 @@ from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.engagement import Calls, counted_calls
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.tree import map_tensors
+from mpcheck.checks.audit.counting import DtypeCounts, Watch
+from mpcheck.checks.audit.partial_sums import ReductionProbe
 from mpcheck.checks.context import Context
-from mpcheck.checks.counting import DtypeCounts, Watch
 from mpcheck.checks.metrics import bits_digest
-from mpcheck.checks.partial_sums import ReductionProbe
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
 from mpcheck.reference.library import BlockReference

@@ -22,9 +22,9 @@ from mpcheck.adapters.cueq_backend import CueqModel
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.layout import Layout
-from mpcheck.checks.block_twins import distances
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.upstream_limits import UpstreamLimit, load_limits
+from mpcheck.checks.symmetry.block_twins import distances
+from mpcheck.checks.symmetry.upstream_limits import UpstreamLimit, load_limits
 from mpcheck.findings import Finding
 
 CHECK = "conversion"

@@ -17,12 +17,12 @@ import torch
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
+from mpcheck.checks.audit.counting import name_of
+from mpcheck.checks.audit.dtypes import audit_system, declared
+from mpcheck.checks.audit.observing import RAISED, Observation, observe, raised_line
+from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
+from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.counting import name_of
-from mpcheck.checks.dtypes import audit_system, declared
-from mpcheck.checks.observing import RAISED, Observation, observe, raised_line
-from mpcheck.checks.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
-from mpcheck.checks.rounding import Disagreement, disagreement
 from mpcheck.findings import Finding
 from mpcheck.formats import WIDE, Component, Format
 from mpcheck.reference.library import BlockReference

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from mpcheck.checks.physics_model import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
+from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
 from mpcheck.findings import Finding
 
 AXES = "xyz"

@@ -20,9 +20,9 @@ from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, not_replaced
 from mpcheck.adapters.execution import Run
+from mpcheck.checks.audit.dtypes import audit_system, declared
+from mpcheck.checks.audit.observing import Observation, arguments_in, observe, raised_line
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.dtypes import audit_system, declared
-from mpcheck.checks.observing import Observation, arguments_in, observe, raised_line
 from mpcheck.checks.replay import arithmetic
 from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format

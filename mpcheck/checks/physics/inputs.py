@@ -13,7 +13,7 @@ from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.upstream import quiet
 from mpcheck.checks.metrics import widened
-from mpcheck.checks.physics_model import Case, difference_ratio, limit_of, noise, rms
+from mpcheck.checks.physics.structure import Case, difference_ratio, limit_of, noise, rms
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
 from mpcheck.formats import get_format

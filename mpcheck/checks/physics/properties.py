@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from mpcheck.checks import physics_forces, physics_inputs, physics_shape, physics_sums
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.checks.physics_model import Case, choose_frame
+from mpcheck.checks.physics import forces, inputs, shape, sums
+from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.findings import Finding
 
 NAME = "physics"
@@ -48,18 +48,18 @@ class Property:
 
 
 PROPERTIES: dict[str, Property] = {
-    "finite-difference": Property(physics_forces.finite_difference),
-    "stress": Property(physics_forces.stress),
-    "node-energies": Property(physics_sums.node_energies),
-    "net-force": Property(physics_sums.net_force),
-    "torque": Property(physics_sums.torque, accepts=_open),
-    "batch": Property(physics_sums.batch, "kinds"),
-    "repeat": Property(physics_inputs.repeat, "one"),
-    "strided": Property(physics_inputs.strided, "one"),
-    "smoothness": Property(physics_shape.smoothness, "own"),
-    "edges": Property(physics_shape.edges, "own"),
-    "empty": Property(physics_shape.empty, "own"),
-    "indices": Property(physics_shape.indices, "own"),
+    "finite-difference": Property(forces.finite_difference),
+    "stress": Property(forces.stress),
+    "node-energies": Property(sums.node_energies),
+    "net-force": Property(sums.net_force),
+    "torque": Property(sums.torque, accepts=_open),
+    "batch": Property(sums.batch, "kinds"),
+    "repeat": Property(inputs.repeat, "one"),
+    "strided": Property(inputs.strided, "one"),
+    "smoothness": Property(shape.smoothness, "own"),
+    "edges": Property(shape.edges, "own"),
+    "empty": Property(shape.empty, "own"),
+    "indices": Property(shape.indices, "own"),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mpcheck.checks.partial_sums import ReductionProbe
+from mpcheck.checks.audit.partial_sums import ReductionProbe
 from mpcheck.reference.operations import Operation, operation_of
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mpcheck.adapters.execution import Tensors
-from mpcheck.checks.physics_model import SIGMAS, SKIN, Case, degenerate, evaluate, noise, with_cell
+from mpcheck.checks.physics.structure import SIGMAS, SKIN, Case, degenerate, evaluate, noise, with_cell
 from mpcheck.findings import Finding
 from mpcheck.reference.noise import seed_of
 

@@ -10,7 +10,7 @@ from ase import Atoms
 
 from mpcheck.adapters.blocks import leaf_modules
 from mpcheck.adapters.steps import edge_vectors, energy_sum
-from mpcheck.checks.physics_model import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
+from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
 from mpcheck.findings import Finding
 
 # An envelope 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2) has a threefold zero at x = 1 for every p (Gasteiger et

@@ -23,11 +23,11 @@ from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import energy_sum, scatter
+from mpcheck.checks.audit.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import widened
-from mpcheck.checks.physics_model import energies, evaluate
-from mpcheck.checks.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
+from mpcheck.checks.physics.structure import energies, evaluate
 from mpcheck.checks.scale import UNIFORM_SPREAD
 from mpcheck.findings import Finding
 from mpcheck.formats import Format, get_format

@@ -12,8 +12,8 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
 from mpcheck.adapters.engagement import scripted
 from mpcheck.adapters.execution import Run
-from mpcheck.checks.counting import DtypeCounts, Watch, name_of
-from mpcheck.checks.observing import RAISED, arguments_in, default_dtype_watched, raised_line
+from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
+from mpcheck.checks.audit.observing import RAISED, arguments_in, default_dtype_watched, raised_line
 from mpcheck.environment import ambient_flags
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS

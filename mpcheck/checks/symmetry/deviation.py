@@ -12,10 +12,10 @@ import torch
 
 from mpcheck.adapters.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
-from mpcheck.checks.group import Element
 from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
-from mpcheck.checks.sampling import EFFORT, simplest
 from mpcheck.checks.scale import Scale, noise_scale
+from mpcheck.checks.symmetry.group import Element
+from mpcheck.checks.symmetry.sampling import EFFORT, simplest
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, Component
 from mpcheck.records import finite

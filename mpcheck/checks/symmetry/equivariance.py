@@ -19,16 +19,16 @@ from mpcheck.adapters.couplings import coupling, mended, triangles
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.rotation import Turn, highest
-from mpcheck.checks.action import Action, Structure, swayed
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.deviation import U64, Deviation, Noise, deviations, moments, noise_of, raised, summary
 from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.checks.group import Element, Shift, Shuffle, Wrap
-from mpcheck.checks.invariance import undeclared
-from mpcheck.checks.model_symmetry import WHOLE, WholeSubject, learned
-from mpcheck.checks.moved import whole_of
 from mpcheck.checks.replay import arithmetic
-from mpcheck.checks.sampling import elements
+from mpcheck.checks.symmetry.action import Action, Structure, swayed
+from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, raised, summary
+from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
+from mpcheck.checks.symmetry.invariance import undeclared
+from mpcheck.checks.symmetry.model_symmetry import WHOLE, WholeSubject, learned
+from mpcheck.checks.symmetry.moved import whole_of
+from mpcheck.checks.symmetry.sampling import elements
 from mpcheck.findings import Finding
 from mpcheck.formats import Format
 from mpcheck.reference.library import BlockReference

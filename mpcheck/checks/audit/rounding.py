@@ -20,8 +20,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.checks.audit.observing import arguments_in
 from mpcheck.checks.emulate import round_significand
-from mpcheck.checks.observing import arguments_in
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
 from mpcheck.reference.library import BlockReference

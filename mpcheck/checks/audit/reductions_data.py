@@ -8,7 +8,7 @@ import torch
 
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.checks.context import Context
-from mpcheck.checks.physics_model import evaluate
+from mpcheck.checks.physics.structure import evaluate
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
 from mpcheck.reference.noise import seed_of

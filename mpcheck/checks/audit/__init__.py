@@ -1,0 +1,1 @@
+"""What really ran, in which types, and how it adds up."""

@@ -1,0 +1,1 @@
+"""Properties that need no reference: derivatives, sums, smoothness, inputs."""

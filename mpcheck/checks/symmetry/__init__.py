@@ -1,0 +1,1 @@
+"""Rotations, permutations, layouts, mixed backends, conversion."""
