@@ -32,6 +32,8 @@ class KnownFault(Strict):
         check, subject, variant, backend: which findings show it; glob patterns, except the check.
         format: formats that show it; empty for all.
         needs: class of a submodule without which a model cannot show the fault; empty where every model does.
+        unless: classes of submodules any of which hides the fault.
+        always: whether every model that it concerns shows it; where some do not, its absence says nothing.
         says: text that the reason of such a failure holds, so that another failure in the same place is not taken for it.
         evidence: what was measured. link: upstream's report or fix, where there is one.
     """
@@ -46,6 +48,8 @@ class KnownFault(Strict):
     format: list[str] = []
     says: Text
     needs: str = ""
+    unless: list[str] = []
+    always: bool = True
     evidence: Annotated[str, Field(min_length=20)]
     link: str = ""
 
@@ -111,7 +115,7 @@ def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequenc
     settled = list(findings)
     for fault in load_faults() if faults is None else faults:
         version = fault.installed()
-        if version is None or (fault.needs and fault.needs not in classes):
+        if version is None or (fault.needs and fault.needs not in classes) or any(name in classes for name in fault.unless):
             continue
         own = [i for i, f in enumerate(findings) if fault.concerns(f) and f.verdict in ("pass", "fail")]
         shown = [i for i in own if findings[i].verdict == "fail" and fault.says in findings[i].reason]
@@ -119,7 +123,7 @@ def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequenc
             found = findings[i]
             reason = f"{found.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"
             settled[i] = found.model_copy(update={"verdict": "known-fault", "reason": reason})
-        if own and not shown and all(findings[i].verdict == "pass" for i in own):
+        if fault.always and own and not shown and all(findings[i].verdict == "pass" for i in own):
             first = findings[own[0]]
             reason = f"known fault {fault.id} no longer applies to {fault.package} {version}: remove its entry or narrow its versions"
             settled.append(first.model_copy(update={"verdict": "fail", "reason": reason, "variant": f"{first.variant or 'entry'}, known fault"}))

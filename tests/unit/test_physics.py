@@ -17,6 +17,7 @@ from mpcheck.checks.physics import inputs as physics_inputs
 from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics import structure as physics_model
 from mpcheck.findings import Finding
+from mpcheck.inspections import SUITES
 from mpcheck.session import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
@@ -215,6 +216,18 @@ def test_known_fault_that_does_not_concern_a_finding(fault: KnownFault) -> None:
     assert settle([_finding("pass")], (), [fault]) == [_finding("pass")], "nor is it out of date"
 
 
+def test_known_fault_that_another_part_of_the_model_hides() -> None:
+    fault = _fault(unless=["AgnesiTransform"])
+    assert settle([_finding("pass")], {"AgnesiTransform"}, [fault]) == [_finding("pass")]
+    assert settle([_finding()], {"AgnesiTransform"}, [fault]) == [_finding()]
+    assert settle([_finding()], {"BesselBasis"}, [fault])[0].verdict == "known-fault"
+
+
+def test_known_fault_that_not_every_model_shows_is_never_out_of_date() -> None:
+    assert settle([_finding("pass")], (), [_fault(always=False)]) == [_finding("pass")]
+    assert settle([_finding()], (), [_fault(always=False)])[0].verdict == "known-fault"
+
+
 def test_known_fault_out_of_date_is_a_failure() -> None:
     found = settle([_finding("pass", reason="")], (), [_fault()])
     assert [f.verdict for f in found] == ["pass", "fail"]
@@ -241,5 +254,6 @@ def test_faults_file_is_strict(tmp_path: Path, text: str, says: str) -> None:
 
 def test_packaged_faults_are_readable_and_have_unique_ids() -> None:
     faults = load_faults()
-    assert len({f.id for f in faults}) == len(faults) == 3
-    assert all(f.check in ("physics", "reductions") for f in faults)
+    assert len({f.id for f in faults}) == len(faults)
+    checks = {inspection.name for suite in SUITES.values() for inspection in suite}
+    assert {f.check for f in faults} <= checks, "an entry of a check that does not exist never shows"

@@ -4,7 +4,8 @@ Two gates. The *ratio*: the error of the arithmetic (against the exact sum of wh
 scale of a sum of n terms t with result y, ``u_acc sqrt(m (y^2 / 3 + sum(t^2) / 2))`` for the partial sums and ``u |y|`` for
 the stored result. Where all terms differ, m is n (see :func:`mpcheck.reference.operations.partial_sums`). Adding the same
 number to partial sums of one binade makes the same error each time, so that terms that occur n_z times each give
-``m = sum(n_z^2)``: the E0 of a few elements err in proportion to n, not to its root. The *budget*: 1 meV/atom against the
+``m = sum(n_z^2)``: the E0 of a few elements err in proportion to n, not to its root; so do terms that differ by less than the
+partial sums' last digit, see :func:`common_error`. The *budget*: 1 meV/atom against the
 true sum, wherever the format holds every single term that well: then the sum, not the format, is what loses it. Where the
 format cannot even hold the terms, the finding says so and the number is there to read.
 """
@@ -73,7 +74,22 @@ def summed(values: torch.Tensor, low: torch.Tensor, fmt: Format, device: str) ->
     alike = float(torch.unique(low, return_counts=True)[1].to(torch.float64).square().sum())
     total = torch.tensor([stored], dtype=torch.float64, device=wide.device)
     scale = _scale(wide.reshape(-1, 1), total, roundoff["scatter"], roundoff["operation"], alike)
-    return Sum(result, stored, exact_sum(values), float(scale[0]))
+    return Sum(result, stored, exact_sum(values), math.hypot(float(scale[0]), common_error(wide, stored, roundoff["scatter"])))
+
+
+def common_error(terms: torch.Tensor, total: float, u: float) -> float:
+    """What terms that are alike on the scale of the partial sums' last digit add up to; eV.
+
+    A partial sum is a multiple of its last digit q, so that adding t to it errs by ``t - q round(t / q)``, whatever the sum is:
+    where terms spread less than q, all err alike. Half of the terms meet the last q, a quarter the one before, and so on.
+    """
+    if total == 0.0 or not math.isfinite(total):
+        return 0.0
+    square, share, q = 0.0, 0.5, 2 * u * 2.0 ** math.floor(math.log2(abs(total)))
+    for _ in range(6):
+        square += (share * float((terms - q * (terms / q).round()).sum())) ** 2
+        share, q = share / 2, q / 2
+    return math.sqrt(square)
 
 
 def judge_energy(context: Context, atoms: Atoms, fmt: Format) -> list[Finding]:
@@ -123,6 +139,8 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
     }
     within = held > BUDGET or error <= BUDGET
     where = f"the sum of E0 alone is off by {e0_error:.3g} meV/atom" if not e0_error <= abs(total - stored) * per_atom / 2 else "the sums are off"
+    if ratio <= limit and where == "the sums are off":
+        where = f"{fmt.name} is not enough for the sum of interaction energies"
     if error > BUDGET and held > BUDGET:
         metrics["note"] = f"above {BUDGET:g} meV/atom: {fmt.name} cannot hold single terms or the result to that"
     sound = ratio <= limit and within

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from mpcheck.adapters.execution import Tensors
-from mpcheck.checks.physics.structure import SIGMAS, SKIN, Case, degenerate, evaluate, noise, with_cell
+from mpcheck.checks.physics.structure import SIGMAS, SKIN, Case, degenerate, energies, evaluate, noise, with_cell
 from mpcheck.findings import Finding
 from mpcheck.reference.noise import seed_of
 
@@ -144,7 +144,24 @@ def finite_difference(case: Case) -> list[Finding]:
     reason = degenerate(case, graph, forces, resolution / SEEN)
     if found.verdict == "pass" and reason:
         found = found.model_copy(update={"verdict": "inconclusive", "reason": reason})
-    return [found]
+    return _with_cause([found], case, graph, wide)
+
+
+def _with_cause(found: list[Finding], case: Case, graph: Tensors, wide: Tensors) -> list[Finding]:
+    """Name why a derivative fails where edges beyond r_max change the energy: it jumps whenever an atom crosses the cut-off.
+
+    A sound model's edges there contribute zero, so that only the order of sums differs, far below the smallest fault that
+    the derivatives must see.
+    """
+    failed = [f for f in found if f.verdict == "fail"]
+    if not failed:
+        return found
+    jump = float((energies(case.model, wide) - energies(case.model, graph)).abs().max())
+    allowed = SIGMAS * math.sqrt(2.0) * float(noise(case, graph)["energy"].max())
+    if not jump > allowed:
+        return found
+    cause = f"; edges up to {SKIN} Å beyond r_max change the energy by {jump:.3g} eV: no envelope takes it to zero at the cut-off"
+    return [f.model_copy(update={"reason": f.reason + cause}) if f in failed else f for f in found]
 
 
 def _strains(device: torch.device) -> tuple[list[str], list[torch.Tensor]]:
@@ -184,7 +201,7 @@ def stress(case: Case) -> list[Finding]:
     for i, one in enumerate(found):
         if one.verdict == "pass" and float(numeric.value.abs().max()) <= float(numeric.allowed.max()) / SEEN:
             found[i] = one.model_copy(update={"verdict": "inconclusive", "reason": "degenerate: the energy hardly depends on strain"})
-    return found
+    return _with_cause(found, case, graph, wide)
 
 
 def _volume(out: dict[str, torch.Tensor], graph: Tensors, volume: float) -> str:
