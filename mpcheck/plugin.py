@@ -224,12 +224,15 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     from mpcheck.environment import ambient_flags
 
     before = ambient_flags()
-    result = yield
-    after = ambient_flags()
+    try:
+        result = yield
+    finally:  # also where the test fails: the next one must not inherit it
+        after = ambient_flags()
+        if before != after:
+            torch.set_default_dtype(getattr(torch, before["default_dtype"]))
+            torch.backends.cuda.matmul.allow_tf32 = before["cuda_matmul_allow_tf32"]
+            torch.backends.cudnn.allow_tf32 = before["cudnn_allow_tf32"]
     if before != after:
-        torch.set_default_dtype(getattr(torch, before["default_dtype"]))
-        torch.backends.cuda.matmul.allow_tf32 = before["cuda_matmul_allow_tf32"]
-        torch.backends.cudnn.allow_tf32 = before["cudnn_allow_tf32"]
         changed = [f"{k}: {before[k]} -> {after[k]}" for k in before if before[k] != after[k]]
         pytest.fail(f"the test changed process-wide state: {'; '.join(changed)}", pytrace=False)
     return result
