@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.operations import operation_of
 
 
@@ -23,17 +23,12 @@ def round_significand(x: torch.Tensor, bits: int) -> torch.Tensor:
     return torch.where(torch.isfinite(x), rounded.view(torch.float32).reshape(x.shape), x)
 
 
-class OperandRounding(TorchDispatchMode):
+class OperandRounding(DispatchMode):
     """Rounds the float32 operands of every matrix product, forward and backward, as tf32 tensor cores do."""
 
     def __init__(self, bits: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        super().__init__()
         self.bits = bits
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No wrapper that keeps torch.compile out: nothing is compiled here, and every call pays."""
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if operation_of(func).product:

@@ -17,9 +17,9 @@ import math
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.formats import INNER, Component
+from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.operations import (
     FACTORIES,
     LAYER_NORM_BACKWARD,
@@ -118,19 +118,11 @@ class Constants:
                 self.held[id(value)] = value
 
 
-class _Mode(TorchDispatchMode):
-    """A dispatch mode without the wrapper that keeps torch.compile out of it: nothing is compiled here, and every call pays."""
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False
-
-
-class ConstantRounding(_Mode):
+class ConstantRounding(DispatchMode):
     """Rounds what the code computes from constants alone to a format, in float64."""
 
     def __init__(self, dtype: torch.dtype) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        super().__init__()
         self.dtype = dtype
         self.constants = Constants()
 
@@ -144,7 +136,7 @@ class ConstantRounding(_Mode):
         return result.copy_(rounded) if name.endswith("_") else rounded
 
 
-class NoiseMode(_Mode):
+class NoiseMode(DispatchMode):
     """Perturbs one component of every operation that runs inside it, forward and backward.
 
     In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none. Results that
@@ -152,7 +144,7 @@ class NoiseMode(_Mode):
     """
 
     def __init__(self, component: Component, seed: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        super().__init__()
         self.component = component
         self.seed = seed
         self.inner = component in INNER
@@ -221,11 +213,11 @@ def largest(x: torch.Tensor) -> float:
     return float(x.detach().abs().max()) if x.is_floating_point() and x.numel() else 0.0
 
 
-class CensusMode(_Mode):
+class CensusMode(DispatchMode):
     """Finds out which components a block has at all, and the largest magnitude on the way to its results."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        super().__init__()
         self.operations = 0
         self.peak = 0.0
         self.present: set[Component] = {"stored", "underflow"}

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.checks.audit.partial_sums import ReductionProbe
+from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.operations import Operation, operation_of
 
 
@@ -86,18 +86,13 @@ class DtypeCounts:
             self.unexpected[operation.name, dtype] += 1
 
 
-class Watch(TorchDispatchMode):
+class Watch(DispatchMode):
     """Counts every aten operation, also those inside TorchScript and of the backward pass; results pass unchanged."""
 
     def __init__(self, counts: DtypeCounts, probe: ReductionProbe | None = None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        super().__init__()
         self.counts = counts
         self.probe = probe
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No wrapper that keeps torch.compile out: nothing is compiled here, and every call pays."""
-        return False
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         operation = operation_of(func)

@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.casting import replaced
@@ -24,24 +23,20 @@ from mpcheck.checks.audit.observing import arguments_in
 from mpcheck.checks.emulate import round_significand
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
+from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.operations import FACTORIES, operation_of
 
 _STORES = FACTORIES | {"_to_copy", "lift_fresh_copy"}
 
 
-class SingleRounding(TorchDispatchMode):
+class SingleRounding(DispatchMode):
     """Rounds every float64 result to a type, and operands of products to fewer bits where the format does."""
 
     def __init__(self, dtype: torch.dtype, operand_bits: int | None) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        super().__init__()
         self.dtype = dtype
         self.bits = operand_bits
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        """No wrapper that keeps torch.compile out: nothing is compiled here, and every call pays."""
-        return False
 
     def _rounded(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor) and value.dtype == torch.float64:
