@@ -1,4 +1,4 @@
-"""The one exception for input that the user can mend."""
+"""The one exception for input that the user can mend, and what to tell of everybody else's."""
 
 from __future__ import annotations
 
@@ -12,3 +12,15 @@ class InputError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(str(message).split()))
+
+
+def error_line(error: Exception) -> str:
+    """Type and last line of what upstream raised: TorchScript puts its own traceback before what went wrong."""
+    kind = type(error).__name__
+    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
+    return f"{kind}: {' '.join(lines[-1].split()).removeprefix(f'{kind}: ')[:300]}"
+
+
+def unimplemented(error: Exception) -> bool:
+    """Whether upstream has no such operation in a type or on a device, as against one that went wrong."""
+    return isinstance(error, NotImplementedError) or "not implemented for" in str(error)

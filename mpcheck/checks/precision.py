@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -170,11 +171,8 @@ class PrecisionCheck:
 
     @staticmethod
     def _raised(base: dict[str, Any], error: Exception, seconds: float) -> Cell:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-        text = " ".join(lines[-1].split())[:300]  # TorchScript puts its own traceback before what went wrong
-        missing = "not implemented for" in text or isinstance(error, NotImplementedError)
-        reason = f"{type(error).__name__}: {text}"
-        if missing:
+        reason = error_line(error)
+        if unimplemented(error):
             return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)
         return Cell(**base, verdict="fail", reason=f"raised {reason}", seconds=seconds)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError
+from mpcheck._errors import InputError, error_line
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.observe import Observer
 from mpcheck.adapters.slots import Slot
@@ -65,9 +65,8 @@ def capture(model: torch.nn.Module, graph: dict[str, torch.Tensor], store: Store
         except InputError:
             raise
         except Exception as error:  # whatever a foreign model's forward raises
-            lines = [line.strip().removeprefix(f"{type(error).__name__}: ") for line in str(error).splitlines() if line.strip()] or [""]
             raise InputError(
-                f"the model ({type(model).__name__}) cannot be evaluated on this structure: {type(error).__name__}: {lines[-1]}; "
+                f"the model ({type(model).__name__}) cannot be evaluated on this structure: {error_line(error)}; "
                 "check that upstream's calculator runs it"
             ) from error
         if not isinstance(out.get("energy"), torch.Tensor):

@@ -14,12 +14,13 @@ from typing import Any
 
 import torch
 
+from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.dtypes import audit_system, declared
-from mpcheck.checks.audit.observing import RAISED, Observation, observe, raised_line
+from mpcheck.checks.audit.observing import RAISED, Observation, observe
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.checks.context import Context, Inspection, Key
@@ -171,7 +172,7 @@ def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, s
     try:
         apart = disagreement(backend, reference, fmt)
     except RAISED as error:
-        found.notes.append(f"no emulation: {raised_line(error)}")
+        found.notes.append(f"no emulation: {error_line(error)}")
         return
     found.metrics.update({"apart from single roundings": apart.ratio, "elements apart %": round(100 * apart.share, 4)})
     found.emulation(apart)
@@ -190,8 +191,8 @@ def run(context: Context, key: Key) -> list[Finding]:
     reference = library.get(block.name)
     seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
     if seen.error is not None:
-        missing = "not implemented for" in str(seen.error)
-        line = raised_line(seen.error)
+        missing = unimplemented(seen.error)
+        line = error_line(seen.error)
         return [Finding(**base, verdict="unsupported" if missing else "fail", reason=line if missing else f"{block.name}: raised {line}")]
     found = examine(backend, reference, fmt, seen)
     found.metrics["accumulation"] = found.accumulation

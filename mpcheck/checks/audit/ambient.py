@@ -7,13 +7,14 @@ from typing import Any
 
 import torch
 
+from mpcheck._errors import error_line
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
 from mpcheck.adapters.engagement import scripted
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
-from mpcheck.checks.audit.observing import RAISED, arguments_in, default_dtype_watched, raised_line
+from mpcheck.checks.audit.observing import RAISED, arguments_in, default_dtype_watched
 from mpcheck.environment import ambient_flags
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS
@@ -57,7 +58,7 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
             try:
                 model = build()
             except RAISED as error:
-                return [Finding(**base, verdict="unsupported", reason=raised_line(error))]
+                return [Finding(**base, verdict="unsupported", reason=error_line(error))]
     types = sorted({name_of(t.dtype) for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()})
     metrics: dict[str, float | str | bool | list[str] | None] = {"types": list(types), "set_default_dtype calls": float(len(changes.calls))}
     if found:
@@ -79,7 +80,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
             with torch.autocast(backend.device.type, torch.bfloat16, cache_enabled=False), Watch(counts):
                 Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, {}, False)
         except RAISED as error:
-            return Finding(**base, verdict="unsupported", reason=f"autocast: {raised_line(error)}")
+            return Finding(**base, verdict="unsupported", reason=f"autocast: {error_line(error)}")
     reached, total = counts.products[torch.bfloat16], sum(counts.products.values())
     is_scripted = scripted(backend.module(block))
     metrics: dict[str, float | str | bool | list[str] | None] = {

@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.cueq_math import math_dtypes, polynomials
 from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
 from mpcheck.checks.audit.counting import name_of
-from mpcheck.checks.audit.observing import Observation, observe, raised_line
+from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.findings import Finding
@@ -140,8 +141,8 @@ def _cell(context: Context, key: Key) -> Finding:
         module = backend.module(block)
         faults = math_faults(module, fmt) + abridged(state_faults(module, fmt), "tensors") + operation_faults(seen, fmt)
     if seen.error is not None:
-        line = raised_line(seen.error)
-        if "not implemented for" in line and not faults:
+        line = error_line(seen.error)
+        if unimplemented(seen.error) and not faults:
             return Finding(**base, verdict="unsupported", reason=line)
         faults.append(f"raised {line}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""

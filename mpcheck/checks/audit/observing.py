@@ -50,12 +50,6 @@ class Observation:
     error: Exception | None = None
 
 
-def raised_line(error: Exception) -> str:
-    """The last line of an exception, which TorchScript puts after its own traceback."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"{type(error).__name__}: {' '.join(lines[-1].split())[:300]}"
-
-
 @contextlib.contextmanager
 def default_dtype_watched(report: Callable[[torch.dtype], None]) -> Iterator[None]:
     """Report the default dtype that the body leaves behind, if it changed, and put it back."""

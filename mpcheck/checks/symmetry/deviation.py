@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
 from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
@@ -147,7 +148,5 @@ def summary(
 
 def raised(base: dict[str, Any], error: Exception) -> Finding:
     """What a block or model that raised is: unsupported where an operation does not exist in the type, else a failure."""
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    text = f"{type(error).__name__}: {' '.join(lines[-1].split())[:200]}"
-    missing = "not implemented for" in text or isinstance(error, NotImplementedError)
+    text, missing = error_line(error), unimplemented(error)
     return Finding(**base, verdict="unsupported" if missing else "fail", reason=text if missing else f"raised {text}")

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from mpcheck._errors import InputError
+from mpcheck._errors import InputError, error_line
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -48,7 +48,6 @@ class Bench:
         frames = [f for system in context.systems.values() for f in system.frames]
         frame = min(frames, key=lambda f: (len(f) < FEWEST_ATOMS, bool(f.pbc.any()), len(f)))
         self.context = context
-        self.formula, self.atoms = frame.get_chemical_formula(), len(frame)
         self.graphs: list[Tensors] = batches(context.model, perturbed(frame, structures, context.seed), context.device)
         self._pure: dict[str, Evaluated] = {}
         self._noise: tuple[float, float] | None = None
@@ -141,17 +140,12 @@ def tried(context: Context, mixed: MixedModel, base: BackendModel, donor: Backen
         low = replay(mixed, reference, FORMATS["float64"], FORWARD)
         judgement = judged(low, reference, donor, FORMATS["float64"], context.tolerances)
     except RAISES as error:
-        raised.append(_brief(error))
+        raised.append(error_line(error))
     try:
         moved, ratio = on.shift(mixed, base)
     except RAISES as error:
-        raised.append(_brief(error))
+        raised.append(error_line(error))
     return Swap(judgement, "; ".join(dict.fromkeys(raised)), moved, ratio)
-
-
-def _brief(error: Exception) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"{type(error).__name__}: {' '.join(lines[-1].split())[:160]}"
 
 
 def end_to_end_limit(context: Context) -> float:
@@ -272,7 +266,7 @@ def together(context: Context, base_name: str, swaps: Mapping[str, str], structu
             moved, ratio = on.shift(MixedModel(base, built, swaps, adapters), base)
             swap = Swap(None, "", moved, ratio)
         except RAISES as error:
-            swap = Swap(None, _brief(error), None, None)
+            swap = Swap(None, error_line(error), None, None)
         equal = swap.ratio is not None and swap.ratio <= limit
         if adapters:
             found.append(_adapted(names, swap, limit))
