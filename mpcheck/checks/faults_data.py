@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from mpcheck._yaml import Strict, load_yaml
+from mpcheck.checks.versions import VersionRange, installed_within
 from mpcheck.findings import Finding
 
 Text = Annotated[str, Field(min_length=1)]
@@ -40,7 +40,7 @@ class KnownFault(Strict):
 
     id: Text
     package: Text
-    versions: str
+    versions: VersionRange
     check: Text
     subject: str = "*"
     variant: str = "*"
@@ -53,15 +53,6 @@ class KnownFault(Strict):
     evidence: Annotated[str, Field(min_length=20)]
     link: str = ""
 
-    @field_validator("versions")
-    @classmethod
-    def _specifier(cls, value: str) -> str:
-        try:
-            SpecifierSet(value)
-        except InvalidSpecifier as error:
-            raise ValueError(f"not a version specifier such as '<=0.3.16': {error}") from error
-        return value
-
     def concerns(self, finding: Finding) -> bool:
         """Whether this fault would show in a finding of this name."""
         return (
@@ -71,14 +62,6 @@ class KnownFault(Strict):
             and fnmatchcase(finding.backend, self.backend)
             and (not self.format or finding.format in self.format)
         )
-
-    def installed(self) -> str | None:
-        """The installed version that has the fault; None where another one, or none, is installed."""
-        try:
-            version = metadata.version(self.package)
-        except metadata.PackageNotFoundError:
-            return None
-        return version if SpecifierSet(self.versions).contains(version, prereleases=True) else None
 
 
 class KnownFaults(Strict):
@@ -114,16 +97,18 @@ def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequenc
     """
     settled = list(findings)
     for fault in load_faults() if faults is None else faults:
-        version = fault.installed()
-        if version is None or (fault.needs and fault.needs not in classes) or any(name in classes for name in fault.unless):
-            continue
         own = [i for i, f in enumerate(findings) if fault.concerns(f) and f.verdict in ("pass", "fail")]
+        if not own or (fault.needs and fault.needs not in classes) or any(name in classes for name in fault.unless):
+            continue
+        version = installed_within(fault.package, fault.versions)
+        if version is None:
+            continue
         shown = [i for i in own if findings[i].verdict == "fail" and fault.says in findings[i].reason]
         for i in shown:
             found = findings[i]
             reason = f"{found.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"
             settled[i] = found.model_copy(update={"verdict": "known-fault", "reason": reason})
-        if fault.always and own and not shown and all(findings[i].verdict == "pass" for i in own):
+        if fault.always and not shown and all(findings[i].verdict == "pass" for i in own):
             first = findings[own[0]]
             reason = f"known fault {fault.id} no longer applies to {fault.package} {version}: remove its entry or narrow its versions"
             settled.append(first.model_copy(update={"verdict": "fail", "reason": reason, "variant": f"{first.variant or 'entry'}, known fault"}))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from importlib import metadata, resources
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from pydantic import Field, field_validator
 
 from mpcheck._yaml import Strict, load_yaml
+from mpcheck.checks.versions import VersionRange, installed_within
 
 
 class UpstreamLimit(Strict):
@@ -25,20 +25,11 @@ class UpstreamLimit(Strict):
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     package: str
-    versions: str
+    versions: VersionRange
     when: Annotated[dict[str, list[int | str | bool]], Field(min_length=1)]
     message: Annotated[str, Field(min_length=5)]
     reason: Annotated[str, Field(min_length=20)]
     link: str | None = None
-
-    @field_validator("versions")
-    @classmethod
-    def _specifier(cls, value: str) -> str:
-        try:
-            SpecifierSet(value)
-        except InvalidSpecifier as error:
-            raise ValueError(f"{value!r} is not a version specifier such as >=0.3.10,<0.4") from error
-        return value
 
     @field_validator("message")
     @classmethod
@@ -51,12 +42,8 @@ class UpstreamLimit(Strict):
 
     def applies(self, fields: Mapping[str, Any]) -> bool:
         """Whether it is known for this configuration with the installed version."""
-        try:
-            installed = metadata.version(self.package)
-        except metadata.PackageNotFoundError:
-            return False
         matched = all(name in fields and fields[name] in values for name, values in self.when.items())
-        return matched and SpecifierSet(self.versions).contains(installed, prereleases=True)
+        return matched and installed_within(self.package, self.versions) is not None
 
     def explains(self, error: Exception) -> bool:
         """Whether upstream raised what is known."""
