@@ -14,10 +14,11 @@ from mpcheck._yaml import Strict
 from mpcheck.records import Number
 
 SCHEMA = 1
-Outcome = Literal["pass", "fail", "unsupported", "degraded", "indistinguishable", "inconclusive", "known-fault"]
+Outcome = Literal["pass", "fail", "unsupported", "degraded", "indistinguishable", "inconclusive", "known-fault", "no-baseline", "removed"]
 """pass and fail are verdicts; unsupported: cannot run here; degraded: the asked-for kernel did not run; indistinguishable: a
 positive control in which right and wrong coincide; inconclusive: the reference is degenerate, so that the check refuses to
-conclude; known-fault: upstream's fault, recorded in the data file of known faults."""
+conclude; known-fault: upstream's fault, recorded in the data file of known faults; no-baseline: nothing stored to compare with; removed:
+stored, but no longer there."""
 
 
 class Finding(Strict):
@@ -57,7 +58,7 @@ class Findings(Strict):
     """Everything one session found."""
 
     schema_version: Literal[1]
-    suite: Literal["symmetry", "audit"]
+    suite: Literal["symmetry", "audit", "bench", "profile"]
     mpcheck: str
     environment: dict[str, Any]
     model: dict[str, Any]

@@ -6,7 +6,7 @@ Third parties register theirs by an entry point in the group ``mpcheck.backends`
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol, runtime_checkable
@@ -68,6 +68,19 @@ class Backend(Protocol):
         Raises:
             NotImplementedError: upstream cannot convert this architecture; the message says why.
         """
+
+
+def bound(model: BackendModel, block: Block, arguments: Mapping[str, Any]) -> Callable[[], Any]:
+    """A block's own call, with nothing converted around it: what a timer times.
+
+    Args:
+        arguments: in e3nn's names and layout, of the format's storage type, on the model's device.
+
+    A backend that needs another layout has a method ``bound(block, arguments)`` that converts once and returns the call;
+    without one, :meth:`BackendModel.call` is what is called, conversions and all.
+    """
+    own: Callable[[Block, Mapping[str, Any]], Callable[[], Any]] | None = getattr(model, "bound", None)
+    return own(block, arguments) if own is not None else lambda: model.call(block, arguments)
 
 
 @cache

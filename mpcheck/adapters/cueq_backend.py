@@ -57,17 +57,22 @@ class CueqModel:
 
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Convert arguments to the backend's layout, run the block, convert its results back; differentiably."""
+        return self._back(self.bound(block, arguments)(), block, "out")
+
+    def bound(self, block: Block, arguments: Mapping[str, Any]) -> Callable[[], Any]:
+        """The block on arguments converted to the backend's layout here, once; its results stay in that layout."""
         module = self.module(block)
         if self._is_contraction(block):
             x = arguments["x"].transpose(1, 2).flatten(1)  # its input is ir_mul in either layout
+            elements = arguments["y"].argmax(dim=-1).int()
             assert module is not None  # a contraction is no step
-            return self._back(module(x, arguments["y"].argmax(dim=-1).int()), block, "out")
+            contraction: Callable[..., Any] = module
+            return lambda: contraction(x, elements)
         converted = {k: self._there(v, block.input_slot(k)) for k, v in arguments.items()}
         function: Callable[..., Any] = FUNCTIONS[step_kind(block.name)] if module is None else module
         # cuEquivariance's own classes name their arguments otherwise
         positional = module is not None and not set(converted) <= set(argument_names(module))
-        result = function(*converted.values()) if positional else function(**converted)
-        return self._back(result, block, "out")
+        return (lambda: function(*converted.values())) if positional else (lambda: function(**converted))
 
     def _there(self, value: Any, slot: Slot) -> Any:
         return convert(value, slot, "mul_ir", self.layout) if isinstance(value, torch.Tensor) else value

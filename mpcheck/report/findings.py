@@ -15,10 +15,10 @@ from mpcheck.report.markdown import escape
 WIDTH = 100
 STYLES = {
     "pass": "green", "fail": "bold red", "degraded": "yellow", "unsupported": "dim", "indistinguishable": "dim", "inconclusive": "yellow",
-    "known-fault": "magenta",
+    "known-fault": "magenta", "no-baseline": "yellow", "removed": "yellow",
 }  # fmt: skip
-_WORSE = ("fail", "degraded", "known-fault", "inconclusive", "pass", "indistinguishable", "unsupported")
-_SHORT = {"unsupported": "–", "indistinguishable": "same", "inconclusive": "?", "known-fault": "known"}
+_WORSE = ("fail", "degraded", "known-fault", "removed", "inconclusive", "no-baseline", "pass", "indistinguishable", "unsupported")
+_SHORT = {"unsupported": "–", "indistinguishable": "same", "inconclusive": "?", "known-fault": "known", "no-baseline": "new"}
 
 
 def worst_of(findings: list[Finding]) -> Finding:

@@ -1,0 +1,71 @@
+"""What is measured of one benchmark, as it is stored: figures of every launch, and the noise-free fingerprint of one call."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mpcheck._yaml import Strict
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0)]
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+class Launch(Strict):
+    """One process's steady state of one benchmark. A launch, not a round, is the unit of replication.
+
+    Attributes:
+        quantiles: of the seconds of one call over the rounds, at ``QUANTILES``.
+        normalised: by yardstick kernel, the median over rounds of a call's seconds over the kernel's in the same round.
+        rounds: how many; calls: in each.
+        first_call: seconds of the first call in the process, with whatever is compiled in it.
+        device_seconds: of one call on the device alone, where it was told apart (CUDA graph or kernel times).
+        joules: energy of one call, where the device counts it.
+    """
+
+    quantiles: Annotated[list[Seconds], Field(min_length=5, max_length=5)]
+    normalised: dict[str, Seconds]
+    rounds: Annotated[int, Field(ge=1)]
+    calls: Annotated[int, Field(ge=1)]
+    first_call: Seconds
+    device_seconds: Seconds | None = None
+    joules: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Median seconds of a call."""
+        return self.quantiles[2]
+
+
+class Fingerprint(Strict):
+    """What one call costs, counted and not timed: the same on every run of the same code on the same kind of device.
+
+    Attributes:
+        operations: calls of aten operations that compute or move data, by name (views are free).
+        kernels: CUDA kernels by name, where there is a GPU to launch them on; empty elsewhere.
+        launches: CUDA kernels launched; on a CPU, the operations that a GPU would launch a kernel for.
+        multiply_adds: of all operations; bytes_moved: read and written by them.
+        casts: by ``from->to``.
+        peak_bytes: the largest sum of memory that the call held at one time, beyond its arguments.
+        graph_breaks: of torch.compile's tracing; None where it was not asked for.
+        syncs: operations that make the host wait for a GPU, by name.
+    """
+
+    operations: dict[str, Count]
+    kernels: dict[str, Count] = {}
+    launches: Count
+    multiply_adds: Count
+    bytes_moved: Count
+    casts: dict[str, Count] = {}
+    peak_bytes: Count
+    graph_breaks: Count | None = None
+    syncs: dict[str, Count] = {}
+
+
+class Figures(Strict):
+    """Everything stored of one benchmark."""
+
+    launches: Annotated[list[Launch], Field(min_length=1)]
+    fingerprint: Fingerprint | None = None

@@ -1,0 +1,53 @@
+"""What is measured: one piece of work of a block, or of the whole model, on a backend, in a format, on a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mpcheck._errors import InputError
+
+Work = Literal["forward", "forward+backward", "energy", "energy+forces"]
+"""Of a block: forward without gradients; forward and every gradient (inputs and parameters). Of the model: energy; energy and forces."""
+
+MODEL = "model"
+BLOCK_WORK: tuple[Work, ...] = ("forward", "forward+backward")
+MODEL_WORK: tuple[Work, ...] = ("energy", "energy+forces")
+
+
+@dataclass(frozen=True)
+class BenchKey:
+    """One benchmark.
+
+    Attributes:
+        system: as the user named it; batch: how often its frames are repeated in one graph batch.
+        subject: a block's name, or ``model``.
+    """
+
+    system: str
+    batch: int
+    subject: str
+    backend: str
+    format: str
+    work: Work
+
+    @property
+    def id(self) -> str:
+        """``SYSTEM*BATCH/SUBJECT-BACKEND-FORMAT-WORK``: the name in records, baselines and test ids."""
+        return f"{self.system}*{self.batch}/{self.subject}-{self.backend}-{self.format}-{self.work}"
+
+
+def check_work(names: tuple[str, ...]) -> tuple[Work, ...]:
+    """Names of work as a user typed them.
+
+    Raises:
+        InputError: an unknown one; lists the known ones.
+    """
+    known: tuple[Work, ...] = get_args(Work)
+    for name in names:
+        if name not in known:
+            raise InputError(f"unknown work {name!r}; choose from {', '.join(known)}")
+    return tuple(w for w in known if w in names)
+
+
+__all__ = ["BLOCK_WORK", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work"]

@@ -1,0 +1,229 @@
+"""Callables to measure: every block on the arguments that the model gave it, and the whole model."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+
+from mpcheck._errors import InputError, error_line, unimplemented
+from mpcheck.adapters.backends import BackendModel, bound
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.graph import make_graph
+from mpcheck.adapters.observe import Observer
+from mpcheck.adapters.tree import flatten, map_tensors, unflatten
+from mpcheck.adapters.upstream import quiet
+from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
+from mpcheck.checks.replay import arithmetic
+from mpcheck.formats import Format, get_format
+from mpcheck.session import Session
+
+WHOLE = Block("", "composite", MODEL, MODEL, {}, {}, 0)
+
+
+class UnsupportedError(Exception):
+    """Why a workload cannot run here; its text goes into ``unsupported(reason)``."""
+
+
+@dataclass
+class Arguments:
+    """What every block of the model saw in one forward pass: an :class:`mpcheck.adapters.observe.Sink` in memory."""
+
+    blocks: dict[str, tuple[Block, Any, Tensors]] = field(default_factory=dict)
+    refusals: dict[str, tuple[Block, str]] = field(default_factory=dict)
+
+    def inputs(self, block: Block, skeleton: Any, tensors: Tensors) -> None:
+        """Arguments of one call; copies, because upstream writes into some."""
+        self.blocks[block.name] = (block, skeleton, {n: t.detach().clone() for n, t in tensors.items()})
+
+    def refused(self, block: Block, reason: str) -> None:
+        """A call that cannot be repeated."""
+        self.refusals[block.name] = (block, reason)
+
+    def output(self, block: str, output: str, value: torch.Tensor) -> None:
+        """Not needed for timing."""
+
+    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
+        """Not needed for timing."""
+
+
+@dataclass
+class Workload:
+    """One prepared piece of work.
+
+    Attributes:
+        call: does it once; on CUDA it returns when the work is queued.
+        device: where it runs.
+        bytes_in: of its tensor arguments and parameters.
+    """
+
+    key: BenchKey
+    block: Block
+    call: Callable[[], Any]
+    device: torch.device
+    bytes_in: int
+
+
+class Workloads:
+    """The workloads of a run. Backends are built at first use; how long that took is in ``build_seconds``."""
+
+    def __init__(self, session: Session, batches: Sequence[int] = (1,), works: Sequence[Work] = (*BLOCK_WORK, *MODEL_WORK)) -> None:
+        """Raises:
+        InputError: a batch that is not a positive number.
+        """
+        for batch in batches:
+            if batch < 1:
+                raise InputError(f"batch {batch}: a batch repeats a system at least once; give 1 or more")
+        self.session = session
+        self.batches = tuple(dict.fromkeys(batches))
+        self.works = tuple(works)
+        self.build_seconds: dict[str, float] = {}
+        self._arguments: dict[tuple[str, int], Arguments] = {}
+        self._graphs: dict[tuple[str, int], Tensors] = {}
+
+    def graph(self, system: str, batch: int) -> Tensors:
+        """A system's frames, repeated, as one float64 graph on the CPU."""
+        if (system, batch) not in self._graphs:
+            model = self.session.model
+            self._graphs[system, batch] = make_graph(self.session.systems[system].frames * batch, model.elements, model.r_max, model.heads)
+        return self._graphs[system, batch]
+
+    def arguments(self, system: str, batch: int) -> Arguments:
+        """What the float64 model gives each of its blocks on a system."""
+        if (system, batch) not in self._arguments:
+            backend, sink = self.session.reference_backend, Arguments()
+            observer = Observer(backend.model, sink)
+            graph = {n: t.clone().to(backend.device) for n, t in self.graph(system, batch).items()}
+            with quiet(), observer.watching():
+                try:
+                    backend.model(graph, compute_force=False)
+                except Exception as error:  # whatever a foreign model's forward raises
+                    raise InputError(f"the model ({type(backend.model).__name__}) cannot be evaluated on {system}: {error_line(error)}") from error
+            self._arguments[system, batch] = sink
+        return self._arguments[system, batch]
+
+    def blocks(self, system: str, batch: int) -> list[Block]:
+        """Blocks that the user selected.
+
+        Raises:
+            InputError: a pattern that matches neither a block nor ``model``.
+        """
+        found = self.arguments(system, batch)
+        every = [block for block, *_ in found.blocks.values()] + [block for block, _ in found.refusals.values()]
+        patterns = self.session.options.blocks
+        for pattern in patterns:
+            if not any(fnmatchcase(name, pattern) for name in (MODEL, *(b.name for b in every))):
+                raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.session.options.model}` lists them, e.g. {every[0].name}")
+        return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
+
+    def keys(self) -> list[BenchKey]:
+        """Every benchmark of the run, system by system and block by block, the whole model last."""
+        options, found = self.session.options, list[BenchKey]()
+        formats = [f.name for f in self.session.formats]
+        whole = not options.blocks or any(fnmatchcase(MODEL, p) for p in options.blocks)
+        for system in self.session.systems:
+            for batch in self.batches:
+                subjects: list[tuple[str, tuple[Work, ...]]] = [(b.name, BLOCK_WORK) for b in self.blocks(system, batch)]
+                if whole:
+                    subjects.append((MODEL, MODEL_WORK))
+                for subject, works in subjects:
+                    own = [w for w in works if w in self.works]
+                    found += [BenchKey(system, batch, subject, b, f, w) for b in options.backends for f in formats for w in own]
+        return found
+
+    def backend(self, name: str) -> BackendModel:
+        """A backend's model.
+
+        Raises:
+            UnsupportedError: it is not to be had.
+        """
+        if name not in self.build_seconds:
+            began = time.perf_counter()
+            built = self.session.backend(name)
+            self.build_seconds[name] = time.perf_counter() - began
+        else:
+            built = self.session.backend(name)
+        if isinstance(built, str):
+            raise UnsupportedError(built)
+        return built
+
+    @contextlib.contextmanager
+    def opened(self, key: BenchKey) -> Iterator[Workload]:
+        """A workload, ready to be called while the block lasts: parameters cast, arguments in the backend's own layout.
+
+        Raises:
+            UnsupportedError: it cannot run here.
+        """
+        fmt = get_format(key.format)
+        backend = self.backend(key.backend)
+        if fmt.operand_bits is not None and backend.device.type == "cpu":
+            raise UnsupportedError(f"{fmt.name} is emulated on a CPU: it has no latency of its own")
+        if key.subject == MODEL:
+            block, make = WHOLE, lambda: self._whole(key, backend, fmt)
+        else:
+            found = self.arguments(key.system, key.batch)
+            if key.subject in found.refusals:
+                raise UnsupportedError(found.refusals[key.subject][1])
+            block = found.blocks[key.subject][0]
+            make = lambda: self._block(key, backend, fmt)  # noqa: E731 - the other branch's twin
+        if reason := backend.unsupported(block, fmt):
+            raise UnsupportedError(reason)
+        with backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
+            try:
+                call, held = make()
+                call()
+            except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
+                kind = "" if unimplemented(error) else "raised "
+                raise UnsupportedError(f"{kind}{error_line(error)}") from error
+            yield Workload(key, block, call, backend.device, held)
+
+    def _block(self, key: BenchKey, backend: BackendModel, fmt: Format) -> tuple[Callable[[], Any], int]:
+        block, skeleton, tensors = self.arguments(key.system, key.batch).blocks[key.subject]
+        backward = key.work == "forward+backward"
+        cast = map_tensors(lambda t: t.to(device=backend.device, dtype=fmt.storage).requires_grad_(backward), tensors)
+        cast = {n: t.to(backend.device) for n, t in cast.items()}
+        function = bound(backend, block, unflatten(skeleton, cast))
+        parameters = list(backend.parameters(block).values())
+        held = sum(t.numel() * t.element_size() for t in (*cast.values(), *parameters))
+        if not backward:
+
+            def forward() -> Any:
+                with torch.no_grad():
+                    return function()
+
+            return forward, held
+        leaves = [t for t in cast.values() if t.requires_grad] + parameters
+        outputs: dict[str, torch.Tensor] = {}
+        flatten(function(), "out", outputs)
+        names = [n for n, t in outputs.items() if t.requires_grad]
+        if not names or not leaves:
+            raise UnsupportedError("no gradient: nothing in it depends on a floating-point input")
+        generator = torch.Generator().manual_seed(self.session.seed)
+        cotangents = [torch.randn(outputs[n].shape, generator=generator, dtype=torch.float64).to(outputs[n]) for n in names]
+
+        def both() -> Any:
+            made: dict[str, torch.Tensor] = {}
+            flatten(function(), "out", made)
+            return torch.autograd.grad([made[n] for n in names], leaves, cotangents, allow_unused=True)
+
+        return both, held
+
+    def _whole(self, key: BenchKey, backend: BackendModel, fmt: Format) -> tuple[Callable[[], Any], int]:
+        module = backend.module(WHOLE)
+        assert module is not None  # the whole model is one
+        graph = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in self.graph(key.system, key.batch).items()}
+        held = sum(t.numel() * t.element_size() for t in (*graph.values(), *module.parameters()))
+        forces = key.work == "energy+forces"
+
+        def run() -> Any:
+            data = {n: t.clone() for n, t in graph.items()}  # upstream writes into the dictionary and asks for gradients
+            with torch.set_grad_enabled(forces):
+                return module(data, compute_force=forces)
+
+        return run, held
