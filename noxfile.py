@@ -51,10 +51,11 @@ def tool(session: nox.Session, module: str, *arguments: str) -> None:
     session.run(PYTHON, "-m", module, *arguments, external=True)
 
 
-def suite(session: nox.Session, name: str, folder: str) -> None:
+def suite(session: nox.Session, name: str, folder: str, *arguments: str) -> None:
     """Run a suite; arguments of the session go to pytest: `nox -s precision -- --mp-model X`."""
     prepare(session)
-    tool(session, "pytest", f"tests/{folder}", "-q", *LEAN, "--mp-out", "reports", "--junitxml", f"reports/{name}.xml", *session.posargs)
+    plain = arguments or ("-p", "no:benchmark")
+    tool(session, "pytest", f"tests/{folder}", "-q", *LEAN, *plain, "--mp-out", "reports", "--junitxml", f"reports/{name}.xml", *session.posargs)
 
 
 @nox.session
@@ -76,12 +77,25 @@ def audit(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Latency and cost of every block against the stored baseline: `-- --mp-against REF` for base against head."""
+    suite(session, "bench", "benchmarks", "--benchmark-quiet", "--benchmark-json=reports/pytest-benchmark.json")
+
+
+@nox.session
+def profile(session: nox.Session) -> None:
+    """Where the time goes: the map of blocks, a trace for Perfetto, pictures."""
+    prepare(session)
+    tool(session, "mpcheck", "profile", *(session.posargs or ["builtin:hco"]))
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """The project's own tests."""
     prepare(session)
     # two workers with a thread for every core each would spin against each other: ten times slower on two cores
     session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-    tool(session, "pytest", "tests/unit", "tests/faults", "-q", *(session.posargs or ["-n", "2"]))
+    tool(session, "pytest", "tests/unit", "tests/faults", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]))
 
 
 @nox.session

@@ -127,11 +127,16 @@ def changes(old: Baseline | None, new: Baseline, limits: DriftLimits) -> tuple[l
     return lines + loosened, loosened
 
 
+def commit() -> str:
+    """The commit that is checked out in the current directory, 12 digits; ``unknown`` where there is no git or no repository."""
+    try:
+        command = ["git", "rev-parse", "--short=12", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
 def provenance(repeats: int, environment: Mapping[str, Any]) -> dict[str, Any]:
     """Commit, date, repetitions, versions."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        commit = "unknown"
-    date = datetime.datetime.now(datetime.UTC).date().isoformat() if hasattr(datetime, "UTC") else datetime.date.today().isoformat()
-    return {"commit": commit, "date": date, "repeats": repeats, "packages": environment["packages"], "device": environment["device_name"]}
+    date = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+    return {"commit": commit(), "date": date, "repeats": repeats, "packages": environment["packages"], "device": environment["device_name"]}

@@ -11,7 +11,11 @@ import typer
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck.cli_baseline import baseline_app
+from mpcheck.cli_bench import bench
+from mpcheck.cli_history import history_app
 from mpcheck.cli_mix import mix
+from mpcheck.cli_profile import profile
 from mpcheck.launch import launch
 
 app = typer.Typer(
@@ -152,6 +156,10 @@ def compare(
 
 
 app.command()(mix)
+app.command()(bench)
+app.command()(profile)
+app.add_typer(baseline_app, name="baseline")
+app.add_typer(history_app, name="history")
 
 
 @tolerances_app.command()

@@ -13,7 +13,7 @@ from typing import Any
 
 from mpcheck._errors import InputError
 
-FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit"}
+FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
 
 
 def suite_path(suite: str) -> Path:
@@ -42,7 +42,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     """Run a suite.
 
     Args:
-        suite: precision, symmetry or audit.
+        suite: precision, symmetry, audit or bench.
         out: directory of the records and reports.
         options: values of the plugin's ``--mp-NAME`` options; empty ones are left out, sequences are joined by commas.
         workers: processes of pytest-xdist.
@@ -73,15 +73,19 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     ]
     # capturing logs costs a millisecond a cell
     arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{suite}.xml'}"]
+    if suite == "bench":
+        arguments += ["--benchmark-quiet", f"--benchmark-json={out / 'pytest-benchmark.json'}"]
+    else:
+        arguments += ["-p", "no:benchmark"]
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
     for name, value in options.items():
         text = ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        if text not in (None, ""):
+        if text not in (None, "", 0):
             arguments.append(f"--mp-{name}={text}")
     if workers:
         arguments += ["-n", str(workers)]
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
-        arguments += ["-p", "mpcheck.plugin"]
+        arguments += ["-p", "mpcheck.plugin", "-p", "mpcheck.plugin_bench"]
     refusals = _Refusals()
     code = int(pytest.main(arguments, plugins=[refusals]))
     for text in refusals.texts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +20,7 @@ _COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()
 _BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
 _INSPECTING: pytest.StashKey[str] = pytest.StashKey()
+_NOTES: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,7 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     add("--mp-device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N")
     add("--mp-backend", default="e3nn,cueq", metavar="BACKENDS", help="e3nn, cueq, cueq-mul_ir or a registered one")
-    add("--mp-format", default=",".join(FORMATS), metavar="FORMATS", help="number formats")
+    add("--mp-format", default="", metavar="FORMATS", help="number formats; default: all")
     add("--mp-block", default="", metavar="GLOBS", help="blocks, as glob patterns; default: all")
     add("--mp-cache", default=None, metavar="DIR", help="cache of references; default: MPCHECK_CACHE_DIR or the platform's cache directory")
     add("--mp-out", default=None, metavar="DIR", help="write DIR/precision.json and DIR/precision.md")
@@ -51,8 +52,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--mp-seed", default=0, type=int, metavar="N", help="seed of built-in systems, cotangents and Monte Carlo draws")
 
 
-def _names(config: pytest.Config, option: str) -> tuple[str, ...]:
+def names(config: pytest.Config, option: str) -> tuple[str, ...]:
+    """What an option lists between commas."""
     return tuple(part.strip() for part in str(config.getoption(option)).split(",") if part.strip())
+
+
+def formats(config: pytest.Config) -> tuple[str, ...]:
+    """Formats that the user named, by their own names; none where none was named."""
+    return tuple(get_format(name).name for name in names(config, "--mp-format"))
 
 
 def _systems(text: str) -> tuple[str, ...]:
@@ -66,7 +73,6 @@ def make_options(config: pytest.Config) -> Any:
     """The run's options from pytest's."""
     from mpcheck.session import Options, stderr_progress
 
-    formats = tuple(get_format(name).name for name in _names(config, "--mp-format"))
     cache, tolerances = config.getoption("--mp-cache"), config.getoption("--mp-tolerances")
     device = str(config.getoption("--mp-device"))
     worker = getattr(config, "workerinput", {}).get("workerid", "")
@@ -79,11 +85,11 @@ def make_options(config: pytest.Config) -> Any:
         model=str(config.getoption("--mp-model")),
         systems=_systems(str(config.getoption("--mp-system"))),
         device=device,
-        backends=_names(config, "--mp-backend"),
-        formats=formats,
-        blocks=_names(config, "--mp-block"),
+        backends=names(config, "--mp-backend"),
+        formats=formats(config) or tuple(FORMATS),
+        blocks=names(config, "--mp-block"),
         cache=Path(cache) if cache else None,
-        require=_names(config, "--mp-require"),
+        require=names(config, "--mp-require"),
         tolerances=Path(tolerances) if tolerances else None,
         seed=int(config.getoption("--mp-seed")),
         progress=stderr_progress,
@@ -94,10 +100,20 @@ def _is_worker(config: pytest.Config) -> bool:
     return hasattr(config, "workerinput")
 
 
-def _refuse(config: pytest.Config, error: InputError) -> NoReturn:
+def refuse(config: pytest.Config, error: InputError) -> NoReturn:
     """End pytest with one line and status 2."""
     config.stash[_BAD_INPUT] = f"mpcheck: error: {error}"
     pytest.exit(config.stash[_BAD_INPUT], returncode=2)
+
+
+def adopt(config: pytest.Config, suite: str, session: Any) -> None:
+    """Findings of this run belong to a suite that made its session itself."""
+    config.stash[_SESSION], config.stash[_INSPECTING] = session, suite
+
+
+def note(config: pytest.Config, lines: Sequence[str]) -> None:
+    """Lines that a reader of the findings must see."""
+    config.stash[_NOTES] = lines
 
 
 def get_session(config: pytest.Config) -> Any:
@@ -108,7 +124,7 @@ def get_session(config: pytest.Config) -> Any:
         try:
             config.stash[_SESSION] = Session(make_options(config))
         except InputError as error:
-            _refuse(config, error)
+            refuse(config, error)
     return config.stash[_SESSION]
 
 
@@ -121,7 +137,7 @@ def get_suite(config: pytest.Config) -> Any:
         try:
             config.stash[_SUITE] = Suite(get_session(config), Path(directory) if directory else Path("baselines"))
         except InputError as error:
-            _refuse(config, error)
+            refuse(config, error)
     return config.stash[_SUITE]
 
 
@@ -158,7 +174,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         try:
             keys = suite.session.cells()
         except InputError as error:
-            _refuse(metafunc.config, error)
+            refuse(metafunc.config, error)
         several = len(suite.session.systems) > 1
         parameters = [
             pytest.param(
@@ -183,9 +199,9 @@ def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
     if marker is None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
     try:
-        keys = inspections.keys(marker.args[0], get_session(metafunc.config), _names(metafunc.config, "--mp-check"))
+        keys = inspections.keys(marker.args[0], get_session(metafunc.config), names(metafunc.config, "--mp-check"))
     except InputError as error:
-        _refuse(metafunc.config, error)
+        refuse(metafunc.config, error)
     metafunc.config.stash[_INSPECTING] = marker.args[0]
     groups = [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys]
     metafunc.parametrize("inspection_key", [pytest.param(k, id=k.id, marks=[pytest.mark.xdist_group(g)]) for k, g in zip(keys, groups, strict=True)])
@@ -294,14 +310,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
         return
     from mpcheck.report.finish import finish, finish_findings
 
-    options, session_, seconds, out = (
-        make_options(config),
-        get_session(config),
+    session_ = get_session(config)
+    options, seconds, out = (
+        session_.options,
         time.perf_counter() - config.stash[_BEGAN],
         config.getoption("--mp-out"),
     )
     if collector.findings:
-        found = finish_findings(config.stash[_INSPECTING], options, session_, collector.findings, seconds, out)
+        found = finish_findings(config.stash[_INSPECTING], session_, collector.findings, seconds, out, config.stash.get(_NOTES, []))
         config.stash[_COLLECTED]["findings"] = found
         if found["judged"] == 0 and session.exitstatus == 0:
             session.exitstatus = 2
@@ -318,10 +334,10 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     """The table: block x format, worst ratio; or the findings of a symmetry or audit session."""
     inspected = config.stash[_COLLECTED].get("findings")
     if inspected:
-        from mpcheck.report.findings import render as render_findings
+        from mpcheck.report.finish import show_findings
 
         terminalreporter.ensure_newline()
-        terminalreporter.write(render_findings(inspected["run"], color=terminalreporter.hasmarkup))
+        terminalreporter.write(show_findings(inspected["run"], config.stash.get(_NOTES, []), color=terminalreporter.hasmarkup))
         if inspected["judged"] == 0:
             terminalreporter.write_line("mpcheck: error: nothing was judged; choose another --mp-device, --mp-backend or --mp-format")
         for path in inspected["out"]:

@@ -70,17 +70,21 @@ class Backend(Protocol):
         """
 
 
-def bound(model: BackendModel, block: Block, arguments: Mapping[str, Any]) -> Callable[[], Any]:
-    """A block's own call, with nothing converted around it: what a timer times.
+Native = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+"""A function and what it is called with."""
+
+
+def native(model: BackendModel, block: Block, arguments: Mapping[str, Any]) -> Native:
+    """A block's own function and its arguments in the backend's own layout: what a timer times.
 
     Args:
         arguments: in e3nn's names and layout, of the format's storage type, on the model's device.
 
-    A backend that needs another layout has a method ``bound(block, arguments)`` that converts once and returns the call;
-    without one, :meth:`BackendModel.call` is what is called, conversions and all.
+    A backend that needs another layout has a method ``native(block, arguments)`` that converts; without one,
+    :meth:`BackendModel.call` is the function, conversions and all.
     """
-    own: Callable[[Block, Mapping[str, Any]], Callable[[], Any]] | None = getattr(model, "bound", None)
-    return own(block, arguments) if own is not None else lambda: model.call(block, arguments)
+    own: Callable[[Block, Mapping[str, Any]], Native] | None = getattr(model, "native", None)
+    return own(block, arguments) if own is not None else (lambda **named: model.call(block, named), (), dict(arguments))
 
 
 @cache

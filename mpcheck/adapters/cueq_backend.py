@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mpcheck.adapters.backends import Native
 from mpcheck.adapters.blocks import Block, argument_names
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.cueq_math import inner_arithmetic, math_dtypes, polynomials
@@ -57,22 +58,21 @@ class CueqModel:
 
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Convert arguments to the backend's layout, run the block, convert its results back; differentiably."""
-        return self._back(self.bound(block, arguments)(), block, "out")
+        function, positional, named = self.native(block, arguments)
+        return self._back(function(*positional, **named), block, "out")
 
-    def bound(self, block: Block, arguments: Mapping[str, Any]) -> Callable[[], Any]:
-        """The block on arguments converted to the backend's layout here, once; its results stay in that layout."""
+    def native(self, block: Block, arguments: Mapping[str, Any]) -> Native:
+        """The block's own function and its arguments in the backend's layout; results stay in that layout."""
         module = self.module(block)
         if self._is_contraction(block):
             x = arguments["x"].transpose(1, 2).flatten(1)  # its input is ir_mul in either layout
-            elements = arguments["y"].argmax(dim=-1).int()
             assert module is not None  # a contraction is no step
-            contraction: Callable[..., Any] = module
-            return lambda: contraction(x, elements)
+            return module, (x, arguments["y"].argmax(dim=-1).int()), {}
         converted = {k: self._there(v, block.input_slot(k)) for k, v in arguments.items()}
         function: Callable[..., Any] = FUNCTIONS[step_kind(block.name)] if module is None else module
         # cuEquivariance's own classes name their arguments otherwise
         positional = module is not None and not set(converted) <= set(argument_names(module))
-        return (lambda: function(*converted.values())) if positional else (lambda: function(**converted))
+        return (function, tuple(converted.values()), {}) if positional else (function, (), converted)
 
     def _there(self, value: Any, slot: Slot) -> Any:
         return convert(value, slot, "mul_ir", self.layout) if isinstance(value, torch.Tensor) else value

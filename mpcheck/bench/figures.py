@@ -43,14 +43,15 @@ class Fingerprint(Strict):
     """What one call costs, counted and not timed: the same on every run of the same code on the same kind of device.
 
     Attributes:
-        operations: calls of aten operations that compute or move data, by name (views are free).
-        kernels: CUDA kernels by name, where there is a GPU to launch them on; empty elsewhere.
+        operations: calls of aten operations that compute, move or allocate, by name (views are free).
+        kernels: CUDA kernels and copies by name, where there is a GPU to launch them on; empty elsewhere.
         launches: CUDA kernels launched; on a CPU, the operations that a GPU would launch a kernel for.
-        multiply_adds: of all operations; bytes_moved: read and written by them.
-        casts: by ``from->to``.
+        multiply_adds: of all operations with floating-point results.
+        bytes_moved: every argument read once and every result written once.
+        casts: by ``from->to``: copies between types, and floating-point operands that an operation promotes on the way.
         peak_bytes: the largest sum of memory that the call held at one time, beyond its arguments.
-        graph_breaks: of torch.compile's tracing; None where it was not asked for.
-        syncs: operations that make the host wait for a GPU, by name.
+        graph_breaks: of torch.compile's tracing; None where it was not asked for, or fails.
+        syncs: operations that make the host wait for a GPU, by name; on CUDA also the runtime's calls that do.
     """
 
     operations: dict[str, Count]

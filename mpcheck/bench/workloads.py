@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError, error_line, unimplemented
-from mpcheck.adapters.backends import BackendModel, bound
+from mpcheck.adapters.backends import BackendModel, native
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -61,6 +61,7 @@ class Workload:
         call: does it once; on CUDA it returns when the work is queued.
         device: where it runs.
         bytes_in: of its tensor arguments and parameters.
+        first_call: seconds that the first call took, with whatever upstream compiles or sets up in it.
     """
 
     key: BenchKey
@@ -68,6 +69,7 @@ class Workload:
     call: Callable[[], Any]
     device: torch.device
     bytes_in: int
+    first_call: float
 
 
 class Workloads:
@@ -165,42 +167,54 @@ class Workloads:
         if fmt.operand_bits is not None and backend.device.type == "cpu":
             raise UnsupportedError(f"{fmt.name} is emulated on a CPU: it has no latency of its own")
         if key.subject == MODEL:
-            block, make = WHOLE, lambda: self._whole(key, backend, fmt)
+            block, make = WHOLE, self._whole
         else:
             found = self.arguments(key.system, key.batch)
             if key.subject in found.refusals:
                 raise UnsupportedError(found.refusals[key.subject][1])
             block = found.blocks[key.subject][0]
-            make = lambda: self._block(key, backend, fmt)  # noqa: E731 - the other branch's twin
+            make = self._block
         if reason := backend.unsupported(block, fmt):
             raise UnsupportedError(reason)
         with backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
             try:
-                call, held = make()
-                call()
+                call, held = make(key, backend, fmt)
+                first = self._first(call, backend.device)
             except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
                 kind = "" if unimplemented(error) else "raised "
                 raise UnsupportedError(f"{kind}{error_line(error)}") from error
-            yield Workload(key, block, call, backend.device, held)
+            yield Workload(key, block, call, backend.device, held, first)
+
+    @staticmethod
+    def _first(call: Callable[[], Any], device: torch.device) -> float:
+        began = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return max(time.perf_counter() - began, 1e-9)
 
     def _block(self, key: BenchKey, backend: BackendModel, fmt: Format) -> tuple[Callable[[], Any], int]:
         block, skeleton, tensors = self.arguments(key.system, key.batch).blocks[key.subject]
         backward = key.work == "forward+backward"
-        cast = map_tensors(lambda t: t.to(device=backend.device, dtype=fmt.storage).requires_grad_(backward), tensors)
-        cast = {n: t.to(backend.device) for n, t in cast.items()}
-        function = bound(backend, block, unflatten(skeleton, cast))
+        cast = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in tensors.items()}
+        with torch.no_grad():  # the conversion to the backend's layout is no part of what is measured
+            function, positional, named = native(backend, block, unflatten(skeleton, cast))
+        own: Tensors = {}
+        shape = flatten((positional, named), "in", own)
+        own = map_tensors(lambda t: t.detach().requires_grad_(backward), own)
+        positional, named = unflatten(shape, own)
         parameters = list(backend.parameters(block).values())
-        held = sum(t.numel() * t.element_size() for t in (*cast.values(), *parameters))
+        held = sum(t.numel() * t.element_size() for t in (*own.values(), *parameters))
         if not backward:
 
             def forward() -> Any:
                 with torch.no_grad():
-                    return function()
+                    return function(*positional, **named)
 
             return forward, held
-        leaves = [t for t in cast.values() if t.requires_grad] + parameters
+        leaves = [t for t in own.values() if t.requires_grad] + parameters
         outputs: dict[str, torch.Tensor] = {}
-        flatten(function(), "out", outputs)
+        flatten(function(*positional, **named), "out", outputs)
         names = [n for n, t in outputs.items() if t.requires_grad]
         if not names or not leaves:
             raise UnsupportedError("no gradient: nothing in it depends on a floating-point input")
@@ -209,14 +223,13 @@ class Workloads:
 
         def both() -> Any:
             made: dict[str, torch.Tensor] = {}
-            flatten(function(), "out", made)
+            flatten(function(*positional, **named), "out", made)
             return torch.autograd.grad([made[n] for n in names], leaves, cotangents, allow_unused=True)
 
         return both, held
 
     def _whole(self, key: BenchKey, backend: BackendModel, fmt: Format) -> tuple[Callable[[], Any], int]:
-        module = backend.module(WHOLE)
-        assert module is not None  # the whole model is one
+        module: Any = backend.module(WHOLE)  # the whole model is one
         graph = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in self.graph(key.system, key.batch).items()}
         held = sum(t.numel() * t.element_size() for t in (*graph.values(), *module.parameters()))
         forces = key.work == "energy+forces"

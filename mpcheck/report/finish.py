@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,14 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.environment import describe
 from mpcheck.findings import Finding, Findings, write_findings
 from mpcheck.records import Cell, Run, write_run
-from mpcheck.report.findings import markdown as render_findings
+from mpcheck.report import bench
+from mpcheck.report import findings as findings_report
 from mpcheck.report.markdown import render
 from mpcheck.report.picture import write_picture
 from mpcheck.session import Options, Session
 
 
-def _head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
+def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
     asked = {k: v for k, v in asdict(options).items() if k not in ("progress",)}
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
@@ -41,24 +43,35 @@ def make_run(options: Options, session: Session, cells: list[Cell], golden: list
     """The records of a run."""
     order = {key: i for i, key in enumerate(session.cells())}
     cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
-    return Run(suite="precision", cells=cells, golden=golden, **_head(options, session, seconds))
+    return Run(suite="precision", cells=cells, golden=golden, **head(options, session, seconds))
 
 
-def finish_findings(suite: Any, options: Options, session: Session, found: list[dict[str, Any]], seconds: float, out: str | None) -> dict[str, Any]:
+def show_findings(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
+    """A session's findings for the terminal."""
+    return bench.render(run, notes, color) if run.suite == "bench" else findings_report.render(run, color)
+
+
+def finish_findings(
+    suite: Any, session: Session, found: list[dict[str, Any]], seconds: float, out: str | None, notes: Sequence[str] = ()
+) -> dict[str, Any]:
     """Assemble the findings and, where a directory was named, write ``SUITE.json`` and ``SUITE.md`` into it.
 
+    Args:
+        notes: lines that a reader must see beside them.
+
     Returns:
-        ``run``: the findings; ``out``: the files; ``judged``: how many came to a conclusion.
+        ``run``: the findings; ``out``: the files; ``judged``: how many came to a conclusion, or were measured for the first time.
     """
     order = {key: i for i, key in enumerate(dict.fromkeys(f["check"] for f in found))}
     findings = sorted((Finding.model_validate(f) for f in found), key=lambda f: order[f.check])
-    run = Findings(suite=suite, findings=findings, **_head(options, session, seconds))
-    judged = sum(f.verdict not in ("unsupported", "inconclusive", "indistinguishable") for f in findings)
+    run = Findings(suite=suite, findings=findings, **head(session.options, session, seconds))
+    unjudged = ("unsupported", "indistinguishable", "removed") if suite == "bench" else ("unsupported", "inconclusive", "indistinguishable")
+    judged = sum(f.verdict not in unjudged for f in findings)
     if out is None:
         return {"run": run, "out": [], "judged": judged}
     directory = Path(out)
     write_findings(directory / f"{suite}.json", run)
-    write_text(directory / f"{suite}.md", render_findings(run))
+    write_text(directory / f"{suite}.md", bench.markdown(run, notes) if suite == "bench" else findings_report.markdown(run))
     return {"run": run, "out": [directory / f"{suite}.json", directory / f"{suite}.md"], "judged": judged}
 
 

@@ -1,0 +1,238 @@
+"""How often does the latency gate fire on identical code, and how often does it see 3, 5, 10, 20 %? Beside pytest-benchmark's rules.
+
+    python benchmarks/gate_power.py launches --count 100 --data DIR     # launches, each measuring every variant of every benchmark
+    python benchmarks/gate_power.py pairs --count 120 --data DIR        # pairs of resident workers, base against slowed head
+    python benchmarks/gate_power.py report --data DIR                   # error rates with Clopper-Pearson intervals
+
+Variants are the same block with extra tensor work inside its forward, worth a share of its own time. Launches and pairs are
+appended to DIR as they are made, with the machine's load, so that a run can be cut off and gone on with; ``report`` replays the
+gate's own rules, looks and corrections on them: a comparison takes the next launches that no comparison before it has used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pytest_benchmark.utils import PercentageRegressionCheck
+from scipy import stats
+
+from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, request
+from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired
+from mpcheck.bench.duel import alternate
+from mpcheck.bench.figures import Launch
+from mpcheck.bench.gate import DUEL, STORED, stored_sample
+from mpcheck.bench.launches import launched
+from mpcheck.session import Options
+
+SHARES = (0.0, 0.03, 0.05, 0.10, 0.20)
+SYSTEM = "builtin:water"
+BENCHMARKS = [
+    f"{SYSTEM}*1/{name}"
+    for name in (
+        "radial_embedding-e3nn-float32-forward",
+        "interactions.0-e3nn-float32-forward",
+        "interactions.0.conv_tp_weights-e3nn-float32-forward",
+        "interactions.1.linear-e3nn-float32-forward+backward",
+        "interactions.1.conv_tp-e3nn-float32-forward",
+        "interactions.1.conv_tp-e3nn-float32-forward+backward",
+        "products.0.symmetric_contractions-e3nn-float32-forward",
+        "readouts.1-e3nn-float32-forward",
+        "model-e3nn-float32-energy",
+        "model-e3nn-float32-energy+forces",
+    )
+]
+WORKER = (str(Path(__file__).with_name("slowed_worker.py")),)
+LOAD = request(
+    Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",)), (1,), ("forward", "forward+backward", "energy", "energy+forces"), 1
+)
+ROUNDS_SECONDS = 0.1  # of pytest-benchmark's rounds; its default is 1 s, which 50 variants a launch would not end with
+STORED_LAUNCHES = 10  # of a baseline
+
+
+def _append(path: Path, entry: dict[str, Any]) -> None:
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps({"at": time.time(), "load": os.getloadavg()[0], **entry}) + "\n")
+
+
+def _shuffled(rng: random.Random) -> list[tuple[str, float]]:
+    variants = [(name, share) for name in BENCHMARKS for share in SHARES]
+    rng.shuffle(variants)
+    return variants
+
+
+def collect_launches(path: Path, count: int) -> None:
+    rng = random.Random(time.time_ns())
+    for number in range(count):
+        with launched("launch", 1, arguments=WORKER) as (process, _):
+            process.ask("load", **LOAD)
+            found: dict[str, dict[str, Any]] = {}
+            for name, share in _shuffled(rng):
+                process.ask("slow", key=name, share=share)
+                measured = process.ask("measure", key=name, plan=asdict(STORED_EFFORT.plan))["launch"]
+                found.setdefault(name, {})[str(share)] = {"launch": measured, "rounds": process.ask("rounds", key=name, seconds=ROUNDS_SECONDS)}
+        _append(path, {"benchmarks": found})
+        print(f"launch {number + 1} of {count}, load {os.getloadavg()[0]:.1f}", flush=True)
+
+
+def collect_pairs(path: Path, count: int, shares: Sequence[float]) -> None:
+    rng = random.Random(time.time_ns())
+    for number in range(count):
+        with ExitStack() as stack:
+            order = ("base", "head") if number % 2 else ("head", "base")
+            pair = {side: stack.enter_context(launched(side, 1, arguments=WORKER))[0] for side in order}
+            for process in pair.values():
+                process.ask("load", **LOAD)
+            found: dict[str, dict[str, float]] = {}
+            for name, share in _shuffled(rng):
+                if share in shares:
+                    pair["base"].ask("slow", key=name, share=0.0)
+                    pair["head"].ask("slow", key=name, share=share)
+                    found.setdefault(name, {})[str(share)] = alternate(pair["base"], pair["head"], name, DUEL_EFFORT.plan)[2]
+        _append(path, {"benchmarks": found})
+        print(f"pair {number + 1} of {count}, load {os.getloadavg()[0]:.1f}", flush=True)
+
+
+def _entries(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+
+
+class Tally:
+    """Comparisons and how many of them fired, by rule and share."""
+
+    def __init__(self) -> None:
+        self.counts: dict[tuple[str, float], list[int]] = {}
+
+    def add(self, rule: str, share: float, fired: bool) -> None:
+        """One comparison."""
+        entry = self.counts.setdefault((rule, share), [0, 0])
+        entry[0] += 1
+        entry[1] += fired
+
+    def table(self, shares: Sequence[float]) -> Iterator[str]:
+        """Rates with exact 95 % intervals, a row a rule."""
+        yield "| rule | " + " | ".join("identical code: false alarms" if not s else f"{100 * s:g} % slower: called" for s in shares) + " |"
+        yield "|---|" + "---:|" * len(shares)
+        for rule in dict.fromkeys(rule for rule, _ in self.counts):
+            row = []
+            for share in shares:
+                tried, fired = self.counts.get((rule, share), (0, 0))
+                if not tried:
+                    row.append("–")
+                    continue
+                interval = stats.binomtest(fired, tried).proportion_ci(0.95, "exact")
+                row.append(f"{fired} of {tried} = {100 * fired / tried:.1f} % [{100 * interval.low:.1f}, {100 * interval.high:.1f}]")
+            yield f"| {rule} | " + " | ".join(row) + " |"
+
+
+def _sequential(samples: Any, looks: Sequence[int], rule: Rule, available: int) -> Iterator[tuple[str, Verdict]]:
+    """Comparisons one after another, each with launches of its own; the benchmarks of a run are judged together."""
+    for name in BENCHMARKS:
+        start = 0
+        while start + looks[0] <= available:
+            verdict, used = None, looks[0]
+            for look in looks:
+                if start + look > available:
+                    verdict = None  # cut off before its end: not counted
+                    break
+                verdict, used = judge(samples(start, look), replace(rule, looks=len(looks)))[name], look
+                if verdict.decision != "inconclusive" or verdict.needed is None:
+                    break
+            if verdict is None:
+                break
+            yield name, verdict
+            start += used
+
+
+def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
+    tally, detectable = Tally(), []
+    base, rest = entries[:STORED_LAUNCHES], entries[STORED_LAUNCHES:]
+
+    def stored(part: list[dict[str, Any]], name: str, share: float) -> list[Launch]:
+        return [Launch.model_validate(e["benchmarks"][name][str(share)]["launch"]) for e in part]
+
+    kept = {name: stored(base, name, 0.0) for name in BENCHMARKS}
+    for share in SHARES:
+        heads = {name: stored(rest, name, share) for name in BENCHMARKS}
+
+        def samples(start: int, look: int, heads: dict[str, list[Launch]] = heads) -> dict[str, Sample]:
+            found = {n: stored_sample(kept[n], heads[n][start : start + look]) for n in BENCHMARKS}
+            return {n: s[0] for n, s in found.items() if s is not None}
+
+        for _, verdict in _sequential(samples, STORED_EFFORT.looks, STORED, len(rest)):
+            tally.add("mpcheck, stored baseline", share, verdict.decision == "slower")
+            tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
+            detectable.append(verdict.detectable)
+        for field in ("mean", "median", "min"):
+            for percent in (5, 10):
+                for before, after in zip(entries[::2], entries[1::2], strict=False):
+                    for name in BENCHMARKS:
+                        old, new = before["benchmarks"][name]["0.0"]["rounds"], after["benchmarks"][name][str(share)]["rounds"]
+                        tally.add(f"pytest-benchmark {field}:{percent}%", share, bool(PercentageRegressionCheck(field, percent).fails(new, old)))
+    yield from _conditions("launches", entries)
+    yield from tally.table(SHARES)
+    yield f"\nMinimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."
+    yield from _spread({n: [math.log(x.normalised["all"]) for x in stored(entries, n, 0.0)] for n in BENCHMARKS})
+
+
+def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
+    tally, detectable = Tally(), []
+    shares = [s for s in SHARES if str(s) in entries[0]["benchmarks"][BENCHMARKS[0]]]
+    for share in shares:
+
+        def samples(start: int, look: int, share: float = share) -> dict[str, Sample]:
+            return {n: paired([e["benchmarks"][n][str(share)] for e in entries[start : start + look]]) for n in BENCHMARKS}
+
+        for _, verdict in _sequential(samples, DUEL_EFFORT.looks, DUEL, len(entries)):
+            tally.add("mpcheck, same-job A/B", share, verdict.decision == "slower")
+            tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
+            detectable.append(verdict.detectable)
+    yield from _conditions("pairs", entries)
+    yield from tally.table(shares)
+    yield f"\nMinimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."
+    yield from _spread({n: [e["benchmarks"][n]["0.0"] for e in entries] for n in BENCHMARKS})
+
+
+def _conditions(what: str, entries: list[dict[str, Any]]) -> Iterator[str]:
+    loads = sorted(e["load"] for e in entries)
+    hours = (entries[-1]["at"] - entries[0]["at"]) / 3600
+    yield f"\n{len(entries)} {what} over {hours:.1f} h, load average {loads[0]:.1f} to {loads[-1]:.1f} (median {loads[len(loads) // 2]:.1f})\n"
+
+
+def _spread(logs: dict[str, list[float]]) -> Iterator[str]:
+    yield "\nSpread between launches (standard deviation of the logarithm), identical code:\n"
+    for name, values in logs.items():
+        mean = math.fsum(values) / len(values)
+        yield f"- {name.partition('/')[2]}: {100 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(1, len(values) - 1)):.1f} %"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("launches", "pairs", "report"))
+    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--share", type=float, action="append", default=[], help="of the pairs' variants; default: all")
+    args = parser.parse_args()
+    args.data.mkdir(parents=True, exist_ok=True)
+    launches, pairs = args.data / "launches.jsonl", args.data / "pairs.jsonl"
+    if args.what == "launches":
+        collect_launches(launches, args.count)
+    elif args.what == "pairs":
+        collect_pairs(pairs, args.count, args.share or SHARES)
+    else:
+        for path, render in ((launches, report_launches), (pairs, report_pairs)):
+            if entries := _entries(path):
+                print("\n".join(render(entries)))
+
+
+if __name__ == "__main__":
+    main()

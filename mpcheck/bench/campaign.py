@@ -1,0 +1,130 @@
+"""Launch after launch measures every benchmark, until each is clear or the time is spent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.launches import Launch as Process
+from mpcheck.bench.launches import launched
+from mpcheck.bench.pinning import processors
+from mpcheck.bench.sampling import Plan
+from mpcheck.bench.workloads import UnsupportedError
+
+Undecided = Callable[["Campaign"], Iterable[str]]
+"""Which benchmarks another launch should measure again."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much to measure.
+
+    Attributes:
+        launches: at least, at most; looks: after how many launches verdicts are asked for, the last one being the most.
+        seconds: of wall time after which no further launch is started.
+        threads: of each launch, on as many processors.
+    """
+
+    looks: tuple[int, ...] = (3, 5, 8)
+    seconds: float = 150.0
+    threads: int = 1
+    plan: Plan = field(default_factory=Plan)
+
+
+STORED_EFFORT = Effort()
+DUEL_EFFORT = Effort(looks=(5, 8, 12), seconds=600.0)
+
+
+@dataclass
+class Campaign:
+    """What a campaign found.
+
+    Attributes:
+        launches: figures of each launch by benchmark; seconds: of one call in every round of every launch.
+        unsupported: why a benchmark cannot run here.
+        build_seconds: of each backend's model, launch by launch.
+    """
+
+    launches: dict[str, list[Launch]] = field(default_factory=dict)
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
+    unsupported: dict[str, str] = field(default_factory=dict)
+    build_seconds: dict[str, list[float]] = field(default_factory=dict)
+    processes: int = 0
+    wall: float = 0.0
+    hello: Mapping[str, Any] = field(default_factory=dict)
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+
+    @property
+    def figures(self) -> dict[str, Figures]:
+        """As they are stored."""
+        return {name: Figures(launches=found, fingerprint=self.fingerprints.get(name)) for name, found in self.launches.items()}
+
+
+def request(options: Any, batches: Sequence[int], works: Sequence[str], threads: int) -> dict[str, Any]:
+    """A worker's ``load``: the options of a session without what a process keeps for itself."""
+    fields = {k: v for k, v in asdict(options).items() if k != "progress"}
+    fields |= {k: str(fields[k]) for k in ("cache", "tolerances") if fields[k] is not None}
+    return {"options": fields, "batches": list(batches), "works": list(works), "cpus": processors()[-threads:]}
+
+
+def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None]) -> None:
+    """One launch's figures of the benchmarks named."""
+    first = not into.processes
+    for place, name in enumerate(names, 1):
+        if name in into.unsupported:
+            continue
+        progress(f"launch {into.processes + 1}, {place} of {len(names)}: {name}")
+        try:
+            found = process.ask("measure", key=name, plan=asdict(plan))
+            if first or name not in into.fingerprints:
+                into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
+        except UnsupportedError as error:
+            into.unsupported[name] = str(error)
+            continue
+        into.launches.setdefault(name, []).append(Launch.model_validate(found["launch"]))
+        into.seconds.setdefault(name, []).extend(found["seconds"])
+    for backend, seconds in process.ask("costs")["build_seconds"].items():
+        into.build_seconds.setdefault(backend, []).append(seconds)
+    into.processes += 1
+
+
+def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, progress: Callable[[str], None] = lambda _: None) -> Campaign:
+    """Measure until nothing is undecided, or ``effort`` is spent; at least the first look's launches are made.
+
+    Args:
+        load: see :func:`request`.
+
+    Raises:
+        InputError: bad input, or a launch died.
+    """
+    found = Campaign()
+    began = time.perf_counter()
+    wanted: list[str] = []
+    for look in effort.looks:
+        while found.processes < look:
+            if found.processes >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
+                break
+            with launched(f"launch {found.processes + 1}", effort.threads) as (process, hello):
+                progress(f"launch {found.processes + 1}: loading")
+                loaded = process.ask("load", **load)
+                if not found.processes:
+                    found.hello, found.environment, found.keys = hello, loaded["environment"], loaded["keys"]
+                    wanted = list(found.keys)
+                measure_all(process, wanted, effort.plan, found, progress)
+        found.wall = time.perf_counter() - began
+        chosen = set(undecided(found))
+        wanted = [name for name in found.keys if name in chosen and name not in found.unsupported]
+        if not wanted or found.processes < look:
+            break
+    found.wall = time.perf_counter() - began
+    return found
+
+
+def scaled(plan: Plan, factor: float) -> Plan:
+    """The same plan with more or less time for each benchmark."""
+    return replace(plan, seconds=plan.seconds * factor)

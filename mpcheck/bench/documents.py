@@ -1,0 +1,116 @@
+"""JSON as the latency gate stores it, read strictly: no duplicate keys, finite numbers only, the right suite and schema."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mpcheck._errors import InputError
+from mpcheck._io import is_file, read_text
+
+SCHEMA = 1
+MAX_BYTES = 64 << 20
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class BrokenError(ValueError):
+    """Text that is not a JSON document of ours, and why."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BrokenError(f"field {name} occurs twice")
+        found[name] = value
+    return found
+
+
+def _constant(text: str) -> None:
+    raise BrokenError(f"{text} is not a number")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # 1e999 is valid JSON, and infinite
+        raise BrokenError(f"{text} is not a finite number")
+    return value
+
+
+def parse(text: str) -> Any:
+    """The data of a JSON text.
+
+    Raises:
+        BrokenError: not JSON, a field twice in one object (``json`` would keep the last silently), NaN, infinities.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_number)
+    except BrokenError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BrokenError(f"not valid JSON (truncated?): {error}") from error
+
+
+def check(model: type[Model], data: Any, where: str, suite: str, remedy: str) -> Model:
+    """Parsed data as a model with the fields ``suite`` and ``schema_version``.
+
+    Args:
+        where: what and which file, for errors.
+
+    Raises:
+        InputError: another suite's document, another schema version, a wrong field, which is named.
+    """
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: an object of fields expected, found {type(data).__name__}; {remedy}")
+    if data.get("suite") != suite:
+        found = data.get("suite")
+        what = f"the field suite is {found!r}" if found is not None else "there is no field suite"
+        raise InputError(f"{where}: {what}, expected {suite!r}: this is another kind of file; {remedy}")
+    version = data.get("schema_version")
+    if version != SCHEMA or isinstance(version, bool):
+        raise InputError(f"{where}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; use the mpcheck that wrote it, or {remedy}")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or "(top)"
+        raise InputError(f"{where}: field {field}: {first['msg'].removeprefix('Value error, ')}; {remedy}") from error
+
+
+def bounded_text(path: Path, what: str, remedy: str) -> str | None:
+    """A file's text; None where nothing has that name.
+
+    Raises:
+        InputError: something that is no file, more than 64 MiB, not UTF-8, unreadable.
+    """
+    if not is_file(path):
+        try:
+            present = path.exists()
+        except (OSError, ValueError):  # a name that no file can have
+            present = False
+        if present:
+            raise InputError(f"{what} {path} is a directory or a device, not a file; {remedy}")
+        return None
+    if path.stat().st_size > MAX_BYTES:
+        raise InputError(f"{what} {path} is larger than {MAX_BYTES >> 20} MiB: this cannot be the right file; {remedy}")
+    return read_text(path, what)
+
+
+def load(model: type[Model], path: Path, what: str, suite: str, remedy: str) -> Model | None:
+    """A strict document; None where there is no file.
+
+    Raises:
+        InputError: see :func:`bounded_text`, :func:`parse` and :func:`check`.
+    """
+    text = bounded_text(path, what, remedy)
+    if text is None:
+        return None
+    try:
+        data = parse(text)
+    except BrokenError as error:
+        raise InputError(f"{what} {path}: {error}; {remedy}") from error
+    return check(model, data, f"{what} {path}", suite, remedy)

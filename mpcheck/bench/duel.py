@@ -1,0 +1,154 @@
+"""Base against head in the same minutes: two resident workers on one processor, alternated every round, pair after pair of launches.
+
+What moves the machine moves both (duet benchmarking, Bulej et al. 2020, arXiv:2001.05811); what differs between two processes of
+the same code, the layout of their memory, differs anew in every pair, so the pair is the unit of replication.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from mpcheck.bench.campaign import Effort
+from mpcheck.bench.figures import Fingerprint
+from mpcheck.bench.launches import WORKER, launched
+from mpcheck.bench.launches import Launch as Process
+from mpcheck.bench.sampling import Plan, typical
+from mpcheck.bench.workloads import UnsupportedError
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two environments.
+
+    Attributes:
+        name: base or head; python: its interpreter; paths: directories that come first on its path; arguments: what it runs.
+    """
+
+    name: str
+    python: str
+    paths: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = WORKER
+
+
+@dataclass
+class Duel:
+    """What a duel found.
+
+    Attributes:
+        differences: by benchmark, log(head / base) of each pair of launches.
+        seconds: by side, then by benchmark, of one call in every round.
+        fingerprints: by side, then by benchmark.
+        keys: by side. unsupported: why a benchmark that both list cannot be compared, with the side that says so.
+    """
+
+    differences: dict[str, list[float]] = field(default_factory=dict)
+    seconds: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    fingerprints: dict[str, dict[str, Fingerprint]] = field(default_factory=lambda: {"base": {}, "head": {}})
+    keys: dict[str, list[str]] = field(default_factory=dict)
+    unsupported: dict[str, tuple[str, str]] = field(default_factory=dict)
+    hello: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    environment: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    pairs: int = 0
+    wall: float = 0.0
+
+    @property
+    def shared(self) -> list[str]:
+        """Benchmarks that both sides have, in the head's order."""
+        base = set(self.keys["base"])
+        return [k for k in self.keys["head"] if k in base and k not in self.unsupported]
+
+
+def alternate(base: Process, head: Process, key: str, plan: Plan) -> tuple[list[float], list[float], float]:
+    """Seconds of one call in every round on either side, and log(head / base).
+
+    Raises:
+        UnsupportedError: a side cannot run it; the text begins with the side's name.
+    """
+    sides = (base, head)
+    times: tuple[list[float], list[float]] = ([], [])
+    logs = []
+    for opened in range(plan.opens):
+        once = 0.0
+        for side in sides if opened % 2 else sides[::-1]:
+            try:
+                once = max(once, side.ask("prepare", key=key, warmup=plan.warmup if not opened else 3)["seconds"])
+            except UnsupportedError as error:
+                raise UnsupportedError(f"{side.name}: {error}") from error
+        calls = max(1, min(1000, int(plan.target / once)))
+        own: tuple[list[float], list[float]] = ([], [])
+        while len(own[0]) < plan.rounds and (sum(own[0]) * calls < plan.seconds / plan.opens or len(own[0]) < 4):
+            for place in (0, 1) if opened % 2 else (1, 0):  # strictly in turns: who follows himself finds his own data in the caches
+                own[place].append(sides[place].ask("turn", calls=calls)["seconds"])
+        logs.append(math.log(typical(own[1]) / typical(own[0])))
+        for place in (0, 1):
+            times[place].extend(own[place])
+    for side in sides:
+        side.ask("release")
+    return times[0], times[1], sorted(logs)[len(logs) // 2] if len(logs) % 2 else math.fsum(logs) / len(logs)
+
+
+def _pair(
+    sides: Sequence[Side], load: Mapping[str, Any], effort: Effort, wanted: Sequence[str] | None, into: Duel, progress: Callable[[str], None]
+) -> None:
+    number = into.pairs + 1
+    with ExitStack() as stack:
+        pair: dict[str, Process] = {}
+        for side in sides if number % 2 else sides[::-1]:  # neither side is always the older process
+            progress(f"pair {number}: starting {side.name}")
+            pair[side.name], into.hello[side.name] = stack.enter_context(launched(side.name, effort.threads, side.python, side.paths, side.arguments))
+        with ThreadPoolExecutor(len(pair)) as together:
+            answers = {name: together.submit(process.ask, "load", **load) for name, process in pair.items()}
+            for name, answer in answers.items():
+                loaded = answer.result()
+                into.environment[name], into.keys[name] = loaded["environment"], loaded["keys"]
+        names = [k for k in into.shared if wanted is None or k in wanted]
+        for place, name in enumerate(names, 1):
+            progress(f"pair {number}, {place} of {len(names)}: {name}")
+            try:
+                base, head, difference = alternate(pair["base"], pair["head"], name, effort.plan)
+                if name not in into.fingerprints["head"]:
+                    for side_name, process in pair.items():
+                        into.fingerprints[side_name][name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
+            except UnsupportedError as error:
+                side_name, _, reason = str(error).partition(": ")
+                into.unsupported[name] = (side_name, reason)
+                continue
+            into.differences.setdefault(name, []).append(difference)
+            into.seconds["base"].setdefault(name, []).extend(base)
+            into.seconds["head"].setdefault(name, []).extend(head)
+    into.pairs += 1
+
+
+def run_duel(
+    base: Side,
+    head: Side,
+    load: Mapping[str, Any],
+    effort: Effort,
+    undecided: Callable[[Duel], Iterable[str]],
+    progress: Callable[[str], None] = lambda _: None,
+) -> Duel:
+    """Pair after pair until nothing is undecided or ``effort`` is spent; at least the first look's pairs are made.
+
+    Raises:
+        InputError: an environment without mpcheck, bad input, or a launch that died.
+    """
+    found = Duel()
+    began = time.perf_counter()
+    wanted: list[str] | None = None
+    for look in effort.looks:
+        while found.pairs < look:
+            if found.pairs >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
+                break
+            _pair((base, head), load, effort, wanted, found, progress)
+        chosen = set(undecided(found))
+        wanted = [name for name in found.shared if name in chosen]
+        if not wanted or found.pairs < look:
+            break
+    found.wall = time.perf_counter() - began
+    return found

@@ -1,0 +1,126 @@
+"""Start launches and talk to them."""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mpcheck._errors import InputError
+from mpcheck.bench.worker import PROTOCOL
+from mpcheck.bench.workloads import UnsupportedError
+
+
+class Launch:
+    """A running worker process."""
+
+    def __init__(self, process: subprocess.Popen[str], name: str) -> None:
+        self.process = process
+        self.name = name
+        self._errors: collections.deque[str] = collections.deque(maxlen=30)
+        assert process.stderr is not None  # it was started with a pipe
+        self._drain = threading.Thread(target=self._errors.extend, args=(process.stderr,), daemon=True)
+        self._drain.start()
+
+    def ask(self, command: str, **fields: Any) -> dict[str, Any]:
+        """One request's answer.
+
+        Raises:
+            UnsupportedError: the workload cannot run there.
+            InputError: bad input, or the process died; its last words are in the line.
+        """
+        assert self.process.stdin is not None and self.process.stdout is not None  # it was started with pipes
+        try:
+            print(json.dumps({"do": command, **fields}), file=self.process.stdin, flush=True)
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise InputError(f"{self.name} died during {command} ({self._status()}): {self._last_words()}")
+        found = json.loads(line)
+        if "unsupported" in found:
+            raise UnsupportedError(found["unsupported"])
+        if "input_error" in found:
+            raise InputError(found["input_error"])
+        if "crash" in found:
+            raise InputError(f"{self.name} failed during {command}: {found['crash']}")
+        answer: dict[str, Any] = found["ok"]
+        return answer
+
+    def _status(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(timeout=10)
+        code = self.process.returncode
+        return f"killed by signal {-code}" if code is not None and code < 0 else f"exit status {code}"
+
+    def _last_words(self) -> str:
+        self._drain.join(timeout=2)
+        lines = [line.strip() for line in self._errors if line.strip()]
+        return lines[-1] if lines else "it said nothing; out of memory?"
+
+
+def environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
+    """A launch's environment: as many threads as processors it is pinned to, and one order of Python's sets.
+
+    Args:
+        paths: directories that come first on Python's path.
+    """
+    found = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+    if paths:
+        found["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH", "")])])
+    return found
+
+
+WORKER = ("-m", "mpcheck.bench.worker")
+
+
+@contextlib.contextmanager
+def launched(
+    name: str, threads: int, python: str = sys.executable, paths: Sequence[str] = (), arguments: Sequence[str] = WORKER
+) -> Iterator[tuple[Launch, Mapping[str, Any]]]:
+    """A worker and what it said of itself; it ends with the block.
+
+    Raises:
+        InputError: it cannot be started, lacks mpcheck, or speaks another protocol.
+    """
+    try:
+        process = subprocess.Popen(
+            [python, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment(threads, paths),
+        )
+    except OSError as error:
+        raise InputError(f"{name}: {python} cannot be started: {error.strerror or error}; give an environment that has mpcheck installed") from error
+    launch = Launch(process, name)
+    try:
+        try:
+            hello = launch.ask("hello")
+        except InputError as error:
+            raise InputError(f"{error}; is mpcheck installed in {python}?") from error
+        if hello.get("protocol") != PROTOCOL:
+            raise InputError(f"{name}: mpcheck {hello.get('mpcheck')} there measures by protocol {hello.get('protocol')}, here it is {PROTOCOL}")
+        yield launch, hello
+    finally:
+        if process.stdin is not None:
+            with contextlib.suppress(OSError):
+                process.stdin.close()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def package_root() -> str:
+    """Where this mpcheck is: the first of a worker's paths where it is a checkout."""
+    return str(Path(__file__).resolve().parents[2])

@@ -1,0 +1,195 @@
+"""One bench session: what is measured, against what, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from mpcheck._errors import InputError
+from mpcheck.bench.aa_rate import aa_path, read_aa
+from mpcheck.bench.baseline import BenchBaseline, Model, bench_path, provenance_of, stored_for
+from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort, request, run_campaign
+from mpcheck.bench.decision import Rule
+from mpcheck.bench.device import DeviceKey, device_key
+from mpcheck.bench.duel import Duel, run_duel
+from mpcheck.bench.figures import Figures
+from mpcheck.bench.gate import DUEL, STORED, Standing, duel_findings, duel_verdicts, gone, stored_findings, stored_verdicts, unclear
+from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, BenchKey, Work
+from mpcheck.bench.refs import same_sources, sides
+from mpcheck.bench.workloads import Workloads
+from mpcheck.bench.yardstick import ALGORITHM
+from mpcheck.findings import Finding
+from mpcheck.session import Options, Session
+
+
+@dataclass(frozen=True)
+class BenchOptions:
+    """What a user asked for.
+
+    Attributes:
+        session: model, systems, device, backends, formats, blocks. No systems or formats mean the session's own defaults: the
+            first default system; float32 on a CPU, every format on CUDA.
+        batches: how often a system's frames are repeated in one graph; works: what is timed.
+        against: another environment or commit for base against head; empty for the stored baseline.
+        directory: of baselines.
+        launches: at least this many; 0 for the default. seconds: after which no further launch is started; 0 for the default.
+        margin: relative slow-down that is let be; 0 for the mode's default.
+        threads: of each launch.
+    """
+
+    session: Options = field(default_factory=Options)
+    batches: tuple[int, ...] = (1,)
+    works: tuple[Work, ...] = (*BLOCK_WORK, *MODEL_WORK)
+    against: str = ""
+    directory: Path = Path("baselines")
+    launches: int = 0
+    seconds: float = 0.0
+    margin: float = 0.0
+    threads: int = 1
+
+
+def narrowed(options: Options) -> Options:
+    """The bench session's defaults where the user named no system or format."""
+    formats = options.formats or (("float32",) if options.device == "cpu" else Options().formats)
+    found = replace(options, formats=formats)
+    return found if options.systems else replace(found, systems=tuple(Session(found).systems)[:1])
+
+
+class BenchRun:
+    """Measures at first need, all benchmarks together: a launch costs seconds before it measures anything."""
+
+    def __init__(self, options: BenchOptions) -> None:
+        """Raises:
+        InputError: bad input, or a selection without any benchmark.
+        """
+        self.options = replace(options, session=narrowed(options.session))
+        self.session = Session(self.options.session)
+        self.workloads = Workloads(self.session, options.batches, options.works)
+        self.keys: list[BenchKey] = self.workloads.keys()
+        if not self.keys:
+            raise InputError(f"no benchmark is selected: --work {','.join(options.works)} is none of what the chosen blocks do; choose others")
+        self.mode = "ab" if options.against else "stored"
+        self.progress = self.session.options.progress
+
+    @cached_property
+    def device(self) -> DeviceKey:
+        """Where and with what it is measured."""
+        return device_key(str(self.session.device), self.options.threads)
+
+    @cached_property
+    def rule(self) -> Rule:
+        """How it is decided."""
+        rule = replace(DUEL if self.options.against else STORED, looks=len(self.effort.looks))
+        if not self.options.margin:
+            return rule
+        return replace(rule, margin=self.options.margin, equivalence=max(rule.equivalence, self.options.margin))
+
+    @cached_property
+    def effort(self) -> Effort:
+        """How much is measured."""
+        usual = DUEL_EFFORT if self.options.against else STORED_EFFORT
+        least = self.options.launches
+        looks = tuple(sorted({least, *(look for look in usual.looks if look > least)})) if least else usual.looks
+        return replace(usual, looks=looks, seconds=self.options.seconds or usual.seconds, threads=self.options.threads)
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Whether this machine's own rate of false alarms lets it gate."""
+        rates = read_aa(aa_path(self.options.directory, self.device.slug))
+        rate = rates.of("ab" if self.options.against else "stored") if rates is not None and not rates.device.matches(self.device) else None
+        if rate is None:
+            return Standing(True, "its own rate of false alarms has not been measured (mpcheck bench --calibrate)")
+        return Standing(rate.may_gate is not False, rate.reason)
+
+    @cached_property
+    def stored(self) -> tuple[BenchBaseline | None, str]:
+        """The baseline, or why there is none to compare with."""
+        digests = {name: system.digest for name, system in self.session.systems.items()}
+        path = bench_path(self.options.directory, self.device.slug)
+        return stored_for(path, self.device, self.session.model.digest, digests, self._comparable)
+
+    @property
+    def _comparable(self) -> dict[str, int | str | bool]:
+        return {"seed": self.session.seed, "yardstick": ALGORITHM}
+
+    def _base(self) -> dict[str, Figures] | None:
+        return self.stored[0].cells if self.stored[0] is not None else None
+
+    def _load(self) -> dict[str, object]:
+        return request(self.options.session, self.options.batches, self.options.works, self.options.threads)
+
+    @cached_property
+    def campaign(self) -> Campaign:
+        """Launches against the stored baseline."""
+
+        def undecided(so_far: Campaign) -> Iterable[str]:
+            return unclear({n: v for n, (v, _) in stored_verdicts(so_far.figures, self._base() or {}, self.rule).items()})
+
+        return run_campaign(self._load(), self.effort, undecided, self.progress)
+
+    @cached_property
+    def duel(self) -> Duel:
+        """Pairs of launches, base against head."""
+        with sides(self.options.against, Path.cwd()) as (base, head):
+            return run_duel(base, head, self._load(), self.effort, lambda d: unclear(duel_verdicts(d, self.rule)), self.progress)
+
+    @cached_property
+    def findings(self) -> dict[str, list[Finding]]:
+        """By benchmark; what concerns none that the run has is under an empty name."""
+        if self.options.against:
+            found = duel_findings(self.duel, self.rule, self.standing)
+            known = {key.id for key in self.keys}
+            found[""] = [f for name in found if name not in known for f in found[name]]
+            return found
+        base, missing = self.stored
+        cells = base.cells if base is not None else None
+        found = stored_findings(self.keys, self.campaign, cells, missing, self.rule, self.standing)
+        limited = bool(self.session.options.blocks) or self.options.works != (*BLOCK_WORK, *MODEL_WORK)
+        found[""] = gone(cells or {}, self.keys, limited)
+        if "baseline" in self.session.options.require:
+            found = {n: [self._required(f) for f in fs] for n, fs in found.items()}
+        return found
+
+    @staticmethod
+    def _required(finding: Finding) -> Finding:
+        if finding.verdict != "no-baseline":
+            return finding
+        return finding.model_copy(update={"verdict": "fail", "reason": f"required: a baseline; {finding.reason}"})
+
+    def seconds(self, key: BenchKey) -> list[float]:
+        """Of one call, in every round: the head's."""
+        return self.duel.seconds["head"].get(key.id, []) if self.options.against else self.campaign.seconds.get(key.id, [])
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of the run, a line each."""
+        found = []
+        if self.options.against:
+            found += [
+                f"{side}: " + ", ".join(f"{n} {f['version']}" for n, f in self.duel.hello[side]["sources"].items()) for side in ("base", "head")
+            ]
+            if same_sources(self.duel.hello):
+                found.append("base and head import the same libraries: nothing that is measured differs between them")
+        else:
+            found += [f"building the {name} model: {min(s):.1f} s" for name, s in self.campaign.build_seconds.items() if min(s) > 0.1]
+            if self.stored[1]:
+                found.append(f"no-baseline: {self.stored[1]}")
+        if self.standing.reason:
+            found.append(f"this machine: {self.standing.reason}")
+        return found
+
+    def document(self) -> BenchBaseline | None:
+        """The run's figures as they can be stored; None for a duel, which has no figures of its own."""
+        if self.options.against or not self.campaign.figures:
+            return None
+        cells = self.campaign.figures
+        return BenchBaseline(
+            device=self.device,
+            provenance=provenance_of(cells),
+            model=Model(name=self.session.model.name, digest=self.session.model.digest),
+            systems={name: system.digest for name, system in self.session.systems.items()},
+            options=self._comparable,
+            cells=cells,
+        )

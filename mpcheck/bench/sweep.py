@@ -1,0 +1,124 @@
+"""e3nn against cuEquivariance over batch size and angular order: the whole model, energy and forces, in one process."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from mpcheck._io import write_text
+from mpcheck.adapters.architecture import Architecture
+from mpcheck.bench.alternate import alternate
+from mpcheck.bench.keys import MODEL, BenchKey, Work
+from mpcheck.bench.profiler import finished
+from mpcheck.bench.workloads import UnsupportedError, Workloads
+from mpcheck.session import Options, Session
+
+SYSTEM = "builtin:diamond:1"
+L_MAX = (1, 2, 3)
+BATCHES = (1, 4, 8)
+BUDGET = 80.0  # seconds, for all points
+POINT = 1.0  # seconds of calls for each point
+WORK: Work = "energy+forces"
+
+
+def architecture(l_max: int) -> Architecture:
+    """A small carbon model: 16x0e + 16x1o, two layers, correlation 3, cut-off 6 Å, edge harmonics up to ``l_max``."""
+    return Architecture(
+        schema_version=1, name=f"sweep-l{l_max}", elements=["C"], atomic_energies={"C": -1030.0}, r_max=6.0, num_polynomial_cutoff=6,
+        max_ell=l_max, hidden_irreps="16x0e + 16x1o", avg_num_neighbors=8.0, weights_seed=1,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination of batch size and angular order.
+
+    Attributes:
+        atoms, edges: of the batch.
+        seconds: of one call, round by round, by backend; a backend that cannot run here is missing.
+        reasons: why a backend, or (under ``*``) the whole point, is missing.
+    """
+
+    l_max: int
+    batch: int
+    atoms: int = 0
+    edges: int = 0
+    seconds: dict[str, list[float]] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    def median(self, backend: str) -> float:
+        """Median seconds of a call."""
+        return float(np.median(self.seconds[backend]))
+
+
+def sweep(
+    options: Options, l_max: Sequence[int] = L_MAX, batches: Sequence[int] = BATCHES, budget: float = BUDGET, point: float = POINT
+) -> list[Point]:
+    """Measure every point that fits into the budget; the others say that they were left out.
+
+    Args:
+        options: device, backends, seed, and the first format; its model and systems do not matter.
+        l_max: angular orders of the edge harmonics; batches: how often the system is repeated.
+        budget: seconds; a model is not built where the one before it, doubled, would end later.
+        point: seconds of calls for each point.
+    """
+    began, found, last = time.perf_counter(), list[Point](), 0.0
+    for order in l_max:
+        spent = time.perf_counter() - began
+        if spent + 2 * last > budget:
+            found += [_left_out(order, batch, budget) for batch in batches]
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "sweep.yaml"
+            write_text(path, json.dumps(architecture(order).model_dump()))  # JSON is YAML
+            session = Session(replace(options, model=str(path), systems=(SYSTEM,), formats=options.formats[:1], blocks=(MODEL,)))
+        workloads = Workloads(session, batches)
+        start = time.perf_counter()
+        missing = _build(workloads)
+        last = time.perf_counter() - start
+        for batch in batches:
+            if time.perf_counter() - began > budget:
+                found.append(_left_out(order, batch, budget))
+            else:
+                options.progress(f"sweep: l_max {order}, batch {batch}")
+                found.append(_measure(workloads, order, batch, point, missing))
+    return found
+
+
+def _left_out(l_max: int, batch: int, budget: float) -> Point:
+    return Point(l_max, batch, reasons={"*": f"left out: the sweep's {budget:.0f} s were spent"})
+
+
+def _build(workloads: Workloads) -> dict[str, str]:
+    """Build every backend; why some are not to be had."""
+    missing = {}
+    for name in workloads.session.options.backends:
+        try:
+            workloads.backend(name)
+        except UnsupportedError as reason:
+            missing[name] = str(reason)
+    return missing
+
+
+def _measure(workloads: Workloads, l_max: int, batch: int, point: float, missing: dict[str, str]) -> Point:
+    session = workloads.session
+    graph, calls, reasons = workloads.graph(SYSTEM, batch), {}, dict(missing)
+    with contextlib.ExitStack() as stack:
+        for backend in session.options.backends:
+            if backend in missing:
+                continue
+            try:
+                workload = stack.enter_context(workloads.opened(BenchKey(SYSTEM, batch, MODEL, backend, session.formats[0].name, WORK)))
+            except UnsupportedError as reason:
+                reasons[backend] = str(reason)
+                continue
+            calls[backend] = finished(workload)
+        seconds = alternate(calls, point) if calls else {}
+    return Point(l_max, batch, int(graph["positions"].shape[0]), int(graph["edge_index"].shape[1]), seconds, reasons)

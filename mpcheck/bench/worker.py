@@ -1,0 +1,163 @@
+"""A launch: a process that measures what it is told to. ``python -m mpcheck.bench.worker`` reads requests and writes answers, one JSON
+object a line; whatever upstream prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TextIO
+
+from mpcheck._errors import InputError, error_line
+
+PROTOCOL = 1
+SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
+HASHED = frozenset({"mace", "e3nn", "cuequivariance", "cuequivariance_torch"})  # torch's sources are too many; its version says enough
+
+
+def sources() -> dict[str, dict[str, str]]:
+    """Where this process gets the libraries from: path, version, and a digest of their Python sources."""
+    found = {}
+    for name, distribution in SOURCES.items():
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        root = Path(spec.origin).parent
+        state = hashlib.sha256()
+        if name in HASHED:
+            for path in sorted(root.rglob("*.py")):
+                state.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+        try:
+            number = version(distribution)
+        except PackageNotFoundError:
+            number = "unknown"
+        found[name] = {"path": str(root), "version": number, "digest": state.hexdigest()[:16]}
+    return found
+
+
+class Worker:
+    """Answers requests. One workload may be open at a time."""
+
+    def __init__(self) -> None:
+        self.stack = contextlib.ExitStack()
+        self.open = contextlib.ExitStack()
+        self.workloads: Any = None
+        self.timer: Any = None
+        self.keys: dict[str, Any] = {}
+        self.workload: Any = None
+
+    def hello(self) -> dict[str, Any]:
+        """What this process is."""
+        from mpcheck import __version__
+
+        return {"protocol": PROTOCOL, "mpcheck": __version__, "python": sys.version.split()[0], "sources": sources()}
+
+    def load(self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int]) -> dict[str, Any]:
+        """Load the model and list the benchmarks; they are in ``keys``, by name."""
+        from mpcheck.bench.clocks import clock_of
+        from mpcheck.bench.keys import check_work
+        from mpcheck.bench.pinning import pinned
+        from mpcheck.bench.workloads import Workloads
+        from mpcheck.environment import describe
+        from mpcheck.session import Options, Session
+
+        self.stack.enter_context(pinned(cpus))
+        typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        session = Session(Options(**typed))
+        self.workloads = Workloads(session, batches, check_work(tuple(works)))
+        self.timer = clock_of(session.device)
+        self.keys = {key.id: key for key in self.workloads.keys()}  # noqa: SIM118 - no mapping
+        return {"keys": list(self.keys), "environment": describe(str(session.device)), "waits_known": getattr(self.timer, "waits_known", None)}
+
+    def _key(self, name: str) -> Any:
+        if name not in self.keys:
+            raise InputError(f"benchmark {name} does not exist in this environment")
+        return self.keys[name]
+
+    def measure(self, key: str, plan: Mapping[str, Any]) -> dict[str, Any]:
+        """One benchmark's rounds beside the yardstick's, and its figures."""
+        from mpcheck.bench.sampling import Plan, sample
+
+        readings = sample(self.workloads, self._key(key), self.timer, Plan(**plan))
+        return {"launch": readings.launch().model_dump(), "seconds": readings.seconds}
+
+    def fingerprint(self, key: str) -> dict[str, Any]:
+        """What one call costs, counted."""
+        from mpcheck.bench.fingerprint import fingerprint
+
+        with self.workloads.opened(self._key(key)) as workload:
+            return {"fingerprint": fingerprint(workload).model_dump()}
+
+    def prepare(self, key: str, warmup: int) -> dict[str, Any]:
+        """Open a workload for :meth:`turn`."""
+        self.release()
+        self.workload = self.open.enter_context(self.workloads.opened(self._key(key)))
+        for _ in range(warmup):
+            self.workload.call()
+        once = min(self.timer.seconds(self.workload.call, 1) for _ in range(3))
+        return {"seconds": once, "first_call": self.workload.first_call}
+
+    def turn(self, calls: int) -> dict[str, Any]:
+        """Seconds of one call, over ``calls`` calls of the open workload, after one that brings its data back into the caches."""
+        self.workload.call()
+        return {"seconds": self.timer.seconds(self.workload.call, calls) / calls}
+
+    def release(self) -> dict[str, Any]:
+        """Close the open workload."""
+        self.open.close()
+        self.workload = None
+        return {}
+
+    def costs(self) -> dict[str, Any]:
+        """Seconds that building each backend's model took."""
+        return {"build_seconds": dict(self.workloads.build_seconds)}
+
+
+COMMANDS = ("hello", "load", "measure", "fingerprint", "prepare", "turn", "release", "costs")
+
+
+def answer(worker: Worker, line: str) -> dict[str, Any]:
+    """One request's answer; what went wrong is an answer, too."""
+    from mpcheck.bench.workloads import UnsupportedError
+
+    try:
+        request = json.loads(line)
+        command = request.pop("do")
+        if command not in COMMANDS:
+            raise InputError(f"unknown request {command!r}")
+        method: Callable[..., dict[str, Any]] = getattr(worker, command)
+        return {"ok": method(**request)}
+    except UnsupportedError as error:
+        return {"unsupported": str(error)}
+    except InputError as error:
+        return {"input_error": str(error)}
+    except Exception as error:  # upstream's code: the process that asked must hear of it
+        traceback.print_exc(file=sys.stderr)
+        return {"crash": error_line(error)}
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer until there are no more requests."""
+    worker = Worker()
+    with worker.stack, worker.open:
+        for line in requests:
+            print(json.dumps(answer(worker, line)), file=answers, flush=True)
+
+
+def main() -> None:
+    """Keep standard output for answers."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

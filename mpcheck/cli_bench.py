@@ -1,0 +1,76 @@
+"""``mpcheck bench``: latency and cost against the stored baseline, or base against head."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mpcheck._errors import InputError
+from mpcheck.launch import launch
+
+Names = Annotated[list[str] | None, typer.Option(help="repeat for several")]
+
+
+def bench(
+    model: Annotated[
+        str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")
+    ] = "builtin:hco",
+    system: Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; default: the first default one")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "cpu",
+    backend: Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cueq, …; default: e3nn and cueq")] = None,
+    format: Annotated[list[str] | None, typer.Option("--format", help="default: float32 on a CPU, all on CUDA")] = None,
+    block: Annotated[list[str] | None, typer.Option("--block", help="glob pattern, or model; default: all")] = None,
+    batch: Annotated[list[int] | None, typer.Option("--batch", help="repeat a system's frames so often in one batch; default: 1")] = None,
+    work: Annotated[list[str] | None, typer.Option("--work", help="forward, forward+backward, energy, energy+forces; default: all")] = None,
+    against: Annotated[str, typer.Option("--against", help="a Python environment, or a commit of this repository: base against head")] = "",
+    baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
+    out: Annotated[Path, typer.Option("--out", help="directory of the records and reports")] = Path("reports"),
+    require: Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq or baseline: missing is a failure")] = None,
+    launches: Annotated[int, typer.Option("--launches", help="at least so many processes", min=0)] = 0,
+    seconds: Annotated[float, typer.Option("--seconds", help="start no further launch after so many", min=0)] = 0.0,
+    margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be, e.g. 0.02", min=0)] = 0.0,
+    threads: Annotated[int, typer.Option("--threads", help="of each launch", min=1)] = 1,
+    calibrate: Annotated[str, typer.Option("--calibrate", help="stored or ab: measure how often identical code is called slower here")] = "",
+    seed: Annotated[int, typer.Option("--seed", help="of built-in systems", min=0)] = 0,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="one line per benchmark")] = False,
+) -> None:
+    """Time every block and the whole model, count what they cost, and say what got slower."""
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "baselines": baselines, "batch": [str(b) for b in batch or ()], "work": work, "against": against, "launches": launches,
+        "seconds": seconds, "margin": margin, "threads": threads, "seed": seed,
+    }  # fmt: skip
+    if not calibrate:
+        raise typer.Exit(launch("bench", out, options, verbose=verbose))
+    if calibrate not in ("stored", "ab"):
+        raise InputError(f"--calibrate {calibrate}: choose stored or ab")
+    mode: Literal["stored", "ab"] = "stored" if calibrate == "stored" else "ab"
+    _calibrate(
+        mode, model, tuple(system or ()), device, tuple(backend or ()), tuple(block or ()), baselines or Path("baselines"), launches, threads, seed
+    )
+
+
+def _calibrate(
+    mode: Literal["stored", "ab"],
+    model: str,
+    systems: tuple[str, ...],
+    device: str,
+    backends: tuple[str, ...],
+    blocks: tuple[str, ...],
+    directory: Path,
+    launches: int,
+    threads: int,
+    seed: int,
+) -> None:
+    from mpcheck.bench.calibrate import calibrate
+    from mpcheck.bench.run import BenchOptions
+    from mpcheck.session import Options, clear_progress, stderr_progress
+
+    session = Options(
+        model=model, systems=systems, device=device, backends=backends or ("e3nn",), formats=(), blocks=blocks, seed=seed, progress=stderr_progress
+    )
+    path, rate = calibrate(mode, BenchOptions(session=session, directory=directory, launches=launches, threads=threads))
+    clear_progress()
+    typer.echo(f"false alarms ({mode}): {rate.reason}\nwrote {path}")

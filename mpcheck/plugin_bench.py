@@ -1,0 +1,135 @@
+"""The pytest plugin's part of the bench session: its options, one test a benchmark, its rounds handed to pytest-benchmark."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpcheck import plugin
+from mpcheck._errors import InputError
+
+_RUN: pytest.StashKey[Any] = pytest.StashKey()
+
+
+class RecordedClock:
+    """The timer that pytest-benchmark reads while rounds measured in launches are replayed: it shows what they took."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Seconds since the first replay."""
+        return self.now
+
+    def replay(self, benchmark: Any, rounds: list[float]) -> None:
+        """Give a ``benchmark`` fixture these rounds, seconds of one call each; it must have been made with this timer."""
+        left = iter(rounds)
+
+        def call() -> None:
+            self.now += next(left)
+
+        benchmark.pedantic(call, rounds=len(rounds), iterations=1)
+
+
+CLOCK = RecordedClock()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of the bench session."""
+    group = parser.getgroup("mpcheck")
+    add = group.addoption
+    add("--mp-batch", default="1", metavar="N,N", help="bench: repeat a system's frames so often in one graph batch")
+    add("--mp-work", default="", metavar="WORK", help="bench: forward, forward+backward (blocks), energy, energy+forces (model); default: all")
+    add("--mp-against", default="", metavar="ENV|REF", help="bench: base against head: a Python environment, or a commit of this repository")
+    add("--mp-launches", default=0, type=int, metavar="N", help="bench: at least so many launches (processes)")
+    add("--mp-seconds", default=0.0, type=float, metavar="S", help="bench: start no further launch after so many seconds")
+    add("--mp-margin", default=0.0, type=float, metavar="X", help="bench: relative slow-down that is let be, e.g. 0.02")
+    add("--mp-threads", default=1, type=int, metavar="N", help="bench: threads of a launch, each on a processor of its own")
+
+
+def bench_options(config: pytest.Config) -> Any:
+    """The session's options from pytest's.
+
+    Raises:
+        InputError: numbers out of range; several workers.
+    """
+    from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, check_work
+    from mpcheck.bench.pinning import processors
+    from mpcheck.bench.run import BenchOptions
+
+    if hasattr(config, "workerinput"):
+        raise InputError("the bench session measures in processes of its own, one at a time: run it without -n")
+    numbers = {name: config.getoption(f"--mp-{name}") for name in ("launches", "seconds", "margin", "threads")}
+    for name, value in numbers.items():
+        if not 0 <= value < 1e9:
+            raise InputError(f"--mp-{name} {value}: give a positive number")
+    available = len(processors()) or 1
+    if not 1 <= numbers["threads"] <= available:
+        raise InputError(f"--mp-threads {numbers['threads']}: a launch can have 1 to {available} threads here")
+    if numbers["launches"] == 1:
+        raise InputError("--mp-launches 1: one process says nothing of how processes vary; give 2 or more")
+    batches = plugin.names(config, "--mp-batch")
+    if not all(b.isdigit() for b in batches):
+        raise InputError(f"--mp-batch {','.join(batches)}: give whole numbers, e.g. 1,4,8")
+    directory = config.getoption("--mp-baselines")
+    return BenchOptions(
+        session=replace(plugin.make_options(config), formats=plugin.formats(config)),
+        batches=tuple(int(b) for b in batches),
+        works=check_work(plugin.names(config, "--mp-work")) or (*BLOCK_WORK, *MODEL_WORK),
+        against=str(config.getoption("--mp-against")),
+        directory=Path(directory) if directory else Path("baselines"),
+        **numbers,
+    )
+
+
+def get_run(config: pytest.Config) -> Any:
+    """The session, built at first use; bad input ends pytest with one line and status 2."""
+    if _RUN not in config.stash:
+        from mpcheck.bench.run import BenchRun
+
+        try:
+            config.stash[_RUN] = BenchRun(bench_options(config))
+        except InputError as error:
+            plugin.refuse(config, error)
+        plugin.adopt(config, "bench", config.stash[_RUN].session)
+    return config.stash[_RUN]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize ``bench_key`` over the benchmarks."""
+    if "bench_key" in metafunc.fixturenames:
+        metafunc.parametrize("bench_key", [pytest.param(key, id=key.id) for key in get_run(metafunc.config).keys])
+
+
+@pytest.fixture(scope="session")
+def mp_bench(request: pytest.FixtureRequest) -> Any:
+    """The session that the --mp options describe, measured."""
+    run = get_run(request.config)
+    try:
+        run.findings  # noqa: B018 - measures everything, now
+    except InputError as error:
+        plugin.refuse(request.config, error)
+    return run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Write the figures that `mpcheck baseline update` stores, before the plugin writes the records."""
+    run, out = session.config.stash.get(_RUN, None), session.config.getoption("--mp-out")
+    if run is None or out is None or "findings" not in vars(run):
+        return
+    from mpcheck.bench.baseline import write_baseline
+    from mpcheck.report.bench_pictures import write_latency_picture
+
+    document = run.document()
+    if document is not None:
+        write_baseline(Path(out) / "bench-figures.json", document)
+    write_latency_picture(Path(out) / "bench.svg", run.session.model.name, {key.id: run.seconds(key) for key in run.keys})
+    plugin.note(session.config, run.notes)
+
+
+__all__ = ["CLOCK", "RecordedClock", "bench_options", "get_run", "mp_bench"]

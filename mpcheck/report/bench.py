@@ -1,0 +1,140 @@
+"""A bench session's verdict table, for the terminal and as Markdown."""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from mpcheck.findings import Finding, Findings
+from mpcheck.report.findings import STYLES
+from mpcheck.report.markdown import escape
+
+WIDTH = 118
+SHORT = {"no-baseline": "new", "unsupported": "–", "removed": "gone"}
+Row = tuple[str, str, str, str]
+SHOWN = ("fail", "removed", "inconclusive")
+
+
+def rows(run: Findings) -> dict[Row, dict[str, dict[str, Finding]]]:
+    """Findings by (system, subject, backend, format), then by work, then by check."""
+    found: dict[Row, dict[str, dict[str, Finding]]] = {}
+    for f in run.findings:
+        found.setdefault((f.system, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
+    return found
+
+
+def _number(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, (int, float)) else "–"
+
+
+def effect(finding: Finding | None) -> tuple[str, str]:
+    """Text and style of a latency verdict: the effect, and what was decided."""
+    if finding is None:
+        return "", "dim"
+    value = finding.metrics.get("effect_percent")
+    if not isinstance(value, (int, float)):
+        return SHORT.get(finding.verdict, finding.verdict), STYLES[finding.verdict]
+    mark = {"slower": "SLOWER", "faster": "faster", "same": "=", "inconclusive": "?"}[str(finding.metrics["decision"])]
+    style = "cyan" if mark == "faster" else STYLES[finding.verdict]
+    return f"{value:+.1f}% {mark}", style
+
+
+def cost(findings: Sequence[Finding]) -> tuple[str, str]:
+    """Text and style of the cost verdicts of a row."""
+    verdicts = [f.verdict for f in findings]
+    if not verdicts:
+        return "", "dim"
+    if "fail" in verdicts:
+        return "MORE", STYLES["fail"]
+    if "no-baseline" in verdicts:
+        return "new", STYLES["no-baseline"]
+    return ("less", "cyan") if any(f.reason for f in findings) else ("=", STYLES["pass"])
+
+
+def columns(run: Findings) -> list[str]:
+    """Pairs of work that share a column: a block's and the model's."""
+    works = {f.variant for f in run.findings}
+    return [c for c in ("forward|energy", "forward+backward|energy+forces") if set(c.split("|")) & works]
+
+
+def entries(run: Findings) -> list[tuple[Row, list[tuple[str, str]]]]:
+    """One line a (system, subject, backend, format): milliseconds and verdict of each work, then the cost's."""
+    found = []
+    for row, works in rows(run).items():
+        line: list[tuple[str, str]] = []
+        for column in columns(run):
+            own: dict[str, Finding] = next((works[w] for w in column.split("|") if w in works), {})
+            latency = own.get("latency")
+            line += [(_number(latency.metrics.get("median_ms")) if latency else "", ""), effect(latency)]
+        line.append(cost([fs["cost"] for fs in works.values() if "cost" in fs]))
+        found.append((row, line))
+    return found
+
+
+def verdict_line(run: Findings) -> str:
+    """What the run says as a whole."""
+    latency = [f for f in run.findings if f.check == "latency"]
+    decided = Counter(str(f.metrics.get("decision", f.verdict)) for f in latency)
+    red = sum(f.verdict == "fail" for f in run.findings)
+    order = ("slower", "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
+    parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
+    more = sum(f.check == "cost" and f.verdict == "fail" for f in run.findings)
+    word = "FAIL" if red else ("PASS" if any("decision" in f.metrics for f in latency) else "NO BASELINE: nothing was judged")
+    return f"{word}: latency {parts}; cost {more} with more work than before"
+
+
+def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
+    """The table, then what is red or unclear, then the verdict."""
+    stream = io.StringIO()
+    console = Console(file=stream, width=WIDTH, force_terminal=color, color_system="standard" if color else None, highlight=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1), title="latency (ms of one call, head against base) and cost", title_justify="left")
+    systems = len({f.system for f in run.findings}) > 1
+    for name in (*(("system",) if systems else ()), "subject", "backend", "format"):
+        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=40)
+    for column in columns(run):
+        table.add_column(column.replace("|", "\n"), justify="right")
+        table.add_column("", no_wrap=True)
+    table.add_column("cost")
+    for (system, *rest), line in entries(run):
+        table.add_row(*([system] if systems else []), *rest, *(Text(text, style) for text, style in line))
+    console.print(table)
+    console.print()
+    for verdict in SHOWN:
+        own = [f for f in run.findings if f.verdict == verdict]
+        for f in sorted(own, key=lambda f: -abs(f.ratio or 1.0))[:6]:
+            console.print(Text(f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]), soft_wrap=True)
+            console.print(f"     {f.reason}", soft_wrap=True, markup=False)
+        if len(own) > 6:
+            console.print(Text(f"  and {len(own) - 6} more {verdict}", "dim"))
+    for reason, number in Counter(f.reason for f in run.findings if f.verdict in ("unsupported", "no-baseline")).most_common(4):
+        console.print(Text(f"  {reason}: {number}", "dim"), overflow="ellipsis", no_wrap=True)
+    for note in notes:
+        console.print(Text(f"  {note}", "dim"), soft_wrap=True)
+    verdict = verdict_line(run)
+    console.print(Text(verdict, {"FAIL": "bold red", "PASS": "bold green"}.get(verdict[:4], "yellow")))
+    return stream.getvalue()
+
+
+def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
+    """Verdict first, then what is red or unclear, the table, the environment."""
+    lines = [f"# mpcheck bench: {verdict_line(run)}", ""]
+    lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s.", ""]
+    lines += [f"- {escape(note)}" for note in notes] + [""]
+    for verdict in SHOWN:
+        own = [f for f in run.findings if f.verdict == verdict]
+        if own:
+            lines += [f"## {verdict}", "", "| benchmark | reason |", "|---|---|"]
+            lines += [f"| {escape(f.id)} | {escape(f.reason)} |" for f in own[:50]] + [""]
+    heads = [h for c in columns(run) for h in (f"{c.replace('|', ' / ')}, ms", "against base")]
+    lines += ["## Latency and cost", "", "| system | subject | backend | format | " + " | ".join(heads) + " | cost |"]
+    lines += ["|---|---|---|---|" + "---:|---|" * len(columns(run)) + "---|"]
+    lines += ["| " + " | ".join(escape(x) for x in (*row, *(text for text, _ in line))) + " |" for row, line in entries(run)]
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
+    lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}"]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,1 @@
+"""Stand-ins for what a machine may lack."""

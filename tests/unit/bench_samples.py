@@ -1,0 +1,45 @@
+"""Made-up figures of two benchmarks on a made-up machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpcheck.bench.baseline import BenchBaseline, Model, Provenance
+from mpcheck.bench.device import DeviceKey
+from mpcheck.bench.figures import Figures, Fingerprint, Launch
+
+SLUG = "cpu-made-up-avx2"
+LINEAR, MODEL = "builtin:water*1/products.0.linear-e3nn-float32-forward", "builtin:water*4/model-cueq-float64-energy+forces"
+PRINT = Fingerprint(operations={"aten.mm": 3, "aten.add": 1}, launches=4, multiply_adds=1000, bytes_moved=4096, peak_bytes=512)
+
+
+def device(**changes: Any) -> DeviceKey:
+    fields: dict[str, Any] = {
+        "slug": SLUG, "kind": "cpu", "name": "Made Up", "capability": "AVX2", "packages": {"torch": "2.13.0", "e3nn": "0.4.4"}, "threads": 1,
+    }  # fmt: skip
+    return DeviceKey(**{**fields, **changes})
+
+
+def figures(milliseconds: float, machine: float = 1.0, cost: Fingerprint | None = PRINT, launches: int = 3) -> Figures:
+    """A call of so many milliseconds, 10 and 20 yardsticks a millisecond, on a machine slower by a factor at that time."""
+    found = []
+    for i in range(launches):
+        ms = milliseconds * (1 + 0.001 * i)
+        quantiles = [ms * machine * q / 1000 for q in (0.98, 0.99, 1.0, 1.02, 1.1)]
+        normalised = {"all": 10 * ms, "matmul": 20 * ms}
+        found.append(Launch(quantiles=quantiles, normalised=normalised, rounds=20, calls=5, first_call=2 * quantiles[-1]))
+    return Figures(launches=found, fingerprint=cost)
+
+
+def baseline(
+    cells: dict[str, Figures] | None = None, commit: str = "aaaaaaaaaaaa", date: str = "2026-01-31T12:00:00+00:00", **changes: Any
+) -> BenchBaseline:
+    fields: dict[str, Any] = {
+        "device": device(),
+        "provenance": Provenance(commit=commit, date=date, mpcheck="0.3.0", launches=3, rounds=20),
+        "model": Model(name="builtin:hco", digest="d" * 64),
+        "systems": {"builtin:water": "w" * 64},
+        "options": {"seed": 0, "l2": True},
+        "cells": cells or {LINEAR: figures(1.0), MODEL: figures(30.0)},
+    }
+    return BenchBaseline(**{**fields, **changes})

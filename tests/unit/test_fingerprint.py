@@ -1,0 +1,353 @@
+"""Fingerprints: what an operation costs, the same on every call and in every process; and how two of them compare."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch._C._autograd import DeviceType
+
+from mpcheck._errors import InputError
+from mpcheck.adapters.upstream import quiet
+from mpcheck.bench.cost_gate import CostChange, compare_fingerprints, named
+from mpcheck.bench.device_costs import DeviceCost, beyond_idle, tally
+from mpcheck.bench.figures import Fingerprint
+from mpcheck.bench.fingerprint import counted, fingerprint, graph_breaks
+from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.workloads import UnsupportedError, Workload, Workloads
+from mpcheck.session import Options, Session
+
+SYSTEM = "builtin:water"
+A, B = torch.ones(4, 8), torch.ones(8, 3)
+OUT = torch.empty(4, 8)
+INDEX = torch.tensor([0, 2, 2])
+
+
+@pytest.fixture(scope="module")
+def workloads() -> Workloads:
+    return Workloads(Session(Options(model="builtin:hco", systems=(SYSTEM,), backends=("e3nn",), formats=("float32",))))
+
+
+@pytest.fixture
+def workload(workloads: Workloads) -> Iterator[Workload]:
+    with workloads.opened(BenchKey(SYSTEM, 1, "interactions.1.linear_up", "e3nn", "float32", "forward")) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    "free",
+    [
+        lambda: A.view(8, 4),
+        lambda: A.t().expand(2, 8, 4).unsqueeze(0)[..., 1:],
+        lambda: A.contiguous().reshape(-1),
+        lambda: A.detach().float().to("cpu"),
+        lambda: A.split(2),
+        lambda: torch.empty(0) * 2,
+        lambda: A.shape[0] * A.stride(0),
+        lambda: torch.ops.aten._unsafe_view(A, [32]),
+    ],
+)
+def test_views_queries_and_empty_tensors_are_free(free: Callable[[], Any]) -> None:
+    found = counted(free)
+    assert (found.operations, found.launches, found.bytes_moved, found.multiply_adds, found.peak_bytes) == ({}, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "name", "multiply_adds", "bytes_moved"),
+    [
+        (lambda: A @ B, "mm", 96, 4 * (32 + 24 + 12)),
+        (lambda: A * 2, "mul", 32, 4 * 64),
+        (lambda: A.expand(5, 4, 8) * 2, "mul", 160, 4 * (32 + 160)),
+        (lambda: A.t().contiguous(), "clone", 0, 4 * 64),
+        (lambda: A.sum(), "sum", 32, 4 * 33),
+        (lambda: A[INDEX], "index", 0, 24 + 4 * (24 + 24)),
+        (lambda: A.index_select(0, INDEX), "index_select", 0, 24 + 4 * (24 + 24)),
+        (lambda: torch.zeros(4, 8), "zeros", 0, 4 * 32),
+        (lambda: torch.cat([A, A]), "cat", 0, 4 * 128),
+        (lambda: A.mul_(1), "mul_", 32, 4 * 64),
+        (lambda: torch.mul(A, 2, out=OUT), "mul", 32, 4 * 64),
+    ],
+)
+def test_each_operation_costs_what_it_reads_writes_and_computes(call: Callable[[], Any], name: str, multiply_adds: int, bytes_moved: int) -> None:
+    found = counted(call)
+    assert found.operations == {name: 1} and found.launches == 1
+    assert (found.multiply_adds, found.bytes_moved) == (multiply_adds, bytes_moved)
+
+
+def test_a_scatter_moves_its_rows_and_not_its_target() -> None:
+    target, rows = torch.zeros(100, 8), torch.ones(3, 8)
+    found = counted(lambda: target.index_add_(0, INDEX, rows))
+    assert found.operations == {"index_add_": 1}
+    assert found.bytes_moved == 24 + 3 * rows.numel() * 4
+
+
+def test_empty_memory_is_held_but_not_launched() -> None:
+    found = counted(lambda: torch.empty(16).fill_(1))
+    assert found.operations == {"empty": 1, "fill_": 1} and found.launches == 1
+    assert found.peak_bytes == found.bytes_moved == 64
+
+
+@pytest.mark.parametrize(
+    ("call", "casts"),
+    [
+        (lambda: A.double(), {"float32->float64": 1}),
+        (lambda: A.double().bfloat16(), {"float32->float64": 1, "float64->bfloat16": 1}),
+        (lambda: torch.zeros(4, 8, dtype=torch.float64).copy_(A), {"float32->float64": 1}),
+        (lambda: INDEX.float(), {"int64->float32": 1}),
+        (lambda: A + torch.ones(8, dtype=torch.float64), {"float32->float64": 1}),
+        (lambda: A * torch.tensor(2.0, dtype=torch.float64), {}),
+        (lambda: A > 0, {}),
+    ],
+)
+def test_casts(call: Callable[[], Any], casts: dict[str, int]) -> None:
+    assert counted(call).casts == casts
+
+
+@pytest.mark.parametrize(
+    ("call", "name"),
+    [
+        (lambda: A.sum().item(), "_local_scalar_dense"),
+        (lambda: bool(A[0, 0] > 0), "_local_scalar_dense"),
+        (lambda: A.nonzero(), "nonzero"),
+        (lambda: A[A > 0], "index"),
+        (lambda: A.masked_select(A > 0), "masked_select"),
+        (lambda: torch.unique(INDEX), "_unique2"),
+        (lambda: torch.equal(A, A), "equal"),
+        (lambda: INDEX.repeat_interleave(INDEX), "repeat_interleave"),
+    ],
+)
+def test_what_a_gpu_would_make_the_host_wait_for(call: Callable[[], Any], name: str) -> None:
+    assert counted(call).syncs == {name: 1}
+    assert counted(lambda: A[INDEX].sum() + torch.ones(3).repeat_interleave(2)[0]).syncs == {}
+
+
+def test_peak_memory_follows_what_is_alive() -> None:
+    def freed() -> torch.Tensor:
+        x = torch.zeros(100)
+        x = x + 1
+        x = x + 1
+        return x[:1]  # a view keeps all of it
+
+    def kept() -> list[torch.Tensor]:
+        x = torch.zeros(100)
+        return [x, x + 1, x + 2]
+
+    assert counted(freed).peak_bytes == 800
+    assert counted(kept).peak_bytes == 1200
+    assert counted(lambda: A.view(-1)).peak_bytes == 0
+
+
+def test_the_backward_pass_and_torchscript_are_counted() -> None:
+    x = A.clone().requires_grad_()
+    found = counted(lambda: torch.autograd.grad((x * x).sum(), x))
+    assert found.operations["mul"] == 3 and found.operations["sum"] == 1
+
+    def plain(a: torch.Tensor) -> torch.Tensor:
+        return (a * 2 + 1).double()
+
+    with quiet():
+        scripted = torch.jit.script(plain)
+
+    for _ in range(3):
+        scripted(A)
+    script = counted(lambda: scripted(A))
+    assert script.operations == {"mul": 1, "add": 1, "_to_copy": 1} and script.casts == {"float32->float64": 1}
+
+
+def test_memory_in_cycles_is_the_same_however_often_the_collector_runs(workload: Workload) -> None:
+    def cyclic() -> torch.Tensor:
+        for _ in range(20):
+            ring: list[Any] = [torch.zeros(1000)]
+            ring.append(ring)
+        return torch.zeros(1)
+
+    made = dataclasses.replace(workload, call=cyclic)
+    before = gc.get_threshold()
+    try:
+        found = set()
+        for threshold in (1, 7, 700, 0):
+            gc.set_threshold(threshold)
+            found.add(fingerprint(made).peak_bytes)
+    finally:
+        gc.set_threshold(*before)
+    assert found == {20 * 4000 + 4}
+
+
+def test_nothing_global_changes_even_where_a_call_fails(workload: Workload) -> None:
+    calls = 0
+
+    def failing() -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            raise RuntimeError("planted")
+
+    before = (torch.get_num_threads(), gc.isenabled(), torch.get_default_dtype(), torch.is_grad_enabled())
+    fingerprint(workload)
+    with pytest.raises(RuntimeError, match="planted"):
+        fingerprint(dataclasses.replace(workload, call=failing))
+    assert (torch.get_num_threads(), gc.isenabled(), torch.get_default_dtype(), torch.is_grad_enabled()) == before
+
+
+def test_first_calls_do_not_count_and_an_unsteady_call_is_refused(workload: Workload) -> None:
+    def warming(limit: int) -> Callable[[], Any]:
+        sizes = iter(range(limit, 0, -1))
+        return lambda: torch.zeros(next(sizes, 1))
+
+    assert fingerprint(dataclasses.replace(workload, call=warming(6))).peak_bytes == 4
+    with pytest.raises(UnsupportedError, match="differs from call to call"):
+        fingerprint(dataclasses.replace(workload, call=warming(1000)))
+
+
+def test_every_block_costs_the_same_on_five_calls(workloads: Workloads) -> None:
+    every = workloads.keys()
+    assert len(every) == 76
+    for key in every:
+        with workloads.opened(key) as opened:
+            first = fingerprint(opened)
+            assert first.operations or not first.launches
+            assert all(counted(opened.call) == first for _ in range(5 if key.subject != "model" else 2)), key.id
+
+
+@pytest.mark.parametrize("work", ["forward", "forward+backward"])
+@pytest.mark.parametrize("block", ["interactions.1", "products.0"])
+def test_cueq_costs_the_same_on_every_call(session: Session, block: str, work: Any) -> None:
+    with Workloads(session).opened(BenchKey(SYSTEM, 1, block, "cueq", "bfloat16", work)) as opened:
+        first = fingerprint(opened)
+        assert first.casts["bfloat16->float32"] > 0
+        assert all(fingerprint(opened) == first for _ in range(2))
+
+
+_CHILD = f"""
+import json, sys
+from mpcheck.bench.fingerprint import fingerprint
+from mpcheck.bench.workloads import Workloads
+from mpcheck.session import Options, Session
+blocks = ("interactions.1", "products.1", "spherical_harmonics", "model")
+w = Workloads(Session(Options(systems=("{SYSTEM}",), backends=("e3nn",), formats=("float64", "float32"), blocks=blocks)))
+found = {{}}
+for key in sorted(w.keys(), key=lambda k: k.id, reverse=sys.argv[1] == "reversed"):
+    with w.opened(key) as workload:
+        found[key.id] = fingerprint(workload).model_dump()
+print(json.dumps(found, sort_keys=True))
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_in_opposite_orders_count_the_same() -> None:
+    """TorchScript specialises what it has seen, so the order of the benchmarks must not matter."""
+
+    def child(order: str, seed: str) -> Any:
+        environment = {**os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run([sys.executable, "-c", _CHILD, order], env=environment, capture_output=True, text=True, check=True)
+        return json.loads(done.stdout.splitlines()[-1])
+
+    one, other = child("sorted", "1"), child("reversed", "2")
+    assert len(one) == 2 * 2 * 4 and one == other
+
+
+def test_graph_breaks_are_counted_and_nothing_stays_compiled() -> None:
+    def smooth() -> torch.Tensor:
+        return A * 2 + 1
+
+    def broken() -> torch.Tensor:
+        x = A * 2
+        torch._dynamo.graph_break()
+        return x + 1
+
+    def untraceable() -> int:
+        raise RuntimeError("planted")
+
+    assert (graph_breaks(smooth), graph_breaks(broken)) == (0, 1)
+    level = logging.getLogger("torch._guards").level
+    with pytest.raises(UnsupportedError, match=r"torch\.compile cannot trace it: .*planted"):
+        graph_breaks(untraceable)
+    assert logging.getLogger("torch._guards").level == level
+
+
+def test_graph_breaks_join_the_rest_and_change_none_of_it(workload: Workload) -> None:
+    found = fingerprint(workload, compiled=True)
+    assert found.graph_breaks == 0
+    assert found.model_copy(update={"graph_breaks": None}) == fingerprint(workload)
+
+
+def test_what_the_profiler_adds_by_itself_is_not_the_calls() -> None:
+    def events(**names: int) -> list[Any]:
+        device = {"gemm": DeviceType.CUDA, "Memcpy HtoD": DeviceType.CUDA}
+        listed = [(name.replace("_", " ") if name.startswith("Mem") else name) for name, n in names.items() for _ in range(n)]
+        return [SimpleNamespace(name=n, device_type=device.get(n, DeviceType.CPU), is_user_annotation=False) for n in listed]
+
+    call = tally(events(gemm=3, Memcpy_HtoD=1, cudaDeviceSynchronize=2, cudaStreamSynchronize=1, cudaLaunchKernel=3))
+    found = beyond_idle(*call, *tally(events(cudaDeviceSynchronize=2)))
+    assert found == DeviceCost({"Memcpy HtoD": 1, "gemm": 3}, 3, {"cudaStreamSynchronize": 1})
+
+
+BASE = Fingerprint(
+    operations={"mul": 14, "mm": 2, "_to_copy": 1}, launches=17, multiply_adds=1000, bytes_moved=1_200_000, casts={"float64->float32": 1},
+    peak_bytes=4096, graph_breaks=1, syncs={"nonzero": 1},
+)  # fmt: skip
+
+
+def changed(**fields: Any) -> CostChange:
+    return compare_fingerprints(BASE, BASE.model_copy(update=fields))
+
+
+def test_equal_fingerprints_differ_in_nothing() -> None:
+    assert changed() == CostChange() and changed().lines() == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"operations": {"mul": 15, "mm": 2, "_to_copy": 2}, "launches": 19}, "2 more launches: _to_copy 1 -> 2, mul 14 -> 15"),
+        ({"casts": {"float64->float32": 1, "float32->float64": 1}}, "1 more cast float32->float64"),
+        ({"syncs": {"nonzero": 3}}, "2 more host-device synchronisations: nonzero"),
+        ({"graph_breaks": 2}, "1 more graph break: 1 -> 2"),
+        ({"bytes_moved": 1_340_000}, "bytes moved 1.2 MB -> 1.34 MB (+11.7 %): the same operations on tensors of other sizes or types"),
+        ({"bytes_moved": 1_200_004}, "bytes moved 1,200,000 -> 1,200,004 (+0.0 %): the same operations on tensors of other sizes or types"),
+        ({"multiply_adds": 1001}, "multiply-adds 1,000 -> 1,001 (+0.1 %): the same operations on tensors of other sizes or types"),
+        (
+            {"peak_bytes": 8192},
+            "peak memory 4.1 kB -> 8.19 kB (+100.0 %): the same operations; tensors are held for another time, or are of other sizes",
+        ),
+    ],
+)
+def test_any_increase_is_worse_and_its_opposite_better(fields: dict[str, Any], line: str) -> None:
+    found = changed(**fields)
+    assert found.worse == [line] and not found.better and not found.notes
+    back = compare_fingerprints(BASE.model_copy(update=fields), BASE)
+    assert not back.worse and len(back.better) == 1 and not back.notes
+
+
+def test_another_mix_at_the_same_cost_is_a_note() -> None:
+    found = changed(operations={"mul": 13, "mm": 2, "_to_copy": 1, "addcmul": 1})
+    assert not found.worse and not found.better
+    assert found.notes == ["as many launches, of other operations: addcmul 0 -> 1, mul 14 -> 13"]
+
+
+def test_many_operations_are_not_all_listed() -> None:
+    many = {f"op{i}": i for i in range(20)}
+    assert named({}, many).startswith("op19 0 -> 19, op18 0 -> 18") and named({}, many).endswith(" and 13 more")
+
+
+def test_kernels_name_the_change_where_there_is_a_gpu() -> None:
+    base = BASE.model_copy(update={"kernels": {"gemm": 2, "elementwise": 15}})
+    head = base.model_copy(update={"kernels": {"gemm": 2, "elementwise": 16}, "launches": 18})
+    assert compare_fingerprints(base, head).worse == ["1 more launch: elementwise 15 -> 16"]
+    with pytest.raises(InputError, match="only the head's lists kernels"):
+        compare_fingerprints(BASE, base)
+
+
+def test_graph_breaks_that_one_side_did_not_count_are_a_note() -> None:
+    found = changed(graph_breaks=None)
+    assert not found.worse and found.notes == ["graph breaks 1 -> not counted: not asked for, or it cannot be traced"]
