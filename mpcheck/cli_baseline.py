@@ -14,8 +14,8 @@ from mpcheck._errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from mpcheck.bench.baseline import BenchBaseline
-    from mpcheck.bench.update import Change
+    from mpcheck.bench.store.baseline import BenchBaseline
+    from mpcheck.bench.store.update import Change
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Stored latencies: update, show, prune.")
 
@@ -47,7 +47,7 @@ def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
     Raises:
         InputError: missing, damaged, not of a bench session, or the two are of different models.
     """
-    from mpcheck.bench.baseline import read_baseline
+    from mpcheck.bench.store.baseline import read_baseline
     from mpcheck.findings import read_findings
 
     remedy = "make them anew with `mpcheck bench`"
@@ -87,9 +87,9 @@ def update(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would change, and write nothing")] = False,
 ) -> None:
     """Store a run's latencies as the baseline of its device. Prints what changes; loosening needs a reason."""
-    from mpcheck.bench.baseline import bench_path, read_baseline, write_baseline
-    from mpcheck.bench.history import append, entry_of, history_path, read_history
-    from mpcheck.bench.update import changes, check_reason, merged
+    from mpcheck.bench.store.baseline import bench_path, read_baseline, write_baseline
+    from mpcheck.bench.store.history import append, entry_of, history_path, read_history
+    from mpcheck.bench.store.update import changes, check_reason, merged
 
     _, new = figures_of(records)
     slug = new.device.slug
@@ -123,7 +123,7 @@ def stored(directory: Path) -> dict[str, BenchBaseline]:
     Raises:
         InputError: there is none, or one is damaged.
     """
-    from mpcheck.bench.baseline import bench_path, read_baseline
+    from mpcheck.bench.store.baseline import bench_path, read_baseline
 
     slugs = sorted(p.name for p in directory.iterdir() if p.is_dir()) if directory.is_dir() else []
     found = {slug: b for slug in slugs if (b := read_baseline(bench_path(directory, slug))) is not None}
@@ -139,10 +139,10 @@ def show(
     cell: Annotated[str, typer.Option("--cell", help="glob pattern of benchmarks")] = "*",
 ) -> None:
     """Stored latencies: median, spread between launches, yardstick ratio, age, commit; and the machine's false-alarm rate."""
-    from mpcheck.bench.aa_rate import aa_path, read_aa
     from mpcheck.bench.gate import yardstick_of
-    from mpcheck.bench.retention import age_days, matching
-    from mpcheck.bench.update import normalised_of, seconds_of, spread_of
+    from mpcheck.bench.store.aa_rate import aa_path, read_aa
+    from mpcheck.bench.store.retention import age_days, matching
+    from mpcheck.bench.store.update import normalised_of, seconds_of, spread_of
 
     now = datetime.datetime.now(datetime.timezone.utc)
     chosen = {slug: b for slug, b in stored(directory).items() if matching([slug], device)}
@@ -176,7 +176,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="do it; without, it is only printed")] = False,
 ) -> None:
     """Drop stored latencies. Histories stay: they are only appended to."""
-    from mpcheck.bench.retention import plan, remove
+    from mpcheck.bench.store.retention import plan, remove
 
     if not keep_device and older_than is None and cell is None:
         raise InputError("nothing chosen: give --keep-device, --older-than or --cell")

@@ -11,7 +11,7 @@ import typer
 from mpcheck._errors import InputError
 
 if TYPE_CHECKING:
-    from mpcheck.bench.history import HistoryEntry
+    from mpcheck.bench.store.history import HistoryEntry
 
 history_app = typer.Typer(no_args_is_help=True, help="Latencies over time: plot, changes.")
 
@@ -25,7 +25,7 @@ def entries_of(directory: Path, device: str) -> tuple[str, list[HistoryEntry]]:
     Raises:
         InputError: no history, several and none was named, or a damaged one.
     """
-    from mpcheck.bench.history import history_path, read_history
+    from mpcheck.bench.store.history import history_path, read_history
 
     slugs = sorted(p.name for p in directory.iterdir() if history_path(directory, p.name).exists()) if directory.is_dir() else []
     if device and device not in slugs:
@@ -49,7 +49,7 @@ def plot(
     device: Device = "",
 ) -> None:
     """Draw latencies over commits, with lasting changes marked."""
-    from mpcheck.bench.series import cells_of, series_of
+    from mpcheck.bench.store.series import cells_of, series_of
     from mpcheck.report.history import write_history_picture
 
     slug, entries = entries_of(directory, device)
@@ -68,8 +68,8 @@ def changes(
     from rich.console import Console
     from rich.table import Table
 
-    from mpcheck.bench.change_points import MIN_SIZE
-    from mpcheck.bench.series import cells_of, change_points, series_of
+    from mpcheck.bench.store.change_points import MIN_SIZE
+    from mpcheck.bench.store.series import cells_of, change_points, series_of
     from mpcheck.report.history import effect_words, unit_words
 
     slug, entries = entries_of(directory, device)

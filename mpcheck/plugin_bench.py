@@ -122,7 +122,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     run, out = session.config.stash.get(_RUN, None), session.config.getoption("--mp-out")
     if run is None or out is None or "findings" not in vars(run):
         return
-    from mpcheck.bench.baseline import write_baseline
+    from mpcheck.bench.store.baseline import write_baseline
     from mpcheck.report.bench_pictures import write_latency_picture
 
     document = run.document()

@@ -10,14 +10,14 @@ from typing import Literal
 
 from mpcheck._errors import InputError
 from mpcheck.baselines import commit
-from mpcheck.bench.aa_rate import AARate, aa_path, store_aa
-from mpcheck.bench.baseline import now
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Effort, request, run_campaign
 from mpcheck.bench.decision import Rule, Verdict, judge, paired
 from mpcheck.bench.duel import Side, run_duel
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.gate import DUEL, STORED, stored_verdicts
 from mpcheck.bench.run import BenchOptions, BenchRun
+from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
+from mpcheck.bench.store.baseline import now
 
 BASE_LAUNCHES = 8
 LAUNCHES = {"stored": 32, "ab": 30}

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mpcheck.bench.campaign import Campaign
-from mpcheck.bench.cost_gate import compare_fingerprints
+from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired, unpaired
 from mpcheck.bench.duel import Duel
 from mpcheck.bench.figures import Figures, Fingerprint, Launch

@@ -8,16 +8,16 @@ from functools import cached_property
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck.bench.aa_rate import aa_path, read_aa
-from mpcheck.bench.baseline import BenchBaseline, Model, bench_path, provenance_of, stored_for
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort, request, run_campaign
 from mpcheck.bench.decision import Rule
-from mpcheck.bench.device import DeviceKey, device_key
 from mpcheck.bench.duel import Duel, run_duel
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.gate import DUEL, STORED, Standing, duel_findings, duel_verdicts, gone, stored_findings, stored_verdicts, unclear
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.refs import same_sources, sides
+from mpcheck.bench.store.aa_rate import aa_path, read_aa
+from mpcheck.bench.store.baseline import BenchBaseline, Model, bench_path, provenance_of, stored_for
+from mpcheck.bench.store.device import DeviceKey, device_key
 from mpcheck.bench.workloads import Workloads
 from mpcheck.bench.yardstick import ALGORITHM
 from mpcheck.findings import Finding

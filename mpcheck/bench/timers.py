@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu_api import CUDA, Allocate, CudaApi, Scratch, TimingEvent, allocate, checked
-from mpcheck.bench.gpu_graph import GraphTimer, launch_share
+from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, Scratch, TimingEvent, allocate, checked
+from mpcheck.bench.gpu.graph import GraphTimer, launch_share
 
 NANOSECOND = 1e-9
 MILLISECOND = 1e-3

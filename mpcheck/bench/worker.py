@@ -91,7 +91,7 @@ class Worker:
 
     def fingerprint(self, key: str) -> dict[str, Any]:
         """What one call costs, counted."""
-        from mpcheck.bench.fingerprint import fingerprint
+        from mpcheck.bench.cost.fingerprint import fingerprint
 
         with self.workloads.opened(self._key(key)) as workload:
             return {"fingerprint": fingerprint(workload).model_dump()}

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path
-from mpcheck.bench.series import MILLISECONDS, ChangePoint, Series, change_points
+from mpcheck.bench.store.series import MILLISECONDS, ChangePoint, Series, change_points
 
 BLUE, VERMILION = "#0072b2", "#d55e00"  # of Okabe and Ito's palette; the shapes differ too
 TICKS = 12  # commits named on an axis, at most

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 from rich.table import Table
 
-from mpcheck.bench.sweep import SYSTEM, WORK
+from mpcheck.bench.profile.sweep import SYSTEM, WORK
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.markdown import escape
 from mpcheck.report.profile_findings import LATENCY, PROFILE, SWEEP

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mpcheck.bench.alternate import speedup
-from mpcheck.bench.attribution import UNATTRIBUTED
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.profile_map import ProfileMap, Row
-from mpcheck.bench.sweep import SYSTEM, WORK, Point
+from mpcheck.bench.profile.alternate import speedup
+from mpcheck.bench.profile.attribution import UNATTRIBUTED
+from mpcheck.bench.profile.map import ProfileMap, Row
+from mpcheck.bench.profile.sweep import SYSTEM, WORK, Point
 from mpcheck.findings import Finding
 from mpcheck.records import Number
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._io import write_text
-from mpcheck.bench.alternate import alternate
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
-from mpcheck.bench.profiler import finished, profile_model
-from mpcheck.bench.sweep import sweep
+from mpcheck.bench.profile.alternate import alternate
+from mpcheck.bench.profile.profiler import finished, profile_model
+from mpcheck.bench.profile.sweep import sweep
 from mpcheck.bench.workloads import UnsupportedError, Workloads
 from mpcheck.findings import Finding, Findings, write_findings
 from mpcheck.report.finish import head
@@ -30,7 +30,7 @@ class Plan:
 
     Attributes:
         works: of the whole model; batch: how often the system is repeated in one batch.
-        warmup, calls: of each map; see :func:`mpcheck.bench.profiler.profile_model`.
+        warmup, calls: of each map; see :func:`mpcheck.bench.profile.profiler.profile_model`.
         sweep_seconds: for the sweep over batch sizes and angular orders; None for none.
         latency_seconds: of calls, for the distributions of each work.
     """

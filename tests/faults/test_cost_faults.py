@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.bench.cost_gate import CostChange, compare_fingerprints
-from mpcheck.bench.fingerprint import fingerprint
+from mpcheck.bench.cost.compare import CostChange, compare_fingerprints
+from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.keys import BenchKey, Work
 from mpcheck.bench.workloads import Workloads
 from mpcheck.session import Options, Session

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpcheck.bench.baseline import BenchBaseline, Model, Provenance
-from mpcheck.bench.device import DeviceKey
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.store.baseline import BenchBaseline, Model, Provenance
+from mpcheck.bench.store.device import DeviceKey
 
 SLUG = "cpu-made-up-avx2"
 LINEAR, MODEL = "builtin:water*1/products.0.linear-e3nn-float32-forward", "builtin:water*4/model-cueq-float64-energy+forces"

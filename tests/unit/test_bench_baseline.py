@@ -12,11 +12,11 @@ import pytest
 from scipy.stats import beta
 
 from mpcheck._errors import InputError
-from mpcheck.bench.aa_rate import AARate, aa_path, read_aa, store_aa
-from mpcheck.bench.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
-from mpcheck.bench.device import device_key
 from mpcheck.bench.figures import Figures
-from mpcheck.bench.update import Change, changes, check_reason, merged
+from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
+from mpcheck.bench.store.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
+from mpcheck.bench.store.device import device_key
+from mpcheck.bench.store.update import Change, changes, check_reason, merged
 from mpcheck.environment import device_slug
 from tests.unit.bench_samples import LINEAR, MODEL, PRINT, SLUG, baseline, device, figures
 

@@ -10,9 +10,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from mpcheck._errors import InputError
-from mpcheck.bench.aa_rate import AARate, aa_path, store_aa
-from mpcheck.bench.baseline import BenchBaseline, bench_path, now, read_baseline, write_baseline
-from mpcheck.bench.history import append, entry_of, history_path, read_history
+from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
+from mpcheck.bench.store.baseline import BenchBaseline, bench_path, now, read_baseline, write_baseline
+from mpcheck.bench.store.history import append, entry_of, history_path, read_history
 from mpcheck.cli_baseline import baseline_app
 from mpcheck.cli_history import history_app
 from mpcheck.findings import Findings, write_findings

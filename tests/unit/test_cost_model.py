@@ -20,9 +20,9 @@ from mpcheck.adapters.architecture_facts import (
     RadialMlp,
     architecture_facts,
 )
-from mpcheck.bench.cost_model import CostRow, evaluated_paths, predicted
+from mpcheck.bench.cost.fingerprint import counted
+from mpcheck.bench.cost.model import CostRow, evaluated_paths, predicted
 from mpcheck.bench.figures import Fingerprint
-from mpcheck.bench.fingerprint import counted
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.workloads import Workloads
 from mpcheck.session import Options, Session

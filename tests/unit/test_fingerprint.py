@@ -19,10 +19,10 @@ from torch._C._autograd import DeviceType
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.upstream import quiet
-from mpcheck.bench.cost_gate import CostChange, compare_fingerprints, named
-from mpcheck.bench.device_costs import DeviceCost, beyond_idle, tally
+from mpcheck.bench.cost.compare import CostChange, compare_fingerprints, named
+from mpcheck.bench.cost.device import DeviceCost, beyond_idle, tally
+from mpcheck.bench.cost.fingerprint import counted, fingerprint, graph_breaks
 from mpcheck.bench.figures import Fingerprint
-from mpcheck.bench.fingerprint import counted, fingerprint, graph_breaks
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.workloads import UnsupportedError, Workload, Workloads
 from mpcheck.session import Options, Session
@@ -230,7 +230,7 @@ def test_cueq_costs_the_same_on_every_call(session: Session, block: str, work: A
 
 _CHILD = f"""
 import json, sys
-from mpcheck.bench.fingerprint import fingerprint
+from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.workloads import Workloads
 from mpcheck.session import Options, Session
 blocks = ("interactions.1", "products.1", "spherical_harmonics", "model")

@@ -16,10 +16,10 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu_figures import DeviceFigures, measure_device
-from mpcheck.bench.gpu_rounds import judged_rounds
-from mpcheck.bench.gpu_state import Conditions, Watch, counter_joules, usable, usable_rounds, watching
-from mpcheck.bench.nvml import Gpu, GpuState, find_handle, opened_gpu, reason_names, throttling
+from mpcheck.bench.gpu.figures import DeviceFigures, measure_device
+from mpcheck.bench.gpu.nvml import Gpu, GpuState, find_handle, opened_gpu, reason_names, throttling
+from mpcheck.bench.gpu.rounds import judged_rounds
+from mpcheck.bench.gpu.state import Conditions, Watch, counter_joules, usable, usable_rounds, watching
 from mpcheck.bench.workloads import UnsupportedError
 from tests.fakes.cuda import FLUSH, LAUNCH, FakeCuda, launches
 from tests.fakes.nvml import READINGS, Board, FakeNvml

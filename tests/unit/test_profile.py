@@ -18,12 +18,12 @@ from torch._C._autograd import DeviceType
 from mpcheck._errors import InputError
 from mpcheck.adapters.ranges import PREFIX, Ranges
 from mpcheck.adapters.upstream import mace
-from mpcheck.bench.alternate import alternate, speedup
-from mpcheck.bench.attribution import UNATTRIBUTED, CallCost, Cost, Event, attribute, group_of
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.profile_map import ProfileMap, bound, fastest_calls, rows_of
-from mpcheck.bench.profiler import computes, convert, profile_model
-from mpcheck.bench.sweep import sweep
+from mpcheck.bench.profile.alternate import alternate, speedup
+from mpcheck.bench.profile.attribution import UNATTRIBUTED, CallCost, Cost, Event, attribute, group_of
+from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, rows_of
+from mpcheck.bench.profile.profiler import computes, convert, profile_model
+from mpcheck.bench.profile.sweep import sweep
 from mpcheck.bench.workloads import Workloads
 from mpcheck.findings import read_findings
 from mpcheck.report.profile import markdown, number, render

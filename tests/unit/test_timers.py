@@ -14,9 +14,9 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.bench import gpu_graph
-from mpcheck.bench.gpu_api import CudaApi, no_synchronising
-from mpcheck.bench.gpu_graph import WARM_UP
-from mpcheck.bench.gpu_kernels import agreement, covered, device_intervals, kernel_seconds, kernel_times
+from mpcheck.bench.gpu.api import CudaApi, no_synchronising
+from mpcheck.bench.gpu.graph import WARM_UP
+from mpcheck.bench.gpu.kernels import agreement, covered, device_intervals, kernel_seconds, kernel_times
 from mpcheck.bench.timers import ClockError, CpuTimer, EventTimer, GraphTimer, L2Flush, choose_timer, launch_share
 from mpcheck.bench.workloads import UnsupportedError
 from tests.fakes.cuda import FLUSH, LAUNCH, FakeCuda, FakeEvent, launches

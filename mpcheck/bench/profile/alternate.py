@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import bootstrap
 
-from mpcheck.bench.profiler import no_collection
+from mpcheck.bench.profile.profiler import no_collection
 
 FEWEST, MOST = 5, 100
 LEVEL = 0.95

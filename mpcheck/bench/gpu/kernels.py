@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError, error_line
-from mpcheck.bench.gpu_api import CUDA, CudaApi, checked
+from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
 from mpcheck.bench.workloads import UnsupportedError
 
 MICROSECOND = 1e-6

@@ -12,10 +12,10 @@ import pynvml
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu_api import CUDA, Allocate, CudaApi, allocate, checked
-from mpcheck.bench.gpu_graph import GraphTimer, launch_share
-from mpcheck.bench.gpu_kernels import Agreement, KernelTimes, Profile, agreement, kernel_times, profile_device
-from mpcheck.bench.gpu_state import INTERVAL, Conditions, Watch, watching
+from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, allocate, checked
+from mpcheck.bench.gpu.graph import GraphTimer, launch_share
+from mpcheck.bench.gpu.kernels import Agreement, KernelTimes, Profile, agreement, kernel_times, profile_device
+from mpcheck.bench.gpu.state import INTERVAL, Conditions, Watch, watching
 from mpcheck.bench.timers import EventTimer, Timer
 from mpcheck.bench.workloads import UnsupportedError
 

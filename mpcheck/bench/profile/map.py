@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mpcheck.bench.attribution import ROOT, UNATTRIBUTED, CallCost, Cost, Phase, group_of
 from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.profile.attribution import ROOT, UNATTRIBUTED, CallCost, Cost, Phase, group_of
 
 THRESHOLD = 0.8
 """Share of the time from which on the device is what a run waits for; the rule of Sec. 3.3.1 of the thesis that this map repeats."""

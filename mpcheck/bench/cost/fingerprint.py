@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from mpcheck._errors import error_line
-from mpcheck.bench.costs import Cost, cost_of, tensors_in
-from mpcheck.bench.device_costs import DeviceCost, device_cost, peak_on_device
+from mpcheck.bench.cost.device import DeviceCost, device_cost, peak_on_device
+from mpcheck.bench.cost.operations import Cost, cost_of, tensors_in
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.workloads import UnsupportedError, Workload
 from mpcheck.reference.dispatch import DispatchMode

@@ -13,7 +13,7 @@ import pynvml
 import torch
 
 from mpcheck._errors import error_line
-from mpcheck.bench.gpu_api import CUDA, CudaApi, checked
+from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
 from mpcheck.bench.workloads import UnsupportedError
 
 BENIGN = ("GpuIdle", "ApplicationsClocksSetting", "DisplayClockSetting")

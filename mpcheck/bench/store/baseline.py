@@ -16,9 +16,9 @@ from mpcheck._errors import InputError
 from mpcheck._io import write_text
 from mpcheck._yaml import Strict
 from mpcheck.baselines import commit
-from mpcheck.bench.device import DeviceKey
-from mpcheck.bench.documents import load
 from mpcheck.bench.figures import Figures
+from mpcheck.bench.store.device import DeviceKey
+from mpcheck.bench.store.documents import load
 
 SUITE = "bench"
 DIGITS = 6  # significant ones, of stored figures: no clock knows more

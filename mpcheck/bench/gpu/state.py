@@ -16,8 +16,8 @@ import torch
 from scipy.integrate import trapezoid
 
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu_api import CUDA, CudaApi
-from mpcheck.bench.nvml import Gpu, GpuState, opened_gpu, reason_names, throttling
+from mpcheck.bench.gpu.api import CUDA, CudaApi
+from mpcheck.bench.gpu.nvml import Gpu, GpuState, opened_gpu, reason_names, throttling
 
 INTERVAL = 0.02
 """Seconds between samples."""
@@ -149,7 +149,7 @@ def watching(
 ) -> Iterator[Watch | str]:
     """Watch a GPU while the block lasts: a sample before, one after, and one every ``interval`` seconds by a thread (none if None).
 
-    ``options`` go to :func:`mpcheck.bench.nvml.opened_gpu`. Where the device or NVML is not to be had, the reason stands in the watch's stead.
+    ``options`` go to :func:`mpcheck.bench.gpu.nvml.opened_gpu`. Where the device or NVML is not to be had, the reason stands in the watch's stead.
     """
     with opened_gpu(device, cuda=cuda, api=api, **options) as gpu:
         if isinstance(gpu, str):

@@ -10,9 +10,9 @@ from scipy.stats import binomtest
 
 from mpcheck._io import write_text
 from mpcheck._yaml import Strict
-from mpcheck.bench.baseline import Stamp
-from mpcheck.bench.device import DeviceKey
-from mpcheck.bench.documents import load
+from mpcheck.bench.store.baseline import Stamp
+from mpcheck.bench.store.device import DeviceKey
+from mpcheck.bench.store.documents import load
 
 SUITE = "bench-aa"
 REMEDY = "remove it and measure the rate again"

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.bench.gpu_state import Conditions, Watch, usable_rounds, watching
+from mpcheck.bench.gpu.state import Conditions, Watch, usable_rounds, watching
 
 
 class Rounds:
@@ -50,7 +50,7 @@ class Rounds:
 
 @contextlib.contextmanager
 def judged_rounds(device: torch.device, *, clock: Callable[[], float] = time.perf_counter, **options: Any) -> Iterator[Rounds]:
-    """Watch a device over all rounds of a measurement. ``options`` go to :func:`mpcheck.bench.gpu_state.watching`."""
+    """Watch a device over all rounds of a measurement. ``options`` go to :func:`mpcheck.bench.gpu.state.watching`."""
     if device.type != "cuda":
         yield Rounds(None, clock)
         return

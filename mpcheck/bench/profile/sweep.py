@@ -14,9 +14,9 @@ import numpy as np
 
 from mpcheck._io import write_text
 from mpcheck.adapters.architecture import Architecture
-from mpcheck.bench.alternate import alternate
 from mpcheck.bench.keys import MODEL, BenchKey, Work
-from mpcheck.bench.profiler import finished
+from mpcheck.bench.profile.alternate import alternate
+from mpcheck.bench.profile.profiler import finished
 from mpcheck.bench.workloads import UnsupportedError, Workloads
 from mpcheck.session import Options, Session
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mpcheck._errors import InputError
-from mpcheck.bench.change_points import Shift, shifts
-from mpcheck.bench.history import HistoryEntry, read_history
 from mpcheck.bench.sampling import ALL
+from mpcheck.bench.store.change_points import Shift, shifts
+from mpcheck.bench.store.history import HistoryEntry, read_history
 
 MILLISECONDS = "ms"
 
@@ -114,13 +114,13 @@ def series(path: Path, cell: str) -> Series:
     """A benchmark over a device's history; without points where it is not in it.
 
     Raises:
-        InputError: see :func:`mpcheck.bench.history.read_history`.
+        InputError: see :func:`mpcheck.bench.store.history.read_history`.
     """
     return series_of(read_history(path).entries, cell)
 
 
 def change_points(found: Series) -> list[ChangePoint]:
-    """Lasting changes of a series, oldest first; see :func:`mpcheck.bench.change_points.shifts` for what is one."""
+    """Lasting changes of a series, oldest first; see :func:`mpcheck.bench.store.change_points.shifts` for what is one."""
 
     def named(shift: Shift) -> ChangePoint:
         before, after = found.points[shift.index - 1], found.points[shift.index]

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpcheck._errors import InputError
-from mpcheck.bench.baseline import BenchBaseline, Stamp
-from mpcheck.bench.cost_gate import compare_fingerprints
+from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.gate import yardstick_of
+from mpcheck.bench.store.baseline import BenchBaseline, Stamp
 
 MARGIN = 0.02
 """Relative change of latency below which stored figures are left as they are."""

@@ -13,11 +13,11 @@ from pydantic import Field
 
 from mpcheck._errors import InputError
 from mpcheck._yaml import Strict
-from mpcheck.bench.baseline import BenchBaseline, Model, Stamp, rounded
-from mpcheck.bench.device import DeviceKey
-from mpcheck.bench.documents import BrokenError, bounded_text, check, parse
 from mpcheck.bench.figures import Seconds
-from mpcheck.bench.update import normalised_of, seconds_of
+from mpcheck.bench.store.baseline import BenchBaseline, Model, Stamp, rounded
+from mpcheck.bench.store.device import DeviceKey
+from mpcheck.bench.store.documents import BrokenError, bounded_text, check, parse
+from mpcheck.bench.store.update import normalised_of, seconds_of
 
 SUITE = "bench-history"
 REMEDY = "restore the file from version control, or remove that line"

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError, error_line
-from mpcheck.bench.gpu_api import CUDA, Allocate, CudaApi, DeviceGraph, Scratch, allocate, checked, no_synchronising
+from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, DeviceGraph, Scratch, allocate, checked, no_synchronising
 from mpcheck.bench.workloads import UnsupportedError
 
 WARM_UP = 3

@@ -1,0 +1,1 @@
+"""What a call costs, counted: fingerprints, their comparison, and the model of what they should be."""

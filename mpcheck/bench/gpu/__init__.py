@@ -1,0 +1,1 @@
+"""Clocks, graphs, kernels, energy and throttling of a GPU."""

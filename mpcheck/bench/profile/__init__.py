@@ -1,0 +1,1 @@
+"""Where the time goes: ranges of blocks in torch's profiler, and backends in turns."""
