@@ -13,7 +13,6 @@ import torch
 
 from mpcheck.bench import worker
 from mpcheck.bench.keys import MODEL
-from mpcheck.bench.workloads import WHOLE
 
 INSIDE_MODEL = "interactions.1.conv_tp"  # where the whole model is slowed
 
@@ -24,38 +23,45 @@ class SlowedWorker(worker.Worker):
     def __init__(self) -> None:
         super().__init__()
         self.handle: Any = None
+        self.speeds: dict[str, tuple[float, float]] = {}
 
     def slow(self, key: str, share: float) -> dict[str, Any]:
         """Make a benchmark's block do extra tensor work worth ``share`` of its own time, at every call.
 
-        With 0 it does none, from the same hook: what is compared differs in nothing but the work.
+        With 0 it does one operation, from the same hook: what is compared differs in nothing but the amount of work.
         """
-        if self.handle is not None:
-            self.handle.remove()
-            self.handle = None
         found = self._key(key)
         self._hook(found, 0)
-        short = torch.zeros(64)
-        once = min(self.timer.seconds(lambda: torch.add(short, short), 200) / 200 for _ in range(5))
-        with self.workloads.opened(found) as workload:
-            for _ in range(5):
-                workload.call()
-            calls = max(1, int(1e-3 / min(self.timer.seconds(workload.call, 1) for _ in range(3))))
-            seconds = statistics.median_low([self.timer.seconds(workload.call, calls) / calls for _ in range(7)])
+        if key not in self.speeds:
+            self.speeds[key] = self._speed(found)
+        seconds, once = self.speeds[key]
         operations = round(share * seconds / once)
         self._hook(found, operations)
         return {"operations": operations, "seconds": seconds, "once": once}
 
+    def _speed(self, key: Any) -> tuple[float, float]:
+        """Seconds of one call of the benchmark, and of one of the operations that make it slower, both in their steady state."""
+        short = torch.zeros(64)
+        with self.workloads.opened(key) as workload:
+            for _ in range(5):
+                workload.call()
+            calls = max(1, int(1e-3 / min(self.timer.seconds(workload.call, 1) for _ in range(3))))
+            seconds, once = [], []
+            for _ in range(9):
+                seconds.append(self.timer.seconds(workload.call, calls) / calls)
+                once.append(self.timer.seconds(lambda: torch.add(short, short), 100) / 100)
+        return statistics.median(seconds), statistics.median(once)
+
     def _hook(self, key: Any, operations: int) -> None:
         if self.handle is not None:
             self.handle.remove()
-        with self.workloads.opened(key) as workload:
-            backend = self.workloads.backend(key.backend)
-            module = backend.module(WHOLE).get_submodule(INSIDE_MODEL) if key.subject == MODEL else backend.module(workload.block)
+        backend = self.workloads.backend(key.backend)
+        name = INSIDE_MODEL if key.subject == MODEL else key.subject
+        module = backend.module(self.workloads.arguments(key.system, key.batch).blocks[name][0])
         short = torch.zeros(64)
 
         def work(*_: Any) -> None:
-            for _ in range(operations):
+            for _ in range(1 + operations):  # the first one, whose code is not in the caches yet, is in the identical code, too
                 torch.add(short, short)
 
         self.handle = module.register_forward_hook(work)
