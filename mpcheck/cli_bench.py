@@ -32,6 +32,7 @@ def bench(
     seconds: Annotated[float, typer.Option("--seconds", help="start no further launch after so many", min=0)] = 0.0,
     margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be, e.g. 0.02", min=0)] = 0.0,
     threads: Annotated[int, typer.Option("--threads", help="of each launch", min=1)] = 1,
+    flush_l2: Annotated[bool, typer.Option("--flush-l2", help="clear a GPU's L2 cache before every timed call")] = False,
     calibrate: Annotated[str, typer.Option("--calibrate", help="stored or ab: measure how often identical code is called slower here")] = "",
     seed: Annotated[int, typer.Option("--seed", help="of built-in systems", min=0)] = 0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="one line per benchmark")] = False,
@@ -40,7 +41,7 @@ def bench(
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
         "baselines": baselines, "batch": [str(b) for b in batch or ()], "work": work, "against": against, "launches": launches,
-        "seconds": seconds, "margin": margin, "threads": threads, "seed": seed,
+        "seconds": seconds, "margin": margin, "threads": threads, "seed": seed, "flush-l2": flush_l2,
     }  # fmt: skip
     if not calibrate:
         raise typer.Exit(launch("bench", out, options, verbose=verbose))

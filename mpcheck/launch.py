@@ -81,7 +81,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     for name, value in options.items():
         text = ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
         if text not in (None, "", 0):
-            arguments.append(f"--mp-{name}={text}")
+            arguments.append(f"--mp-{name}" if text is True else f"--mp-{name}={text}")
     if workers:
         arguments += ["-n", str(workers)]
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:

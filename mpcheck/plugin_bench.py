@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--mp-launches", default=0, type=int, metavar="N", help="bench: at least so many launches (processes)")
     add("--mp-seconds", default=0.0, type=float, metavar="S", help="bench: start no further launch after so many seconds")
     add("--mp-margin", default=0.0, type=float, metavar="X", help="bench: relative slow-down that is let be, e.g. 0.02")
+    add("--mp-flush-l2", action="store_true", help="bench: clear a GPU's L2 cache before every timed call")
     add("--mp-threads", default=1, type=int, metavar="N", help="bench: threads of a launch, each on a processor of its own")
 
 
@@ -81,6 +82,7 @@ def bench_options(config: pytest.Config) -> Any:
         works=check_work(plugin.names(config, "--mp-work")) or (*BLOCK_WORK, *MODEL_WORK),
         against=str(config.getoption("--mp-against")),
         directory=Path(directory) if directory else Path("baselines"),
+        flush_l2=bool(config.getoption("--mp-flush-l2")),
         **numbers,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
@@ -34,6 +34,7 @@ class Effort:
     plan: Plan = field(default_factory=Plan)
 
 
+DEVICE_SECONDS = 3.0  # of each benchmark on a GPU; its energy counter needs about one of them
 STORED_EFFORT = Effort()
 DUEL_EFFORT = Effort(looks=(5, 8, 12), seconds=600.0)
 
@@ -46,6 +47,7 @@ class Campaign:
         launches: figures of each launch by benchmark; seconds: of one call in every round of every launch.
         unsupported: why a benchmark cannot run here.
         build_seconds: of each backend's model, launch by launch.
+        device: on a GPU, what :class:`mpcheck.bench.gpu.figures.DeviceFigures` says of each, in the first launch.
     """
 
     launches: dict[str, list[Launch]] = field(default_factory=dict)
@@ -57,7 +59,13 @@ class Campaign:
     wall: float = 0.0
     hello: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
+    device: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether a GPU is measured."""
+        return str(self.environment.get("device", "")).startswith("cuda")
 
     @property
     def figures(self) -> dict[str, Figures]:
@@ -65,29 +73,36 @@ class Campaign:
         return {name: Figures(launches=found, fingerprint=self.fingerprints.get(name)) for name, found in self.launches.items()}
 
 
-def request(options: Any, batches: Sequence[int], works: Sequence[str], threads: int) -> dict[str, Any]:
+def request(options: Any, batches: Sequence[int], works: Sequence[str], threads: int, flush_l2: bool = False) -> dict[str, Any]:
     """A worker's ``load``: the options of a session without what a process keeps for itself."""
     fields = {k: v for k, v in asdict(options).items() if k != "progress"}
     fields |= {k: str(fields[k]) for k in ("cache", "tolerances") if fields[k] is not None}
-    return {"options": fields, "batches": list(batches), "works": list(works), "cpus": processors()[-threads:]}
+    return {"options": fields, "batches": list(batches), "works": list(works), "cpus": processors()[-threads:], "flush_l2": flush_l2}
 
 
 def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None]) -> None:
     """One launch's figures of the benchmarks named."""
-    first = not into.processes
     for place, name in enumerate(names, 1):
         if name in into.unsupported:
             continue
         progress(f"launch {into.processes + 1}, {place} of {len(names)}: {name}")
         try:
             found = process.ask("measure", key=name, plan=asdict(plan))
-            if first or name not in into.fingerprints:
+            if name not in into.fingerprints:
                 into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
         except UnsupportedError as error:
             into.unsupported[name] = str(error)
             continue
         into.launches.setdefault(name, []).append(Launch.model_validate(found["launch"]))
         into.seconds.setdefault(name, []).extend(found["seconds"])
+    if into.on_gpu:  # last: a capture that fails empties torch's cache of memory
+        for name in names:
+            if name in into.launches and name not in into.unsupported:
+                progress(f"launch {into.processes + 1}, device time of {name}")
+                told = process.ask("device", key=name, seconds=DEVICE_SECONDS)
+                into.device.setdefault(name, told)
+                figures = {"device_seconds": told["device_seconds"], "joules": told["joules"]}
+                into.launches[name][-1] = into.launches[name][-1].model_copy(update=figures)
     for backend, seconds in process.ask("costs")["build_seconds"].items():
         into.build_seconds.setdefault(backend, []).append(seconds)
     into.processes += 1
@@ -123,8 +138,3 @@ def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, 
             break
     found.wall = time.perf_counter() - began
     return found
-
-
-def scaled(plan: Plan, factor: float) -> Plan:
-    """The same plan with more or less time for each benchmark."""
-    return replace(plan, seconds=plan.seconds * factor)

@@ -14,6 +14,22 @@ from typing import Any
 
 from mpcheck._errors import InputError
 
+
+class ClockError(InputError):
+    """A clock that cannot time: it goes backwards, or stands still over real work."""
+
+
+def counted(calls: int) -> int:
+    """The number of calls itself.
+
+    Raises:
+        InputError: none.
+    """
+    if calls < 1:
+        raise InputError(f"{calls} calls cannot be timed; give one or more")
+    return calls
+
+
 _SCHEDSTAT = "/proc/thread-self/schedstat"
 
 
@@ -48,18 +64,20 @@ class HostClock:
         work that it did not belong to.
 
         Raises:
-            InputError: the clock went backwards or stood still.
+            InputError: no calls.
+            ClockError: the clock went backwards or stood still.
         """
         before = self._waited() if self.waits_known else 0
         cpu = self._cpu()
         began = self._wall()
-        for _ in range(calls):
+        for _ in range(counted(calls)):
             call()
         wall = self._wall() - began
         cpu = self._cpu() - cpu
         waited = self._waited() - before if self.waits_known else 0
         if wall <= 0:
-            raise InputError(f"the clock went {wall / 1e9:+.6g} s over {calls} calls: it is not monotonic; measure on a machine whose clock is,")
+            what = f"went backwards by {-wall / 1e9:.6g} s between two readings" if wall else f"stood still over {calls} calls"
+            raise ClockError(f"the clock {what}; measure on a machine with a monotonic clock")
         return max(wall - waited, min(cpu, wall)) / 1e9
 
     def close(self) -> None:

@@ -37,6 +37,7 @@ class BenchOptions:
         launches: at least this many; 0 for the default. seconds: after which no further launch is started; 0 for the default.
         margin: relative slow-down that is let be; 0 for the mode's default.
         threads: of each launch.
+        flush_l2: clear a GPU's L2 cache before every timed call.
     """
 
     session: Options = field(default_factory=Options)
@@ -48,6 +49,7 @@ class BenchOptions:
     seconds: float = 0.0
     margin: float = 0.0
     threads: int = 1
+    flush_l2: bool = False
 
 
 def narrowed(options: Options) -> Options:
@@ -112,13 +114,13 @@ class BenchRun:
 
     @property
     def _comparable(self) -> dict[str, int | str | bool]:
-        return {"seed": self.session.seed, "yardstick": ALGORITHM}
+        return {"seed": self.session.seed, "yardstick": ALGORITHM, "flush_l2": self.options.flush_l2}
 
     def _base(self) -> dict[str, Figures] | None:
         return self.stored[0].cells if self.stored[0] is not None else None
 
     def _load(self) -> dict[str, object]:
-        return request(self.options.session, self.options.batches, self.options.works, self.options.threads)
+        return request(self.options.session, self.options.batches, self.options.works, self.options.threads, self.options.flush_l2)
 
     @cached_property
     def campaign(self) -> Campaign:

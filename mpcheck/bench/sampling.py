@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mpcheck.bench.figures import QUANTILES, Launch
+from mpcheck.bench.gpu.rounds import judged_rounds
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timers import Timer
 from mpcheck.bench.workloads import Workload, Workloads
@@ -97,6 +98,7 @@ def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan) -> Rea
 
     Raises:
         UnsupportedError: it cannot run here.
+        InputError: the clock is broken, or the GPU throttled in more than half of the rounds; those in which it did are left out.
     """
     opens: list[list[float]] = []
     yardstick: list[dict[str, list[float]]] = []
@@ -113,12 +115,15 @@ def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan) -> Rea
             rounds: list[float] = []
             readings: dict[str, list[float]] = {name: [] for name in ruler}
             spent = 0.0
-            while len(rounds) < plan.rounds and (spent < plan.seconds / plan.opens or len(rounds) < 3):
-                for name, kernel in ruler.items():
-                    readings[name].append(timer.seconds(kernel, 1))
-                workload.call()  # brings its data back into the caches, where the yardstick's are
-                rounds.append(timer.seconds(workload.call, calls) / calls)
-                spent += rounds[-1] * calls
-            opens.append(rounds)
-            yardstick.append(readings)
+            with judged_rounds(workload.device) as judged:
+                while len(rounds) < plan.rounds and (spent < plan.seconds / plan.opens or len(rounds) < 3):
+                    with judged.round():
+                        for name, kernel in ruler.items():
+                            readings[name].append(timer.seconds(kernel, 1))
+                        workload.call()  # brings its data back into the caches, where the yardstick's are
+                        rounds.append(timer.seconds(workload.call, calls) / calls)
+                    spent += rounds[-1] * calls
+                kept = judged.kept()
+            opens.append([rounds[i] for i in kept])
+            yardstick.append({name: [values[i] for i in kept] for name, values in readings.items()})
     return Readings(opens, yardstick, calls, first)

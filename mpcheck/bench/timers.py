@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
@@ -12,17 +11,13 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, Scratch, TimingEvent, allocate, checked
 from mpcheck.bench.gpu.graph import GraphTimer, launch_share
+from mpcheck.bench.hostclock import ClockError, HostClock, counted
 
-NANOSECOND = 1e-9
 MILLISECOND = 1e-3
 L2_MARGIN = 2
 """How often the L2 cache's size is written to clear it: once would leave what replacement happens to spare."""
 L2_UNKNOWN = 128 << 20
 """Bytes written where the device does not tell its L2's size; more than any GPU of today has."""
-
-
-class ClockError(InputError):
-    """A clock that cannot time: it goes backwards, or stands still over real work."""
 
 
 class Timer(Protocol):
@@ -34,33 +29,6 @@ class Timer(Protocol):
         Raises:
             ClockError: the clock is broken.
         """
-
-
-class CpuTimer:
-    """The host's monotonic clock around all calls together."""
-
-    def __init__(self, clock: Callable[[], int] = time.perf_counter_ns) -> None:
-        """``clock`` gives nanoseconds."""
-        self._clock = clock
-
-    def seconds(self, call: Callable[[], Any], calls: int) -> float:
-        """Seconds of ``calls`` calls together.
-
-        Raises:
-            InputError: no calls.
-            ClockError: the clock went backwards, or stood still.
-        """
-        calls = _counted(calls)
-        clock = self._clock
-        began = clock()
-        for _ in range(calls):
-            call()
-        elapsed = (clock() - began) * NANOSECOND
-        if elapsed < 0:
-            raise ClockError(f"the clock went backwards by {-elapsed:.6g} s between two readings; measure on a machine with a monotonic clock")
-        if elapsed == 0:
-            raise ClockError(f"the clock stood still over {calls} calls; measure on a machine with a finer clock, or give each round more calls")
-        return elapsed
 
 
 class L2Flush:
@@ -104,7 +72,7 @@ class EventTimer:
         """
         api, flush = self._api, self._flush
         with api.device(self.device):
-            pairs = self._events(_counted(calls))
+            pairs = self._events(counted(calls))
             for begin, end in pairs:
                 if flush is not None:
                     flush()
@@ -142,7 +110,7 @@ def choose_timer(
         UnsupportedError: no such CUDA device.
     """
     if device.type == "cpu":
-        return CpuTimer()
+        return HostClock()
     if device.type != "cuda":
         raise InputError(f"no timer for device {device}; choose cpu, cuda or cuda:N")
     if kind == "graph":
@@ -152,10 +120,4 @@ def choose_timer(
     return EventTimer(device, flush_l2, api=api, allocate=allocate)
 
 
-def _counted(calls: int) -> int:
-    if calls < 1:
-        raise InputError(f"{calls} calls cannot be timed; give 1 or more")
-    return calls
-
-
-__all__ = ["ClockError", "CpuTimer", "EventTimer", "GraphTimer", "L2Flush", "Timer", "choose_timer", "launch_share"]
+__all__ = ["ClockError", "EventTimer", "GraphTimer", "L2Flush", "Timer", "choose_timer", "launch_share"]

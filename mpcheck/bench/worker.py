@@ -60,11 +60,17 @@ class Worker:
 
         return {"protocol": PROTOCOL, "mpcheck": __version__, "python": sys.version.split()[0], "sources": sources()}
 
-    def load(self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int]) -> dict[str, Any]:
-        """Load the model and list the benchmarks; they are in ``keys``, by name."""
-        from mpcheck.bench.clocks import clock_of
+    def load(self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int], flush_l2: bool = False) -> dict[str, Any]:
+        """Load the model and list the benchmarks; they are in ``keys``, by name.
+
+        Args:
+            flush_l2: clear a GPU's L2 cache before every timed call.
+        """
+        import torch
+
         from mpcheck.bench.keys import check_work
         from mpcheck.bench.pinning import pinned
+        from mpcheck.bench.timers import choose_timer
         from mpcheck.bench.workloads import Workloads
         from mpcheck.environment import describe
         from mpcheck.session import Options, Session
@@ -73,9 +79,16 @@ class Worker:
         typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         session = Session(Options(**typed))
         self.workloads = Workloads(session, batches, check_work(tuple(works)))
-        self.timer = clock_of(session.device)
+        self.timer = choose_timer(session.device if self._has(session.device) else torch.device("cpu"), flush_l2=flush_l2)
         self.keys = {key.id: key for key in self.workloads.keys()}  # noqa: SIM118 - no mapping
         return {"keys": list(self.keys), "environment": describe(str(session.device)), "waits_known": getattr(self.timer, "waits_known", None)}
+
+    @staticmethod
+    def _has(device: Any) -> bool:
+        """Whether the device is there; where it is not, every benchmark says so itself."""
+        import torch
+
+        return device.type == "cpu" or torch.cuda.is_available()
 
     def _key(self, name: str) -> Any:
         if name not in self.keys:
@@ -88,6 +101,18 @@ class Worker:
 
         readings = sample(self.workloads, self._key(key), self.timer, Plan(**plan))
         return {"launch": readings.launch().model_dump(), "seconds": readings.seconds}
+
+    def device(self, key: str, seconds: float) -> dict[str, Any]:
+        """What a GPU tells of a benchmark: its time in a CUDA graph and in kernels, energy, clocks; empty on a CPU."""
+        from dataclasses import asdict
+
+        from mpcheck.bench.gpu.figures import measure_device
+
+        with self.workloads.opened(self._key(key)) as workload:
+            for _ in range(3):
+                workload.call()
+            found = measure_device(workload.call, workload.device, seconds)
+        return {} if found is None else {"device_seconds": found.device_seconds, **asdict(found)}
 
     def fingerprint(self, key: str) -> dict[str, Any]:
         """What one call costs, counted."""
@@ -121,7 +146,7 @@ class Worker:
         return {"build_seconds": dict(self.workloads.build_seconds)}
 
 
-COMMANDS = ("hello", "load", "measure", "fingerprint", "prepare", "turn", "release", "costs")
+COMMANDS = ("hello", "load", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
 
 
 def answer(worker: Worker, line: str) -> dict[str, Any]:

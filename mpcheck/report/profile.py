@@ -9,6 +9,7 @@ from rich.table import Table
 
 from mpcheck.bench.profile.sweep import SYSTEM, WORK
 from mpcheck.findings import Finding, Findings
+from mpcheck.report.cost_rows import HEAD, cost_cells
 from mpcheck.report.markdown import escape
 from mpcheck.report.profile_findings import LATENCY, PROFILE, SWEEP
 
@@ -168,6 +169,14 @@ def markdown(run: Findings) -> str:
         lines += _table(COLUMNS, [_cells(f, "· ") for f in rows], 2)
     if latencies := latency_cells(run):
         lines += ["## Call times", "", "Backends took turns in one process.", "", *_table(TIMED, latencies, 2)]
+    if costs := cost_cells(run):
+        lines += [
+            "## Model of costs",
+            "",
+            "Leading terms of each block's forward call beside what was counted; `as evaluated` counts what upstream's code does.",
+            "",
+        ]
+        lines += _table(HEAD, costs, 3)
     if swept := sweep_cells(run):
         lines += [
             "## e3nn against the other backends",

@@ -15,6 +15,7 @@ from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
 from mpcheck.bench.workloads import UnsupportedError, Workloads
 from mpcheck.findings import Finding, Findings, write_findings
+from mpcheck.report.cost_rows import cost_findings
 from mpcheck.report.finish import head
 from mpcheck.report.profile import markdown
 from mpcheck.report.profile_findings import latency_findings, map_findings, sweep_findings, unsupported_finding
@@ -75,6 +76,9 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
             if taken:
                 samples[fmt, work] = taken
                 found += latency_findings(keys[0], taken)
+        if fmt == options.formats[0] and any(f.verdict == "pass" for f in found):
+            options.progress("profile: counted cost of every block")
+            found += cost_findings(workloads, system, plan.batch, fmt)
     if plan.sweep_seconds is not None:
         points = sweep(replace(options, systems=()), budget=plan.sweep_seconds)
         found += sweep_findings(points, options.backends, options.formats[0], options.seed)

@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.bench import gpu_graph
+from mpcheck.bench.gpu import graph as gpu_graph
 from mpcheck.bench.gpu.api import CudaApi, no_synchronising
 from mpcheck.bench.gpu.graph import WARM_UP
 from mpcheck.bench.gpu.kernels import agreement, covered, device_intervals, kernel_seconds, kernel_times
-from mpcheck.bench.timers import ClockError, CpuTimer, EventTimer, GraphTimer, L2Flush, choose_timer, launch_share
+from mpcheck.bench.hostclock import HostClock
+from mpcheck.bench.timers import ClockError, EventTimer, GraphTimer, L2Flush, choose_timer, launch_share
 from mpcheck.bench.workloads import UnsupportedError
 from tests.fakes.cuda import FLUSH, LAUNCH, FakeCuda, FakeEvent, launches
 
@@ -39,13 +40,13 @@ def readings(*values: int) -> Callable[[], int]:
 
 def test_cpu_seconds_are_those_between_the_clock_s_readings() -> None:
     made: list[int] = []
-    assert CpuTimer(readings(1_000, 2_500_001_000)).seconds(lambda: made.append(1), 4) == pytest.approx(2.5)
+    assert HostClock(readings(1_000, 2_500_001_000), lambda: 0, "/none").seconds(lambda: made.append(1), 4) == pytest.approx(2.5)
     assert len(made) == 4
 
 
 def test_cpu_time_of_real_work_is_its_time() -> None:
     began = time.perf_counter()
-    timed = CpuTimer().seconds(lambda: time.sleep(0.002), 5)
+    timed = HostClock().seconds(lambda: time.sleep(0.002), 5)
     assert 0.01 <= timed <= time.perf_counter() - began
 
 
@@ -54,14 +55,14 @@ def test_cpu_time_of_real_work_is_its_time() -> None:
 )
 def test_a_clock_that_cannot_time_is_an_error_line(second: int, said: str) -> None:
     with pytest.raises(ClockError, match=said) as caught:
-        CpuTimer(readings(1_000_000_000, second)).seconds(lambda: None, 3)
+        HostClock(readings(1_000_000_000, second), lambda: 0, "/none").seconds(lambda: None, 3)
     assert isinstance(caught.value, InputError) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("calls", [0, -1])
 def test_no_calls_cannot_be_timed(calls: int) -> None:
     cuda = FakeCuda()
-    for timer in (CpuTimer(), event_timer(cuda), graph_timer(cuda)):
+    for timer in (HostClock(), event_timer(cuda), graph_timer(cuda)):
         with pytest.raises(InputError, match=f"{calls} calls"):
             timer.seconds(launches(cuda, 1e-3), calls)
 
@@ -258,7 +259,7 @@ def test_launch_share() -> None:
 
 def test_the_timer_fits_the_device() -> None:
     cuda = FakeCuda(devices=2)
-    assert isinstance(choose_timer(torch.device("cpu")), CpuTimer)
+    assert isinstance(choose_timer(torch.device("cpu")), HostClock)
     assert isinstance(choose_timer(GPU, api=cuda, allocate=cuda.allocate), EventTimer)
     assert isinstance(choose_timer(GPU, "graph", api=cuda, allocate=cuda.allocate), GraphTimer)
     with pytest.raises(InputError, match="cannot be flushed"):
