@@ -16,6 +16,7 @@ import json
 import math
 import os
 import random
+import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ from mpcheck.bench.duel import alternate
 from mpcheck.bench.figures import Launch
 from mpcheck.bench.gate import DUEL, STORED, stored_sample
 from mpcheck.bench.launches import launched
+from mpcheck.bench.sampling import Readings, launch_of
 from mpcheck.session import Options
 
 SHARES = (0.0, 0.03, 0.05, 0.10, 0.20)
@@ -55,7 +57,7 @@ LOAD = request(
     Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",)), (1,), ("forward", "forward+backward", "energy", "energy+forces"), 1
 )
 ROUNDS_SECONDS = 0.05  # of pytest-benchmark's rounds; its default is 1 s, which 40 variants a launch would not end with
-STORED_LAUNCHES = 10  # of a baseline
+STORED_LAUNCHES = 16  # of a baseline
 
 
 def _append(path: Path, entry: dict[str, Any]) -> None:
@@ -74,11 +76,18 @@ def collect_launches(path: Path, count: int) -> None:
     for number in range(count):
         with launched("launch", 1, arguments=WORKER) as (process, _):
             process.ask("load", **LOAD)
+            shares, plan = SHARES if number % 2 else MAIN_SHARES, STORED_EFFORT.plan
+            passes: dict[tuple[str, float], list[Readings]] = {}
+            for turn in range(plan.passes):
+                for name, share in _shuffled(rng, shares):
+                    process.ask("slow", key=name, share=share)
+                    read = Readings(**process.ask("measure", key=name, plan=asdict(plan), first=not turn))
+                    passes.setdefault((name, share), []).append(read)
             found: dict[str, dict[str, Any]] = {}
-            for name, share in _shuffled(rng, SHARES if number % 2 else MAIN_SHARES):
+            for name, share in _shuffled(rng, shares):
                 process.ask("slow", key=name, share=share)
-                measured = process.ask("measure", key=name, plan=asdict(STORED_EFFORT.plan))["launch"]
-                found.setdefault(name, {})[str(share)] = {"launch": measured, "rounds": process.ask("rounds", key=name, seconds=ROUNDS_SECONDS)}
+                rounds = process.ask("rounds", key=name, seconds=ROUNDS_SECONDS)
+                found.setdefault(name, {})[str(share)] = {"launch": launch_of(passes[name, share]).model_dump(), "rounds": rounds}
         _append(path, {"benchmarks": found})
         print(f"launch {number + 1} of {count}, load {os.getloadavg()[0]:.1f}", flush=True)
 
@@ -91,11 +100,14 @@ def collect_pairs(path: Path, count: int, shares: Sequence[float]) -> None:
             pair = {side: stack.enter_context(launched(side, 1, arguments=WORKER))[0] for side in order}
             for process in pair.values():
                 process.ask("load", **LOAD)
-            found: dict[str, dict[str, float]] = {}
-            for name, share in _shuffled(rng, shares):
-                pair["base"].ask("slow", key=name, share=0.0)
-                pair["head"].ask("slow", key=name, share=share)
-                found.setdefault(name, {})[str(share)] = alternate(pair["base"], pair["head"], name, DUEL_EFFORT.plan)[2]
+            logs: dict[str, dict[str, list[float]]] = {}
+            for turn in range(DUEL_EFFORT.plan.passes):
+                for name, share in _shuffled(rng, shares):
+                    pair["base"].ask("slow", key=name, share=0.0)
+                    pair["head"].ask("slow", key=name, share=share)
+                    difference = alternate(pair["base"], pair["head"], name, DUEL_EFFORT.plan, turn)[2]
+                    logs.setdefault(name, {}).setdefault(str(share), []).append(difference)
+            found = {name: {share: statistics.median(values) for share, values in own.items()} for name, own in logs.items()}
         _append(path, {"benchmarks": found})
         print(f"pair {number + 1} of {count}, load {os.getloadavg()[0]:.1f}", flush=True)
 

@@ -11,7 +11,7 @@ from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.launches import Launch as Process
 from mpcheck.bench.launches import launched
 from mpcheck.bench.pinning import processors
-from mpcheck.bench.sampling import Plan
+from mpcheck.bench.sampling import Plan, Readings, launch_of
 from mpcheck.bench.workloads import UnsupportedError
 
 Undecided = Callable[["Campaign"], Iterable[str]]
@@ -82,19 +82,22 @@ def request(options: Any, batches: Sequence[int], works: Sequence[str], threads:
 
 def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None]) -> None:
     """One launch's figures of the benchmarks named."""
-    for place, name in enumerate(names, 1):
-        if name in into.unsupported:
-            continue
-        progress(f"launch {into.processes + 1}, {place} of {len(names)}: {name}")
-        try:
-            found = process.ask("measure", key=name, plan=asdict(plan))
-            if name not in into.fingerprints:
-                into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
-        except UnsupportedError as error:
-            into.unsupported[name] = str(error)
-            continue
-        into.launches.setdefault(name, []).append(Launch.model_validate(found["launch"]))
-        into.seconds.setdefault(name, []).extend(found["seconds"])
+    passes: dict[str, list[Readings]] = {}
+    for number in range(plan.passes):
+        for place, name in enumerate(names, 1):
+            if name in into.unsupported:
+                continue
+            progress(f"launch {into.processes + 1}, pass {number + 1} of {plan.passes}, {place} of {len(names)}: {name}")
+            try:
+                passes.setdefault(name, []).append(Readings(**process.ask("measure", key=name, plan=asdict(plan), first=not number)))
+                if name not in into.fingerprints:
+                    into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
+            except UnsupportedError as error:
+                into.unsupported[name] = str(error)
+    for name, readings in passes.items():
+        if name not in into.unsupported:
+            into.launches.setdefault(name, []).append(launch_of(readings))
+            into.seconds.setdefault(name, []).extend(x for r in readings for x in r.rounds)
     if into.on_gpu:  # last: a capture that fails empties torch's cache of memory
         for name in names:
             if name in into.launches and name not in into.unsupported:

@@ -7,6 +7,7 @@ the same code, the layout of their memory, differs anew in every pair, so the pa
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,33 +65,31 @@ class Duel:
         return [k for k in self.keys["head"] if k in base and k not in self.unsupported]
 
 
-def alternate(base: Process, head: Process, key: str, plan: Plan) -> tuple[list[float], list[float], float]:
-    """Seconds of one call in every round on either side, and log(head / base).
+def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -> tuple[list[float], list[float], float]:
+    """One pass over a benchmark: seconds of one call in every round on either side, and log(head / base).
+
+    Args:
+        number: of the pass, from 0: sides take turns in who is first, too.
 
     Raises:
         UnsupportedError: a side cannot run it; the text begins with the side's name.
     """
     sides = (base, head)
-    times: tuple[list[float], list[float]] = ([], [])
-    logs = []
-    for opened in range(plan.opens):
-        once = 0.0
-        for side in sides if opened % 2 else sides[::-1]:
-            try:
-                once = max(once, side.ask("prepare", key=key, warmup=plan.warmup if not opened else 3)["seconds"])
-            except UnsupportedError as error:
-                raise UnsupportedError(f"{side.name}: {error}") from error
-        calls = max(1, min(1000, int(plan.target / once)))
-        own: tuple[list[float], list[float]] = ([], [])
-        while len(own[0]) < plan.rounds and (sum(own[0]) * calls < plan.seconds / plan.opens or len(own[0]) < 4):
-            for place in (0, 1) if opened % 2 else (1, 0):  # strictly in turns: who follows himself finds his own data in the caches
-                own[place].append(sides[place].ask("turn", calls=calls)["seconds"])
-        logs.append(math.log(typical(own[1]) / typical(own[0])))
-        for place in (0, 1):
-            times[place].extend(own[place])
+    order = (0, 1) if number % 2 else (1, 0)
+    once = 0.0
+    for place in order:
+        try:
+            once = max(once, sides[place].ask("prepare", key=key, warmup=3 if number else plan.warmup)["seconds"])
+        except UnsupportedError as error:
+            raise UnsupportedError(f"{sides[place].name}: {error}") from error
+    calls = max(1, min(1000, int(plan.target / once)))
+    own: tuple[list[float], list[float]] = ([], [])
+    while len(own[0]) < plan.rounds and (sum(own[0]) * calls < plan.seconds / plan.passes or len(own[0]) < 4):
+        for place in order:  # strictly in turns: who follows himself finds his own data in the caches
+            own[place].append(sides[place].ask("turn", calls=calls)["seconds"])
     for side in sides:
         side.ask("release")
-    return times[0], times[1], sorted(logs)[len(logs) // 2] if len(logs) % 2 else math.fsum(logs) / len(logs)
+    return own[0], own[1], math.log(typical(own[1]) / typical(own[0]))
 
 
 def _pair(
@@ -108,20 +107,27 @@ def _pair(
                 loaded = answer.result()
                 into.environment[name], into.keys[name] = loaded["environment"], loaded["keys"]
         names = [k for k in into.shared if wanted is None or k in wanted]
-        for place, name in enumerate(names, 1):
-            progress(f"pair {number}, {place} of {len(names)}: {name}")
-            try:
-                base, head, difference = alternate(pair["base"], pair["head"], name, effort.plan)
-                if name not in into.fingerprints["head"]:
-                    for side_name, process in pair.items():
-                        into.fingerprints[side_name][name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
-            except UnsupportedError as error:
-                side_name, _, reason = str(error).partition(": ")
-                into.unsupported[name] = (side_name, reason)
-                continue
-            into.differences.setdefault(name, []).append(difference)
-            into.seconds["base"].setdefault(name, []).extend(base)
-            into.seconds["head"].setdefault(name, []).extend(head)
+        passes: dict[str, list[float]] = {}
+        for turn in range(effort.plan.passes):
+            for place, name in enumerate(names, 1):
+                if name in into.unsupported:
+                    continue
+                progress(f"pair {number}, pass {turn + 1} of {effort.plan.passes}, {place} of {len(names)}: {name}")
+                try:
+                    base, head, difference = alternate(pair["base"], pair["head"], name, effort.plan, turn)
+                    if name not in into.fingerprints["head"]:
+                        for side_name, process in pair.items():
+                            into.fingerprints[side_name][name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
+                except UnsupportedError as error:
+                    side_name, _, reason = str(error).partition(": ")
+                    into.unsupported[name] = (side_name, reason)
+                    continue
+                passes.setdefault(name, []).append(difference)
+                into.seconds["base"].setdefault(name, []).extend(base)
+                into.seconds["head"].setdefault(name, []).extend(head)
+        for name, found in passes.items():
+            if name not in into.unsupported:
+                into.differences.setdefault(name, []).append(statistics.median(found))
     into.pairs += 1
 
 

@@ -15,12 +15,12 @@ from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired, unpaire
 from mpcheck.bench.duel import Duel
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.sampling import ALL
 from mpcheck.findings import Finding
 from mpcheck.records import finite
 
 LATENCY, COST = "latency", "cost"
 CHOOSING = 6  # launches of a baseline from which the kernel that varies least with a benchmark can be told from chance
+USUAL = "all"  # yardstick of a baseline with fewer launches
 STORED = Rule(margin=0.03, equivalence=0.05, wander=0.008)
 """Against a stored baseline. The wander was measured: see docs/bench.md."""
 DUEL = Rule(margin=0.02, equivalence=0.03)
@@ -44,7 +44,7 @@ def yardstick_of(launches: Sequence[Launch]) -> str:
     """The kernel in whose units a benchmark's launches vary least; their mean where there are too few to tell."""
     names = [n for n in launches[0].normalised if all(n in launch.normalised for launch in launches)]
     if len(launches) < CHOOSING:
-        return ALL
+        return USUAL
     spread = {n: float(np.var([math.log(launch.normalised[n]) for launch in launches])) for n in names}
     return min(spread, key=lambda n: (spread[n], n))
 

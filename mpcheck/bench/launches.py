@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import sysconfig
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any
 from mpcheck._errors import InputError
 from mpcheck.bench.worker import PROTOCOL
 from mpcheck.bench.workloads import UnsupportedError
+
+
+ANSWERS = frozenset({"ok", "unsupported", "input_error", "crash"})
 
 
 class Launch:
@@ -44,7 +48,7 @@ class Launch:
             line = ""
         if not line:
             raise InputError(f"{self.name} died during {command} ({self._status()}): {self._last_words()}")
-        found = json.loads(line)
+        found = self._answer(line, command)
         if "unsupported" in found:
             raise UnsupportedError(found["unsupported"])
         if "input_error" in found:
@@ -53,6 +57,16 @@ class Launch:
             raise InputError(f"{self.name} failed during {command}: {found['crash']}")
         answer: dict[str, Any] = found["ok"]
         return answer
+
+    def _answer(self, line: str, command: str) -> dict[str, Any]:
+        """One of the four kinds of answer; a program that is no worker says something else, or says back what it hears."""
+        try:
+            found = json.loads(line)
+        except ValueError:
+            found = None
+        if not isinstance(found, dict) or len(found) != 1 or not ANSWERS.issuperset(found):
+            raise InputError(f"{self.name} gave no answer to {command} but {line.strip()[:80]!r}")
+        return found
 
     def _status(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -78,7 +92,18 @@ def environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
     return found
 
 
-WORKER = ("-m", "mpcheck.bench.worker")
+WORKER = ("-c", "import sys; sys.path = [p for p in sys.path if p]; from mpcheck.bench.worker import main; main()")
+"""What a launch runs. ``-m`` would put the current directory first on its path: in a checkout of MACE, the base would import the head's."""
+
+
+def own_paths() -> tuple[str, ...]:
+    """Directories before the standard library on this process's path: a launch that measures its environment imports the same.
+
+    Where Python was started in a checkout (``python -m``), or pytest put one there, that is more than an interpreter's name tells.
+    """
+    library = {sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")}
+    standard = next((i for i, p in enumerate(sys.path) if p in library or p.endswith(".zip")), len(sys.path))
+    return tuple(dict.fromkeys(str(Path(p).absolute()) for p in sys.path[:standard]))
 
 
 @contextlib.contextmanager
@@ -110,15 +135,25 @@ def launched(
         if hello.get("protocol") != PROTOCOL:
             raise InputError(f"{name}: mpcheck {hello.get('mpcheck')} there measures by protocol {hello.get('protocol')}, here it is {PROTOCOL}")
         yield launch, hello
+    except BaseException:  # also Ctrl-C: what it is at is of no use any more
+        process.kill()
+        raise
     finally:
-        if process.stdin is not None:
-            with contextlib.suppress(OSError):
-                process.stdin.close()
-        try:
-            process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        _end(process)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Wait for a process that no request reaches any more; kill one that does not end by itself."""
+    if process.stdin is not None:
+        with contextlib.suppress(OSError):  # what it did not read cannot be flushed
+            process.stdin.close()
+    try:
+        process.wait(timeout=20)
+    finally:
+        process.kill()  # nothing, where it has ended
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def package_root() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,11 +13,11 @@ from mpcheck.bench.gpu.rounds import judged_rounds
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timers import Timer
 from mpcheck.bench.workloads import Workload, Workloads
-from mpcheck.bench.yardstick import kernels
+from mpcheck.bench.yardstick import KERNELS, kernels
 
-ALL = "all"
-"""The yardstick that a normalised figure uses: the geometric mean of its kernels. Measured over 18 processes on a busy machine, a
-block's median varied by 4.0 % between processes, its ratio to one kernel by 2.2 to 3.9 %, its ratio to their mean by 1.5 %."""
+COMPOSITES = {"all": tuple(KERNELS), "light": tuple(k for k in KERNELS if k != "message")}
+"""Yardsticks that are geometric means of kernels. Measured over 33 launches on a busy machine, a block's median varied by 0.9 to 6 %
+between launches, in units of its best yardstick by 1.6 to 3 %: small blocks go with matmul, large ones with a mean."""
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,16 @@ class Plan:
     """How much to sample.
 
     Attributes:
-        opens: how often the workload is set up anew, its tensors allocated again: where memory happens to lie moves a time by
-            percents and stays for as long as it lies there.
-        rounds: of each; fewer where they would take more than ``seconds`` in all, never fewer than 3.
+        passes: how often each benchmark is set up anew and sampled, all benchmarks between one pass and the next. What disturbs a
+            machine lasts tenths of seconds, and where memory happens to lie moves a time by percents for as long as it lies
+            there: rounds in a row share both.
+        rounds: of each pass; fewer where they would take more than ``seconds`` in all, never fewer than 3.
         target: seconds that the calls of one round take together.
-        warmup: calls before anything is timed: TorchScript compiles in its first ones.
+        warmup: calls before anything is timed in the first pass: TorchScript compiles in its first ones.
     """
 
-    opens: int = 3
-    rounds: int = 8
+    passes: int = 4
+    rounds: int = 6
     seconds: float = 0.6
     target: float = 1e-3
     warmup: int = 5
@@ -41,33 +42,30 @@ class Plan:
 
 @dataclass(frozen=True)
 class Readings:
-    """What was read of one benchmark in one process.
+    """What was read of one benchmark in one pass of one process.
 
     Attributes:
-        opens: per set-up, seconds of one call in each round.
-        yardstick: per set-up and kernel, its seconds in the same rounds.
+        rounds: seconds of one call in each.
+        yardstick: per kernel, its seconds in the same rounds.
+        calls: in each round; first_call: seconds of the first one after the setting-up.
     """
 
-    opens: list[list[float]]
-    yardstick: list[dict[str, list[float]]]
+    rounds: list[float]
+    yardstick: dict[str, list[float]]
     calls: int
     first_call: float
 
-    @property
-    def seconds(self) -> list[float]:
-        """Of one call, over all rounds."""
-        return [x for rounds in self.opens for x in rounds]
 
-    def launch(self) -> Launch:
-        """The launch's figures."""
-        quantiles = [float(q) for q in np.quantile(self.seconds, QUANTILES)]
-        return Launch(
-            quantiles=quantiles,
-            normalised=normalised(self.opens, self.yardstick),
-            rounds=len(self.seconds),
-            calls=self.calls,
-            first_call=self.first_call,
-        )
+def launch_of(passes: Sequence[Readings]) -> Launch:
+    """A launch's figures from its passes."""
+    seconds = [x for readings in passes for x in readings.rounds]
+    return Launch(
+        quantiles=[float(q) for q in np.quantile(seconds, QUANTILES)],
+        normalised=normalised(passes),
+        rounds=len(seconds),
+        calls=passes[0].calls,
+        first_call=passes[0].first_call,
+    )
 
 
 def typical(values: Sequence[float]) -> float:
@@ -76,13 +74,14 @@ def typical(values: Sequence[float]) -> float:
     return math.fsum(ordered[: (len(ordered) + 1) // 2]) / ((len(ordered) + 1) // 2)
 
 
-def normalised(opens: Sequence[Sequence[float]], yardstick: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, float]:
-    """A call's seconds in units of each kernel's, and of their geometric mean; the median over the set-ups."""
+def normalised(passes: Sequence[Readings]) -> dict[str, float]:
+    """A call's seconds in units of each yardstick; the median over the passes."""
     logs: dict[str, list[float]] = {}
-    for rounds, readings in zip(opens, yardstick, strict=True):
-        block = math.log(typical(rounds))
-        own = {name: math.log(typical(values)) for name, values in readings.items()}
-        for name, value in {**own, ALL: math.fsum(own.values()) / len(own)}.items():
+    for readings in passes:
+        block = math.log(typical(readings.rounds))
+        own = {name: math.log(typical(values)) for name, values in readings.yardstick.items()}
+        own |= {name: math.fsum(own[k] for k in parts) / len(parts) for name, parts in COMPOSITES.items()}
+        for name, value in own.items():
             logs.setdefault(name, []).append(block - value)
     return {name: math.exp(float(np.median(values))) for name, values in logs.items()}
 
@@ -93,37 +92,33 @@ def calls_of(timer: Timer, workload: Workload, target: float) -> int:
     return max(1, min(1000, int(target / once)))
 
 
-def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan) -> Readings:
-    """One benchmark's rounds.
+def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first: bool) -> Readings:
+    """One pass over a benchmark.
+
+    Args:
+        first: of this process's passes over it.
 
     Raises:
         UnsupportedError: it cannot run here.
         InputError: the clock is broken, or the GPU throttled in more than half of the rounds; those in which it did are left out.
     """
-    opens: list[list[float]] = []
-    yardstick: list[dict[str, list[float]]] = []
-    calls, first = 0, 0.0
-    for opened in range(plan.opens):
-        with workloads.opened(key) as workload:
-            ruler = kernels(workload.device)
-            for _ in range(plan.warmup if not opened else 3):
-                workload.call()
-            for kernel in ruler.values():
-                timer.seconds(kernel, 1)
-            if not opened:
-                calls, first = calls_of(timer, workload, plan.target), workload.first_call
-            rounds: list[float] = []
-            readings: dict[str, list[float]] = {name: [] for name in ruler}
-            spent = 0.0
-            with judged_rounds(workload.device) as judged:
-                while len(rounds) < plan.rounds and (spent < plan.seconds / plan.opens or len(rounds) < 3):
-                    with judged.round():
-                        for name, kernel in ruler.items():
-                            readings[name].append(timer.seconds(kernel, 1))
-                        workload.call()  # brings its data back into the caches, where the yardstick's are
-                        rounds.append(timer.seconds(workload.call, calls) / calls)
-                    spent += rounds[-1] * calls
-                kept = judged.kept()
-            opens.append([rounds[i] for i in kept])
-            yardstick.append({name: [values[i] for i in kept] for name, values in readings.items()})
-    return Readings(opens, yardstick, calls, first)
+    with workloads.opened(key) as workload:
+        ruler = kernels(workload.device)
+        for _ in range(plan.warmup if first else 3):
+            workload.call()
+        for kernel in ruler.values():
+            timer.seconds(kernel, 1)
+        calls = calls_of(timer, workload, plan.target)
+        rounds: list[float] = []
+        readings: dict[str, list[float]] = {name: [] for name in ruler}
+        spent = 0.0
+        with judged_rounds(workload.device) as judged:
+            while len(rounds) < plan.rounds and (spent < plan.seconds / plan.passes or len(rounds) < 3):
+                with judged.round():
+                    for name, kernel in ruler.items():
+                        readings[name].append(timer.seconds(kernel, 1))
+                    workload.call()  # brings its data back into the caches, where the yardstick's are
+                    rounds.append(timer.seconds(workload.call, calls) / calls)
+                spent += rounds[-1] * calls
+            kept = judged.kept()
+        return Readings([rounds[i] for i in kept], {n: [v[i] for i in kept] for n, v in readings.items()}, calls, workload.first_call)

@@ -95,12 +95,13 @@ class Worker:
             raise InputError(f"benchmark {name} does not exist in this environment")
         return self.keys[name]
 
-    def measure(self, key: str, plan: Mapping[str, Any]) -> dict[str, Any]:
-        """One benchmark's rounds beside the yardstick's, and its figures."""
+    def measure(self, key: str, plan: Mapping[str, Any], first: bool) -> dict[str, Any]:
+        """One pass over a benchmark: its rounds beside the yardstick's."""
+        from dataclasses import asdict
+
         from mpcheck.bench.sampling import Plan, sample
 
-        readings = sample(self.workloads, self._key(key), self.timer, Plan(**plan))
-        return {"launch": readings.launch().model_dump(), "seconds": readings.seconds}
+        return asdict(sample(self.workloads, self._key(key), self.timer, Plan(**plan), first))
 
     def device(self, key: str, seconds: float) -> dict[str, Any]:
         """What a GPU tells of a benchmark: its time in a CUDA graph and in kernels, energy, clocks; empty on a CPU."""

@@ -14,6 +14,8 @@ import torch
 ALGORITHM = 1
 """Of the kernels below; another one makes stored ratios incomparable."""
 
+KERNELS = ("matmul", "stream", "dispatch", "gather", "message")
+
 Kernels = Mapping[str, Callable[[], Any]]
 
 
@@ -58,4 +60,4 @@ def kernels(device: torch.device) -> Kernels:
     def message() -> None:
         torch.zeros_like(atoms).index_add_(0, receiver, atoms.index_select(0, sender) * weights)
 
-    return {"matmul": matmul, "stream": stream, "dispatch": dispatch, "gather": gather, "message": message}
+    return dict(zip(KERNELS, (matmul, stream, dispatch, gather, message), strict=True))

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mpcheck._errors import InputError
-from mpcheck.bench.sampling import ALL
+from mpcheck.bench.gate import USUAL
 from mpcheck.bench.store.change_points import Shift, shifts
 from mpcheck.bench.store.history import HistoryEntry, read_history
 
@@ -101,7 +101,7 @@ def series_of(entries: Sequence[HistoryEntry], cell: str) -> Series:
     own = sorted((e for e in entries if cell in e.cells), key=lambda e: e.time)
     own = [e for e in own if _context(e, cell) == _context(own[-1], cell)]
     shared = set.intersection(*(set(e.cells[cell].normalised) for e in own)) if own else set()
-    unit = ALL if ALL in shared else min(shared, default=MILLISECONDS)
+    unit = USUAL if USUAL in shared else min(shared, default=MILLISECONDS)
     points = []
     for e in own:
         c = e.cells[cell]
