@@ -1,8 +1,9 @@
-"""Strict JSON documents: a schema version first, then every field; the first wrong one is named."""
+"""Strict JSON documents: no field twice, finite numbers only, a schema version first, then every field; the first wrong one is named."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,8 +15,42 @@ from mpcheck._io import read_text
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is not a JSON number")
+class BrokenError(ValueError):
+    """Text that is not a JSON document of ours, and why."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BrokenError(f"field {name} occurs twice")
+        found[name] = value
+    return found
+
+
+def _constant(text: str) -> None:
+    raise BrokenError(f"{text} is not a number")
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):  # 1e999 is valid JSON, and infinite
+        raise BrokenError(f"{text} is not a finite number")
+    return value
+
+
+def parse(text: str) -> Any:
+    """The data of a JSON text.
+
+    Raises:
+        BrokenError: not JSON, a field twice in one object (``json`` would keep the last silently), NaN, infinities.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_number)
+    except BrokenError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BrokenError(f"not valid JSON (truncated?): {error}") from error
 
 
 def load_json(path: Path, what: str, schema: int, remedy: str, field: str = "schema_version") -> dict[str, Any]:
@@ -27,13 +62,13 @@ def load_json(path: Path, what: str, schema: int, remedy: str, field: str = "sch
         remedy: what the user can do about a damaged one.
 
     Raises:
-        InputError: missing, unreadable, not JSON, NaN or infinities in it, of another schema version.
+        InputError: missing, unreadable, not JSON, a field twice, NaN or infinities in it, of another schema version.
     """
     text = read_text(path, what)
     try:
-        data = json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{what} {path}: not valid JSON (truncated?): {error}; {remedy}") from error
+        data = parse(text)
+    except BrokenError as error:
+        raise InputError(f"{what} {path}: {error}; {remedy}") from error
     version = data.get(field) if isinstance(data, dict) else None
     if version != schema or isinstance(version, bool):
         raise InputError(f"{what} {path}: {field} is {version!r}, this mpcheck reads {schema}; {remedy}")

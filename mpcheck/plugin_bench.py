@@ -58,27 +58,15 @@ def bench_options(config: pytest.Config) -> Any:
         InputError: numbers out of range; several workers.
     """
     from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, check_work
-    from mpcheck.bench.pinning import processors
-    from mpcheck.bench.run import BenchOptions
+    from mpcheck.bench.run import BenchOptions, parse_batches
 
     if hasattr(config, "workerinput"):
         raise InputError("the bench session measures in processes of its own, one at a time: run it without -n")
     numbers = {name: config.getoption(f"--mp-{name}") for name in ("launches", "seconds", "margin", "threads")}
-    for name, value in numbers.items():
-        if not 0 <= value < 1e9:
-            raise InputError(f"--mp-{name} {value}: give a positive number")
-    available = len(processors()) or 1
-    if not 1 <= numbers["threads"] <= available:
-        raise InputError(f"--mp-threads {numbers['threads']}: a launch can have 1 to {available} threads here")
-    if numbers["launches"] == 1:
-        raise InputError("--mp-launches 1: one process says nothing of how processes vary; give 2 or more")
-    batches = plugin.names(config, "--mp-batch")
-    if not all(b.isdigit() for b in batches):
-        raise InputError(f"--mp-batch {','.join(batches)}: give whole numbers, e.g. 1,4,8")
     directory = config.getoption("--mp-baselines")
     return BenchOptions(
         session=replace(plugin.make_options(config), formats=plugin.formats(config)),
-        batches=tuple(int(b) for b in batches),
+        batches=parse_batches(plugin.names(config, "--mp-batch")),
         works=check_work(plugin.names(config, "--mp-work")) or (*BLOCK_WORK, *MODEL_WORK),
         against=str(config.getoption("--mp-against")),
         directory=Path(directory) if directory else Path("baselines"),

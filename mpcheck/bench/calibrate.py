@@ -15,8 +15,9 @@ from mpcheck.bench.decision import Rule, Verdict, judge, paired
 from mpcheck.bench.duel import Side, run_duel
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.gate import DUEL, STORED, stored_verdicts
+from mpcheck.bench.launches import own_paths
 from mpcheck.bench.run import BenchOptions, BenchRun
-from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
+from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.bench.store.baseline import now
 
 BASE_LAUNCHES = 8
@@ -38,7 +39,11 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
     Raises:
         InputError: bad input, or too few launches for one comparison.
     """
+    if options.against:
+        raise InputError(f"--against {options.against}: calibrating compares this environment with itself; leave it out")
     run = BenchRun(options)
+    path = aa_path(options.directory, run.device.slug)
+    read_aa(path)  # a damaged one is told of before hours are spent
     usual = STORED_EFFORT if mode == "stored" else DUEL_EFFORT
     count = options.launches or LAUNCHES[mode]
     least = usual.looks[-1] + (BASE_LAUNCHES if mode == "stored" else 0)
@@ -51,10 +56,11 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
     for verdicts in rounds:
         comparisons += len(verdicts[0])
         alarms += len({n for look in verdicts for n, v in look.items() if v.decision == "slower"})
+    if not comparisons:
+        raise InputError("calibrating: no benchmark ran in every launch; choose others with --block, --backend or --format")
     rate = AARate(
         commit=commit(), date=now(), mode=mode, comparisons=comparisons, alarms=alarms, nominal=(STORED if mode == "stored" else DUEL).alpha
     )
-    path = aa_path(options.directory, run.device.slug)
     store_aa(path, run.device, rate)
     return path, rate
 
@@ -62,8 +68,9 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
 def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, Verdict]]]:
     campaign = run_campaign(load, effort, lambda _: [], run.progress)
     rule = replace(STORED, looks=len(looks))
-    base = {n: Figures(launches=found[:BASE_LAUNCHES]) for n, found in campaign.launches.items()}
-    heads = {n: found[BASE_LAUNCHES:] for n, found in campaign.launches.items()}
+    ran = {n: f.launches for n, f in campaign.figures.items() if len(f.launches) == campaign.processes}
+    base = {n: Figures(launches=found[:BASE_LAUNCHES]) for n, found in ran.items()}
+    heads = {n: found[BASE_LAUNCHES:] for n, found in ran.items()}
     for start, _ in _groups(effort.looks[0] - BASE_LAUNCHES, looks):
         yield [
             {n: v for n, (v, _) in stored_verdicts({m: Figures(launches=h[start : start + look]) for m, h in heads.items()}, base, rule).items()}
@@ -72,7 +79,9 @@ def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple
 
 
 def _duel(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, Verdict]]]:
-    duel = run_duel(Side("base", sys.executable), Side("head", sys.executable), load, effort, lambda _: [], run.progress)
+    base, head = (Side(name, sys.executable, own_paths()) for name in ("base", "head"))
+    duel = run_duel(base, head, load, effort, lambda _: [], run.progress)
+    ran = {n: d for n, d in duel.differences.items() if len(d) == duel.pairs}
     rule: Rule = replace(DUEL, looks=len(looks))
     for start, _ in _groups(effort.looks[0], looks):
-        yield [judge({n: paired(d[start : start + look]) for n, d in duel.differences.items()}, rule) for look in looks]
+        yield [judge({n: paired(d[start : start + look]) for n, d in ran.items()}, rule) for look in looks]

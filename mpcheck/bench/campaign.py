@@ -9,7 +9,7 @@ from typing import Any
 
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.launches import Launch as Process
-from mpcheck.bench.launches import launched
+from mpcheck.bench.launches import launched, own_paths
 from mpcheck.bench.pinning import processors
 from mpcheck.bench.sampling import Plan, Readings, launch_of
 from mpcheck.bench.workloads import UnsupportedError
@@ -29,7 +29,7 @@ class Effort:
     """
 
     looks: tuple[int, ...] = (3, 5, 8)
-    seconds: float = 150.0
+    seconds: float = 140.0
     threads: int = 1
     plan: Plan = field(default_factory=Plan)
 
@@ -45,7 +45,7 @@ class Campaign:
 
     Attributes:
         launches: figures of each launch by benchmark; seconds: of one call in every round of every launch.
-        unsupported: why a benchmark cannot run here.
+        unsupported: why a benchmark cannot run here; uncounted: why the cost of one that runs cannot be counted.
         build_seconds: of each backend's model, launch by launch.
         device: on a GPU, what :class:`mpcheck.bench.gpu.figures.DeviceFigures` says of each, in the first launch.
     """
@@ -54,6 +54,7 @@ class Campaign:
     seconds: dict[str, list[float]] = field(default_factory=dict)
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
     unsupported: dict[str, str] = field(default_factory=dict)
+    uncounted: dict[str, str] = field(default_factory=dict)
     build_seconds: dict[str, list[float]] = field(default_factory=dict)
     processes: int = 0
     wall: float = 0.0
@@ -69,8 +70,9 @@ class Campaign:
 
     @property
     def figures(self) -> dict[str, Figures]:
-        """As they are stored."""
-        return {name: Figures(launches=found, fingerprint=self.fingerprints.get(name)) for name, found in self.launches.items()}
+        """As they are stored; none of a benchmark that ran in one launch and could not in another."""
+        ran = {name: found for name, found in self.launches.items() if name not in self.unsupported}
+        return {name: Figures(launches=found, fingerprint=self.fingerprints.get(name)) for name, found in ran.items()}
 
 
 def request(options: Any, batches: Sequence[int], works: Sequence[str], threads: int, flush_l2: bool = False) -> dict[str, Any]:
@@ -78,6 +80,16 @@ def request(options: Any, batches: Sequence[int], works: Sequence[str], threads:
     fields = {k: v for k, v in asdict(options).items() if k != "progress"}
     fields |= {k: str(fields[k]) for k in ("cache", "tolerances") if fields[k] is not None}
     return {"options": fields, "batches": list(batches), "works": list(works), "cpus": processors()[-threads:], "flush_l2": flush_l2}
+
+
+def _count(process: Process, name: str, into: Campaign) -> None:
+    """A benchmark's cost, once."""
+    if name in into.fingerprints or name in into.uncounted:
+        return
+    try:
+        into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
+    except UnsupportedError as error:  # it can be timed all the same
+        into.uncounted[name] = str(error)
 
 
 def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None]) -> None:
@@ -90,25 +102,29 @@ def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campai
             progress(f"launch {into.processes + 1}, pass {number + 1} of {plan.passes}, {place} of {len(names)}: {name}")
             try:
                 passes.setdefault(name, []).append(Readings(**process.ask("measure", key=name, plan=asdict(plan), first=not number)))
-                if name not in into.fingerprints:
-                    into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
             except UnsupportedError as error:
                 into.unsupported[name] = str(error)
+                continue
+            _count(process, name, into)
     for name, readings in passes.items():
         if name not in into.unsupported:
             into.launches.setdefault(name, []).append(launch_of(readings))
             into.seconds.setdefault(name, []).extend(x for r in readings for x in r.rounds)
     if into.on_gpu:  # last: a capture that fails empties torch's cache of memory
-        for name in names:
-            if name in into.launches and name not in into.unsupported:
-                progress(f"launch {into.processes + 1}, device time of {name}")
-                told = process.ask("device", key=name, seconds=DEVICE_SECONDS)
-                into.device.setdefault(name, told)
-                figures = {"device_seconds": told["device_seconds"], "joules": told["joules"]}
-                into.launches[name][-1] = into.launches[name][-1].model_copy(update=figures)
+        _add_device_figures(process, [n for n in names if n in passes and n not in into.unsupported], into, progress)
     for backend, seconds in process.ask("costs")["build_seconds"].items():
         into.build_seconds.setdefault(backend, []).append(seconds)
     into.processes += 1
+
+
+def _add_device_figures(process: Process, names: Sequence[str], into: Campaign, progress: Callable[[str], None]) -> None:
+    """What the GPU itself tells, added to the launch's figures."""
+    for name in names:
+        progress(f"launch {into.processes + 1}, device time of {name}")
+        told = process.ask("device", key=name, seconds=DEVICE_SECONDS)
+        into.device.setdefault(name, told)
+        figures = {"device_seconds": told["device_seconds"], "joules": told["joules"]}
+        into.launches[name][-1] = into.launches[name][-1].model_copy(update=figures)
 
 
 def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, progress: Callable[[str], None] = lambda _: None) -> Campaign:
@@ -127,7 +143,7 @@ def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, 
         while found.processes < look:
             if found.processes >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
-            with launched(f"launch {found.processes + 1}", effort.threads) as (process, hello):
+            with launched(f"launch {found.processes + 1}", effort.threads, paths=own_paths()) as (process, hello):
                 progress(f"launch {found.processes + 1}: loading")
                 loaded = process.ask("load", **load)
                 if not found.processes:

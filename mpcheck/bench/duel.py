@@ -46,6 +46,7 @@ class Duel:
         seconds: by side, then by benchmark, of one call in every round.
         fingerprints: by side, then by benchmark.
         keys: by side. unsupported: why a benchmark that both list cannot be compared, with the side that says so.
+        uncounted: why the cost of one that both run cannot be, with the side.
     """
 
     differences: dict[str, list[float]] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Duel:
     fingerprints: dict[str, dict[str, Fingerprint]] = field(default_factory=lambda: {"base": {}, "head": {}})
     keys: dict[str, list[str]] = field(default_factory=dict)
     unsupported: dict[str, tuple[str, str]] = field(default_factory=dict)
+    uncounted: dict[str, tuple[str, str]] = field(default_factory=dict)
     hello: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     environment: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     pairs: int = 0
@@ -72,16 +74,19 @@ def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -
         number: of the pass, from 0: sides take turns in who is first, too.
 
     Raises:
-        UnsupportedError: a side cannot run it; the text begins with the side's name.
+        UnsupportedError: a side cannot run it; the text begins with the side's name, or with "both".
     """
     sides = (base, head)
     order = (0, 1) if number % 2 else (1, 0)
     once = 0.0
+    refused: dict[str, str] = {}
     for place in order:
         try:
             once = max(once, sides[place].ask("prepare", key=key, warmup=3 if number else plan.warmup)["seconds"])
         except UnsupportedError as error:
-            raise UnsupportedError(f"{sides[place].name}: {error}") from error
+            refused[sides[place].name] = str(error)
+    if refused:  # what neither can run is no fault of the head's
+        raise UnsupportedError(f"{'both' if len(refused) > 1 else next(iter(refused))}: {next(iter(refused.values()))}")
     calls = max(1, min(1000, int(plan.target / once)))
     own: tuple[list[float], list[float]] = ([], [])
     while len(own[0]) < plan.rounds and (sum(own[0]) * calls < plan.seconds / plan.passes or len(own[0]) < 4):
@@ -90,6 +95,19 @@ def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -
     for side in sides:
         side.ask("release")
     return own[0], own[1], math.log(typical(own[1]) / typical(own[0]))
+
+
+def _count(pair: Mapping[str, Process], name: str, into: Duel) -> None:
+    """Either side's cost of a benchmark, once."""
+    if name in into.uncounted:
+        return
+    for side, process in pair.items():
+        if name not in into.fingerprints[side]:
+            try:
+                into.fingerprints[side][name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
+            except UnsupportedError as error:  # it can be timed all the same
+                into.uncounted[name] = (side, str(error))
+                return
 
 
 def _pair(
@@ -115,13 +133,11 @@ def _pair(
                 progress(f"pair {number}, pass {turn + 1} of {effort.plan.passes}, {place} of {len(names)}: {name}")
                 try:
                     base, head, difference = alternate(pair["base"], pair["head"], name, effort.plan, turn)
-                    if name not in into.fingerprints["head"]:
-                        for side_name, process in pair.items():
-                            into.fingerprints[side_name][name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
                 except UnsupportedError as error:
                     side_name, _, reason = str(error).partition(": ")
                     into.unsupported[name] = (side_name, reason)
                     continue
+                _count(pair, name, into)
                 passes.setdefault(name, []).append(difference)
                 into.seconds["base"].setdefault(name, []).extend(base)
                 into.seconds["head"].setdefault(name, []).extend(head)

@@ -19,6 +19,7 @@ from mpcheck.findings import Finding
 from mpcheck.records import finite
 
 LATENCY, COST = "latency", "cost"
+_NARROWS = ("system", "backend", "format", "variant")
 CHOOSING = 6  # launches of a baseline from which the kernel that varies least with a benchmark can be told from chance
 USUAL = "all"  # yardstick of a baseline with fewer launches
 STORED = Rule(margin=0.03, equivalence=0.05, wander=0.008)
@@ -143,8 +144,14 @@ def latency_finding(fields: Mapping[str, Any], verdict: Verdict, rule: Rule, sta
     )
 
 
-def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fingerprint) -> Finding:
-    """What a call costs against what it cost, counted."""
+def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fingerprint | None, reason: str = "") -> Finding:
+    """What a call costs against what it cost, counted.
+
+    Args:
+        reason: why the head's is not counted, where it is not.
+    """
+    if head is None:
+        return Finding(check=COST, **fields, verdict="unsupported", reason=reason or "not counted")
     metrics: dict[str, Any] = {
         "operations": sum(head.operations.values()),
         "launches": head.launches,
@@ -159,7 +166,7 @@ def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fing
         return Finding(check=COST, **fields, verdict="no-baseline", reason="no cost is stored for it", metrics=metrics)
     change = compare_fingerprints(base, head)
     ratio = finite(head.bytes_moved / base.bytes_moved) if base.bytes_moved else None
-    reason = "; ".join(change.worse or change.better)
+    reason = "; ".join(change.worse) or "; ".join(change.better)
     return Finding(check=COST, **fields, verdict="fail" if change.worse else "pass", reason=reason, ratio=ratio, limit=1.0, metrics=metrics)
 
 
@@ -209,25 +216,46 @@ def stored_findings(
             }
             latency = latency_finding(fields, verdict, rule, standing, metrics)
         else:
-            reason = missing if base is None else "new: nothing stored for it"
+            reason = missing if base is None else no_verdict(base.get(key.id), figures[key.id])
             latency = Finding(
                 check=LATENCY, **fields, verdict="no-baseline", reason=reason, metrics={**metrics, "launches": len(figures[key.id].launches)}
             )
         found[key.id] = [latency]
         stored = base[key.id].fingerprint if base is not None and key.id in base else None
-        head = figures[key.id].fingerprint
-        if head is not None:
-            found[key.id].append(cost_finding(fields, stored, head))
+        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, campaign.uncounted.get(key.id, "")))
     return found
 
 
+def no_verdict(base: Figures | None, head: Figures) -> str:
+    """Why a benchmark has none though there is a baseline."""
+    if base is None:
+        return "new: nothing stored for it"
+    if len(base.launches) < 2:
+        return "its stored figures are of a single launch, which says nothing of how launches vary: store more"
+    if len(head.launches) < 2:
+        return "measured in a single launch"
+    return f"its stored figures are in units of {yardstick_of(base.launches)!r}, which is not read here"
+
+
 def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) -> list[Finding]:
-    """Stored benchmarks that the run no longer has; none where the user measured only some."""
+    """Stored benchmarks of this run's systems, batches, backends, formats and work that the model no longer has.
+
+    Args:
+        selected: whether the user chose among the blocks: then nobody can tell.
+    """
     if selected:
         return []
     now = {key.id for key in keys}
+    measured = {tuple(fields_of(key)[n] for n in _NARROWS) for key in keys}
+    lost = [parse_id(name) for name in base if name not in now]
     reason = "stored, but the model no longer has it"
-    return [Finding(check=LATENCY, **parse_id(n), verdict="removed", reason=reason) for n in base if n not in now]
+    return [Finding(check=LATENCY, **f, verdict="removed", reason=reason) for f in lost if tuple(f[n] for n in _NARROWS) in measured]
+
+
+def _counted(duel: Duel, name: str) -> tuple[Fingerprint | None, Fingerprint | None, str]:
+    if name in duel.uncounted:
+        return None, None, ": ".join(duel.uncounted[name])
+    return duel.fingerprints["base"][name], duel.fingerprints["head"][name], ""
 
 
 def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[Finding]]:
@@ -247,7 +275,7 @@ def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[
             metrics: dict[str, Any] = {"median_ms": finite(1e3 * seconds["head"]), "base_median_ms": finite(1e3 * seconds["base"])}
             found[name] = [
                 latency_finding(fields, verdicts[name], rule, standing, metrics),
-                cost_finding(fields, duel.fingerprints["base"][name], duel.fingerprints["head"][name]),
+                cost_finding(fields, *_counted(duel, name)),
             ]
     removed = [n for n in duel.keys["base"] if n not in duel.keys["head"]]
     found.update({n: [Finding(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})

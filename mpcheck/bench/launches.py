@@ -18,7 +18,6 @@ from mpcheck._errors import InputError
 from mpcheck.bench.worker import PROTOCOL
 from mpcheck.bench.workloads import UnsupportedError
 
-
 ANSWERS = frozenset({"ok", "unsupported", "input_error", "crash"})
 
 
@@ -74,8 +73,12 @@ class Launch:
         code = self.process.returncode
         return f"killed by signal {-code}" if code is not None and code < 0 else f"exit status {code}"
 
-    def _last_words(self) -> str:
+    def drained(self) -> None:
+        """Wait until all that an ended process said was read; a child that it left behind may hold the pipe open."""
         self._drain.join(timeout=2)
+
+    def _last_words(self) -> str:
+        self.drained()
         lines = [line.strip() for line in self._errors if line.strip()]
         return lines[-1] if lines else "it said nothing; out of memory?"
 
@@ -139,10 +142,10 @@ def launched(
         process.kill()
         raise
     finally:
-        _end(process)
+        _end(process, launch)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], launch: Launch) -> None:
     """Wait for a process that no request reaches any more; kill one that does not end by itself."""
     if process.stdin is not None:
         with contextlib.suppress(OSError):  # what it did not read cannot be flushed
@@ -152,8 +155,10 @@ def _end(process: subprocess.Popen[str]) -> None:
     finally:
         process.kill()  # nothing, where it has ended
         process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        launch.drained()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def package_root() -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,21 +13,24 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck.bench.duel import Side
-from mpcheck.bench.launches import package_root
+from mpcheck.bench.launches import own_paths, package_root
 
 
 def _interpreter(path: Path) -> Path | None:
-    """The Python of an environment, or the path itself where it is one."""
+    """The Python of an environment, or the path itself where it is one; absolute, because a bare name would be looked for in PATH."""
     if path.is_dir():
         for inside in ("bin/python", "Scripts/python.exe", "python.exe"):
             if (path / inside).exists():
-                return path / inside
+                return (path / inside).absolute()
         return None
-    return path if path.is_file() and os.access(path, os.X_OK) else None
+    return path.absolute() if path.is_file() and os.access(path, os.X_OK) else None
 
 
-def _git(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=False)
+def _git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **variables})
+    except FileNotFoundError as error:
+        raise InputError("--against: a commit needs git, which is not on PATH; install it, or give an environment") from error
 
 
 def source_paths(tree: Path) -> tuple[str, ...]:
@@ -36,7 +38,7 @@ def source_paths(tree: Path) -> tuple[str, ...]:
 
     Where the checkout has mpcheck itself, this process's comes first: what measures must be the same on both sides.
     """
-    place = tree / "src" if (tree / "src").is_dir() else tree
+    place = tree / "src" if any((tree / "src").glob("*/__init__.py")) else tree
     return (package_root(), str(place)) if (place / "mpcheck").is_dir() else (str(place),)
 
 
@@ -51,11 +53,14 @@ def sides(against: str, repository: Path) -> Iterator[tuple[Side, Side]]:
     Raises:
         InputError: neither an environment nor a commit.
     """
-    interpreter = _interpreter(Path(against))
+    try:
+        interpreter, present = _interpreter(Path(against)), Path(against).exists()
+    except (OSError, ValueError):  # a name that no file can have
+        interpreter, present = None, False
     if interpreter is not None:
-        yield Side("base", str(interpreter)), Side("head", sys.executable)
+        yield Side("base", str(interpreter)), Side("head", sys.executable, own_paths())
         return
-    if Path(against).exists():
+    if present:
         raise InputError(f"--against {against}: no Python environment in it; give its directory, its python, or a commit")
     root = _git("rev-parse", "--show-toplevel", cwd=repository)
     commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{against}^{{commit}}", cwd=repository)
@@ -64,16 +69,13 @@ def sides(against: str, repository: Path) -> Iterator[tuple[Side, Side]]:
         raise InputError(f"--against {against}: neither a Python environment nor {where}; give one of them")
     top = Path(root.stdout.strip())
     with tempfile.TemporaryDirectory(prefix="mpcheck-base-") as directory:
-        tree = Path(directory) / "tree"
-        made = _git("worktree", "add", "--detach", "--quiet", str(tree), commit.stdout.strip(), cwd=top)
-        if made.returncode:
-            raise InputError(f"--against {against}: git cannot check it out: {made.stderr.strip().splitlines()[-1]}")
-        try:
-            yield Side("base", sys.executable, source_paths(tree)), Side("head", sys.executable, source_paths(top))
-        finally:
-            if _git("worktree", "remove", "--force", str(tree), cwd=top).returncode:
-                shutil.rmtree(tree, ignore_errors=True)
-                _git("worktree", "prune", cwd=top)
+        # an index and files of its own: unlike a worktree, nothing of it is in the repository, where a killed process would leave it
+        tree, index = Path(directory) / "tree", {"GIT_INDEX_FILE": str(Path(directory) / "index")}
+        for step in (("read-tree", commit.stdout.strip()), ("checkout-index", "--all", f"--prefix={tree}/")):
+            made = _git(*step, cwd=top, **index)
+            if made.returncode:
+                raise InputError(f"--against {against}: git cannot check it out: {(made.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+        yield Side("base", sys.executable, source_paths(tree)), Side("head", sys.executable, source_paths(top))
 
 
 def same_sources(hello: Mapping[str, Mapping[str, Any]]) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,21 @@ from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort,
 from mpcheck.bench.decision import Rule
 from mpcheck.bench.duel import Duel, run_duel
 from mpcheck.bench.figures import Figures
-from mpcheck.bench.gate import DUEL, STORED, Standing, duel_findings, duel_verdicts, gone, stored_findings, stored_verdicts, unclear
+from mpcheck.bench.gate import (
+    DUEL,
+    LATENCY,
+    STORED,
+    Standing,
+    duel_findings,
+    duel_verdicts,
+    fields_of,
+    gone,
+    stored_findings,
+    stored_verdicts,
+    unclear,
+)
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, BenchKey, Work
+from mpcheck.bench.pinning import processors
 from mpcheck.bench.refs import same_sources, sides
 from mpcheck.bench.store.aa_rate import aa_path, read_aa
 from mpcheck.bench.store.baseline import BenchBaseline, Model, bench_path, provenance_of, stored_for
@@ -22,6 +36,8 @@ from mpcheck.bench.workloads import Workloads
 from mpcheck.bench.yardstick import ALGORITHM
 from mpcheck.findings import Finding
 from mpcheck.session import Options, Session
+
+MOST_FRAMES = 100_000  # in a batch: more is a typing error
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,38 @@ class BenchOptions:
     flush_l2: bool = False
 
 
+def checked(options: BenchOptions) -> BenchOptions:
+    """The options, where their numbers make sense.
+
+    Raises:
+        InputError: one that does not; names it.
+    """
+    for name, value in (("launches", options.launches), ("seconds", options.seconds), ("margin", options.margin)):
+        if not (math.isfinite(value) and value >= 0):
+            raise InputError(f"--{name} {value}: give a positive number, or 0 for the default")
+    if options.launches == 1:
+        raise InputError("--launches 1: one process says nothing of how processes vary; give 2 or more")
+    available = len(processors()) or 1
+    if not 1 <= options.threads <= available:
+        raise InputError(f"--threads {options.threads}: a launch can have 1 to {available} threads here")
+    for batch in options.batches or (0,):
+        if not 1 <= batch <= MOST_FRAMES:
+            raise InputError(f"--batch {batch}: give whole numbers from 1 to {MOST_FRAMES}, e.g. 1,4,8")
+    return options
+
+
+def parse_batches(texts: Sequence[str]) -> tuple[int, ...]:
+    """Batches as a user typed them.
+
+    Raises:
+        InputError: no whole number.
+    """
+    for text in texts:
+        if not text.removeprefix("-").isdecimal():
+            raise InputError(f"--batch {text}: give whole numbers from 1 to {MOST_FRAMES}, e.g. 1,4,8")
+    return tuple(int(text[:12]) for text in texts)
+
+
 def narrowed(options: Options) -> Options:
     """The bench session's defaults where the user named no system or format."""
     formats = options.formats or (("float32",) if options.device == "cpu" else Options().formats)
@@ -66,6 +114,7 @@ class BenchRun:
         """Raises:
         InputError: bad input, or a selection without any benchmark.
         """
+        checked(options)
         self.options = replace(options, session=narrowed(options.session))
         self.session = Session(self.options.session)
         self.workloads = Workloads(self.session, options.batches, options.works)
@@ -74,6 +123,9 @@ class BenchRun:
             raise InputError(f"no benchmark is selected: --work {','.join(options.works)} is none of what the chosen blocks do; choose others")
         self.mode = "ab" if options.against else "stored"
         self.progress = self.session.options.progress
+        if not options.against:
+            self.stored  # noqa: B018 - a damaged file is told of before minutes are spent on measuring
+        self.standing  # noqa: B018 - likewise
 
     @cached_property
     def device(self) -> DeviceKey:
@@ -143,22 +195,29 @@ class BenchRun:
         if self.options.against:
             found = duel_findings(self.duel, self.rule, self.standing)
             known = {key.id for key in self.keys}
+            reason = "neither base nor head has it, whose libraries are not this process's"
+            lost = [k for k in self.keys if k.id not in found]
+            found |= {k.id: [Finding(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
             found[""] = [f for name in found if name not in known for f in found[name]]
-            return found
+            return self._all_required(found)
         base, missing = self.stored
         cells = base.cells if base is not None else None
         found = stored_findings(self.keys, self.campaign, cells, missing, self.rule, self.standing)
-        limited = bool(self.session.options.blocks) or self.options.works != (*BLOCK_WORK, *MODEL_WORK)
-        found[""] = gone(cells or {}, self.keys, limited)
-        if "baseline" in self.session.options.require:
-            found = {n: [self._required(f) for f in fs] for n, fs in found.items()}
-        return found
+        found[""] = gone(cells or {}, self.keys, bool(self.session.options.blocks))
+        return self._all_required(found)
 
-    @staticmethod
-    def _required(finding: Finding) -> Finding:
-        if finding.verdict != "no-baseline":
-            return finding
-        return finding.model_copy(update={"verdict": "fail", "reason": f"required: a baseline; {finding.reason}"})
+    def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
+        return {n: [self._required(f) for f in fs] for n, fs in found.items()}
+
+    def _required(self, finding: Finding) -> Finding:
+        """A failure where what the user requires is missing."""
+        require, reason = self.session.options.require, finding.reason
+        lacking = finding.verdict == "unsupported" and (
+            ("cuda" in require and "no CUDA device" in reason) or ("cueq" in require and finding.backend.startswith("cueq"))
+        )
+        if "baseline" in require and finding.verdict == "no-baseline" and not self.options.against:
+            lacking, reason = True, f"a baseline; {reason}"
+        return finding.model_copy(update={"verdict": "fail", "reason": f"required: {reason}"}) if lacking else finding
 
     def seconds(self, key: BenchKey) -> list[float]:
         """Of one call, in every round: the head's."""

@@ -20,6 +20,10 @@ COMPOSITES = {"all": tuple(KERNELS), "light": tuple(k for k in KERNELS if k != "
 between launches, in units of its best yardstick by 1.6 to 3 %: small blocks go with matmul, large ones with a mean."""
 
 
+LONG = 0.01
+"""Seconds of a call that is its own warm-up: what a cold cache costs at its beginning is no longer to be seen in it."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How much to sample.
@@ -86,10 +90,10 @@ def normalised(passes: Sequence[Readings]) -> dict[str, float]:
     return {name: math.exp(float(np.median(values))) for name, values in logs.items()}
 
 
-def calls_of(timer: Timer, workload: Workload, target: float) -> int:
-    """Calls that take about ``target`` seconds together."""
-    once = min(timer.seconds(workload.call, 1) for _ in range(3))
-    return max(1, min(1000, int(target / once)))
+def seconds_of(timer: Timer, workload: Workload) -> float:
+    """About how long one call takes: the shortest of three, or a long one's only one."""
+    once = timer.seconds(workload.call, 1)
+    return once if once > LONG else min(once, *(timer.seconds(workload.call, 1) for _ in range(2)))
 
 
 def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first: bool) -> Readings:
@@ -104,11 +108,12 @@ def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first:
     """
     with workloads.opened(key) as workload:
         ruler = kernels(workload.device)
-        for _ in range(plan.warmup if first else 3):
+        for _ in range(plan.warmup if first else 3 if workload.first_call < LONG else 1):
             workload.call()
         for kernel in ruler.values():
             timer.seconds(kernel, 1)
-        calls = calls_of(timer, workload, plan.target)
+        once = seconds_of(timer, workload)
+        calls = max(1, min(1000, int(plan.target / once)))
         rounds: list[float] = []
         readings: dict[str, list[float]] = {name: [] for name in ruler}
         spent = 0.0
@@ -117,7 +122,8 @@ def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first:
                 with judged.round():
                     for name, kernel in ruler.items():
                         readings[name].append(timer.seconds(kernel, 1))
-                    workload.call()  # brings its data back into the caches, where the yardstick's are
+                    if once < LONG:
+                        workload.call()  # brings its data back into the caches, where the yardstick's are
                     rounds.append(timer.seconds(workload.call, calls) / calls)
                 spent += rounds[-1] * calls
             kept = judged.kept()

@@ -53,6 +53,7 @@ class Worker:
         self.timer: Any = None
         self.keys: dict[str, Any] = {}
         self.workload: Any = None
+        self.once = 0.0
 
     def hello(self) -> dict[str, Any]:
         """What this process is."""
@@ -124,16 +125,21 @@ class Worker:
 
     def prepare(self, key: str, warmup: int) -> dict[str, Any]:
         """Open a workload for :meth:`turn`."""
+        from mpcheck.bench.sampling import seconds_of
+
         self.release()
         self.workload = self.open.enter_context(self.workloads.opened(self._key(key)))
         for _ in range(warmup):
             self.workload.call()
-        once = min(self.timer.seconds(self.workload.call, 1) for _ in range(3))
-        return {"seconds": once, "first_call": self.workload.first_call}
+        self.once = seconds_of(self.timer, self.workload)
+        return {"seconds": self.once, "first_call": self.workload.first_call}
 
     def turn(self, calls: int) -> dict[str, Any]:
         """Seconds of one call, over ``calls`` calls of the open workload, after one that brings its data back into the caches."""
-        self.workload.call()
+        from mpcheck.bench.sampling import LONG
+
+        if self.once < LONG:
+            self.workload.call()
         return {"seconds": self.timer.seconds(self.workload.call, calls) / calls}
 
     def release(self) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from mpcheck.report.markdown import escape
 WIDTH = 118
 SHORT = {"no-baseline": "new", "unsupported": "–", "removed": "gone"}
 Row = tuple[str, str, str, str]
+MARKS = {"slower": "SLOWER", "faster": "faster", "same": "=", "inconclusive": "?"}
+UNGATED = "slower on a machine that may not gate"
 SHOWN = ("fail", "removed", "inconclusive")
 
 
@@ -40,9 +42,9 @@ def effect(finding: Finding | None) -> tuple[str, str]:
     value = finding.metrics.get("effect_percent")
     if not isinstance(value, (int, float)):
         return SHORT.get(finding.verdict, finding.verdict), STYLES[finding.verdict]
-    mark = {"slower": "SLOWER", "faster": "faster", "same": "=", "inconclusive": "?"}[str(finding.metrics["decision"])]
+    mark = MARKS.get(str(finding.metrics.get("decision")), "")
     style = "cyan" if mark == "faster" else STYLES[finding.verdict]
-    return f"{value:+.1f}% {mark}", style
+    return f"{value:+.1f}% {mark}".rstrip(), style
 
 
 def cost(findings: Sequence[Finding]) -> tuple[str, str]:
@@ -52,8 +54,9 @@ def cost(findings: Sequence[Finding]) -> tuple[str, str]:
         return "", "dim"
     if "fail" in verdicts:
         return "MORE", STYLES["fail"]
-    if "no-baseline" in verdicts:
-        return "new", STYLES["no-baseline"]
+    for verdict in ("no-baseline", "unsupported"):
+        if verdict in verdicts:
+            return SHORT[verdict], STYLES[verdict]
     return ("less", "cyan") if any(f.reason for f in findings) else ("=", STYLES["pass"])
 
 
@@ -80,13 +83,27 @@ def entries(run: Findings) -> list[tuple[Row, list[tuple[str, str]]]]:
 def verdict_line(run: Findings) -> str:
     """What the run says as a whole."""
     latency = [f for f in run.findings if f.check == "latency"]
-    decided = Counter(str(f.metrics.get("decision", f.verdict)) for f in latency)
-    red = sum(f.verdict == "fail" for f in run.findings)
-    order = ("slower", "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
+    decided = Counter(_decision(f) for f in latency)
+    order = ("slower", UNGATED, "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
     parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
     more = sum(f.check == "cost" and f.verdict == "fail" for f in run.findings)
-    word = "FAIL" if red else ("PASS" if any("decision" in f.metrics for f in latency) else "NO BASELINE: nothing was judged")
-    return f"{word}: latency {parts}; cost {more} with more work than before"
+    return f"{_word(run, decided)}: latency {parts or 'not measured'}; cost {more} with more work than before"
+
+
+def _decision(finding: Finding) -> str:
+    decision = str(finding.metrics.get("decision", finding.verdict))
+    return UNGATED if decision == "slower" and finding.verdict != "fail" else decision
+
+
+def _word(run: Findings, decided: Counter[str]) -> str:
+    """PASS only where something was compared, and found no worse."""
+    if any(f.verdict == "fail" for f in run.findings):
+        return "FAIL"
+    if decided["same"] or decided["faster"]:
+        return "PASS"
+    if decided["inconclusive"] or decided[UNGATED]:
+        return "INCONCLUSIVE"
+    return "NO BASELINE: nothing was judged" if decided["no-baseline"] else "NOTHING JUDGED"
 
 
 def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
@@ -102,7 +119,7 @@ def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str
         table.add_column("", no_wrap=True)
     table.add_column("cost")
     for (system, *rest), line in entries(run):
-        table.add_row(*([system] if systems else []), *rest, *(Text(text, style) for text, style in line))
+        table.add_row(*(Text(x) for x in ([system] if systems else []) + rest), *(Text(text, style) for text, style in line))  # names are no markup
     console.print(table)
     console.print()
     for verdict in SHOWN:

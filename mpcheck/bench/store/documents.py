@@ -1,9 +1,7 @@
-"""JSON as the latency gate stores it, read strictly: no duplicate keys, finite numbers only, the right suite and schema."""
+"""JSON as the latency gate stores it: of the right suite and schema, and not too large."""
 
 from __future__ import annotations
 
-import json
-import math
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,48 +9,11 @@ from pydantic import BaseModel, ValidationError
 
 from mpcheck._errors import InputError
 from mpcheck._io import is_file, read_text
+from mpcheck._json import BrokenError, parse
 
 SCHEMA = 1
 MAX_BYTES = 64 << 20
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class BrokenError(ValueError):
-    """Text that is not a JSON document of ours, and why."""
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise BrokenError(f"field {name} occurs twice")
-        found[name] = value
-    return found
-
-
-def _constant(text: str) -> None:
-    raise BrokenError(f"{text} is not a number")
-
-
-def _number(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):  # 1e999 is valid JSON, and infinite
-        raise BrokenError(f"{text} is not a finite number")
-    return value
-
-
-def parse(text: str) -> Any:
-    """The data of a JSON text.
-
-    Raises:
-        BrokenError: not JSON, a field twice in one object (``json`` would keep the last silently), NaN, infinities.
-    """
-    try:
-        return json.loads(text, object_pairs_hook=_unique, parse_constant=_constant, parse_float=_number)
-    except BrokenError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise BrokenError(f"not valid JSON (truncated?): {error}") from error
 
 
 def check(model: type[Model], data: Any, where: str, suite: str, remedy: str) -> Model:

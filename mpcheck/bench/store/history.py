@@ -12,11 +12,12 @@ import filelock
 from pydantic import Field
 
 from mpcheck._errors import InputError
+from mpcheck._json import BrokenError, parse
 from mpcheck._yaml import Strict
 from mpcheck.bench.figures import Seconds
 from mpcheck.bench.store.baseline import BenchBaseline, Model, Stamp, rounded
 from mpcheck.bench.store.device import DeviceKey
-from mpcheck.bench.store.documents import BrokenError, bounded_text, check, parse
+from mpcheck.bench.store.documents import bounded_text, check
 from mpcheck.bench.store.update import normalised_of, seconds_of
 
 SUITE = "bench-history"

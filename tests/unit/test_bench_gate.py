@@ -1,0 +1,233 @@
+"""From launches to findings: every verdict of the bench session, and the words that go with it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+
+from mpcheck.bench.campaign import Campaign
+from mpcheck.bench.decision import Rule, judge, paired
+from mpcheck.bench.duel import Duel
+from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.gate import (
+    CHOOSING,
+    DUEL,
+    STORED,
+    Standing,
+    duel_findings,
+    fields_of,
+    gone,
+    latency_finding,
+    parse_id,
+    stored_findings,
+    unclear,
+    yardstick_of,
+)
+from mpcheck.bench.keys import BenchKey, Work
+from mpcheck.findings import Finding
+from tests.unit.bench_samples import PRINT
+
+WATER = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward")
+MORE = PRINT.model_copy(update={"launches": PRINT.launches + 1, "operations": {**PRINT.operations, "aten.mul": 1}})
+WOBBLE = (-0.002, 0.001, 0.0, 0.002, -0.001, 0.0015, -0.0015, 0.0005)
+HERE = Standing()
+
+
+def launches(units: float, count: int = 8, wobble: float = 1.0, kernel: str = "all") -> list[Launch]:
+    """Launches of so many yardsticks a call, a millisecond each."""
+    found = []
+    for i in range(count):
+        value = units * math.exp(wobble * WOBBLE[i % len(WOBBLE)])
+        found.append(Launch(quantiles=[value * 1e-3] * 5, normalised={kernel: value}, rounds=24, calls=3, first_call=1.0))
+    return found
+
+
+def campaign(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Campaign:
+    prints = {} if cost is None else {WATER.id: cost}
+    return Campaign(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
+
+
+def against(now: Campaign, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Finding]:
+    cells = None if base is None else {WATER.id: Figures(launches=base, fingerprint=cost)}
+    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, wander=0.0), standing)[WATER.id]
+
+
+@pytest.mark.parametrize(
+    ("factor", "wobble", "decision", "verdict"),
+    [
+        (1.0, 1.0, "same", "pass"), (1.2, 1.0, "slower", "fail"), (1 / 1.2, 1.0, "faster", "pass"),
+        (1.0, 60.0, "inconclusive", "inconclusive"), (1.03, 1.0, "same", "pass"),
+    ],
+)  # fmt: skip
+def test_latency_against_stored_figures(factor: float, wobble: float, decision: str, verdict: str) -> None:
+    latency, cost = against(campaign(factor * 10.0, wobble=wobble), launches(10.0, wobble=wobble))
+    assert (latency.metrics["decision"], latency.verdict) == (decision, verdict)
+    assert latency.ratio == pytest.approx(factor, rel=1e-6)
+    assert latency.limit == 1.03
+    assert bool(latency.reason) == (decision != "same")
+    assert latency.metrics["base_launches"] == 8 and latency.metrics["yardstick"] == "all"
+    assert latency.metrics["median_ms"] == pytest.approx(factor * 10.0, rel=0.2)
+    assert cost.verdict == "pass" and cost.reason == ""
+
+
+def test_a_red_verdict_says_effect_interval_margin_and_what_could_have_been_seen() -> None:
+    reason = against(campaign(12.0), launches(10.0))[0].reason
+    assert reason.startswith("slower by more than the margin: +20.0 % [+")
+    for part in ("at 99 % a side", "margin 3 %", "detectable +", "8 launches"):
+        assert part in reason
+
+
+def test_a_machine_that_may_not_gate_is_never_red_but_says_so() -> None:
+    latency = against(campaign(12.0), launches(10.0), standing=Standing(False, "9 alarms in 100"))[0]
+    assert latency.verdict == "inconclusive" and latency.metrics["decision"] == "slower"
+    assert "this machine may not gate: 9 alarms in 100" in latency.reason
+    cost = against(campaign(10.0, cost=MORE), launches(10.0), standing=Standing(False, "x"))[1]
+    assert cost.verdict == "fail", "counting has no noise"
+
+
+def test_no_baseline_is_no_verdict_and_says_why() -> None:
+    latency, cost = against(campaign(10.0), None)
+    assert (latency.verdict, latency.reason, cost.verdict) == ("no-baseline", "nothing is stored", "no-baseline")
+    assert "decision" not in latency.metrics and latency.metrics["launches"] == 8
+    new = stored_findings([WATER], campaign(10.0), {}, "", STORED, HERE)[WATER.id]
+    assert [f.verdict for f in new] == ["no-baseline", "no-baseline"] and new[0].reason == "new: nothing stored for it"
+
+
+def test_stored_figures_that_cannot_be_compared_are_not_called_new() -> None:
+    single = against(campaign(10.0), launches(10.0, count=1))[0]
+    assert single.verdict == "no-baseline" and "single launch" in single.reason
+    other = against(campaign(10.0, kernel="other"), launches(10.0))[0]
+    assert other.verdict == "no-baseline" and "'all'" in other.reason
+
+
+def test_one_launch_more_is_a_failure_that_names_the_operation() -> None:
+    latency, cost = against(campaign(10.0, cost=MORE), launches(10.0))
+    assert latency.verdict == "pass" and cost.verdict == "fail"
+    assert "1 more launch: aten.mul 0 -> 1" in cost.reason
+    fewer = against(campaign(10.0), launches(10.0), cost=MORE)[1]
+    assert fewer.verdict == "pass" and "1 fewer launch" in fewer.reason
+
+
+def test_a_cost_that_cannot_be_counted_is_unsupported_not_forgotten() -> None:
+    now = campaign(10.0, cost=None)
+    now.uncounted[WATER.id] = "its cost differs from call to call"
+    latency, cost = against(now, launches(10.0))
+    assert latency.verdict == "pass"
+    assert (cost.verdict, cost.reason) == ("unsupported", "its cost differs from call to call")
+    assert against(campaign(10.0), launches(10.0), cost=None)[1].verdict == "no-baseline"
+
+
+@pytest.mark.parametrize(("reason", "verdict"), [("no CUDA device", "unsupported"), ("raised RuntimeError: boom", "fail")])
+def test_unsupported_is_not_what_went_wrong(reason: str, verdict: str) -> None:
+    found = stored_findings([WATER], Campaign(unsupported={WATER.id: reason}), {}, "", STORED, HERE)[WATER.id]
+    assert [(f.verdict, f.reason) for f in found] == [(verdict, reason)]
+
+
+def test_a_benchmark_that_ran_in_one_launch_only_has_no_figures() -> None:
+    now = campaign(10.0)
+    now.unsupported[WATER.id] = "raised RuntimeError: boom"
+    assert now.figures == {}
+    assert [f.verdict for f in against(now, launches(10.0))] == ["fail"]
+
+
+def test_the_yardstick_that_varies_least_is_chosen_where_there_are_launches_enough() -> None:
+    def launch(i: int) -> Launch:
+        normalised = {"all": 1 + 0.02 * (-1) ** i, "matmul": 5 + 0.001 * i, "stream": 2 + 0.1 * (-1) ** i}
+        return Launch(quantiles=[1.0] * 5, normalised=normalised, rounds=1, calls=1, first_call=1.0)
+
+    assert yardstick_of([launch(i) for i in range(CHOOSING)]) == "matmul"
+    assert yardstick_of([launch(i) for i in range(CHOOSING - 1)]) == "all"
+    lacking = launch(0).model_copy(update={"normalised": {"all": 1.0}})
+    assert yardstick_of([*(launch(i) for i in range(CHOOSING)), lacking]) == "all"
+
+
+def test_what_the_model_no_longer_has_is_removed_and_what_was_not_asked_for_is_not() -> None:
+    cell = Figures(launches=launches(1.0, 2))
+    base = {
+        replace(WATER, **c).id: cell
+        for c in (
+            {}, {"subject": "gone"}, {"backend": "cueq"}, {"format": "float64"}, {"batch": 4}, {"system": "x"},
+            {"work": "forward+backward"}, {"subject": "gone", "backend": "cueq"},
+        )
+    }  # fmt: skip
+    found = gone(base, [WATER], selected=False)
+    assert [(f.subject, f.backend, f.verdict) for f in found] == [("gone", "e3nn", "removed")]
+    assert gone(base, [WATER], selected=True) == []
+
+
+def test_more_launches_are_made_only_where_they_can_tell() -> None:
+    verdicts = judge({"clear": paired([0.0, 0.001, -0.001, 0.0, 0.001]), "noisy": paired([0.05, -0.06, 0.02, 0.0, 0.01])}, Rule())
+    assert unclear(verdicts) == ["noisy"]
+
+
+@pytest.mark.parametrize("system", ["builtin:water", "builtin:solvents:2", "/data/a-b/c*d/f-1.xyz@[1:-2]", "../x/y-z*2", "weird - name.xyz", "a*b*c"])
+@pytest.mark.parametrize("backend", ["e3nn", "cueq", "cueq-mul_ir", "my-own-backend"])
+def test_a_name_is_parsed_back(system: str, backend: str) -> None:
+    for subject in ("model", "products.0.linear", "atomic_energies_fn", "interactions.0.conv_tp_weights.layer0"):
+        for work in get_args(Work):
+            key = BenchKey(system, 12, subject, backend, "bfloat16", work)
+            assert parse_id(key.id) == fields_of(key)
+
+
+@pytest.mark.parametrize("name", ["", "/", "x", "a-b", "no slash-e3nn-float32-forward", "---", "a/b"])
+def test_a_name_that_is_none_does_not_crash(name: str) -> None:
+    Finding(check="latency", **parse_id(name), verdict="removed")
+
+
+def duel(log_ratio: float, wobble: float = 1.0, **changes: Any) -> Duel:
+    fields: dict[str, Any] = {
+        "differences": {WATER.id: [log_ratio + wobble * w for w in WOBBLE]},
+        "seconds": {"base": {WATER.id: [1e-3] * 4}, "head": {WATER.id: [1e-3 * math.exp(log_ratio)] * 4}},
+        "fingerprints": {"base": {WATER.id: PRINT}, "head": {WATER.id: PRINT}},
+        "keys": {"base": [WATER.id], "head": [WATER.id]},
+    }
+    return Duel(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("log_ratio", "wobble", "decision", "verdict"),
+    [
+        (0.0, 1.0, "same", "pass"), (0.1, 1.0, "slower", "fail"), (-0.1, 1.0, "faster", "pass"), (0.027, 30.0, "inconclusive", "inconclusive"),
+    ],
+)  # fmt: skip
+def test_base_against_head(log_ratio: float, wobble: float, decision: str, verdict: str) -> None:
+    latency, cost = duel_findings(duel(log_ratio, wobble), DUEL, HERE)[WATER.id]
+    assert (latency.metrics["decision"], latency.verdict, cost.verdict) == (decision, verdict, "pass")
+    assert latency.metrics["base_median_ms"] == pytest.approx(1.0)
+    assert latency.metrics["median_ms"] == pytest.approx(math.exp(log_ratio))
+
+
+def test_new_and_removed_benchmarks_of_a_duel() -> None:
+    found = duel_findings(
+        duel(0.0, keys={"base": [WATER.id, "s*1/old-e3nn-float32-forward"], "head": [WATER.id, "s*1/new-e3nn-float32-forward"]}), DUEL, HERE
+    )
+    assert [f.verdict for f in found["s*1/new-e3nn-float32-forward"]] == ["no-baseline"]
+    assert [(f.verdict, f.subject) for f in found["s*1/old-e3nn-float32-forward"]] == [("removed", "old")]
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        (("head", "raised X: y"), "fail"), (("base", "raised X: y"), "unsupported"), (("both", "raised X: y"), "unsupported"),
+        (("head", "not implemented"), "unsupported"),
+    ],
+)  # fmt: skip
+def test_only_what_the_head_alone_raises_is_a_failure(told: tuple[str, str], verdict: str) -> None:
+    found = duel_findings(duel(0.0, unsupported={WATER.id: told}), DUEL, HERE)[WATER.id]
+    assert [(f.verdict, f.reason) for f in found] == [(verdict, ": ".join(told))]
+
+
+def test_a_duel_whose_cost_cannot_be_counted_still_has_a_latency() -> None:
+    uncounted = duel(0.0, fingerprints={"base": {WATER.id: PRINT}, "head": {}}, uncounted={WATER.id: ("head", "differs from call to call")})
+    latency, cost = duel_findings(uncounted, DUEL, HERE)[WATER.id]
+    assert (latency.verdict, cost.verdict, cost.reason) == ("pass", "unsupported", "head: differs from call to call")
+
+
+def test_infinite_figures_do_not_reach_the_records() -> None:
+    verdict = replace(judge({"c": paired([0.0, 0.1, 0.2])}, Rule())["c"], detectable=math.inf, high=math.nan)
+    finding = latency_finding(fields_of(WATER), verdict, Rule(), HERE, {})
+    assert finding.metrics["detectable_percent"] is None and finding.metrics["high_percent"] is None
+    Finding.model_validate_json(finding.model_dump_json())
