@@ -28,11 +28,13 @@ from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, request
+from mpcheck.bench.crowding import quietest
 from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired
 from mpcheck.bench.duel import alternate
-from mpcheck.bench.figures import Launch
+from mpcheck.bench.figures import CROWDED, Launch
 from mpcheck.bench.gate import DUEL, STORED, stored_sample
 from mpcheck.bench.launches import launched
+from mpcheck.bench.pinning import processors
 from mpcheck.bench.sampling import Readings, launch_of
 from mpcheck.session import Options
 
@@ -75,7 +77,7 @@ def collect_launches(path: Path, count: int) -> None:
     rng = random.Random(time.time_ns())
     for number in range(count):
         with launched("launch", 1, arguments=WORKER) as (process, _):
-            process.ask("load", **LOAD)
+            process.ask("load", **LOAD, cpus=quietest(processors(), 1))
             shares, plan = SHARES if number % 2 else MAIN_SHARES, STORED_EFFORT.plan
             passes: dict[tuple[str, float], list[Readings]] = {}
             for turn in range(plan.passes):
@@ -98,8 +100,9 @@ def collect_pairs(path: Path, count: int, shares: Sequence[float]) -> None:
         with ExitStack() as stack:
             order = ("base", "head") if number % 2 else ("head", "base")
             pair = {side: stack.enter_context(launched(side, 1, arguments=WORKER))[0] for side in order}
+            cpus = quietest(processors(), 1)
             for process in pair.values():
-                process.ask("load", **LOAD)
+                process.ask("load", **LOAD, cpus=cpus)
             logs: dict[str, dict[str, list[float]]] = {}
             for turn in range(DUEL_EFFORT.plan.passes):
                 for name, share in _shuffled(rng, shares):
@@ -170,7 +173,8 @@ def _mean_effect(base: dict[str, list[Launch]], head: dict[str, list[Launch]]) -
 
 def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
     tally, detectable = Tally(), []
-    base, rest = entries[:STORED_LAUNCHES], entries[STORED_LAUNCHES:]
+    quiet = [e for e in entries if statistics.median(e["benchmarks"][n]["0.0"]["launch"]["waiting"] for n in BENCHMARKS) <= CROWDED]
+    base, rest = quiet[:STORED_LAUNCHES], quiet[STORED_LAUNCHES:]  # a run makes another launch in a crowded one's place
 
     def stored(part: list[dict[str, Any]], name: str, share: float) -> list[Launch]:
         return [Launch.model_validate(e["benchmarks"][name][str(share)]["launch"]) for e in part]
@@ -198,6 +202,7 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
                         old, new = before["benchmarks"][name]["0.0"]["rounds"], after["benchmarks"][name][str(share)]["rounds"]
                         tally.add(f"pytest-benchmark {field}:{percent}%", share, bool(PercentageRegressionCheck(field, percent).fails(new, old)))
     yield from _conditions("launches", entries)
+    yield f"{len(entries) - len(quiet)} of them on a crowded processor, set aside by mpcheck\n"
     yield from tally.table(SHARES)
     yield f"\nPlanted and, over all launches, measured: {'; '.join(effects)}."
     yield f"Minimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."

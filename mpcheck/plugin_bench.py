@@ -11,6 +11,7 @@ import pytest
 from mpcheck import plugin
 from mpcheck._errors import InputError
 
+ALONE = "the bench session measures in processes of its own, one at a time: run it without -n"
 _RUN: pytest.StashKey[Any] = pytest.StashKey()
 
 
@@ -51,6 +52,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--mp-threads", default=1, type=int, metavar="N", help="bench: threads of a launch, each on a processor of its own")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse xdist before it starts its workers: each would only say so with a traceback."""
+    if not getattr(config.option, "numprocesses", None):
+        return
+    from mpcheck.launch import suite_path
+
+    suite, here = suite_path("bench").resolve(), config.invocation_params.dir
+    if any((here / str(argument).partition("::")[0]).resolve().is_relative_to(suite) for argument in config.args):
+        pytest.exit(f"mpcheck: error: {ALONE}", returncode=2)
+
+
 def bench_options(config: pytest.Config) -> Any:
     """The session's options from pytest's.
 
@@ -61,7 +73,7 @@ def bench_options(config: pytest.Config) -> Any:
     from mpcheck.bench.run import BenchOptions, parse_batches
 
     if hasattr(config, "workerinput"):
-        raise InputError("the bench session measures in processes of its own, one at a time: run it without -n")
+        raise InputError(ALONE)
     numbers = {name: config.getoption(f"--mp-{name}") for name in ("launches", "seconds", "margin", "threads")}
     directory = config.getoption("--mp-baselines")
     return BenchOptions(

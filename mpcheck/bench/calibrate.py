@@ -49,7 +49,7 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
     least = usual.looks[-1] + (BASE_LAUNCHES if mode == "stored" else 0)
     if count < least:
         raise InputError(f"--launches {count}: calibrating needs at least {least}")
-    load = request(run.options.session, options.batches, options.works, options.threads, options.flush_l2)
+    load = request(run.options.session, options.batches, options.works, options.flush_l2)
     effort = replace(usual, looks=(count,), seconds=float("inf"), threads=options.threads)
     rounds = _stored(run, load, effort, usual.looks) if mode == "stored" else _duel(run, load, effort, usual.looks)
     comparisons = alarms = 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.crowding import quietest
+from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch
 from mpcheck.bench.launches import Launch as Process
 from mpcheck.bench.launches import launched, own_paths
 from mpcheck.bench.pinning import processors
@@ -34,6 +36,7 @@ class Effort:
     plan: Plan = field(default_factory=Plan)
 
 
+PATIENCE = 2  # launches made at most, crowded ones among them, in multiples of those that are wanted
 DEVICE_SECONDS = 3.0  # of each benchmark on a GPU; its energy counter needs about one of them
 STORED_EFFORT = Effort()
 DUEL_EFFORT = Effort(looks=(5, 8, 12), seconds=600.0)
@@ -47,6 +50,7 @@ class Campaign:
         launches: figures of each launch by benchmark; seconds: of one call in every round of every launch.
         unsupported: why a benchmark cannot run here; uncounted: why the cost of one that runs cannot be counted.
         build_seconds: of each backend's model, launch by launch.
+        processes: launches made; crowded: those on a processor that others used, too. More are made in their place.
         device: on a GPU, what :class:`mpcheck.bench.gpu.figures.DeviceFigures` says of each, in the first launch.
     """
 
@@ -57,6 +61,7 @@ class Campaign:
     uncounted: dict[str, str] = field(default_factory=dict)
     build_seconds: dict[str, list[float]] = field(default_factory=dict)
     processes: int = 0
+    crowded: int = 0
     wall: float = 0.0
     hello: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
@@ -75,11 +80,11 @@ class Campaign:
         return {name: Figures(launches=found, fingerprint=self.fingerprints.get(name)) for name, found in ran.items()}
 
 
-def request(options: Any, batches: Sequence[int], works: Sequence[str], threads: int, flush_l2: bool = False) -> dict[str, Any]:
+def request(options: Any, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False) -> dict[str, Any]:
     """A worker's ``load``: the options of a session without what a process keeps for itself."""
     fields = {k: v for k, v in asdict(options).items() if k != "progress"}
     fields |= {k: str(fields[k]) for k in ("cache", "tolerances") if fields[k] is not None}
-    return {"options": fields, "batches": list(batches), "works": list(works), "cpus": processors()[-threads:], "flush_l2": flush_l2}
+    return {"options": fields, "batches": list(batches), "works": list(works), "flush_l2": flush_l2}
 
 
 def _count(process: Process, name: str, into: Campaign) -> None:
@@ -115,6 +120,8 @@ def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campai
     for backend, seconds in process.ask("costs")["build_seconds"].items():
         into.build_seconds.setdefault(backend, []).append(seconds)
     into.processes += 1
+    measured = [found[-1].waiting for name, found in into.launches.items() if name in passes]
+    into.crowded += bool(measured) and statistics.median(measured) > CROWDED
 
 
 def _add_device_figures(process: Process, names: Sequence[str], into: Campaign, progress: Callable[[str], None]) -> None:
@@ -140,20 +147,22 @@ def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, 
     began = time.perf_counter()
     wanted: list[str] = []
     for look in effort.looks:
-        while found.processes < look:
+        while found.processes - found.crowded < look and found.processes < PATIENCE * look:
             if found.processes >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
             with launched(f"launch {found.processes + 1}", effort.threads, paths=own_paths()) as (process, hello):
                 progress(f"launch {found.processes + 1}: loading")
-                loaded = process.ask("load", **load)
+                loaded = process.ask("load", **load, cpus=quietest(processors(), effort.threads))
                 if not found.processes:
                     found.hello, found.environment, found.keys = hello, loaded["environment"], loaded["keys"]
                     wanted = list(found.keys)
                 measure_all(process, wanted, effort.plan, found, progress)
+            if not set(wanted) - set(found.unsupported):  # another launch would find no more
+                break
         found.wall = time.perf_counter() - began
         chosen = set(undecided(found))
         wanted = [name for name in found.keys if name in chosen and name not in found.unsupported]
-        if not wanted or found.processes < look:
+        if not wanted or found.processes - found.crowded < look:
             break
     found.wall = time.perf_counter() - began
     return found

@@ -16,9 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mpcheck.bench.campaign import Effort
+from mpcheck.bench.crowding import quietest
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.launches import WORKER, launched
 from mpcheck.bench.launches import Launch as Process
+from mpcheck.bench.pinning import processors
 from mpcheck.bench.sampling import Plan, typical
 from mpcheck.bench.workloads import UnsupportedError
 
@@ -119,8 +121,9 @@ def _pair(
         for side in sides if number % 2 else sides[::-1]:  # neither side is always the older process
             progress(f"pair {number}: starting {side.name}")
             pair[side.name], into.hello[side.name] = stack.enter_context(launched(side.name, effort.threads, side.python, side.paths, side.arguments))
+        cpus = quietest(processors(), effort.threads)
         with ThreadPoolExecutor(len(pair)) as together:
-            answers = {name: together.submit(process.ask, "load", **load) for name, process in pair.items()}
+            answers = {name: together.submit(process.ask, "load", **load, cpus=cpus) for name, process in pair.items()}
             for name, answer in answers.items():
                 loaded = answer.result()
                 into.environment[name], into.keys[name] = loaded["environment"], loaded["keys"]
@@ -168,6 +171,8 @@ def run_duel(
             if found.pairs >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
             _pair((base, head), load, effort, wanted, found, progress)
+            if not found.shared:  # another pair would find no more
+                break
         chosen = set(undecided(found))
         wanted = [name for name in found.shared if name in chosen]
         if not wanted or found.pairs < look:

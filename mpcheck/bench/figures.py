@@ -10,6 +10,9 @@ from mpcheck._yaml import Strict
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
+CROWDED = 0.1
+"""Share of time in which others ran on the same processor, from which a launch says more of them than of the code: what they put
+into its caches slows a block by 5 to 8 % against its yardstick (measured beside a second job on the processor)."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -21,6 +24,8 @@ class Launch(Strict):
         normalised: by yardstick kernel, the median over rounds of a call's seconds over the kernel's in the same round.
         rounds: how many; calls: in each.
         first_call: seconds of the first call in the process, with whatever is compiled in it.
+        waiting: share of the time in which the scheduler let others run on the same processor. That time is not in the seconds, but
+            who shares a processor shares its caches, too.
         device_seconds: of one call on the device alone, where it was told apart (CUDA graph or kernel times).
         joules: energy of one call, where the device counts it.
     """
@@ -30,6 +35,7 @@ class Launch(Strict):
     rounds: Annotated[int, Field(ge=1)]
     calls: Annotated[int, Field(ge=1)]
     first_call: Seconds
+    waiting: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = 0.0
     device_seconds: Seconds | None = None
     joules: float | None = None
 

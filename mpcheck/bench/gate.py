@@ -13,7 +13,7 @@ from mpcheck.bench.campaign import Campaign
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired, unpaired
 from mpcheck.bench.duel import Duel
-from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey
 from mpcheck.findings import Finding
 from mpcheck.records import finite
@@ -50,8 +50,23 @@ def yardstick_of(launches: Sequence[Launch]) -> str:
     return min(spread, key=lambda n: (spread[n], n))
 
 
+def calm(launches: Sequence[Launch]) -> Sequence[Launch]:
+    """Launches that had their processor for themselves; all of them where fewer than two had."""
+    own = [launch for launch in launches if launch.waiting <= CROWDED]
+    return own if len(own) >= 2 else launches
+
+
+def crowding(launches: Sequence[Launch]) -> str:
+    """Why launches cannot be compared with stored ones, in a line; empty where they can."""
+    shares = [launch.waiting for launch in calm(launches)]
+    if not shares or max(shares) <= CROWDED:
+        return ""
+    return f"others ran on the same processor {100 * max(shares):.0f} % of the time; wait for a quieter one, or compare with --against"
+
+
 def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[Sample, str] | None:
     """Stored launches against new ones, in units of a yardstick; None where there are too few, or the yardstick is another."""
+    base, head = calm(base), calm(head)
     if min(len(base), len(head)) < 2:
         return None
     name = yardstick_of(base)
@@ -178,6 +193,7 @@ def absolute(launches: Sequence[Launch]) -> dict[str, Any]:
         "spread_percent": finite(100 * float(np.std(np.log(medians), ddof=1))) if len(medians) > 1 else None,
         "first_call_ms": finite(1e3 * float(np.median([launch.first_call for launch in launches]))),
         "rounds": sum(launch.rounds for launch in launches),
+        "waiting_percent": finite(100 * float(np.median([launch.waiting for launch in launches]))),
     }
     device = [launch.device_seconds for launch in launches if launch.device_seconds is not None]
     joules = [launch.joules for launch in launches if launch.joules is not None]
@@ -214,7 +230,8 @@ def stored_findings(
                 "base_median_ms": absolute(base[key.id].launches)["median_ms"],
                 "base_launches": len(base[key.id].launches),
             }
-            latency = latency_finding(fields, verdict, rule, standing, metrics)
+            crowd = crowding(figures[key.id].launches)
+            latency = latency_finding(fields, verdict, rule, Standing(False, crowd) if crowd else standing, metrics)
         else:
             reason = missing if base is None else no_verdict(base.get(key.id), figures[key.id])
             latency = Finding(

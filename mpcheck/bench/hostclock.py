@@ -38,6 +38,7 @@ class HostClock:
 
     Attributes:
         waits_known: whether time on the run queue is told by this platform; wall time it is where not.
+        waited, timed: seconds on the run queue, and of wall time, in all that was timed.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class HostClock:
         except (OSError, ValueError, IndexError):
             self._file = -1
         self.waits_known = self._file >= 0
+        self.waited = self.timed = 0.0
 
     def _waited(self) -> int:
         return int(os.pread(self._file, 128, 0).split()[1])
@@ -78,6 +80,8 @@ class HostClock:
         if wall <= 0:
             what = f"went backwards by {-wall / 1e9:.6g} s between two readings" if wall else f"stood still over {calls} calls"
             raise ClockError(f"the clock {what}; measure on a machine with a monotonic clock")
+        self.waited += min(waited, wall) / 1e9
+        self.timed += wall / 1e9
         return max(wall - waited, min(cpu, wall)) / 1e9
 
     def close(self) -> None:

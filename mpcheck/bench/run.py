@@ -172,7 +172,7 @@ class BenchRun:
         return self.stored[0].cells if self.stored[0] is not None else None
 
     def _load(self) -> dict[str, object]:
-        return request(self.options.session, self.options.batches, self.options.works, self.options.threads, self.options.flush_l2)
+        return request(self.options.session, self.options.batches, self.options.works, self.options.flush_l2)
 
     @cached_property
     def campaign(self) -> Campaign:

@@ -10,6 +10,7 @@ import numpy as np
 
 from mpcheck.bench.figures import QUANTILES, Launch
 from mpcheck.bench.gpu.rounds import judged_rounds
+from mpcheck.bench.hostclock import HostClock
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timers import Timer
 from mpcheck.bench.workloads import Workload, Workloads
@@ -52,12 +53,14 @@ class Readings:
         rounds: seconds of one call in each.
         yardstick: per kernel, its seconds in the same rounds.
         calls: in each round; first_call: seconds of the first one after the setting-up.
+        waiting: share of the time in which others ran on the processor.
     """
 
     rounds: list[float]
     yardstick: dict[str, list[float]]
     calls: int
     first_call: float
+    waiting: float = 0.0
 
 
 def launch_of(passes: Sequence[Readings]) -> Launch:
@@ -69,6 +72,7 @@ def launch_of(passes: Sequence[Readings]) -> Launch:
         rounds=len(seconds),
         calls=passes[0].calls,
         first_call=passes[0].first_call,
+        waiting=math.fsum(readings.waiting for readings in passes) / len(passes),
     )
 
 
@@ -117,6 +121,7 @@ def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first:
         rounds: list[float] = []
         readings: dict[str, list[float]] = {name: [] for name in ruler}
         spent = 0.0
+        waited, timed = _waiting(timer)
         with judged_rounds(workload.device) as judged:
             while len(rounds) < plan.rounds and (spent < plan.seconds / plan.passes or len(rounds) < 3):
                 with judged.round():
@@ -127,4 +132,11 @@ def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first:
                     rounds.append(timer.seconds(workload.call, calls) / calls)
                 spent += rounds[-1] * calls
             kept = judged.kept()
-        return Readings([rounds[i] for i in kept], {n: [v[i] for i in kept] for n, v in readings.items()}, calls, workload.first_call)
+        waited, timed = (now - before for now, before in zip(_waiting(timer), (waited, timed), strict=True))
+        share = min(1.0, waited / timed) if timed else 0.0
+        return Readings([rounds[i] for i in kept], {n: [v[i] for i in kept] for n, v in readings.items()}, calls, workload.first_call, share)
+
+
+def _waiting(timer: Timer) -> tuple[float, float]:
+    """Seconds on the run queue, and of wall time, of all that a host's clock has timed; zeros of another clock."""
+    return (timer.waited, timer.timed) if isinstance(timer, HostClock) else (0.0, 0.0)

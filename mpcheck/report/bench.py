@@ -80,6 +80,10 @@ def entries(run: Findings) -> list[tuple[Row, list[tuple[str, str]]]]:
     return found
 
 
+def _widest(found: Sequence[tuple[Row, list[tuple[str, str]]]], place: int) -> int:
+    return max((len(line[place][0]) for _, line in found), default=0)
+
+
 def verdict_line(run: Findings) -> str:
     """What the run says as a whole."""
     latency = [f for f in run.findings if f.check == "latency"]
@@ -114,11 +118,12 @@ def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str
     systems = len({f.system for f in run.findings}) > 1
     for name in (*(("system",) if systems else ()), "subject", "backend", "format"):
         table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=40)
-    for column in columns(run):
-        table.add_column(column.replace("|", "\n"), justify="right")
-        table.add_column("", no_wrap=True)
-    table.add_column("cost")
-    for (system, *rest), line in entries(run):
+    found = entries(run)
+    for place, column in enumerate(columns(run)):  # names give way where the table is too wide, not verdicts
+        table.add_column(column.replace("|", "\n"), justify="right", min_width=_widest(found, 2 * place))
+        table.add_column("", no_wrap=True, min_width=_widest(found, 2 * place + 1))
+    table.add_column("cost", min_width=_widest(found, -1))
+    for (system, *rest), line in found:
         table.add_row(*(Text(x) for x in ([system] if systems else []) + rest), *(Text(text, style) for text, style in line))  # names are no markup
     console.print(table)
     console.print()

@@ -17,6 +17,11 @@ MARKERS = ("o", "s", "^", "D")
 ROW = 0.19  # inches a benchmark
 
 
+def _plain(text: str) -> str:
+    """A name as it is: matplotlib takes what is between dollars for mathematics, and fails where it is none."""
+    return text.replace("$", r"\$")
+
+
 def write_latency_picture(path: Path, model: str, seconds: Mapping[str, Sequence[float]]) -> None:
     """Median and 5 to 95 % range of one call's milliseconds, by benchmark; the format of the picture is the path's suffix.
 
@@ -39,18 +44,25 @@ def write_latency_picture(path: Path, model: str, seconds: Mapping[str, Sequence
         rows = [(i, row[backend]) for i, row in enumerate(found.values()) if backend in row]
         y = np.array([i for i, _ in rows]) + 0.5 * ((place + 0.5) / len(backends) - 0.5)
         low, middle, high = (np.array([1e3 * np.quantile(v, q) for _, v in rows]) for q in (0.05, 0.5, 0.95))
-        style = {"color": COLOURS[place % 4], "marker": MARKERS[place % 4]}
+        style = {"color": COLOURS[place % 4], "marker": MARKERS[(place + place // 4) % 4]}  # no two of sixteen alike
         axes.errorbar(
-            middle, y, xerr=[middle - low, high - middle], fmt=style["marker"], color=style["color"], markersize=3, linewidth=0.9, label=backend
+            middle,
+            y,
+            xerr=[middle - low, high - middle],
+            fmt=style["marker"],
+            color=style["color"],
+            markersize=3,
+            linewidth=0.9,
+            label=_plain(backend),
         )
-    axes.set_yticks(range(len(found)), list(found), fontsize=6)
+    axes.set_yticks(range(len(found)), [_plain(name) for name in found], fontsize=6)
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.set_xlabel("one call, ms: median, 5 to 95 % of rounds", fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
     axes.grid(axis="x", which="both", linewidth=0.3, alpha=0.5)
     figure.legend(loc="outside upper right", ncols=len(backends), fontsize=7, frameon=False)
-    figure.suptitle(f"{model}: latency of every benchmark", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{_plain(model)}: latency of every benchmark", fontsize=9, x=0.01, ha="left")
     stream = io.BytesIO()
     figure.savefig(stream, format=path.suffix.removeprefix(".") or "svg")
     with atomic_path(path) as temporary:

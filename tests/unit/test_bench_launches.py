@@ -250,6 +250,13 @@ def test_what_cannot_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch)
     assert list(found.figures) == ["a"] and "b" not in found.seconds
 
 
+def test_where_nothing_can_run_one_launch_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    world.answers["measure"] = lambda **_: raises(UnsupportedError("no CUDA device"))
+    found = run_campaign({}, EFFORT, lambda c: c.keys)
+    assert (found.processes, found.figures) == (1, {}) and set(found.unsupported) == {"a", "b"}
+
+
 def test_what_cannot_be_counted_is_timed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     world.answers["fingerprint"] = lambda **_: raises(UnsupportedError("differs from call to call"))

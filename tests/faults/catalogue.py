@@ -1,0 +1,147 @@
+"""The catalogue of real faults: a strict schema, its file, and what each planting asks of the suite."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from mpcheck._errors import InputError
+from mpcheck._yaml import Strict, load_yaml
+from mpcheck.checks.replay import DIRECTIONS
+from mpcheck.formats import FORMATS
+from tests.faults.patches import PATCHES
+
+FILE = Path(__file__).with_name("catalogue.yaml")
+BACKENDS = ("e3nn", "cueq", "cueq-mul_ir")
+
+Text = Annotated[str, Field(min_length=1)]
+CheckName = Literal[
+    "precision", "golden", "equivariance", "layout", "mix", "conversion", "engagement", "dtypes", "accumulation", "reductions",
+    "physics", "latency", "cost",
+]  # fmt: skip
+
+
+class Acts(Strict):
+    """Where a real fault acted, as far as its report says.
+
+    Attributes:
+        block: glob pattern of block names of a MACE model; empty where it acts outside of any block.
+        backend: empty for any. format: formats that show it; empty for all.
+        direction: ``forward``, ``backward`` or ``double backward``; empty where it acts on neither, or both.
+        from_call: the first call of a process that is wrong, from 1.
+    """
+
+    block: str = ""
+    backend: str = ""
+    format: list[str] = []
+    direction: Literal["", "forward", "backward", "double backward"] = ""
+    from_call: Annotated[int, Field(ge=1)] = 1
+
+    @field_validator("format")
+    @classmethod
+    def _known(cls, value: list[str]) -> list[str]:
+        if unknown := sorted(set(value) - set(FORMATS)):
+            raise ValueError(f"unknown format {unknown[0]!r}; choose from {', '.join(FORMATS)}")
+        return value
+
+
+class Plant(Strict):
+    """One way to plant a fault, and the piece of the suite that must turn red.
+
+    Attributes:
+        patch: name of a context manager of ``tests.faults.patches``; arguments: its parameters, at the magnitude of the real fault.
+        check: which check; subject: its block, property or configuration.
+        backend, format, direction, system: of the piece of work, where the check has them.
+        variant: of the finding, where one piece of work finds several; empty for the first that is red.
+        expected: glob pattern of the block (or the property of the whole model) that must be named.
+        says: text that the reason must hold, so that no other failure is taken for this one.
+        red: the verdict that counts as red; clean: the verdict without the fault.
+        unseen: why the suite does not see it, though a CPU could show it; empty where it does.
+        slow: takes more than ten seconds.
+    """
+
+    patch: Text
+    arguments: dict[str, float | int | str] = {}
+    check: CheckName
+    subject: str = ""
+    backend: str = "e3nn"
+    format: str = "float64"
+    direction: Literal["forward", "backward"] = "forward"
+    system: str = "builtin:water"
+    variant: str = ""
+    expected: Text
+    says: str = ""
+    red: Literal["fail", "degraded", "known-fault"] = "fail"
+    clean: Literal["pass", "known-fault"] = "pass"
+    unseen: str = ""
+    slow: bool = False
+
+    @model_validator(mode="after")
+    def _exists(self) -> Plant:
+        for what, value, known in (
+            ("patch", self.patch, PATCHES), ("backend", self.backend, BACKENDS), ("format", self.format, FORMATS), ("direction", self.direction, DIRECTIONS),
+        ):  # fmt: skip
+            if value not in known:
+                raise ValueError(f"unknown {what} {value!r}; choose from {', '.join(sorted(known))}")
+        return self
+
+
+class Fault(Strict):
+    """One real fault.
+
+    Attributes:
+        id: tier and number: A silent wrong physics, B lost precision, C not finite or a crash, D development of weights, conversions
+            and layouts, E tests, benchmarks and speed.
+        source: repository and issue, pull request, commit or changelog entry; symptom: what its users saw.
+        acts: see :class:`Acts`. plants: ways to plant it; cannot: why it cannot be planted on a CPU. One of the two.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[A-E][1-9][0-9]?$")]
+    source: Text
+    symptom: Text
+    acts: Acts = Acts()
+    plants: list[Plant] = []
+    cannot: str = ""
+
+    @model_validator(mode="after")
+    def _either(self) -> Fault:
+        if bool(self.plants) == bool(self.cannot):
+            raise ValueError(f"fault {self.id}: give plants or why it cannot be planted, one of the two")
+        return self
+
+
+class Catalogue(Strict):
+    """The file."""
+
+    schema_version: Literal[1]
+    faults: Annotated[list[Fault], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _unique(self) -> Catalogue:
+        ids = [fault.id for fault in self.faults]
+        if twice := sorted({i for i in ids if ids.count(i) > 1}):
+            raise ValueError(f"two faults have the id {twice[0]}")
+        return self
+
+
+def ordered(fault: Fault) -> tuple[str, int]:
+    """A1, A2 … A10 …"""
+    return fault.id[0], int(re.sub(r"\D", "", fault.id))
+
+
+@cache
+def load_catalogue(path: Path = FILE) -> Catalogue:
+    """Read and check the catalogue.
+
+    Raises:
+        InputError: missing, not YAML, another schema version, a wrong field, an id given twice, an unknown patch, or out of order.
+    """
+    found = load_yaml(Catalogue, path, "catalogue of faults")
+    for before, after in zip(found.faults, found.faults[1:], strict=False):
+        if ordered(before) > ordered(after):
+            raise InputError(f"catalogue of faults {path}: {after.id} comes after {before.id}; keep the faults in the order of their ids")
+    return found

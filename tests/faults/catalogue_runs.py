@@ -1,0 +1,158 @@
+"""Run the one piece of the suite that a planting names, and say what it concluded and whom it blamed."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpcheck import inspections
+from mpcheck.bench.cost.compare import compare_fingerprints
+from mpcheck.bench.cost.fingerprint import fingerprint
+from mpcheck.bench.decision import Rule, judge, paired
+from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.workloads import Workload, Workloads
+from mpcheck.checks.audit.observing import forget
+from mpcheck.checks.context import Key
+from mpcheck.checks.precision import CellKey
+from mpcheck.checks.symmetry import conversions, moved
+from mpcheck.checks.symmetry.upstream_limits import load_limits
+from mpcheck.findings import Finding
+from mpcheck.formats import get_format
+from mpcheck.session import Session
+from mpcheck.suite import Suite
+from tests.faults.catalogue import Plant
+from tests.faults.patches import PATCHES
+
+BASELINES = Path(__file__).parents[2] / "baselines"
+NON_LINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
+OWN_CONFIGURATIONS = {
+    "non-linear": conversions.Configuration(1, 2, 1, conversions.ONE, True, "cueq", (("interaction_cls_first", NON_LINEAR),)),
+}
+"""Architectures that faults need and that the covering set of the conversion check lacks."""
+PAIRS, ROUNDS, BATCH = 5, 12, 4
+NO_SYSTEM = ("process", "construction", "smoothness", "edges", "empty", "indices")
+Fault = Callable[[], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one piece of the suite concluded: verdict, everything that it blamed (blocks, properties), and its reason."""
+
+    verdict: str
+    blamed: tuple[str, ...] = ()
+    reason: str = ""
+
+
+def _of(found: Iterable[Finding], plant: Plant) -> Seen:
+    """The finding of the plant's variant; where there are several, the first that is red, else the first that does not pass."""
+    listed = [f for f in found if not plant.variant or f.variant == plant.variant]
+    assert listed, f"no finding of variant {plant.variant!r}"
+    chosen = min(listed, key=lambda f: (f.verdict != plant.red, f.verdict == "pass"))
+    words = chosen.reason.replace(",", " ").replace(":", " ").replace(";", " ").split()
+    blamed = (chosen.subject, *chosen.worst.replace(",", " ").split(), *words) if chosen.verdict != "pass" else ()
+    return Seen(chosen.verdict, blamed, chosen.reason)
+
+
+def _view(session: Session, plant: Plant) -> Session:
+    """The session with one format, and with one block where a property goes through all of them; shares what is built."""
+    made = copy.copy(session)
+    made.formats = [get_format(plant.format)]
+    made._graphs = {}  # a faulty neighbour list makes every graph
+    if plant.subject == "strided":
+        made.options = dataclasses.replace(session.options, blocks=(plant.expected,))
+    return made
+
+
+def _precision(session: Session, plant: Plant) -> Seen:
+    cell = session.judge(CellKey(plant.system, plant.subject, plant.backend, plant.format, plant.direction))
+    return Seen(cell.verdict, (cell.block,) if cell.verdict == "fail" else (), cell.reason)
+
+
+def _golden(session: Session, plant: Plant) -> Seen:
+    rows = {str(r["name"]): str(r["failure"]) for r in Suite(session, BASELINES).judge_golden(plant.system) if r["failure"]}
+    if not rows:
+        return Seen("pass")
+    # the rows come by name; the first block whose own result changed is where it began
+    order = [b.name for b in session.library(plant.system).blocks()]
+    blocks = [b for b in order if any(r.startswith(f"{b}:out") for r in rows)]
+    return Seen("fail", tuple(blocks[:1]), f"{len(rows)} values, first of {blocks[0] if blocks else 'none'}, by name: {next(iter(rows.items()))}")
+
+
+def _symmetry(session: Session, plant: Plant) -> Seen:
+    if plant.subject in OWN_CONFIGURATIONS:
+        return _of(conversions.judge_configuration(session, OWN_CONFIGURATIONS[plant.subject], load_limits()), plant)
+    moved._WHOLES.clear()  # transformed graphs were made by upstream as it was then
+    fmt, system = ("", "") if plant.check == "conversion" else (plant.format, plant.system)
+    return _of(inspections.run("symmetry", _view(session, plant), Key(plant.check, plant.subject, plant.backend, fmt, system)), plant)
+
+
+def _audit(session: Session, plant: Plant) -> Seen:
+    context = _view(session, plant)
+    forget(context)
+    system = "" if plant.subject in NO_SYSTEM else plant.system
+    fmt = plant.format if system and plant.check != "reductions" else ""
+    found = inspections.run("audit", context, Key(plant.check, plant.subject, plant.backend, fmt, system))
+    return _of([f for f in found if plant.check != "reductions" or f.format == plant.format], plant)
+
+
+def _opened(session: Session, plant: Plant) -> contextlib.AbstractContextManager[Workload]:
+    return Workloads(session).opened(BenchKey(plant.system, 1, plant.subject, plant.backend, plant.format, "forward"))
+
+
+def _cost(session: Session, plant: Plant, fault: Fault) -> Seen:
+    """The fingerprint of a call with the fault against that of one without it."""
+    with _opened(session, plant) as workload:
+        base = fingerprint(workload)
+        with fault():
+            found = compare_fingerprints(base, fingerprint(workload))
+    return Seen("fail", (plant.subject,), "; ".join(found.worse)) if found.worse else Seen("pass")
+
+
+def _seconds(workload: Workload) -> float:
+    began = time.perf_counter()
+    for _ in range(BATCH):
+        workload.call()
+    return time.perf_counter() - began
+
+
+def _latency(session: Session, plant: Plant, fault: Fault) -> Seen:
+    """The gate's decision on pairs of rounds without and with the fault, in turns.
+
+    The gate's pairs are processes; these share one, so that what is tested is its decision, not its launches.
+    """
+    differences = []
+    with _opened(session, plant) as workload:
+        for _ in range(PAIRS):
+            base, head = [], []
+            for _ in range(ROUNDS):
+                base.append(_seconds(workload))
+                with fault():
+                    head.append(_seconds(workload))
+            differences.append(math.log(statistics.median(head) / statistics.median(base)))
+    found = judge({plant.subject: paired(differences)}, Rule())[plant.subject]
+    return Seen("fail", (plant.subject,), f"slower by {found.effect:.0%}") if found.decision == "slower" else Seen("pass")
+
+
+_RUNS: dict[str, Callable[[Session, Plant], Seen]] = {"precision": _precision, "golden": _golden}
+_RUNS |= dict.fromkeys(("equivariance", "layout", "mix", "conversion"), _symmetry)
+_RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "physics"), _audit)
+_TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency}
+
+
+def conclude(session: Session, plant: Plant, fault: bool) -> Seen:
+    """What the suite says of the plant's piece of work, with the fault in it or without."""
+
+    def planted() -> contextlib.AbstractContextManager[None]:
+        return PATCHES[plant.patch](session, **plant.arguments) if fault else contextlib.nullcontext()
+
+    if plant.check in _TIMED:
+        return _TIMED[plant.check](session, plant, planted)
+    with planted():
+        return _RUNS[plant.check](session, plant)

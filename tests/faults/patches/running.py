@@ -1,0 +1,78 @@
+"""Faults of what runs and what it costs; every number stays right."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+
+from mpcheck.adapters.upstream import o3
+from mpcheck.session import Session
+from tests.faults.patches.planting import exchanged, patch, result_changed
+
+_COMPILED: WeakKeyDictionary[Session, set[tuple[int, torch.Size]]] = WeakKeyDictionary()
+
+
+@patch
+def silently_the_reference(session: Session, block: str) -> Iterator[None]:
+    """One block of the accelerated model is the plain one."""
+    twin: Any = session.backend("cueq")
+    parent, _, name = block.rpartition(".")
+    plain = session.reference_backend.model.get_submodule(block)
+    owner = twin.model.get_submodule(parent)
+    before = owner._modules[name]
+    owner._modules[name] = plain
+    try:
+        yield
+    finally:
+        owner._modules[name] = before
+
+
+@patch
+def waits(session: Session, seconds: float) -> Iterator[None]:
+    """Linear layers take longer by so many seconds, without one operation more."""
+
+    def change(self: Any, out: torch.Tensor, *_: Any) -> torch.Tensor:
+        end = time.perf_counter() + seconds
+        while time.perf_counter() < end:
+            pass
+        return out
+
+    with result_changed(o3.Linear, change):
+        yield
+
+
+@patch
+def waits_for_every_shape(session: Session, seconds: float) -> Iterator[None]:
+    """Linear layers take longer by so many seconds whenever they meet a shape for the first time, as compilation does."""
+    seen = _COMPILED.setdefault(session, set())  # for the process, as what compilers keep is
+
+    def change(self: Any, out: torch.Tensor, *_: Any) -> torch.Tensor:
+        if (id(self), out.shape) not in seen:
+            seen.add((id(self), out.shape))
+            time.sleep(seconds)
+        return out
+
+    with result_changed(o3.Linear, change):
+        yield
+
+
+@patch
+def number_read_back(session: Session) -> Iterator[None]:
+    """Linear layers read one number back to the host."""
+
+    def change(self: Any, out: torch.Tensor, *_: Any) -> torch.Tensor:
+        return out if not out.numel() or out.flatten()[0].item() < float("inf") else out.clone()
+
+    with result_changed(o3.Linear, change):
+        yield
+
+
+@patch
+def as_installed(session: Session) -> Iterator[None]:
+    """Nothing: the installed upstream has the fault itself."""
+    with exchanged(o3.Linear, "forward", lambda original: original):
+        yield

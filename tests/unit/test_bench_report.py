@@ -1,0 +1,180 @@
+"""The bench session's table and Markdown: honest headlines, no markup from data, and a picture that is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.image import imread
+
+from mpcheck._errors import InputError
+from mpcheck.findings import Finding, Findings
+from mpcheck.report.bench import WIDTH, columns, entries, markdown, render, verdict_line
+from mpcheck.report.bench_pictures import write_latency_picture
+
+ENVIRONMENT = {"device_name": "Made <Up> | CPU", "platform": "Linux", "packages": {"torch": "2.13.0"}}
+
+
+def latency(decision: str = "same", verdict: str = "pass", **fields: Any) -> Finding:
+    metrics: dict[str, Any] = {"decision": decision, "effect_percent": 0.5, "median_ms": 1.2345} if decision else {}
+    given = {"check": "latency", "subject": "products.0", "backend": "e3nn", "format": "float32", "system": "builtin:water*1", "variant": "forward"}
+    return Finding(**{**given, "verdict": verdict, "metrics": metrics, **fields})
+
+
+def cost(verdict: str = "pass", **fields: Any) -> Finding:
+    return latency("", verdict, **{"check": "cost", **fields})
+
+
+def run_of(*findings: Finding) -> Findings:
+    return Findings(
+        schema_version=1, suite="bench", mpcheck="0", environment=ENVIRONMENT, model={"name": "builtin:hco", "digest": "d"}, systems=[], options={},
+        findings=list(findings), seconds=12.0,
+    )  # fmt: skip
+
+
+NEW, CANNOT = latency("", "no-baseline", reason="nothing is stored"), latency("", "unsupported", reason="no CUDA device")
+SLOWER, UNCLEAR = latency("slower", "fail", reason="slower by 9 %"), latency("inconclusive", "inconclusive")
+
+
+@pytest.mark.parametrize(
+    ("findings", "headline"),
+    [
+        ([latency(), cost()], "PASS: latency 1 same; cost 0 "), ([latency("faster")], "PASS: latency 1 faster"), ([SLOWER], "FAIL: latency 1 slower"),
+        ([latency(), cost("fail")], "FAIL: latency 1 same; cost 1 with more work than before"),
+        ([latency(), NEW], "PASS: latency 1 same, 1 no-baseline"),
+        ([NEW, cost("no-baseline")], "NO BASELINE: nothing was judged: latency 1 no-baseline"), ([NEW, CANNOT], "NO BASELINE: nothing was judged"),
+        ([CANNOT], "NOTHING JUDGED: latency 1 unsupported"), ([UNCLEAR, NEW], "INCONCLUSIVE: latency 1 inconclusive, 1 no-baseline"),
+        ([latency("slower", "inconclusive")], "INCONCLUSIVE: latency 1 slower on a machine that may not gate"),
+        ([latency("", "fail", reason="raised X")], "FAIL: latency 1 fail"), ([cost()], "NOTHING JUDGED: latency not measured"),
+        ([latency("", "removed")], "NOTHING JUDGED: latency 1 removed"), ([], "NOTHING JUDGED: latency not measured"),
+    ],
+)  # fmt: skip
+def test_the_headline(findings: list[Finding], headline: str) -> None:
+    run = run_of(*findings)
+    assert verdict_line(run).startswith(headline)
+    assert f"\n{headline}" in "\n" + render(run)
+    assert markdown(run).startswith(f"# mpcheck bench: {headline}")
+
+
+def test_a_row_of_the_table() -> None:
+    rows = entries(run_of(latency(), cost(), latency("slower", "fail", variant="forward+backward"), cost("fail", variant="forward+backward")))
+    assert [(row, [text for text, _ in line]) for row, line in rows] == [
+        (("builtin:water*1", "products.0", "e3nn", "float32"), ["1.23", "+0.5% =", "1.23", "+0.5% SLOWER", "MORE"])
+    ]
+
+
+def test_a_blocks_and_the_models_work_share_columns() -> None:
+    run = run_of(latency(), latency(subject="model", variant="energy"), latency(subject="model", variant="energy+forces"))
+    assert columns(run) == ["forward|energy", "forward+backward|energy+forces"]
+    assert [[text for text, _ in line][:4] for _, line in entries(run)] == [["1.23", "+0.5% =", "", ""], ["1.23", "+0.5% ="] * 2]
+
+
+@pytest.mark.parametrize(
+    ("found", "text"),
+    [
+        (NEW, "new"), (CANNOT, "–"), (latency("", "removed"), "gone"), (latency("", "fail"), "fail"), (latency(metrics={}), "pass"),
+        (latency(metrics={"effect_percent": None, "decision": "same"}), "pass"), (latency(metrics={"effect_percent": 2.0}), "+2.0%"),
+        (latency(metrics={"effect_percent": -3.0, "decision": "of tomorrow"}), "-3.0%"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_not_made_up(found: Finding, text: str) -> None:
+    run = run_of(found)
+    assert entries(run)[0][1][1][0] == text
+    assert render(run) and markdown(run)
+
+
+@pytest.mark.parametrize(
+    ("findings", "text"),
+    [
+        ([cost()], "="), ([cost(reason="1 fewer launch")], "less"), ([cost("fail")], "MORE"), ([cost("no-baseline")], "new"),
+        ([cost("unsupported")], "–"),
+        ([cost(), cost("unsupported", variant="forward+backward")], "–"), ([latency()], ""),
+    ],
+)  # fmt: skip
+def test_the_cost_of_a_row(findings: list[Finding], text: str) -> None:
+    assert entries(run_of(*findings))[0][1][-1][0] == text
+
+
+HOSTILE = [
+    "[bold red]x[/bold red]",
+    "[/]",
+    "a|b",
+    "<script>alert(1)</script>",
+    "`x`",
+    "x\ny",
+    "![i](http://x)",
+    "# head",
+    "[link](x)",
+    "\\",
+    "ü" * 300,
+]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_names_and_reasons_are_no_markup(text: str) -> None:
+    hostile = latency("slower", "fail", subject=text, system=f"{text}*1", backend=text, reason=text)
+    run = run_of(hostile, latency("inconclusive", "inconclusive", reason=text), latency("", "unsupported", reason=text, variant="forward+backward"))
+    shown = render(run, [text])
+    assert "FAIL" in shown
+    if "\n" not in text and len(text) < 100:
+        assert shown.count(text) >= 4
+    for line in markdown(run, [text]).splitlines():
+        assert "<script>" not in line and "![i]" not in line and not line.startswith("# head")
+        if line.startswith("| ") and line.count("|"):
+            bars = line.replace("\\\\", "").replace("\\|", "").count("|")
+            assert bars in (3, 10), line
+
+
+def test_the_table_fits_its_width() -> None:
+    long = [
+        latency(subject="interactions.0." + "x" * 60 + str(i), system="builtin:" + "y" * 60 + f"*{i}", format="bfloat16", backend="cueq-mul_ir")
+        for i in range(3)
+    ]
+    both = [*long, *(f.model_copy(update={"variant": "forward+backward"}) for f in long)]
+    lines = render(run_of(*both)).splitlines()
+    table = lines[: next(i for i, line in enumerate(lines) if i and not line.strip())]
+    assert len(table) >= 5 and max(map(len, table)) <= WIDTH
+    assert "=" in table[-1], "verdicts are not what is cut off"
+    plain = render(run_of(*both))
+    assert "\x1b" not in plain and "\x1b" in render(run_of(*both), color=True)
+
+
+def test_many_failures_are_counted_not_listed() -> None:
+    many = [latency("slower", "fail", subject=f"b.{i}", ratio=1 + i / 100, reason=f"slower {i}") for i in range(20)]
+    text = render(run_of(*many))
+    assert "and 14 more fail" in text and "slower 19" in text and "slower 3\n" not in text, "the worst first"
+    assert markdown(run_of(*many)).count("slower 1") == 11
+
+
+def test_notes_are_shown() -> None:
+    for text in (
+        render(run_of(latency()), ["base and head import the same libraries"]),
+        markdown(run_of(latency()), ["base and head import the same libraries"]),
+    ):
+        assert "base and head import the same libraries" in text
+
+
+SECONDS = {
+    "builtin:water*1/products.0.linear-e3nn-float32-forward": [1e-3, 1.1e-3, 1.3e-3],
+    "builtin:water*1/products.0.linear-cueq-mul_ir-float32-forward": [2e-3] * 5,
+    "builtin:water*4/model-e3nn-float32-energy+forces": [0.03, 0.05], "builtin:water*4/model-cueq-float32-energy": [],
+}  # fmt: skip
+
+
+def test_the_picture_is_drawn(tmp_path: Path) -> None:
+    write_latency_picture(tmp_path / "p.png", "builtin:hco", SECONDS)
+    image = imread(tmp_path / "p.png")[..., :3]
+    assert image.shape[0] > 100 and image.shape[1] > 500
+    colours = {tuple((c * 255).round().astype(int)) for c in image.reshape(-1, 3)}
+    assert {(0, 114, 178), (213, 94, 0)} <= colours, "both backends are in it"
+    write_latency_picture(tmp_path / "p.svg", r"$\frac$ $", {**SECONDS, r"$\nope$/x$*1/a-e3nn-float32-forward": [1e-3]})
+    assert "<svg" in (tmp_path / "p.svg").read_text()
+
+
+def test_no_picture_of_nothing_and_none_where_none_can_be(tmp_path: Path) -> None:
+    write_latency_picture(tmp_path / "p.svg", "m", {"a/b-e3nn-float32-forward": []})
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write"):
+        write_latency_picture(tmp_path / "file" / "p.svg", "m", SECONDS)

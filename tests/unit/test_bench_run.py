@@ -1,0 +1,251 @@
+"""A bench session's options, and what it makes of what was measured; nothing is timed here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpcheck._errors import InputError
+from mpcheck.bench.campaign import Campaign, Effort
+from mpcheck.bench.decision import Rule
+from mpcheck.bench.duel import Duel
+from mpcheck.bench.figures import Figures
+from mpcheck.bench.gate import DUEL, STORED
+from mpcheck.bench.pinning import processors
+from mpcheck.bench.run import BenchOptions, BenchRun, checked, narrowed, parse_batches
+from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
+from mpcheck.bench.store.baseline import BenchBaseline, bench_path, write_baseline
+from mpcheck.formats import FORMATS
+from mpcheck.session import Options
+from tests.unit.bench_samples import PRINT, figures
+
+BLOCK = "spherical_harmonics"
+
+
+def options(directory: Path, cache: Path, require: tuple[str, ...] = (), **changes: Any) -> BenchOptions:
+    session = Options(systems=("builtin:water",), backends=("e3nn",), formats=("float32",), blocks=(BLOCK,), cache=cache, require=require)
+    return BenchOptions(**{"session": session, "directory": directory, "works": ("forward",), **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"launches": 1}, "--launches 1: one process says nothing of how processes vary; give 2 or more"),
+        ({"launches": -3}, "--launches -3: give a positive number"),
+        ({"seconds": -1.0}, "--seconds -1.0: give a positive number"),
+        ({"seconds": float("inf")}, "--seconds inf: give a positive number"),
+        ({"margin": -0.1}, "--margin -0.1: give a positive number"),
+        ({"margin": float("nan")}, "--margin nan: give a positive number"),
+        ({"threads": 0}, "--threads 0: a launch can have 1 to"),
+        ({"threads": 10**6}, "--threads 1000000: a launch can have 1 to"),
+        ({"batches": ()}, "--batch 0: give whole numbers from 1"),
+        ({"batches": (1, 0)}, "--batch 0: give whole numbers from 1"),
+        ({"batches": (-1,)}, "--batch -1: give whole numbers from 1"),
+        ({"batches": (10**9,)}, "--batch 1000000000: give whole numbers from 1"),
+    ],
+)
+def test_numbers_that_make_no_sense(changes: dict[str, Any], expected: str) -> None:
+    with pytest.raises(InputError) as told:
+        checked(BenchOptions(**changes))
+    assert str(told.value).startswith(expected)
+
+
+def test_numbers_that_do() -> None:
+    good = BenchOptions(launches=2, seconds=0.5, margin=0.0, threads=len(processors()) or 1, batches=(1, 64))
+    assert checked(good) is good
+
+
+def test_batches_as_typed() -> None:
+    assert parse_batches(["1", "16"]) == (1, 16) and parse_batches(["-1"]) == (-1,)
+    for text in ("abc", "1.5", "", "²", "1e3", "0x1", "--1"):
+        with pytest.raises(InputError, match="give whole numbers from 1"):
+            parse_batches([text])
+
+
+def test_defaults_depend_on_the_device(cache: Path) -> None:
+    assert narrowed(Options(formats=(), systems=("builtin:water",), cache=cache)).formats == ("float32",)
+    assert narrowed(Options(formats=(), systems=("builtin:water",), device="cuda", cache=cache)).formats == tuple(FORMATS)
+    assert len(narrowed(Options(cache=cache)).systems) == 1
+
+
+Make = Callable[..., BenchRun]
+
+
+@pytest.fixture
+def make(tmp_path: Path, cache: Path) -> Make:
+    """A session whose campaign is given, not measured."""
+
+    def call(found: dict[str, Figures] | None = None, unsupported: str = "", **changes: Any) -> BenchRun:
+        run = BenchRun(options(tmp_path, cache, **changes))
+        (key,) = run.keys
+        cells = {key.id: figures(1.0)} if found is None else found
+        prints = {n: f.fingerprint for n, f in cells.items() if f.fingerprint is not None}
+        told = {key.id: unsupported} if unsupported else {}
+        campaign = Campaign({n: f.launches for n, f in cells.items()}, {n: [1e-3] for n in cells}, prints, told, processes=3, keys=[key.id])
+        vars(run)["campaign"] = campaign
+        return run
+
+    return call
+
+
+def stored(make: Make, tmp_path: Path, change: Callable[[dict[str, Any]], Any] = lambda _: None, cells: dict[str, Figures] | None = None) -> Path:
+    """A baseline of the made-up campaign, with a change."""
+    document = make(cells).document()
+    assert document is not None
+    path = bench_path(tmp_path, document.device.slug)
+    write_baseline(path, document)
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+    return path
+
+
+def verdicts(run: BenchRun) -> dict[str, tuple[str, str]]:
+    (key,) = run.keys
+    return {f.check: (f.verdict, f.reason) for f in run.findings[key.id]}
+
+
+def test_nothing_stored_is_no_baseline_and_required_a_failure(make: Make) -> None:
+    found = verdicts(make())
+    assert found["latency"][0] == found["cost"][0] == "no-baseline"
+    assert "nothing is stored for this device" in found["latency"][1]
+    required = verdicts(make(require=("baseline",)))
+    assert required["latency"][0] == required["cost"][0] == "fail"
+    assert required["latency"][1].startswith("required: a baseline; nothing is stored")
+
+
+def test_what_was_measured_can_be_stored_and_compared_with(make: Make, tmp_path: Path) -> None:
+    path = stored(make, tmp_path)
+    before = path.read_bytes()
+    run = make()
+    assert run.stored[0] is not None and run.findings[""] == []
+    assert verdicts(run)["cost"] == ("pass", "") and verdicts(run)["latency"][0] in ("pass", "inconclusive")
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda d: d["device"].update(name="Another CPU"), "device Another CPU stored"),
+        (lambda d: d["device"]["packages"].update(torch="1.0"), "torch 1.0 stored"),
+        (lambda d: d["model"].update(digest="0" * 64), "another model is stored"),
+        (lambda d: d["systems"].update({"builtin:water": "0"}), "system builtin:water is another structure"),
+        (lambda d: d["options"].update(seed=7), "option seed 7 stored, 0 here"),
+        (lambda d: d["options"].update(yardstick=99), "option yardstick 99 stored"),
+    ],
+)
+def test_figures_of_something_else_are_no_baseline(change: Callable[[dict[str, Any]], Any], reason: str, make: Make, tmp_path: Path) -> None:
+    stored(make, tmp_path, change)
+    verdict, told = verdicts(make())["latency"]
+    assert verdict == "no-baseline" and reason in told
+
+
+@pytest.mark.parametrize(
+    ("damage", "expected"),
+    [
+        (lambda t: t[:-30], "not valid JSON (truncated?)"), (lambda t: "", "not valid JSON"), (lambda t: "\x00\x01", "not valid JSON"),
+        (lambda t: t.replace('"suite": "bench"', '"suite": "precision"'), "the field suite is 'precision'"),
+        (lambda t: t.replace('"schema_version": 1', '"schema_version": 2'), "schema_version is 2, this mpcheck reads 1"),
+        (lambda t: t.replace('"rounds"', '"bounds"'), "rounds"), (lambda t: t.replace('"calls": 5', '"calls": NaN'), "NaN is not a number"),
+        (lambda t: t.replace('"calls": 5', '"calls": "5"'), "calls"),
+    ],
+)  # fmt: skip
+def test_a_damaged_baseline_is_told_of_before_anything_is_measured(damage: Callable[[str], str], expected: str, make: Make, tmp_path: Path) -> None:
+    path = stored(make, tmp_path)
+    path.write_text(damage(path.read_text()))
+    before = path.read_bytes()
+    with pytest.raises(InputError) as told:
+        make()
+    assert str(path) in str(told.value) and expected in str(told.value) and "restore it" in str(told.value)
+    assert path.read_bytes() == before
+
+
+def test_a_machine_with_too_many_false_alarms_may_not_gate(make: Make, tmp_path: Path) -> None:
+    run = make()
+    assert run.standing.may_gate and "has not been measured" in run.standing.reason
+    path = aa_path(tmp_path, run.device.slug)
+    rate = AARate(commit="a", date="2026-01-31T12:00:00+00:00", mode="stored", comparisons=100, alarms=50, nominal=0.01)
+    store_aa(path, run.device, rate)
+    assert not make().standing.may_gate
+    assert make(against="HEAD").standing.may_gate, "the rate of the other mode says nothing"
+    path.write_text(path.read_text().replace("0.01", "NaN"))
+    with pytest.raises(InputError, match=r"false-alarm rates .*aa\.json: NaN is not a number; remove it and measure the rate again"):
+        make()
+
+
+def test_stored_cells_that_the_run_lacks_and_the_other_way_round(make: Make, tmp_path: Path, cache: Path) -> None:
+    (key,) = make().keys
+    other = replace(key, subject="gone")
+    stored(make, tmp_path, cells={other.id: figures(1.0)})
+    run = make()
+    assert verdicts(run)["latency"] == ("no-baseline", "new: nothing stored for it")
+    assert run.findings[""] == [], "the user chose blocks: nobody can tell"
+    vars(run).pop("findings")
+    run.session.options = replace(run.session.options, blocks=())
+    assert [(f.subject, f.verdict) for f in run.findings[""]] == [("gone", "removed")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "require", "verdict"),
+    [
+        ("no CUDA device", (), "unsupported"), ("no CUDA device", ("cuda",), "fail"), ("something", ("cuda",), "unsupported"),
+        ("something", ("cueq",), "unsupported"), ("raised X: y", (), "fail"),
+    ],
+)  # fmt: skip
+def test_what_is_required_and_missing(reason: str, require: tuple[str, ...], verdict: str, make: Make) -> None:
+    run = make({}, reason, require=require)
+    found = verdicts(run)["latency"]
+    assert found[0] == verdict and found[1].endswith(reason)
+    assert run.document() is None, "there is nothing to store"
+
+
+def test_effort_and_rule_follow_the_options(make: Make) -> None:
+    run = make()
+    plain = run.options
+
+    def asked(**changes: Any) -> tuple[Effort, Rule]:
+        run.options = replace(plain, **changes)
+        vars(run).pop("effort", None), vars(run).pop("rule", None)
+        return run.effort, run.rule
+
+    effort, rule = asked()
+    assert (effort.looks, rule.looks, rule.margin) == ((3, 5, 8), 3, STORED.margin)
+    assert asked(launches=2)[0].looks == (2, 3, 5, 8)
+    assert asked(launches=6)[0].looks == (6, 8)
+    effort, rule = asked(launches=20)
+    assert effort.looks == (20,) and rule.looks == 1
+    assert asked(margin=0.5)[1].margin == asked(margin=0.5)[1].equivalence == 0.5
+    assert asked(seconds=7.0)[0].seconds == 7.0
+    rule = asked(against="HEAD")[1]
+    assert rule.margin == DUEL.margin and rule.wander == 0.0
+
+
+def test_a_selection_of_nothing_is_one_line(tmp_path: Path, cache: Path) -> None:
+    with pytest.raises(InputError, match="no benchmark is selected: --work energy is none of what the chosen blocks do; choose others"):
+        BenchRun(options(tmp_path, cache, works=("energy",)))
+
+
+def test_every_benchmark_has_a_finding_even_where_neither_side_has_it(make: Make) -> None:
+    run = make(against="HEAD")
+    (key,) = run.keys
+    hello = {side: {"sources": {"torch": {"version": "2", "digest": ""}}} for side in ("base", "head")}
+    vars(run)["duel"] = Duel(
+        keys={"base": ["s*1/x-e3nn-float32-forward"], "head": ["s*1/x-e3nn-float32-forward", "s*1/y-e3nn-float32-forward"]}, hello=hello
+    )
+    assert [f.verdict for f in run.findings[key.id]] == ["unsupported"]
+    assert "neither base nor head has it" in run.findings[key.id][0].reason
+    assert [(f.subject, f.verdict) for f in run.findings[""]] == [("y", "no-baseline")]
+    assert any("import the same libraries" in note for note in run.notes)
+    assert run.document() is None and run.seconds(key) == []
+
+
+def test_the_document_is_what_is_read_back(make: Make) -> None:
+    document = make().document()
+    assert document is not None
+    assert BenchBaseline.model_validate(document.model_dump()) == document
+    assert next(iter(document.cells.values())).fingerprint == PRINT
