@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.metadata import entry_points
@@ -54,6 +55,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         InputError: ``out`` cannot be written.
     """
     import pytest
+    from pytest_benchmark.logger import PytestBenchmarkWarning
 
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -87,7 +89,10 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
         arguments += ["-p", "mpcheck.plugin", "-p", "mpcheck.plugin_bench"]
     refusals = _Refusals()
-    code = int(pytest.main(arguments, plugins=[refusals]))
+    with warnings.catch_warnings():
+        # of a run without rounds, which says so itself
+        warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
+        code = int(pytest.main(arguments, plugins=[refusals]))
     for text in refusals.texts:
         print(text, file=sys.stderr)
     return 2 if refusals.texts else {0: 0, 1: 1}.get(code, 2)  # xdist takes a failed collection for a failed test

@@ -204,6 +204,35 @@ def absolute(launches: Sequence[Launch]) -> dict[str, Any]:
     return found
 
 
+def device_metrics(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What a GPU told of a benchmark (:class:`mpcheck.bench.gpu.figures.DeviceFigures` as data), as a finding's metrics."""
+    if not told:
+        return {}
+
+    def milliseconds(seconds: Any) -> Any:
+        return finite(1e3 * seconds) if seconds is not None else None
+
+    kernels, agrees, conditions = (told.get(name) or {} for name in ("kernels", "agrees", "conditions"))
+    found = {
+        "event_ms": milliseconds(told["event_seconds"]),
+        "cold_ms": milliseconds(told["cold_seconds"]),
+        "graph_ms": milliseconds(told["graph_seconds"]),
+        "graph_reason": told["graph_reason"],
+        "kernels_ms": milliseconds(kernels.get("seconds")),
+        "kernels": kernels.get("count"),
+        "launch_share": told["launch_share"],
+        "agreement": agrees.get("reason", told["kernels_reason"]),
+        "joules_reason": told["joules_reason"],
+        "sm_mhz_median": conditions.get("sm_mhz_median"),
+        "sm_mhz_max": conditions.get("sm_mhz_max"),
+        "throttled_share": conditions.get("throttled"),
+        "throttle_reasons": list(conditions.get("reasons", ())),
+        "watts_median": conditions.get("watts_median"),
+        "conditions_reason": told["conditions_reason"],
+    }
+    return {name: value for name, value in found.items() if value not in (None, "", [])}
+
+
 def stored_findings(
     keys: Sequence[BenchKey], campaign: Campaign, base: Mapping[str, Figures] | None, missing: str, rule: Rule, standing: Standing
 ) -> dict[str, list[Finding]]:
@@ -221,7 +250,7 @@ def stored_findings(
             reason = campaign.unsupported.get(key.id, "not measured")
             found[key.id] = [Finding(check=LATENCY, **fields, verdict="fail" if reason.startswith("raised ") else "unsupported", reason=reason)]
             continue
-        metrics = absolute(figures[key.id].launches)
+        metrics = absolute(figures[key.id].launches) | device_metrics(campaign.device.get(key.id, {}))
         if key.id in verdicts:
             verdict, yardstick = verdicts[key.id]
             assert base is not None  # there would be no verdict

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -82,11 +83,11 @@ class Plant(Strict):
 
     @model_validator(mode="after")
     def _exists(self) -> Plant:
-        for what, value, known in (
-            ("patch", self.patch, PATCHES), ("backend", self.backend, BACKENDS), ("format", self.format, FORMATS), ("direction", self.direction, DIRECTIONS),
-        ):  # fmt: skip
-            if value not in known:
-                raise ValueError(f"unknown {what} {value!r}; choose from {', '.join(sorted(known))}")
+        known: dict[str, Collection[str]] = {"patch": PATCHES, "backend": BACKENDS, "format": FORMATS, "direction": DIRECTIONS}
+        for what, names in known.items():
+            value = getattr(self, what)
+            if value not in names:
+                raise ValueError(f"unknown {what} {value!r}; choose from {', '.join(sorted(names))}")
         return self
 
 

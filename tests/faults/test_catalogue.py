@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,8 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck.adapters.casting import replaced, to_dtype
+from mpcheck.adapters.upstream import e3nn_nn
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.session import Options, Session
 from tests.faults.catalogue import FILE, Fault, Plant, load_catalogue
@@ -23,6 +27,7 @@ LISTED = (
     *(f"E{i}" for i in range(1, 8)),
 )  # fmt: skip
 """The ids of the list of known faults that the catalogue was made from."""
+WATER = "builtin:water"
 CUEQ_PATCHES = ("silently_the_reference",)  # those that change a built twin, which takes seconds to build
 
 
@@ -81,7 +86,9 @@ def test_the_suite_sees_the_fault(fault: Fault, plant: Plant, sessions: dict[str
 
 def outputs(model: torch.nn.Module, graph: dict[str, torch.Tensor]) -> str:
     """Digest of the bits of everything that a model gives back and of its parameters' types."""
-    out = model({k: v.clone() for k, v in graph.items()}, compute_virials=True, compute_stress=True, compute_atomic_stresses=True, compute_edge_forces=True)
+    out = model(
+        {k: v.clone() for k, v in graph.items()}, compute_virials=True, compute_stress=True, compute_atomic_stresses=True, compute_edge_forces=True
+    )
     digest = hashlib.sha256()
     for name, value in sorted((k, v) for k, v in out.items() if isinstance(v, torch.Tensor)):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
@@ -94,8 +101,8 @@ def outputs(model: torch.nn.Module, graph: dict[str, torch.Tensor]) -> str:
 def untouched(session: Session) -> str:
     """The digest before any fault, after the calls in which TorchScript has optimised what it runs."""
     for _ in range(WARM_UP):
-        outputs(session.reference_backend.model, session.graph("builtin:water"))
-    return outputs(session.reference_backend.model, session.graph("builtin:water"))
+        outputs(session.reference_backend.model, session.graph(WATER))
+    return outputs(session.reference_backend.model, session.graph(WATER))
 
 
 @pytest.mark.parametrize("name", sorted(PATCHES))
@@ -105,12 +112,77 @@ def test_nothing_is_left_behind(name: str, session: Session, untouched: str) -> 
         pytest.skip(reason)
     plant = next(p for f in load_catalogue().faults for p in f.plants if p.patch == name)
     settings = torch.get_default_dtype(), torch.is_autocast_enabled("cpu"), torch.get_rng_state()
-    model, graph = session.reference_backend.model, session.graph("builtin:water")
+    model, graph = session.reference_backend.model, session.graph(WATER)
     with PATCHES[name](session, **plant.arguments):
         outputs(model, graph)
     assert outputs(model, graph) == untouched
     assert (torch.get_default_dtype(), torch.is_autocast_enabled("cpu")) == settings[:2]
     assert torch.equal(torch.get_rng_state(), settings[2])
+
+
+def _silu(session: Session) -> torch.Tensor:
+    net = copy.deepcopy(session.reference_backend.model.get_submodule("interactions.0.conv_tp_weights")).float()
+    x = torch.full((1, 8), 1e4, requires_grad=True)
+    return torch.autograd.grad(net(x).sum() + net(-x).sum(), x)[0]
+
+
+def _activations(session: Session) -> torch.Tensor:
+    return e3nn_nn.Activation("1x0e + 1x0e", [torch.tanh, torch.tanh])(torch.ones(1, 2))  # type: ignore[no-any-return]
+
+
+def _ghosts(session: Session) -> torch.Tensor:
+    return session.reference_backend.model.interactions[0].truncate_ghosts(torch.arange(3.0), 2).sum()  # type: ignore[union-attr,index,no-any-return]
+
+
+def _vertical(session: Session) -> torch.Tensor:
+    x = torch.tensor([[0.0, 1.5, 0.0]], dtype=torch.float64, requires_grad=True)
+    return torch.autograd.grad(session.reference_backend.model.get_submodule("spherical_harmonics")(x).sum(), x)[0]
+
+
+def _strided_cell(session: Session) -> torch.Tensor:
+    graph = {k: v.clone() for k, v in session.graph(WATER).items()}
+    graph["cell"] = graph["cell"].t().contiguous().t()
+    return session.reference_backend.model(graph, compute_stress=True)["stress"]  # type: ignore[no-any-return]
+
+
+def _calls(session: Session) -> torch.Tensor:
+    graph = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in session.graph(WATER).items()}
+    model = session.reference_backend.model
+    with replaced(model, to_dtype(torch.float32)):
+        return torch.cat([model(dict(graph), compute_force=False)["energy"] for _ in range(20)]).double()
+
+
+def _first_call(session: Session) -> torch.Tensor:
+    began = time.perf_counter()
+    session.reference_backend.model.get_submodule("products.0.linear")(torch.zeros(7, 64, dtype=torch.float64))
+    return torch.tensor(time.perf_counter() - began > 0.15)
+
+
+def _wide_twin(session: Session) -> torch.Tensor:
+    import cuequivariance as cue
+    import cuequivariance_torch as cuet
+
+    vectors = cue.Irreps("O3", "1x1o")
+    made = cuet.ChannelWiseTensorProduct(vectors, vectors, cue.Irreps("O3", "0e"), layout=cue.mul_ir, method="naive")
+    return torch.tensor(made.weight_numel)
+
+
+ACTS: dict[str, Callable[[Session], torch.Tensor]] = {
+    "silu_by_exponential": _silu, "first_activation_alone": _activations, "ghosts_kept": _ghosts, "harmonics_gradient_along_the_axis": _vertical,
+    "strides_of_the_cell_assumed": _strided_cell, "edge_dropped_now_and_then": _calls, "waits_for_every_shape": _first_call,
+    "filter_ignored": _wide_twin,
+}  # fmt: skip
+"""What each fault that the suite does not see changes, where it does: without this, a patch that does nothing would look unseen."""
+UNSEEN = [p for f in load_catalogue().faults for p in f.plants if p.unseen]
+
+
+@pytest.mark.parametrize("plant", UNSEEN, ids=lambda p: p.patch)
+def test_what_is_not_seen_is_there(plant: Plant, session: Session) -> None:
+    probe = ACTS[plant.patch]
+    before = probe(session)
+    with PATCHES[plant.patch](session, **plant.arguments):
+        assert not torch.equal(probe(session), before)
+    assert torch.allclose(probe(session), before, rtol=1e-12 if before.is_floating_point() else 0)
 
 
 BROKEN = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import replace
 from typing import Any, get_args
@@ -231,3 +232,24 @@ def test_infinite_figures_do_not_reach_the_records() -> None:
     finding = latency_finding(fields_of(WATER), verdict, Rule(), HERE, {})
     assert finding.metrics["detectable_percent"] is None and finding.metrics["high_percent"] is None
     Finding.model_validate_json(finding.model_dump_json())
+
+
+def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
+    from dataclasses import asdict
+
+    from mpcheck.bench.gate import device_metrics
+    from mpcheck.bench.gpu.figures import DeviceFigures
+    from mpcheck.bench.gpu.kernels import Agreement, KernelTimes
+    from mpcheck.findings import Finding
+
+    told = DeviceFigures(
+        event_seconds=2e-3, cold_seconds=3e-3, graph_seconds=1e-3, graph_reason="", kernels=KernelTimes(9.9e-4, 9.9e-4, 12.0), kernels_reason="",
+        launch_share=0.5, agrees=Agreement(1.01, True, "within 3 %"), joules=None, joules_reason="no energy counter", conditions=None,
+        conditions_reason="no NVML", peak_bytes=10,
+    )  # fmt: skip
+    metrics = device_metrics(json.loads(json.dumps(asdict(told))))
+    assert metrics["event_ms"] == 2.0 and metrics["graph_ms"] == 1.0 and metrics["kernels_ms"] == 0.99
+    assert metrics["launch_share"] == 0.5 and metrics["agreement"] == "within 3 %" and metrics["conditions_reason"] == "no NVML"
+    assert "sm_mhz_median" not in metrics, "what is not known is left out"
+    Finding(check="latency", subject="x", verdict="pass", metrics=metrics)
+    assert device_metrics({}) == {}

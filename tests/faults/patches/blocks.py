@@ -160,7 +160,7 @@ def channels_beyond_the_tile(session: Session, width: int) -> Iterator[None]:
     import cuequivariance_torch as cuet
 
     def read(self: Any, x: torch.Tensor) -> torch.Tensor:
-        kept = [torch.arange(mul).lt(mul // width * width if mul >= width else mul).repeat(ir.dim) for mul, ir in self.irreps_in]
+        kept = [torch.arange(mul).lt(mul // width * width).repeat(ir.dim) for mul, ir in self.irreps_in]
         return x * torch.cat(kept).to(x)
 
     with input_changed(cuet.Linear, read):

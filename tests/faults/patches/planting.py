@@ -10,8 +10,6 @@ from typing import Any
 
 import torch
 
-from mpcheck.session import Session
-
 Patch = Callable[..., contextlib.AbstractContextManager[None]]
 """Called with the session, whose models some faults sit in, and the catalogue's arguments."""
 
