@@ -149,8 +149,22 @@ _RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "p
 _TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency}
 
 
-def conclude(session: Session, plant: Plant, fault: bool) -> Seen:
-    """What the suite says of the plant's piece of work, with the fault in it or without."""
+def _anew(session: Session, cache: Path) -> Session:
+    """A session like another, with a model of its own and no reference made; it shares twins, which take seconds to build."""
+    made = Session(dataclasses.replace(session.options, cache=cache))
+    made._backends = {name: built for name, built in session._backends.items() if name != "e3nn"}
+    return made
+
+
+def conclude(session: Session, plant: Plant, fault: bool, cache: Path | None = None) -> Seen:
+    """What the suite says of the plant's piece of work, with the fault in it or without.
+
+    Args:
+        cache: an empty directory for the references of a fault that is there before they are made.
+    """
+    if fault and plant.inherited:
+        assert cache is not None, "an inherited fault needs a cache of its own"
+        session = _anew(session, cache)
 
     def planted() -> contextlib.AbstractContextManager[None]:
         return PATCHES[plant.patch](session, **plant.arguments) if fault else contextlib.nullcontext()

@@ -126,9 +126,25 @@ def harmonics_gradient_along_the_axis(session: Session) -> Iterator[None]:
         yield
 
 
+class _Silu(torch.autograd.Function):
+    """silu, whose derivative is right and finite, and whose second derivative goes through exp(-x): inf * 0 where that overflows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x)
+        return torch.nn.functional.silu(x)
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        (x,) = ctx.saved_tensors
+        sigmoid = 1 / (1 + torch.exp(-x))
+        found: torch.Tensor = grad * sigmoid * (1 + x * (1 - sigmoid))
+        return found
+
+
 @patch
 def silu_by_exponential(session: Session) -> Iterator[None]:
-    """silu(x) = x / (1 + exp(-x)), differentiated term by term: inf * 0 where exp(-x) overflows."""
+    """The derivative of silu by way of 1 / (1 + exp(-x)), and that differentiated term by term."""
     from e3nn.math import normalize2mom
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +152,8 @@ def silu_by_exponential(session: Session) -> Iterator[None]:
             if self.f is not torch.nn.functional.silu:
                 found: torch.Tensor = original(self, x)
                 return found
-            return x * (1 / (1 + torch.exp(-x))) * self.cst
+            scaled: torch.Tensor = _Silu.apply(x) * self.cst
+            return scaled
 
         return forward
 
