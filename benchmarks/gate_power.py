@@ -195,6 +195,16 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
             tally.add("mpcheck, stored baseline", share, verdict.decision == "slower")
             tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
             detectable.append(verdict.detectable)
+        if share and share in MAIN_SHARES:  # identical code, too: the slowed block against a baseline of itself
+            again = {name: stored(base, name, share) for name in BENCHMARKS}
+
+            def same_code(start: int, look: int, heads: dict[str, list[Launch]] = heads, again: dict[str, list[Launch]] = again) -> dict[str, Sample]:
+                found = {n: stored_sample(again[n], heads[n][start : start + look]) for n in BENCHMARKS}
+                return {n: s[0] for n, s in found.items() if s is not None}
+
+            for _, verdict in _sequential(same_code, STORED_EFFORT.looks, STORED, len(own)):
+                tally.add("mpcheck, stored baseline", 0.0, verdict.decision == "slower")
+                tally.add("  says: no larger change than the equivalence bound", 0.0, verdict.decision == "same")
         for field in ("mean", "median", "min"):
             for percent in (5, 10):
                 for before, after in zip(entries[::2], entries[1::2], strict=False):
@@ -222,6 +232,9 @@ def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
             tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
             detectable.append(verdict.detectable)
     yield from _conditions("pairs", entries)
+    if not detectable:
+        yield f"too few for one comparison, which takes {DUEL_EFFORT.looks[0]}"
+        return
     yield from tally.table(shares)
     yield f"\nMinimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."
     yield from _spread({n: [e["benchmarks"][n]["0.0"] for e in entries] for n in BENCHMARKS})
