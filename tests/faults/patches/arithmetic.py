@@ -27,7 +27,7 @@ def rounded_to(x: torch.Tensor, bits: int) -> torch.Tensor:
 
 class _Rounded(TorchDispatchMode):
     def __init__(self, bits: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.bits = bits
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -39,7 +39,7 @@ class _Rounded(TorchDispatchMode):
 
 class _Chunked(TorchDispatchMode):
     def __init__(self, terms: int, dtype: torch.dtype) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.terms, self.dtype = terms, dtype
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.upstream import e3nn_nn, mace, o3
+from mpcheck.adapters.upstream import mace, o3
 from mpcheck.session import Session
 from tests.faults.patches.planting import dtype_named, exchanged, input_changed, patch, result_changed
 
@@ -77,7 +77,8 @@ def computed_in_float64(session: Session) -> Iterator[None]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(self: Any, x: torch.Tensor, head: torch.Tensor) -> torch.Tensor:
             scale, shift = torch.atleast_1d(self.scale).double(), torch.atleast_1d(self.shift).double()
-            return (scale[head] * x.double() + shift[head]).to(x.dtype)
+            found: torch.Tensor = (scale[head] * x.double() + shift[head]).to(x.dtype)
+            return found
 
         return forward
 
@@ -115,7 +116,8 @@ def autocast_not_left(session: Session) -> Iterator[None]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
             with torch.autocast(x.device.type, torch.bfloat16):
-                return original(self, x).to(x.dtype)
+                found: torch.Tensor = original(self, x).to(x.dtype)
+            return found
 
         return forward
 
@@ -168,51 +170,10 @@ def channels_beyond_the_tile(session: Session, width: int) -> Iterator[None]:
 
 
 @patch
-def first_activation_alone(session: Session) -> Iterator[None]:
-    """Of several activations only the first is applied."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def forward(self: Any, features: torch.Tensor, dim: int = -1) -> Any:
-            end = self.irreps_in[0].dim if len(self.irreps_in) else 0
-            first = features.narrow(dim, 0, end)
-            act = self.acts[0] if len(self.acts) else None
-            rest = features.narrow(dim, end, features.shape[dim] - end)
-            return torch.cat([act(first) if act is not None else first, rest], dim=dim)
-
-        return forward
-
-    with exchanged(e3nn_nn.Activation, "forward", make):
-        yield
-
-
-@patch
 def ghosts_kept(session: Session) -> Iterator[None]:
     """Ghost atoms are not cut off again after the messages (only LAMMPS makes any)."""
     with exchanged(mblocks.InteractionBlock, "truncate_ghosts", lambda _: lambda self, tensor, n_real=None: tensor):
         yield
-
-
-@patch
-def contraction_tables_turned(session: Session, order: int) -> Iterator[None]:
-    """Coefficients of a symmetric contraction, for one operand's l = 1 components in another order than for the others."""
-    from mace.modules.symmetric_contraction import Contraction
-
-    turned = [0, 2, 3, 1]
-    before: list[tuple[Any, str, torch.Tensor]] = []
-    name = f"U_matrix_{order}"
-    for module in session.reference_backend.model.modules():
-        if isinstance(module, Contraction) and name in module._buffers:
-            table = module._buffers[name]
-            assert table is not None
-            axis = table.dim() - 2
-            index = torch.tensor([*turned, *range(4, table.shape[axis])])
-            before.append((module, name, table))
-            module._buffers[name] = table.index_select(axis, index)
-    try:
-        yield
-    finally:
-        for module, where, table in before:
-            module._buffers[where] = table
 
 
 @patch

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import torch
+
 from mpcheck.session import Session
 from tests.faults.patches.planting import dtype_named, exchanged, patch
 
@@ -27,6 +29,27 @@ def layers_in_code(session: Session, layers: int) -> Iterator[None]:
 def key_skipped(session: Session) -> Iterator[None]:
     """Keys whose shapes differ by an axis of one are logged and left as they were drawn."""
     with exchanged(_module(), "shapes_match_up_to_unsqueeze", lambda _: lambda a, b: False):
+        yield
+
+
+class _Swapped(dict[str, torch.Tensor]):
+    """A model's state in which the highest and the lowest order of a contraction's weights have each other's names."""
+
+    def __getitem__(self, key: str) -> torch.Tensor:
+        head, found, tail = key.rpartition(".weights")
+        if found and tail in ("_max", ".0") and ".contractions." in head:
+            key = f"{head}.weights{'.0' if tail == '_max' else '_max'}"
+        return super().__getitem__(key)
+
+
+@patch
+def suffixes_in_another_order(session: Session) -> Iterator[None]:
+    """The converter's list of a contraction's weights in another order than the model's."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda source_dict, *args, **kwargs: original(_Swapped(source_dict), *args, **kwargs)
+
+    with exchanged(_module(), "transfer_symmetric_contractions", make):
         yield
 
 

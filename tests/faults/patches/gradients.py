@@ -22,7 +22,7 @@ class _ScaledColumns(torch.autograd.Function):
         return x.view_as(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor, None, None, None]:
         grad = grad.clone()
         grad[..., ctx.columns] *= ctx.factor
         return grad, None, None, None
@@ -31,6 +31,7 @@ class _ScaledColumns(torch.autograd.Function):
 @patch
 def one_instruction_gradient(session: Session, instruction: int, factor: float, dtype: str) -> Iterator[None]:
     """The weight gradient of one instruction of every convolution's tensor product, in one type."""
+    scaled: Callable[..., torch.Tensor] = _ScaledColumns.apply
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(self: Any, x: torch.Tensor, y: torch.Tensor, weight: Any = None) -> Any:
@@ -38,7 +39,7 @@ def one_instruction_gradient(session: Session, instruction: int, factor: float, 
                 sizes = [int(torch.Size(i.path_shape).numel()) for i in self.instructions]
                 chosen = range(len(sizes))[instruction]
                 start = sum(sizes[:chosen])
-                weight = _ScaledColumns.apply(weight, start, start + sizes[chosen], factor)
+                weight = scaled(weight, start, start + sizes[chosen], factor)
             return original(self, x, y, weight)
 
         return forward
@@ -81,14 +82,15 @@ class _Accumulated(torch.autograd.Function):
         return x.clone()
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
         return torch.empty_like(grad).add_(grad)
 
 
 @patch
 def uninitialised_gradient(session: Session) -> Iterator[None]:
     """The gradient of every linear layer is accumulated into memory as it was found."""
-    with result_changed(o3.Linear, lambda self, out, *_: _Accumulated.apply(out)):
+    accumulated: Callable[..., torch.Tensor] = _Accumulated.apply
+    with result_changed(o3.Linear, lambda self, out, *_: accumulated(out)):
         yield
 
 
@@ -135,7 +137,7 @@ class _Silu(torch.autograd.Function):
         return torch.nn.functional.silu(x)
 
     @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
         (x,) = ctx.saved_tensors
         sigmoid = 1 / (1 + torch.exp(-x))
         found: torch.Tensor = grad * sigmoid * (1 + x * (1 - sigmoid))
@@ -147,12 +149,14 @@ def silu_by_exponential(session: Session) -> Iterator[None]:
     """The derivative of silu by way of 1 / (1 + exp(-x)), and that differentiated term by term."""
     from e3nn.math import normalize2mom
 
+    silu: Callable[..., torch.Tensor] = _Silu.apply
+
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
             if self.f is not torch.nn.functional.silu:
                 found: torch.Tensor = original(self, x)
                 return found
-            scaled: torch.Tensor = _Silu.apply(x) * self.cst
+            scaled: torch.Tensor = silu(x) * self.cst
             return scaled
 
         return forward

@@ -43,3 +43,26 @@ def buffer_left_behind(session: Session) -> Iterator[None]:
 
     with exchanged(mace.modules.blocks.ScaleShiftBlock, "_apply", make):
         yield
+
+
+@patch
+def contraction_tables_turned(session: Session, order: int) -> Iterator[None]:
+    """Coefficients of a symmetric contraction, for one operand's l = 1 components in another order than for the others."""
+    from mace.modules.symmetric_contraction import Contraction
+
+    turned = [0, 2, 3, 1]
+    before: list[tuple[Any, str, torch.Tensor]] = []
+    name = f"U_matrix_{order}"
+    for module in session.reference_backend.model.modules():
+        if isinstance(module, Contraction) and name in module._buffers:
+            table = module._buffers[name]
+            assert table is not None
+            axis = table.dim() - 2
+            index = torch.tensor([*turned, *range(4, table.shape[axis])])
+            before.append((module, name, table))
+            module._buffers[name] = table.index_select(axis, index)
+    try:
+        yield
+    finally:
+        for module, where, table in before:
+            module._buffers[where] = table
