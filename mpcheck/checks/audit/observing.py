@@ -23,6 +23,7 @@ from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
 from mpcheck.reference.library import BlockReference
 
+USUAL = torch.float32  # torch's default dtype
 RAISED = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError)
 """What upstream's blocks raise on formats that they cannot do."""
 
@@ -52,14 +53,18 @@ class Observation:
 
 @contextlib.contextmanager
 def default_dtype_watched(report: Callable[[torch.dtype], None]) -> Iterator[None]:
-    """Report the default dtype that the body leaves behind, if it changed, and put it back."""
+    """Report the default dtype that the body leaves behind, if it changed, and put it back.
+
+    The body runs under torch's own default: what leaked earlier, while references were made, say, would hide that it leaks again.
+    """
     before = torch.get_default_dtype()
+    torch.set_default_dtype(USUAL)
     try:
         yield
     finally:
         after = torch.get_default_dtype()
-        if after != before:
-            torch.set_default_dtype(before)
+        torch.set_default_dtype(before)
+        if after != USUAL:
             report(after)
 
 
