@@ -17,6 +17,7 @@ from mpcheck.checks.context import Key
 from mpcheck.checks.physics import properties as physics
 from mpcheck.findings import Finding
 from mpcheck.session import Options, Session
+from tests.faults.patches.gradients import Accumulated
 from tests.faults.planted import replaced_attribute
 
 WATER, SLAB, SOLVENTS, DIAMOND = "builtin:water", "builtin:slab", "builtin:solvents", "builtin:diamond"
@@ -199,22 +200,10 @@ def test_wrong_from_the_third_call(run: Session, model: torch.nn.Module) -> None
     assert_red(run, partial(replaced_attribute, linear, "forward", forward), "differs from call 3 beyond noise", "repeat", WATER, "first calls")
 
 
-class _Accumulated(torch.autograd.Function):
-    """A gradient added to a buffer that nobody has set to zero."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx: Any, grad: torch.Tensor) -> torch.Tensor:
-        return torch.empty_like(grad).add_(grad)
-
-
 def test_gradient_accumulated_into_an_uninitialised_buffer(run: Session, model: torch.nn.Module) -> None:
     linear = model.get_submodule(LINEAR)
     original = linear.forward
-    fault = partial(replaced_attribute, linear, "forward", lambda features: _Accumulated.apply(original(features)))
+    fault = partial(replaced_attribute, linear, "forward", lambda features: Accumulated.apply(original(features)))
     assert judged(run, "repeat", WATER, "filled memory").verdict == "pass"
     with fault():
         found = judged(run, "repeat", WATER, "filled against plain")

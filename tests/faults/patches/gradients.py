@@ -74,7 +74,7 @@ def forces_in_float32(session: Session) -> Iterator[None]:
         yield
 
 
-class _Accumulated(torch.autograd.Function):
+class Accumulated(torch.autograd.Function):
     """The identity, whose gradient is added to a buffer that nobody has set to zero."""
 
     @staticmethod
@@ -89,7 +89,7 @@ class _Accumulated(torch.autograd.Function):
 @patch
 def uninitialised_gradient(session: Session) -> Iterator[None]:
     """The gradient of every linear layer is accumulated into memory as it was found."""
-    accumulated: Callable[..., torch.Tensor] = _Accumulated.apply
+    accumulated: Callable[..., torch.Tensor] = Accumulated.apply
     with result_changed(o3.Linear, lambda self, out, *_: accumulated(out)):
         yield
 
