@@ -22,9 +22,14 @@ PREFIX = "mpcheck: error: "
 pytestmark = pytest.mark.slow
 
 
+def environment() -> dict[str, str]:
+    """This process's, but for what makes pytest-benchmark take a user's process for a worker of this test run."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+
+
 def bench(where: Path, *arguments: str, suite: str = "bench") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mpcheck", suite, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=where, timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=where, timeout=300, env=environment())
 
 
 def findings(where: Path) -> dict[str, Finding]:
@@ -128,7 +133,16 @@ def first_worker(process: subprocess.Popen[str]) -> int:
 @pytest.mark.parametrize("how", ["interrupt", "kill"])
 def test_no_launch_outlives_the_session(how: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mpcheck", "bench", *TINY, "--out", "out"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=tmp_path,
+        env=environment(),
+        # where tests run in the background interrupts are ignored, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     worker = first_worker(process)
     if how == "interrupt":
         process.send_signal(signal.SIGINT)
@@ -186,7 +200,7 @@ def test_a_base_that_is_none_is_one_line(tmp_path: Path) -> None:
 def test_several_workers_are_refused(tmp_path: Path) -> None:
     suite = Path(__file__).parents[1] / "benchmarks"
     command = [sys.executable, "-m", "pytest", str(suite), "-n", "2", "--mp-backend=e3nn"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300, env=environment())
     assert "one at a time: run it without -n" in only_line(done)
 
 
