@@ -17,13 +17,18 @@ Function = Callable[[torch.Tensor], torch.Tensor]
 
 @contextlib.contextmanager
 def replaced_attribute(owner: Any, name: str, value: Any) -> Iterator[None]:
-    """An attribute of a module or object, put back afterwards."""
+    """An attribute of a module or object, put back afterwards; one of its class is its class's again, not a copy of its own."""
     original = getattr(owner, name)
+    tables = (vars(owner), *(vars(owner).get(table, {}) for table in ("_modules", "_parameters", "_buffers")))
+    inherited = not any(name in table for table in tables)
     setattr(owner, name, value)
     try:
         yield
     finally:
-        setattr(owner, name, original)
+        if inherited:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, original)
 
 
 @contextlib.contextmanager
