@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -29,6 +30,33 @@ class Sink(Protocol):
 
     def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
         """Derivative of the total energy with respect to one output of a block."""
+
+
+@dataclass
+class Arguments:
+    """A sink in memory: what every block of a model saw in one forward pass.
+
+    Attributes:
+        blocks: by name, the block, the skeleton of its arguments, and their tensors.
+        refusals: by name, calls that cannot be repeated, and why.
+    """
+
+    blocks: dict[str, tuple[Block, Any, dict[str, torch.Tensor]]] = field(default_factory=dict)
+    refusals: dict[str, tuple[Block, str]] = field(default_factory=dict)
+
+    def inputs(self, block: Block, skeleton: Any, tensors: dict[str, torch.Tensor]) -> None:
+        """Arguments of one call; copies, because upstream writes into some."""
+        self.blocks[block.name] = (block, skeleton, {n: t.detach().clone() for n, t in tensors.items()})
+
+    def refused(self, block: Block, reason: str) -> None:
+        """A call that cannot be repeated."""
+        self.refusals[block.name] = (block, reason)
+
+    def output(self, block: str, output: str, value: torch.Tensor) -> None:
+        """Not kept."""
+
+    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
+        """Not kept."""
 
 
 class Observer:

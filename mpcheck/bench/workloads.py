@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -16,7 +16,7 @@ from mpcheck.adapters.backends import BackendModel, native
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
-from mpcheck.adapters.observe import Observer
+from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.adapters.tree import flatten, map_tensors, unflatten
 from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
@@ -29,28 +29,6 @@ WHOLE = Block("", "composite", MODEL, MODEL, {}, {}, 0)
 
 class UnsupportedError(Exception):
     """Why a workload cannot run here; its text goes into ``unsupported(reason)``."""
-
-
-@dataclass
-class Arguments:
-    """What every block of the model saw in one forward pass: an :class:`mpcheck.adapters.observe.Sink` in memory."""
-
-    blocks: dict[str, tuple[Block, Any, Tensors]] = field(default_factory=dict)
-    refusals: dict[str, tuple[Block, str]] = field(default_factory=dict)
-
-    def inputs(self, block: Block, skeleton: Any, tensors: Tensors) -> None:
-        """Arguments of one call; copies, because upstream writes into some."""
-        self.blocks[block.name] = (block, skeleton, {n: t.detach().clone() for n, t in tensors.items()})
-
-    def refused(self, block: Block, reason: str) -> None:
-        """A call that cannot be repeated."""
-        self.refusals[block.name] = (block, reason)
-
-    def output(self, block: str, output: str, value: torch.Tensor) -> None:
-        """Not needed for timing."""
-
-    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
-        """Not needed for timing."""
 
 
 @dataclass

@@ -14,7 +14,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.adapters.observe import Observer
+from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.checks.metrics import widened
 from mpcheck.checks.scale import UNIFORM_SPREAD
 from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
@@ -23,25 +23,6 @@ from mpcheck.reference.noise import ETA, perturb, seed_of
 from mpcheck.tolerances import Tolerances, limits_for
 
 DRAWS = 4
-
-
-class _Arguments:
-    """Keeps the first call of every block; a sink of the observer."""
-
-    def __init__(self) -> None:
-        self.calls: dict[str, tuple[Block, Any, Tensors]] = {}
-
-    def inputs(self, block: Block, skeleton: Any, tensors: Tensors) -> None:
-        self.calls[block.name] = (block, skeleton, {n: t.detach().clone() for n, t in tensors.items()})
-
-    def refused(self, block: Block, reason: str) -> None:
-        """A call that cannot be repeated is left to the end-to-end comparison."""
-
-    def output(self, block: str, output: str, value: torch.Tensor) -> None:
-        """Not kept."""
-
-    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
-        """Not kept."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +47,11 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
         source: float64 e3nn model. twin: of the same parameters.
         graph: float64 tensors of one batch, on the models' device.
     """
-    sink = _Arguments()
+    sink = Arguments()
     with torch.no_grad(), Observer(source.model, sink).watching():
         source.model({k: t.clone() for k, t in graph.items()}, compute_force=False)
     found = []
-    for block, skeleton, tensors in sink.calls.values():
+    for block, skeleton, tensors in sink.blocks.values():  # a call that cannot be repeated is left to the end-to-end comparison
         if block.kind == "step" or twin.unsupported(block, FORMATS["float64"]):
             continue
         limit = widened(limits_for(tolerances, block.name, twin.name, "float64", "forward").rms, UNIFORM_SPREAD)
