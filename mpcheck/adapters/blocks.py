@@ -75,6 +75,10 @@ class Block:
         return self.outputs.get(name, PLAIN)
 
 
+WHOLE = Block("", "composite", "model", "model", {}, {}, 0)
+"""The model itself, where a backend is asked about it as about any of its blocks."""
+
+
 def _is_leaf(module: torch.nn.Module) -> bool:
     """Upstream libraries' own modules are leaves, and so is a mace module that calls no other module."""
     package = type(module).__module__.partition(".")[0]

@@ -1,4 +1,4 @@
-"""One process on chosen processors, with as many threads: what was before is put back."""
+"""A process held still: on chosen processors, with so many threads, without the garbage collector; what was before is put back."""
 
 from __future__ import annotations
 
@@ -16,19 +16,38 @@ def processors() -> list[int]:
 
 
 @contextlib.contextmanager
-def pinned(chosen: Sequence[int]) -> Iterator[None]:
-    """Run on these processors, with one thread each, and without the garbage collector's pauses."""
-    before, threads, collecting = processors(), torch.get_num_threads(), gc.isenabled()
+def no_collection() -> Iterator[None]:
+    """Without the garbage collector: no pauses, and no memory freed at a moment of its own."""
+    collecting = gc.isenabled()
+    gc.disable()
     try:
-        if chosen and before:
-            os.sched_setaffinity(0, chosen)
-        torch.set_num_threads(max(1, len(chosen)))
-        gc.collect()
-        gc.disable()
         yield
     finally:
         if collecting:
             gc.enable()
-        torch.set_num_threads(threads)
+
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """So many threads for torch's operations."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
+def pinned(chosen: Sequence[int]) -> Iterator[None]:
+    """Run on these processors, with one thread each, and without the garbage collector's pauses."""
+    before = processors()
+    try:
+        if chosen and before:
+            os.sched_setaffinity(0, chosen)
+        gc.collect()  # once; a tenth of a second
+        with torch_threads(max(1, len(chosen))), no_collection():
+            yield
+    finally:
         if chosen and before:
             os.sched_setaffinity(0, before)

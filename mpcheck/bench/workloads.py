@@ -13,7 +13,7 @@ import torch
 
 from mpcheck._errors import InputError, error_line, unimplemented
 from mpcheck.adapters.backends import BackendModel, native
-from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.observe import Arguments, Observer
@@ -23,8 +23,6 @@ from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format, get_format
 from mpcheck.session import Session
-
-WHOLE = Block("", "composite", MODEL, MODEL, {}, {}, 0)
 
 
 class UnsupportedError(Exception):

@@ -5,12 +5,10 @@ Nothing is timed, so the same code on the same kind of device gives the same num
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import logging
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +17,7 @@ from mpcheck._errors import error_line
 from mpcheck.bench.cost.device import DeviceCost, device_cost, peak_on_device
 from mpcheck.bench.cost.operations import Cost, cost_of, tensors_in
 from mpcheck.bench.figures import Fingerprint
+from mpcheck.bench.pinning import no_collection, torch_threads
 from mpcheck.bench.workloads import UnsupportedError, Workload
 from mpcheck.reference.dispatch import DispatchMode
 
@@ -99,20 +98,6 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
     return {name: counts[name] for name in sorted(counts) if counts[name]}
 
 
-@contextlib.contextmanager
-def _still() -> Iterator[None]:
-    """One thread, and no memory freed by the garbage collector at a moment of its own; put back afterwards."""
-    threads, collecting = torch.get_num_threads(), gc.isenabled()
-    try:
-        gc.disable()
-        torch.set_num_threads(1)
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        if collecting:
-            gc.enable()
-
-
 def counted(call: Callable[[], Any]) -> Fingerprint:
     """The cost of this very call on the device-independent level: operations, not kernels."""
     mode = CostMode()
@@ -135,7 +120,7 @@ def fingerprint(workload: Workload, compiled: bool = False) -> Fingerprint:
     Raises:
         UnsupportedError: its cost differs from call to call, so there is nothing to gate.
     """
-    with _still():
+    with torch_threads(1), no_collection():
         for _ in range(WARM_CALLS):
             workload.call()
         found = _settled(lambda: counted(workload.call))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import bootstrap
 
-from mpcheck.bench.profile.profiler import no_collection
+from mpcheck.bench.pinning import no_collection
 
 FEWEST, MOST = 5, 100
 LEVEL = 0.95
@@ -30,6 +31,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], seconds: float, warmup:
         for call in calls.values():
             call()
     rounds, place = MOST, 0
+    gc.collect()
     with no_collection():
         while place < rounds:
             began = time.perf_counter()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import gc
 import gzip
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from mpcheck._errors import InputError
 from mpcheck._io import atomic_path
 from mpcheck.adapters.ranges import PREFIX, Ranges
 from mpcheck.bench.keys import MODEL, BenchKey
+from mpcheck.bench.pinning import no_collection
 from mpcheck.bench.profile.attribution import ROOT, CallCost, Event, Kind, attribute
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, fastest_mean, rows_of
 from mpcheck.bench.workloads import Workload, Workloads
@@ -108,19 +108,6 @@ def _kind(name: str, device: str) -> Kind:
     return "waiting" if name.startswith(_WAITING) and "Async" not in name else "other"
 
 
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Without the garbage collector's pauses."""
-    collecting = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
-
-
 def finished(workload: Workload) -> Callable[[], None]:
     """One call that returns when its work is done, also on a GPU."""
 
@@ -177,6 +164,7 @@ def _measure(
         call()
     found, samples = list[CallCost](), list[float]()
     began_at = time.perf_counter()
+    gc.collect()
     with no_collection():
         for length in [min(STRETCH, calls - done) for done in range(0, calls, STRETCH)]:
             if found and time.perf_counter() - began_at > budget:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.casting import replaced, tensors_of
 from mpcheck.adapters.couplings import coupling, mended, triangles
 from mpcheck.adapters.e3nn_backend import E3nnModel
@@ -26,7 +27,7 @@ from mpcheck.checks.symmetry.action import Action, Structure, swayed
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, raised, summary
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import undeclared
-from mpcheck.checks.symmetry.model_symmetry import WHOLE, WholeSubject, learned
+from mpcheck.checks.symmetry.model_symmetry import WholeSubject, learned
 from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
 from mpcheck.findings import Finding

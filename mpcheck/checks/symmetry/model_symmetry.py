@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.backends import BackendModel
-from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.couplings import mended
 from mpcheck.adapters.execution import Tensors
@@ -24,7 +24,6 @@ from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
 from mpcheck.tolerances import Limits
 
 DRAWS = 4  # of each component; the whole model's sums average over many blocks' roundings
-WHOLE = Block("", "composite", "model", "model", {}, {}, 0)
 
 
 def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int) -> tuple[Tensors, dict[str, Any]]:
