@@ -9,7 +9,7 @@ model, so that what is allowed includes the error that earlier blocks hand on.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -192,10 +192,12 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
 def compare_golden(golden: Golden, today: Tensors, limits: Limits) -> list[dict[str, Any]]:
     """One row per stored tensor: its rounding ratio at float64, and why it fails, if it does.
 
-    Both sides round, so that their difference has sqrt(2) times the noise scale.
+    Both sides round, so that their difference has sqrt(2) times the noise scale. The rows come in the order in which today's
+    model computes them, so that the first that fails is where a change began; then what it no longer computes.
     """
     rows: list[dict[str, Any]] = []
-    for name, value in golden.values.items():
+    order = [n for n in today if n in golden.values] + [n for n in golden.values if n not in today]
+    for name, value in ((n, golden.values[n]) for n in order):
         row: dict[str, Any] = {"name": name, "rms": None, "max": None, "limit": None, "failure": ""}
         rows.append(row)
         if name not in today:
@@ -223,3 +225,9 @@ def compare_golden(golden: Golden, today: Tensors, limits: Limits) -> list[dict[
     new = sorted(set(today) - set(golden.values))
     rows += [{"name": n, "rms": None, "max": None, "limit": None, "failure": "new: not in the golden file; regenerate it"} for n in new]
     return rows
+
+
+def first_changed(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The block whose output changed first, in the order in which the model computes them; empty where no output did."""
+    changed = (name.partition(":")[0] for name in (str(row["name"]) for row in rows if row["failure"]) if ":out" in name)
+    return next(changed, "")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from mpcheck.checks.golden import first_changed
 from mpcheck.records import Run
 from mpcheck.report import summary
 
@@ -40,7 +43,7 @@ def render(run: Run) -> str:
             lines.append(f"| {fmt} | {found[0]:.3f} | {found[1]:.3f} | {found[2]:.3f} |")
     if run.golden:
         bad = [row for row in run.golden if row["failure"]]
-        lines += ["", "## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ.", ""]
+        lines += ["", "## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ{began(run.golden)}.", ""]
         lines += [f"- {escape(row['system'])} {escape(row['name'])}: {escape(row['failure'])}" for row in bad[:20]]
     reasons = summary.unsupported(run)
     if reasons:
@@ -51,3 +54,9 @@ def render(run: Run) -> str:
     lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
     lines += [f"- {escape(s['name'])}: {s['atoms']} atoms in {s['frames']} graphs, {s['edges']} edges" for s in run.systems]
     return "\n".join(lines) + "\n"
+
+
+def began(golden: list[dict[str, Any]]) -> str:
+    """``, first in BLOCK`` where an output changed."""
+    block = first_changed(golden)
+    return f", first in the output of {escape(block)}" if block else ""

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mpcheck.checks.golden import first_changed
 from mpcheck.records import Run
 from mpcheck.report import summary
 
@@ -61,7 +62,10 @@ def _facts(console: Console, run: Run) -> None:
         console.print(f"drift: {drift.get('pass', 0)} within the stored ratios, {drift.get('fail', 0)} beyond")
     if run.golden:
         failed = sum(1 for row in run.golden if row["failure"])
-        console.print(f"golden float64: {len(run.golden)} tensors, {failed} differ")
+        block = first_changed(run.golden)
+        console.print(
+            f"golden float64: {len(run.golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), markup=False
+        )
     for key in ("tables", "tables_left"):
         if key in run.model:
             console.print(f"model: {run.model[key]}", soft_wrap=True, markup=False)

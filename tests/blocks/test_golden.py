@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from mpcheck.checks.golden import first_changed
+
 pytestmark = pytest.mark.mpcheck
 
 
@@ -16,6 +18,9 @@ def test_golden_float64(golden_system: str, mp_suite: Any, mp_record: Any) -> No
     failed = [row for row in rows if row["failure"]]
     if failed:
         lines = "\n".join(f"  {row['name']}: {row['failure']}" for row in failed[:8])
+        block = first_changed(rows)
+        began = f", first in the output of {block}" if block else ", in no block's output"
         pytest.fail(
-            f"float64 values of {golden_system} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors:\n{lines}", pytrace=False
+            f"float64 values of {golden_system} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors{began}:\n{lines}",
+            pytrace=False,
         )
