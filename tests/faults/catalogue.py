@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -148,3 +148,10 @@ def load_catalogue(path: Path = FILE) -> Catalogue:
         if ordered(before) > ordered(after):
             raise InputError(f"catalogue of faults {path}: {after.id} comes after {before.id}; keep the faults in the order of their ids")
     return found
+
+
+def plantings() -> Iterator[tuple[str, str, Plant]]:
+    """Every planting with its id, ``A1`` or, of several, ``B2c``, and its fault's."""
+    for fault in load_catalogue().faults:
+        for number, plant in enumerate(fault.plants):
+            yield f"{fault.id}{chr(97 + number) if len(fault.plants) > 1 else ''}", fault.id, plant

@@ -22,6 +22,7 @@ from mpcheck.bench.workloads import Workload, Workloads
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.context import Key
+from mpcheck.checks.golden import first_changed
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.symmetry import conversions, moved
 from mpcheck.checks.symmetry.upstream_limits import load_limits
@@ -39,7 +40,7 @@ OWN_CONFIGURATIONS = {
 }
 """Architectures that faults need and that the covering set of the conversion check lacks."""
 PAIRS, ROUNDS, BATCH = 5, 12, 4
-NO_SYSTEM = ("process", "construction", "smoothness", "edges", "empty", "indices")
+NO_SYSTEM = ("process", "construction", "smoothness", "edges", "empty", "indices", "ghost-classes")
 Fault = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -67,7 +68,7 @@ def _view(session: Session, plant: Plant) -> Session:
     made = copy.copy(session)
     made.formats = [get_format(plant.format)]
     made._graphs = {}  # a faulty neighbour list makes every graph
-    if plant.subject == "strided":
+    if plant.subject in ("strided", "closed-forms"):
         made.options = dataclasses.replace(session.options, blocks=(plant.expected,))
     return made
 
@@ -78,13 +79,12 @@ def _precision(session: Session, plant: Plant) -> Seen:
 
 
 def _golden(session: Session, plant: Plant) -> Seen:
-    rows = {str(r["name"]): str(r["failure"]) for r in Suite(session, BASELINES).judge_golden(plant.system) if r["failure"]}
-    if not rows:
+    rows = Suite(session, BASELINES).judge_golden(plant.system)
+    failed = [row for row in rows if row["failure"]]
+    if not failed:
         return Seen("pass")
-    # the rows come by name; the first block whose own result changed is where it began
-    order = [b.name for b in session.library(plant.system).blocks()]
-    blocks = [b for b in order if any(r.startswith(f"{b}:out") for r in rows)]
-    return Seen("fail", tuple(blocks[:1]), f"{len(rows)} values, first of {blocks[0] if blocks else 'none'}, by name: {next(iter(rows.items()))}")
+    block = first_changed(rows)
+    return Seen("fail", (block,) if block else (), f"{len(failed)} values, first of {block or 'none'}: {failed[0]['name']}: {failed[0]['failure']}")
 
 
 def _symmetry(session: Session, plant: Plant) -> Seen:
@@ -149,24 +149,33 @@ _RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "p
 _TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency}
 
 
-def _anew(session: Session, cache: Path) -> Session:
+def anew(session: Session, cache: Path) -> Session:
     """A session like another, with a model of its own and no reference made; it shares twins, which take seconds to build."""
     made = Session(dataclasses.replace(session.options, cache=cache))
     made._backends = {name: built for name, built in session._backends.items() if name != "e3nn"}
     return made
 
 
-def conclude(session: Session, plant: Plant, fault: bool, cache: Path | None = None) -> Seen:
+def conclude(
+    session: Session,
+    plant: Plant,
+    fault: bool,
+    cache: Path | None = None,
+    twin: Callable[[Session], contextlib.AbstractContextManager[None]] | None = None,
+) -> Seen:
     """What the suite says of the plant's piece of work, with the fault in it or without.
 
     Args:
         cache: an empty directory for the references of a fault that is there before they are made.
+        twin: a legitimate change, of the session that is judged, that takes the fault's place.
     """
     if fault and plant.inherited:
         assert cache is not None, "an inherited fault needs a cache of its own"
-        session = _anew(session, cache)
+        session = anew(session, cache)
 
     def planted() -> contextlib.AbstractContextManager[None]:
+        if fault and twin is not None:
+            return twin(session)
         return PATCHES[plant.patch](session, **plant.arguments) if fault else contextlib.nullcontext()
 
     if plant.check in _TIMED:

@@ -14,8 +14,8 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.checks.physics.inputs import WARM_UP
-from mpcheck.session import Options, Session
-from tests.faults.catalogue import FILE, Fault, Plant, load_catalogue
+from mpcheck.session import Session
+from tests.faults.catalogue import FILE, Fault, Plant, load_catalogue, plantings
 from tests.faults.catalogue_probes import PROBES, WATER
 from tests.faults.catalogue_runs import Seen, conclude
 from tests.faults.patches import PATCHES
@@ -28,21 +28,12 @@ LISTED = (
 
 
 def _cases() -> Iterator[Any]:
-    for fault in load_catalogue().faults:
-        for number, plant in enumerate(fault.plants):
-            marks = [pytest.mark.slow] if plant.slow else []
-            if plant.unseen:
-                marks.append(pytest.mark.xfail(strict=True, raises=AssertionError, reason=plant.unseen))
-            yield pytest.param(fault, plant, marks=marks, id=f"{fault.id}{chr(97 + number) if len(fault.plants) > 1 else ''}-{plant.patch}")
-
-
-@pytest.fixture(scope="module")
-def sessions(session: Session, cache: Path) -> dict[str, Session]:
-    """The shared session, and one for each other system that a fault needs; its blocks are not judged, so that nothing is built."""
-    systems = {p.system for f in load_catalogue().faults for p in f.plants} - set(session.systems)
-    return dict.fromkeys(session.systems, session) | {
-        s: Session(Options(systems=(s,), backends=("e3nn",), cache=cache, blocks=("edge_vectors",))) for s in systems
-    }
+    faults = {fault.id: fault for fault in load_catalogue().faults}
+    for plant_id, fault_id, plant in plantings():
+        marks = [pytest.mark.slow] if plant.slow else []
+        if plant.unseen:
+            marks.append(pytest.mark.xfail(strict=True, raises=AssertionError, reason=plant.unseen))
+        yield pytest.param(faults[fault_id], plant, marks=marks, id=f"{plant_id}-{plant.patch}")
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,23 @@ Patch = Callable[..., contextlib.AbstractContextManager[None]]
 """Called with the session, whose models some faults sit in, and the catalogue's arguments."""
 
 _MARK = "_plants_a_fault"
+_ran = [0]
+
+
+def times_run() -> int:
+    """How often the code of faults has run in this process: the difference of two calls tells whether a fault is on the way."""
+    return _ran[0]
+
+
+def _counted(function: Any) -> Any:
+    if isinstance(function, type):
+        return function
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        _ran[0] += 1
+        return function(*args, **kwargs)
+
+    return call
 
 
 def patch(function: Callable[..., Iterator[None]]) -> Patch:
@@ -47,7 +64,7 @@ def exchanged(owner: Any, name: str, make: Callable[[Any], Any]) -> Iterator[Non
     original = getattr(owner, name)
     new = make(original)
     # what reads the arguments' names off a function must find the original's
-    setattr(owner, name, functools.wraps(original)(new) if callable(original) and new is not original else new)
+    setattr(owner, name, functools.wraps(original)(_counted(new)) if callable(original) and new is not original else new)
     try:
         yield
     finally:
