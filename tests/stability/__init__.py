@@ -1,0 +1,1 @@
+"""False alarms: the clean suite under everything that may legitimately change, over and over."""
