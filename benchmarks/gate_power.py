@@ -36,6 +36,7 @@ from mpcheck.bench.gate import DUEL, STORED, stored_sample
 from mpcheck.bench.launches import launched
 from mpcheck.bench.pinning import processors
 from mpcheck.bench.sampling import Readings, launch_of
+from mpcheck.bench.units import yardstick_of
 from mpcheck.session import Options
 
 SHARES = (0.0, 0.03, 0.05, 0.10, 0.20)
@@ -55,11 +56,10 @@ BENCHMARKS = [
     )
 ]
 WORKER = (str(Path(__file__).with_name("slowed_worker.py")),)
-LOAD = request(
-    Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",)), (1,), ("forward", "forward+backward", "energy", "energy+forces"), 1
-)
+LOAD = request(Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",)), (1,), ("forward", "forward+backward", "energy", "energy+forces"))
 ROUNDS_SECONDS = 0.05  # of pytest-benchmark's rounds; its default is 1 s, which 40 variants a launch would not end with
 STORED_LAUNCHES = 16  # of a baseline
+GROUP = 8  # launches of a run at its last look
 
 
 def _append(path: Path, entry: dict[str, Any]) -> None:
@@ -216,7 +216,7 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
     yield from tally.table(SHARES)
     yield f"\nPlanted and, over all launches, measured: {'; '.join(effects)}."
     yield f"Minimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."
-    yield from _spread({n: [math.log(x.normalised["all"]) for x in stored(entries, n, 0.0)] for n in BENCHMARKS})
+    yield from _variation({n: stored(quiet, n, 0.0) for n in BENCHMARKS}, {n: yardstick_of(kept[n]) for n in BENCHMARKS})
 
 
 def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
@@ -237,7 +237,9 @@ def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
         return
     yield from tally.table(shares)
     yield f"\nMinimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."
-    yield from _spread({n: [e["benchmarks"][n]["0.0"] for e in entries] for n in BENCHMARKS})
+    yield "\nPairs of identical code differ by (standard deviation of the logarithm):\n"
+    for n in BENCHMARKS:
+        yield f"- {n.partition('/')[2]}: {100 * _deviation([e['benchmarks'][n]['0.0'] for e in entries]):.2f} %"
 
 
 def _conditions(what: str, entries: list[dict[str, Any]]) -> Iterator[str]:
@@ -246,11 +248,38 @@ def _conditions(what: str, entries: list[dict[str, Any]]) -> Iterator[str]:
     yield f"\n{len(entries)} {what} over {hours:.1f} h, load average {loads[0]:.1f} to {loads[-1]:.1f} (median {loads[len(loads) // 2]:.1f})\n"
 
 
-def _spread(logs: dict[str, list[float]]) -> Iterator[str]:
-    yield "\nSpread between launches (standard deviation of the logarithm), identical code:\n"
-    for name, values in logs.items():
-        mean = math.fsum(values) / len(values)
-        yield f"- {name.partition('/')[2]}: {100 * math.sqrt(math.fsum((v - mean) ** 2 for v in values) / max(1, len(values) - 1)):.1f} %"
+def _variation(own: dict[str, list[Launch]], units: dict[str, str]) -> Iterator[str]:
+    """What launches of identical code vary by, one from another and one group of them from the next."""
+    raw = {n: [math.log(x.seconds) for x in own[n]] for n in BENCHMARKS}
+    scaled = {n: [math.log(x.normalised[units[n]]) for x in own[n]] for n in BENCHMARKS}
+    yield "\nIdentical code, launches on a processor of their own, standard deviations of the logarithm:\n"
+    yield f"| benchmark | yardstick | between launches, seconds | in yardsticks | between groups of {GROUP}, seconds | in yardsticks |"
+    yield "|---|---|---:|---:|---:|---:|"
+    for n in BENCHMARKS:
+        figures = (_deviation(raw[n]), _deviation(scaled[n]), _root(_between(raw[n])), _root(_between(scaled[n])))
+        yield f"| {n.partition('/')[2]} | {units[n]} | " + " | ".join(f"{100 * x:.2f} %" for x in figures) + " |"
+    both = [_root(statistics.fmean(_between(logs[n]) for n in BENCHMARKS)) for logs in (raw, scaled)]
+    yield f"| all together | | | | {100 * both[0]:.2f} % | {100 * both[1]:.2f} % |"
+    groups = len(raw[BENCHMARKS[0]]) // GROUP
+    yield f"\nBetween groups: what the mean of {GROUP} consecutive launches varies by beyond their own spread, {groups} groups;"
+    yield f"the wander that the rule assumes between occasions is {100 * STORED.wander:g} %."
+
+
+def _deviation(values: Sequence[float]) -> float:
+    return statistics.stdev(values) if len(values) > 1 else math.nan
+
+
+def _between(values: Sequence[float]) -> float:
+    """Variance of the means of consecutive groups beyond what the spread within them makes: one-way analysis of variance, may be negative."""
+    groups = [values[i : i + GROUP] for i in range(0, len(values) - GROUP + 1, GROUP)]
+    if len(groups) < 2:
+        return math.nan
+    return statistics.variance(statistics.fmean(g) for g in groups) - statistics.fmean(statistics.variance(g) for g in groups) / GROUP
+
+
+def _root(variance: float) -> float:
+    """Standard deviation; 0 of an estimate below 0, which is how none looks."""
+    return variance if math.isnan(variance) else math.sqrt(max(0.0, variance))
 
 
 def main() -> None:

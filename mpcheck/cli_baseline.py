@@ -139,10 +139,10 @@ def show(
     cell: Annotated[str, typer.Option("--cell", help="glob pattern of benchmarks")] = "*",
 ) -> None:
     """Stored latencies: median, spread between launches, yardstick ratio, age, commit; and the machine's false-alarm rate."""
-    from mpcheck.bench.gate import yardstick_of
     from mpcheck.bench.store.aa_rate import aa_path, read_aa
     from mpcheck.bench.store.retention import age_days, matching
     from mpcheck.bench.store.update import normalised_of, seconds_of, spread_of
+    from mpcheck.bench.units import yardstick_of
 
     now = datetime.datetime.now(datetime.timezone.utc)
     chosen = {slug: b for slug, b in stored(directory).items() if matching([slug], device)}

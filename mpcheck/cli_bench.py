@@ -10,8 +10,6 @@ import typer
 from mpcheck._errors import InputError
 from mpcheck.launch import launch
 
-Names = Annotated[list[str] | None, typer.Option(help="repeat for several")]
-
 
 def bench(
     model: Annotated[
@@ -49,7 +47,7 @@ def bench(
         raise InputError(f"--calibrate {calibrate}: choose stored or ab")
     from mpcheck.bench.calibrate import calibrate as measure
     from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, check_work
-    from mpcheck.bench.run import BenchOptions, parse_batches
+    from mpcheck.bench.options import BenchOptions, parse_batches
     from mpcheck.formats import get_format
     from mpcheck.session import Options, clear_progress, stderr_progress
 

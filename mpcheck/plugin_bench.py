@@ -70,7 +70,7 @@ def bench_options(config: pytest.Config) -> Any:
         InputError: numbers out of range; several workers.
     """
     from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, check_work
-    from mpcheck.bench.run import BenchOptions, parse_batches
+    from mpcheck.bench.options import BenchOptions, parse_batches
 
     if hasattr(config, "workerinput"):
         raise InputError(ALONE)

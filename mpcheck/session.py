@@ -19,6 +19,7 @@ from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel, load_model
+from mpcheck.checks.context import lacks
 from mpcheck.checks.precision import CellKey, Counts, PrecisionCheck, cell_keys
 from mpcheck.formats import FORMATS, get_format
 from mpcheck.records import Cell
@@ -186,9 +187,7 @@ class Session:
     def _required(self, cell: Cell) -> Cell:
         """Turn a missing capability that the user requires from `unsupported` or a fallback into a failure."""
         require = self.options.require
-        lacking = cell.verdict == "unsupported" and (
-            ("cuda" in require and "no CUDA device" in cell.reason) or ("cueq" in require and cell.backend.startswith("cueq"))
-        )
+        lacking = cell.verdict == "unsupported" and lacks(require, cell.backend, cell.reason)
         fallback = "cueq-kernels" in require and cell.backend.startswith("cueq") and "naive" in cell.note.split(", ")[0].split("/")
         if lacking or fallback:
             reason = cell.reason if lacking else "cuEquivariance's kernels did not run: naive method"

@@ -16,7 +16,8 @@ from mpcheck.bench.duel import Side, run_duel
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.gate import DUEL, STORED, stored_verdicts
 from mpcheck.bench.launches import own_paths
-from mpcheck.bench.run import BenchOptions, BenchRun
+from mpcheck.bench.options import BenchOptions
+from mpcheck.bench.run import BenchRun
 from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.bench.store.baseline import now
 

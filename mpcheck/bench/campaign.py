@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,12 +10,13 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mpcheck.bench.crowding import quietest
-from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch
+from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch, Start
 from mpcheck.bench.launches import Launch as Process
 from mpcheck.bench.launches import launched, own_paths
 from mpcheck.bench.pinning import processors
 from mpcheck.bench.sampling import Plan, Readings, launch_of
-from mpcheck.bench.workloads import UnsupportedError
+from mpcheck.bench.starts import digest, in_order
+from mpcheck.bench.workload import UnsupportedError
 
 Undecided = Callable[["Campaign"], Iterable[str]]
 """Which benchmarks another launch should measure again."""
@@ -25,7 +27,7 @@ class Effort:
     """How much to measure.
 
     Attributes:
-        launches: at least, at most; looks: after how many launches verdicts are asked for, the last one being the most.
+        looks: after how many launches verdicts are asked for; the first is the fewest that are made, the last the most.
         seconds: of wall time after which no further launch is started.
         threads: of each launch, on as many processors.
     """
@@ -35,7 +37,16 @@ class Effort:
     threads: int = 1
     plan: Plan = field(default_factory=Plan)
 
+    @property
+    def patience(self) -> float:
+        """Seconds after which a single request to a launch is taken for one that never ends.
 
+        Many times what the whole run is given, or usually is: a machine so slow would make no run at all.
+        """
+        return HANGS * max(self.seconds if math.isfinite(self.seconds) else 0.0, type(self).seconds)
+
+
+HANGS = 20  # times a run's time for a single answer
 PATIENCE = 2  # launches made at most, crowded ones among them, in multiples of those that are wanted
 DEVICE_SECONDS = 3.0  # of each benchmark on a GPU; its energy counter needs about one of them
 STORED_EFFORT = Effort()
@@ -51,6 +62,7 @@ class Campaign:
         unsupported: why a benchmark cannot run here; uncounted: why the cost of one that runs cannot be counted.
         build_seconds: of each backend's model, launch by launch.
         processes: launches made; crowded: those on a processor that others used, too. More are made in their place.
+        starts: of each launch that made all first calls, by benchmark.
         device: on a GPU, what :class:`mpcheck.bench.gpu.figures.DeviceFigures` says of each, in the first launch.
     """
 
@@ -62,11 +74,10 @@ class Campaign:
     build_seconds: dict[str, list[float]] = field(default_factory=dict)
     processes: int = 0
     crowded: int = 0
-    wall: float = 0.0
-    hello: Mapping[str, Any] = field(default_factory=dict)
     environment: Mapping[str, Any] = field(default_factory=dict)
     device: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     keys: list[str] = field(default_factory=list)
+    starts: dict[str, list[Start]] = field(default_factory=dict)
 
     @property
     def on_gpu(self) -> bool:
@@ -77,7 +88,7 @@ class Campaign:
     def figures(self) -> dict[str, Figures]:
         """As they are stored; none of a benchmark that ran in one launch and could not in another."""
         ran = {name: found for name, found in self.launches.items() if name not in self.unsupported}
-        return {name: Figures(launches=found, fingerprint=self.fingerprints.get(name)) for name, found in ran.items()}
+        return {n: Figures(launches=found, fingerprint=self.fingerprints.get(n), starts=self.starts.get(n, [])) for n, found in ran.items()}
 
 
 def request(options: Any, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False) -> dict[str, Any]:
@@ -97,8 +108,35 @@ def _count(process: Process, name: str, into: Campaign) -> None:
         into.uncounted[name] = str(error)
 
 
-def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None]) -> None:
-    """One launch's figures of the benchmarks named."""
+def start_all(process: Process, names: Sequence[str], into: Campaign, progress: Callable[[str], None]) -> dict[str, float]:
+    """One launch's first calls of the benchmarks named, before anything else is called; seconds of the very first one of each."""
+    made: dict[str, float] = {}
+    told: dict[str, dict[str, Any]] = {}
+    for place, name in enumerate(in_order([n for n in names if n not in into.unsupported]), 1):
+        progress(f"launch {into.processes + 1}, first calls, {place} of {len(names)}: {name}")
+        try:
+            answer = process.ask("start", key=name)
+        except UnsupportedError as error:
+            into.unsupported[name] = str(error)
+            continue
+        told[name] = {"first": answer["first"], "after": digest(made)}
+        made[name] = answer["first_call"]
+    called = list(made)
+    for name in made:  # after all first calls: another shape's arguments take an evaluation of the model, which compiles, too
+        progress(f"launch {into.processes + 1}, first calls on another shape: {name}")
+        into.starts.setdefault(name, []).append(Start(**told[name], **process.ask("reshape", key=name), shape_after=digest(called)))
+        called.append(name)
+    return made
+
+
+def measure_all(
+    process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None], made: Mapping[str, float] | None = None
+) -> None:
+    """One launch's figures of the benchmarks named.
+
+    Args:
+        made: seconds of the first calls that the process has made already.
+    """
     passes: dict[str, list[Readings]] = {}
     for number in range(plan.passes):
         for place, name in enumerate(names, 1):
@@ -113,7 +151,7 @@ def measure_all(process: Process, names: Sequence[str], plan: Plan, into: Campai
             _count(process, name, into)
     for name, readings in passes.items():
         if name not in into.unsupported:
-            into.launches.setdefault(name, []).append(launch_of(readings))
+            into.launches.setdefault(name, []).append(launch_of(readings, (made or {}).get(name)))
             into.seconds.setdefault(name, []).extend(x for r in readings for x in r.rounds)
     if into.on_gpu:  # last: a capture that fails empties torch's cache of memory
         _add_device_figures(process, [n for n in names if n in passes and n not in into.unsupported], into, progress)
@@ -134,11 +172,19 @@ def _add_device_figures(process: Process, names: Sequence[str], into: Campaign, 
         into.launches[name][-1] = into.launches[name][-1].model_copy(update=figures)
 
 
-def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, progress: Callable[[str], None] = lambda _: None) -> Campaign:
+def run_campaign(
+    load: Mapping[str, Any],
+    effort: Effort,
+    undecided: Undecided,
+    progress: Callable[[str], None] = lambda _: None,
+    restart: Callable[[Campaign], bool] = lambda _: False,
+) -> Campaign:
     """Measure until nothing is undecided, or ``effort`` is spent; at least the first look's launches are made.
 
     Args:
         load: see :func:`request`.
+        restart: whether more first calls are wanted. Then the next launches make those of all benchmarks, in the same order:
+            what one compiles, the next need not.
 
     Raises:
         InputError: bad input, or a launch died.
@@ -146,23 +192,24 @@ def run_campaign(load: Mapping[str, Any], effort: Effort, undecided: Undecided, 
     found = Campaign()
     began = time.perf_counter()
     wanted: list[str] = []
+    starting = True
     for look in effort.looks:
         while found.processes - found.crowded < look and found.processes < PATIENCE * look:
             if found.processes >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
-            with launched(f"launch {found.processes + 1}", effort.threads, paths=own_paths()) as (process, hello):
+            with launched(f"launch {found.processes + 1}", effort.threads, paths=own_paths(), patience=effort.patience) as (process, _):
                 progress(f"launch {found.processes + 1}: loading")
                 loaded = process.ask("load", **load, cpus=quietest(processors(), effort.threads))
                 if not found.processes:
-                    found.hello, found.environment, found.keys = hello, loaded["environment"], loaded["keys"]
+                    found.environment, found.keys = loaded["environment"], loaded["keys"]
                     wanted = list(found.keys)
-                measure_all(process, wanted, effort.plan, found, progress)
-            if not set(wanted) - set(found.unsupported):  # another launch would find no more
+                made = start_all(process, found.keys if starting else (), found, progress)
+                measure_all(process, wanted, effort.plan, found, progress, made)
+            if not set(found.keys if starting else wanted) - set(found.unsupported):  # another launch would find no more
                 break
-        found.wall = time.perf_counter() - began
         chosen = set(undecided(found))
         wanted = [name for name in found.keys if name in chosen and name not in found.unsupported]
-        if not wanted or found.processes - found.crowded < look:
+        starting = restart(found)
+        if not (wanted or starting) or found.processes - found.crowded < look:
             break
-    found.wall = time.perf_counter() - began
     return found

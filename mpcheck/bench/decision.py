@@ -59,6 +59,7 @@ class Sample:
         effect: mean log(head / base).
         variance: between launches; freedom: its degrees of freedom.
         launches: of the head, the side that can be sampled further; others: 1/n of the other side's launches, 0 where paired.
+        margin: relative change that is let be in this benchmark, where it is larger than the rule's.
     """
 
     effect: float
@@ -66,6 +67,7 @@ class Sample:
     freedom: int
     launches: int
     others: float = 0.0
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Verdict:
         low, high: interval of the effect, at one-sided level ``alpha`` on each side, of this benchmark alone.
         p: of the effect not exceeding the margin, corrected for all benchmarks and looks.
         detectable: the smallest true slow-down that this many launches call with the rule's power.
+        margin, equivalence: relative change that was let be, and the largest one of *same*.
         needed: launches in all after which *same* or *slower* could be said; None where no number of them is enough.
     """
 
@@ -87,6 +90,8 @@ class Verdict:
     detectable: float
     launches: int
     needed: int | None
+    margin: float
+    equivalence: float
 
 
 def paired(differences: Sequence[float]) -> Sample:
@@ -138,12 +143,14 @@ def prior(samples: Sequence[Sample]) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class _Error:
-    """Standard error of an effect as a function of the head's launches."""
+    """Standard error of an effect as a function of the head's launches, and the margin and equivalence bound as logarithms."""
 
     variance: float
     freedom: float
     others: float
     wander: float
+    margin: float
+    bound: float
 
     def at(self, launches: int) -> float:
         return math.sqrt(self.variance * (1 / launches + self.others) + self.wander**2)
@@ -160,14 +167,15 @@ def _error(sample: Sample, common: tuple[float, float], rule: Rule) -> _Error:
     d0, s0 = common
     freedom = d0 + sample.freedom
     moderated = max((d0 * s0 + sample.freedom * sample.variance) / freedom, 1e-12)
+    margin, bound = (math.log1p(max(limit, sample.margin)) for limit in (rule.margin, rule.equivalence))
     if sample.variance > moderated * stats.chi2.isf(WILD, sample.freedom) / sample.freedom:
-        return _Error(sample.variance, sample.freedom, sample.others, rule.wander)
-    return _Error(moderated, freedom, sample.others, rule.wander)
+        return _Error(sample.variance, sample.freedom, sample.others, rule.wander, margin, bound)
+    return _Error(moderated, freedom, sample.others, rule.wander, margin, bound)
 
 
 def _needed(sample: Sample, error: _Error, rule: Rule, level: float) -> int | None:
     """Launches after which the present effect, if it is the true one, would be called one way or the other."""
-    bound, margin = math.log1p(rule.equivalence), math.log1p(rule.margin)
+    bound, margin = error.bound, error.margin
     for n in range(sample.launches + 1, MOST_LAUNCHES + 1):
         spread = error.at(n)
         if error.quantile(5 * rule.alpha) * spread <= bound - abs(sample.effect) or abs(sample.effect) - margin >= error.quantile(level) * spread:
@@ -194,11 +202,10 @@ def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) 
     """
     common = prior(list(samples.values()))
     errors = {name: _error(s, common, rule) for name, s in samples.items()}
-    margin, bound = math.log1p(rule.margin), math.log1p(rule.equivalence)
     scale = (max(family or 0, len(samples)) / max(1, len(samples))) * rule.looks
 
     def tails(sign: int) -> dict[str, float]:
-        raw = {n: float(stats.t.sf((sign * s.effect - margin) / errors[n].at(s.launches), errors[n].freedom)) for n, s in samples.items()}
+        raw = {n: float(stats.t.sf((sign * s.effect - errors[n].margin) / errors[n].at(s.launches), errors[n].freedom)) for n, s in samples.items()}
         return {n: min(1.0, p * scale) for n, p in holm(raw).items()}
 
     slower, faster = tails(1), tails(-1)
@@ -213,7 +220,7 @@ def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) 
             decision = "slower"
         elif faster[name] <= rule.alpha:
             decision = "faster"
-        elif abs(sample.effect) + error.quantile(5 * rule.alpha) * spread <= bound:
+        elif abs(sample.effect) + error.quantile(5 * rule.alpha) * spread <= error.bound:
             decision = "same"
         strict = level / max(family or 0, len(samples))
         found[name] = Verdict(
@@ -222,8 +229,10 @@ def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) 
             low=math.expm1(sample.effect - reach),
             high=math.expm1(sample.effect + reach),
             p=slower[name],
-            detectable=math.expm1(margin + error.reach(strict, rule.power) * spread),
+            detectable=math.expm1(error.margin + error.reach(strict, rule.power) * spread),
             launches=sample.launches,
             needed=_needed(sample, error, rule, strict) if decision == "inconclusive" else None,
+            margin=math.expm1(error.margin),
+            equivalence=math.expm1(error.bound),
         )
     return found

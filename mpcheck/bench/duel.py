@@ -17,12 +17,13 @@ from typing import Any
 
 from mpcheck.bench.campaign import Effort
 from mpcheck.bench.crowding import quietest
-from mpcheck.bench.figures import Fingerprint
+from mpcheck.bench.figures import Fingerprint, Start
 from mpcheck.bench.launches import WORKER, launched
 from mpcheck.bench.launches import Launch as Process
 from mpcheck.bench.pinning import processors
 from mpcheck.bench.sampling import Plan, typical
-from mpcheck.bench.workloads import UnsupportedError
+from mpcheck.bench.starts import digest, in_order
+from mpcheck.bench.workload import UnsupportedError
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Duel:
         differences: by benchmark, log(head / base) of each pair of launches.
         seconds: by side, then by benchmark, of one call in every round.
         fingerprints: by side, then by benchmark.
+        starts: by side, then by benchmark: first calls of each pair of launches that made all of them.
         keys: by side. unsupported: why a benchmark that both list cannot be compared, with the side that says so.
         uncounted: why the cost of one that both run cannot be, with the side.
     """
@@ -57,16 +59,33 @@ class Duel:
     keys: dict[str, list[str]] = field(default_factory=dict)
     unsupported: dict[str, tuple[str, str]] = field(default_factory=dict)
     uncounted: dict[str, tuple[str, str]] = field(default_factory=dict)
+    starts: dict[str, dict[str, list[Start]]] = field(default_factory=lambda: {"base": {}, "head": {}})
     hello: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    environment: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     pairs: int = 0
-    wall: float = 0.0
 
     @property
     def shared(self) -> list[str]:
         """Benchmarks that both sides have, in the head's order."""
         base = set(self.keys["base"])
         return [k for k in self.keys["head"] if k in base and k not in self.unsupported]
+
+
+def _both(sides: Sequence[Process], command: str, **fields: Any) -> dict[str, dict[str, Any]]:
+    """Both sides' answers, by name, asked one after the other.
+
+    Raises:
+        UnsupportedError: a side cannot run it; the text begins with the side's name, or with "both".
+    """
+    answers: dict[str, dict[str, Any]] = {}
+    refused: dict[str, str] = {}
+    for side in sides:
+        try:
+            answers[side.name] = side.ask(command, **fields)
+        except UnsupportedError as error:
+            refused[side.name] = str(error)
+    if refused:  # what neither can run is no fault of the head's
+        raise UnsupportedError(f"{'both' if len(refused) > 1 else next(iter(refused))}: {next(iter(refused.values()))}")
+    return answers
 
 
 def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -> tuple[list[float], list[float], float]:
@@ -80,15 +99,8 @@ def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -
     """
     sides = (base, head)
     order = (0, 1) if number % 2 else (1, 0)
-    once = 0.0
-    refused: dict[str, str] = {}
-    for place in order:
-        try:
-            once = max(once, sides[place].ask("prepare", key=key, warmup=3 if number else plan.warmup)["seconds"])
-        except UnsupportedError as error:
-            refused[sides[place].name] = str(error)
-    if refused:  # what neither can run is no fault of the head's
-        raise UnsupportedError(f"{'both' if len(refused) > 1 else next(iter(refused))}: {next(iter(refused.values()))}")
+    told = _both([sides[place] for place in order], "prepare", key=key, warmup=3 if number else plan.warmup)
+    once = max(answer["seconds"] for answer in told.values())
     calls = max(1, min(1000, int(plan.target / once)))
     own: tuple[list[float], list[float]] = ([], [])
     while len(own[0]) < plan.rounds and (sum(own[0]) * calls < plan.seconds / plan.passes or len(own[0]) < 4):
@@ -112,21 +124,61 @@ def _count(pair: Mapping[str, Process], name: str, into: Duel) -> None:
                 return
 
 
+def _start_all(pair: Mapping[str, Process], into: Duel, progress: Callable[[str], None]) -> None:
+    """First calls of everything that both sides have, before anything else is called; the sides take turns in who is first."""
+    made: list[str] = []
+    first: dict[str, dict[str, dict[str, Any]]] = {}
+
+    def turns(place: int) -> list[Process]:
+        return [pair[side] for side in (("base", "head") if place % 2 else ("head", "base"))]
+
+    for place, name in enumerate(in_order(into.shared)):
+        progress(f"pair {into.pairs + 1}, first calls, {place + 1} of {len(into.shared)}: {name}")
+        try:
+            told = _both(turns(place), "start", key=name)
+        except UnsupportedError as error:
+            _refuse(into, name, error)
+            continue
+        first[name] = {side: {"first": answer["first"], "after": digest(made)} for side, answer in told.items()}
+        made.append(name)
+    called = list(made)
+    for place, name in enumerate(made):
+        progress(f"pair {into.pairs + 1}, first calls on another shape: {name}")
+        told = _both(turns(place), "reshape", key=name)
+        for side, answer in told.items():
+            into.starts[side].setdefault(name, []).append(Start(**first[name][side], **answer, shape_after=digest(called)))
+        called.append(name)
+
+
+def _refuse(into: Duel, name: str, error: UnsupportedError) -> None:
+    side, _, reason = str(error).partition(": ")
+    into.unsupported[name] = (side, reason)
+
+
 def _pair(
-    sides: Sequence[Side], load: Mapping[str, Any], effort: Effort, wanted: Sequence[str] | None, into: Duel, progress: Callable[[str], None]
+    sides: Sequence[Side],
+    load: Mapping[str, Any],
+    effort: Effort,
+    wanted: Sequence[str] | None,
+    into: Duel,
+    progress: Callable[[str], None],
+    starting: bool,
 ) -> None:
     number = into.pairs + 1
     with ExitStack() as stack:
         pair: dict[str, Process] = {}
         for side in sides if number % 2 else sides[::-1]:  # neither side is always the older process
             progress(f"pair {number}: starting {side.name}")
-            pair[side.name], into.hello[side.name] = stack.enter_context(launched(side.name, effort.threads, side.python, side.paths, side.arguments))
+            pair[side.name], into.hello[side.name] = stack.enter_context(
+                launched(side.name, effort.threads, side.python, side.paths, side.arguments, effort.patience)
+            )
         cpus = quietest(processors(), effort.threads)
         with ThreadPoolExecutor(len(pair)) as together:
             answers = {name: together.submit(process.ask, "load", **load, cpus=cpus) for name, process in pair.items()}
             for name, answer in answers.items():
-                loaded = answer.result()
-                into.environment[name], into.keys[name] = loaded["environment"], loaded["keys"]
+                into.keys[name] = answer.result()["keys"]
+        if starting:
+            _start_all(pair, into, progress)
         names = [k for k in into.shared if wanted is None or k in wanted]
         passes: dict[str, list[float]] = {}
         for turn in range(effort.plan.passes):
@@ -137,8 +189,7 @@ def _pair(
                 try:
                     base, head, difference = alternate(pair["base"], pair["head"], name, effort.plan, turn)
                 except UnsupportedError as error:
-                    side_name, _, reason = str(error).partition(": ")
-                    into.unsupported[name] = (side_name, reason)
+                    _refuse(into, name, error)
                     continue
                 _count(pair, name, into)
                 passes.setdefault(name, []).append(difference)
@@ -157,8 +208,12 @@ def run_duel(
     effort: Effort,
     undecided: Callable[[Duel], Iterable[str]],
     progress: Callable[[str], None] = lambda _: None,
+    restart: Callable[[Duel], bool] = lambda _: False,
 ) -> Duel:
     """Pair after pair until nothing is undecided or ``effort`` is spent; at least the first look's pairs are made.
+
+    Args:
+        restart: whether more first calls are wanted; see :func:`mpcheck.bench.campaign.run_campaign`.
 
     Raises:
         InputError: an environment without mpcheck, bad input, or a launch that died.
@@ -166,16 +221,17 @@ def run_duel(
     found = Duel()
     began = time.perf_counter()
     wanted: list[str] | None = None
+    starting = True
     for look in effort.looks:
         while found.pairs < look:
             if found.pairs >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
-            _pair((base, head), load, effort, wanted, found, progress)
+            _pair((base, head), load, effort, wanted, found, progress, starting)
             if not found.shared:  # another pair would find no more
                 break
         chosen = set(undecided(found))
         wanted = [name for name in found.shared if name in chosen]
-        if not wanted or found.pairs < look:
+        starting = restart(found)
+        if not (wanted or starting) or found.pairs < look:
             break
-    found.wall = time.perf_counter() - began
     return found

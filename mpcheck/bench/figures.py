@@ -45,6 +45,25 @@ class Launch(Strict):
         return self.quantiles[2]
 
 
+class Start(Strict):
+    """What one process spent on a benchmark before its steady state.
+
+    Attributes:
+        first: seconds of the first calls in the process together (:data:`mpcheck.bench.starts.CALLS`), compilation in them.
+        shape: of the first calls, after those, on a structure more or less; None where they are not to be had.
+        refused: why they are not.
+        after: digest of the benchmarks that the process had called before: what those compiled is not compiled again, so that only
+            first calls that come after the same ones may be compared. See :func:`mpcheck.bench.starts.digest`.
+        shape_after: likewise, of all that it called before it was given another shape.
+    """
+
+    first: Seconds
+    shape: Seconds | None = None
+    refused: str = ""
+    after: str = ""
+    shape_after: str = ""
+
+
 class Fingerprint(Strict):
     """What one call costs, counted and not timed: the same on every run of the same code on the same kind of device.
 
@@ -72,7 +91,12 @@ class Fingerprint(Strict):
 
 
 class Figures(Strict):
-    """Everything stored of one benchmark."""
+    """Everything stored of one benchmark.
+
+    Attributes:
+        starts: of each process that made its first calls; none in files older than they are.
+    """
 
     launches: Annotated[list[Launch], Field(min_length=1)]
     fingerprint: Fingerprint | None = None
+    starts: list[Start] = []

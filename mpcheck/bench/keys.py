@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from mpcheck._errors import InputError
 
@@ -50,4 +50,17 @@ def check_work(names: tuple[str, ...]) -> tuple[Work, ...]:
     return tuple(w for w in known if w in names)
 
 
-__all__ = ["BLOCK_WORK", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work"]
+def parse_id(name: str) -> dict[str, Any]:
+    """The fields of a finding about a benchmark."""
+    where, _, rest = name.rpartition("/")
+    head, fmt, work = rest.rsplit("-", 2) if rest.count("-") >= 3 else (rest, "", "")
+    subject, _, backend = head.partition("-")  # a backend's name may have one, a block's has none
+    return {"system": where, "subject": subject, "backend": backend, "format": fmt, "variant": work}
+
+
+def fields_of(key: BenchKey) -> dict[str, Any]:
+    """The fields of a finding about a benchmark."""
+    return {"system": f"{key.system}*{key.batch}", "subject": key.subject, "backend": key.backend, "format": key.format, "variant": key.work}
+
+
+__all__ = ["BLOCK_WORK", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work", "fields_of", "parse_id"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -22,11 +23,16 @@ ANSWERS = frozenset({"ok", "unsupported", "input_error", "crash"})
 
 
 class Launch:
-    """A running worker process."""
+    """A running worker process.
 
-    def __init__(self, process: subprocess.Popen[str], name: str) -> None:
+    Attributes:
+        patience: seconds after which a request is taken for one that never ends; the process is killed then.
+    """
+
+    def __init__(self, process: subprocess.Popen[str], name: str, patience: float = math.inf) -> None:
         self.process = process
         self.name = name
+        self.patience = patience
         self._errors: collections.deque[str] = collections.deque(maxlen=30)
         assert process.stderr is not None  # it was started with a pipe
         self._drain = threading.Thread(target=self._errors.extend, args=(process.stderr,), daemon=True)
@@ -37,14 +43,21 @@ class Launch:
 
         Raises:
             UnsupportedError: the workload cannot run there.
-            InputError: bad input, or the process died; its last words are in the line.
+            InputError: bad input, the process died, or it did not answer in time; its last words are in the line.
         """
         assert self.process.stdin is not None and self.process.stdout is not None  # it was started with pipes
-        try:
-            print(json.dumps({"do": command, **fields}), file=self.process.stdin, flush=True)
-            line = self.process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
+        with self._killed_after_patience() as late:
+            try:
+                print(json.dumps({"do": command, **fields}), file=self.process.stdin, flush=True)
+                line = self.process.stdout.readline()
+            except BrokenPipeError:
+                line = ""
+        if not line and late.is_set():
+            what = " ".join(filter(None, (command, str(fields.get("key", "")))))
+            raise InputError(
+                f"{self.name} did not answer {what} within {self.patience:.0f} s and was ended: {self._last_words()};"
+                " where it only needs longer, allow more with --seconds"
+            )
         if not line:
             raise InputError(f"{self.name} died during {command} ({self._status()}): {self._last_words()}")
         found = self._answer(line, command)
@@ -56,6 +69,23 @@ class Launch:
             raise InputError(f"{self.name} failed during {command}: {found['crash']}")
         answer: dict[str, Any] = found["ok"]
         return answer
+
+    @contextlib.contextmanager
+    def _killed_after_patience(self) -> Iterator[threading.Event]:
+        """Kill the process when the patience is over, which ends the waiting for its answer; the event tells that it was."""
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            self.process.kill()
+
+        timer = threading.Timer(min(self.patience, threading.TIMEOUT_MAX), end)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield late
+        finally:
+            timer.cancel()
 
     def _answer(self, line: str, command: str) -> dict[str, Any]:
         """One of the four kinds of answer; a program that is no worker says something else, or says back what it hears."""
@@ -111,12 +141,20 @@ def own_paths() -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def launched(
-    name: str, threads: int, python: str = sys.executable, paths: Sequence[str] = (), arguments: Sequence[str] = WORKER
+    name: str,
+    threads: int,
+    python: str = sys.executable,
+    paths: Sequence[str] = (),
+    arguments: Sequence[str] = WORKER,
+    patience: float = math.inf,
 ) -> Iterator[tuple[Launch, Mapping[str, Any]]]:
     """A worker and what it said of itself; it ends with the block.
 
+    Args:
+        patience: seconds that any of its answers may take.
+
     Raises:
-        InputError: it cannot be started, lacks mpcheck, or speaks another protocol.
+        InputError: it cannot be started, lacks mpcheck, speaks another protocol, or hangs.
     """
     try:
         process = subprocess.Popen(
@@ -129,7 +167,7 @@ def launched(
         )
     except OSError as error:
         raise InputError(f"{name}: {python} cannot be started: {error.strerror or error}; give an environment that has mpcheck installed") from error
-    launch = Launch(process, name)
+    launch = Launch(process, name, patience)
     try:
         try:
             hello = launch.ask("hello")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,98 +12,29 @@ from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort,
 from mpcheck.bench.decision import Rule
 from mpcheck.bench.duel import Duel, run_duel
 from mpcheck.bench.figures import Figures
+from mpcheck.bench.first_calls import DUEL_START, STORED_START, Starts, duel_starts, start_findings, stored_starts
 from mpcheck.bench.gate import (
     DUEL,
-    LATENCY,
     STORED,
-    Standing,
     duel_findings,
     duel_verdicts,
-    fields_of,
     gone,
     stored_findings,
     stored_verdicts,
     unclear,
 )
-from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, BenchKey, Work
-from mpcheck.bench.pinning import processors
+from mpcheck.bench.keys import BenchKey, fields_of
+from mpcheck.bench.options import BenchOptions, checked, narrowed
+from mpcheck.bench.outcomes import LATENCY, Standing
 from mpcheck.bench.refs import same_sources, sides
 from mpcheck.bench.store.aa_rate import aa_path, read_aa
 from mpcheck.bench.store.baseline import BenchBaseline, Model, bench_path, provenance_of, stored_for
 from mpcheck.bench.store.device import DeviceKey, device_key
 from mpcheck.bench.workloads import Workloads
 from mpcheck.bench.yardstick import ALGORITHM
+from mpcheck.checks.context import lacks
 from mpcheck.findings import Finding
-from mpcheck.session import Options, Session
-
-MOST_FRAMES = 100_000  # in a batch: more is a typing error
-
-
-@dataclass(frozen=True)
-class BenchOptions:
-    """What a user asked for.
-
-    Attributes:
-        session: model, systems, device, backends, formats, blocks. No systems or formats mean the session's own defaults: the
-            first default system; float32 on a CPU, every format on CUDA.
-        batches: how often a system's frames are repeated in one graph; works: what is timed.
-        against: another environment or commit for base against head; empty for the stored baseline.
-        directory: of baselines.
-        launches: at least this many; 0 for the default. seconds: after which no further launch is started; 0 for the default.
-        margin: relative slow-down that is let be; 0 for the mode's default.
-        threads: of each launch.
-        flush_l2: clear a GPU's L2 cache before every timed call.
-    """
-
-    session: Options = field(default_factory=Options)
-    batches: tuple[int, ...] = (1,)
-    works: tuple[Work, ...] = (*BLOCK_WORK, *MODEL_WORK)
-    against: str = ""
-    directory: Path = Path("baselines")
-    launches: int = 0
-    seconds: float = 0.0
-    margin: float = 0.0
-    threads: int = 1
-    flush_l2: bool = False
-
-
-def checked(options: BenchOptions) -> BenchOptions:
-    """The options, where their numbers make sense.
-
-    Raises:
-        InputError: one that does not; names it.
-    """
-    for name, value in (("launches", options.launches), ("seconds", options.seconds), ("margin", options.margin)):
-        if not (math.isfinite(value) and value >= 0):
-            raise InputError(f"--{name} {value}: give a positive number, or 0 for the default")
-    if options.launches == 1:
-        raise InputError("--launches 1: one process says nothing of how processes vary; give 2 or more")
-    available = len(processors()) or 1
-    if not 1 <= options.threads <= available:
-        raise InputError(f"--threads {options.threads}: a launch can have 1 to {available} threads here")
-    for batch in options.batches or (0,):
-        if not 1 <= batch <= MOST_FRAMES:
-            raise InputError(f"--batch {batch}: give whole numbers from 1 to {MOST_FRAMES}, e.g. 1,4,8")
-    return options
-
-
-def parse_batches(texts: Sequence[str]) -> tuple[int, ...]:
-    """Batches as a user typed them.
-
-    Raises:
-        InputError: no whole number.
-    """
-    for text in texts:
-        if not text.removeprefix("-").isdecimal():
-            raise InputError(f"--batch {text}: give whole numbers from 1 to {MOST_FRAMES}, e.g. 1,4,8")
-    return tuple(int(text[:12]) for text in texts)
-
-
-def narrowed(options: Options) -> Options:
-    """The bench session's defaults where the user named no system or format."""
-    formats = options.formats or (("float32",) if options.device == "cpu" else Options().formats)
-    found = replace(options, formats=formats)
-    return found if options.systems else replace(found, systems=tuple(Session(found).systems)[:1])
+from mpcheck.session import Session
 
 
 class BenchRun:
@@ -121,7 +51,6 @@ class BenchRun:
         self.keys: list[BenchKey] = self.workloads.keys()
         if not self.keys:
             raise InputError(f"no benchmark is selected: --work {','.join(options.works)} is none of what the chosen blocks do; choose others")
-        self.mode = "ab" if options.against else "stored"
         self.progress = self.session.options.progress
         if not options.against:
             self.stored  # noqa: B018 - a damaged file is told of before minutes are spent on measuring
@@ -139,6 +68,12 @@ class BenchRun:
         if not self.options.margin:
             return rule
         return replace(rule, margin=self.options.margin, equivalence=max(rule.equivalence, self.options.margin))
+
+    @cached_property
+    def start_rule(self) -> Rule:
+        """How first calls are decided; a margin of the user's counts where it is larger."""
+        rule, margin = replace(DUEL_START if self.options.against else STORED_START, looks=len(self.effort.looks)), self.options.margin
+        return replace(rule, margin=max(rule.margin, margin), equivalence=max(rule.equivalence, margin))
 
     @cached_property
     def effort(self) -> Effort:
@@ -181,13 +116,31 @@ class BenchRun:
         def undecided(so_far: Campaign) -> Iterable[str]:
             return unclear({n: v for n, (v, _) in stored_verdicts(so_far.figures, self._base() or {}, self.rule).items()})
 
-        return run_campaign(self._load(), self.effort, undecided, self.progress)
+        def restart(so_far: Campaign) -> bool:
+            return stored_starts(so_far.figures, self._base() or {}, self.start_rule).undecided
+
+        return run_campaign(self._load(), self.effort, undecided, self.progress, restart)
 
     @cached_property
     def duel(self) -> Duel:
         """Pairs of launches, base against head."""
         with sides(self.options.against, Path.cwd()) as (base, head):
-            return run_duel(base, head, self._load(), self.effort, lambda d: unclear(duel_verdicts(d, self.rule)), self.progress)
+            return run_duel(
+                base,
+                head,
+                self._load(),
+                self.effort,
+                lambda d: unclear(duel_verdicts(d, self.rule)),
+                self.progress,
+                lambda d: duel_starts(d, self.start_rule).undecided,
+            )
+
+    @cached_property
+    def starts(self) -> Starts:
+        """What was found of first calls."""
+        if self.options.against:
+            return duel_starts(self.duel, self.start_rule)
+        return stored_starts(self.campaign.figures, self._base() or {}, self.start_rule)
 
     @cached_property
     def findings(self) -> dict[str, list[Finding]]:
@@ -198,13 +151,19 @@ class BenchRun:
             reason = "neither base nor head has it, whose libraries are not this process's"
             lost = [k for k in self.keys if k.id not in found]
             found |= {k.id: [Finding(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
+            self._add_starts(found)
             found[""] = [f for name in found if name not in known for f in found[name]]
             return self._all_required(found)
         base, missing = self.stored
         cells = base.cells if base is not None else None
         found = stored_findings(self.keys, self.campaign, cells, missing, self.rule, self.standing)
+        self._add_starts(found)
         found[""] = gone(cells or {}, self.keys, bool(self.session.options.blocks))
         return self._all_required(found)
+
+    def _add_starts(self, found: dict[str, list[Finding]]) -> None:
+        for name, own in found.items():
+            own += start_findings(self.starts, name, self.start_rule)
 
     def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
         return {n: [self._required(f) for f in fs] for n, fs in found.items()}
@@ -212,9 +171,7 @@ class BenchRun:
     def _required(self, finding: Finding) -> Finding:
         """A failure where what the user requires is missing."""
         require, reason = self.session.options.require, finding.reason
-        lacking = finding.verdict == "unsupported" and (
-            ("cuda" in require and "no CUDA device" in reason) or ("cueq" in require and finding.backend.startswith("cueq"))
-        )
+        lacking = finding.verdict == "unsupported" and lacks(require, finding.backend, reason)
         if "baseline" in require and finding.verdict == "no-baseline" and not self.options.against:
             lacking, reason = True, f"a baseline; {reason}"
         return finding.model_copy(update={"verdict": "fail", "reason": f"required: {reason}"}) if lacking else finding
@@ -237,6 +194,7 @@ class BenchRun:
             found += [f"building the {name} model: {min(s):.1f} s" for name, s in self.campaign.build_seconds.items() if min(s) > 0.1]
             if self.stored[1]:
                 found.append(f"no-baseline: {self.stored[1]}")
+        found += self.starts.notes
         if self.standing.reason:
             found.append(f"this machine: {self.standing.reason}")
         return found

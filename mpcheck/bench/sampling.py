@@ -63,15 +63,19 @@ class Readings:
     waiting: float = 0.0
 
 
-def launch_of(passes: Sequence[Readings]) -> Launch:
-    """A launch's figures from its passes."""
+def launch_of(passes: Sequence[Readings], first_call: float | None = None) -> Launch:
+    """A launch's figures from its passes.
+
+    Args:
+        first_call: seconds of the first call in the process, where it was made before the passes.
+    """
     seconds = [x for readings in passes for x in readings.rounds]
     return Launch(
         quantiles=[float(q) for q in np.quantile(seconds, QUANTILES)],
         normalised=normalised(passes),
         rounds=len(seconds),
         calls=passes[0].calls,
-        first_call=passes[0].first_call,
+        first_call=passes[0].first_call if first_call is None else first_call,
         waiting=math.fsum(readings.waiting for readings in passes) / len(passes),
     )
 

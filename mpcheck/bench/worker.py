@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from mpcheck._errors import InputError, error_line
 
-PROTOCOL = 1
+PROTOCOL = 2  # 2: first calls have a request of their own
 SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
 HASHED = frozenset({"mace", "e3nn", "cuequivariance", "cuequivariance_torch"})  # torch's sources are too many; its version says enough
 
@@ -96,6 +96,18 @@ class Worker:
             raise InputError(f"benchmark {name} does not exist in this environment")
         return self.keys[name]
 
+    def start(self, key: str) -> dict[str, Any]:
+        """The first calls of a benchmark in this process."""
+        from mpcheck.bench.starts import start
+
+        return start(self.workloads, self._key(key))
+
+    def reshape(self, key: str) -> dict[str, Any]:
+        """The first calls of a benchmark on another number of structures."""
+        from mpcheck.bench.starts import reshape
+
+        return reshape(self.workloads, self._key(key))
+
     def measure(self, key: str, plan: Mapping[str, Any], first: bool) -> dict[str, Any]:
         """One pass over a benchmark: its rounds beside the yardstick's."""
         from dataclasses import asdict
@@ -153,7 +165,7 @@ class Worker:
         return {"build_seconds": dict(self.workloads.build_seconds)}
 
 
-COMMANDS = ("hello", "load", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
+COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
 
 
 def answer(worker: Worker, line: str) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError, error_line, unimplemented
+from mpcheck._errors import InputError, error_line
 from mpcheck.adapters.backends import BackendModel, native
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
@@ -20,32 +21,10 @@ from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.adapters.tree import flatten, map_tensors, unflatten
 from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
+from mpcheck.bench.workload import UnsupportedError, Workload, once, told_apart
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format, get_format
 from mpcheck.session import Session
-
-
-class UnsupportedError(Exception):
-    """Why a workload cannot run here; its text goes into ``unsupported(reason)``."""
-
-
-@dataclass
-class Workload:
-    """One prepared piece of work.
-
-    Attributes:
-        call: does it once; on CUDA it returns when the work is queued.
-        device: where it runs.
-        bytes_in: of its tensor arguments and parameters.
-        first_call: seconds that the first call took, with whatever upstream compiles or sets up in it.
-    """
-
-    key: BenchKey
-    block: Block
-    call: Callable[[], Any]
-    device: torch.device
-    bytes_in: int
-    first_call: float
 
 
 class Workloads:
@@ -62,29 +41,56 @@ class Workloads:
         self.batches = tuple(dict.fromkeys(batches))
         self.works = tuple(works)
         self.build_seconds: dict[str, float] = {}
-        self._arguments: dict[tuple[str, int], Arguments] = {}
-        self._graphs: dict[tuple[str, int], Tensors] = {}
+        self._arguments: dict[tuple[str, int, bool], Arguments] = {}
+        self._graphs: dict[tuple[str, int, bool], Tensors] = {}
 
-    def graph(self, system: str, batch: int) -> Tensors:
-        """A system's frames, repeated, as one float64 graph on the CPU."""
-        if (system, batch) not in self._graphs:
-            model = self.session.model
-            self._graphs[system, batch] = make_graph(self.session.systems[system].frames * batch, model.elements, model.r_max, model.heads)
-        return self._graphs[system, batch]
+    @cached_property
+    def _double(self) -> torch.nn.Module | None:
+        """A copy of the float64 model, which is observed in its place: what is compiled in first calls must not have been compiled before.
 
-    def arguments(self, system: str, batch: int) -> Arguments:
-        """What the float64 model gives each of its blocks on a system."""
-        if (system, batch) not in self._arguments:
+        None of a model that cannot be copied.
+        """
+        try:
+            return copy.deepcopy(self.session.reference_backend.model)
+        except (RuntimeError, TypeError, AttributeError, NotImplementedError, ValueError):  # whatever a foreign module refuses with
+            return None
+
+    def graph(self, system: str, batch: int, reshaped: bool = False) -> Tensors:
+        """A system's frames, repeated, as one float64 graph on the CPU.
+
+        Args:
+            reshaped: with the last frame left out, or, of a single one, with another: the next batch of a user's, who compiles anew.
+        """
+        where = (system, batch, reshaped)
+        if where not in self._graphs:
+            model, frames = self.session.model, self.session.systems[system].frames * batch
+            if reshaped:
+                frames = frames[:-1] or frames * 2
+            self._graphs[where] = make_graph(frames, model.elements, model.r_max, model.heads)
+        return self._graphs[where]
+
+    def arguments(self, system: str, batch: int, reshaped: bool = False) -> Arguments:
+        """What the float64 model gives each of its blocks on a system.
+
+        Raises:
+            UnsupportedError: of another shape, while a block of a model that cannot be copied may be prepared for another format.
+            InputError: the model cannot be evaluated on it.
+        """
+        where = (system, batch, reshaped)
+        if where not in self._arguments:
+            if reshaped and self._double is None:
+                raise UnsupportedError("the model cannot be copied, so that nobody knows its blocks' arguments on another structure")
             backend, sink = self.session.reference_backend, Arguments()
-            observer = Observer(backend.model, sink)
-            graph = {n: t.clone().to(backend.device) for n, t in self.graph(system, batch).items()}
+            model = self._double if self._double is not None else backend.model
+            observer = Observer(model, sink)
+            graph = {n: t.clone().to(backend.device) for n, t in self.graph(system, batch, reshaped).items()}
             with quiet(), observer.watching():
                 try:
-                    backend.model(graph, compute_force=False)
+                    model(graph, compute_force=False)
                 except Exception as error:  # whatever a foreign model's forward raises
-                    raise InputError(f"the model ({type(backend.model).__name__}) cannot be evaluated on {system}: {error_line(error)}") from error
-            self._arguments[system, batch] = sink
-        return self._arguments[system, batch]
+                    raise InputError(f"the model ({type(model).__name__}) cannot be evaluated on {system}: {error_line(error)}") from error
+            self._arguments[where] = sink
+        return self._arguments[where]
 
     def blocks(self, system: str, batch: int) -> list[Block]:
         """Blocks that the user selected.
@@ -153,24 +159,13 @@ class Workloads:
         if reason := backend.unsupported(block, fmt):
             raise UnsupportedError(reason)
         with backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
-            try:
-                call, held = make(key, backend, fmt)
-                first = self._first(call, backend.device)
-            except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-                kind = "" if unimplemented(error) else "raised "
-                raise UnsupportedError(f"{kind}{error_line(error)}") from error
-            yield Workload(key, block, call, backend.device, held, first)
+            with told_apart():
+                call = make(key, backend, fmt, False)
+                first = once(call, backend.device)
+            yield Workload(key, block, call, backend.device, first, lambda: make(key, backend, fmt, True))
 
-    @staticmethod
-    def _first(call: Callable[[], Any], device: torch.device) -> float:
-        began = time.perf_counter()
-        call()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
-        return max(time.perf_counter() - began, 1e-9)
-
-    def _block(self, key: BenchKey, backend: BackendModel, fmt: Format) -> tuple[Callable[[], Any], int]:
-        block, skeleton, tensors = self.arguments(key.system, key.batch).blocks[key.subject]
+    def _block(self, key: BenchKey, backend: BackendModel, fmt: Format, reshaped: bool) -> Callable[[], Any]:
+        block, skeleton, tensors = self._observed(key, reshaped)
         backward = key.work == "forward+backward"
         cast = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in tensors.items()}
         with torch.no_grad():  # the conversion to the backend's layout is no part of what is measured
@@ -180,34 +175,50 @@ class Workloads:
         own = map_tensors(lambda t: t.detach().requires_grad_(backward), own)
         positional, named = unflatten(shape, own)
         parameters = list(backend.parameters(block).values())
-        held = sum(t.numel() * t.element_size() for t in (*own.values(), *parameters))
         if not backward:
 
             def forward() -> Any:
                 with torch.no_grad():
                     return function(*positional, **named)
 
-            return forward, held
+            return forward
         leaves = [t for t in own.values() if t.requires_grad] + parameters
-        outputs: dict[str, torch.Tensor] = {}
-        flatten(function(*positional, **named), "out", outputs)
-        names = [n for n, t in outputs.items() if t.requires_grad]
-        if not names or not leaves:
-            raise UnsupportedError("no gradient: nothing in it depends on a floating-point input")
-        generator = torch.Generator().manual_seed(self.session.seed)
-        cotangents = [torch.randn(outputs[n].shape, generator=generator, dtype=torch.float64).to(outputs[n]) for n in names]
+        cotangents: dict[str, torch.Tensor] = {}
+
+        def prepare(made: Tensors) -> None:
+            generator = torch.Generator().manual_seed(self.session.seed)
+            for name, t in made.items():
+                if t.requires_grad:
+                    cotangents[name] = torch.randn(t.shape, generator=generator, dtype=torch.float64).to(t)
+            if not cotangents or not leaves:
+                raise UnsupportedError("no gradient: nothing in it depends on a floating-point input")
 
         def both() -> Any:
             made: dict[str, torch.Tensor] = {}
             flatten(function(*positional, **named), "out", made)
-            return torch.autograd.grad([made[n] for n in names], leaves, cotangents, allow_unused=True)
+            if not cotangents:  # in the first call: a call of its own would take from that what is compiled in it
+                prepare(made)
+            return torch.autograd.grad([made[n] for n in cotangents], leaves, list(cotangents.values()), allow_unused=True)
 
-        return both, held
+        return both
 
-    def _whole(self, key: BenchKey, backend: BackendModel, fmt: Format) -> tuple[Callable[[], Any], int]:
+    def _observed(self, key: BenchKey, reshaped: bool) -> Any:
+        """A block and its arguments, as they were observed.
+
+        Raises:
+            UnsupportedError: it was not called on the other structures, or is refused there.
+        """
+        found = self.arguments(key.system, key.batch, reshaped)
+        if key.subject not in found.blocks:
+            raise UnsupportedError(
+                found.refusals[key.subject][1] if key.subject in found.refusals else "not called with another number of structures"
+            )
+        return found.blocks[key.subject]
+
+    def _whole(self, key: BenchKey, backend: BackendModel, fmt: Format, reshaped: bool) -> Callable[[], Any]:
         module: Any = backend.module(WHOLE)  # the whole model is one
-        graph = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in self.graph(key.system, key.batch).items()}
-        held = sum(t.numel() * t.element_size() for t in (*graph.values(), *module.parameters()))
+        made = self.graph(key.system, key.batch, reshaped)
+        graph = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in made.items()}
         forces = key.work == "energy+forces"
 
         def run() -> Any:
@@ -215,4 +226,7 @@ class Workloads:
             with torch.set_grad_enabled(forces):
                 return module(data, compute_force=forces)
 
-        return run, held
+        return run
+
+
+__all__ = ["UnsupportedError", "Workload", "Workloads"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +60,11 @@ class Context(Protocol):
 
     def blocks(self, system: str) -> list[Block]:
         """Blocks that the user selected."""
+
+
+def lacks(required: Collection[str], backend: str, reason: str) -> bool:
+    """Whether work that cannot run, on a backend and for a reason, lacks a capability that the user requires (``--require``)."""
+    return ("cuda" in required and "no CUDA device" in reason) or ("cueq" in required and backend.startswith("cueq"))
 
 
 @dataclass(frozen=True)

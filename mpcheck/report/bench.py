@@ -21,6 +21,7 @@ Row = tuple[str, str, str, str]
 MARKS = {"slower": "SLOWER", "faster": "faster", "same": "=", "inconclusive": "?"}
 UNGATED = "slower on a machine that may not gate"
 SHOWN = ("fail", "removed", "inconclusive")
+STARTS = ("first-call", "new-shape")
 
 
 def rows(run: Findings) -> dict[Row, dict[str, dict[str, Finding]]]:
@@ -91,7 +92,10 @@ def verdict_line(run: Findings) -> str:
     order = ("slower", UNGATED, "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
     parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
     more = sum(f.check == "cost" and f.verdict == "fail" for f in run.findings)
-    return f"{_word(run, decided)}: latency {parts or 'not measured'}; cost {more} with more work than before"
+    text = f"{_word(run, decided)}: latency {parts or 'not measured'}; cost {more} with more work than before"
+    starts = Counter(_decision(f) for f in run.findings if f.check in STARTS)
+    told = ", ".join(f"{starts[d]} {d}" for d in order if starts[d])
+    return f"{text}; first calls {told}" if told else text
 
 
 def _decision(finding: Finding) -> str:

@@ -12,7 +12,7 @@ import pytest
 from scipy.stats import beta
 
 from mpcheck._errors import InputError
-from mpcheck.bench.figures import Figures
+from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.bench.store.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
 from mpcheck.bench.store.device import device_key
@@ -256,6 +256,45 @@ def test_pruning_and_replacing_need_a_reason() -> None:
     assert {c.cell: c.kind for c in found} == {LINEAR: "replaced", MODEL: "removed"}
     assert all(c.loosens and "torch 2.13.0 stored, 2.14.0 here" in c.text for c in found)
     assert merged(old, other, found, "torch").cells.keys() == {LINEAR}
+
+
+def started(seconds: float, after: str = "x", shape: float | None = 1.0, **changes: Any) -> Figures:
+    own = [Start(first=seconds * f, shape=shape, after=after) for f in (0.99, 1.0, 1.01)]
+    return figures(changes.pop("milliseconds", 1.0), **changes).model_copy(update={"starts": own})
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "loosens", "kept"),
+    [
+        (figures(1.0), started(30.0), False, False),  # figures older than first calls get them, and keep their launches
+        (started(30.0), figures(1.0), False, True),
+        (started(30.0), started(40.0), False, True),  # within the margin
+        (started(30.0), started(60.0), True, False),
+        (started(30.0), started(10.0), False, False),
+        (started(1e-4), started(9e-4), False, True),  # less than one call of the largest work, which takes 1 ms
+        (started(30.0), started(60.0, after="y"), False, False),  # after other benchmarks: nothing could be compared with the stored ones
+        (started(30.0), started(30.0, shape=None), True, False),  # it no longer takes another shape
+        (started(30.0, shape=0.2), started(30.0, shape=9.0), True, False),
+    ],
+)
+def test_an_update_of_first_calls(old: Figures, new: Figures, loosens: bool, kept: bool) -> None:
+    new = new.model_copy(update={"launches": [x.model_copy(update={"rounds": 77}) for x in new.launches]})
+    before, after = baseline({LINEAR: old}), baseline({LINEAR: new}, commit="bbbbbbbbbbbb")
+    (found,) = changes(before, after)
+    assert (found.loosens, found.takes) == (loosens, not kept)
+    cell = merged(before, after, [found], "").cells[LINEAR]
+    assert cell.starts == (old.starts if kept else new.starts)
+    assert cell.launches == old.launches, "the steady state did not change"
+    if loosens:
+        with pytest.raises(InputError, match="would loosen in 1 cells"):
+            check_reason([found], SLUG, "")
+
+
+def test_first_calls_stay_where_only_the_steady_state_changed() -> None:
+    old, new = started(30.0), started(31.0, milliseconds=2.0)
+    before, after = baseline({LINEAR: old}), baseline({LINEAR: new}, commit="bbbbbbbbbbbb")
+    cell = merged(before, after, changes(before, after), "why").cells[LINEAR]
+    assert (cell.starts, cell.launches) == (old.starts, new.launches)
 
 
 def test_new_cells_do_not_loosen() -> None:

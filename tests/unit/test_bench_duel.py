@@ -60,6 +60,11 @@ class Worker:
             self.fault(self.name, command, key)
         if command == "load":
             return {"keys": list(self.keys), "environment": {}}
+        if command == "start":
+            seconds = self.machine.call(self.name, self.factor)
+            return {"first_call": seconds, "first": seconds}
+        if command == "reshape":
+            return {"shape": self.machine.call(self.name, self.factor), "refused": ""}
         if command == "prepare":
             return {"seconds": self.machine.call(self.name, self.factor)}
         if command == "turn":

@@ -13,21 +13,10 @@ from mpcheck.bench.campaign import Campaign
 from mpcheck.bench.decision import Rule, judge, paired
 from mpcheck.bench.duel import Duel
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
-from mpcheck.bench.gate import (
-    CHOOSING,
-    DUEL,
-    STORED,
-    Standing,
-    duel_findings,
-    fields_of,
-    gone,
-    latency_finding,
-    parse_id,
-    stored_findings,
-    unclear,
-    yardstick_of,
-)
-from mpcheck.bench.keys import BenchKey, Work
+from mpcheck.bench.gate import DUEL, STORED, duel_findings, gone, stored_findings, unclear
+from mpcheck.bench.keys import BenchKey, Work, fields_of, parse_id
+from mpcheck.bench.outcomes import Standing, device_metrics, latency_finding
+from mpcheck.bench.units import CHOOSING, yardstick_of
 from mpcheck.findings import Finding
 from tests.unit.bench_samples import PRINT
 
@@ -237,7 +226,6 @@ def test_infinite_figures_do_not_reach_the_records() -> None:
 def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
     from dataclasses import asdict
 
-    from mpcheck.bench.gate import device_metrics
     from mpcheck.bench.gpu.figures import DeviceFigures
     from mpcheck.bench.gpu.kernels import Agreement, KernelTimes
     from mpcheck.findings import Finding

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -109,6 +111,28 @@ def test_an_interrupt_does_not_wait_for_what_a_worker_is_at() -> None:
     assert launch.process.returncode == -signal.SIGKILL
 
 
+def test_a_worker_that_hangs_is_ended_and_told_of_in_one_line() -> None:
+    body = "__import__('time').sleep(600)"
+    with pytest.raises(InputError) as told, launched("head", 1, arguments=script(body), patience=1.0) as (launch, _):
+        launch.ask("measure", key="s*1/x")
+    assert "\n" not in str(told.value) and "head did not answer measure s*1/x within 1 s and was ended" in str(told.value)
+    assert "--seconds" in str(told.value)
+    assert launch.process.returncode == -signal.SIGKILL
+
+
+def test_a_worker_that_answers_in_time_is_left_alone_afterwards() -> None:
+    with launched("head", 1, arguments=script("'{\"ok\": {}}'"), patience=2.0) as (launch, _):
+        launch.ask("measure")
+        time.sleep(2.2)
+        assert launch.ask("measure") == {}
+
+
+def test_patience_follows_the_time_of_the_run_and_is_never_less_than_a_usual_one() -> None:
+    assert Effort(seconds=1.0).patience == Effort().patience > 10 * Effort().seconds
+    assert Effort(seconds=10 * Effort().seconds).patience == 10 * Effort().patience
+    assert Effort(seconds=math.inf).patience == Effort().patience
+
+
 def _interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
@@ -179,6 +203,8 @@ class World:
         self.answers: dict[str, Callable[..., dict[str, Any]]] = {
             "load": lambda **_: {"keys": list(keys), "environment": {"device": "cpu"}},
             "measure": lambda **_: {"rounds": [1e-3, 2e-3], "yardstick": {k: [1e-3, 1e-3] for k in KERNELS}, "calls": 1, "first_call": 1.0},
+            "start": lambda **_: {"first_call": 0.5, "first": 0.7},
+            "reshape": lambda **_: {"shape": 0.1, "refused": ""},
             "fingerprint": lambda **_: {"fingerprint": PRINT.model_dump()},
             "costs": lambda **_: {"build_seconds": {"e3nn": 1.5}},
         }
@@ -227,6 +253,26 @@ def test_a_campaign_ends_at_its_last_look_or_when_its_time_is_spent(monkeypatch:
     spent = run_campaign({}, replace(EFFORT, seconds=0.0), lambda c: c.keys)
     assert spent.processes == 2, "the first look's launches are always made"
     assert run_campaign({}, replace(EFFORT, seconds=0.0), lambda c: ["nobody's"]).processes == 2
+
+
+def test_first_calls_are_made_of_all_before_anything_is_measured_and_again_only_if_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch, ("a", "b", "c.d"))
+    found = run_campaign({}, EFFORT, lambda c: ["b"], restart=lambda c: c.processes < 4)
+    assert [k for c, k in world.asked if c == "start"][:3] == ["c.d", "a", "b"], "parts first"
+    assert [c for c, _ in world.asked][:8] == ["load", *["start"] * 3, *["reshape"] * 3, "measure"]
+    assert {n: len(s) for n, s in found.starts.items()} == dict.fromkeys(("a", "b", "c.d"), 4), "two looks, and no more"
+    assert {n: len(f.launches) for n, f in found.figures.items()} == {"a": 2, "b": 7, "c.d": 2}
+    for own in found.starts.values():
+        assert len({(s.after, s.shape_after) for s in own}) == 1, "after the same ones in every launch"
+    assert len({s.after for own in found.starts.values() for s in own}) == 3
+    assert found.figures["a"].starts == found.starts["a"] and found.launches["a"][0].first_call == 0.5
+
+
+def test_more_first_calls_are_made_though_no_steady_state_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(monkeypatch)
+    found = run_campaign({}, EFFORT, lambda _: [], restart=lambda c: c.processes < 4)
+    assert found.processes == 4 and len(found.starts["a"]) == 4
+    assert world.count("measure", "a") == 2 * 2, "two launches, two passes"
 
 
 def test_cost_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,10 +14,11 @@ from mpcheck._errors import InputError
 from mpcheck.bench.campaign import Campaign, Effort
 from mpcheck.bench.decision import Rule
 from mpcheck.bench.duel import Duel
-from mpcheck.bench.figures import Figures
+from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.gate import DUEL, STORED
+from mpcheck.bench.options import BenchOptions, checked, narrowed, parse_batches
 from mpcheck.bench.pinning import processors
-from mpcheck.bench.run import BenchOptions, BenchRun, checked, narrowed, parse_batches
+from mpcheck.bench.run import BenchRun
 from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
 from mpcheck.bench.store.baseline import BenchBaseline, bench_path, write_baseline
 from mpcheck.formats import FORMATS
@@ -87,6 +88,7 @@ def make(tmp_path: Path, cache: Path) -> Make:
         prints = {n: f.fingerprint for n, f in cells.items() if f.fingerprint is not None}
         told = {key.id: unsupported} if unsupported else {}
         campaign = Campaign({n: f.launches for n, f in cells.items()}, {n: [1e-3] for n in cells}, prints, told, processes=3, keys=[key.id])
+        campaign.starts = {n: list(f.starts) for n, f in cells.items() if f.starts}
         vars(run)["campaign"] = campaign
         return run
 
@@ -223,6 +225,29 @@ def test_effort_and_rule_follow_the_options(make: Make) -> None:
     assert asked(seconds=7.0)[0].seconds == 7.0
     rule = asked(against="HEAD")[1]
     assert rule.margin == DUEL.margin and rule.wander == 0.0
+
+
+def test_a_baseline_older_than_first_calls_is_read_and_says_so_in_one_line(make: Make, tmp_path: Path) -> None:
+    stored(make, tmp_path, lambda d: [cell.pop("starts") for cell in d["cells"].values()])
+    run = make()
+    assert verdicts(run)["cost"] == ("pass", "") and set(verdicts(run)) == {"latency", "cost"}
+    assert [n for n in run.notes if n.startswith("first calls")] == [
+        "first calls of 1 benchmarks are not judged: the stored figures are older than they are; store new ones with `mpcheck baseline update`"
+    ]
+
+
+def test_a_slower_start_is_red_and_the_steady_state_is_not(make: Make, tmp_path: Path) -> None:
+    def starting(seconds: float) -> dict[str, Figures]:
+        (key,) = make().keys
+        own = [Start(first=seconds * f, shape=seconds * f) for f in (1.0, 1.01, 0.99, 1.02)]
+        return {key.id: figures(1.0, launches=4).model_copy(update={"starts": own})}
+
+    stored(make, tmp_path, cells=starting(30.0))
+    run = make()
+    vars(run)["campaign"].starts.update({n: f.starts for n, f in starting(70.0).items()})
+    found = verdicts(run)
+    assert found["first-call"][0] == found["new-shape"][0] == "fail" and found["latency"][0] != "fail"
+    assert make(margin=2.0).start_rule.margin == 2.0 and make(margin=0.01).start_rule.margin == 0.5
 
 
 def test_a_selection_of_nothing_is_one_line(tmp_path: Path, cache: Path) -> None:

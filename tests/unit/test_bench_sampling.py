@@ -57,7 +57,7 @@ class Blocks:
         self.open += 1
         self.opened_times += 1
         try:
-            yield Workload(key, WHOLE, self.clock.work("call", self.seconds), torch.device("cpu"), 0, self.first_call)
+            yield Workload(key, WHOLE, self.clock.work("call", self.seconds), torch.device("cpu"), self.first_call)
         finally:
             self.open -= 1
 
@@ -117,7 +117,7 @@ def test_how_long_a_call_takes_is_the_shortest_of_three_or_a_long_ones_only_one(
     def call() -> None:
         clock.now += next(spent)
 
-    workload = Workload(KEY, WHOLE, call, torch.device("cpu"), 0, 1.0)
+    workload = Workload(KEY, WHOLE, call, torch.device("cpu"), 1.0)
     assert seconds_of(clock, workload) == pytest.approx(0.001)
     assert seconds_of(clock, workload) == pytest.approx(0.5)
     assert next(spent, None) is None

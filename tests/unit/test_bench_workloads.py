@@ -86,7 +86,7 @@ def test_a_block_computes_in_its_format_and_the_same_every_time(every: Workloads
         first, second = workload.call(), workload.call()
         assert first.dtype == dtype and not first.requires_grad
         assert torch.equal(first, second)
-        assert workload.first_call > 0 and workload.bytes_in > 0 and workload.device.type == "cpu"
+        assert workload.first_call > 0 and workload.device.type == "cpu"
 
 
 def test_backward_gives_every_gradient(every: Workloads) -> None:

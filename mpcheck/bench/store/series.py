@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from mpcheck._errors import InputError
-from mpcheck.bench.gate import USUAL
 from mpcheck.bench.store.change_points import Shift, shifts
 from mpcheck.bench.store.history import HistoryEntry, read_history
+from mpcheck.bench.units import USUAL
 
 MILLISECONDS = "ms"
 

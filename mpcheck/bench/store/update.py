@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mpcheck._errors import InputError
 from mpcheck.bench.cost.compare import compare_fingerprints
-from mpcheck.bench.figures import Figures
-from mpcheck.bench.gate import yardstick_of
+from mpcheck.bench.figures import Figures, Start
+from mpcheck.bench.first_calls import KINDS, STORED_START, longest, steady
 from mpcheck.bench.store.baseline import BenchBaseline, Stamp
+from mpcheck.bench.units import yardstick_of
 
 MARGIN = 0.02
 """Relative change of latency below which stored figures are left as they are."""
-Kind = Literal["new", "removed", "slower", "faster", "unchanged", "cost", "replaced"]
+Kind = Literal["new", "removed", "slower", "faster", "unchanged", "cost", "first call", "replaced"]
+
+KEPT = ("unchanged", "first call")
+"""Changes that leave the stored launches as they are."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Change:
     Attributes:
         text: in words, with numbers.
         loosens: whether the gate would let more through than before.
-        takes: whether the new figures replace the stored ones.
+        takes: whether the new figures replace the stored ones; starts: likewise of first calls.
     """
 
     cell: str
@@ -34,6 +38,7 @@ class Change:
     text: str = ""
     loosens: bool = False
     takes: bool = True
+    starts: bool = False
 
 
 def seconds_of(figures: Figures) -> float:
@@ -74,7 +79,37 @@ def relative(old: Figures, new: Figures) -> tuple[float, str]:
     return change, f"{100 * change:+.1f} % in units of the yardstick {name}; {words}"
 
 
-def _change(cell: str, old: Figures, new: Figures) -> Change:
+def _typical(starts: Sequence[Start], attribute: str) -> float | None:
+    values = [getattr(s, attribute) for s in starts]
+    return statistics.median(values) if values and None not in values else None
+
+
+def start_change(old: Sequence[Start], new: Sequence[Start], least: float) -> tuple[str, bool, bool]:
+    """What storing new first calls would change, in words; whether that loosens; whether they replace the stored ones.
+
+    Those that come after other benchmarks than the stored ones replace them, too: nothing could be compared with the stored ones again.
+
+    Args:
+        least: seconds by which they must differ to matter.
+    """
+    if not new or not old:
+        return "", False, bool(new)
+    if any({getattr(s, before) for s in old} != {getattr(s, before) for s in new} for _, before in KINDS.values()):
+        return "", False, True
+    words, loosens, takes = [], False, False
+    for name, (attribute, _) in KINDS.items():
+        before, after = _typical(old, attribute), _typical(new, attribute)
+        if before is None or after is None:
+            loosens |= before is not None  # it could be called on another shape
+            takes |= before != after
+        elif abs(after - before) > least and max(after / before, before / after) > 1 + STORED_START.margin:
+            words.append(f"{name} {1e3 * before:.4g} -> {1e3 * after:.4g} ms")
+            takes = True
+            loosens |= after > before
+    return "; ".join(words), loosens, takes
+
+
+def _change(cell: str, old: Figures, new: Figures, least: float) -> Change:
     change, words = relative(old, new)
     # beyond the margin as logarithms, so that there and back again is no gain
     kind: Kind = "slower" if change > MARGIN else "faster" if change < 1 / (1 + MARGIN) - 1 else "unchanged"
@@ -87,9 +122,13 @@ def _change(cell: str, old: Figures, new: Figures) -> Change:
         worse = lines = ["the new figures have no cost to compare with"]
     if lines and kind == "unchanged":
         kind = "cost"
+    told, later, starts = start_change(old.starts, new.starts, least)
+    if told and kind == "unchanged":
+        kind = "first call"
     # Figures within the margin stay. Else a series of updates, each a little slower, would pass without a reason.
-    takes = kind != "unchanged" or (old.fingerprint is None and new.fingerprint is not None)
-    return Change(cell, kind, "; ".join([words, *lines]), loosens=kind == "slower" or bool(worse), takes=takes)
+    takes = kind != "unchanged" or starts or (old.fingerprint is None and new.fingerprint is not None)
+    loosens = kind == "slower" or bool(worse) or later
+    return Change(cell, kind, "; ".join(filter(None, [words, *lines, told])), loosens=loosens, takes=takes, starts=starts)
 
 
 def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) -> list[Change]:
@@ -108,7 +147,8 @@ def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) 
         found = [Change(cell, "replaced", "; ".join(differing), loosens=True) for cell in old.cells if cell in new.cells]
         gone = set(old.cells) - set(new.cells)
     else:
-        found = [_change(cell, old.cells[cell], new.cells[cell]) for cell in old.cells if cell in new.cells]
+        least = longest(steady(old.cells))
+        found = [_change(cell, old.cells[cell], new.cells[cell], least[cell]) for cell in old.cells if cell in new.cells]
         gone = set(old.cells) - set(new.cells) if prune else set()
     why = "; ".join(differing) or "not in the new figures"
     found += [Change(cell, "removed", why, loosens=True) for cell in sorted(gone)]
@@ -117,10 +157,14 @@ def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) 
 
 
 def _taken(change: Change, old: Mapping[str, Figures], new: Figures) -> Figures:
-    """New figures; where only the cost is new, the stored launches with it."""
-    if change.kind == "unchanged" and change.cell in old:
-        return old[change.cell].model_copy(update={"fingerprint": new.fingerprint})
-    return new
+    """New figures; of what did not change the stored ones: launches where only the cost or the first calls are new, and first calls."""
+    if change.cell not in old or change.kind == "replaced":
+        return new
+    kept = old[change.cell]
+    starts = new.starts if change.starts else kept.starts
+    if change.kind in KEPT:
+        return kept.model_copy(update={"fingerprint": new.fingerprint or kept.fingerprint, "starts": starts})
+    return new.model_copy(update={"starts": starts})
 
 
 def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[Change], reason: str) -> BenchBaseline:
@@ -132,7 +176,7 @@ def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[Change], r
     taken = {c.cell: c for c in found if c.takes and c.kind != "removed"}
     cells = {cell: f for cell, f in old.cells.items() if cell not in dropped and cell not in taken}
     origins: dict[str, Stamp] = {}
-    for cell in [*cells, *(c.cell for c in taken.values() if c.kind == "unchanged")]:
+    for cell in [*cells, *(c.cell for c in taken.values() if c.kind in KEPT)]:
         stamp = old.origin(cell)
         origins[cell] = Stamp(commit=stamp.commit, date=stamp.date)
     cells |= {cell: _taken(change, old.cells, new.cells[cell]) for cell, change in taken.items()}

@@ -23,7 +23,7 @@ from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, comp
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
-from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.context import Context, Inspection, Key, lacks
 from mpcheck.checks.replay import arithmetic
 from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format
@@ -149,7 +149,7 @@ def profiled_kernels(backend: BackendModel, reference: BlockReference, fmt: Form
 
 def _missing(context: Context, base: dict[str, Any], key: Key, reason: str) -> Finding:
     """A cell that cannot run; a failure where its capability is required."""
-    lacking = ("cuda" in context.required and "no CUDA device" in reason) or ("cueq" in context.required and key.backend.startswith("cueq"))
+    lacking = lacks(context.required, key.backend, reason)
     return Finding(**base, verdict="fail" if lacking else "unsupported", reason=f"required: {reason}" if lacking else reason)
 
 

@@ -1,0 +1,64 @@
+"""One prepared piece of work, and how long a call of it takes that was never made before."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck._errors import error_line, unimplemented
+from mpcheck.adapters.blocks import Block
+from mpcheck.bench.hostclock import HostClock
+from mpcheck.bench.keys import BenchKey
+
+
+class UnsupportedError(Exception):
+    """Why a workload cannot run here; its text goes into ``unsupported(reason)``."""
+
+
+def once(call: Callable[[], Any], device: torch.device) -> float:
+    """Seconds of one call that may never have been made before, until it is done; on a CPU without the time in which others ran."""
+    if device.type != "cuda":
+        clock = HostClock()
+        try:
+            return clock.seconds(call)
+        finally:
+            clock.close()
+    torch.cuda.synchronize(device)
+    began = time.perf_counter()
+    call()
+    torch.cuda.synchronize(device)
+    return max(time.perf_counter() - began, 1e-9)
+
+
+@contextlib.contextmanager
+def told_apart() -> Iterator[None]:
+    """What a foreign call raises as an UnsupportedError, whose text begins with "raised" where it is no missing implementation."""
+    try:
+        yield
+    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
+        kind = "" if unimplemented(error) else "raised "
+        raise UnsupportedError(f"{kind}{error_line(error)}") from error
+
+
+@dataclass
+class Workload:
+    """One prepared piece of work.
+
+    Attributes:
+        call: does it once; on CUDA it returns when the work is queued.
+        device: where it runs.
+        first_call: seconds that the first call took, with whatever upstream compiles or sets up in it.
+        reshaped: makes the same piece of work on a structure more, or less where there are several: other numbers of atoms and edges.
+    """
+
+    key: BenchKey
+    block: Block
+    call: Callable[[], Any]
+    device: torch.device
+    first_call: float
+    reshaped: Callable[[], Callable[[], Any]] | None = None
