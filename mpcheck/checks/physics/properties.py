@@ -16,7 +16,7 @@ from ase import Atoms
 
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.checks.physics import forces, inputs, shape, sums
+from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.findings import Finding
 
@@ -54,13 +54,22 @@ PROPERTIES: dict[str, Property] = {
     "net-force": Property(sums.net_force),
     "torque": Property(sums.torque, accepts=_open),
     "batch": Property(sums.batch, "kinds"),
-    "repeat": Property(inputs.repeat, "one"),
-    "strided": Property(inputs.strided, "one"),
+    "repeat": Property(repeats.repeat, "one"),
+    "strided": Property(strides.strided, "one"),
+    "strided-model": Property(graph_strides.strided_model, "own"),
+    "directions": Property(directions.directions, "own"),
+    "second-derivatives": Property(second.second_derivatives, "own"),
+    "closed-forms": Property(closed_forms.closed_forms, "one"),
+    "ghosts": Property(ghosts.ghosts, "kinds"),
+    "ghost-classes": Property(ghosts.ghost_classes, "own"),
     "smoothness": Property(shape.smoothness, "own"),
     "edges": Property(shape.edges, "own"),
     "empty": Property(shape.empty, "own"),
     "indices": Property(shape.indices, "own"),
 }
+
+
+ONCE = ("indices", "ghost-classes")  # of upstream's own modules, whatever the backend
 
 
 def keys(context: Context) -> list[Key]:
@@ -82,7 +91,7 @@ def keys(context: Context) -> list[Key]:
     for system in context.systems:
         everywhere += of(system, "all") + (of(system, "kinds") if system in kinds.values() else [])
         everywhere += of(system, "one") if system == smallest else []
-    return everywhere + [key for key in of("", "own") if key.subject != "indices" or key.backend == context.backend_names[0]]
+    return everywhere + [key for key in of("", "own") if key.subject not in ONCE or key.backend == context.backend_names[0]]
 
 
 def run(context: Context, key: Key) -> list[Finding]:

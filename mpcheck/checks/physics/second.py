@@ -1,0 +1,100 @@
+"""Second derivatives of every block: training on forces takes them, and nothing else does."""
+
+from __future__ import annotations
+
+import math
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.checks.physics.differences import BlockFunction, Comparison, Derivative, Judged, compared, rounding, worst_of
+from mpcheck.checks.physics.extremes import lost, places
+from mpcheck.checks.physics.small import Seen, blocks
+from mpcheck.checks.physics.structure import Case
+from mpcheck.findings import Finding
+from mpcheck.formats import Format, get_format
+
+CALLS = 4  # TorchScript has optimised what it runs after three
+
+
+def second_derivatives(case: Case) -> list[Finding]:
+    """Double backward passes of every leaf and step in float64 against differences of the first derivatives, and from call to call;
+    and in every format, on the model's own inputs and on extreme ones, whether they are finite.
+    """
+    backend = case.context.backend(case.key.backend)
+    assert not isinstance(backend, str), "checked before"
+    seen = list(blocks(case, backend))
+    return [*_numerical(case, backend, seen), *(f for fmt in case.context.formats if (f := _finite(case, backend, seen, fmt)))]
+
+
+def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Finding]:
+    wrong, changing = [], []
+    for one in seen:
+        try:
+            numerical, between = _block(case, backend, one)
+        except (RuntimeError, NotImplementedError) as error:
+            numerical = Judged(one.block.name, math.inf, f"its second derivative raised {_line(error)!r}")
+            between = Judged(one.block.name)
+        wrong.append(numerical)
+        changing.append(between)
+    found = []
+    for variant, judged in (("numerical", wrong), ("calls", changing)):
+        worst, reason = worst_of(judged)
+        found.append(case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}))
+    return found
+
+
+def _line(error: Exception) -> str:
+    """The last line of an error: TorchScript's own traceback comes first."""
+    return ([line for line in str(error).splitlines() if line.strip()] or [""])[-1].strip()[:200]
+
+
+def _block(case: Case, backend: BackendModel, seen: Seen) -> tuple[Judged, Judged]:
+    """Against differences, and call against call: all along one direction, within what the differences may be off."""
+    name = seen.block.name
+    sigma = rounding(case.context, seen, 2, case.context.seed)
+    with backend.prepared(seen.block, get_format("float64")):
+        function = BlockFunction(backend, seen, case.context.seed)
+        calls = [function.derivative(2) for _ in range(CALLS)]
+        direction = function.direction(2)
+        found = compared(function, 2, calls[-1], direction, sigma)
+        numerical = Judged(name, found.ratio, _said(function, found, calls[-1], sigma))
+    along = [float(sum((g * direction[n]).sum() for n, g in call.by.items())) for call in calls]
+    ratios = [Comparison(value, along[-1], found.allowed).ratio for value in along]
+    number = max(range(CALLS), key=lambda i: ratios[i])
+    return numerical, Judged(name, ratios[number], f"its second derivative in call {number + 1} is not that of call {CALLS}")
+
+
+def _said(function: BlockFunction, found: Comparison, last: Derivative, sigma: float) -> str:
+    """Along which argument the second derivative is wrong."""
+    if found.ratio <= 1.0:
+        return ""
+    infinite = [n for n, g in last.by.items() if not bool(g.isfinite().all())]
+    if infinite:
+        return f"its second derivative by {infinite[0]} is not finite"
+    parts = {n: compared(function, 2, last, {n: v}, sigma) for n, v in function.direction(2).items()}
+    guilty = [n for n, part in parts.items() if part.ratio > 1.0]
+    shown = parts[guilty[0]] if guilty else found
+    where = f" by {', '.join(guilty)}" if guilty else ""
+    return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction"
+
+
+def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) -> Finding | None:
+    """One format; None for tf32 on a CPU, whose range and kernels are float32's."""
+    if fmt.operand_bits is not None and case.device.type == "cpu":
+        return None
+    judged, missing, extreme = [], 0, 0.0
+    for one in seen:
+        if backend.unsupported(one.block, fmt):
+            continue
+        said = ""
+        for place in places(case.context, one, fmt):
+            extreme = max(extreme, place.size)
+            try:
+                said = said or lost(backend, place, fmt, case.context.seed)
+            except (RuntimeError, NotImplementedError) as error:
+                lacking = "not implemented for" in str(error)
+                missing += lacking
+                said = said or ("" if lacking else f"raised {_line(error)!r} in {fmt.name}")
+        judged.append(Judged(one.block.name, math.inf if said else 0.0, said))
+    worst, reason = worst_of(judged)
+    metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "lacking_operations": float(missing), "largest_input": extreme}
+    return case.finding(worst.ratio, variant="finite", reason=reason, worst=worst.block, metrics=metrics).model_copy(update={"format": fmt.name})

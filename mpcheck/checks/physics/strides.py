@@ -1,0 +1,110 @@
+"""What must not matter to a block: how its inputs and cotangents lie in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+
+from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.checks.metrics import widened
+from mpcheck.checks.physics.inputs import orderable
+from mpcheck.checks.physics.structure import Case, rms
+from mpcheck.checks.scale import noise_scale
+from mpcheck.findings import Finding
+from mpcheck.formats import get_format
+from mpcheck.reference.library import BlockReference
+from mpcheck.tolerances import limits_for
+
+
+def every_other(t: torch.Tensor) -> torch.Tensor:
+    """The same values, every other element of a wider tensor of which the rest is NaN."""
+    wide = torch.full((*t.shape[:-1], 2 * t.shape[-1]), -1 if not t.is_floating_point() else math.nan, dtype=t.dtype, device=t.device)
+    wide[..., ::2] = t
+    return wide[..., ::2]
+
+
+def columns_first(t: torch.Tensor) -> torch.Tensor:
+    """The same values with the last axis slowest in memory."""
+    return t.movedim(-1, 0).contiguous().movedim(0, -1)
+
+
+def one_row(t: torch.Tensor) -> torch.Tensor:
+    """The first row for all rows, without copying it: stride 0. Integers stay."""
+    return t[:1].expand_as(t) if t.is_floating_point() and t.shape[0] > 0 else t
+
+
+LAYOUTS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "every other element": every_other,
+    "columns first": columns_first,
+    "expanded": one_row,
+}
+
+
+def strided(case: Case) -> list[Finding]:
+    """Every block in float64 on inputs and cotangents that are not contiguous, against contiguous copies of the same values."""
+    backend = case.context.backend(case.key.backend)
+    assert not isinstance(backend, str), "checked before"
+    library = case.context.library(case.key.system)
+    blocks = [b for b in case.context.blocks(case.key.system) if not library.refused(b.name) and not backend.unsupported(b, get_format("float64"))]
+    worst: dict[str, tuple[float, float, str, str]] = dict.fromkeys(LAYOUTS, (0.0, 1.0, "", ""))
+    for block in blocks:
+        reference = library.get(block.name)
+        for layout in LAYOUTS:
+            ratio, limit, name, error = _block(case, backend, reference, layout)
+            if worst[layout][3] == "" and (error or ratio / limit > worst[layout][0] / worst[layout][1]):
+                worst[layout] = (ratio, limit, f"{block.name}, {name}", error)
+    return [
+        case.finding(
+            ratio, limit=limit, variant=layout, worst=place, metrics={"blocks": float(len(blocks))},
+            reason=f"{place}: raised {error}" if error else f"{place} depends on how its inputs lie in memory ({layout})",
+        )
+        for layout, (ratio, limit, place, error) in worst.items()
+    ]  # fmt: skip
+
+
+def _block(case: Case, backend: BackendModel, reference: BlockReference, layout: str) -> tuple[float, float, str, str]:
+    """The largest share of its limit among a block's outputs and gradients: ratio, limit, tensor, and what was raised."""
+    change = LAYOUTS[layout]
+    moved = {n: change(t) if t.dim() else t for n, t in reference.inputs.items()}
+    cotangents = {c: {n: change(t) if t.dim() else t for n, t in by.items()} for c, by in reference.cotangents.items()}
+    plain = {n: t.contiguous() for n, t in moved.items()}, {c: {n: t.contiguous() for n, t in by.items()} for c, by in cotangents.items()}
+    base = _run(backend, reference, *plain)
+    try:
+        found = _run(backend, reference, moved, cotangents)
+    except (RuntimeError, ValueError, IndexError) as error:
+        return math.inf, 1.0, "its call", " ".join(str(error).split())[-200:]
+    roundoff = backend.roundoff(reference.block, get_format("float64"))
+    rms_limit = limits_for(case.context.tolerances, reference.block.name, backend.name, "float64", "forward").rms
+    worst = (0.0, rms_limit, "out", "")
+    for name, value in base.items():
+        if torch.equal(found[name], value):
+            continue
+        limit, allowed = rms_limit, 0.0
+        if name in reference.values:
+            scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, reference.values[name])
+            limit, allowed = widened(rms_limit, scale.spread), scale.rms
+            if layout == "expanded" and rms(reference.values[name]) > 0:
+                # other values than the reference's: the same relative noise; rows that are equal round alike and add up in sums
+                rows = max(t.shape[0] for t in reference.inputs.values() if t.dim())
+                allowed *= rms(value) / rms(reference.values[name]) * math.sqrt(rows)
+        else:  # a parameter that only this backend has: no scale of its own, so bits decide
+            limit = 1.0
+        ratio = orderable(rms(found[name] - value) / (math.sqrt(2.0) * allowed) if allowed > 0 else math.inf)
+        if ratio / limit > worst[0] / worst[1]:
+            worst = (ratio, limit, name, "")
+    return worst
+
+
+def _run(backend: BackendModel, reference: BlockReference, inputs: Tensors, cotangents: Mapping[str, Tensors]) -> Tensors:
+    block = reference.block
+    with backend.prepared(block, get_format("float64")):
+        run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, inputs, backend.parameters(block), True)
+        found = {n: t.detach() for n, t in run.outputs.items()}
+        for case, by_output in cotangents.items():
+            by_input, by_parameter = run.backward({n: c for n, c in by_output.items() if n in run.outputs}, retain=True)
+            found.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
+            found.update({f"weight.{case}.{n}": g for n, g in backend.reference_gradients(block, by_parameter).items()})
+        return found
