@@ -102,8 +102,9 @@ class Format:
 def _uniform(name: str, storage: torch.dtype, bits: int, math: torch.dtype, *aliases: str) -> Format:
     u = 2.0**-bits
     wide = min(u, WIDE)
-    # half of the smallest subnormal: only float16's matters on values of order one, the others' are below 1e-40
-    underflow = u * float(torch.finfo(storage).smallest_normal) if u > WIDE else 0.0
+    # half of the smallest subnormal: float16's matters on values of order one, float32's and bfloat16's where an envelope or an
+    # activation has taken everything to 1e-40; float64's is no number (see `noise_scale` for what is judged down there)
+    underflow = u * float(torch.finfo(storage).smallest_normal)
     roundoff: dict[Component, float] = {
         "stored": u, "constant": wide, "operand": 0.0, "product": u, "operation": u, "inner": wide, "scatter": wide,
         "gather": wide, "underflow": underflow, "converted": 0.0,
@@ -114,7 +115,7 @@ def _uniform(name: str, storage: torch.dtype, bits: int, math: torch.dtype, *ali
     return Format(name, storage, MappingProxyType(roundoff), math, None, aliases, MappingProxyType(native))
 
 
-_TF32: dict[Component, float] = {**dict.fromkeys(COMPONENTS, WIDE), "operand": 2.0**-11, "underflow": 0.0, "converted": 0.0}
+_TF32: dict[Component, float] = {**dict.fromkeys(COMPONENTS, WIDE), "operand": 2.0**-11, "underflow": 2.0**-150, "converted": 0.0}
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {

@@ -84,6 +84,8 @@ class Architecture(Strict):
         extra = [s for s in self.atomic_energies if s not in self.elements]
         if missing or extra:
             raise ValueError(f"atomic_energies must name the model's elements: missing {missing}, extra {extra}")
+        if self.use_last_readout_only and self.num_interactions == 1:
+            raise ValueError("use_last_readout_only leaves no readout where num_interactions is 1: the energy would be that of isolated atoms")
         return self
 
     def canonical(self) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from mpcheck._yaml import Strict, load_yaml
 from mpcheck.checks.versions import VersionRange, installed_within
@@ -31,8 +31,8 @@ class KnownFault(Strict):
         package: distribution that has it; versions: those that have it, e.g. ``<=0.3.16``.
         check, subject, variant, backend: which findings show it; glob patterns, except the check.
         format: formats that show it; empty for all.
-        needs: class of a submodule without which a model cannot show the fault; empty where every model does.
-        unless: classes of submodules any of which hides the fault.
+        needs: trait, or traits, without which a model cannot show the fault: see :func:`class_names`; empty where every model does.
+        unless: traits any of which hides the fault.
         always: whether every model that it concerns shows it; where some do not, its absence says nothing.
         says: text that the reason of such a failure holds, so that another failure in the same place is not taken for it.
         evidence: what was measured. link: upstream's report or fix, where there is one.
@@ -47,7 +47,7 @@ class KnownFault(Strict):
     backend: str = "*"
     format: list[str] = []
     says: Text
-    needs: str = ""
+    needs: Annotated[list[Text], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = []
     unless: list[str] = []
     always: bool = True
     evidence: Annotated[str, Field(min_length=20)]
@@ -71,9 +71,21 @@ class KnownFaults(Strict):
     faults: list[KnownFault]
 
 
+SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
+UNBOUNDED = {"RealAgnosticResidualNonLinearInteractionBlock", "RealAgnosticAttResidualInteractionBlock"}
+"""Blocks whose radial MLP is not zero where the radial functions are: it has biases, or reads the atoms' features as well."""
+
+
 def class_names(model: torch.nn.Module) -> frozenset[str]:
-    """Classes of a model's submodules; of scripted ones, the class that was scripted."""
-    return frozenset(str(getattr(m, "original_name", type(m).__name__)) for m in model.modules())
+    """Traits of a model: classes of its submodules (of scripted ones, the class that was scripted), and in words ``several heads``
+    and ``weights of edges at the cut-off`` (the envelope comes before a radial MLP that does not keep its zero).
+    """
+    classes = {str(getattr(m, "original_name", type(m).__name__)) for m in model.modules()}
+    if len(getattr(model, "heads", None) or ()) > 1:
+        classes.add(SEVERAL_HEADS)
+    if classes & UNBOUNDED and getattr(getattr(model, "radial_embedding", None), "apply_cutoff", True):
+        classes.add(JUMPS)
+    return frozenset(classes)
 
 
 @cache
@@ -98,7 +110,7 @@ def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequenc
     settled = list(findings)
     for fault in load_faults() if faults is None else faults:
         own = [i for i, f in enumerate(findings) if fault.concerns(f) and f.verdict in ("pass", "fail")]
-        if not own or (fault.needs and fault.needs not in classes) or any(name in classes for name in fault.unless):
+        if not own or any(name not in classes for name in fault.needs) or any(name in classes for name in fault.unless):
             continue
         version = installed_within(fault.package, fault.versions)
         if version is None:

@@ -23,6 +23,8 @@ STABILISER = 1e-3  # of rms(value), added to |value| in relative errors
 # counted as such, and only gross errors are called (measured: up to 2.2 in float16 gradients of a random model's products).
 UNDERFLOW_SHARE = 0.1
 UNDERFLOW_WIDENING = 4.0
+KNOWN = float(torch.finfo(torch.float32).tiny)
+"""References keep noise in float32. Of values that all lie below its range nothing is known but that u times it is nothing."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
     allowed_width = widened(limits.rms, scale.spread) * (UNDERFLOW_WIDENING if flushed else 1.0)
     max_limit = limits.max_at(value.numel()) * scale.stretch(value.numel()) * allowed_width / limits.rms
     stabiliser = STABILISER * math.sqrt(float(value.square().mean()))
-    size, comparable, denominator = error.abs(), magnitude + stabiliser, scale.s + FLOOR * scale.rms
-    relative = _divide(size, denominator, scale.rms > 0)
+    unit = _unit(scale.rms, magnitude, fmt)
+    size, comparable, denominator = error.abs(), magnitude + stabiliser, scale.s + FLOOR * unit
+    relative = _divide(size, denominator, unit > 0)
     if range_.subnormal is not None:
         # a subnormal value has an error of its own size; the tensor's rms sees it, a single element cannot be judged by it
         relative = relative.masked_fill(range_.subnormal, 0.0)
@@ -82,12 +85,12 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
         "max_abs": None if lost else finite(float(size.max())),
         "max_rel": None if lost else finite(float(_divide(size, comparable, stabiliser > 0).max())),
         "stabiliser": finite(stabiliser),
-        "rms": None if lost else finite(_ratio(math.sqrt(float(error.square().mean())), scale.rms)),
+        "rms": None if lost else finite(_ratio(math.sqrt(float(error.square().mean())), unit)),
         "rms_limit": finite(allowed_width),
         "max": None if lost else finite(largest),
         "max_limit": finite(max_limit),
-        "bias": finite(_ratio(float(error.mean()), scale.rms)),
-        "signed_bias": finite(_ratio(float((error * value.sign()).mean()), scale.rms)),
+        "bias": finite(_ratio(float(error.mean()), unit)),
+        "signed_bias": finite(_ratio(float((error * value.sign()).mean()), unit)),
         "bias_limit": None if flushed else finite(limits.bias_at(scale.bias)),
         "signed_bias_limit": None if flushed else finite(limits.bias_at(scale.signed_bias)),
         "nonfinite": range_.nonfinite,
@@ -96,7 +99,7 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
         "allowed_rel": finite(max_limit * float(_divide(denominator, comparable, stabiliser > 0).max())),
         "digest": bits_digest(low),
     }
-    groups = _groups(error, scale, limits, layout) if not flushed else []
+    groups = _groups(error, magnitude, scale, fmt, limits, layout) if not flushed else []
     failures = _failures(quantity, groups, range_.lost, largest)
     worst = Worst(
         place=place(index, shape, layout),
@@ -195,22 +198,27 @@ def _ratio(numerator: float, denominator: float) -> float:
     return numerator / denominator if denominator > 0 else math.copysign(math.inf, numerator)
 
 
+def _unit(rms: float, magnitude: torch.Tensor, fmt: Format) -> float:
+    """A noise scale that is not zero because the values are too small for it to be known."""
+    return rms + fmt.u * KNOWN if float(magnitude.max()) < KNOWN else rms
+
+
 def _divide(a: torch.Tensor, b: torch.Tensor, positive: bool) -> torch.Tensor:
     """A / b with 0 / 0 = 0; ``positive`` promises that b has no zero."""
     return a / b if positive else torch.where(a == 0, torch.zeros_like(a), a / b)
 
 
-def _groups(error: torch.Tensor, scale: Scale, limits: Limits, layout: Layout) -> list[Group]:
+def _groups(error: torch.Tensor, magnitude: torch.Tensor, scale: Scale, fmt: Format, limits: Limits, layout: Layout) -> list[Group]:
     if len(layout.groups) < 2:
         return []
     found = []
     total = error.numel()
-    e, s = (error.flatten(), scale.s.flatten()) if layout.flat else (error, scale.s)
+    e, s, m = (error.flatten(), scale.s.flatten(), magnitude.flatten()) if layout.flat else (error, scale.s, magnitude)
     for name, where in layout.groups:
         part, own = e[..., where], s[..., where]
         if not part.numel():
             continue
-        ratio = _ratio(float(part.square().mean().sqrt()), float(own.square().mean().sqrt()))
+        ratio = _ratio(float(part.square().mean().sqrt()), _unit(float(own.square().mean().sqrt()), m[..., where], fmt))
         distinct = max(1.0, scale.distinct * part.numel() / total)
         spread = max(scale.spread, 0.9 / math.sqrt(distinct))
         found.append(Group(name=name, rms=finite(ratio), limit=finite(widened(limits.rms, spread))))

@@ -14,9 +14,11 @@ from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
+from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare, with_arithmetic
 from mpcheck.checks.replay import BACKWARD, DIRECTIONS, replay
 from mpcheck.checks.scale import noise_scale
+from mpcheck.findings import Finding
 from mpcheck.formats import Format
 from mpcheck.records import Cell, Quantity
 from mpcheck.reference.library import BlockReference, Library
@@ -169,12 +171,15 @@ class PrecisionCheck:
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
         return Layout(slot, slot.groups(shape), rows)
 
-    @staticmethod
-    def _raised(base: dict[str, Any], error: Exception, seconds: float) -> Cell:
+    def _raised(self, base: dict[str, Any], error: Exception, seconds: float) -> Cell:
+        """A block that cannot run: in a type without the operation, or by a fault of upstream that is on record; else a failure."""
         reason = error_line(error)
         if unimplemented(error):
             return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)
-        return Cell(**base, verdict="fail", reason=f"raised {reason}", seconds=seconds)
+        where = {name: base[name] for name in ("backend", "format", "system")}
+        raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
+        settled = settle([raised], class_names(self.library.backend.model))[0]
+        return Cell(**base, verdict="unsupported" if settled.verdict == "known-fault" else "fail", reason=settled.reason, seconds=seconds)
 
 
 def _roles(block: Block) -> str:

@@ -204,7 +204,9 @@ class NoiseMode(DispatchMode):
         scale = partial_sums(func, name, args, kwargs, result)
         if scale is None:
             return result
-        noise = scale.mul_(xi(result, self.seed)).mul_(ETA)
+        # terms that cancel leave a zero, which holds no digits of its own, after partial sums that did round
+        rounded = torch.where(result == 0, scale, result)
+        noise = scale.mul_(xi(rounded, self.seed)).mul_(ETA)
         return result.add_(noise) if name.endswith("_") else result + noise
 
 

@@ -136,13 +136,18 @@ def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, 
     For ``n`` exchangeable terms with sum ``y`` added one after another, the k-th partial sum has mean square about
     ``(k/n)^2 y^2 + k/n sum(t^2)``; over all k that is ``n (y^2 / 3 + sum(t^2) / 2)``. Each partial sum is rounded once, so
     this root times u is the scale of a sequential accumulation's error; blocked and pairwise sums stay below it (compare
-    Higham & Mary 2019, doi:10.1137/18M1226312, where it is sqrt(n) u times the sum of magnitudes). None where nothing is
-    summed.
+    Higham & Mary 2019, doi:10.1137/18M1226312, where it is sqrt(n) u times the sum of magnitudes). Rows that are scattered come
+    in an order that need not be exchangeable: the edges of a lattice are listed direction by direction, and terms that cancel in
+    the end have long added up. There the partial sums in the order given count where they are larger. Terms of a product that are
+    equal, as neighbours in one shell of a perfect lattice make them, round alike as well: their errors add up, not their squares.
+    None where nothing is summed.
     """
+    alike, ordered = 1.0, None
     if is_product(name):
-        matrices = [a for a in args if isinstance(a, torch.Tensor)][-2:]
-        squares = torch.matmul(matrices[0].square(), matrices[1].square())
-        count: Any = matrices[0].shape[-1]
+        a, b = [t for t in args if isinstance(t, torch.Tensor)][-2:]
+        squares = torch.matmul(a.square(), b.square())
+        count: Any = a.shape[-1]
+        alike, ordered = repeated(a, b), product_in_order(a, b)
     elif name in SUMS:
         squares = func(args[0].square(), *args[1:], **kwargs)
         if name == "mean":
@@ -152,8 +157,69 @@ def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, 
         squares, count = _indexed(func, name, args, kwargs)
         if squares is None:
             return None
+        ordered = rows_in_order(name, args)
     scale: torch.Tensor = (count * (result.square() / 3 + squares / 2)).sqrt()
-    return scale
+    if ordered is not None:
+        scale = torch.maximum(scale, ordered)
+    return scale.mul_(alike**0.5)
+
+
+def repeated(a: torch.Tensor, b: torch.Tensor) -> float:
+    """How often a term of a matrix product occurs on average: 1 where all differ. Equal to float32's digits counts as equal.
+
+    Terms are told apart by seeded projections of what they multiply, so that counting costs a sort of them.
+    """
+    terms = a.shape[-1]
+    if terms < 2 or not a.numel() or not b.numel():
+        return 1.0
+    columns, rows = a.reshape(-1, terms), (b if b.dim() == 1 else b.movedim(-2, 0)).reshape(terms, -1)
+    generator = torch.Generator().manual_seed(terms)
+    left = torch.rand(columns.shape[0], generator=generator, dtype=a.dtype).to(a.device) @ columns
+    right = rows @ torch.rand(rows.shape[1], generator=generator, dtype=b.dtype).to(b.device)
+    distinct = torch.unique(torch.stack([left, right], 1).float(), dim=0).shape[0]
+    return float(terms / distinct)
+
+
+CHUNKS = 16  # in which the partial sums of a long matrix product are looked at
+
+
+def product_in_order(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor | None:
+    """Root of the summed squares of a matrix product's partial sums as they come, from every sixteenth of its terms; None of short ones."""
+    terms = a.shape[-1]
+    size = terms // CHUNKS
+    if size < 4 or b.dim() == 1:
+        return None
+    total: torch.Tensor | None = None
+    squares: torch.Tensor | None = None
+    for start in range(0, terms, size):
+        part = torch.matmul(a[..., start : start + size], b[..., start : start + size, :])
+        total = part if total is None else total + part
+        squares = total.square() if squares is None else squares.addcmul_(total, total)
+    return None if squares is None else (squares * size).sqrt()
+
+
+def rows_in_order(name: str, args: tuple[Any, ...]) -> torch.Tensor | None:
+    """Root of the summed squares of the partial sums of rows that are added one after another into zeros, as listed.
+
+    None where whole rows are not what is added, or not along the first axis.
+    """
+    if name not in ("index_add", "index_add_", "scatter_add", "scatter_add_") or len(args) < 4 or args[1] != 0:
+        return None
+    target, _, index, rows = args[:4]
+    if index.dim() > 1:
+        if index.shape != rows.shape or any(index.stride(d) for d in range(1, index.dim()) if index.shape[d] > 1):
+            return None
+        index = index.flatten(1)[:, 0] if rows.numel() else index.new_zeros(0)
+    if not rows.numel() or rows.shape[1:] != target.shape[1:]:
+        return None
+    order = torch.argsort(index, stable=True)
+    into, sums = index[order], rows[order].cumsum(0)
+    first = torch.ones_like(into, dtype=torch.bool)
+    first[1:] = into[1:] != into[:-1]
+    starts = torch.nonzero(first).flatten()
+    before = torch.cat([torch.zeros_like(sums[:1]), sums])[starts]  # what earlier atoms' rows had added up to
+    partial = sums - before[first.cumsum(0) - 1]
+    return torch.zeros_like(target).index_add_(0, into, partial.square()).sqrt()
 
 
 def layer_norm_sums(args: tuple[Any, ...], result: Any) -> dict[int, torch.Tensor]:

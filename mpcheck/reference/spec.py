@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from mpcheck._io import digest
 from mpcheck.formats import Component
 
-ALGORITHM = 4
+ALGORITHM = 5
 """Raise it when the noise model, the draws or the stored layout change: old cache entries are then left alone."""
 
 DRAWS = 6

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -31,9 +31,11 @@ from mpcheck.checks.symmetry.model_symmetry import WholeSubject, learned
 from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
 from mpcheck.findings import Finding
-from mpcheck.formats import Format
+from mpcheck.formats import COMPONENTS, Format
+from mpcheck.reference.build import build_reference
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.spec import DRAWS
 from mpcheck.tolerances import Limits, limits_for
 
 NAME = "equivariance"
@@ -58,6 +60,7 @@ class Subject:
     executions: int = 0
     outputs: Tensors = field(default_factory=dict)
     noise: dict[str, Noise] = field(default_factory=dict)
+    learnt: dict[Element, dict[str, Noise]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.outputs = self.run(self.reference.inputs)
@@ -78,10 +81,10 @@ class Subject:
     def compare(self, element: Element) -> list[Deviation]:
         """Every irrep of every output under one element."""
         given = self.action.inputs(self.reference.inputs, element)
-        results = self.run(given)
+        results, known = self.run(given), self.learnt.get(element, self.noise)
         geometry = self._geometry(given) if isinstance(element, Shift | Wrap) else {}
         found = []
-        for name, noise in self.noise.items():
+        for name, noise in known.items():
             slot, value = self.reference.block.output_slot(name), self.reference.values[name]
             error = results[name] - self.action.output(name, self.outputs[name], element)
             if isinstance(element, Turn):
@@ -94,6 +97,42 @@ class Subject:
             spread = geometry[name][1] if name in geometry else 0.0
             found += deviations(element, name, error, square, slot, noise.scale, self.limits, spread)
         return found
+
+    def learn(self, element: Turn, model: E3nnModel) -> None:
+        """The noise of both sides of a rotation, measured on both; the float64 model must be as it was, outside ``prepared``.
+
+        Along the axes of a perfect crystal equal numbers round alike and their sums cancel exactly; once it is turned they do
+        not. One side's roundings then say nothing of the other's.
+        """
+        block, spec = self.reference.block, self.reference
+        given, roundoff = self.action.inputs(spec.inputs, element), self.backend.roundoff(block, self.fmt)
+        tensors, manifest = build_reference(model, block, spec.skeleton, given, {}, seed_of("turned", block.name), DRAWS)
+        self.learnt[element], given_noise = dict(self.noise), self._turning(model, given)
+        for name, own in self.noise.items():
+            noise: dict[str, torch.Tensor] = {c: tensors[f"noise:{c}:{name}"] for c in COMPONENTS if f"noise:{c}:{name}" in tensors}
+            other = noise_of(noise, manifest["statistics"][name], roundoff, tensors[f"value:{name}"], own.tables)
+            spread, distinct = max(own.scale.spread, other.scale.spread), min(own.scale.distinct, other.scale.distinct)
+            underflow = max(own.scale.underflow, other.scale.underflow)
+            scale = replace(own.scale, spread=spread, distinct=distinct, underflow=underflow)
+            stored = torch.maximum((own.stored + other.stored) / 2, given_noise[name])
+            self.learnt[element][name] = Noise((own.square + other.square) / 2, stored, own.tables, scale)
+
+    def _turning(self, model: E3nnModel, given: Tensors) -> Tensors:
+        """Variance of float64's roundings of the turned arguments: those of ``D x`` are independent even where x repeats itself."""
+        block, generator = self.reference.block, torch.Generator().manual_seed(seed_of("turning", self.reference.block.name))
+
+        def values(swayed: Tensors) -> Tensors:
+            return Run(lambda arguments: model.call(block, arguments), self.reference.skeleton, swayed, {}, False).outputs
+
+        def sway(t: torch.Tensor) -> torch.Tensor:
+            return t + ETA * t * (2 * torch.rand(t.shape, generator=generator, dtype=t.dtype).to(t.device) - 1) if t.is_floating_point() else t
+
+        exact = values(given)
+        squares: dict[str, list[torch.Tensor]] = {n: [] for n in exact}
+        for _ in range(DRAWS):
+            for name, value in values({n: sway(t) for n, t in given.items()}).items():
+                squares[name].append((U64 / ETA * (value - exact[name])).square())
+        return {n: moments(s)[0] for n, s in squares.items()}
 
     def _geometry(self, given: Tensors) -> dict[str, tuple[torch.Tensor, float]]:
         """Variance for u = 1 that the moved positions' own roundings cause, and its relative spread between draws."""
@@ -152,7 +191,15 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
         with backend.prepared(block, fmt):
             subject = Subject(reference, backend, fmt, action, limits, tables)
             every = [found for e in group if (found := subject.compare(e))]
-            return summary(base, every, subject.compare, time.perf_counter() - began)
+
+        def again(element: Element) -> list[Deviation]:
+            if isinstance(element, Turn) and element not in subject.learnt:
+                subject.learn(element, context.reference_backend)
+            with backend.prepared(block, fmt):
+                return subject.compare(element)
+
+        every = [again(found[0].element) if any(d.fails for d in found) else found for found in every]
+        return summary(base, every, again, time.perf_counter() - began)
     except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
         return raised(base, error)
 
@@ -195,9 +242,13 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
 
 
 def run(context: Context, key: Key) -> list[Finding]:
-    """One block, or the whole model, on one backend in every format."""
+    """One block, or the whole model, on one backend in every format; upstream's faults that are on record come back as such."""
+    return settle(_found(context, key), class_names(context.reference_backend.model))
+
+
+def _found(context: Context, key: Key) -> list[Finding]:
     if key.subject == TABLES:
-        return settle([_judge_tables(context)], class_names(context.reference_backend.model))
+        return [_judge_tables(context)]
     backend, library = context.backend(key.backend), context.library(key.system)
     reason = backend if isinstance(backend, str) else (None if key.subject == MODEL else library.refused(key.subject))
     if reason or isinstance(backend, str):

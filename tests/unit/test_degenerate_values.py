@@ -1,0 +1,105 @@
+"""Values at the edge of what a noise scale can say: sums that cancel, numbers below a format's range, traits of faulty models."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from mace.modules.radial import ChebychevBasis
+
+from mpcheck._errors import InputError
+from mpcheck._yaml import validate
+from mpcheck.adapters.architecture import Architecture
+from mpcheck.adapters.slots import PLAIN
+from mpcheck.checks.faults_data import JUMPS, SEVERAL_HEADS, KnownFault, class_names, settle
+from mpcheck.checks.metrics import Layout, compare
+from mpcheck.checks.scale import Scale
+from mpcheck.findings import Finding
+from mpcheck.formats import FORMATS
+from mpcheck.reference.noise import NoiseMode
+from mpcheck.tolerances import limits_for, load_tolerances
+
+
+def summed(terms: list[float]) -> torch.Tensor:
+    source = torch.tensor(terms, dtype=torch.float64).unsqueeze(1)
+    index = torch.zeros(len(terms), dtype=torch.int64)
+    with NoiseMode("scatter", 3):
+        return torch.zeros(1, 1, dtype=torch.float64).index_add(0, index, source)
+
+
+def test_partial_sums_round_where_the_terms_cancel() -> None:
+    assert float(torch.tensor([0.3, 0.7, -0.3, -0.7], dtype=torch.float64).sum()) == 0.0
+    assert float(summed([0.3, 0.7, -0.3, -0.7])) != 0.0
+    assert float(summed([0.0, 0.0, 0.0])) == 0.0  # nothing was rounded
+
+
+NOTHING = Scale(torch.zeros(4, dtype=torch.float64), 0.0, 0.9, 1.0, 1.0, 0.0, 4, 10.0)
+
+
+def test_values_too_small_for_a_noise_scale_are_not_judged_by_one_of_zero() -> None:
+    limits, layout = limits_for(load_tolerances(None), "x", "e3nn", "float64", "forward"), Layout(PLAIN, [], "row")
+    value = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
+    fmt = FORMATS["float64"]
+    below = compare("out", value * 1e-200 * (1 + fmt.u), value * 1e-200, NOTHING, fmt, limits, layout)
+    assert not below.failures
+    within = compare("out", value * (1 + 4 * fmt.u), value, NOTHING, fmt, limits, layout)
+    assert within.failures  # an exact quantity of any size may not be off at all
+
+
+@pytest.mark.parametrize("name", ["float32", "bfloat16", "tf32"])
+def test_formats_underflow_at_half_their_smallest_number(name: str) -> None:
+    fmt = FORMATS[name]
+    info = torch.finfo(fmt.storage)
+    assert fmt.roundoff["underflow"] == info.smallest_normal * info.eps / 2
+    assert float(torch.tensor(fmt.roundoff["underflow"], dtype=torch.float64).to(fmt.storage)) == 0.0
+
+
+def architecture(**changed: object) -> Architecture:
+    data = {
+        "schema_version": 1, "name": "x", "elements": ["H"], "atomic_energies": {"H": -1.0}, "r_max": 3.0, "hidden_irreps": "2x0e",
+        "avg_num_neighbors": 3.0,
+    }  # fmt: skip
+    return validate(Architecture, data | changed, "architecture x")
+
+
+def test_an_architecture_without_a_readout_is_refused() -> None:
+    with pytest.raises(InputError, match="leaves no readout"):
+        architecture(num_interactions=1, use_last_readout_only=True)
+    assert architecture(num_interactions=2, use_last_readout_only=True)
+
+
+class RealAgnosticResidualNonLinearInteractionBlock(torch.nn.Module):
+    """Only its name counts."""
+
+
+def test_traits_of_a_model() -> None:
+    model = torch.nn.Module()
+    model.heads = ["a", "b"]
+    model.radial_embedding = torch.nn.Module()
+    assert SEVERAL_HEADS in class_names(model)
+    assert JUMPS not in class_names(model)
+    model.interaction = RealAgnosticResidualNonLinearInteractionBlock()
+    assert JUMPS in class_names(model)
+    model.radial_embedding.apply_cutoff = False
+    assert JUMPS not in class_names(model)
+
+
+def test_a_known_fault_may_need_several_traits() -> None:
+    fault = KnownFault(
+        id="x",
+        package="torch",
+        versions=">=1",
+        check="physics",
+        says="wrong",
+        needs=["A", "B"],
+        always=False,
+        evidence="measured on a model of hydrogen",
+    )  # fmt: skip
+    red = Finding(check="physics", subject="stress", verdict="fail", reason="wrong")
+    assert settle([red], {"A", "B"}, [fault])[0].verdict == "known-fault"
+    assert settle([red], {"A"}, [fault])[0].verdict == "fail"
+
+
+def test_upstreams_chebyshev_basis_has_no_gradient() -> None:
+    """The fault on record, with upstream alone: once this fails, its entries are out of date."""
+    distance = torch.tensor([[1.3]], dtype=torch.float64, requires_grad=True)
+    assert ChebychevBasis(4.0, 4).double()(distance).grad_fn is None
