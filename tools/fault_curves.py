@@ -1,0 +1,83 @@
+"""Measure what the suite sees, from which size on, and what other projects' rules would have seen: ``python tools/fault_curves.py``.
+
+Writes ``reports/fault-curves.json``, ``reports/fault-deciders.json`` and ``docs/images/fault-curves.png``, and prints both tables as
+Markdown. On one core of an AMD EPYC some six minutes; ``--smoke`` takes a small part, ``--only`` one of the two.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # the families and rules are part of the tests
+
+from mpcheck._errors import InputError  # noqa: E402
+from mpcheck.formats import FORMATS  # noqa: E402
+from mpcheck.session import Options, Session, clear_progress, stderr_progress  # noqa: E402
+from tests.faults.curves import measure, picture, records, table  # noqa: E402
+from tests.faults.deciders import comparison  # noqa: E402
+from tests.faults.deciders import records as decider_records  # noqa: E402
+
+
+class Part(str, Enum):
+    """What to measure."""
+
+    curves = "curves"
+    deciders = "deciders"
+
+
+def main(
+    only: Annotated[Part | None, typer.Option(help="One part instead of both.")] = None,
+    smoke: Annotated[bool, typer.Option(help="A small part of each.")] = False,
+    seed: Annotated[int, typer.Option(help="Chooses magnitudes, irreps, rows, elements.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Directory of references; the user's by default.")] = None,
+    reports: Annotated[Path, typer.Option(help="Where the JSON goes.")] = ROOT / "reports",
+    image: Annotated[Path, typer.Option(help="Where the picture goes.")] = ROOT / "docs" / "images" / "fault-curves.png",
+    again: Annotated[bool, typer.Option(help="Measure nothing: tables and picture of what was written before.")] = False,
+) -> None:
+    """Measure, write and print."""
+    try:
+        if only is not Part.deciders:
+            path = reports / "fault-curves.json"
+            if not again:
+                effort = measure.SMOKE if smoke else measure.FULL
+                measure.measure_curves(_session(cache), effort, seed, stderr_progress, lambda found: records.write_curves(path, found))
+            found = records.read_curves(path)
+            picture.write_picture(image, found)
+            clear_progress()
+            print(table.markdown(found))
+        if only is not Part.curves:
+            path = reports / "fault-deciders.json"
+            if not again:
+                formats = ["float64", "bfloat16"] if smoke else list(FORMATS)
+                few = (lambda label: label.startswith(("A16", "B12"))) if smoke else (lambda label: True)
+                rules = comparison.compare_rules(_session(cache), formats, few, progress=stderr_progress)
+                decider_records.write_comparison(path, rules)
+            clear_progress()
+            print(comparison.markdown(decider_records.read_comparison(path)))
+    except InputError as error:
+        clear_progress()
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(2) from error
+
+
+def _session(cache: Path | None) -> Session:
+    """The built-in model on water, e3nn and cueq; every reference is made before any fault."""
+    session = Session(Options(model="builtin:hco", systems=(measure.SYSTEM,), cache=cache, progress=stderr_progress))
+    library = session.library(measure.SYSTEM)
+    for block in library.blocks():
+        library.get(block.name)
+        for name in ("bfloat16", "float16"):
+            library.rounded(block.name, FORMATS[name].storage)
+    for backend in session.backend_names:
+        session.backend(backend)
+    return session
+
+
+if __name__ == "__main__":
+    typer.run(main)
