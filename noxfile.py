@@ -95,7 +95,31 @@ def tests(session: nox.Session) -> None:
     prepare(session)
     # two workers with a thread for every core each would spin against each other: ten times slower on two cores
     session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-    tool(session, "pytest", "tests/unit", "tests/faults", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]))
+    tool(session, "pytest", "tests/unit", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]))
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Real faults of the field, planted: is each seen, and the right block named? `-- --smoke`: two minutes of it.
+
+    `-- --docs` rewrites docs/faults.md afterwards.
+    """
+    prepare(session)
+    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    options = {"--smoke", "--docs"} & set(session.posargs)
+    rest = [a for a in session.posargs if a not in options] or ["-n", "2"]
+    chosen = ["-m", "not full and not slow"] if "--smoke" in options else []
+    tool(session, "pytest", "tests/faults", "tests/fuzz", "-q", "-p", "no:benchmark", *chosen, *rest)
+    if "--docs" in options:
+        tool(session, "tests.faults.page")
+
+
+@nox.session
+def stability(session: nox.Session) -> None:
+    """False alarms: the clean suite under everything that may legitimately change, 50,000 cells; arguments go to the runner."""
+    prepare(session)
+    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    tool(session, "tests.stability.run", *session.posargs)
 
 
 @nox.session

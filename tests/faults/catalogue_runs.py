@@ -17,7 +17,10 @@ from mpcheck._errors import error_line
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.decision import Rule, judge, paired
+from mpcheck.bench.first_calls import Pair, judge_pairs
 from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.starts import first_calls
+from mpcheck.bench.workload import once
 from mpcheck.bench.workloads import Workload, Workloads
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
@@ -40,7 +43,9 @@ OWN_CONFIGURATIONS = {
 }
 """Architectures that faults need and that the covering set of the conversion check lacks."""
 PAIRS, ROUNDS, BATCH = 5, 12, 4
-NO_SYSTEM = ("process", "construction", "smoothness", "edges", "empty", "indices", "ghost-classes")
+NO_SYSTEM = (
+    "process", "construction", "smoothness", "edges", "empty", "indices", "ghost-classes", "strided-model", "directions", "second-derivatives",
+)  # fmt: skip
 Fault = Callable[[], contextlib.AbstractContextManager[None]]
 
 
@@ -143,10 +148,25 @@ def _latency(session: Session, plant: Plant, fault: Fault) -> Seen:
     return Seen("fail", (plant.subject,), f"slower by {found.effect:.0%}") if found.decision == "slower" else Seen("pass")
 
 
+def _first_calls(session: Session, plant: Plant, fault: Fault) -> Seen:
+    """The gate's decision on first calls of fresh shapes, without and with the fault in turns."""
+    workloads, base, head, steady = Workloads(session), list[float](), list[float](), list[float]()
+    sides: tuple[tuple[list[float], Fault], ...] = ((base, contextlib.nullcontext), (head, fault))
+    for pair in range(PAIRS):
+        for number, (side, planted) in enumerate(sides):
+            key = BenchKey(plant.system, 2 * pair + 2 + number, plant.subject, plant.backend, plant.format, "forward")
+            with planted(), workloads.opened(key) as workload:
+                side.append(first_calls(workload.call, workload.device, workload.first_call))
+                if side is base:
+                    steady.append(min(once(workload.call, workload.device) for _ in range(3)))
+    found = judge_pairs({plant.subject: Pair(base, head, statistics.median(steady), together=True)})[plant.subject]
+    return Seen("fail", (plant.subject,), f"slower by {found.effect:.0%}") if found.decision == "slower" else Seen("pass")
+
+
 _RUNS: dict[str, Callable[[Session, Plant], Seen]] = {"precision": _precision, "golden": _golden}
 _RUNS |= dict.fromkeys(("equivariance", "layout", "mix", "conversion"), _symmetry)
 _RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "physics"), _audit)
-_TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency}
+_TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency, "first-call": _first_calls}
 
 
 def anew(session: Session, cache: Path) -> Session:

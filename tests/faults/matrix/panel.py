@@ -194,8 +194,8 @@ class Panel:
             return self._alone(check, [""])
         if check == "cost":
             return self._alone(check, [b for b in self.view.options.blocks if b in self.truth and plant.backend in ("e3nn", "cueq")][:2])
-        if check == "latency":
-            return self._alone(check, [plant.subject] if plant.check == "latency" else [])
+        if check in ("latency", "first-call"):  # seconds of timing each: asked where it is time that the fault costs
+            return self._alone(check, [plant.subject] if plant.check in ("latency", "first-call") else [])
         return self._session_check(check)
 
     def entry(self, check: CheckName) -> Entry:
