@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import logging
 import os
 import sys
 import tempfile
@@ -14,6 +15,8 @@ from multiprocessing import Manager, get_context
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
+
+import torch
 
 import mpcheck
 from mpcheck.environment import describe
@@ -49,6 +52,8 @@ _HELD: dict[str, Runner] = {}
 def work(group: Group, cache: str, passes: Queue[Any], words: Queue[Any]) -> None:
     """One group in a worker process."""
     sys.stderr = open(os.devnull, "w") if not os.environ.get("MPCHECK_STABILITY_VERBOSE") else sys.stderr  # noqa: SIM115, PTH123
+    torch.set_num_threads(1)  # what varies is a variation's
+    logging.getLogger("torch._guards").setLevel(logging.CRITICAL)  # Dynamo logs a traceback for whatever it cannot trace
     runner = _HELD.setdefault("runner", Runner(Path(cache), lambda text: words.put((os.getpid(), text))))
     runner.run(group, lambda found: passes.put(found.model_dump()))
 

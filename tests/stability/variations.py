@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
+import torch._dynamo
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.adapters.blocks import Block
@@ -174,8 +175,20 @@ class Compiled(E3nnModel):
     def callable(self, block: Block) -> Callable[..., Any]:
         """The compiled module, made at first use."""
         if block.name not in self._compiled:
-            self._compiled[block.name] = torch.compile(super().callable(block), dynamic=False)
+            self._compiled[block.name] = _traced(torch.compile(super().callable(block), dynamic=False))
         return self._compiled[block.name]
+
+
+def _traced(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A compiled function that says where Dynamo, not the block, is at a loss (it asks e3nn's irreps for a length)."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise NotImplementedError(f"torch.compile cannot trace it: {type(error).__name__}") from error
+
+    return call
 
 
 def compiled(session: Session) -> E3nnModel:
