@@ -111,6 +111,7 @@ def faults(session: nox.Session) -> None:
     chosen = ["-m", "not full and not slow"] if "--smoke" in options else []
     tool(session, "pytest", "tests/faults", "tests/fuzz", "-q", "-p", "no:benchmark", *chosen, *rest)
     if "--docs" in options:
+        session.run(PYTHON, "tools/fault_curves.py", external=True)
         tool(session, "tests.faults.page")
 
 

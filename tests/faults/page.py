@@ -12,7 +12,12 @@ from mpcheck._io import write_text
 from mpcheck.environment import cpu_name
 from mpcheck.report.markdown import escape
 from tests.faults.catalogue import CheckName, Fault, load_catalogue, plantings
+from tests.faults.curves import records as curve_records
+from tests.faults.curves import table as curve_table
+from tests.faults.deciders import comparison
+from tests.faults.deciders import records as decider_records
 from tests.faults.matrix.records import Entry, Row, read_rows
+from tests.faults.twins.entries import load_twins
 from tests.stability.records import Stability, read_stability
 
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
@@ -124,6 +129,31 @@ def cannot() -> list[str]:
     return ["## What a CPU cannot show", "", *table(["fault", "source", "symptom", "why"], body), ""]
 
 
+def curves(reports: Path) -> list[str]:
+    """Detection by size."""
+    found = curve_records.read_curves(reports / "fault-curves.json")
+    return [
+        "## From which size on", "", "![what is seen from which size on](images/fault-curves.png)", "",
+        "Magnitudes end at a million roundoffs, in float64 some 1e-10 of a value: what is not seen there by an absolute tolerance of 1e-7 was "
+        "not meant to be. Curves of physics, layout and equivariance rest on few plantings; the intervals in the picture say how few.", "",
+        curve_table.markdown(found), "",
+    ]  # fmt: skip
+
+
+def side_by_side(reports: Path) -> list[str]:
+    """Other rules on the same data."""
+    found = decider_records.read_comparison(reports / "fault-deciders.json")
+    return ["## Side by side with other tolerances", "", comparison.markdown(found), ""]
+
+
+def twins() -> list[str]:
+    """Legitimate changes that look like the faults."""
+    entries = load_twins().twins
+    body = [[e.fault + e.planting, f"`{e.twin}`", escape(e.why), e.bits, ", ".join(f"{f}: red" for f in e.alarms) or "green"] for e in entries]
+    lines = ["## Benign twins", "", "For each planted fault a legitimate change in the same place: its check must stay as it is without.", ""]
+    return [*lines, *table(["fault", "twin", "why it is legitimate", "bits", "verdict"], body), ""]
+
+
 def clean(found: Stability) -> list[str]:
     """The clean runs."""
     red, minutes = found.red, sum(p.seconds for p in found.passes) / 60
@@ -158,6 +188,7 @@ def page(reports: Path) -> str:
         "are in `tests/faults/patches/`, benign twins in `tests/faults/twins/`.", "",
     ]  # fmt: skip
     parts: list[Callable[[], list[str]]] = [lambda: summary(rows), lambda: matrix(rows), lambda: each(rows), cannot]
+    parts += [lambda: curves(reports), lambda: side_by_side(reports), twins]
     stability = reports / "stability.json"
     if stability.is_file():
         parts.append(lambda: clean(read_stability(stability)))

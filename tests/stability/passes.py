@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 
 from mpcheck import inspections
+from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.session import Options, Session
 from tests.stability.records import Pass
@@ -46,7 +47,8 @@ class Runner:
         self.cache, self.progress = cache, progress
         self._built: dict[str, Session] = {}
 
-    def _session(self, group: Group) -> Session:
+    def session(self, group: Group) -> Session:
+        """The session of a group; sessions of one model share its float64 model and its twins."""
         made = Session(Options(model=group.model, systems=group.systems, cache=self.cache, seed=group.seed))
         first = self._built.setdefault(group.model, made)
         made._backends = first._backends
@@ -55,7 +57,7 @@ class Runner:
 
     def run(self, group: Group, done: Callable[[Pass], None]) -> None:
         """Every pass of a group, each given to ``done`` as soon as it is there."""
-        session = self._session(group)
+        session = self.session(group)
         for system in session.systems:  # references are made as installed, before anything varies
             for block in session.blocks(system):
                 self.progress(f"{group.model} seed {group.seed}: reference of {block.name} on {system}")
@@ -70,8 +72,6 @@ class Runner:
             done(self._findings(session, group, name))
 
     def _pass(self, session: Session, group: Group, variation: str) -> Pass:
-        began = time.perf_counter()
-        change: Callable[[], contextlib.AbstractContextManager[object]] = VARIATIONS.get(variation, contextlib.nullcontext)
         if variation in BACKENDS:
             session = with_backend(session, BACKENDS[variation](session))
             session.options = replace(session.options, backends=("e3nn",), blocks=COMPILED if variation == "torch.compile" else ())
@@ -79,22 +79,7 @@ class Runner:
                 session = copy.copy(session)
                 session.formats = [get_format(f) for f in COMPILED_FORMATS]
                 session.systems = dict(list(session.systems.items())[:1])
-        verdicts, red, threads = Counter[str](), [], torch.get_num_threads()
-        with change() as acted:
-            keys = session.cells()
-            for number, key in enumerate(keys):
-                if not number % 100:
-                    self.progress(f"{group.model} seed {group.seed}, {variation}: {number} of {len(keys)} cells, {len(red)} red")
-                cell = session.judge(key)
-                verdicts[cell.verdict] += 1
-                if cell.verdict == "fail":
-                    red.append(f"{cell.id}: {cell.reason}")
-            threads = torch.get_num_threads()
-            act = acted() if callable(acted) else None
-        return Pass(
-            session="precision", model=group.model, seed=group.seed, threads=threads, variation=variation, cells=len(keys),
-            verdicts=dict(verdicts), red=red, act=act, seconds=round(time.perf_counter() - began, 1),
-        )  # fmt: skip
+        return judged(session, group, variation, session.cells(), self.progress)
 
     def _findings(self, session: Session, group: Group, name: inspections.SuiteName) -> Pass:
         began = time.perf_counter()
@@ -110,3 +95,23 @@ class Runner:
             session=name, model=group.model, seed=group.seed, threads=torch.get_num_threads(), variation="as installed",
             cells=sum(verdicts.values()), verdicts=dict(verdicts), red=red, seconds=round(time.perf_counter() - began, 1),
         )  # fmt: skip
+
+
+def judged(session: Session, group: Group, variation: str, keys: Sequence[CellKey], progress: Progress) -> Pass:
+    """Cells of the precision session under a variation."""
+    began = time.perf_counter()
+    change: Callable[[], contextlib.AbstractContextManager[object]] = VARIATIONS.get(variation, contextlib.nullcontext)
+    verdicts, red = Counter[str](), []
+    with change() as acted:
+        for number, key in enumerate(keys):
+            if not number % 100:
+                progress(f"{group.model} seed {group.seed}, {variation}: {number} of {len(keys)} cells, {len(red)} red")
+            cell = session.judge(key)
+            verdicts[cell.verdict] += 1
+            if cell.verdict == "fail":
+                red.append(f"{cell.id}: {cell.reason}")
+        threads, act = torch.get_num_threads(), acted() if callable(acted) else None
+    return Pass(
+        session="precision", model=group.model, seed=group.seed, threads=threads, variation=variation, cells=len(keys),
+        verdicts=dict(verdicts), red=red, act=act, seconds=round(time.perf_counter() - began, 1),
+    )  # fmt: skip
