@@ -108,7 +108,7 @@ def faults(session: nox.Session) -> None:
     session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
     options = {"--smoke", "--docs"} & set(session.posargs)
     rest = [a for a in session.posargs if a not in options] or ["-n", "2"]
-    chosen = ["-m", "not full and not slow"] if "--smoke" in options else []
+    chosen = ["-m", "smoke"] if "--smoke" in options else []
     tool(session, "pytest", "tests/faults", "tests/fuzz", "-q", "-p", "no:benchmark", *chosen, *rest)
     if "--docs" in options:
         session.run(PYTHON, "tools/fault_curves.py", external=True)

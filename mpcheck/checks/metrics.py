@@ -91,8 +91,8 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
         "max_limit": finite(max_limit),
         "bias": finite(_ratio(float(error.mean()), unit)),
         "signed_bias": finite(_ratio(float((error * value.sign()).mean()), unit)),
-        "bias_limit": None if flushed else finite(limits.bias_at(scale.bias)),
-        "signed_bias_limit": None if flushed else finite(limits.bias_at(scale.signed_bias)),
+        "bias_limit": None if flushed else finite(_bias_limit(scale.bias, low, limits)),
+        "signed_bias_limit": None if flushed else finite(_bias_limit(scale.signed_bias, low, limits)),
         "nonfinite": range_.nonfinite,
         "out_of_range": range_.outside,
         "allowed_abs": finite(max_limit * float(denominator.max())),
@@ -168,7 +168,7 @@ def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor
     # the final rounding's size depends on where a value lies between powers of two; the first-order scale does not know the
     # second-order difference between rounded and exact arguments either: a tenth
     limit = 1.1 * widened(limits.rms, scale.spread)
-    bias_limit = limits.bias_at(scale.signed_bias)
+    bias_limit = _bias_limit(scale.signed_bias, low, limits)
     failures = list(quantity.failures)
     if not ratio <= limit:
         failures.append(f"arithmetic rms ratio {ratio:.3g} > {limit:.3g}")
@@ -179,6 +179,20 @@ def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor
         "arithmetic_bias_limit": finite(bias_limit), "failures": failures,
     }  # fmt: skip
     return quantity.model_copy(update=update)
+
+
+def _bias_limit(sigma: float, low: torch.Tensor, limits: Limits) -> float:
+    """The limit on a bias whose standard deviation is ``sigma`` where values round apart.
+
+    Rows of atoms in nearly equal surroundings lie closer than the format's spacing: they round together, and a mean of theirs
+    scatters as that of so many fewer. How many are left is counted, column by column, in what the format gave; without it one
+    cell of 23,000 clean ones of a random model was red (a signed bias of 0.445 against 0.443, 33 atoms in two surroundings).
+    """
+    if limits.bias_sigmas * sigma > limits.bias_floor and low.numel() > 1:
+        ordered = low.reshape(low.shape[0], -1).sort(0).values
+        distinct = ordered.shape[1] + int((ordered[1:] != ordered[:-1]).sum())
+        sigma *= math.sqrt(low.numel() / distinct)
+    return limits.bias_at(sigma)
 
 
 def widened(limit: float, spread: float) -> float:

@@ -62,7 +62,6 @@ class Plant(Strict):
         says: text that the reason must hold, so that no other failure is taken for this one.
         red: the verdict that counts as red; clean: the verdict without the fault.
         inherited: the fault is there before the references are made, as in an upstream that came with it; otherwise they are sound.
-        unseen: why the suite does not see it, though a CPU could show it; empty where it does.
         slow: takes more than ten seconds.
     """
 
@@ -80,7 +79,6 @@ class Plant(Strict):
     red: Literal["fail", "degraded", "known-fault"] = "fail"
     clean: Literal["pass", "known-fault"] = "pass"
     inherited: bool = False
-    unseen: str = ""
     slow: bool = False
 
     @model_validator(mode="after")

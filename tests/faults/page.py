@@ -116,8 +116,7 @@ def each(rows: Sequence[Row]) -> list[str]:
 
 def _line(fault: Fault, row: Row) -> list[str]:
     entry = _first(row)
-    unseen = next((p.unseen for i, _, p in plantings() if i == row.plant), "")
-    says = ("**not seen**: " + escape(unseen)) if entry is None else entry.check
+    says = "**not seen**" if entry is None else entry.check
     blamed = "" if entry is None else (", ".join(f"`{n}`" for n in entry.named[:3]) or escape(entry.says.partition(": ")[0]))
     more = f" and {len(entry.named) - 3} more" if entry is not None and len(entry.named) > 3 else ""
     return [row.plant, escape(fault.source), escape(fault.symptom), says, blamed + more, "" if entry is None else f"{entry.seconds:.1f}"]

@@ -28,6 +28,7 @@ from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.reference.noise import ETA, seed_of
 
 Order = Literal[1, 2]
+FINEST = (0.125, -0.125)  # of the step, besides the OFFSETS
 WEIGHT, COTANGENT = "parameter ", "cotangent of "
 NAMED = 4  # blocks beside the worst
 
@@ -200,11 +201,14 @@ def compared(function: BlockFunction, order: Order, found: Derivative, direction
 
 
 def _differences(function: BlockFunction, order: Order, direction: Mapping[str, torch.Tensor], step: float) -> tuple[float, float]:
-    """The extrapolated central difference, and by how much the last extrapolation changed it."""
-    values = [function.value(order, {n: v * (step * o) for n, v in direction.items()}) for o in OFFSETS]
-    central = [(values[2 * i] - values[2 * i + 1]) / (2 * step / 2**i) for i in range(3)]
-    once = [(4 * central[i + 1] - central[i]) / 3 for i in range(2)]
-    return once[1], abs(once[1] - once[0])
+    """The extrapolated central difference, and by how much the extrapolations before and after it differ from it.
+
+    One alone can vanish by chance, where terms of two orders cancel: then the other shows what is left.
+    """
+    values = [function.value(order, {n: v * (step * o) for n, v in direction.items()}) for o in (*OFFSETS, *FINEST)]
+    central = [(values[2 * i] - values[2 * i + 1]) / (2 * step / 2**i) for i in range(4)]
+    once = [(4 * central[i + 1] - central[i]) / 3 for i in range(3)]
+    return once[1], max(abs(once[1] - once[0]), abs(once[2] - once[1]))
 
 
 @dataclass(frozen=True)

@@ -18,18 +18,18 @@ from tests.faults.deciders.trials import END_TO_END, NAMED, attempt, plantings
 SYSTEM = "builtin:water"
 SOURCES = {rule.name: rule.source for rule in DECIDERS} | {
     END_TO_END: "tests/test_cueq_oeq.py as it is: whole model, float64, cueq against e3nn",
-    NAMED: "tests/faults/catalogue.yaml, proven by tests/faults/test_catalogue.py",
+    NAMED: "tests/faults/catalogue.yaml",
 }
 
 
 def compare_rules(
-    session: Session, formats: Sequence[str], only: Callable[[str], bool] = lambda _: True, named: bool = False,
+    session: Session, formats: Sequence[str], only: Callable[[str], bool] = lambda _: True,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Comparison:  # fmt: skip
     """Every planting that acts on blocks' values and every sound cell, by every rule.
 
     Args:
-        only: which plantings, by label. named: ask the check that each planting names again, as :func:`attempt` says.
+        only: which plantings, by label.
     """
     began = time.perf_counter()
     keys = clean_keys(session, SYSTEM, session.backend_names, formats)
@@ -40,7 +40,7 @@ def compare_rules(
         if only(label) and plant.system == SYSTEM:
             progress(f"planting {label}")
             with tempfile.TemporaryDirectory() as place:
-                trials.append(attempt(session, label, plant, Path(place), named))
+                trials.append(attempt(session, label, plant, Path(place)))
     rows = []
     for name, source in SOURCES.items():
         outcomes = Counter(t.outcomes[name] for t in trials if name in t.outcomes)

@@ -101,13 +101,11 @@ def end_to_end(session: Session, plant: Plant, converted: bool) -> Outcome:
     return "missed"
 
 
-def attempt(session: Session, label: str, plant: Plant, cache: Path, named: bool = False) -> Trial:
+def attempt(session: Session, label: str, plant: Plant, cache: Path) -> Trial:
     """One planting, by every rule.
 
     Args:
         cache: an empty directory for what the planting may not leave in the session's.
-        named: ask the suite's own check again; without, its verdict is the catalogue's, which tests/faults/test_catalogue.py proves
-            strictly, both ways.
     """
     keys = cells(session, plant)
     base: dict[str, Any] = {
@@ -130,11 +128,9 @@ def attempt(session: Session, label: str, plant: Plant, cache: Path, named: bool
         outcome = decide(rule, found)
         anyway = outcome == "seen" and decide(rule, clean or []) == "seen"
         outcomes[rule.name] = "always red" if anyway else outcome
-    outcomes[NAMED] = "missed" if plant.unseen else "seen"
-    if named:
-        again = cache / "named"
-        again.mkdir(parents=True)
-        outcomes[NAMED] = "seen" if catalogue_runs.conclude(session, plant, True, again).verdict == plant.red else "missed"
+    again = cache / "named"
+    again.mkdir(parents=True)
+    outcomes[NAMED] = "seen" if catalogue_runs.conclude(session, plant, True, again).verdict == plant.red else "missed"
     return Trial(**base, outcomes=outcomes)
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import random
 import time
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast, get_args
 
@@ -31,7 +32,9 @@ from tests.faults.patches import PATCHES, converter
 RED = ("fail", "degraded", "known-fault")
 CONTROLS = 2  # blocks that the fault is not in, judged as well: a check that blames one of them is wrong
 MOST = 4  # of a fault's blocks that block by block checks are run on; a class of layers has fifteen
-DEAR = "ghost-classes"  # models of every interaction class, six seconds: asked where a fault is about ghosts
+# properties that take seconds: models of every interaction class, and on naive cuEquivariance what calls a model dozens of times;
+# asked where a fault is about them
+DEAR = {"e3nn": ("ghost-classes",), "cueq": ("ghost-classes", "repeat", "second-derivatives", "strided-model", "directions", "strided")}
 SUMMED = frozenset({"scatter", "energy_sum"})
 BROKEN = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AssertionError, NotImplementedError)
 _WHOLE_SUITES: dict[CheckName, inspections.SuiteName] = {
@@ -100,10 +103,10 @@ class Panel:
 
     Args:
         session: sound, its references made; cache: an empty directory, for references of an inherited fault; clean: what keys
-            gave without a fault, shared by the plantings of a process.
+            gave without a fault, shared by the plantings of a process; acts: pattern of the blocks that the real fault was in.
     """
 
-    def __init__(self, session: Session, plant: Plant, cache: Path, clean: Clean) -> None:
+    def __init__(self, session: Session, plant: Plant, cache: Path, clean: Clean, acts: str = "") -> None:
         self.plant, self.sound, self.clean = plant, session, clean
         self.faulty = _prepared(session, plant, cache)
         if planted_converter(plant):
@@ -115,7 +118,7 @@ class Panel:
             session, there, plant, lambda: PATCHES[plant.patch](session, **plant.arguments), tuple(dict.fromkeys(("float64", plant.format)))
         )
         self.blocks = [b.name for b in session.library(plant.system).blocks()]
-        wanted = expected(session, plant)
+        wanted = [*expected(session, plant), *(n for n in self.blocks if acts and fnmatchcase(n, acts))]
         self.truth = [n for n in self.blocks if n in self.truth or n in wanted]
         self.view = _narrowed(self.faulty, plant, self.truth)
 
@@ -138,7 +141,7 @@ class Panel:
             return []  # building mixed models takes seconds: asked of the backends whose layouts differ from the reference's
         if check == "reductions" and self.truth and not SUMMED.intersection(n.rpartition(".")[2] for n in self.truth):
             return []  # it looks at the sums over neighbours and atoms alone
-        dear = (DEAR,) if self.plant.subject not in (DEAR, "ghosts") else ()
+        dear = () if self.plant.subject in (*DEAR["cueq"], "ghosts") else DEAR.get(self.plant.backend, DEAR["cueq"])
         return [k for k in found if k.backend in ("", self.plant.backend) and k.subject not in dear]
 
     def _found(self, check: CheckName, key: Key) -> list[Finding]:
