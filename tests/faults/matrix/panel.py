@@ -179,7 +179,8 @@ class Panel:
         self._reset(self.view)
         red = []
         for key, f in found:
-            if f.verdict in RED and (f.verdict, f.variant) not in {(c.verdict, c.variant) for c in self._sound(check, key)}:
+            installed = self.plant.red == self.plant.clean and f.subject == self.plant.subject  # the fault is upstream's own
+            if f.verdict in RED and (installed or (f.verdict, f.variant) not in {(c.verdict, c.variant) for c in self._sound(check, key)}):
                 red.append(Red(f.id, _named(f, self.blocks), f.reason))
         if own is not None:
             seen = conclude(self.sound, self.plant, fault=True)
@@ -227,7 +228,8 @@ class Panel:
         if not named:
             return "property"
         known = {*self.truth, self.plant.expected}
-        return "right" if set(named) <= known else "wrong"
+        # a composite is rightly blamed for a block inside it
+        return "right" if all(n in known or any(t.startswith(f"{n}.") for t in self.truth) for n in named) else "wrong"
 
     def row(self, plant_id: str, fault_id: str, checks: Sequence[CheckName] = CHECKS, progress: Callable[[str], None] = lambda _: None) -> Row:
         """All of them."""
@@ -238,5 +240,5 @@ class Panel:
         plant = self.plant
         return Row(
             plant=plant_id, fault=fault_id, patch=plant.patch, backend=plant.backend, format=plant.format, truth=self.truth,
-            expected=plant.check, entries=entries,
+            expected=plant.check, whole=not expected(self.sound, plant), entries=entries,
         )  # fmt: skip

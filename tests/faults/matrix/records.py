@@ -40,6 +40,7 @@ class Row(Strict):
 
     Attributes:
         plant: its id: ``A1``, ``B2c`` …; truth: blocks whose own results it changes, and the one that the catalogue expects.
+        whole: the catalogue expects a property of the whole model to be named, not a block.
     """
 
     schema_version: Literal[1] = 1
@@ -50,18 +51,19 @@ class Row(Strict):
     format: str
     truth: list[str]
     expected: CheckName
+    whole: bool
     entries: list[Entry]
 
     @property
     def score(self) -> float:
-        """1 where a check names the right block and none a wrong one, or where the fault is in no block and a property is named;
-        a half where it is seen but not put in its place; 0 where it is not seen.
+        """1 where a check names the right block and none a wrong one, or where the fault is of the whole model and its property is
+        named; a half where it is seen but not put in its place; 0 where it is not seen.
         """
-        blames = [e.blame for e in self.entries if e.blame != "not seen"]
+        blames = {e.check: e.blame for e in self.entries if e.blame != "not seen"}
         if not blames:
             return 0.0
-        right = "right" in blames or not self.truth
-        return 1.0 if right and "wrong" not in blames else 0.5
+        right = "right" in blames.values() or (self.whole and blames.get(self.expected) == "property")
+        return 1.0 if right and "wrong" not in blames.values() else 0.5
 
 
 def write_row(directory: Path, row: Row) -> None:

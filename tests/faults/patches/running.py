@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import torch
 
 from mpcheck.adapters.upstream import o3
 from mpcheck.session import Session
 from tests.faults.patches.planting import exchanged, patch, result_changed
-
-_COMPILED: WeakKeyDictionary[Session, set[tuple[int, torch.Size]]] = WeakKeyDictionary()
 
 
 @patch
@@ -48,7 +45,7 @@ def waits(session: Session, seconds: float) -> Iterator[None]:
 @patch
 def waits_for_every_shape(session: Session, seconds: float) -> Iterator[None]:
     """Linear layers take longer by so many seconds whenever they meet a shape for the first time, as compilation does."""
-    seen = _COMPILED.setdefault(session, set())  # for the process, as what compilers keep is
+    seen: set[tuple[int, torch.Size]] = set()
 
     def change(self: Any, out: torch.Tensor, *_: Any) -> torch.Tensor:
         if (id(self), out.shape) not in seen:
