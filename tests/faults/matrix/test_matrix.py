@@ -13,9 +13,7 @@ from tests.faults.matrix.panel import Clean, Panel
 from tests.faults.matrix.records import write_row
 
 OUT = Path(os.environ.get("MPCHECK_FAULTS_OUT", "reports/faults")) / "matrix"
-WRONG = {
-    ("B3", "physics"): "edge vectors come from LAMMPS where there are ghosts: the first block that differs is the one that takes them",
-}
+WRONG: dict[tuple[str, str], str] = {}
 """Checks that blame a block that a fault is not in: by planting and check, why."""
 
 
