@@ -139,10 +139,14 @@ class Panel:
             design = next(c.name for c in conversions.DESIGN if c.backend == self.plant.backend or self.plant.backend == "e3nn")
             wanted = (conversions.MODEL, self.plant.subject, *([design] if planted_converter(self.plant) else []))
             return [k for k in found if k.subject in wanted]
-        if check == "mix" and (not self.truth or self.plant.backend == "e3nn"):
-            return []  # building mixed models takes seconds: asked of the backends whose layouts differ from the reference's
+        if check in ("mix", "conversion") and self.plant.backend == "e3nn" and self.plant.check != check:
+            return []  # building models takes seconds: asked of the backends whose layouts differ from the reference's
+        if check == "mix":
+            return [k for k in inspections.keys("symmetry", self.view, [check]) if k.backend == self.plant.backend and k.subject in self.truth][:1]
         if check == "reductions" and not SUMMED.intersection(n.rpartition(".")[2] for n in self.truth):
             return []  # it looks at the sums over neighbours and atoms alone
+        if check == "dtypes" and self.plant.check != check:
+            found = [k for k in found if k.subject in self.blocks]  # constructors are built and watched for a second and more
         asked = {self.plant.subject, "ghost-classes" if self.plant.subject == "ghosts" else ""}
         dear = set(DEAR.get(self.plant.backend, DEAR["cueq"])) - asked
         return [k for k in found if k.backend in ("", self.plant.backend) and k.subject not in dear]
