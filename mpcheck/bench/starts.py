@@ -51,14 +51,14 @@ def start(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
     Raises:
         UnsupportedError: it cannot run here.
     """
-    with workloads.opened(key) as workload, told_apart():
+    with workloads.opened(key, fresh=True) as workload, told_apart():
         return {"first_call": workload.first_call, "first": first_calls(workload.call, workload.device, workload.first_call)}
 
 
 def reshape(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
     """The first calls of a benchmark on another shape, as data: ``shape`` in seconds, or None for the reason ``refused``."""
     try:
-        with workloads.opened(key) as workload:
+        with workloads.opened(key, fresh=True) as workload:
             return {"shape": another_shape(workload), "refused": ""}
     except UnsupportedError as error:
         return {"shape": None, "refused": str(error)}

@@ -155,7 +155,7 @@ def _first_calls(session: Session, plant: Plant, fault: Fault) -> Seen:
     for pair in range(PAIRS):
         for number, (side, planted) in enumerate(sides):
             key = BenchKey(plant.system, 2 * pair + 2 + number, plant.subject, plant.backend, plant.format, "forward")
-            with planted(), workloads.opened(key) as workload:
+            with planted(), workloads.opened(key, fresh=True) as workload:
                 side.append(first_calls(workload.call, workload.device, workload.first_call))
                 if side is base:
                     steady.append(min(once(workload.call, workload.device) for _ in range(3)))

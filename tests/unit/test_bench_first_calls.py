@@ -200,10 +200,11 @@ def test_compilation_for_every_shape_is_in_the_first_calls_and_in_no_steady_one(
     key = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", check_work((work,))[0])
     compiling.keys()
     told = start(compiling, key)
-    assert told["first"] >= told["first_call"] >= SLEEP
-    assert reshape(compiling, key)["shape"] >= SLEEP
+    least = SLEEP / 2  # what is measured leaves out the waiting for a processor, of which a sleep's end has a little
+    assert told["first"] >= told["first_call"] >= least
+    assert reshape(compiling, key)["shape"] >= least
     again = start(compiling, key)
-    assert again["first"] < SLEEP and reshape(compiling, key)["shape"] < SLEEP
+    assert again["first"] < least and reshape(compiling, key)["shape"] < least
 
 
 def test_a_model_that_cannot_be_copied_says_so(compiling: Workloads, monkeypatch: pytest.MonkeyPatch) -> None:
