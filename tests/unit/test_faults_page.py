@@ -25,9 +25,7 @@ def rows() -> list[Row]:
 def test_the_page_has_every_fault_and_its_planting() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for plant, _, entry in plantings():
-        assert f"| {plant} | `{entry.patch}` | {entry.backend} {entry.format} |" in text, (
-            f"{plant}: `nox -s faults -- --docs`"
-        )
+        assert f"| {plant} | `{entry.patch}` | {entry.backend} {entry.format} |" in text, f"{plant}: `nox -s faults -- --docs`"
     for fault in load_catalogue().faults:
         assert f"| {fault.id} " in text or any(f"| {fault.id}{letter} " in text for letter in "abc")
 
