@@ -46,6 +46,14 @@ def prepare(session: nox.Session) -> None:
     stamp.write_text(wanted)
 
 
+def one_thread(session: nox.Session) -> None:
+    """The environment, for sessions of several processes: with a thread for every core each they would spin against each other, ten
+    times slower on two cores.
+    """
+    prepare(session)
+    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+
+
 def tool(session: nox.Session, module: str, *arguments: str) -> None:
     """Run a module of the shared environment."""
     session.run(PYTHON, "-m", module, *arguments, external=True)
@@ -56,6 +64,11 @@ def suite(session: nox.Session, name: str, folder: str, *arguments: str) -> None
     prepare(session)
     plain = arguments or ("-p", "no:benchmark")
     tool(session, "pytest", f"tests/{folder}", "-q", *LEAN, *plain, "--mp-out", "reports", "--junitxml", f"reports/{name}.xml", *session.posargs)
+
+
+def own_tests(session: nox.Session, folder: str, *arguments: str) -> None:
+    """Run tests of the project itself."""
+    tool(session, "pytest", folder, "-q", "-p", "no:benchmark", *arguments)
 
 
 @nox.session
@@ -92,10 +105,8 @@ def profile(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The project's own tests."""
-    prepare(session)
-    # two workers with a thread for every core each would spin against each other: ten times slower on two cores
-    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-    tool(session, "pytest", "tests/unit", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]))
+    one_thread(session)
+    own_tests(session, "tests/unit", *(session.posargs or ["-n", "2"]))
 
 
 @nox.session
@@ -104,12 +115,11 @@ def faults(session: nox.Session) -> None:
 
     `-- --docs` rewrites docs/faults.md afterwards.
     """
-    prepare(session)
-    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    one_thread(session)
     options = {"--smoke", "--docs"} & set(session.posargs)
     rest = [a for a in session.posargs if a not in options] or ["-n", "2"]
     chosen = ["-m", "smoke"] if "--smoke" in options else []
-    tool(session, "pytest", "tests/faults", "-q", "-p", "no:benchmark", *chosen, *rest)
+    own_tests(session, "tests/faults", *chosen, *rest)
     if "--docs" in options:
         session.run(PYTHON, "tools/fault_curves.py", external=True)
         tool(session, "tests.faults.page")
@@ -118,16 +128,14 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def fuzz(session: nox.Session) -> None:
     """Drawn models and structures: the corpus of what they once found, then new ones for MPCHECK_FUZZ_SECONDS (60)."""
-    prepare(session)
-    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
-    tool(session, "pytest", "tests/fuzz", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]))
+    one_thread(session)
+    own_tests(session, "tests/fuzz", *(session.posargs or ["-n", "2"]))
 
 
 @nox.session
 def stability(session: nox.Session) -> None:
     """False alarms: the clean suite under everything that may legitimately change, 50,000 cells; arguments go to the runner."""
-    prepare(session)
-    session.env.setdefault("OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
+    one_thread(session)
     tool(session, "tests.stability.run", *session.posargs)
 
 

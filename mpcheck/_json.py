@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from mpcheck._errors import InputError
-from mpcheck._io import read_text
+from mpcheck._io import read_text, write_text
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -86,3 +86,10 @@ def load_document(model: type[Model], path: Path, what: str, schema: int, remedy
     except ValidationError as error:
         first = error.errors()[0]
         raise InputError(f"{what} {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {remedy}") from error
+
+
+def write_document(path: Path, document: BaseModel, each: str) -> None:
+    """Write a document atomically, the items of one of its lists a line each, so that a difference of two shows which changed."""
+    head = json.dumps(document.model_dump(exclude={each}), indent=1)
+    lines = ",\n".join(json.dumps(item.model_dump(), separators=(",", ":")) for item in getattr(document, each))
+    write_text(path, f'{head[:-2]},\n "{each}": [\n{lines}\n ]\n}}\n')

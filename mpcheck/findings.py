@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from mpcheck._io import write_text
-from mpcheck._json import load_document
+from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
 from mpcheck.records import Number
 
@@ -79,6 +77,4 @@ def read_findings(path: Path) -> Findings:
 
 def write_findings(path: Path, run: Findings) -> None:
     """Write findings atomically, one a line."""
-    head = json.dumps(run.model_dump(exclude={"findings"}), indent=1)
-    lines = ",\n".join(json.dumps(f.model_dump(), separators=(",", ":")) for f in run.findings)
-    write_text(path, f'{head[:-2]},\n "findings": [\n{lines}\n ]\n}}\n')
+    write_document(path, run, "findings")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from mpcheck._errors import InputError
-from mpcheck._io import write_text
-from mpcheck._json import load_document
+from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
 
 SCHEMA = 1
@@ -133,7 +131,4 @@ def read_run(path: Path) -> Run:
 
 def write_run(path: Path, run: Run) -> None:
     """Write records atomically, one cell a line."""
-    head = run.model_dump(exclude={"cells"})
-    lines = ",\n".join(json.dumps(c.model_dump(), separators=(",", ":")) for c in run.cells)
-    body = json.dumps(head, indent=1)
-    write_text(path, f'{body[:-2]},\n "cells": [\n{lines}\n ]\n}}\n')
+    write_document(path, run, "cells")

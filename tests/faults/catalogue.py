@@ -148,8 +148,8 @@ def load_catalogue(path: Path = FILE) -> Catalogue:
     return found
 
 
-def plantings() -> Iterator[tuple[str, str, Plant]]:
-    """Every planting with its id, ``A1`` or, of several, ``B2c``, and its fault's."""
+def plantings() -> Iterator[tuple[str, Fault, Plant]]:
+    """Every planting with its id, ``A1`` or, of several, ``B2c``, and its fault."""
     for fault in load_catalogue().faults:
         for number, plant in enumerate(fault.plants):
-            yield f"{fault.id}{chr(97 + number) if len(fault.plants) > 1 else ''}", fault.id, plant
+            yield f"{fault.id}{chr(97 + number) if len(fault.plants) > 1 else ''}", fault, plant

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.session import Session
 from tests.conftest import SYSTEM
+from tests.faults.asserting import refused_in_one_line, torch_left_as_it_was
 from tests.faults.catalogue import FILE, Fault, Plant, load_catalogue, plantings
 from tests.faults.catalogue_runs import Seen, conclude
 from tests.faults.patches import PATCHES
@@ -28,10 +28,9 @@ LISTED = (
 
 
 def _cases() -> Iterator[Any]:
-    faults = {fault.id: fault for fault in load_catalogue().faults}
-    for plant_id, fault_id, plant in plantings():
-        marks = [pytest.mark.slow] if plant.slow else [pytest.mark.smoke] if plant is faults[fault_id].plants[0] else []
-        yield pytest.param(faults[fault_id], plant, marks=marks, id=f"{plant_id}-{plant.patch}")
+    for plant_id, fault, plant in plantings():
+        marks = [pytest.mark.slow] if plant.slow else [pytest.mark.smoke] if plant is fault.plants[0] else []
+        yield pytest.param(fault, plant, marks=marks, id=f"{plant_id}-{plant.patch}")
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +107,12 @@ def test_nothing_is_left_behind(name: str, session: Session, untouched: Callable
     plants = [p for f in load_catalogue().faults for p in f.plants if p.patch == name]
     wanted = models(session, {p.backend for p in plants})
     before = {backend: untouched(backend, model) for backend, model in wanted.items()}
-    settings = torch.get_default_dtype(), torch.is_autocast_enabled("cpu"), torch.get_rng_state()
-    with PATCHES[name](session, **plants[0].arguments):
-        for model in wanted.values():
-            with contextlib.suppress(RuntimeError, ValueError):  # some faults leave nothing that runs
-                outputs(model, session.graph(SYSTEM))
-    assert {backend: outputs(model, session.graph(SYSTEM)) for backend, model in wanted.items()} == before
-    assert (torch.get_default_dtype(), torch.is_autocast_enabled("cpu")) == settings[:2]
-    assert torch.equal(torch.get_rng_state(), settings[2])
+    with torch_left_as_it_was():
+        with PATCHES[name](session, **plants[0].arguments):
+            for model in wanted.values():
+                with contextlib.suppress(RuntimeError, ValueError):  # some faults leave nothing that runs
+                    outputs(model, session.graph(SYSTEM))
+        assert {backend: outputs(model, session.graph(SYSTEM)) for backend, model in wanted.items()} == before
 
 
 BROKEN = {
@@ -131,10 +128,4 @@ BROKEN = {
 
 @pytest.mark.parametrize(("old", "new", "says"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_catalogue_is_refused_in_one_line(tmp_path: Path, old: str, new: str, says: str) -> None:
-    text = FILE.read_text(encoding="utf-8")
-    assert old in text
-    path = tmp_path / "catalogue.yaml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(InputError) as caught:
-        load_catalogue(path)
-    assert says in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+    refused_in_one_line(load_catalogue, FILE, tmp_path / "catalogue.yaml", old, new, says)

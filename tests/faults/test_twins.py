@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from mpcheck._errors import InputError
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import DIRECTIONS
 from mpcheck.formats import get_format
 from mpcheck.session import Session
+from tests.faults.asserting import refused_in_one_line, torch_left_as_it_was
 from tests.faults.catalogue import Plant, load_catalogue
 from tests.faults.catalogue_runs import conclude
 from tests.faults.twins import TWINS, Acts, acting
@@ -109,13 +108,10 @@ def test_its_bits_are_as_declared_and_nothing_is_left_behind(
     session = sessions[plant.system]
     _skip_without(session, plant.backend)
     before = untouched(plant)
-    settings = torch.get_default_dtype(), torch.is_autocast_enabled("cpu"), torch.get_rng_state()
-    with _planted(entry, Acts())(session):
+    with torch_left_as_it_was(), _planted(entry, Acts())(session):
         during = results(session, plant)
     if not entry.blocks:  # where they are given, the next test asks in every format: 16-bit sums in float32 seldom round otherwise
         assert (during == before) == (entry.bits == "equal"), sorted(n for n in before if during.get(n) != before[n])
-    assert (torch.get_default_dtype(), torch.is_autocast_enabled("cpu")) == settings[:2]
-    assert torch.equal(torch.get_rng_state(), settings[2])
     if plant.check != "conversion":  # builds its models anew, and takes seconds
         assert results(session, plant) == before
 
@@ -179,10 +175,4 @@ BROKEN = {
 
 @pytest.mark.parametrize(("old", "new", "says"), BROKEN.values(), ids=BROKEN)
 def test_a_broken_list_is_refused_in_one_line(tmp_path: Path, old: str, new: str, says: str) -> None:
-    text = FILE.read_text(encoding="utf-8")
-    assert old in text
-    path = tmp_path / "twins.yaml"
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(InputError) as caught:
-        load_twins(path)
-    assert says in str(caught.value) and str(path) in str(caught.value) and "\n" not in str(caught.value)
+    refused_in_one_line(load_twins, FILE, tmp_path / "twins.yaml", old, new, says)

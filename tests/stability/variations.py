@@ -19,6 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.load import load_model
+from mpcheck.bench.pinning import torch_threads
 from mpcheck.session import Session
 
 aten = torch.ops.aten
@@ -121,17 +122,6 @@ def scatters() -> Iterator[Callable[[], int]]:
 
 
 @contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Another number of threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
 def other_library() -> Iterator[None]:
     """Without oneDNN: torch's own kernels and the BLAS behind it."""
     with torch.backends.mkldnn.flags(enabled=False):
@@ -140,7 +130,7 @@ def other_library() -> Iterator[None]:
 
 VARIATIONS: Mapping[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
     "as installed": contextlib.nullcontext,
-    "two threads": functools.partial(threads, 2),
+    "two threads": functools.partial(torch_threads, 2),
     "blocked sums": functools.partial(products, blocked),
     "pairwise sums": functools.partial(products, pairwise),
     "sums backwards": functools.partial(products, backwards),

@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 def rows() -> list[Row]:
     seen = Entry(check="precision", blame="right", named=["b"], says="x", seconds=1.0, work=1, red=1)
     return [
-        Row(plant=i, fault=f, patch=p.patch, backend=p.backend, format=p.format, truth=["b"], expected="precision", whole=False, entries=[seen])
+        Row(plant=i, fault=f.id, patch=p.patch, backend=p.backend, format=p.format, truth=["b"], expected="precision", whole=False, entries=[seen])
         for i, f, p in plantings()
     ]
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mpcheck._io import write_text
-from mpcheck._json import load_document
+from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
 from tests.faults.deciders.rules import Outcome
 
@@ -79,6 +77,4 @@ def read_curves(path: Path) -> Curves:
 
 def write_curves(path: Path, curves: Curves) -> None:
     """Write a measurement atomically, one planting a line."""
-    head = json.dumps(curves.model_dump(exclude={"plantings"}), indent=1)
-    lines = ",\n".join(json.dumps(p.model_dump(), separators=(",", ":")) for p in curves.plantings)
-    write_text(path, f'{head[:-2]},\n "plantings": [\n{lines}\n ]\n}}\n')
+    write_document(path, curves, "plantings")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mpcheck._io import write_text
-from mpcheck._json import load_document
+from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
 from tests.faults.deciders.rules import Outcome
 
@@ -81,6 +79,4 @@ def read_comparison(path: Path) -> Comparison:
 
 def write_comparison(path: Path, found: Comparison) -> None:
     """Write a comparison atomically, one planting a line."""
-    head = json.dumps(found.model_dump(exclude={"trials"}), indent=1)
-    lines = ",\n".join(json.dumps(t.model_dump(), separators=(",", ":")) for t in found.trials)
-    write_text(path, f'{head[:-2]},\n "trials": [\n{lines}\n ]\n}}\n')
+    write_document(path, found, "trials")

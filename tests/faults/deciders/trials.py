@@ -15,8 +15,8 @@ from mpcheck.checks.metrics import bits_digest
 from mpcheck.checks.physics.structure import evaluate
 from mpcheck.checks.precision import CellKey
 from mpcheck.session import Session
-from tests.faults import catalogue_runs
-from tests.faults.catalogue import Fault, Plant, load_catalogue
+from tests.faults import catalogue, catalogue_runs
+from tests.faults.catalogue import Fault, Plant
 from tests.faults.deciders.observing import RAISED, observed
 from tests.faults.deciders.peers import DECIDERS
 from tests.faults.deciders.records import Trial
@@ -32,12 +32,7 @@ MOST_BLOCKS = 12
 
 def plantings() -> list[tuple[str, Fault, Plant]]:
     """Every planting of the catalogue whose check looks at what blocks compute, with its label."""
-    found = []
-    for fault in load_catalogue().faults:
-        for number, plant in enumerate(fault.plants):
-            if plant.check in VALUE_CHECKS:
-                found.append((f"{fault.id}{chr(97 + number) if len(fault.plants) > 1 else ''}-{plant.patch}", fault, plant))
-    return found
+    return [(f"{plant_id}-{plant.patch}", fault, plant) for plant_id, fault, plant in catalogue.plantings() if plant.check in VALUE_CHECKS]
 
 
 def cells(session: Session, plant: Plant) -> list[CellKey]:

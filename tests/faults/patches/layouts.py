@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,15 @@ def _other(x: torch.Tensor, irreps: Any) -> torch.Tensor:
     for (mul, ir), where in zip(o3.Irreps(str(irreps)), o3.Irreps(str(irreps)).slices(), strict=True):
         parts.append(x[..., where].reshape(*x.shape[:-1], ir.dim, mul).transpose(-1, -2).reshape(*x.shape[:-1], mul * ir.dim))
     return torch.cat(parts, dim=-1)
+
+
+def channels_of_mul_ir(x: torch.Tensor, muls: Sequence[int], dims: Sequence[int]) -> torch.Tensor:
+    """Rows [atoms, irreps] in mul_ir as components and channels [atoms, components, channels], as upstream's reshape_irreps gives them."""
+    fields, start = [], 0
+    for mul, dim in zip(muls, dims, strict=True):
+        fields.append(x[:, start : start + mul * dim].reshape(len(x), mul, dim).transpose(1, 2))
+        start += mul * dim
+    return torch.cat(fields, dim=-2)
 
 
 @patch
@@ -51,11 +60,7 @@ def reshaped_as_mul_ir(session: Session) -> Iterator[None]:
             if config is None or config.layout_str == "mul_ir":
                 found: torch.Tensor = original(self, tensor)
                 return found
-            fields, start = [], 0
-            for mul, dim in zip(self.muls, self.dims, strict=True):
-                fields.append(tensor[:, start : start + mul * dim].reshape(len(tensor), mul, dim).transpose(1, 2))
-                start += mul * dim
-            return torch.cat(fields, dim=-2)
+            return channels_of_mul_ir(tensor, self.muls, self.dims)
 
         return forward
 

@@ -9,6 +9,7 @@ import torch
 
 from mpcheck.adapters.upstream import mace, o3
 from mpcheck.session import Session
+from tests.faults.patches.layouts import channels_of_mul_ir
 from tests.faults.patches.planting import exchanged, input_changed, patch
 from tests.faults.twins.acting import Acts
 
@@ -76,11 +77,7 @@ def reshaped_by_way_of_mul_ir(session: Session, acts: Acts) -> Iterator[None]:
                 return found
             acts()
             there = tensor.index_select(-1, turned(self.irreps, inverse=True).to(tensor.device))
-            fields, start = [], 0
-            for mul, dim in zip(self.muls, self.dims, strict=True):
-                fields.append(there[:, start : start + mul * dim].reshape(len(tensor), mul, dim).transpose(1, 2))
-                start += mul * dim
-            return torch.cat(fields, dim=-2)
+            return channels_of_mul_ir(there, self.muls, self.dims)
 
         return forward
 
