@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +13,7 @@ from mpcheck._errors import InputError
 from mpcheck._io import is_file, write_text
 from mpcheck._json import load_document
 from mpcheck._yaml import Strict
+from mpcheck.environment import commit
 from mpcheck.records import Cell
 from mpcheck.tolerances import DriftLimits
 
@@ -125,15 +125,6 @@ def changes(old: Baseline | None, new: Baseline, limits: DriftLimits) -> tuple[l
                 lines.append(f"tighter {cell} {name}: ratio {before[0]:.3g} -> {entry[0]:.3g}")
     loosened += [f"removed cell {cell}" for cell in old.cells if cell not in new.cells]
     return lines + loosened, loosened
-
-
-def commit() -> str:
-    """The commit that is checked out in the current directory, 12 digits; ``unknown`` where there is no git or no repository."""
-    try:
-        command = ["git", "rev-parse", "--short=12", "HEAD"]
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
 
 
 def provenance(repeats: int, environment: Mapping[str, Any]) -> dict[str, Any]:

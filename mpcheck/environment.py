@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import os
 import platform
 import re
+import subprocess
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -24,6 +27,20 @@ def package_versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def commit() -> str:
+    """The commit that is checked out in the current directory, 12 digits; ``unknown`` where there is no git or no repository.
+
+    ``MPCHECK_COMMIT`` names it where what is judged is not a checkout, or is one of a merge that nobody else knows.
+    """
+    if named := os.environ.get("MPCHECK_COMMIT"):
+        return named[:12]
+    try:
+        command = ["git", "rev-parse", "--short=12", "HEAD"]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
 
 
 @cache
@@ -80,4 +97,6 @@ def describe(device: str) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "packages": package_versions(),
         "flags": ambient_flags(),
+        "commit": commit(),
+        "date": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -123,10 +123,34 @@ def read_run(path: Path) -> Run:
         InputError: missing, truncated, not JSON, of another schema version, or with wrong fields.
     """
     run = load_document(Run, path, "records", SCHEMA, "make them anew with this version of mpcheck")
-    for key in ("name", "digest"):
-        if not isinstance(run.model.get(key), str):
-            raise InputError(f"records {path}: field model.{key}: expected a text; run the session again")
+    check_head(run, path)
     return run
+
+
+class Head(Protocol):
+    """What the records of every session begin with."""
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Device, versions, commit."""
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """Name and digest."""
+
+
+def check_head(document: Head, path: Path) -> None:
+    """Refuse records whose model or device is not named: everything that reads them speaks of both.
+
+    Raises:
+        InputError: the field that is missing or no text.
+    """
+    for part, keys in (("model", ("name", "digest")), ("environment", ("device_slug", "device_name", "platform"))):
+        for key in keys:
+            if not isinstance(getattr(document, part).get(key), str):
+                raise InputError(f"records {path}: field {part}.{key}: expected a text; run the session again")
+    if not isinstance(document.environment.get("packages"), dict):
+        raise InputError(f"records {path}: field environment.packages: expected versions by package; run the session again")
 
 
 def write_run(path: Path, run: Run) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 from mpcheck._errors import InputError
-from mpcheck.baselines import commit
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Effort, request, run_campaign
 from mpcheck.bench.decision import Rule, Verdict, judge, paired
 from mpcheck.bench.duel import Side, run_duel
@@ -20,6 +19,7 @@ from mpcheck.bench.options import BenchOptions
 from mpcheck.bench.run import BenchRun
 from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.bench.store.baseline import now
+from mpcheck.environment import commit
 
 BASE_LAUNCHES = 8
 LAUNCHES = {"stored": 32, "ab": 30}

@@ -9,7 +9,7 @@ model, so that what is allowed includes the error that earlier blocks hand on.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -225,9 +225,3 @@ def compare_golden(golden: Golden, today: Tensors, limits: Limits) -> list[dict[
     new = sorted(set(today) - set(golden.values))
     rows += [{"name": n, "rms": None, "max": None, "limit": None, "failure": "new: not in the golden file; regenerate it"} for n in new]
     return rows
-
-
-def first_changed(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The block whose output changed first, in the order in which the model computes them; empty where no output did."""
-    changed = (name.partition(":")[0] for name in (str(row["name"]) for row in rows if row["failure"]) if ":out" in name)
-    return next(changed, "")

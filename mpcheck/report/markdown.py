@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpcheck.checks.golden import first_changed
 from mpcheck.records import Run
 from mpcheck.report import summary
+from mpcheck.results.items import first_changed
 
 
 def escape(text: object) -> str:

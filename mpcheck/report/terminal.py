@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mpcheck.checks.golden import first_changed
 from mpcheck.records import Run
 from mpcheck.report import summary
+from mpcheck.results.items import first_changed
 
 WIDTH = 100
 

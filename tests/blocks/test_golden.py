@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck.checks.golden import first_changed
+from mpcheck.results.items import first_changed
 
 pytestmark = pytest.mark.mpcheck
 

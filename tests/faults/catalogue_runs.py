@@ -25,12 +25,12 @@ from mpcheck.bench.workloads import Workload, Workloads
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.context import Key
-from mpcheck.checks.golden import first_changed
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.symmetry import conversions, moved
 from mpcheck.checks.symmetry.upstream_limits import load_limits
 from mpcheck.findings import Finding
 from mpcheck.formats import get_format
+from mpcheck.results.items import first_changed
 from mpcheck.session import Session
 from mpcheck.suite import Suite
 from tests.faults.catalogue import Plant

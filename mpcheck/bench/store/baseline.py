@@ -15,10 +15,10 @@ from mpcheck import __version__
 from mpcheck._errors import InputError
 from mpcheck._io import write_text
 from mpcheck._yaml import Strict
-from mpcheck.baselines import commit
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.store.device import DeviceKey
 from mpcheck.bench.store.documents import load
+from mpcheck.environment import commit
 
 SUITE = "bench"
 DIGITS = 6  # significant ones, of stored figures: no clock knows more
