@@ -9,7 +9,7 @@ from pydantic import Field
 
 from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
-from mpcheck.records import Number
+from mpcheck.records import Number, check_head
 
 SCHEMA = 1
 Outcome = Literal["pass", "fail", "unsupported", "degraded", "indistinguishable", "inconclusive", "known-fault", "no-baseline", "removed"]
@@ -72,7 +72,9 @@ def read_findings(path: Path) -> Findings:
     Raises:
         InputError: missing, truncated, not JSON, of another schema version, or with wrong fields.
     """
-    return load_document(Findings, path, "findings", SCHEMA, "make them anew with this version of mpcheck")
+    run = load_document(Findings, path, "findings", SCHEMA, "make them anew with this version of mpcheck")
+    check_head(run, path)
+    return run
 
 
 def write_findings(path: Path, run: Findings) -> None:

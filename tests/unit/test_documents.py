@@ -33,9 +33,10 @@ QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), wo
 SECONDS = st.floats(0, 1e9)
 CELL = st.builds(Cell, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
 MODEL = st.fixed_dictionaries({"name": TEXT, "digest": TEXT})
+ENVIRONMENT = st.fixed_dictionaries({"device_slug": TEXT, "device_name": TEXT, "platform": TEXT, "packages": PLAIN})
 RUN = st.builds(
     Run,
-    environment=PLAIN,
+    environment=ENVIRONMENT,
     model=MODEL,
     systems=st.just([{}]),
     options=PLAIN,

@@ -26,6 +26,8 @@ from mpcheck.baselines import Baseline, read_baseline, write_baseline
 from mpcheck.checks.golden import load_golden, save_golden
 from mpcheck.records import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
 from mpcheck.reference.store import Damaged, Store
+from mpcheck.results.limits import UNTRUSTED
+from mpcheck.results.read import read_results
 from mpcheck.tolerances import load_tolerances, packaged
 
 TINY = """\
@@ -63,7 +65,8 @@ def a_run() -> Run:
     quantity = Quantity(name="out", shape=[3], nonfinite=0, out_of_range=0, groups=[group], worst=worst, **numbers)
     words = dict.fromkeys(("block", "role", "kind", "backend", "format", "accumulation", "direction", "system"), "word")
     cell = Cell(**words, verdict="pass", quantities=[quantity])
-    head = {"suite": "precision", "mpcheck": "0", "environment": {}, "systems": [{}], "options": {}}
+    environment = {"device_slug": "cpu", "device_name": "a CPU", "platform": "Linux", "packages": {}}
+    head = {"suite": "precision", "mpcheck": "0", "environment": environment, "systems": [{}], "options": {}}
     return Run(schema_version=1, model={"name": "m", "digest": "d"}, cells=[cell], **head)
 
 
@@ -93,6 +96,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Samp
 
     readers: dict[str, tuple[str | Path, Callable[[Path], object]]] = {
         "records": ("precision.json", read_run),
+        "results": ("precision.json", lambda p: read_results([p], UNTRUSTED)),
         "baseline": ("baseline.json", read_baseline),
         "tolerances": (packaged("limits.yaml"), load_tolerances),
         "golden": ("golden.safetensors", lambda p: load_golden((p, golden[1]))),
