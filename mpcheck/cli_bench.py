@@ -33,13 +33,14 @@ def bench(
     flush_l2: Annotated[bool, typer.Option("--flush-l2", help="clear a GPU's L2 cache before every timed call")] = False,
     calibrate: Annotated[str, typer.Option("--calibrate", help="stored or ab: measure how often identical code is called slower here")] = "",
     seed: Annotated[int, typer.Option("--seed", help="of built-in systems", min=0)] = 0,
+    shard: Annotated[str, typer.Option("--shard", help="K/N: part K of N of the benchmarks; `mpcheck merge` puts the parts together")] = "",
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="one line per benchmark")] = False,
 ) -> None:
     """Time every block and the whole model, count what they cost, and say what got slower."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
         "baselines": baselines, "batch": batch, "work": work, "against": against, "launches": launches,
-        "seconds": seconds, "margin": margin, "threads": str(threads), "seed": seed, "flush-l2": flush_l2,
+        "seconds": seconds, "margin": margin, "threads": str(threads), "seed": seed, "flush-l2": flush_l2, "shard": shard,
     }  # fmt: skip
     if not calibrate:
         raise typer.Exit(launch("bench", out, options, verbose=verbose))

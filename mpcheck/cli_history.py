@@ -1,10 +1,11 @@
-"""``mpcheck history``: how latencies drifted over commits, and where they changed for good."""
+"""``mpcheck history``: what gates said over commits, how latencies and rounding ratios drifted, and where they changed for good."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,76 +13,165 @@ from mpcheck._errors import InputError
 
 if TYPE_CHECKING:
     from mpcheck.bench.store.history import HistoryEntry
+    from mpcheck.bench.store.series import Series
+    from mpcheck.results.gate_history import GateEntry
 
-history_app = typer.Typer(no_args_is_help=True, help="Latencies over time: plot, changes.")
+history_app = typer.Typer(no_args_is_help=True, help="Gates over time: record, show; latencies and rounding ratios: plot, changes.")
 
+What = Literal["latency", "ratio"]
 Directory = Annotated[Path, typer.Option("--dir", help="directory of the baselines")]
 Device = Annotated[str, typer.Option("--device", help="a device's directory; needed where several have a history")]
+Chosen = Annotated[What, typer.Option("--what", help="latency, of `mpcheck baseline update`; ratio, of `mpcheck history record`")]
+LISTED = 5  # red ids of an entry
+
+
+def device_of(directory: Path, device: str, path: Callable[[Path, str], Path], what: str, begun_by: str) -> str:
+    """The device whose history is meant.
+
+    Args:
+        path: where a device's history is, in the directory.
+
+    Raises:
+        InputError: no history, or several and none was named.
+    """
+    slugs = sorted(p.name for p in directory.iterdir() if p.is_dir() and path(directory, p.name).exists()) if directory.is_dir() else []
+    if device and device not in slugs:
+        raise InputError(f"--device {device}: no {what} of it in {directory}" + (f"; there are {', '.join(slugs)}" if slugs else ""))
+    if not slugs:
+        raise InputError(f"no {what} in {directory}; `{begun_by}` begins one, or give another --dir")
+    if len(slugs) > 1 and not device:
+        raise InputError(f"several devices have a {what} in {directory}; choose one with --device: {', '.join(slugs)}")
+    return device or slugs[0]
 
 
 def entries_of(directory: Path, device: str) -> tuple[str, list[HistoryEntry]]:
-    """A device and its history; damaged lines are named on standard error.
+    """A device and its latency history; damaged lines are named on standard error.
 
     Raises:
         InputError: no history, several and none was named, or a damaged one.
     """
     from mpcheck.bench.store.history import history_path, read_history
 
-    slugs = sorted(p.name for p in directory.iterdir() if history_path(directory, p.name).exists()) if directory.is_dir() else []
-    if device and device not in slugs:
-        raise InputError(f"--device {device}: no history of it in {directory}" + (f"; there are {', '.join(slugs)}" if slugs else ""))
-    if not slugs:
-        raise InputError(f"no latency history in {directory}; `mpcheck baseline update` begins one, or give another --dir")
-    if len(slugs) > 1 and not device:
-        raise InputError(f"several devices have a history in {directory}; choose one with --device: {', '.join(slugs)}")
-    slug = device or slugs[0]
+    slug = device_of(directory, device, history_path, "latency history", "mpcheck baseline update")
     history = read_history(history_path(directory, slug))
-    for line in history.damaged:
-        typer.echo(f"warning: {line}", err=True)
+    _warn(history.damaged)
     return slug, history.entries
+
+
+def gates_of(directory: Path, device: str) -> tuple[str, list[GateEntry]]:
+    """A device and its gates, oldest first; damaged lines are named on standard error.
+
+    Raises:
+        InputError: no history, or several and none was named.
+    """
+    from mpcheck.results.gate_history import gate_history_path, in_time, read_gate_history
+
+    slug = device_of(directory, device, lambda d, s: d / s / gate_history_path(d, "any").name, "gate history", "mpcheck history record")
+    history = read_gate_history(gate_history_path(directory, slug))
+    _warn(history.damaged)
+    return slug, in_time(history.entries)
+
+
+def _warn(damaged: list[str]) -> None:
+    for line in damaged:
+        typer.echo(f"warning: {line}", err=True)
+
+
+def series_named(directory: Path, device: str, what: What, pattern: str) -> tuple[str, list[Series]]:
+    """A device, and the series of its history that a pattern chooses."""
+    if what == "ratio":
+        from mpcheck.report.ratio_series import names_of, ratio_series
+
+        slug, gates = gates_of(directory, device)
+        return slug, [ratio_series(gates, name) for name in names_of(gates, pattern)]
+    from mpcheck.bench.store.series import cells_of, series_of
+
+    slug, entries = entries_of(directory, device)
+    return slug, [series_of(entries, name) for name in cells_of(entries, pattern)]
+
+
+@history_app.command()
+def record(
+    records: Annotated[list[Path], typer.Argument(help="records of sessions: files, or directories of them")],
+    directory: Directory = Path("baselines"),
+    kind: Annotated[Literal["run", "gate", "nightly"], typer.Option("--kind", help="what ran them")] = "run",
+    untrusted: Annotated[bool, typer.Option("--untrusted", help="records that somebody else's code wrote: tighter limits")] = False,
+) -> None:
+    """Add what sessions found to the device's gate history, once a commit, model and options."""
+    from mpcheck.results.gate_history import append_gate, entry_of, gate_history_path
+    from mpcheck.results.limits import OWN, UNTRUSTED
+    from mpcheck.results.read import read_results
+
+    entry = entry_of(read_results(records, UNTRUSTED if untrusted else OWN), kind)
+    path = gate_history_path(directory, entry.device)
+    added = append_gate(path, entry)
+    said = ", ".join(f"{session} {verdict}" for session, verdict in entry.verdicts.items())
+    typer.echo(f"{'added to' if added else 'already in'} {path}: commit {entry.commit}, {said}, {len(entry.red)} red")
+
+
+@history_app.command()
+def show(
+    directory: Directory = Path("baselines"),
+    device: Device = "",
+    limit: Annotated[int, typer.Option("--limit", help="entries to list, the latest ones", min=1)] = 20,
+) -> None:
+    """List recorded gates, oldest first: date, commit, verdicts, what was red."""
+    from mpcheck.report.compare import plain
+
+    slug, entries = gates_of(directory, device)
+    typer.echo(f"{len(entries)} gates on {slug}" + (f", the last {limit}" if len(entries) > limit else ""))
+    for entry in entries[-limit:]:
+        verdicts = ", ".join(f"{session} {verdict}" for session, verdict in entry.verdicts.items())
+        typer.echo(plain(f"{entry.date}  {entry.commit}  {entry.kind}  {entry.model.name}  {verdicts}"))
+        for name in entry.red[:LISTED]:
+            typer.echo(f"    red: {plain(name)}")
+        if len(entry.red) > LISTED:
+            typer.echo(f"    … and {len(entry.red) - LISTED} more red")
 
 
 @history_app.command()
 def plot(
-    cell: Annotated[str, typer.Argument(help="glob pattern of benchmarks")],
+    cell: Annotated[str, typer.Argument(help="glob pattern of benchmarks, or of BLOCK|BACKEND|FORMAT")],
     out: Annotated[Path, typer.Option("--out", help="FILE.svg, FILE.png or FILE.pdf")],
+    what: Chosen = "latency",
     directory: Directory = Path("baselines"),
     device: Device = "",
 ) -> None:
-    """Draw latencies over commits, with lasting changes marked."""
-    from mpcheck.bench.store.series import cells_of, series_of
-    from mpcheck.report.history import write_history_picture
+    """Draw latencies or rounding ratios over commits, with lasting changes marked."""
+    from mpcheck.report.history import THINGS, write_history_picture
 
-    slug, entries = entries_of(directory, device)
-    found = [series_of(entries, name) for name in cells_of(entries, cell)]
+    slug, found = series_named(directory, device, what, cell)
     write_history_picture(out, found, slug)
-    typer.echo(f"wrote {out}: {len(found)} benchmarks, {max(len(s.points) for s in found)} entries")
+    typer.echo(f"wrote {out}: {len(found)} {THINGS[what]}, {max(len(s.points) for s in found)} entries")
 
 
 @history_app.command()
 def changes(
-    cell: Annotated[str, typer.Argument(help="glob pattern of benchmarks")] = "*",
+    cell: Annotated[str, typer.Argument(help="glob pattern of benchmarks, or of BLOCK|BACKEND|FORMAT")] = "*",
+    what: Chosen = "latency",
     directory: Directory = Path("baselines"),
     device: Device = "",
 ) -> None:
     """List lasting changes: commit, effect with its 95 % interval, versions that changed with it."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     from mpcheck.bench.store.change_points import MIN_SIZE
-    from mpcheck.bench.store.series import cells_of, change_points, series_of
-    from mpcheck.report.history import effect_words, unit_words
+    from mpcheck.bench.store.series import change_points
+    from mpcheck.report.compare import plain
+    from mpcheck.report.history import THINGS, effect_words, unit_words
 
-    slug, entries = entries_of(directory, device)
-    series = [series_of(entries, name) for name in cells_of(entries, cell)]
+    slug, series = series_named(directory, device, what, cell)
     table = Table(title=f"lasting changes on {slug}", title_justify="left", box=None, padding=(0, 1))
     for column in ("cell", "first commit after", "last before", "date", "effect [95 %]", "in", "versions changed there"):
         table.add_column(column, overflow="fold")
     for one in series:
         for c in change_points(one):
-            table.add_row(one.cell, c.commit, c.before, c.date, effect_words(c), unit_words(one.unit), ", ".join(c.versions) or "none")
+            row = (one.cell, c.commit, c.before, c.date, effect_words(c), unit_words(one.unit), ", ".join(c.versions) or "none")
+            table.add_row(*(Text(plain(text)) for text in row))
     if table.row_count:
         Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
     short = sum(len(s.points) < 2 * MIN_SIZE for s in series)
     tail = f"; {short} have fewer than {2 * MIN_SIZE} entries, too few to tell" if short else ""
-    typer.echo(f"{table.row_count} lasting changes in {len(series)} benchmarks{tail}")
+    typer.echo(f"{table.row_count} lasting changes in {len(series)} {THINGS[what]}{tail}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -11,9 +12,9 @@ import pytest
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
-from mpcheck.formats import FORMATS, get_format
+from mpcheck.plugin_collector import PLACE, RECORD, Collector
+from mpcheck.plugin_options import add_options, make_options, names
 
-RECORD = "mpcheck_record"
 _SESSION: pytest.StashKey[Any] = pytest.StashKey()
 _SUITE: pytest.StashKey[Any] = pytest.StashKey()
 _COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
@@ -21,79 +22,12 @@ _BEGAN: pytest.StashKey[float] = pytest.StashKey()
 _BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
 _INSPECTING: pytest.StashKey[str] = pytest.StashKey()
 _NOTES: pytest.StashKey[Sequence[str]] = pytest.StashKey()
+_PLACE: pytest.StashKey[int] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options, all prefixed ``--mp-``; several names are separated by commas."""
-    group = parser.getgroup("mpcheck", "numerical checks of MACE models")
-    add = group.addoption
-    add(
-        "--mp-model",
-        default="builtin:hco",
-        metavar="MODEL",
-        help="model: builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME, mace_off:NAME",
-    )
-    add(
-        "--mp-system",
-        default="",
-        metavar="SYSTEMS",
-        help="systems: builtin:NAME[:N] or FILE[@SLICE]; default: those built-in ones that the model's elements allow",
-    )
-    add("--mp-device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N")
-    add("--mp-backend", default="e3nn,cueq", metavar="BACKENDS", help="e3nn, cueq, cueq-mul_ir or a registered one")
-    add("--mp-format", default="", metavar="FORMATS", help="number formats; default: all")
-    add("--mp-block", default="", metavar="GLOBS", help="blocks, as glob patterns; default: all")
-    add("--mp-cache", default=None, metavar="DIR", help="cache of references; default: MPCHECK_CACHE_DIR or the platform's cache directory")
-    add("--mp-out", default=None, metavar="DIR", help="write DIR/precision.json and DIR/precision.md")
-    add("--mp-require", default="", metavar="CAPABILITIES", help="cuda, cueq, cueq-kernels, baseline: missing ones fail instead of being unsupported")
-    add("--mp-tolerances", default=None, metavar="FILE", help="a tolerance file instead of the packaged limits")
-    add("--mp-baselines", default=None, metavar="DIR", help="directory of stored baselines; default: ./baselines")
-    add("--mp-check", default="", metavar="CHECKS", help="checks of the symmetry or audit session; default: all")
-    add("--mp-seed", default=0, type=int, metavar="N", help="seed of built-in systems, cotangents and Monte Carlo draws")
-
-
-def names(config: pytest.Config, option: str) -> tuple[str, ...]:
-    """What an option lists between commas."""
-    return tuple(part.strip() for part in str(config.getoption(option)).split(",") if part.strip())
-
-
-def formats(config: pytest.Config) -> tuple[str, ...]:
-    """Formats that the user named, by their own names; none where none was named."""
-    return tuple(get_format(name).name for name in names(config, "--mp-format"))
-
-
-def _systems(text: str) -> tuple[str, ...]:
-    """Names between commas; a file whose own name has one is named as it is."""
-    if Path(text.rpartition("@")[0] or text).is_file():
-        return (text,)
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def make_options(config: pytest.Config) -> Any:
-    """The run's options from pytest's."""
-    from mpcheck.session import Options, stderr_progress
-
-    cache, tolerances = config.getoption("--mp-cache"), config.getoption("--mp-tolerances")
-    device = str(config.getoption("--mp-device"))
-    worker = getattr(config, "workerinput", {}).get("workerid", "")
-    if device == "cuda" and worker:
-        import torch
-
-        if torch.cuda.device_count() > 1:  # a GPU per worker
-            device = f"cuda:{int(worker.removeprefix('gw')) % torch.cuda.device_count()}"
-    return Options(
-        model=str(config.getoption("--mp-model")),
-        systems=_systems(str(config.getoption("--mp-system"))),
-        device=device,
-        backends=names(config, "--mp-backend"),
-        formats=formats(config) or tuple(FORMATS),
-        blocks=names(config, "--mp-block"),
-        cache=Path(cache) if cache else None,
-        require=names(config, "--mp-require"),
-        tolerances=Path(tolerances) if tolerances else None,
-        seed=int(config.getoption("--mp-seed")),
-        progress=stderr_progress,
-    )
+    add_options(parser)
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -173,16 +107,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         suite = get_suite(metafunc.config)
         try:
             keys = suite.session.cells()
+            groups = _grouped(metafunc.config, [f"{key.system}/{key.block}" for key in keys])
         except InputError as error:
             refuse(metafunc.config, error)
         several = len(suite.session.systems) > 1
         parameters = [
-            pytest.param(
-                key,
-                id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}",
-                marks=[pytest.mark.xdist_group(f"{key.system}/{key.block}")],
-            )
-            for key in keys
+            pytest.param(key, id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}", marks=[group])
+            for key, group in zip(keys, groups, strict=True)
         ]
         metafunc.parametrize("cell_key", parameters)
     if "inspection_key" in metafunc.fixturenames:
@@ -195,16 +126,51 @@ def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
     """``inspection_key`` over the work of the session that the test's ``mpcheck_suite`` marker names."""
     from mpcheck import inspections
 
-    marker = metafunc.definition.get_closest_marker("mpcheck_suite")
+    config, marker = metafunc.config, metafunc.definition.get_closest_marker("mpcheck_suite")
     if marker is None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
     try:
-        keys = inspections.keys(marker.args[0], get_session(metafunc.config), names(metafunc.config, "--mp-check"))
+        keys = inspections.keys(marker.args[0], get_session(config), names(config, "--mp-check"))
+        groups = _grouped(config, [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys])
     except InputError as error:
-        refuse(metafunc.config, error)
-    metafunc.config.stash[_INSPECTING] = marker.args[0]
-    groups = [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys]
-    metafunc.parametrize("inspection_key", [pytest.param(k, id=k.id, marks=[pytest.mark.xdist_group(g)]) for k, g in zip(keys, groups, strict=True)])
+        refuse(config, error)
+    config.stash[_INSPECTING] = marker.args[0]
+    metafunc.parametrize("inspection_key", [pytest.param(key, id=key.id, marks=[group]) for key, group in zip(keys, groups, strict=True)])
+
+
+def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDecorator]:
+    """Marks that keep together what shares a reference: on one worker of xdist, in one shard.
+
+    Raises:
+        InputError: more shards than groups. Here, while tests are made, because a worker of xdist that ends later is started again.
+    """
+    from mpcheck.shards import divide, parse_shard
+
+    if text := str(config.getoption("--mp-shard")):
+        divide(groups, parse_shard(text).of)
+    return [pytest.mark.xdist_group(group) for group in groups]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Number the tests, so that their records get into this order whichever worker makes them, and leave only the shard's."""
+    from mpcheck.shards import divide, parse_shard
+
+    for place, item in enumerate(items):
+        item.stash[_PLACE] = place
+    text = str(config.getoption("--mp-shard"))
+    ours = [item for item in items if item.get_closest_marker("mpcheck")]
+    if not text or not ours or _BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
+        return
+    markers = [item.get_closest_marker("xdist_group") for item in ours]
+    try:
+        shard = parse_shard(text)
+        parts = divide([None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers], shard.of)
+    except InputError as error:
+        refuse(config, error)
+    left = {id(item) for item, part in zip(ours, parts, strict=True) if part != shard.number}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
+    items[:] = [item for item in items if id(item) not in left]
 
 
 @pytest.fixture(scope="session")
@@ -260,22 +226,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         setattr(report, RECORD, item.stash.get(_RECORDS, []))
+        setattr(report, PLACE, item.stash.get(_PLACE, 0))
     return report
-
-
-class Collector:
-    """Gathers records on the controller."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.cells: list[dict[str, Any]] = []
-        self.golden: list[dict[str, Any]] = []
-        self.findings: list[dict[str, Any]] = []
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Every report passes here, whichever worker made it."""
-        for kind, data in getattr(report, RECORD, []):
-            {"cell": self.cells, "golden": self.golden, "finding": self.findings}[kind].append(data)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -306,24 +258,26 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
     clear_progress()
     collector = config.pluginmanager.get_plugin("mpcheck-collector")
-    if collector is None or not (collector.cells or collector.findings):
+    if collector is None or not (collector.placed["cell"] or collector.placed["finding"]):
         return
     from mpcheck.report.finish import finish, finish_findings
 
     session_ = get_session(config)
+    if session_.options.shard:
+        session_.options = replace(session_.options, shard_rows=collector.places())
     options, seconds, out = (
         session_.options,
         time.perf_counter() - config.stash[_BEGAN],
         config.getoption("--mp-out"),
     )
-    if collector.findings:
-        found = finish_findings(config.stash[_INSPECTING], session_, collector.findings, seconds, out, config.stash.get(_NOTES, []))
+    if found_rows := collector.rows("finding"):
+        found = finish_findings(config.stash[_INSPECTING], session_, found_rows, seconds, out, config.stash.get(_NOTES, []))
         config.stash[_COLLECTED]["findings"] = found
         if found["judged"] == 0 and session.exitstatus == 0:
             session.exitstatus = 2
-    if not collector.cells:
+    if not (cells := collector.rows("cell")):
         return
-    run, written = finish(options, session_, collector.cells, collector.golden, seconds, out)
+    run, written = finish(options, session_, cells, collector.rows("golden"), seconds, out)
     config.stash[_COLLECTED]["run"] = {"run": run, "out": written}
     judged = [c for c in run.cells if c.verdict != "unsupported"]
     if not judged and session.exitstatus == 0:

@@ -10,6 +10,7 @@ import pytest
 
 from mpcheck import plugin
 from mpcheck._errors import InputError
+from mpcheck.plugin_options import formats, make_options, names
 
 ALONE = "the bench session measures in processes of its own, one at a time: run it without -n"
 _RUN: pytest.StashKey[Any] = pytest.StashKey()
@@ -77,9 +78,9 @@ def bench_options(config: pytest.Config) -> Any:
     numbers = {name: config.getoption(f"--mp-{name}") for name in ("launches", "seconds", "margin", "threads")}
     directory = config.getoption("--mp-baselines")
     return BenchOptions(
-        session=replace(plugin.make_options(config), formats=plugin.formats(config)),
-        batches=parse_batches(plugin.names(config, "--mp-batch")),
-        works=check_work(plugin.names(config, "--mp-work")) or (*BLOCK_WORK, *MODEL_WORK),
+        session=replace(make_options(config), formats=formats(config)),
+        batches=parse_batches(names(config, "--mp-batch")),
+        works=check_work(names(config, "--mp-work")) or (*BLOCK_WORK, *MODEL_WORK),
         against=str(config.getoption("--mp-against")),
         directory=Path(directory) if directory else Path("baselines"),
         flush_l2=bool(config.getoption("--mp-flush-l2")),
@@ -104,7 +105,8 @@ def get_run(config: pytest.Config) -> Any:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize ``bench_key`` over the benchmarks."""
     if "bench_key" in metafunc.fixturenames:
-        metafunc.parametrize("bench_key", [pytest.param(key, id=key.id) for key in get_run(metafunc.config).keys])
+        every = get_run(metafunc.config).every
+        metafunc.parametrize("bench_key", [pytest.param(key, id=key.id, marks=[pytest.mark.xdist_group(key.id)]) for key in every])
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
+from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
 
 from mpcheck._errors import InputError
 from mpcheck._json import load_document, write_document
@@ -95,6 +96,19 @@ class Cell(Strict):
         return max(known) if known else None
 
 
+class Golden(TypedDict):
+    """One tensor compared with its committed float64 values; ``failure`` is empty where it is the same."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  # pydantic's way to say so of a dictionary
+
+    system: str
+    name: str
+    rms: Number
+    max: Number
+    limit: Number
+    failure: str
+
+
 class Run(Strict):
     """Everything one session found."""
 
@@ -106,7 +120,7 @@ class Run(Strict):
     systems: list[dict[str, Any]]
     options: dict[str, Any]
     cells: list[Cell]
-    golden: list[dict[str, Any]] = []
+    golden: list[Golden] = []
     seconds: float = Field(default=0.0, ge=0.0)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -45,6 +45,8 @@ class Options:
         require: capabilities whose absence is a failure.
         tolerances: a tolerance file; None for the packaged one.
         seed: of built-in systems, cotangents and draws.
+        shard: the part of the work that is this run's, ``K/N``; empty for all of it. shard_rows: where the part's records stand in the
+            whole session's, by kind; see :func:`mpcheck.shards.runs`.
     """
 
     model: str = "builtin:hco"
@@ -58,6 +60,8 @@ class Options:
     tolerances: Path | None = None
     seed: int = 0
     draws: int = DRAWS
+    shard: str = ""
+    shard_rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
     progress: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from mpcheck._errors import InputError
+from mpcheck._stored import now
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Effort, request, run_campaign
 from mpcheck.bench.decision import Rule, Verdict, judge, paired
 from mpcheck.bench.duel import Side, run_duel
@@ -18,7 +19,6 @@ from mpcheck.bench.launches import own_paths
 from mpcheck.bench.options import BenchOptions
 from mpcheck.bench.run import BenchRun
 from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
-from mpcheck.bench.store.baseline import now
 from mpcheck.environment import commit
 
 BASE_LAUNCHES = 8

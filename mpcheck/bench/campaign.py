@@ -91,11 +91,15 @@ class Campaign:
         return {n: Figures(launches=found, fingerprint=self.fingerprints.get(n), starts=self.starts.get(n, [])) for n, found in ran.items()}
 
 
-def request(options: Any, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False) -> dict[str, Any]:
-    """A worker's ``load``: the options of a session without what a process keeps for itself."""
+def request(options: Any, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False, skip: Sequence[str] = ()) -> dict[str, Any]:
+    """A worker's ``load``: the options of a session without what a process keeps for itself.
+
+    Args:
+        skip: benchmarks that are another shard's.
+    """
     fields = {k: v for k, v in asdict(options).items() if k != "progress"}
     fields |= {k: str(fields[k]) for k in ("cache", "tolerances") if fields[k] is not None}
-    return {"options": fields, "batches": list(batches), "works": list(works), "flush_l2": flush_l2}
+    return {"options": fields, "batches": list(batches), "works": list(works), "flush_l2": flush_l2, "skip": list(skip)}
 
 
 def _count(process: Process, name: str, into: Campaign) -> None:

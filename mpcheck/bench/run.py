@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck._stored import Model
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort, request, run_campaign
 from mpcheck.bench.decision import Rule
 from mpcheck.bench.duel import Duel, run_duel
@@ -28,13 +29,14 @@ from mpcheck.bench.options import BenchOptions, checked, narrowed
 from mpcheck.bench.outcomes import LATENCY, Standing
 from mpcheck.bench.refs import same_sources, sides
 from mpcheck.bench.store.aa_rate import aa_path, read_aa
-from mpcheck.bench.store.baseline import BenchBaseline, Model, bench_path, provenance_of, stored_for
+from mpcheck.bench.store.baseline import BenchBaseline, bench_path, provenance_of, stored_for
 from mpcheck.bench.store.device import DeviceKey, device_key
 from mpcheck.bench.workloads import Workloads
 from mpcheck.bench.yardstick import ALGORITHM
 from mpcheck.checks.context import lacks
 from mpcheck.findings import Finding
 from mpcheck.session import Session
+from mpcheck.shards import divide, parse_shard
 
 
 class BenchRun:
@@ -48,13 +50,22 @@ class BenchRun:
         self.options = replace(options, session=narrowed(options.session))
         self.session = Session(self.options.session)
         self.workloads = Workloads(self.session, options.batches, options.works)
-        self.keys: list[BenchKey] = self.workloads.keys()
-        if not self.keys:
+        self.every: list[BenchKey] = self.workloads.keys()
+        self.keys = self._part()
+        if not self.every:
             raise InputError(f"no benchmark is selected: --work {','.join(options.works)} is none of what the chosen blocks do; choose others")
         self.progress = self.session.options.progress
         if not options.against:
             self.stored  # noqa: B018 - a damaged file is told of before minutes are spent on measuring
         self.standing  # noqa: B018 - likewise
+
+    def _part(self) -> list[BenchKey]:
+        """Benchmarks that are this run's: those of its shard."""
+        if not self.options.session.shard or not self.every:
+            return self.every
+        shard = parse_shard(self.options.session.shard)
+        parts = divide([key.id for key in self.every], shard.of)
+        return [key for key, part in zip(self.every, parts, strict=True) if part == shard.number]
 
     @cached_property
     def device(self) -> DeviceKey:
@@ -107,7 +118,9 @@ class BenchRun:
         return self.stored[0].cells if self.stored[0] is not None else None
 
     def _load(self) -> dict[str, object]:
-        return request(self.options.session, self.options.batches, self.options.works, self.options.flush_l2)
+        own = {key.id for key in self.keys}
+        skip = [key.id for key in self.every if key.id not in own]
+        return request(self.options.session, self.options.batches, self.options.works, self.options.flush_l2, skip)
 
     @cached_property
     def campaign(self) -> Campaign:
@@ -158,7 +171,7 @@ class BenchRun:
         cells = base.cells if base is not None else None
         found = stored_findings(self.keys, self.campaign, cells, missing, self.rule, self.standing)
         self._add_starts(found)
-        found[""] = gone(cells or {}, self.keys, bool(self.session.options.blocks))
+        found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks))
         return self._all_required(found)
 
     def _add_starts(self, found: dict[str, list[Finding]]) -> None:

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
@@ -61,11 +61,14 @@ class Worker:
 
         return {"protocol": PROTOCOL, "mpcheck": __version__, "python": sys.version.split()[0], "sources": sources()}
 
-    def load(self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int], flush_l2: bool = False) -> dict[str, Any]:
+    def load(
+        self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int], flush_l2: bool = False, skip: Sequence[str] = ()
+    ) -> dict[str, Any]:
         """Load the model and list the benchmarks; they are in ``keys``, by name.
 
         Args:
             flush_l2: clear a GPU's L2 cache before every timed call.
+            skip: benchmarks that are not wanted.
         """
         import torch
 
@@ -81,7 +84,7 @@ class Worker:
         session = Session(Options(**typed))
         self.workloads = Workloads(session, batches, check_work(tuple(works)))
         self.timer = choose_timer(session.device if self._has(session.device) else torch.device("cpu"), flush_l2=flush_l2)
-        self.keys = {key.id: key for key in self.workloads.keys()}  # noqa: SIM118 - no mapping
+        self.keys = {key.id: key for key in self.workloads.keys() if key.id not in set(skip)}  # noqa: SIM118 - no mapping
         return {"keys": list(self.keys), "environment": describe(str(session.device)), "waits_known": getattr(self.timer, "waits_known", None)}
 
     @staticmethod

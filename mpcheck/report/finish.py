@@ -8,21 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
-from mpcheck._io import write_text
 from mpcheck.checks.precision import CellKey
 from mpcheck.environment import describe
-from mpcheck.findings import Finding, Findings, write_findings
-from mpcheck.records import Cell, Run, write_run
+from mpcheck.findings import Finding, Findings
+from mpcheck.records import Cell, Run
 from mpcheck.report import bench
 from mpcheck.report import findings as findings_report
-from mpcheck.report.markdown import render
-from mpcheck.report.picture import write_picture
+from mpcheck.report.write import write_records
+from mpcheck.results.outcome import judged
 from mpcheck.session import Options, Session
+from mpcheck.shards import ROWS, SHARD, by_first_seen
 
 
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
-    asked = {k: v for k, v in asdict(options).items() if k not in ("progress",)}
+    asked = {k: v for k, v in asdict(options).items() if k != "progress" and (v or k not in (SHARD, ROWS))}
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
     asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
     return {
@@ -39,7 +39,7 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     }
 
 
-def make_run(options: Options, session: Session, cells: list[Cell], golden: list[dict[str, Any]], seconds: float) -> Run:
+def make_run(options: Options, session: Session, cells: list[Cell], golden: list[Any], seconds: float) -> Run:
     """The records of a run."""
     order = {key: i for i, key in enumerate(session.cells())}
     cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
@@ -62,17 +62,11 @@ def finish_findings(
     Returns:
         ``run``: the findings; ``out``: the files; ``judged``: how many came to a conclusion, or were measured for the first time.
     """
-    order = {key: i for i, key in enumerate(dict.fromkeys(f["check"] for f in found))}
-    findings = sorted((Finding.model_validate(f) for f in found), key=lambda f: order[f.check])
+    findings = by_first_seen((Finding.model_validate(f) for f in found), lambda f: f.check)
     run = Findings(suite=suite, findings=findings, **head(session.options, session, seconds))
-    unjudged = ("unsupported", "indistinguishable", "removed") if suite == "bench" else ("unsupported", "inconclusive", "indistinguishable")
-    judged = sum(f.verdict not in unjudged for f in findings)
     if out is None:
-        return {"run": run, "out": [], "judged": judged}
-    directory = Path(out)
-    write_findings(directory / f"{suite}.json", run)
-    write_text(directory / f"{suite}.md", bench.markdown(run, notes) if suite == "bench" else findings_report.markdown(run))
-    return {"run": run, "out": [directory / f"{suite}.json", directory / f"{suite}.md"], "judged": judged}
+        return {"run": run, "out": [], "judged": judged(run)}
+    return {"run": run, "out": write_records(Path(out), run, notes), "judged": judged(run)}
 
 
 def _key_of(cell: Cell) -> CellKey:
@@ -80,14 +74,8 @@ def _key_of(cell: Cell) -> CellKey:
 
 
 def finish(
-    options: Options, session: Session, cells: list[dict[str, Any]], golden: list[dict[str, Any]], seconds: float, out: str | None
+    options: Options, session: Session, cells: list[dict[str, Any]], golden: list[Any], seconds: float, out: str | None
 ) -> tuple[Run, list[Path]]:
     """Assemble the run and, where a directory was named, write ``precision.json``, ``.md`` and ``.png`` into it."""
     run = make_run(options, session, [Cell.model_validate(c) for c in cells], golden, seconds)
-    if out is None:
-        return run, []
-    directory = Path(out)
-    write_run(directory / "precision.json", run)
-    write_text(directory / "precision.md", render(run))
-    write_picture(directory / "precision.png", run)
-    return run, [directory / f"precision.{suffix}" for suffix in ("json", "md", "png")]
+    return run, write_records(Path(out), run) if out is not None else []

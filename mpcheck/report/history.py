@@ -1,4 +1,4 @@
-"""The picture of a device's latency history: drift over commits, one panel a benchmark, lasting changes marked."""
+"""The picture of a device's history: latencies or rounding ratios over commits, one panel a series, lasting changes marked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from matplotlib.figure import Figure
 
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path
-from mpcheck.bench.store.series import MILLISECONDS, ChangePoint, Series, change_points
+from mpcheck.bench.store.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
+from mpcheck.report.compare import plain
 
 BLUE, VERMILION = "#0072b2", "#d55e00"  # of Okabe and Ito's palette; the shapes differ too
 TICKS = 12  # commits named on an axis, at most
@@ -23,16 +24,24 @@ MOST = 24  # panels that a picture can hold
 ROWS, ROW = 4, 0.08  # of words in a panel, and the share of its height that one takes
 NAMED = 8  # changes of a panel that have words, at most
 FORMATS = ("svg", "png", "pdf")
+THINGS = {"latency": "benchmarks", "ratio": "rounding ratios"}
 
 
 def unit_words(unit: str) -> str:
     """What the values of a series are, for an axis or a table."""
+    if unit == SHARE:
+        return "ratio / its limit"
     return "ms a call" if unit == MILLISECONDS else "times the yardsticks' mean" if unit == "all" else f"times the yardstick {unit}"
 
 
 def effect_words(change: ChangePoint) -> str:
     """``+5.1 % [+4.0, +6.2]``."""
     return f"{100 * change.effect:+.1f} % [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+
+
+def _literal(text: str) -> str:
+    """Text from a history that others may write: printable, and no formula between dollars."""
+    return plain(text).replace("$", r"\$")
 
 
 def _name(axes: Axes, values: npt.NDArray[np.float64], changes: Sequence[ChangePoint]) -> None:
@@ -49,7 +58,7 @@ def _name(axes: Axes, values: npt.NDArray[np.float64], changes: Sequence[ChangeP
             continue
         right = change.index > 0.6 * len(values)
         axes.annotate(
-            f"{effect_words(change)} at {change.commit}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)), xycoords=("data", "axes fraction"),
+            f"{effect_words(change)} at {_literal(change.commit)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)), xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left", va="top", fontsize=6.5,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip
@@ -66,11 +75,11 @@ def _panel(axes: Axes, series: Series, last: bool) -> None:
         axes.plot([a - 0.4, b - 0.6], [float(np.median(values[a:b]))] * 2, color="black", linewidth=1.6, linestyle="--", label=label)
     _name(axes, values, changes)
     step = -(-len(values) // TICKS)
-    axes.set_xticks(places[::step], [p.commit[:8] for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
+    axes.set_xticks(places[::step], [_literal(p.commit[:8]) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
     axes.set_xlim(-0.7, len(values) - 0.3)
     axes.set_ylabel(unit_words(series.unit), fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(series.cell, fontsize=8, loc="left")
+    axes.set_title(_literal(series.cell), fontsize=8, loc="left")
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -85,15 +94,16 @@ def draw(found: Sequence[Series], device: str) -> Figure:
         InputError: more series than a picture can hold, or none.
     """
     if not found:
-        raise InputError("nothing to draw: no benchmark was chosen")
+        raise InputError("nothing to draw: nothing was chosen")
     if len(found) > MOST:
-        raise InputError(f"{len(found)} benchmarks match, a picture holds {MOST}; give a narrower pattern")
+        raise InputError(f"{len(found)} series match, a picture holds {MOST}; give a narrower pattern")
     figure = Figure(figsize=(8.4, 0.5 + 2.3 * len(found)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(found), 1, squeeze=False)[:, 0]
     for axes, series in zip(panels, found, strict=True):
         _panel(axes, series, axes is panels[-1])
-    figure.suptitle(f"latency on {device}", fontsize=9, x=0.01, ha="left")
+    what = "worst rounding ratio of each block" if found[0].unit == SHARE else "latency"
+    figure.suptitle(f"{what} on {_literal(device)}", fontsize=9, x=0.01, ha="left")
     handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower right", ncols=3, fontsize=7, frameon=False)
     return figure

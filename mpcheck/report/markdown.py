@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
-from mpcheck.records import Run
+from mpcheck.records import Golden, Run
 from mpcheck.report import summary
 from mpcheck.results.items import first_changed
 
@@ -56,7 +56,7 @@ def render(run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def began(golden: list[dict[str, Any]]) -> str:
+def began(golden: Sequence[Golden]) -> str:
     """``, first in BLOCK`` where an output changed."""
     block = first_changed(golden)
     return f", first in the output of {escape(block)}" if block else ""

@@ -45,8 +45,8 @@ class Item:
 
     @property
     def failed(self) -> bool:
-        """Whether it turns a session red."""
-        return self.verdict == "fail"
+        """Whether it turns its session red. A cell that another kernel than the asked-for one computed does; a finding tells of it only."""
+        return self.verdict == "fail" or (self.session == "precision" and self.verdict == "degraded")
 
     @property
     def share(self) -> float:

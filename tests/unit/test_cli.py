@@ -91,8 +91,8 @@ def test_a_run_compared_with_itself(written: tuple[subprocess.CompletedProcess[s
     path = str(written[1] / "precision.json")
     assert main(["compare", path, path]) == 0
     out, _ = capfd.readouterr()
-    count = sum(len(c.quantities) for c in read_run(Path(path)).cells)
-    assert out == f"{count} bit-identical\n"
+    run = read_run(Path(path))
+    assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.cells) + len(run.golden)} bit-identical"
 
 
 def altered(path: Path, target: Path, **changes: object) -> str:
@@ -109,7 +109,7 @@ def test_a_changed_verdict_is_reported(
     other = altered(path, tmp_path / "other.json", verdict="fail", reason="because")
     assert main(["compare", str(path), other]) == 1
     out, _ = capfd.readouterr()
-    assert "1 verdict changed" in out
+    assert "CHANGED FOR THE WORSE: 1 new failure, " in out
     assert "pass -> fail: because" in out
 
 

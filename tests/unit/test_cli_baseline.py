@@ -37,7 +37,16 @@ def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: 
     """A run's records, as the session leaves them."""
     model = {"name": b.model.name, "digest": digest or b.model.digest}
     run = Findings.model_validate(
-        {"schema_version": 1, "suite": suite, "mpcheck": "0.3.0", "environment": {}, "model": model, "systems": [], "options": {}, "findings": []}
+        {
+            "schema_version": 1,
+            "suite": suite,
+            "mpcheck": "0.3.0",
+            "environment": {"device_slug": SLUG, "device_name": "x", "platform": "x", "packages": {}},
+            "model": model,
+            "systems": [],
+            "options": {},
+            "findings": [],
+        }
     )
     write_findings(directory / "bench.json", run)
     write_baseline(directory / "bench-figures.json", b)

@@ -41,7 +41,9 @@ RUN = st.builds(
     systems=st.just([{}]),
     options=PLAIN,
     cells=st.lists(CELL, max_size=3),
-    golden=st.lists(PLAIN, max_size=1),
+    golden=st.lists(
+        st.fixed_dictionaries({"system": TEXT, "name": TEXT, "rms": NUMBER, "max": NUMBER, "limit": NUMBER, "failure": TEXT}), max_size=1
+    ),
     seconds=SECONDS,
 )
 ENTRY = st.lists(FINITE, min_size=4, max_size=4)

@@ -14,9 +14,10 @@ from mpcheck.baselines import Baseline, baseline_path, changes, collect, drifted
 from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
 from mpcheck.environment import device_slug
-from mpcheck.records import Cell
-from mpcheck.report.compare import compare_runs, render
+from mpcheck.records import Cell, Run
 from mpcheck.report.finish import make_run
+from mpcheck.results.compare import Comparison, compare
+from mpcheck.results.read import Results
 from mpcheck.session import Session
 from mpcheck.suite import Suite
 from mpcheck.tolerances import limits_for, load_tolerances, packaged, unused
@@ -173,17 +174,18 @@ def test_range_is_a_reason_not_a_failure(session: Session, judge: Callable[..., 
     assert "range" in cell.reason
 
 
+def compared(before: Run, after: Run) -> Comparison:
+    return compare(Results({"precision": before}, [Path("before.json")]), Results({"precision": after}, [Path("after.json")]))
+
+
 def test_compare_tells_identical_from_moved(session: Session, judge: Callable[..., Cell]) -> None:
     cells = [judge("spherical_harmonics", "bfloat16"), judge("interactions.1.linear", "bfloat16")]
     before = make_run(session.options, session, cells, [], 1.0)
-    assert {c.kind for c in compare_runs(before, before)} == {"identical"}
+    assert (compared(before, before).changes, compared(before, before).identical) == ([], 2)
     with planted.truncating(session.reference_backend.model.spherical_harmonics):
         moved = [judge("spherical_harmonics", "bfloat16"), cells[1]]
-    after = make_run(session.options, session, moved, [], 1.0)
-    found = compare_runs(before, after)
-    assert found[0].kind == "verdict"
-    assert found[0].cell.startswith(f"{SYSTEM}/spherical_harmonics")
-    assert found[-1].kind == "identical"
-    assert "verdict changed" in render(found, 10)
-    gone = compare_runs(before, make_run(session.options, session, moved[:1], [], 1.0))
-    assert "gone" in {c.kind for c in gone}
+    found = compared(before, make_run(session.options, session, moved, [], 1.0))
+    assert [(c.kind, c.item) for c in found.changes] == [("new-failure", f"precision/precision:{SYSTEM}/spherical_harmonics-e3nn-bfloat16-forward")]
+    assert (found.failed, found.identical) == (True, 1)
+    gone = compared(before, make_run(session.options, session, moved[:1], [], 1.0))
+    assert "gone" in {c.kind for c in gone.changes}

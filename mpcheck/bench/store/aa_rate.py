@@ -9,10 +9,9 @@ from pydantic import Field, model_validator
 from scipy.stats import binomtest
 
 from mpcheck._io import write_text
+from mpcheck._stored import Stamp, load
 from mpcheck._yaml import Strict
-from mpcheck.bench.store.baseline import Stamp
 from mpcheck.bench.store.device import DeviceKey
-from mpcheck.bench.store.documents import load
 
 SUITE = "bench-aa"
 REMEDY = "remove it and measure the rate again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import math
 from collections.abc import Mapping
@@ -14,38 +13,15 @@ from pydantic import Field, field_validator, model_validator
 from mpcheck import __version__
 from mpcheck._errors import InputError
 from mpcheck._io import write_text
+from mpcheck._stored import Model, Stamp, load, now
 from mpcheck._yaml import Strict
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.store.device import DeviceKey
-from mpcheck.bench.store.documents import load
 from mpcheck.environment import commit
 
 SUITE = "bench"
 DIGITS = 6  # significant ones, of stored figures: no clock knows more
 REMEDY = "restore it from version control, or measure anew with `mpcheck bench` and store that with `mpcheck baseline update`"
-
-
-class Stamp(Strict):
-    """Where figures come from. ``date`` is a time in ISO format with its offset, UTC as written here."""
-
-    commit: str
-    date: str
-
-    @field_validator("date")
-    @classmethod
-    def _is_a_time(cls, value: str) -> str:
-        try:
-            aware = datetime.datetime.fromisoformat(value).tzinfo is not None
-        except ValueError:
-            aware = False
-        if not aware:
-            raise ValueError(f"{value!r} is not a time with an offset such as 2026-01-31T12:00:00+00:00")
-        return value
-
-    @property
-    def time(self) -> datetime.datetime:
-        """The date as a time with its offset."""
-        return datetime.datetime.fromisoformat(self.date)
 
 
 class Provenance(Stamp):
@@ -60,13 +36,6 @@ class Provenance(Stamp):
     launches: Annotated[int, Field(ge=1)]
     rounds: Annotated[int, Field(ge=1)]
     reason: str = ""
-
-
-class Model(Strict):
-    """The model that was measured."""
-
-    name: str
-    digest: str
 
 
 class BenchBaseline(Strict):
@@ -126,11 +95,6 @@ class BenchBaseline(Strict):
             if old != new:
                 found.append(f"option {name} {old} stored, {new} here")
         return found
-
-
-def now() -> str:
-    """The time in UTC, to the second, in ISO format."""
-    return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat()
 
 
 def provenance_of(cells: Mapping[str, Figures], reason: str = "") -> Provenance:

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import filelock
 from pydantic import Field
 
-from mpcheck._errors import InputError
-from mpcheck._json import BrokenError, parse
+from mpcheck._lines import REMEDY, append_line, read_lines
+from mpcheck._stored import Model, Stamp, check
 from mpcheck._yaml import Strict
 from mpcheck.bench.figures import Seconds
-from mpcheck.bench.store.baseline import BenchBaseline, Model, Stamp, rounded
+from mpcheck.bench.store.baseline import BenchBaseline, rounded
 from mpcheck.bench.store.device import DeviceKey
-from mpcheck.bench.store.documents import bounded_text, check
 from mpcheck.bench.store.update import normalised_of, seconds_of
 
 SUITE = "bench-history"
-REMEDY = "restore the file from version control, or remove that line"
-LOCK_SECONDS = 30.0
+WHAT = "latency history"
 
 
 class HistoryCell(Strict):
@@ -84,54 +79,18 @@ def entry_of(figures: BenchBaseline, kind: Literal["update", "run"], reason: str
 def read_history(path: Path) -> History:
     """All entries; none where there is no file.
 
-    A line that is no JSON is reported, not refused: a killed process must not stop every later run.
-
     Raises:
-        InputError: not a file, more than 64 MiB; a line that is JSON but another kind of file's, of a future schema, or with a
+        InputError: see :func:`mpcheck._lines.read_lines`; a line that is JSON but another kind of file's, of a future schema, or with a
             wrong field; it names the line.
     """
-    found, damaged = [], []
-    text = bounded_text(path, "latency history", REMEDY) or ""
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            data = parse(line)
-        except BrokenError as error:
-            damaged.append(f"latency history {path} line {number}: {error}; it is passed over, {REMEDY}")
-            continue
-        found.append(check(HistoryEntry, data, f"latency history {path} line {number}", SUITE, REMEDY))
-    return History(found, damaged)
+    lines, damaged = read_lines(path, WHAT)
+    return History([check(HistoryEntry, data, where, SUITE, REMEDY) for where, data in lines], damaged)
 
 
 def append(path: Path, entry: HistoryEntry) -> None:
-    """Add a line in one write, under a lock; a truncated last line is closed first, and stays as it is.
+    """Add a line.
 
     Raises:
-        InputError: the place cannot be written, is full, or is locked for half a minute. What was there before is kept.
+        InputError: see :func:`mpcheck._lines.append_line`.
     """
-    line = json.dumps(entry.model_dump(), separators=(",", ":")) + "\n"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
-            handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-            try:
-                before = os.fstat(handle).st_size
-                if before and os.pread(handle, 1, before - 1) != b"\n":
-                    line = "\n" + line
-                data = line.encode()
-                try:
-                    whole = os.write(handle, data) == len(data)
-                except OSError:
-                    os.ftruncate(handle, before)
-                    raise
-                if not whole:  # the disk is full
-                    os.ftruncate(handle, before)
-                    raise InputError(f"latency history {path}: no space left; free some and run the command again")
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-    except filelock.Timeout as error:
-        raise InputError(f"latency history {path} has been locked for {LOCK_SECONDS:g} s by another process; wait for it and try again") from error
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror or error}; choose a writable place with free space") from error
+    append_line(path, entry, WHAT)

@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck._stored import Stamp
 from mpcheck.bench.store.aa_rate import aa_path
-from mpcheck.bench.store.baseline import BenchBaseline, Stamp, bench_path, write_baseline
+from mpcheck.bench.store.baseline import BenchBaseline, bench_path, write_baseline
 
 
 def matching(names: Iterable[str], pattern: str) -> list[str]:

@@ -14,8 +14,10 @@ from mpcheck._errors import InputError
 from mpcheck.bench.store.change_points import Shift, shifts
 from mpcheck.bench.store.history import HistoryEntry, read_history
 from mpcheck.bench.units import USUAL
+from mpcheck.results.versions import changed_versions
 
 MILLISECONDS = "ms"
+SHARE = "share"
 
 
 @dataclass(frozen=True)
@@ -23,15 +25,15 @@ class Point:
     """One entry of a history.
 
     Attributes:
-        value: in the unit of its series; seconds: of a call, as measured.
+        value: in the unit of its series; seconds: of a call, as measured, and launches: of that, where it is a latency.
     """
 
     commit: str
     date: str
     value: float
-    seconds: float
-    launches: int
     packages: dict[str, str]
+    seconds: float = 0.0
+    launches: int = 0
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Series:
     """One benchmark's entries, oldest first.
 
     Attributes:
-        unit: the yardstick kernel that the values are multiples of, or ``ms`` where the entries have none in common.
+        unit: the yardstick kernel that the values are multiples of, or ``ms`` where the entries have none in common; ``share`` of the
+            limit where they are rounding ratios.
     """
 
     cell: str
@@ -106,7 +109,7 @@ def series_of(entries: Sequence[HistoryEntry], cell: str) -> Series:
     for e in own:
         c = e.cells[cell]
         value = c.normalised[unit] if shared else 1e3 * c.seconds
-        points.append(Point(e.commit, e.date, value, c.seconds, c.launches, e.device.packages))
+        points.append(Point(e.commit, e.date, value, e.device.packages, c.seconds, c.launches))
     return Series(cell, unit, points)
 
 
@@ -124,10 +127,7 @@ def change_points(found: Series) -> list[ChangePoint]:
 
     def named(shift: Shift) -> ChangePoint:
         before, after = found.points[shift.index - 1], found.points[shift.index]
-        packages = sorted({*before.packages, *after.packages})
-        versions = [f"{n} {before.packages.get(n, 'none')} -> {after.packages.get(n, 'none')}" for n in packages]
-        changed = [text for n, text in zip(packages, versions, strict=True) if before.packages.get(n) != after.packages.get(n)]
         effect, low, high = (float(np.expm1(x)) for x in (shift.effect, shift.low, shift.high))
-        return ChangePoint(shift.index, after.commit, before.commit, after.date, effect, low, high, changed)
+        return ChangePoint(shift.index, after.commit, before.commit, after.date, effect, low, high, changed_versions(before.packages, after.packages))
 
     return [named(shift) for shift in shifts(found.values)]

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mpcheck._errors import InputError
+from mpcheck._stored import Stamp
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.first_calls import KINDS, STORED_START, longest, steady
-from mpcheck.bench.store.baseline import BenchBaseline, Stamp
+from mpcheck.bench.store.baseline import BenchBaseline
 from mpcheck.bench.units import yardstick_of
 
 MARGIN = 0.02

@@ -1,22 +1,59 @@
-"""JSON as the latency gate stores it: of the right suite and schema, and not too large."""
+"""JSON as baselines, histories and comparisons store it: of the right suite and schema, and not too large."""
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, field_validator
 
 from mpcheck._errors import InputError
 from mpcheck._io import is_file, read_text
 from mpcheck._json import BrokenError, parse
+from mpcheck._yaml import Strict
 
 SCHEMA = 1
 MAX_BYTES = 64 << 20
-Model = TypeVar("Model", bound=BaseModel)
+Document = TypeVar("Document", bound=BaseModel)
 
 
-def check(model: type[Model], data: Any, where: str, suite: str, remedy: str) -> Model:
+class Stamp(Strict):
+    """Where figures come from. ``date`` is a time in ISO format with its offset, UTC as written here."""
+
+    commit: str
+    date: str
+
+    @field_validator("date")
+    @classmethod
+    def _is_a_time(cls, value: str) -> str:
+        try:
+            aware = datetime.datetime.fromisoformat(value).tzinfo is not None
+        except ValueError:
+            aware = False
+        if not aware:
+            raise ValueError(f"{value!r} is not a time with an offset such as 2026-01-31T12:00:00+00:00")
+        return value
+
+    @property
+    def time(self) -> datetime.datetime:
+        """The date as a time with its offset."""
+        return datetime.datetime.fromisoformat(self.date)
+
+
+class Model(Strict):
+    """The model that was measured."""
+
+    name: str
+    digest: str
+
+
+def now() -> str:
+    """The time in UTC, to the second, in ISO format."""
+    return datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat()
+
+
+def check(model: type[Document], data: Any, where: str, suite: str, remedy: str) -> Document:
     """Parsed data as a model with the fields ``suite`` and ``schema_version``.
 
     Args:
@@ -61,7 +98,7 @@ def bounded_text(path: Path, what: str, remedy: str) -> str | None:
     return read_text(path, what)
 
 
-def load(model: type[Model], path: Path, what: str, suite: str, remedy: str) -> Model | None:
+def load(model: type[Document], path: Path, what: str, suite: str, remedy: str) -> Document | None:
     """A strict document; None where there is no file.
 
     Raises:

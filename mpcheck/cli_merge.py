@@ -1,0 +1,38 @@
+"""``mpcheck merge``: the parts of a sharded run, put together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpcheck._errors import InputError
+
+
+def merge(
+    parts: Annotated[list[Path], typer.Argument(help="records of every part: files, or directories of them")],
+    out: Annotated[Path, typer.Option("--out", help="directory of the merged records and their reports")],
+) -> None:
+    """Put the parts of sessions run with --shard together, one records file a session. Exits as the whole session would.
+
+    Parts of different models, devices, seeds, versions or options are refused, and so are parts that are missing or there twice.
+    """
+    from mpcheck.report.write import write_records
+    from mpcheck.results.outcome import exit_code, judged, red
+    from mpcheck.results.read import read_results
+
+    results = read_results(parts)
+    inputs = {path.resolve() for path in results.files}
+    for session in results.documents:
+        target = out / f"{session}.json"
+        if target.resolve() in inputs:
+            raise InputError(f"--out {out}: {target} is one of the parts and would be overwritten; give another directory")
+    for session, document in results.documents.items():
+        verdict = "FAIL" if red(document) else "PASS" if judged(document) else "NOTHING JUDGED"
+        count = sum(path.name == f"{session}.json" for path in results.files)
+        typer.echo(f"{session}: {verdict}, {judged(document)} judged" + (f", from {count} files" if count > 1 else ""))
+        for path in write_records(out, document):
+            typer.echo(f"wrote {path}")
+    codes = {exit_code(document) for document in results.documents.values()}
+    raise typer.Exit(1 if 1 in codes else max(codes))

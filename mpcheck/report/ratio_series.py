@@ -1,0 +1,38 @@
+"""Rounding ratios over a device's gates, as series that can be drawn and searched for lasting changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from mpcheck._errors import InputError
+from mpcheck.bench.store.series import SHARE, Point, Series
+from mpcheck.results.gate_history import GateEntry, in_time
+
+FLOOR = 0.01
+"""Share of the limit that smaller ones count as: changes are searched on logarithms, and what is a hundredth of the limit is nothing."""
+
+
+def names_of(entries: Sequence[GateEntry], pattern: str) -> list[str]:
+    """Names ``BLOCK|BACKEND|FORMAT`` that match a glob pattern, or are it; a pattern without ``|`` is one of blocks.
+
+    Raises:
+        InputError: none does.
+    """
+    names = list(dict.fromkeys(name for entry in entries for name in entry.ratios))
+    whole = pattern if "|" in pattern or pattern == "*" else f"{pattern}|*"
+    found = [name for name in names if name == pattern or fnmatchcase(name, whole)]
+    if not found:
+        known = f"; known are {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "; the history has no ratios"
+        raise InputError(f"no rounding ratio in the history matches {pattern!r}{known}")
+    return found
+
+
+def ratio_series(entries: Sequence[GateEntry], name: str) -> Series:
+    """A block's worst share of its limit over the entries that judged the same model with the same options as the last one of it.
+
+    Versions may differ: they are what drift is about.
+    """
+    own = [entry for entry in in_time(entries) if name in entry.ratios]
+    own = [entry for entry in own if entry.work == own[-1].work]
+    return Series(name, SHARE, [Point(e.commit, e.date, max(e.ratios[name], FLOOR), {"mpcheck": e.mpcheck, **e.packages}) for e in own])

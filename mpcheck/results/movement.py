@@ -1,0 +1,49 @@
+"""When a figure of two runs differs by more than chance: the one rule of every comparison."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+RELATIVE, LEAST, FLOOR = 0.15, 0.2, 0.03
+"""Of a rounding ratio. Two sound evaluations of one quantity, summed in other orders, differ in it by what independent roundings do: a
+tenth, which is also the drift gate's rule. Half as much again is left for the few roundings of small tensors, and a ratio below
+``LEAST`` is judged as that one, because a small ratio is known worse."""
+LATENCY = 0.03
+"""Of a median nobody judged: the margin of the latency gate against stored figures."""
+SPREADS = 2.0  # of two medians' difference, below which it is told of no one
+
+
+def distance(before: float | None, after: float | None) -> float:
+    """How far a ratio moved; infinite where one of them is not finite."""
+    if before is None or after is None:
+        return 0.0 if before is after else math.inf
+    return abs(after - before)
+
+
+def beyond(before: float | None, after: float | None) -> bool:
+    """Whether a rounding ratio moved by more than another order of the same operations would move it.
+
+    Both runs are measured against float64 references with the same noise scale, so that this needs no draws.
+    """
+    return distance(before, after) > RELATIVE * max(before or 0.0, LEAST) + FLOOR
+
+
+def unjudged_effect(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Relative change of a latency's median, and the spread of that change, from the metrics of two findings that nobody decided.
+
+    None where either has no median. The spread is the standard deviation of the logarithm between launches, of both together; infinite
+    where a side was measured in one launch.
+    """
+    medians = [side.get("median_ms") for side in (before, after)]
+    if not all(isinstance(m, (int, float)) and m > 0 for m in medians):
+        return None
+    spreads = [side.get("spread_percent") for side in (before, after)]
+    known = [s / 100 for s in spreads if isinstance(s, (int, float))]
+    return float(medians[1]) / float(medians[0]) - 1, math.hypot(*known) if len(known) == 2 else math.inf  # type: ignore[arg-type]
+
+
+def worth_telling(effect: float, spread: float) -> bool:
+    """Whether an undecided change of a median is larger than the margin and than its own spread."""
+    return abs(effect) > max(LATENCY, SPREADS * spread)

@@ -1,0 +1,31 @@
+"""What a session's records amount to: how much was judged, and the status with which the session ends."""
+
+from __future__ import annotations
+
+from mpcheck.findings import Findings
+from mpcheck.records import Run
+
+UNJUDGED = ("unsupported", "inconclusive", "indistinguishable")
+UNMEASURED = ("unsupported", "indistinguishable", "removed")  # of the bench session, where a first measurement is a result
+
+
+def judged(document: Run | Findings) -> int:
+    """Cells or findings that came to a conclusion, or were measured for the first time."""
+    if isinstance(document, Run):
+        return sum(c.verdict != "unsupported" for c in document.cells)
+    without = UNMEASURED if document.suite == "bench" else UNJUDGED
+    return sum(f.verdict not in without for f in document.findings)
+
+
+def red(document: Run | Findings) -> bool:
+    """Whether a test of the session fails."""
+    if isinstance(document, Run):
+        return any(c.verdict not in ("pass", "unsupported") for c in document.cells) or any(row["failure"] for row in document.golden)
+    return any(f.verdict == "fail" for f in document.findings)
+
+
+def exit_code(document: Run | Findings) -> int:
+    """0 green, 1 red, 2 where nothing was judged: as the session itself ends."""
+    if red(document):
+        return 1
+    return 0 if judged(document) else 2

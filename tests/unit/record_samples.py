@@ -1,0 +1,62 @@
+"""Small records of sessions that nothing had to be computed for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mpcheck.findings import Finding, Findings
+from mpcheck.records import Cell, Quantity, Run
+from mpcheck.results.read import Results
+
+SLUG = "cpu-test-avx2"
+WATER = {"name": "builtin:water", "digest": "w" * 64, "atoms": 33, "frames": 1, "edges": 1214}
+
+
+def quantity(name: str = "out", rms: float | None = 0.6, digest: str = "bits", **changes: Any) -> Quantity:
+    fields: dict[str, Any] = {
+        "name": name, "shape": [2], "max_abs": 1e-7, "max_rel": 1e-6, "stabiliser": 1e-3, "rms": rms, "rms_limit": 1.5, "max": 1.0,
+        "max_limit": 9.0, "bias": 0.0, "signed_bias": 0.0, "bias_limit": 1.0, "signed_bias_limit": 1.0, "nonfinite": 0, "out_of_range": 0,
+        "allowed_abs": 1e-6, "allowed_rel": 1e-5, "digest": digest,
+    }  # fmt: skip
+    return Quantity(**fields | changes)
+
+
+def cell(block: str = "linear", quantities: list[Quantity] | None = None, **changes: Any) -> Cell:
+    fields: dict[str, Any] = {
+        "block": block, "role": "linear", "kind": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide",
+        "direction": "forward", "system": "builtin:water", "verdict": "pass",
+    }  # fmt: skip
+    return Cell(**fields | {"quantities": [quantity()] if quantities is None else quantities} | changes)
+
+
+def environment(**changes: Any) -> dict[str, Any]:
+    return {
+        "device_slug": SLUG, "device_name": "Test CPU", "platform": "Linux", "threads": 1, "packages": {"torch": "2.13.0"}, "flags": {},
+        "commit": "abc123", "date": "2026-01-02T03:04:05+00:00",
+    } | changes  # fmt: skip
+
+
+def head(options: dict[str, Any], environment_: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "schema_version": 1, "mpcheck": "0.1.0", "environment": environment(**environment_), "model": {"name": "m", "digest": "d" * 64},
+        "systems": [WATER], "options": {"device": "cpu", "seed": 0, "blocks": [], **options}, "seconds": 1.0,
+    } | changes  # fmt: skip
+
+
+def run(
+    *cells: Cell, golden: list[dict[str, Any]] | None = None, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any
+) -> Run:
+    return Run(suite="precision", cells=list(cells), golden=golden or [], **head(options or {}, env or {}, **changes))
+
+
+def finding(subject: str = "linear", **changes: Any) -> Finding:
+    return Finding(**{"check": "equivariance", "subject": subject, "verdict": "pass", "ratio": 0.5, "limit": 1.5} | changes)
+
+
+def findings(suite: Any, *rows: Finding, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any) -> Findings:
+    return Findings(suite=suite, findings=list(rows), **head(options or {}, env or {}, **changes))
+
+
+def results(*documents: Run | Findings, where: str = "reports") -> Results:
+    return Results({d.suite: d for d in documents}, [Path(where) / f"{d.suite}.json" for d in documents])
