@@ -1,0 +1,98 @@
+"""``mpcheck report``: what sessions found, as one HTML page and as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpcheck._errors import InputError
+
+if TYPE_CHECKING:
+    from mpcheck.results.gate_history import GateEntry
+    from mpcheck.results.read import Results
+
+Paths = Annotated[list[Path], typer.Argument(help="records of sessions of one model on one device, or directories of them")]
+STATUS = {"PASS": 0, "FAIL": 1}
+
+
+def report(
+    paths: Paths,
+    html: Annotated[Path | None, typer.Option("--html", help="one self-contained page")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="the same as Markdown, below 900 kB")] = None,
+    summary: Annotated[Path | None, typer.Option("--summary", help="file to append the Markdown to, as $GITHUB_STEP_SUMMARY")] = None,
+    pictures: Annotated[Path | None, typer.Option("--pictures", help="directory for the pictures as SVG files")] = None,
+    base: Annotated[list[Path] | None, typer.Option("--base", help="records of the base to compare with; repeat for several")] = None,
+    history: Annotated[Path | None, typer.Option("--history", help="directory of the gate's history")] = None,
+    title: Annotated[str, typer.Option("--title", help="first words of the report")] = "mpcheck",
+    check: Annotated[bool, typer.Option("--check", help="exit 1 where something is red, 2 where nothing was judged")] = False,
+) -> None:
+    """Report everything that sessions found: verdict first, then what is red, where, how much, since when and how to repeat it."""
+    from mpcheck.report.page import summary_markdown, write_report
+    from mpcheck.results.read import read_results
+
+    if not any((html, markdown, summary, pictures)):
+        raise InputError("nothing to write: give --html FILE, --markdown FILE, --summary FILE or --pictures DIR")
+    results, bases = read_results(paths), read_results(base) if base else None
+    read = [path for side in (results, bases) if side is not None for path in (*side.files, *side.passed_over)]
+    refuse_overwriting(read, [html, markdown, summary])
+    entries = entries_of(history, results) if history is not None else []
+    comparison = None
+    if bases is not None:
+        from mpcheck.results.compare import compare
+
+        comparison = compare(bases, results)
+    write_report(results, html, markdown, comparison, entries, title, pictures)
+    if summary is not None:
+        append(summary, summary_markdown(results, comparison, entries, title=title))
+    written = [str(path) for path in (html, markdown, summary, pictures) if path is not None]
+    typer.echo(f"{results.verdict}: wrote {', '.join(written)}")
+    raise typer.Exit(STATUS.get(results.verdict, 2) if check else 0)
+
+
+def refuse_overwriting(records: Sequence[Path], targets: Sequence[Path | None]) -> None:
+    """Records are read, never written.
+
+    Raises:
+        InputError: a target that is one of the records.
+    """
+    own = {path.resolve() for path in records}
+    for target in targets:
+        if target is not None and target.resolve() in own:
+            raise InputError(f"{target} holds records that are to be read; give another file to write")
+
+
+def entries_of(directory: Path, results: Results) -> list[GateEntry]:
+    """The gate's history of the records' device; damaged lines, and a history that is not there, are told on standard error.
+
+    Raises:
+        InputError: no such directory.
+    """
+    from mpcheck.results.gate_history import gate_history_path, read_gate_history
+
+    if not directory.is_dir():
+        raise InputError(f"--history {directory} is no directory; `mpcheck history record` begins one")
+    slug = str(results.first.environment["device_slug"])
+    path = gate_history_path(directory, slug)
+    if not path.is_file():
+        typer.echo(f"warning: no history of {slug!r} in {directory}", err=True)
+        return []
+    found = read_gate_history(path)
+    for line in found.damaged:
+        typer.echo(f"warning: {line}", err=True)
+    return list(found.entries)
+
+
+def append(path: Path, text: str) -> None:
+    """Add a text at the end of a file, which is made where it is not there.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise InputError(f"--summary {path} cannot be written: {error.strerror or error}; give a writable file") from error

@@ -1,0 +1,75 @@
+"""The HTML page: one file, nothing fetched, no script."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mpcheck.report.page import red
+from mpcheck.report.page.detail import detail
+from mpcheck.report.page.text import count, figure, visible
+from mpcheck.report.page.verdict import MARKS
+from mpcheck.report.page.view import Page
+from mpcheck.results.read import Results
+
+if TYPE_CHECKING:
+    from mpcheck.report.pictures import Picture
+
+STYLES = {
+    "fail": "fail", "FAIL": "fail", "pass": "pass", "PASS": "pass", "degraded": "warn", "known-fault": "warn", "inconclusive": "warn",
+    "NOTHING JUDGED": "warn", "removed": "warn", "no-baseline": "warn", "new-failure": "fail", "gone": "fail", "fixed": "pass", "slower": "fail",
+}  # fmt: skip
+"""Classes of verdicts and changes; every other one is muted."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+"""Nothing is fetched and nothing runs, whatever came into the page."""
+STRIP = "verdicts"
+"""The picture that belongs to the table of sessions, not to the ratios."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A picture as the template shows it; its SVG is the project's own, with every name in it escaped."""
+
+    section: str
+    name: str
+    title: str
+    caption: str
+    alt: str
+    svg: Markup
+
+
+def _shown(value: Any) -> Any:
+    """Every text that a template prints passes here, and after it the escaping; markup of our own does not."""
+    return visible(value, 4000) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def environment() -> Environment:
+    """Templates, with escaping always on."""
+    made = Environment(
+        loader=PackageLoader("mpcheck.report.page", "templates"), autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters |= {"figure": figure, "count": count, "short": visible}
+    made.filters["mark"] = lambda verdict: MARKS.get(verdict, "·")
+    made.filters["style"] = lambda verdict: STYLES.get(verdict, "quiet")
+    made.globals |= {"left_out": red.left_out, "POLICY": POLICY, "STRIP": STRIP}
+    return made
+
+
+def html_page(page: Page, results: Results, pictures: Sequence[Picture], note: str = "") -> str:
+    """The whole file.
+
+    Args:
+        note: why pictures are missing; empty where they are not.
+    """
+    folder = files("mpcheck.report.page") / "templates"
+    style = "".join((folder / name).read_text(encoding="utf-8") for name in ("theme.css", "style.css"))
+    drawings = [Drawing(p.section, p.name, p.title, p.caption, p.alt, Markup(p.svg)) for p in pictures]
+    return environment().get_template("report.html.j2").render(page=page, pictures=drawings, detail=detail(results), note=note, style=Markup(style))

@@ -1,0 +1,182 @@
+"""The Markdown twin: for job summaries and comments. Same order as the page, and never larger than its host takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from mpcheck.report.page.red import left_out
+from mpcheck.report.page.text import count, fence, figure, markdown, visible
+from mpcheck.report.page.verdict import MARKS
+from mpcheck.report.page.view import Page
+from mpcheck.results.items import Item
+
+CAPS = (100, 50, 25, 10, 5, 2, 0)
+"""Rows of a list that are tried, until the text is small enough."""
+COMMANDS = 5
+NOTES = 20
+LONG = 300
+NAME = 100
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int = 0) -> list[str]:
+    """A table of texts that are escaped already; its last ``right`` columns hold numbers."""
+    rules = ["---"] * (len(head) - right) + ["---:"] * right
+    return ["| " + " | ".join(head) + " |", "|" + "|".join(rules) + "|", *("| " + " | ".join(row) + " |" for row in rows), ""]
+
+
+def _cut(total: int, shown: int, what: str) -> list[str]:
+    return [left_out(total, shown, what), ""] if total > shown else []
+
+
+def _where(item: Item) -> str:
+    parts = [f"**{markdown(item.subject, NAME)}**", *(markdown(p, NAME) for p in (item.format, item.backend, item.variant, item.system) if p)]
+    return " · ".join(parts)
+
+
+def _head(page: Page) -> Iterator[str]:
+    yield f"# {MARKS.get(page.verdict, '')} {page.verdict}: {markdown(page.title)}"
+    yield from ("", markdown(page.sentence, 1200), "")
+    yield from (f"Model {markdown(page.model)}, device {markdown(page.device)}, commit {markdown(page.commit)}, {markdown(page.date)}.", "")
+
+
+def _sessions(page: Page) -> Iterator[str]:
+    rows = [
+        (
+            s.name,
+            f"{MARKS.get(s.word, '')} {s.word}",
+            ", ".join(f"{n:,} {word}" for word, n in s.counts) or "none",
+            markdown(s.note),
+            f"{s.seconds:.0f} s",
+        )
+        for s in page.sessions
+    ]
+    yield from _table(("session", "verdict", "conclusions", "in its own words", "time"), rows, right=1)
+
+
+def _red(page: Page, cap: int) -> Iterator[str]:
+    if not page.red_total:
+        return
+    yield from ("## What is red", "", "Innermost blocks come first: a block is red when one inside it is.", "")
+    rows = [
+        (f"✗ {markdown(b.subject, NAME)}", *(markdown(t) or "–" for t in (b.sessions, b.formats, b.backends)), f"{b.number:,}", b.beyond or "–",
+         *([markdown(b.since)] if page.history else []))
+        for b in page.blocks[:cap]
+    ]  # fmt: skip
+    yield from _table(("where", "session", "format", "backend", "red", "at most", *(["since"] if page.history else [])), rows)
+    yield from _cut(page.blocks_total, len(rows), "red subject")
+    shown = page.red[: max(1, cap)]
+    rows = [
+        (_where(r.item) + (" **new**" if r.new else ""), markdown(r.item.reason, LONG) or "none given", figure(r.item.ratio), figure(r.item.limit),
+         markdown(r.item.worst, LONG) or "–")
+        for r in shown
+    ]  # fmt: skip
+    yield from _table(("conclusion", "reason", "ratio", "limit", "worst element"), rows)
+    yield from _cut(page.red_total, len(rows), "red conclusion")
+    yield from ("Repeat them:", "")
+    for command in list(dict.fromkeys(r.command for r in shown))[:COMMANDS]:
+        yield from (fence(command), "")
+
+
+def _state(item: Item | None) -> str:
+    return "–" if item is None else f"{item.verdict} {figure(item.ratio) if item.ratio is not None else ''}".strip()
+
+
+def _changes(page: Page, cap: int) -> Iterator[str]:
+    if page.comparison is None:
+        return
+    yield from ("## What changed against the base", "")
+    told = f"{count(page.comparison.identical, 'conclusion')} identical, {page.comparison.within:,} moved within noise."
+    yield from (f"Base: {markdown(page.comparison.base)}. Head: {markdown(page.comparison.head)}. {told}", "")
+    yield from [*(f"- {markdown(note)}" for note in page.comparison.notes[:NOTES]), ""]
+    for group in page.changes:
+        yield from (f"**{markdown(group.title)}: {group.total:,}**", "")
+        rows = []
+        for change in group.changes[:cap]:
+            item = change.after or change.before
+            named = _where(item) if item is not None else markdown(change.item, 2 * NAME)
+            rows.append((named, _state(change.before), _state(change.after), markdown(change.detail, LONG)))
+        yield from _table(("where", "base", "head", "what"), rows) if rows else ()
+        yield from _cut(group.total, len(rows), "change")
+
+
+def _ratios(page: Page, cap: int) -> Iterator[str]:
+    if page.ratios is None:
+        return
+    yield from (
+        "## Rounding ratios, block by block",
+        "",
+        "The worst error over what is allowed of that tensor: 1 is the limit. ✗ failed, – did not run.",
+        "",
+    )
+    rows = [
+        (markdown(block, NAME), markdown(backend, NAME), *(f"**{f.text}**" if f.verdict == "fail" else f.text for f in fields))
+        for block, backend, fields in page.ratios.rows[: 3 * cap]
+    ]
+    formats = [markdown(f, NAME) for f in page.ratios.formats]
+    yield from _table(("block", "backend", *formats), rows, right=len(formats)) if rows else ()
+    yield from _cut(page.ratios.total, len(rows), "row")
+    yield from [f"{count(page.ratios.formats_left, 'more format')} in the records.", ""] if page.ratios.formats_left else []
+    spread = [(markdown(name, NAME), figure(a), figure(b), figure(c)) for name, a, b, c in page.spread]
+    yield from _table(("ratios of all tensors", "median", "95 %", "largest"), spread, right=3) if spread else ()
+
+
+def _latency(page: Page, cap: int) -> Iterator[str]:
+    if not page.latencies_total:
+        return
+    yield from ("## Latency against baseline", "")
+    rows = [
+        (*(markdown(t, NAME) for t in (row.subject, row.backend, row.format, row.work, row.decision)), row.effect, row.milliseconds)
+        for row in page.latencies[:cap]
+    ]
+    yield from _table(("block", "backend", "format", "work", "decision", "effect [95 %]", "ms, base → head"), rows, right=2) if rows else ()
+    yield from _cut(page.latencies_total, len(rows), "benchmark")
+
+
+def _asides(page: Page, cap: int) -> Iterator[str]:
+    if page.asides:
+        yield from ("## Neither red nor green", "")
+    for aside in page.asides:
+        yield f"- **{markdown(aside.verdict)}**: {aside.number:,}. {aside.meaning}"
+        shown = aside.reasons[:cap]
+        yield from (f"  - {r.number:,} × {markdown(r.text, LONG)} ({markdown(r.where)})" for r in shown)
+        left = aside.left + len(aside.reasons) - len(shown)
+        yield from [f"  - {count(left, 'more reason')} in the records."] if left else []
+    yield ""
+
+
+def _facts(page: Page, cap: int) -> Iterator[str]:
+    yield from ("## Environment and provenance", "")
+    for facts in page.facts:
+        shown = facts.rows[:cap]
+        left = facts.left + len(facts.rows) - len(shown)
+        told = "; ".join(f"{markdown(name)} {markdown(value, LONG)}" for name, value in shown)
+        yield f"- **{facts.title}**: {told}" + (f" ({count(left, 'more field')} in the records)" if left else "")
+
+
+def twin(page: Page, limit_bytes: int) -> str:
+    """The page as Markdown of at most so many bytes; lists are cut until it fits, and what was cut is counted."""
+    for cap in CAPS:
+        parts = (
+            _sessions(page),
+            _red(page, cap),
+            _changes(page, cap),
+            _ratios(page, cap),
+            _latency(page, cap),
+            _asides(page, cap),
+            _facts(page, cap),
+        )
+        text = "\n".join([*_head(page), *(line for part in parts for line in part)]) + "\n"
+        if len(text.encode()) <= limit_bytes:
+            return text
+    return _shortest(page, limit_bytes)
+
+
+def _shortest(page: Page, limit_bytes: int) -> str:
+    """The verdict alone, for a host that takes next to nothing."""
+    text = "\n".join((*_head(page), "There is no room for more here; the records and the HTML report have it.")) + "\n"
+    if len(text.encode()) <= limit_bytes:
+        return text
+    return f"{visible(page.verdict)}\n"
+
+
+__all__ = ["CAPS", "twin"]

@@ -1,0 +1,143 @@
+"""Every conclusion, block by block, within a budget of bytes: red ones first, then the others, alike ones put together where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from markupsafe import escape
+
+from mpcheck.findings import Findings
+from mpcheck.report.page.commands import Commands
+from mpcheck.report.page.text import visible
+from mpcheck.results.items import GOLDEN, Item, decisive, item_of_cell, item_of_finding, items_of
+from mpcheck.results.read import Document, Results
+
+EACH = 8000
+"""Conclusions up to which each gets a row; beyond, those of a block, backend and format that passed share one."""
+BUDGET = 4_500_000
+"""Bytes of all rows together. With the pictures (2 MB) and the rest a report stays below 10 MB."""
+ROW = 420
+"""Bytes of a row's own markup."""
+GROUP = 300
+TEXT = 160
+
+
+@dataclass(frozen=True)
+class Row:
+    """One conclusion, or the worst of several alike.
+
+    Attributes:
+        alike: how many more it stands for.
+        told: the reason; where there is none, the worst element.
+    """
+
+    item: Item
+    max_abs: str
+    told: str
+    command: str
+    alike: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes in the report, markup included."""
+        i = self.item
+        shown = (i.check, i.subject, i.format, i.backend, i.variant, i.system)
+        return ROW + sum(len(str(escape(visible(t, TEXT))).encode()) for t in shown) + len(str(escape(self.told + self.command)).encode())
+
+
+@dataclass
+class Group:
+    """All rows about one subject."""
+
+    subject: str
+    is_block: bool
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def red(self) -> int:
+        """Red conclusions among them."""
+        return sum(row.item.failed for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Groups in the model's order; ``alike`` conclusions are stood for by one shown, ``left`` are not shown, ``red_left`` of them red."""
+
+    groups: list[Group]
+    total: int
+    alike: int
+    left: int
+    red_left: int
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    item: Item
+    max_abs: float | None = None
+    alike: int = 0
+
+
+def _candidates(document: Document) -> Iterator[_Candidate]:
+    """What a session concluded. Golden values and maps of time are listed only where they are red: the others say nothing apart."""
+    if isinstance(document, Findings):
+        for item in (item_of_finding(document.suite, f) for f in document.findings):
+            if document.suite != "profile" or item.verdict != "pass":
+                yield _Candidate(item)
+        return
+    for cell in document.cells:
+        told = decisive(cell.quantities)
+        yield _Candidate(item_of_cell(cell), told.max_abs if told is not None else None)
+    yield from (_Candidate(item) for item in items_of(document.model_copy(update={"cells": []})) if item.check == GOLDEN and item.failed)
+
+
+def _together(candidates: Iterable[_Candidate]) -> list[_Candidate]:
+    """Of those that passed, the worst of each session, check, block, backend and format stands for all; the others stay."""
+    groups: dict[tuple[str, ...], list[_Candidate]] = {}
+    kept: list[_Candidate] = []
+    for one in candidates:
+        i = one.item
+        if i.verdict == "pass":
+            groups.setdefault((i.session, i.check, i.subject, i.backend, i.format), []).append(one)
+        else:
+            kept.append(one)
+    for own in groups.values():
+        worst = max(own, key=lambda c: c.item.share)
+        kept.append(_Candidate(worst.item, worst.max_abs, len(own) - 1))
+    return kept
+
+
+def _row(one: _Candidate, commands: Commands) -> Row:
+    told = visible(one.item.reason or one.item.worst, 2 * TEXT)
+    return Row(one.item, "" if one.max_abs is None else f"{one.max_abs:.3g}", told, commands.of(one.item), one.alike)
+
+
+def detail(results: Results, budget: int = BUDGET) -> Detail:
+    """Rows of all sessions.
+
+    Args:
+        budget: bytes that the rows may take; what does not fit is counted.
+    """
+    every = [one for document in results.documents.values() for one in _candidates(document)]
+    order = {id(one): place for place, one in enumerate(every)}
+    chosen = every if len(every) <= EACH else _together(every)
+    chosen = sorted(chosen, key=lambda c: (not c.item.failed, c.item.verdict == "pass", -c.item.share))
+    blocks = frozenset(c.block for c in results.precision.cells) if results.precision is not None else frozenset()
+    fitting: list[tuple[_Candidate, Row]] = []
+    subjects: set[str] = set()
+    used, commands = 0, Commands(results)
+    for one in chosen:
+        row = _row(one, commands)
+        used += row.size + (0 if one.item.subject in subjects else GROUP + len(str(escape(visible(one.item.subject))).encode()))
+        if used > budget:
+            break
+        subjects.add(one.item.subject)
+        fitting.append((one, row))
+    shown = len(fitting)
+    fitting.sort(key=lambda pair: order.get(id(pair[0]), 0))
+    groups: dict[str, Group] = {}
+    for one, row in fitting:
+        groups.setdefault(one.item.subject, Group(one.item.subject, one.item.subject in blocks)).rows.append(row)
+    alike = sum(one.alike for one, _ in fitting)
+    red_left = sum(one.item.failed for one in chosen[shown:])
+    return Detail(list(groups.values()), len(every), alike, len(every) - alike - shown, red_left)

@@ -1,0 +1,146 @@
+"""Tables of the report: worst share per block and format, ratios by format, changes against the base, latencies that moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mpcheck.report import summary
+from mpcheck.report.page.text import figure
+from mpcheck.results.items import GOLDEN, Item
+from mpcheck.results.read import Results
+
+if TYPE_CHECKING:
+    from mpcheck.results.compare import Change, Comparison
+
+ROWS_SHOWN = 300
+FORMATS_SHOWN = 16
+CHANGES_SHOWN = 50
+LATENCIES_SHOWN = 40
+TITLES = {
+    "new-failure": "New failures", "fixed": "Fixed", "moved": "Moved rounding ratios", "latency": "Moved latency", "audit": "Moved audit rows",
+    "gone": "Gone", "new": "New",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field of the table of ratios."""
+
+    share: float | None
+    verdict: str
+
+    @property
+    def text(self) -> str:
+        """``0.83``; ``✗ 3.20`` where a cell failed; a dash where nothing ran."""
+        if self.verdict == "unsupported":
+            return "–"
+        return f"✗ {figure(self.share)}" if self.verdict == "fail" else figure(self.share)
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Worst ratio over its limit, a row for every block and backend, a column for every format."""
+
+    formats: list[str]
+    rows: list[tuple[str, str, list[Field]]]
+    total: int
+    formats_left: int
+
+
+def ratio_table(items: Sequence[Item]) -> Ratios | None:
+    """Worst ratio over its limit, of precision's cells, in the model's order; rows with red ones first where there are too many."""
+    cells = [i for i in items if i.session == "precision" and i.check != GOLDEN]
+    if not cells:
+        return None
+    formats = list(dict.fromkeys(i.format for i in cells))
+    groups: dict[tuple[str, str], dict[str, list[Item]]] = {}
+    for item in cells:
+        groups.setdefault((item.subject, item.backend), {}).setdefault(item.format, []).append(item)
+    shown = formats[:FORMATS_SHOWN]
+    rows = [(block, backend, [_field(by_format.get(f, [])) for f in shown]) for (block, backend), by_format in groups.items()]
+    if len(rows) > ROWS_SHOWN:
+        rows.sort(key=lambda row: (all(f.verdict != "fail" for f in row[2]), -max((f.share or 0.0 for f in row[2]), default=0.0)))
+    return Ratios(shown, rows[:ROWS_SHOWN], len(rows), len(formats) - len(shown))
+
+
+def _field(items: Sequence[Item]) -> Field:
+    ran = [i for i in items if i.verdict != "unsupported"]
+    if not ran:
+        return Field(None, "unsupported")
+    failed = any(i.failed for i in ran)
+    return Field(max((i.share for i in ran), default=None), "fail" if failed else "pass")
+
+
+def spread(results: Results) -> list[tuple[str, float, float, float]]:
+    """Per format: median, 95th percentile and largest rounding ratio over all tensors."""
+    run = results.precision
+    if run is None:
+        return []
+    formats = list(dict.fromkeys(c.format for c in run.cells))[:FORMATS_SHOWN]
+    return [(name, *found) for name in formats if (found := summary.ratio_range(run, name)) is not None]
+
+
+@dataclass(frozen=True)
+class ChangeGroup:
+    """Changes of one kind: the first :data:`CHANGES_SHOWN` of them, and how many there are."""
+
+    kind: str
+    title: str
+    changes: list[Change]
+    total: int
+
+
+def change_groups(comparison: Comparison | None) -> list[ChangeGroup]:
+    """Changes against the base by kind, worst kind first."""
+    if comparison is None:
+        return []
+    groups: dict[str, list[Change]] = {}
+    for change in comparison.changes:
+        groups.setdefault(change.kind, []).append(change)
+    order = [k for k in TITLES if k in groups] + [k for k in groups if k not in TITLES]
+    return [ChangeGroup(k, TITLES.get(k, k), groups[k][:CHANGES_SHOWN], len(groups[k])) for k in order]
+
+
+@dataclass(frozen=True)
+class Latency:
+    """A benchmark that did not stay the same, or of which it could not be told."""
+
+    subject: str
+    backend: str
+    format: str
+    work: str
+    decision: str
+    effect: str
+    milliseconds: str
+
+
+def latencies(results: Results) -> tuple[list[Latency], int]:
+    """Benchmarks other than the same, largest effect first, at most :data:`LATENCIES_SHOWN`, and how many there are."""
+    run = results.findings("bench")
+    moved = [f for f in run.findings if f.check == "latency" and f.metrics.get("decision", f.verdict) != "same"] if run is not None else []
+    decided = [f for f in moved if isinstance(f.metrics.get("effect_percent"), (int, float))]
+    decided.sort(key=lambda f: (f.verdict != "fail", -abs(_number(f.metrics["effect_percent"]))))
+    rows = [
+        Latency(
+            f.subject, f.backend, f.format, f.variant, str(f.metrics.get("decision", f.verdict)), _effect(f.metrics),
+            f"{_milliseconds(f.metrics.get('base_median_ms'))} → {_milliseconds(f.metrics.get('median_ms'))}",
+        )
+        for f in decided[:LATENCIES_SHOWN]
+    ]  # fmt: skip
+    return rows, len(decided)
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0
+
+
+def _milliseconds(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, (int, float)) else "–"
+
+
+def _effect(metrics: dict[str, Any]) -> str:
+    low, high = metrics.get("low_percent"), metrics.get("high_percent")
+    interval = f" [{low:+.1f}, {high:+.1f}]" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
+    return f"{_number(metrics['effect_percent']):+.1f} %{interval}"

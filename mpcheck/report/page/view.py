@@ -1,0 +1,77 @@
+"""All that the report says, once; the HTML page and its Markdown twin only show it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mpcheck._errors import InputError
+from mpcheck.report.page.aside import Aside, asides
+from mpcheck.report.page.commands import Commands
+from mpcheck.report.page.provenance import Facts, known, moment, provenance
+from mpcheck.report.page.red import Red, RedBlock, red_blocks, red_rows
+from mpcheck.report.page.tables import ChangeGroup, Latency, Ratios, change_groups, latencies, ratio_table, spread
+from mpcheck.report.page.text import visible
+from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
+from mpcheck.results.read import Results
+
+if TYPE_CHECKING:
+    from mpcheck.results.compare import Comparison
+    from mpcheck.results.gate_history import GateEntry
+
+TITLE = "mpcheck"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a report says, in the order in which it says it. ``…_total`` count what was cut from the list before."""
+
+    title: str
+    verdict: str
+    sentence: str
+    model: str
+    device: str
+    commit: str
+    date: str
+    mpcheck: str
+    sessions: list[SessionLine]
+    red: list[Red]
+    red_total: int
+    blocks: list[RedBlock]
+    blocks_total: int
+    comparison: Comparison | None
+    changes: list[ChangeGroup]
+    ratios: Ratios | None
+    spread: list[tuple[str, float, float, float]]
+    latencies: list[Latency]
+    latencies_total: int
+    history: int
+    asides: list[Aside]
+    facts: list[Facts]
+
+
+def page_of(results: Results, comparison: Comparison | None = None, history: Sequence[GateEntry] = (), title: str = TITLE) -> Page:
+    """Collect what a report says.
+
+    Raises:
+        InputError: the records hold no conclusion at all.
+    """
+    if not results.items:
+        named = ", ".join(str(path) for path in results.files) or "these records"
+        raise InputError(f"records {named}: no cells and no findings, so there is nothing to report; run the sessions again")
+    failures = results.failures
+    new = {change.item for change in comparison.changes if change.kind == "new-failure"} if comparison is not None else set()
+    blocks = red_blocks(failures, history)
+    moved, moved_total = latencies(results)
+    first = results.first
+    return Page(
+        title=visible(title, 200), verdict=results.verdict, sentence=sentence(results, failures, blocks),
+        model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
+        commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
+        sessions=session_lines(results), red=red_rows(Commands(results), failures, history, new), red_total=len(failures),
+        blocks=blocks, blocks_total=len({i.subject for i in failures}),
+        comparison=comparison, changes=change_groups(comparison),
+        ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total, history=len(history),
+        asides=asides(results.items), facts=provenance(results),
+    )  # fmt: skip

@@ -1,0 +1,178 @@
+"""Error against format, block by block: largest relative and absolute error, and what is allowed, a line a backend."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from matplotlib.axes import Axes
+
+from mpcheck.records import Cell, Run
+from mpcheck.report.pictures import theme
+from mpcheck.report.pictures.base import Picture
+from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
+from mpcheck.report.pictures.rows import MOST_BACKENDS, NOTHING, Badness, choose, chosen_words, family
+from mpcheck.report.pictures.words import counted, extent, power, short_format, shorten, slug
+
+MOST_GROUPS, MOST_FORMATS, MOST_DIRECTIONS = 10, 8, 4
+MEASURES = ("relative", "absolute")
+HEAVY = (
+    "channel-wise tensor product",
+    "symmetric contraction",
+    "linear",
+    "fully connected tensor product",
+    "message scatter",
+    "radial MLP",
+    "read-out",
+)
+"""Roles in the order in which a model spends its time on them; leaves before composites, others after them."""
+ROW, GAP = 92.0, 34.0
+PANEL = 58.0
+
+
+@dataclass
+class Point:
+    """The tensor nearest to its limit, of one group of blocks, backend and format: its error and what is allowed."""
+
+    error: float | None = None
+    allowed: float | None = None
+    share: float = -1.0
+    failed: bool = False
+
+    def take(self, error: float | None, allowed: float | None, failed: bool) -> None:
+        """Count a tensor in; an error that is not finite is beyond every limit."""
+        error, allowed = (v if v is not None and 0 <= v < math.inf else None for v in (error, allowed))
+        share = math.inf if error is None else error / allowed if allowed else float(error > 0)
+        if (failed, share) > (self.failed, self.share) or self.share < 0:
+            self.error, self.allowed, self.share, self.failed = error, allowed, share, failed
+
+
+@dataclass
+class Group:
+    """Blocks that share a panel."""
+
+    rank: tuple[int, int]
+    blocks: dict[str, None] = field(default_factory=dict)
+    worst: Badness = NOTHING
+    points: dict[tuple[str, str, str], Point] = field(default_factory=dict)
+    """By measure, backend and format."""
+
+    def take(self, cell: Cell) -> None:
+        """Count a cell in."""
+        self.blocks[cell.block] = None
+        for q in cell.quantities:
+            failed = bool(q.failures)
+            for measure, error, allowed in (("relative", q.max_rel, q.allowed_rel), ("absolute", q.max_abs, q.allowed_abs)):
+                point = self.points.setdefault((measure, cell.backend, cell.format), Point())
+                point.take(error, allowed, failed)
+                self.worst = max(self.worst, (point.failed, point.share))
+
+
+def _rank(cell: Cell) -> tuple[int, int]:
+    return int(cell.kind == "composite"), HEAVY.index(cell.role) if cell.role in HEAVY else len(HEAVY)
+
+
+def groups_of(run: Run, direction: str) -> dict[str, Group]:
+    """Blocks that ran, by what they share a panel as."""
+    found: dict[str, Group] = {}
+    for cell in run.cells:
+        if cell.direction == direction and cell.quantities:
+            found.setdefault(family(cell.block), Group(_rank(cell))).take(cell)
+    return found
+
+
+def error_pictures(run: Run) -> list[Picture]:
+    """A picture a direction."""
+    pictures: list[Picture] = []
+    for direction in list(dict.fromkeys(c.direction for c in run.cells))[:MOST_DIRECTIONS]:
+        groups = groups_of(run, direction)
+        if groups:
+            pictures.append(_picture(groups, direction, slug("error", direction, taken={p.name for p in pictures})))
+    return pictures
+
+
+def _names(groups: Mapping[str, Group], place: int) -> dict[str, Badness]:
+    found: dict[str, Badness] = {}
+    for group in groups.values():
+        for key, point in group.points.items():
+            found[key[place]] = max(found.get(key[place], NOTHING), (point.failed, point.share))
+    return found
+
+
+def _picture(groups: Mapping[str, Group], direction: str, name: str) -> Picture:
+    all_backends, all_formats = _names(groups, 1), _names(groups, 2)
+    backends, formats = choose(all_backends, MOST_BACKENDS), choose(all_formats, MOST_FORMATS)
+    shown = sorted(groups, key=lambda g: (not groups[g].worst[0], groups[g].rank))[:MOST_GROUPS]
+    looks = {b: theme.series_style(i) for i, b in enumerate(backends)}
+    entries: list[tuple[str, Look]] = [(b, s.line) for b, s in looks.items()]
+    entries.append(("allowed", {"color": theme.INK, "marker": "_", "markersize": 9, "markeredgewidth": 1.4}))
+    if any(groups[g].worst[0] for g in shown):
+        entries.append(("fails a limit", {"color": theme.FAIL, "marker": "X", "markersize": 7}))
+    head = legend_height([text for text, _ in entries]) + 18
+    canvas = Canvas(head + ROW * len(shown) + 2)
+    canvas.legend(0, LINE / 2, entries)
+    width = (WIDTH - 2 * GAP - 4) / 2
+    for i, measure in enumerate(MEASURES):
+        canvas.write(GAP + i * (width + GAP), head - 9, f"largest {measure} error", SMALL, color=theme.MUTED)
+    for row, key in enumerate(shown):
+        top = head + ROW * row
+        canvas.write(0, top + 7, _title(key, groups[key], WIDTH), SMALL, WIDTH, fontweight="bold")
+        for i, measure in enumerate(MEASURES):
+            axes = canvas.axes(GAP + i * (width + GAP), top + 16, width, PANEL, grid="y")
+            _panel(axes, groups[key], measure, looks, formats, width)
+    caption = (
+        f"Largest {direction} error of the tensor that is nearest to its limit, against float64, over systems and over blocks that "
+        "differ in a number only; the bars beside the points are what is allowed of it, computed from machine "
+        "epsilon. Points at 0 are exact, at ∞ not finite."
+        + chosen_words(
+            [(len(shown), len(groups), "group"), (len(backends), len(all_backends), "backend"), (len(formats), len(all_formats), "format")],
+            "failing and heavy ones first",
+        )
+    )
+    return canvas.picture(name, "errors", f"Error against format, {direction}", caption, _alt(groups, shown, direction))
+
+
+def _title(key: str, group: Group, room: float) -> str:
+    only = next(iter(group.blocks))
+    if len(group.blocks) == 1:
+        return only
+    many = f" ({len(group.blocks)} blocks)"
+    return shorten(key, room - extent(many, SMALL) - 8, SMALL) + many
+
+
+def _panel(axes: Axes, group: Group, measure: str, looks: Mapping[str, theme.Style], formats: Sequence[str], width: float) -> None:
+    found = {key: p for key, p in group.points.items() if key[0] == measure and key[1] in looks and key[2] in formats}
+    known = [math.log10(v) for p in found.values() for v in (p.error, p.allowed) if v]
+    low, high = (min(known), max(known)) if known else (-1.0, 0.0)
+    zero, beyond = math.floor(low) - 1.0, math.ceil(high) + 1.0
+
+    def height(value: float | None) -> float:
+        return beyond if value is None else math.log10(value) if value > 0 else zero
+
+    for place, (backend, style) in enumerate(looks.items()):
+        shift = 0.44 * ((place + 0.5) / len(looks) - 0.5)
+        own = [(i + shift, p) for i, f in enumerate(formats) if (p := found.get((measure, backend, f))) is not None]
+        axes.plot([x for x, _ in own], [height(p.error) for _, p in own], markersize=3.6, linewidth=1, **style.line)
+        bars = [(x, math.log10(p.allowed)) for x, p in own if p.allowed]
+        axes.plot([x for x, _ in bars], [y for _, y in bars], color=theme.INK, marker="_", markersize=7, markeredgewidth=1.2, linestyle="none")
+        bad = [(x, height(p.error)) for x, p in own if p.failed]
+        look: Look = {"marker": "X", "markersize": 7, "markeredgecolor": theme.PAPER, "markeredgewidth": 0.6, "linestyle": "none", "zorder": 4}
+        axes.plot([x for x, _ in bad], [y for _, y in bad], color=theme.FAIL, **look)
+    exact, lost = any(p.error == 0 for p in found.values()), any(p.error is None for p in found.values())
+    axes.set_ylim(zero - 0.4 if exact else low - 0.4, beyond + 0.4 if lost else high + 0.5)
+    axes.set_xlim(-0.5, len(formats) - 0.5)
+    decades(axes, "y", low - 0.4, high + 0.5)
+    marks = [(float(t), power(round(t))) for t in axes.get_yticks()] + [(zero, "0")] * exact + [(beyond, "∞")] * lost
+    ticks(axes, "y", [place for place, _ in marks], [word for _, word in marks])
+    size = TINY if len(formats) <= 5 else TINY - 2
+    axes.set_xticks(range(len(formats)), [shorten(short_format(f), width / len(formats) - 1, size) for f in formats], fontsize=size)
+
+
+def _alt(groups: Mapping[str, Group], shown: Sequence[str], direction: str) -> str:
+    text = f"{counted(len(shown), 'pair')} of panels, {direction} error against format."
+    failed = [key for key in shown if groups[key].worst[0]]
+    if failed:
+        return f"{text} Failing: {', '.join(failed)}."
+    key = max(shown, key=lambda k: groups[k].worst)
+    return f"{text} None fails; nearest to what is allowed is {key}, at {groups[key].worst[1]:.2f} of it."

@@ -1,0 +1,102 @@
+"""What the pictures are made of: records boiled down to one value a field, and a choice where there is more than a picture holds."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mpcheck.findings import Finding
+from mpcheck.records import Cell, Run
+from mpcheck.report.pictures.words import counted
+from mpcheck.results.items import item_of_cell
+
+Badness = tuple[bool, float]
+"""Whether something failed, and its ratio in units of the limit; -1 where it has none. The worst is the largest."""
+NOTHING: Badness = (False, -1.0)
+_NUMBER = re.compile(r"(?<=[.@])\d+(?=[.@]|$)")
+MOST_BACKENDS, MOST_FORMATS = 6, 8
+LEAST, MOST = 1e-12, 1e12  # of figures that can be drawn: a ratio of two has a logarithm
+
+
+@dataclass
+class Field:
+    """Cells of one block, backend and format over systems and directions.
+
+    Attributes:
+        badness: of the worst cell that ran; where: which that is, in words.
+        reason: why nothing ran.
+    """
+
+    ran: bool = False
+    degraded: bool = False
+    badness: Badness = NOTHING
+    where: str = ""
+    reason: str = ""
+
+    def take(self, cell: Cell) -> None:
+        """Count a cell in."""
+        if cell.verdict == "unsupported":
+            self.reason = self.reason or cell.reason
+            return
+        item = item_of_cell(cell)
+        share = math.inf if any(q.rms is None for q in cell.quantities) else -1.0 if item.ratio is None else item.share
+        if not self.ran or (item.failed, share) > self.badness:
+            self.badness, self.where = (item.failed, share), f"{cell.system}, {cell.direction}: {item.worst or cell.reason}"
+        self.ran, self.degraded = True, self.degraded or cell.verdict == "degraded"
+
+
+@dataclass
+class Grid:
+    """Fields by block, backend and format, and the worst of each of these, names in the order of the records, which is the model's."""
+
+    fields: dict[tuple[str, str, str], Field] = field(default_factory=dict)
+    blocks: dict[str, Badness] = field(default_factory=dict)
+    backends: dict[str, Badness] = field(default_factory=dict)
+    formats: dict[str, Badness] = field(default_factory=dict)
+
+
+def grid(run: Run) -> Grid:
+    """The fields of a precision session."""
+    found = Grid()
+    for cell in run.cells:
+        found.fields.setdefault((cell.block, cell.backend, cell.format), Field()).take(cell)
+    for key, one in found.fields.items():
+        for worst, name in zip((found.blocks, found.backends, found.formats), key, strict=True):
+            worst[name] = max(worst.get(name, NOTHING), one.badness)
+    return found
+
+
+def choose(names: Mapping[str, Badness], most: int) -> list[str]:
+    """The worst ones where there are more than a picture holds, in their own order."""
+    kept = set(sorted(names, key=lambda n: names[n], reverse=True)[:most])
+    return [n for n in names if n in kept]
+
+
+def chosen_words(drawn: Iterable[tuple[int, int, str]], order: str) -> str:
+    """A sentence for a caption about what is left out; empty where nothing is.
+
+    Args:
+        drawn: how many, of how many, of what.
+        order: which ones are drawn.
+    """
+    parts = [f"{kept:,} of {counted(total, noun)}" for kept, total, noun in drawn if kept < total]
+    return f" Drawn are {' and '.join(parts)}, {order}; the records hold all." if parts else ""
+
+
+def family(block: str) -> str:
+    """Blocks that differ in a number only share a panel: ``interactions.*.conv_tp``."""
+    return _NUMBER.sub("*", block)
+
+
+def number(finding: Finding, name: str) -> float | None:
+    """A figure of a finding; None where it has none, or something else under that name."""
+    value = finding.metrics.get(name)
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
+
+
+def positive(finding: Finding, name: str) -> float | None:
+    """A figure of a finding that has a logarithm; None where it has none."""
+    value = number(finding, name)
+    return value if value is not None and LEAST < value < MOST else None

@@ -1,0 +1,98 @@
+"""Names and numbers as a picture can show them."""
+
+from __future__ import annotations
+
+import math
+import re
+import unicodedata
+from collections.abc import Container
+
+_UNSAFE = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"  # no characters of XML, or none that is seen
+    "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"  # would turn the text beside them round, or hide
+)
+_SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+SLUG = 48
+WIDTHS = {0.33: "iljI.,:;'|!()[]/\\ ", 0.42: 'ftr-_"', 0.9: "mwMW@%&", 0.7: "ABCDEGHKNOPQRUVXYZ#<>=+$", 1.0: "…—"}
+"""Widths of letters over the size of their font, DejaVu Sans rounded up; of the others 0.6. Most pages' fonts are narrower."""
+_WIDTH = {letter: width for width, letters in WIDTHS.items() for letter in letters}
+
+
+def plain(text: object) -> str:
+    """Text from data in one line: what cannot be shown becomes the replacement character, runs of blanks become one."""
+    return " ".join(_UNSAFE.sub("\ufffd", str(text)).split())
+
+
+def cut(text: object, most: int) -> str:
+    """Text from data in one line of at most so many characters."""
+    whole = plain(text)
+    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
+
+
+def percent(value: float) -> str:
+    """``+3.2 %``; at most nine characters."""
+    return f"{value:+.1f} %" if abs(value) < 999.5 else f"{value:+.0e} %"
+
+
+def _wide(letter: str) -> float:
+    if letter in _WIDTH:
+        return _WIDTH[letter]
+    return 0.0 if unicodedata.combining(letter) else 1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.6
+
+
+def extent(text: str, size: float) -> float:
+    """About how wide a text is, in the unit of its font's size."""
+    return size * sum(map(_wide, text))
+
+
+def shorten(text: object, room: float, size: float) -> str:
+    """Text from data that fits into a width: its middle becomes an ellipsis, as names differ at both ends."""
+    name = plain(text)
+    if extent(name, size) <= room:
+        return name
+    head, tail, left = 0, len(name), room - size
+    while head < tail:
+        front = head <= len(name) - tail
+        left -= size * _wide(name[head if front else tail - 1])
+        if left < 0:
+            break
+        head, tail = (head + 1, tail) if front else (head, tail - 1)
+    return f"{name[:head]}…{name[tail:]}"
+
+
+def short_format(name: str) -> str:
+    """``f64``, ``bf16``: a format under an axis."""
+    return shorten(plain(name).replace("float", "f"), 40, 8)
+
+
+def slug(*parts: str, taken: Container[str] = ()) -> str:
+    """A name for files and ids, from text that may hold anything; a number is added where it is taken already."""
+    made = "-".join(filter(None, (re.sub(r"[^a-z0-9]+", "-", p.lower()).strip("-")[:SLUG] for p in parts))) or "picture"
+    number, name = 1, made
+    while name in taken:
+        number += 1
+        name = f"{made}-{number}"
+    return name
+
+
+def power(exponent: int) -> str:
+    """``10⁻³``."""
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+
+
+def share_words(share: float) -> str:
+    """``0.83``, ``12``, ``3e+04``, ``∞``: at most five characters."""
+    if math.isinf(share):
+        return "∞"
+    return f"{share:.2f}" if share < 9.995 else f"{share:.0f}" if share < 999.5 else f"{share:.0e}"
+
+
+def milliseconds(value: float) -> str:
+    """``0.042 ms``, ``17.1 ms``."""
+    return f"{value:.3g} ms"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 block``, ``1,000 blocks``, ``2 entries``."""
+    plural = noun if noun.endswith("s") else f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
