@@ -1,0 +1,91 @@
+"""The comment on a pull request, written anew from records that the pull request's own code wrote.
+
+Nothing that the code could have written is passed on: no HTML, no Markdown, no comparison, no link. Known files alone are read, by the
+strict schemas of the records and within limits; every word around the figures is ours.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mpcheck._errors import InputError
+from mpcheck._io import write_text
+from mpcheck.results.limits import UNTRUSTED, Limits
+from mpcheck.results.read import SESSIONS, Results, read_results
+
+if TYPE_CHECKING:
+    from mpcheck.results.gate_history import GateEntry
+
+LIMIT_BYTES = 60_000
+"""Of a comment; GitHub takes 65,536 characters, and the job adds a line of its own."""
+
+
+def records_in(directory: Path) -> list[Path]:
+    """The sessions' records in a directory, by the names that sessions give them; nothing else in it is looked at.
+
+    Raises:
+        InputError: the directory is a link, or one of them is a link or no ordinary file.
+    """
+    if directory.is_symlink():
+        raise InputError(f"records {directory} are no ordinary directory; give the directory as the gate's artifact was unpacked")
+    found = []
+    for path in (directory / f"{session}.json" for session in SESSIONS):
+        try:
+            mode = path.lstat().st_mode
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise InputError(f"records {path} cannot be read: {error.strerror or error}; check the path") from error
+        if not stat.S_ISREG(mode):
+            raise InputError(f"records {path} are no ordinary file; give the directory as the gate's artifact was unpacked")
+        found.append(path)
+    return found
+
+
+def checked(directory: Path, limits: Limits) -> Results | None:
+    """Records of one side; None where there are none.
+
+    Raises:
+        InputError: see :func:`mpcheck.results.read.read_results`; a file that holds another session than its name says.
+    """
+    paths = records_in(directory)
+    if not paths:
+        return None
+    results = read_results(paths, limits)
+    named, found = [path.stem for path in results.files], list(results.documents)
+    if named != found:
+        raise InputError(f"records {directory}: {', '.join(named)} hold {', '.join(found)}; give records by the names that sessions give them")
+    return results
+
+
+def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRUSTED) -> str:
+    """The Markdown of a comment.
+
+    Args:
+        directory: a gate's output: records in ``head``, and in ``base`` where there was one to compare with.
+        history: directory of gate histories, ours, by which "red since" is told.
+        limits: of the records.
+
+    Raises:
+        InputError: no records of the head, or records that are not to be trusted to be ours.
+    """
+    from mpcheck.report.page import summary_markdown
+    from mpcheck.results.compare import compare
+    from mpcheck.results.gate_history import gate_history_path, in_time, read_gate_history
+
+    head = checked(directory / "head", limits)
+    if head is None:
+        names = ", ".join(f"{session}.json" for session in SESSIONS)
+        raise InputError(f"no records in {directory / 'head'}; expected one of {names}, as `mpcheck gate` writes them")
+    base = checked(directory / "base", limits)
+    entries: list[GateEntry] = []
+    if history is not None:
+        entries = in_time(read_gate_history(gate_history_path(history, str(head.first.environment["device_slug"]))).entries)
+    return summary_markdown(head, compare(base, head) if base is not None else None, entries, limit_bytes=LIMIT_BYTES)
+
+
+def write_comment(directory: Path, out: Path, history: Path | None = None) -> None:
+    """Write :func:`comment` to a file, which is left as it was where the records are refused."""
+    write_text(out, comment(directory, history))
