@@ -20,12 +20,14 @@ nox.options.default_venv_backend = "none"
 
 ROOT = Path(__file__).parent
 SHARED = ROOT / ".nox" / "shared"
-BIN = SHARED / ("Scripts" if os.name == "nt" else "bin")
-PYTHON = str(BIN / "python")
+OWN = os.environ.get("MPCHECK_NOX_PYTHON", "")  # an environment that has everything: sessions use it as it is, and install nothing
+BIN = Path(OWN).parent if OWN else SHARED / ("Scripts" if os.name == "nt" else "bin")
+PYTHON = OWN or str(BIN / "python")
+OLDEST = ("--index-strategy", "unsafe-best-match")  # the oldest torch may lie on another index than the newest
 LEAN = ("-p", "no:logging", "-p", "no:hypothesispytest", "-p", "no:randomly")  # unused by the suite, and they cost a millisecond a cell
 # A bare `torch` pulls gigabytes of CUDA onto a machine without a GPU. Name the build that fits with MPCHECK_TORCH, for
 # instance "torch --index-url https://download.pytorch.org/whl/cpu".
-TORCH = os.environ.get("MPCHECK_TORCH", "torch==2.13.0" if shutil.which("nvidia-smi") is None else "torch")
+TORCH = os.environ.get("MPCHECK_TORCH") or ("torch==2.13.0" if shutil.which("nvidia-smi") is None else "torch")
 
 
 def _run(*command: str) -> None:
@@ -33,7 +35,12 @@ def _run(*command: str) -> None:
 
 
 def prepare(session: nox.Session) -> None:
-    """The shared environment, with the project installed editable; seconds where nothing changed."""
+    """The shared environment, with the project installed editable; seconds where nothing changed.
+
+    With ``MPCHECK_NOX_PYTHON=/path/to/python`` that interpreter's environment is used instead.
+    """
+    if OWN:
+        return
     inputs = (ROOT / "pyproject.toml").read_bytes() + TORCH.encode() + sys.version.encode()
     wanted, stamp = hashlib.sha256(inputs).hexdigest(), SHARED / "stamp"
     if stamp.is_file() and stamp.read_text() == wanted:
@@ -110,6 +117,13 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The report in a headless Chromium that is installed already; screenshots in reports/browser. Without one: unsupported."""
+    one_thread(session)
+    own_tests(session, "tests/browser", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Real faults of the field, planted: is each seen, and the right block named? `-- --smoke`: two minutes of it.
 
@@ -123,6 +137,26 @@ def faults(session: nox.Session) -> None:
     if "--docs" in options:
         session.run(PYTHON, "tools/fault_curves.py", external=True)
         tool(session, "tests.faults.page")
+
+
+@nox.session
+def smoke(session: nox.Session) -> None:
+    """One planting of each fault: two minutes of `faults`."""
+    session.notify("faults", ["--smoke"])
+
+
+@nox.session
+def lowest(session: nox.Session) -> None:
+    """The project's own tests with the oldest release of every dependency that pyproject.toml allows."""
+    home = ROOT / ".nox" / "lowest"
+    python = str(home / BIN.name / "python")
+    if not Path(python).exists():
+        _run(sys.executable, "-m", "venv", str(home))
+    _run(python, "-m", "pip", "install", "-q", "uv")
+    index = ["--extra-index-url", TORCH.split("--index-url")[1].strip()] if "--index-url" in TORCH else []
+    _run(python, "-m", "uv", "pip", "install", "-q", "-p", python, "--resolution", "lowest-direct", *OLDEST, *index, "-e", ".[dev]")
+    session.env.setdefault("OMP_NUM_THREADS", "1")
+    session.run(python, "-m", "pytest", "tests/unit", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]), external=True)
 
 
 @nox.session
@@ -141,12 +175,23 @@ def stability(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, types, import contracts, tolerance schemas."""
+    """Style, types, import contracts, tolerance schemas, workflows."""
     prepare(session)
     tool(session, "ruff", "check", ".")
     tool(session, "ruff", "format", "--check", ".")
     tool(session, "mypy")
     session.run(str(BIN / "lint-imports"), external=True)
+    workflows(session)
+
+
+def workflows(session: nox.Session) -> None:
+    """What GitHub runs: safe by zizmor's two strictest readings, and of the form that GitHub takes."""
+    for persona in ("pedantic", "auditor"):
+        session.run(str(BIN / "zizmor"), "--offline", "--strict-collection", f"--persona={persona}", ".github", external=True)
+    schemas = {"github-workflows": "workflows/*.yml", "github-actions": "actions/*/action.yml", "dependabot": "dependabot.yml"}
+    for schema, pattern in schemas.items():
+        files = map(str, sorted((ROOT / ".github").glob(pattern)))
+        session.run(str(BIN / "check-jsonschema"), "--builtin-schema", f"vendor.{schema}", *files, external=True)
 
 
 @nox.session
@@ -161,3 +206,98 @@ def cost(session: nox.Session) -> None:
     """Measure what the suite costs: benchmarks/suite_cost.py."""
     prepare(session)
     session.run(PYTHON, "benchmarks/suite_cost.py", *session.posargs, external=True)
+
+
+@nox.session
+def gate(session: nox.Session) -> None:
+    """Head against base of the repository at MPCHECK_GATE_ROOT, or of the one where nox was called: `mpcheck gate`."""
+    prepare(session)
+    tool(session, "mpcheck", "gate", "--root", os.environ.get("MPCHECK_GATE_ROOT") or session.invoked_from, *session.posargs)
+
+
+@nox.session(name="gate-tests")
+def gate_tests(session: nox.Session) -> None:
+    """The gate end to end: somebody's repository with a clean, a wrong and a slow change; `-- --docs` rewrites docs/examples, too."""
+    one_thread(session)
+    rest = [a for a in session.posargs if a != "--docs"]
+    session.env["MPCHECK_NOX_PYTHON"] = PYTHON  # the workflow's own nox call installs nothing again
+    own_tests(session, "tests/gate", *rest)
+    if "--docs" in session.posargs:
+        session.run(PYTHON, "tools/gate_examples.py", external=True)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation into site/; a broken link, picture or reference fails. `-- --serve`: at http://127.0.0.1:8000 while it is written."""
+    prepare(session)
+    session.env["NO_MKDOCS_2_WARNING"] = "1"  # an advertisement of the theme's makers, not about these pages
+    if session.posargs == ["--serve"]:
+        tool(session, "mkdocs", "serve")
+    else:
+        tool(session, "mkdocs", "build", "--strict", "--clean", *session.posargs)
+
+
+READERS = ("pydantic", "ruamel.yaml", "typer", "rich", "jinja2", "packaging", "filelock")
+"""What commands need that only read records."""
+
+
+def reader(session: nox.Session) -> str:
+    """Python of a small environment without torch, made in seconds: jobs that hold a token install no more than they use."""
+    home = ROOT / ".nox" / "reader"
+    python = str(home / BIN.name / "python")
+    if not Path(python).exists():
+        _run(sys.executable, "-m", "venv", str(home))
+    wanted = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["dependencies"]
+    _run(python, "-m", "pip", "install", "-q", *(w for w in wanted if w.partition(">")[0].lower() in READERS))
+    return python
+
+
+def given(session: nox.Session, name: str) -> str:
+    """An environment variable that a session cannot do without."""
+    return os.environ.get(name) or session.error(f"{name} is not set; see the docstring of this session in noxfile.py")
+
+
+def own(session: nox.Session, module: str) -> None:
+    """Run a job's own module by the Python that runs this file: the standard library is all it needs."""
+    session.run(sys.executable, "-m", f"tools.ci.{module}", *session.posargs, external=True)
+
+
+@nox.session
+def admit(session: nox.Session) -> None:
+    """On GitHub: whether a run may use the GPU runner, and what it is compared with."""
+    own(session, "admit")
+
+
+@nox.session
+def sweep(session: nox.Session) -> None:
+    """On a self-hosted runner: remove what the job left."""
+    own(session, "sweep")
+
+
+@nox.session
+def comment(session: nox.Session) -> None:
+    """The comment of a gate whose records in MPCHECK_COMMENT_RECORDS are not trusted, as Markdown in MPCHECK_COMMENT."""
+    records, out = given(session, "MPCHECK_COMMENT_RECORDS"), given(session, "MPCHECK_COMMENT")
+    history = ["--history", os.environ["MPCHECK_HISTORY"]] if os.environ.get("MPCHECK_HISTORY") else []
+    session.run(reader(session), "-m", "mpcheck", "comment", records, "--out", out, *history, external=True)
+
+
+@nox.session
+def post_comment(session: nox.Session) -> None:
+    """On GitHub: put MPCHECK_COMMENT on the pull request that the event names."""
+    own(session, "post_comment")
+
+
+@nox.session
+def record(session: nox.Session) -> None:
+    """Append the verdicts of every nightly gate below MPCHECK_RECORDS to the histories in MPCHECK_HISTORY."""
+    history, records = given(session, "MPCHECK_HISTORY"), given(session, "MPCHECK_RECORDS")
+    python = reader(session)
+    for head in sorted(Path(records).glob("**/head")):
+        session.run(python, "-m", "mpcheck", "history", "record", str(head), "--dir", history, "--kind", "nightly", external=True)
+
+
+@nox.session
+def publish(session: nox.Session) -> None:
+    """On GitHub: commit what has been appended to the histories in MPCHECK_HISTORY to branch `history`."""
+    own(session, "publish_history")

@@ -13,9 +13,14 @@ from mpcheck import __version__
 from mpcheck._errors import InputError
 from mpcheck.cli_baseline import baseline_app
 from mpcheck.cli_bench import bench
+from mpcheck.cli_comment import comment
+from mpcheck.cli_compare import compare
+from mpcheck.cli_gate import gate, init
 from mpcheck.cli_history import history_app
+from mpcheck.cli_merge import merge
 from mpcheck.cli_mix import mix
 from mpcheck.cli_profile import profile
+from mpcheck.cli_report import report
 from mpcheck.launch import launch
 
 app = typer.Typer(
@@ -41,6 +46,7 @@ Workers = Annotated[int, typer.Option("--workers", "-n", help="processes (pytest
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")]
 SymmetryChecks = Annotated[list[str] | None, typer.Option("--check", help="equivariance, layout, mix or conversion; default: all")]
 AuditChecks = Annotated[list[str] | None, typer.Option("--check", help="engagement, dtypes, accumulation, reductions or physics; default: all")]
+Shard = Annotated[str, typer.Option("--shard", help="K/N: part K of N of the work; `mpcheck merge` puts the parts together")]
 Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws", min=0)]
 
 
@@ -58,13 +64,14 @@ def run(
     tolerances: Annotated[Path | None, typer.Option("--tolerances", help="a tolerance file instead of the packaged limits")] = None,
     baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
     seed: Seed = 0,
+    shard: Shard = "",
     workers: Workers = 0,
     verbose: Verbose = False,
 ) -> None:
     """Judge every block of a model at every format and backend against computed tolerances."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed,
+        "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed, "shard": shard,
     }  # fmt: skip
     raise typer.Exit(launch("precision", out, options, workers, verbose))
 
@@ -82,13 +89,14 @@ def symmetry(
     require: Require = None,
     cache: Cache = None,
     seed: Seed = 0,
+    shard: Shard = "",
     workers: Workers = 0,
     verbose: Verbose = False,
 ) -> None:
     """Rotations, inversion, permutations, layouts, mixed backends and conversion of a model."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "check": check, "seed": seed,
+        "cache": cache, "check": check, "seed": seed, "shard": shard,
     }  # fmt: skip
     raise typer.Exit(launch("symmetry", out, options, workers, verbose))
 
@@ -106,13 +114,14 @@ def audit(
     require: Require = None,
     cache: Cache = None,
     seed: Seed = 0,
+    shard: Shard = "",
     workers: Workers = 0,
     verbose: Verbose = False,
 ) -> None:
     """Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "check": check, "seed": seed,
+        "cache": cache, "check": check, "seed": seed, "shard": shard,
     }  # fmt: skip
     raise typer.Exit(launch("audit", out, options, workers, verbose))
 
@@ -140,24 +149,15 @@ def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device 
     Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
 
 
-@app.command()
-def compare(
-    before: Annotated[Path, typer.Argument(help="precision.json of one run")],
-    after: Annotated[Path, typer.Argument(help="precision.json of the other")],
-    limit: Annotated[int, typer.Option("--limit", help="rows to print")] = 40,
-) -> None:
-    """Tell what changed between two runs, worst first. Exit 1 where something changed beyond its noise."""
-    from mpcheck.records import read_run
-    from mpcheck.report.compare import compare_runs, render
-
-    changes = compare_runs(read_run(before), read_run(after))
-    typer.echo(render(changes, limit))
-    raise typer.Exit(1 if any(c.kind in ("beyond", "verdict", "gone") for c in changes) else 0)
-
-
+app.command()(compare)
+app.command()(merge)
 app.command()(mix)
+app.command()(comment)
 app.command()(bench)
+app.command()(gate)
+app.command()(init)
 app.command()(profile)
+app.command()(report)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(history_app, name="history")
 

@@ -79,7 +79,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         arguments += ["--benchmark-quiet", f"--benchmark-json={out / 'pytest-benchmark.json'}"]
     else:
         arguments += ["-p", "no:benchmark"]
-    arguments += ["-v"] if verbose else ["-q", "--tb=no", "--no-summary"]
+    arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]
     for name, value in options.items():
         text = ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
         if text not in (None, "", 0):

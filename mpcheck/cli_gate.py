@@ -1,0 +1,80 @@
+"""``mpcheck gate`` and ``mpcheck init``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mpcheck._errors import InputError
+
+Names = list[str] | None
+
+
+def gate(
+    config: Annotated[Path | None, typer.Option("--config", help="settings; default: mpcheck.toml in the root")] = None,
+    root: Annotated[Path | None, typer.Option("--root", help="of the repository; default: MPCHECK_GATE_ROOT or here")] = None,
+    base: Annotated[str, typer.Option("--base", help="commit to compare with, or none")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="directory of records and reports; default: MPCHECK_GATE_OUT or reports/gate")] = None,
+    install: Annotated[str, typer.Option("--install", help="command that installs the repository into each side's environment")] = "",
+    model: Annotated[str, typer.Option("--model", help="as `mpcheck run` takes it")] = "",
+    system: Annotated[Names, typer.Option("--system", help="repeat for several")] = None,
+    backend: Annotated[Names, typer.Option("--backend", help="repeat for several")] = None,
+    format: Annotated[Names, typer.Option("--format", help="repeat for several")] = None,
+    block: Annotated[Names, typer.Option("--block", help="glob pattern; repeat for several")] = None,
+    session: Annotated[Names, typer.Option("--session", help="precision, symmetry, audit, bench or profile; repeat for several")] = None,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "",
+    margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be", min=0)] = 0.0,
+    baselines: Annotated[str, typer.Option("--baselines", help="directory of stored baselines, relative to the root")] = "",
+    require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")] = None,
+    only_new: Annotated[bool, typer.Option("--only-new", help="failures that base has, too, leave it green")] = False,
+) -> None:
+    """Gate a change: head (the working tree) against base, all chosen sessions, one verdict.
+
+    Exit status: 0 green, 1 red, 2 bad input or nothing judged.
+    """
+    from mpcheck.gate.github import append, plain, remarks
+    from mpcheck.gate.run import gate as run_gate
+    from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE, read_settings
+    from mpcheck.reference.store import default_cache
+
+    def say(text: str) -> None:
+        print(f"gate: {plain(text)}", flush=True)
+
+    where = root or Path(os.environ.get(ROOT_VARIABLE) or ".")
+    options = {
+        "base": base, "install": install, "model": model, "systems": system, "backends": backend, "formats": format, "blocks": block,
+        "sessions": session, "device": device, "margin": margin, "baselines": baselines, "require": require, "only-new": only_new or None,
+    }  # fmt: skip
+    settings = read_settings(where, config, options)
+    target = (out or Path(os.environ.get(OUT_VARIABLE) or where / "reports" / "gate")).resolve()
+    try:
+        outcome = run_gate(where, settings, target, default_cache().resolve(), say)
+    except InputError as error:
+        append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n    {plain(str(error))}\n")
+        raise
+    on_github = os.environ.get("GITHUB_ACTIONS") == "true"
+    for remark in remarks(outcome):
+        print(remark.command if on_github else remark.text, flush=True)
+    print(plain(outcome.headline))
+    for crash in outcome.crashes:
+        print(f"  {plain(crash.text)}")
+    print(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))
+    raise typer.Exit(outcome.code)
+
+
+def init(
+    directory: Annotated[Path, typer.Option("--dir", help="of the repository")] = Path(),
+    model: Annotated[str, typer.Option("--model", help="as `mpcheck run` takes it; a file relative to the repository")] = "builtin:hco",
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "cpu",
+    ci: Annotated[str, typer.Option("--ci", help="github, gitlab, slurm or cron")] = "github",
+    install: Annotated[str, typer.Option("--install", help="command that installs the repository; default: what its files suggest")] = "",
+    baseline: Annotated[bool, typer.Option("--baseline/--no-baseline", help="measure and store a first baseline (minutes)")] = True,
+    force: Annotated[bool, typer.Option("--force", help="overwrite mpcheck.toml and the CI file; never a baseline")] = False,
+) -> None:
+    """Write mpcheck.toml, a file for your CI system and a first baseline; say what to commit."""
+    from mpcheck.gate.init import initialise
+
+    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, lambda text: print(text, flush=True)))

@@ -1,0 +1,110 @@
+"""What a gate concluded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from mpcheck.gate.sessions import Crash
+from mpcheck.results.items import Item
+from mpcheck.results.outcome import red
+
+if TYPE_CHECKING:
+    from mpcheck.results.compare import Comparison
+    from mpcheck.results.read import Results
+
+
+@dataclass
+class Outcome:
+    """Everything that is told of a gate.
+
+    Attributes:
+        base, head: names of what was compared; base is empty where there was none.
+        results: of head; None where no session came to a verdict. before: of base.
+        only_new: whether failures that base has, too, leave it green.
+        places: where submodules of the model are written.
+    """
+
+    base: str
+    head: str
+    results: Results | None
+    before: Results | None = None
+    comparison: Comparison | None = None
+    crashes: list[Crash] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    only_new: bool = False
+    places: dict[str, Place] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> list[Item]:
+        """Red rows of head, innermost first."""
+        return self.results.failures if self.results is not None else []
+
+    @property
+    def new(self) -> list[Item]:
+        """Those that are not red in base."""
+        known = {item.id for item in self.before.failures} if self.before is not None else set()
+        return [item for item in self.failures if item.id not in known]
+
+    @property
+    def crashed(self) -> list[Crash]:
+        """Of head. What base cannot do is no fault of the change."""
+        return [crash for crash in self.crashes if crash.side == "head"]
+
+    @property
+    def _red(self) -> bool:
+        """As the sessions themselves ended: a degraded cell is red without being a failure."""
+        return self.results is not None and any(red(document) for document in self.results.documents.values())
+
+    @property
+    def verdict(self) -> str:
+        """``FAIL``, ``PASS`` or ``NOTHING JUDGED``."""
+        if self.crashed or self.new or (not self.only_new and self._red):
+            return "FAIL"
+        if self.results is None or self.results.verdict == "NOTHING JUDGED":
+            return "NOTHING JUDGED"
+        return "PASS"
+
+    @property
+    def code(self) -> int:
+        """Exit status: 0 green, 1 red, 2 where nothing was judged."""
+        return {"PASS": 0, "FAIL": 1}.get(self.verdict, 2)
+
+    @property
+    def headline(self) -> str:
+        """Verdict first, in a line."""
+        counts = f"{len(self.failures)} red" + (f", {len(self.new)} of them new" if self.before is not None and self.failures else "")
+        crashes = f", {len(self.crashed)} without a verdict" if self.crashed else ""
+        against = f" against base {self.base}" if self.base else ""
+        return f"{self.verdict}: head {self.head or 'working tree'}{against}: {counts}{crashes}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a block is written.
+
+    Attributes:
+        owner: a class; file: below the repository's top; line: of the class in it.
+        own: whether it is the block's own class, not one around it.
+    """
+
+    owner: str
+    file: str
+    line: int
+    own: bool = True
+
+
+def place_of(subject: str, places: Mapping[str, Place]) -> Place | None:
+    """Where a block is written, or the innermost module around it that is in the repository.
+
+    Args:
+        subject: a block's name; steps (``interactions.0.scatter``) and second calls (``NAME@2``) are in the module that makes them.
+        places: by submodule; the model itself has an empty name.
+    """
+    path, own = subject.partition("@")[0], True
+    while path not in places:
+        if not path:
+            return None
+        path, own = path.rpartition(".")[0], False
+    return replace(places[path], own=own)

@@ -1,0 +1,111 @@
+"""The sessions of a gate, each a process of its side."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpcheck._errors import InputError
+from mpcheck.gate.environments import Side
+from mpcheck.gate.processes import Ended, run
+from mpcheck.gate.settings import SESSIONS, GateSettings
+from mpcheck.gate.sides import Sides
+from mpcheck.results.reproduce import COMMANDS
+
+ONCE = ("bench", "profile")
+"""Sessions that run on head only: the one measures base itself, in turns with head; the other judges nothing."""
+PARALLEL = ("precision", "symmetry", "audit")
+JUDGED = (0, 1)  # exit statuses of a session that came to a verdict
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A session that came to no verdict.
+
+    Attributes:
+        side: ``base`` or ``head``; session: empty where the side cannot even be imported.
+        why: how it ended, and its last words.
+    """
+
+    side: str
+    session: str
+    why: str
+
+    @property
+    def text(self) -> str:
+        """In a line."""
+        return f"{self.session or 'import'} of {self.side}: {self.why}"
+
+
+def arguments(settings: GateSettings, session: str, out: Path, against: str) -> list[str]:
+    """Words of a session's command line.
+
+    Args:
+        against: base's environment, for the bench session; may be empty.
+    """
+    words = [COMMANDS[session], settings.model, "--device", settings.device, "--out", str(out)]
+    bench = session == "bench"
+    blocks = (bench and settings.bench.blocks) or settings.blocks
+    formats = (bench and settings.bench.formats) or settings.formats
+    lists = {"system": settings.systems, "backend": settings.backends, "format": formats, "block": blocks, "require": settings.require}
+    if settings.workers and session in PARALLEL:
+        words += ["--workers", str(settings.workers)]
+    for name, values in lists.items():
+        if session == "profile" and name in ("block", "require"):
+            continue
+        for value in values[:1] if session == "profile" and name == "system" else values:
+            words += [f"--{name}", value]
+    if session in ("precision", "bench") and settings.baselines:
+        words += ["--baselines", settings.baselines]
+    if bench:
+        numbers = {"margin": settings.margin, "launches": settings.bench.launches, "seconds": settings.bench.seconds}
+        words += [word for name, number in numbers.items() if number for word in (f"--{name}", str(number))]
+        words += ["--threads", str(settings.bench.threads), *(["--against", against] if against else [])]
+    return words
+
+
+def written(directory: Path) -> list[Path]:
+    """Records of sessions in a directory; other JSON lies beside them."""
+    return [path for session in SESSIONS if (path := directory / f"{session}.json").is_file()]
+
+
+def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> list[Crash]:
+    """Run every session: base first, whose references head is judged against. Records go to ``out/base`` and ``out/head``.
+
+    Args:
+        cache: of references; each set of sources has a directory of its own in it.
+
+    Raises:
+        InputError: what is asked for does not fit head: an unknown block, a model that is not there.
+    """
+    crashes = [Crash(name, "", why) for name, why in sides.broken.items()]
+    for side in sides.both:
+        name = side.tree.name
+        if not sides.usable(name):
+            continue
+        for session in settings.sessions:
+            if name == "base" and session in ONCE:
+                continue
+            ended = _run(side, session, sides, settings, out / name, cache, say)
+            record = out / name / f"{session}.json"
+            if ended.code in JUDGED and record.is_file():
+                continue
+            record.unlink(missing_ok=True)  # of a session that was ended
+            if name == "head" and ended.code == 2 and ended.refusal and not written(out / name):
+                raise InputError(f"{session} of head: {ended.refusal}")  # else the other sessions' verdicts are told, too
+            crashes.append(Crash(name, session, ended.refusal or f"{ended.how}: {ended.last_words}"))
+    return crashes
+
+
+def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> Ended:
+    against = str(sides.base.home) if session == "bench" and sides.base is not None and sides.usable("base") else ""
+    say(f"{session} of {side.tree.name}" + (" against base" if against else "") + " …")
+    began = time.perf_counter()
+    words = arguments(settings, session, out, against)
+    references = str(cache / "gate" / sides.reference_key(settings.reference, side.tree.name))
+    ended = run(side, "cli:entry", words, sides.head.tree.root, out / f"{session}.log", settings.timeout, MPCHECK_CACHE_DIR=references)
+    verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
+    say(f"{session} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
+    return ended

@@ -1,0 +1,1 @@
+"""Files that ``mpcheck init`` writes into somebody's repository."""

@@ -1,0 +1,122 @@
+"""The two trees of files: base is a commit's, head is what lies in the working directory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mpcheck._errors import InputError
+from mpcheck._git import changed, checked_out, commit_of, git, top_of
+from mpcheck._io import is_file
+
+NO_PACKAGES = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "benchmarks", "tools", "ci"})
+"""Directories with an ``__init__.py`` that nobody imports to compute anything."""
+NAMED = re.compile(r"(builtin|recipe|mace_mp|mace_off):")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One side's files.
+
+    Attributes:
+        name: ``base`` or ``head``; commit: its id, empty where there is no git. top: of the repository; root: what is gated, below it.
+    """
+
+    name: str
+    commit: str
+    top: Path
+    root: Path
+
+    @property
+    def source(self) -> Path:
+        """What goes on Python's path: ``src`` where there are packages in it, else the root."""
+        return self.root / "src" if any((self.root / "src").glob("*/__init__.py")) else self.root
+
+    @property
+    def packages(self) -> list[str]:
+        """Names of the packages in it."""
+        found = (path.parent.name for path in self.source.glob("*/__init__.py"))
+        return sorted(name for name in found if name.isidentifier() and name not in NO_PACKAGES)
+
+
+@contextlib.contextmanager
+def trees(root: Path, base: str) -> Iterator[tuple[Tree | None, Tree]]:
+    """Base, where a commit is named, and head. The repository is only read.
+
+    Raises:
+        InputError: no directory, no git, no such commit, or nothing differs.
+    """
+    if not root.is_dir():
+        raise InputError(f"--root {root} is no directory; name the repository's")
+    root = root.resolve()
+    top = _top(root, needed=bool(base))
+    head = Tree("head", _head_commit(top), top or root, root)
+    if not base:
+        yield None, head
+        return
+    assert top is not None  # it was needed
+    commit = commit_of(base, top)
+    if commit is None:
+        raise InputError(f"base {base}: {top} has no such commit; fetch it (in a workflow: fetch-depth: 0), or name one that is there")
+    if not changed(commit, top):
+        raise InputError(f"base {base}: head has the very same files, so there is nothing to compare; name the commit before the change, or no base")
+    with checked_out(commit, top) as files:
+        below = files / root.relative_to(top.resolve())
+        if not below.is_dir():
+            raise InputError(f"base {base}: directory {root.relative_to(top.resolve())} does not exist in that commit; gate without a base")
+        yield Tree("base", commit[:12], files, below), head
+
+
+def _top(root: Path, needed: bool) -> Path | None:
+    try:
+        top = top_of(root)
+    except InputError:
+        if needed:
+            raise
+        return None
+    if top is None and needed:
+        raise InputError(f"--root {root} is no git repository, so that no base can be taken from it; name no base, or the repository")
+    return top
+
+
+def _head_commit(top: Path | None) -> str:
+    if os.environ.get("MPCHECK_COMMIT"):
+        return os.environ["MPCHECK_COMMIT"][:12]
+    found = git("rev-parse", "--short=12", "HEAD", cwd=top) if top is not None else None
+    return found.stdout.strip() if found is not None and found.returncode == 0 else ""
+
+
+def _files(model: str, systems: list[str]) -> Iterator[tuple[str, str]]:
+    """What of the settings names files, with what it is."""
+    if not NAMED.match(model):
+        architecture = re.fullmatch(r"(.*?\.ya?ml)\+(.*)", model, re.DOTALL)
+        yield from (("model", name) for name in (architecture.groups() if architecture else (model,)))
+    for system in systems:
+        if not NAMED.match(system):
+            yield "system", system.rpartition("@")[0] or system
+
+
+def check_files(base: Tree | None, head: Tree, model: str, systems: list[str]) -> list[str]:
+    """Model and structures are head's on both sides, so that nothing but code differs. Notes on those that base has not, or has otherwise.
+
+    Raises:
+        InputError: head lacks one.
+    """
+    notes = []
+    if base is not None and (base.top / ".gitmodules").is_file():
+        notes.append("base has no submodules: git checks them out from elsewhere; what needs them fails to install there")
+    for what, name in _files(model, systems):
+        if Path(name).is_absolute():
+            continue
+        if not is_file(head.root / name):
+            where = " (base has it)" if base is not None and is_file(base.root / name) else ""
+            raise InputError(f"{what} {name} does not exist in {head.root}{where}; mend the name, or add the file")
+        if base is not None and not is_file(base.root / name):
+            notes.append(f"{what} {name} is new in head; both sides use head's")
+        elif base is not None and (base.root / name).read_bytes() != (head.root / name).read_bytes():
+            notes.append(f"{what} {name} differs between base and head; both sides use head's")
+    return notes

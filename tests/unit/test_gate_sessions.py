@@ -1,0 +1,137 @@
+"""Which sessions a gate runs where, and what becomes of those that come to no verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+import mpcheck.gate.sessions as sessions_module
+from mpcheck._errors import InputError
+from mpcheck.gate.environments import Side
+from mpcheck.gate.processes import Ended
+from mpcheck.gate.sessions import Crash, arguments, run_sessions
+from mpcheck.gate.settings import GateSettings
+from mpcheck.gate.sides import Sides
+from mpcheck.gate.trees import Tree
+
+Answer = Callable[[str, str], Ended]
+GREEN = Ended(0, [], 1.0)
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> Sides:
+    made = [Side(Tree(name, name[0] * 12, tmp_path, tmp_path), tmp_path / f"env-{name}") for name in ("base", "head")]
+    sources = {name: {"mace": {"path": name, "version": "1", "digest": name}} for name in ("base", "head")}
+    return Sides(made[1], made[0], tmp_path, sources)
+
+
+class Machine:
+    """Processes that end as they are told to. A record is there unless a session refused its input."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **ends: Ended) -> None:
+        self.ends, self.calls, self.caches = ends, [], []  # type: ignore[var-annotated]
+        monkeypatch.setattr(sessions_module, "run", self.run)
+
+    def run(self, side: Side, function: str, words: Sequence[str], cwd: Path, log: Path, timeout: float, **variables: str) -> Ended:
+        self.calls.append((side.tree.name, log.stem, list(words)))
+        self.caches.append((side.tree.name, Path(variables["MPCHECK_CACHE_DIR"]).name))
+        ended = self.ends.get(f"{side.tree.name}_{log.stem}", GREEN)
+        if ended.code != 2:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            (log.parent / f"{log.stem}.json").write_text("{}")
+        return ended
+
+
+def settings(**more: object) -> GateSettings:
+    return GateSettings.model_validate({"sessions": ["precision", "audit", "bench"], **more})
+
+
+def go(sides: Sides, given: GateSettings, tmp_path: Path) -> list[Crash]:
+    return run_sessions(sides, given, tmp_path / "out", tmp_path / "cache", lambda _: None)
+
+
+def test_base_first_and_bench_once_with_both(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    assert go(sides, settings(), tmp_path) == []
+    assert [call[:2] for call in machine.calls] == [
+        ("base", "precision"),
+        ("base", "audit"),
+        ("head", "precision"),
+        ("head", "audit"),
+        ("head", "bench"),
+    ]
+    against = {session: words[words.index("--against") + 1] for _, session, words in machine.calls if "--against" in words}
+    assert sides.base is not None and against == {"bench": str(sides.base.home)}
+
+
+def test_head_is_judged_by_the_references_of_base_unless_told_otherwise(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    go(sides, settings(), tmp_path)
+    assert len(set(machine.caches)) == 2 and len({key for _, key in machine.caches}) == 1
+    machine = Machine(monkeypatch)
+    go(sides, settings(reference="own"), tmp_path)
+    assert len({key for _, key in machine.caches}) == 2
+
+
+def test_what_cannot_be_done_on_base_is_told_and_head_is_judged(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Machine(monkeypatch, base_audit=Ended(2, ["mpcheck: error: no such block"], 1.0))
+    assert [c.text for c in go(sides, settings(), tmp_path)] == ["audit of base: no such block"]
+    del sides.sources["base"]
+    sides.broken["base"] = "SyntaxError"
+    machine = Machine(monkeypatch)
+    assert [c.text for c in go(sides, settings(), tmp_path)] == ["import of base: SyntaxError"]
+    assert {call[0] for call in machine.calls} == {"head"} and not any("--against" in call[2] for call in machine.calls)
+
+
+@pytest.mark.parametrize(
+    ("ended", "expected"),
+    [
+        (Ended(-9, ["allocating"], 3.0), "audit of head: killed by signal 9: allocating"),
+        (Ended(None, ["block 3"], 60.0), "audit of head: was ended after 60 s: block 3"),
+        (Ended(2, ["Traceback", "ZeroDivisionError: x"], 3.0), "audit of head: exit status 2: Traceback | ZeroDivisionError: x"),
+        (Ended(2, [], 3.0), "audit of head: exit status 2: it said nothing"),
+    ],
+)
+def test_a_crash_of_head_is_a_line_and_its_half_record_is_gone(
+    ended: Ended, expected: str, sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Machine(monkeypatch, head_audit=ended)
+    assert [c.text for c in go(sides, settings(), tmp_path)] == [expected]
+    assert not (tmp_path / "out" / "head" / "audit.json").exists() and (tmp_path / "out" / "head" / "bench.json").exists()
+
+
+def test_bad_input_of_head_ends_the_gate_unless_something_was_judged(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Ended(2, ["noise", "mpcheck: error: no block matches 'x'"], 1.0)
+    Machine(monkeypatch, head_precision=refusal)
+    with pytest.raises(InputError, match=r"^precision of head: no block matches 'x'$"):
+        go(sides, settings(), tmp_path)
+    Machine(monkeypatch, head_bench=refusal)
+    assert [c.text for c in go(sides, settings(), tmp_path / "other")] == ["bench of head: no block matches 'x'"]
+
+
+def test_words_of_a_command_line(tmp_path: Path) -> None:
+    given = settings(
+        systems=["a.xyz", "b.xyz"], formats=["bf16"], blocks=["x*"], baselines="stored", margin=0.05, workers=2, require=["cuda"],
+        bench={"blocks": ["y"], "formats": ["float32"], "launches": 2},
+    )  # fmt: skip
+    precision = " ".join(arguments(given, "precision", tmp_path, ""))
+    assert "--system a.xyz --system b.xyz --format bf16 --block x* --require cuda --baselines stored" in precision and "--workers 2" in precision
+    bench = " ".join(arguments(given, "bench", tmp_path, "env"))
+    assert "--format float32 --block y" in bench and "--margin 0.05 --launches 2 --threads 1 --against env" in bench and "workers" not in bench
+    profile = " ".join(arguments(given, "profile", tmp_path, ""))
+    assert "--system a.xyz --format bf16" in profile and "b.xyz" not in profile and "block" not in profile
+
+
+@pytest.mark.parametrize("session", ["precision", "symmetry", "audit", "bench", "profile"])
+def test_every_word_is_an_option_of_the_command(session: str, tmp_path: Path) -> None:
+    from typer.main import get_command
+
+    from mpcheck.cli import app
+
+    lists = {name: ["x"] for name in ("systems", "backends", "formats", "blocks", "require")}
+    given = settings(**lists, baselines="b", margin=0.1, workers=1, bench={"launches": 2, "seconds": 1.0})
+    name, _, *words = arguments(given, session, tmp_path, "env")
+    known = {option for parameter in get_command(app).commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
+    assert {word for word in words if word.startswith("--")} <= known
