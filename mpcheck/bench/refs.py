@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
+from mpcheck._git import checked_out, commit_of, top_of
 from mpcheck.bench.duel import Side
 from mpcheck.bench.launches import own_paths, package_root
 
@@ -24,13 +23,6 @@ def _interpreter(path: Path) -> Path | None:
                 return (path / inside).absolute()
         return None
     return path.absolute() if path.is_file() and os.access(path, os.X_OK) else None
-
-
-def _git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    try:
-        return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True, check=False, env={**os.environ, **variables})
-    except FileNotFoundError as error:
-        raise InputError("--against: a commit needs git, which is not on PATH; install it, or give an environment") from error
 
 
 def source_paths(tree: Path) -> tuple[str, ...]:
@@ -62,19 +54,12 @@ def sides(against: str, repository: Path) -> Iterator[tuple[Side, Side]]:
         return
     if present:
         raise InputError(f"--against {against}: no Python environment in it; give its directory, its python, or a commit")
-    root = _git("rev-parse", "--show-toplevel", cwd=repository)
-    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{against}^{{commit}}", cwd=repository)
-    if root.returncode or commit.returncode:
-        where = f"a commit of {repository}" if not root.returncode else f"a commit ({repository} is no git repository)"
+    top = top_of(repository)
+    commit = commit_of(against, top) if top is not None else None
+    if top is None or commit is None:
+        where = f"a commit of {repository}" if top is not None else f"a commit ({repository} is no git repository)"
         raise InputError(f"--against {against}: neither a Python environment nor {where}; give one of them")
-    top = Path(root.stdout.strip())
-    with tempfile.TemporaryDirectory(prefix="mpcheck-base-") as directory:
-        # an index and files of its own: unlike a worktree, nothing of it is in the repository, where a killed process would leave it
-        tree, index = Path(directory) / "tree", {"GIT_INDEX_FILE": str(Path(directory) / "index")}
-        for step in (("read-tree", commit.stdout.strip()), ("checkout-index", "--all", f"--prefix={tree}/")):
-            made = _git(*step, cwd=top, **index)
-            if made.returncode:
-                raise InputError(f"--against {against}: git cannot check it out: {(made.stderr.strip().splitlines() or ['no reason given'])[-1]}")
+    with checked_out(commit, top) as tree:
         yield Side("base", sys.executable, source_paths(tree)), Side("head", sys.executable, source_paths(top))
 
 

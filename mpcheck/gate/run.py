@@ -41,6 +41,9 @@ def gate(root: Path, settings: GateSettings, out: Path, cache: Path, say: Callab
     """
     with trees(root, settings.base) as (base, head):
         notes = check_files(base, head, settings.model, settings.systems)
+        if base is not None and not settings.commands and not (base.packages or head.packages):
+            notes.append(f"base {base.commit} is left out: with no Python package in the repository and no `install`, it would run the same code")
+            base = None
         if settings.baselines and not (head.root / settings.baselines).is_dir():
             raise InputError(f"baselines {settings.baselines} is no directory in {head.root}; mend the name, or make them with `mpcheck init`")
         _emptied(out)

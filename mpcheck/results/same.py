@@ -39,6 +39,8 @@ def heads_differ(base: Results, head: Results) -> list[str]:
         a, b = base.documents.get(session), head.documents.get(session)
         if a is not None and b is not None:
             found += [f"{session}: {line}" for line in _documents_differ(a, b)]
+        elif session == "bench" and a is None and b is not None:
+            found.append("bench: base and head as the head's records tell of both")
         elif a is not None or b is not None:
             found.append(f"{session}: only the {'base' if b is None else 'head'} has it")
     return list(dict.fromkeys(found))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import mpcheck.gate.run as run_module
+from mpcheck._errors import InputError
 from mpcheck.cli import main
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.run import head_lines
@@ -104,3 +105,21 @@ def test_records_of_an_earlier_gate_are_not_taken_for_this_ones(tmp_path: Path) 
     (out / "gate.log").write_text("of whoever calls")
     run_module._emptied(out)
     assert not (out / "head").exists() and (out / "gate.log").is_file() and (out / ".gitignore").read_text().endswith("\n*\n")
+
+
+@pytest.mark.parametrize(("package", "compared"), [("", False), ("fork", True)])
+def test_a_repository_without_code_has_nothing_to_compare(package: str, compared: bool, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Someone who gates models only: every pull request would be refused for importing the same files twice."""
+    seen: list[Any] = []
+
+    def made(base: Any, *_: Any) -> Any:
+        seen.append(base)
+        raise InputError("far enough")
+
+    if package:
+        (root / package).mkdir()
+        (root / package / "__init__.py").write_text("")
+    (root / "notes.txt").write_text("changed")
+    monkeypatch.setattr(run_module, "made", made)
+    assert main(["gate", "--root", str(root), "--base", "main", "--out", str(root.parent / "out")]) == 2
+    assert [base is not None for base in seen] == [compared]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from mpcheck.report.page.text import count, figure, visible
 from mpcheck.results.items import GOLDEN, Item
 from mpcheck.results.read import Document, Results
 
+HEADLINE = 140  # characters of a reason in the sentence at the top
 ORDER = ("fail", "pass", "degraded", "known-fault", "inconclusive", "no-baseline", "removed", "indistinguishable", "unsupported")
 MARKS = {
     "fail": "✗", "pass": "✓", "degraded": "!", "known-fault": "◆", "inconclusive": "?", "no-baseline": "+", "removed": "−",
@@ -100,7 +102,7 @@ def _red(failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
 
 
 def _what(item: Item) -> str:
-    reason = visible(item.reason, 300).rstrip(". ") or "it fails"
+    reason = textwrap.shorten(visible(item.reason, 300), HEADLINE, placeholder=" …").rstrip(". ") or "it fails"
     if item.session != "precision":
         return f"{visible(item.check, 40)}: {reason}"
     if item.check == GOLDEN:
