@@ -6,6 +6,7 @@ import re
 import sys
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from importlib.metadata import entry_points
@@ -25,18 +26,29 @@ def suite_path(suite: str) -> Path:
 
 
 class _Refusals:
-    """Why a collection failed. pytest makes a failed report of an exit during collection, and --no-summary hides that."""
+    """Why a collection failed, which pytest tells only in the summary that is left out here; and what kept tests from beginning.
+
+    Attributes:
+        texts: bad input. crashes: of fixtures, how many tests each.
+    """
 
     mpcheck_reports_refusals = True
 
     def __init__(self) -> None:
         self.texts: dict[str, None] = {}
+        self.crashes: Counter[str] = Counter()
 
     def pytest_collectreport(self, report: Any) -> None:
         """Bad input as its line; anything else whole."""
         if report.failed:
             lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
             self.texts[lines[-1] if lines else report.longreprtext] = None
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """A session that fails to measure fails in every test's setup, and without tracebacks would show a row of E."""
+        if report.failed and report.when == "setup":
+            lines = re.findall(r"^E +(.*)$", report.longreprtext, re.MULTILINE)
+            self.crashes[lines[-1] if lines else report.longreprtext.strip().rpartition("\n")[2]] += 1
 
 
 def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, verbose: bool = False) -> int:
@@ -95,4 +107,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         code = int(pytest.main(arguments, plugins=[refusals]))
     for text in refusals.texts:
         print(text, file=sys.stderr)
+    if not verbose:
+        for text, tests in refusals.crashes.most_common(3):
+            print(f"{tests} tests could not begin: {text} (--verbose shows where)", file=sys.stderr)
     return 2 if refusals.texts else {0: 0, 1: 1}.get(code, 2)  # xdist takes a failed collection for a failed test
