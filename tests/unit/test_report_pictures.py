@@ -284,7 +284,7 @@ def test_what_did_not_run_is_a_dash_and_another_kernel_is_told() -> None:
     cells = [cell("a", verdict="unsupported", reason="range", quantities=[]), cell("b", verdict="degraded"), cell("c")]
     words = texts(named(pictures(results(cells)), "heat-e3nn"))
     assert words.count("–") == 1
-    assert "0.25~" in words and "0.25" in words
+    assert "✕ 0.25~" in words and "0.25" in words  # the session is red where another kernel than the asked-for one ran
     assert any("~ another kernel ran" in w for w in words)
 
 

@@ -90,10 +90,11 @@ def _number(canvas: Canvas, one: Field, left: float, top: float, step: float) ->
         canvas.write(middle, height, "–", size, ha="center", color=theme.MUTED)
         return
     text = share_words(one.badness[1]) if one.badness[1] >= 0 else "" if one.badness[0] else "ok"
+    text += "~" if one.degraded else ""
     if one.badness[0]:
         canvas.write(middle, height, f"✕ {text}".strip(), size, ha="center", fontweight="bold")
     else:
-        canvas.write(middle, height, text + ("~" if one.degraded else ""), size, ha="center")
+        canvas.write(middle, height, text, size, ha="center")
 
 
 def _key(canvas: Canvas, top: float, left: float, failed: bool, degraded: bool) -> None:
