@@ -88,7 +88,8 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     # capturing logs costs a millisecond a cell
     arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{suite}.xml'}"]
     if suite == "bench":
-        arguments += ["--benchmark-quiet", f"--benchmark-json={out / 'pytest-benchmark.json'}"]
+        # nothing is kept in its storage, but a directory of it would be made in the user's
+        arguments += ["--benchmark-quiet", f"--benchmark-storage=file://{out.resolve()}", f"--benchmark-json={out / 'pytest-benchmark.json'}"]
     else:
         arguments += ["-p", "no:benchmark"]
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]

@@ -97,7 +97,7 @@ def made(base: Tree | None, head: Tree, settings: GateSettings, out: Path, say: 
         temporary = Path(directory)
         found: dict[str, Side] = {}
         for tree in filter(None, (base, head)):
-            say(f"{tree.name} {tree.commit}: {'installing' if settings.commands else 'environment'}")
+            say(f"{tree.name} {tree.commit}".strip() + f": {'installing' if settings.commands else 'environment'}")
             log = out / tree.name / "install.log"
             found[tree.name] = make_side(tree, head, temporary / tree.name, settings.commands, log, settings.timeout)
         sides = Sides(found["head"], found.get("base"), temporary)
