@@ -21,7 +21,7 @@ sessions = ["precision", "bench"]
 [gate.bench] # few and short: the test wants the verdict on costs, which is exact, and latencies that were measured at all
 blocks = ["products.1"]
 formats = ["float32"]
-launches = 2
+launches = 3
 seconds = 1.0
 """
 PROJECT = """\

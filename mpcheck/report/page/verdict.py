@@ -94,7 +94,8 @@ def _red(failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
     parts = ", ".join(visible(p, 40) for p in (first.backend, first.variant) if p)
     where = "".join(f" {word} {visible(name, 60)}" for word, name in (("in", first.format), ("on", first.system)) if name)
     where += f" ({parts})" if parts else ""
-    text = f"{named} is red{where}: {_what(first)}."
+    what = _what(first)
+    text = f"{named} is red{where}: {what}" + ("" if what.endswith("…") else ".")
     if block.number > 1 or len(failures) > 1:
         subjects = len({i.subject for i in failures})
         text += f" In all {count(len(failures), 'conclusion')} about {count(subjects, 'subject')} {'is' if len(failures) == 1 else 'are'} red."
