@@ -113,8 +113,12 @@ def entry_of(results: Results, kind: Kind = "run") -> GateEntry:
     """The entry of what was read. Records that do not say their date count as of now.
 
     Raises:
-        InputError: a date that is none.
+        InputError: records without a single row; a date that is none.
     """
+    if not results.items:
+        raise InputError(
+            f"records {', '.join(map(str, results.files)) or 'in memory'}: nothing in them, so nothing to record; run the sessions again"
+        )
     first = results.first
     date = first.environment.get("date") or UNKNOWN
     try:

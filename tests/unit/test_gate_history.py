@@ -56,6 +56,11 @@ def test_a_date_that_is_none_is_refused_in_a_line() -> None:
     assert "\n" not in str(refusal.value)
 
 
+def test_records_of_nothing_are_not_recorded() -> None:
+    with pytest.raises(InputError, match="nothing in them, so nothing to record"):
+        entry_of(results(run()))
+
+
 def test_the_same_work_of_a_commit_is_recorded_once(tmp_path: Path) -> None:
     path = gate_history_path(tmp_path, SLUG)
     assert append_gate(path, entry(0))
