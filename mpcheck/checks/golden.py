@@ -35,6 +35,7 @@ from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
 from mpcheck.tolerances import Limits
 
 SCHEMA = 1
+MAX_BYTES = 64 << 20  # the built-in model's take 50 kB; a pull request may bring any
 WHOLE = 96  # elements up to which a tensor is stored whole
 PROJECTIONS = 6  # per irrep of a larger one
 DRAWS = 8
@@ -155,7 +156,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     """Read and verify a golden file.
 
     Raises:
-        InputError: missing, truncated, altered, another schema.
+        InputError: missing, larger than 64 MiB, truncated, altered, another schema.
     """
     where, document = paths
     remedy = "restore it from version control or rewrite it with `nox -s regenerate`"
@@ -163,6 +164,8 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     try:
         if not where.is_file():
             raise InputError(f"golden file {where} does not exist; {remedy}")
+        if where.stat().st_size > MAX_BYTES:
+            raise InputError(f"golden file {where} is larger than {MAX_BYTES >> 20} MiB; this cannot be the right file; {remedy}")
         if sha256_file(where) != manifest.get("sha256"):
             raise InputError(f"golden file {where}: its sha256 is not the one in {document}; {remedy}")
         tensors = load_file(where)

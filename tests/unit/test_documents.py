@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from mpcheck._errors import InputError
 from mpcheck._io import sha256_file
 from mpcheck._yaml import parse_yaml, validate
 from mpcheck.baselines import Baseline, read_baseline, write_baseline
-from mpcheck.checks.golden import load_golden
+from mpcheck.checks.golden import MAX_BYTES, load_golden
 from mpcheck.records import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
 from mpcheck.tolerances import Tolerances
 
@@ -130,3 +131,12 @@ def test_golden_file_of_other_tensors_with_a_fitting_checksum(
     else:
         assert golden.values.keys() == golden.noise.keys()
         assert changes or golden.frames == (Atoms("H2", [[0, 1, 2], [3, 4, 5]]),)
+
+
+def test_a_golden_file_that_is_too_large_is_not_even_read(tmp_path: Path) -> None:
+    path, manifest = tmp_path / "huge.safetensors", tmp_path / "huge.json"
+    with path.open("wb") as stream:
+        stream.truncate(MAX_BYTES + 1)  # sparse: takes no space
+    manifest.write_text(json.dumps({"schema": 1, "sha256": "x"}), encoding="utf-8")
+    with pytest.raises(InputError, match=r"huge\.safetensors is larger than 64 MiB"):
+        load_golden((path, manifest))
