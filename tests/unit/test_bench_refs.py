@@ -27,8 +27,9 @@ def git(where: Path, *arguments: str) -> str:
 
 
 def state(where: Path) -> dict[str, object]:
-    """Everything that a checkout of a commit could leave behind."""
-    places = {str(p.relative_to(where)): p.read_bytes() if p.is_file() else b"" for p in sorted(where.rglob("*")) if p.name != "index"}
+    """Everything that a checkout of a commit could leave behind. Python's own caches, of what the head imports, are not of it."""
+    found = [p for p in sorted(where.rglob("*")) if p.name != "index" and "__pycache__" not in p.parts]
+    places = {str(p.relative_to(where)): p.read_bytes() if p.is_file() else b"" for p in found}
     return {"status": git(where, "status", "--porcelain"), "worktrees": git(where, "worktree", "list"), "files": places}
 
 
@@ -38,6 +39,7 @@ def repository(tmp_path: Path) -> Path:
     where = tmp_path / "repository"
     (where / "pkg").mkdir(parents=True)
     (where / "pkg" / "__init__.py").write_text("VERSION = 'old'\n")
+    (where / ".gitignore").write_text("__pycache__/\n")
     git(where, "init", "--quiet", "-b", "main")
     git(where, "add", ".")
     git(where, "commit", "--quiet", "-m", "one")
