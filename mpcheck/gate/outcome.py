@@ -72,6 +72,14 @@ class Outcome:
         return {"PASS": 0, "FAIL": 1}.get(self.verdict, 2)
 
     @property
+    def remarks(self) -> list[str]:
+        """What the records by themselves do not tell of the verdict."""
+        found = [f"no verdict: {crash.text}" for crash in self.crashes]
+        if self.failures and self.verdict == "PASS":
+            found.append("what is red is red in base, too, and the settings let that be (only-new)")
+        return found
+
+    @property
     def headline(self) -> str:
         """Verdict first, in a line."""
         counts = f"{len(self.failures)} red" + (f", {len(self.new)} of them new" if self.before is not None and self.failures else "")

@@ -48,7 +48,7 @@ def gate(root: Path, settings: GateSettings, out: Path, cache: Path, say: Callab
             raise InputError(f"baselines {settings.baselines} is no directory in {head.root}; mend the name, or make them with `mpcheck init`")
         _emptied(out)
         with made(base, head, settings, out, say) as sides:
-            for line in sides.lines:
+            for line in (*notes, *sides.lines):
                 say(line)
             crashes = run_sessions(sides, settings, out, cache, say)
             results, before = _read(out / "head"), _read(out / "base")
@@ -148,17 +148,19 @@ def _write(outcome: Outcome, out: Path, history: Sequence[GateEntry], say: Calla
 
         write_comparison(out / "comparison.json", outcome.comparison)
     if outcome.results is not None:
-        from mpcheck.report.page import summary_markdown
+        from mpcheck.report.page import Judgement, summary_markdown
 
-        text += summary_markdown(outcome.results, outcome.comparison, history, limit_bytes=github.SUMMARY_BYTES - len(text.encode()))
+        judged, room = Judgement(outcome.verdict), github.SUMMARY_BYTES - len(text.encode())  # the remarks are above already
+        text += summary_markdown(outcome.results, outcome.comparison, history, limit_bytes=room, judgement=judged)
     write_text(out / "report.md", text)
     github.tell(outcome, text)
     if outcome.results is None:
         return
     try:
-        from mpcheck.report.page import write_report
+        from mpcheck.report.page import Judgement, write_report
 
-        write_report(outcome.results, out / "report.html", None, comparison=outcome.comparison, history=history)
+        judged = Judgement(outcome.verdict, tuple(outcome.remarks))
+        write_report(outcome.results, out / "report.html", None, comparison=outcome.comparison, history=history, judgement=judged)
     except InputError:
         raise
     except Exception as error:  # of a library that draws or lays out
@@ -170,7 +172,7 @@ def head_lines(outcome: Outcome) -> str:
     from mpcheck.report.markdown import escape
 
     lines = [f"## Gate: {escape(outcome.headline)}", ""]
-    lines += [f"- **no verdict:** {escape(crash.text)}" for crash in outcome.crashes]
+    lines += [f"- {escape(remark)}" for remark in outcome.remarks]
     lines += ["", "<details><summary>What was compared</summary>", "", *(f"- {escape(note)}" for note in outcome.notes), "", "</details>", ""]
     return "\n".join(lines) + "\n"
 

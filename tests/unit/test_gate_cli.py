@@ -14,6 +14,7 @@ from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.run import head_lines
 from mpcheck.gate.sessions import Crash
 from tests.gate.adopter import git
+from tests.unit.report_samples import green
 from tests.unit.test_gate_github import HOSTILE, results
 
 
@@ -123,3 +124,13 @@ def test_a_repository_without_code_has_nothing_to_compare(package: str, compared
     monkeypatch.setattr(run_module, "made", made)
     assert main(["gate", "--root", str(root), "--base", "main", "--out", str(root.parent / "out")]) == 2
     assert [base is not None for base in seen] == [compared]
+
+
+def test_crashes_reach_the_page(tmp_path: Path) -> None:
+    """The page is what people open: it must not be green where a session of the gate came to no verdict."""
+    outcome = Outcome("", "abc", green(), crashes=[Crash("head", "bench", "ended by signal 9")])
+    assert outcome.verdict == "FAIL"
+    run_module._write(outcome, tmp_path, (), lambda _: None)
+    page, text = (tmp_path / "report.html").read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert "<title>FAIL" in page and "no verdict: bench of head: ended by signal 9" in page
+    assert text.count("ended by signal 9") == 1 and "✓ PASS: mpcheck" not in text

@@ -217,3 +217,14 @@ def test_records_of_a_device_that_is_a_path_write_nothing(tmp_path: Path, capfd:
     assert main(["history", "record", str(tmp_path / "in"), "--dir", str(tmp_path / "a" / "b")]) == 2
     assert "device_slug" in capfd.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+def test_a_gate_reads_the_history_that_its_settings_name(tmp_path: Path) -> None:
+    from mpcheck.gate.run import _history
+    from mpcheck.gate.settings import GateSettings
+
+    found = results(run(cell()))
+    assert _history(tmp_path, GateSettings(history="kept"), found) == (), "none yet"
+    append_gate(gate_history_path(tmp_path / "kept", SLUG), entry(1))
+    assert [e.commit for e in _history(tmp_path, GateSettings(history="kept"), found)] == [entry(1).commit]
+    assert _history(tmp_path, GateSettings(), found) == (), "none is named"

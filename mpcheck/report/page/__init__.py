@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpcheck._io import write_text
 from mpcheck.report.page.as_markdown import twin
-from mpcheck.report.page.view import TITLE, page_of
+from mpcheck.report.page.view import TITLE, Judgement, page_of
 from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def write_report(
     history: Sequence[GateEntry] = (),
     title: str = TITLE,
     pictures: Path | None = None,
+    judgement: Judgement | None = None,
 ) -> None:
     """Write the report, each file atomically.
 
@@ -36,11 +37,12 @@ def write_report(
         markdown: its twin, below 900 kB; None for none.
         comparison: with the base; history: of this device, oldest entry first.
         pictures: a directory for the page's pictures as SVG files of their own.
+        judgement: of the gate whose sessions these are.
 
     Raises:
         InputError: the records hold no conclusion, or a file cannot be written.
     """
-    page = page_of(results, comparison, history, title)
+    page = page_of(results, comparison, history, title, judgement)
     if html is not None or pictures is not None:
         drawn, note = _drawn(results, history)
         if html is not None:
@@ -61,13 +63,14 @@ def summary_markdown(
     history: Sequence[GateEntry] = (),
     limit_bytes: int = MARKDOWN_BYTES,
     title: str = TITLE,
+    judgement: Judgement | None = None,
 ) -> str:
     """The Markdown twin as text of at most ``limit_bytes``; everything that came from data is escaped in it.
 
     Raises:
         InputError: the records hold no conclusion.
     """
-    return twin(page_of(results, comparison, history, title), limit_bytes)
+    return twin(page_of(results, comparison, history, title, judgement), limit_bytes)
 
 
 def _drawn(results: Results, history: Sequence[GateEntry]) -> tuple[list[Picture], str]:
@@ -82,4 +85,4 @@ def _drawn(results: Results, history: Sequence[GateEntry]) -> tuple[list[Picture
         return [], "This page has no pictures, because matplotlib is not installed where it was made; the tables say the same."
 
 
-__all__ = ["MARKDOWN_BYTES", "summary_markdown", "write_report"]
+__all__ = ["MARKDOWN_BYTES", "Judgement", "summary_markdown", "write_report"]

@@ -36,6 +36,8 @@ def _where(item: Item) -> str:
 def _head(page: Page) -> Iterator[str]:
     yield f"# {MARKS.get(page.verdict, '')} {page.verdict}: {markdown(page.title)}"
     yield from ("", markdown(page.sentence, 1200), "")
+    if page.remarks:
+        yield from (*(f"- {markdown(remark)}" for remark in page.remarks), "")
     yield from (f"Model {markdown(page.model)}, device {markdown(page.device)}, commit {markdown(page.commit)}, {markdown(page.date)}.", "")
 
 

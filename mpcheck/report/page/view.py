@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from mpcheck.results.gate_history import GateEntry
 
 TITLE = "mpcheck"
+MOST = 20  # remarks of a gate
+UNFINISHED = "Not every session came to a verdict. "
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a gate decided over its sessions' records.
+
+    Attributes:
+        verdict: ``FAIL``, ``PASS`` or ``NOTHING JUDGED``, which the records alone may not say: a session may have come to none.
+        remarks: why, a line each.
+    """
+
+    verdict: str
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,7 @@ class Page:
     title: str
     verdict: str
     sentence: str
+    remarks: list[str]
     model: str
     device: str
     commit: str
@@ -51,8 +67,14 @@ class Page:
     facts: list[Facts]
 
 
-def page_of(results: Results, comparison: Comparison | None = None, history: Sequence[GateEntry] = (), title: str = TITLE) -> Page:
-    """Collect what a report says.
+def page_of(
+    results: Results,
+    comparison: Comparison | None = None,
+    history: Sequence[GateEntry] = (),
+    title: str = TITLE,
+    judgement: Judgement | None = None,
+) -> Page:
+    """Collect what a report says. A gate's judgement goes before what the records say by themselves.
 
     Raises:
         InputError: the records hold no conclusion at all.
@@ -66,7 +88,9 @@ def page_of(results: Results, comparison: Comparison | None = None, history: Seq
     moved, moved_total = latencies(results)
     first = results.first
     return Page(
-        title=visible(title, 200), verdict=results.verdict, sentence=sentence(results, failures, blocks),
+        title=visible(title, 200), verdict=judgement.verdict if judgement is not None else results.verdict,
+        sentence=UNFINISHED * (judgement is not None and judgement.verdict == "FAIL" and not failures) + sentence(results, failures, blocks),
+        remarks=[visible(r) for r in judgement.remarks[:MOST]] if judgement is not None else [],
         model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
         commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
         sessions=session_lines(results), red=red_rows(Commands(results), failures, history, new), red_total=len(failures),
