@@ -279,7 +279,8 @@ def comment(session: nox.Session) -> None:
     """The comment of a gate whose records in MPCHECK_COMMENT_RECORDS are not trusted, as Markdown in MPCHECK_COMMENT."""
     records, out = given(session, "MPCHECK_COMMENT_RECORDS"), given(session, "MPCHECK_COMMENT")
     history = ["--history", os.environ["MPCHECK_HISTORY"]] if os.environ.get("MPCHECK_HISTORY") else []
-    session.run(reader(session), "-m", "mpcheck", "comment", records, "--out", out, *history, external=True)
+    ended = ["--conclusion", os.environ["MPCHECK_CONCLUSION"]] if os.environ.get("MPCHECK_CONCLUSION") else []
+    session.run(reader(session), "-m", "mpcheck", "comment", records, "--out", out, *history, *ended, external=True)
 
 
 @nox.session

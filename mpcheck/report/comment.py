@@ -16,6 +16,7 @@ from mpcheck.results.limits import UNTRUSTED, Limits
 from mpcheck.results.read import SESSIONS, Results, read_results
 
 if TYPE_CHECKING:
+    from mpcheck.report.page import Judgement
     from mpcheck.results.gate_history import GateEntry
 
 LIMIT_BYTES = 60_000
@@ -60,13 +61,29 @@ def checked(directory: Path, limits: Limits) -> Results | None:
     return results
 
 
-def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRUSTED) -> str:
+def judgement_of(results: Results, conclusion: str) -> Judgement | None:
+    """What GitHub says of the run, where the records alone would say something else; None where they agree.
+
+    Args:
+        conclusion: of the run, from GitHub's own event: ``success``, ``failure`` or ``timed_out``; empty where nobody knows.
+    """
+    from mpcheck.report.page import Judgement
+
+    if conclusion in ("failure", "timed_out") and results.verdict == "PASS":
+        why = f"the run ended as {conclusion} although its records are green: a session came to no verdict, or another job failed; see its log"
+        return Judgement("FAIL", (why,))
+    if conclusion == "success" and results.verdict == "FAIL":
+        return Judgement("PASS", ("the run ended green: what is red is red in base, too",))
+    return None
+
+
+def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRUSTED, conclusion: str = "") -> str:
     """The Markdown of a comment.
 
     Args:
         directory: a gate's output: records in ``head``, and in ``base`` where there was one to compare with.
         history: directory of gate histories, ours, by which "red since" is told.
-        limits: of the records.
+        limits: of the records. conclusion: see :func:`judgement_of`.
 
     Raises:
         InputError: no records of the head, or records that are not to be trusted to be ours.
@@ -83,9 +100,10 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
     entries: list[GateEntry] = []
     if history is not None:
         entries = in_time(read_gate_history(gate_history_path(history, str(head.first.environment["device_slug"]))).entries)
-    return summary_markdown(head, compare(base, head) if base is not None else None, entries, limit_bytes=LIMIT_BYTES)
+    comparison, judgement = compare(base, head) if base is not None else None, judgement_of(head, conclusion)
+    return summary_markdown(head, comparison, entries, limit_bytes=LIMIT_BYTES, judgement=judgement)
 
 
-def write_comment(directory: Path, out: Path, history: Path | None = None) -> None:
+def write_comment(directory: Path, out: Path, history: Path | None = None, conclusion: str = "") -> None:
     """Write :func:`comment` to a file, which is left as it was where the records are refused."""
-    write_text(out, comment(directory, history))
+    write_text(out, comment(directory, history, conclusion=conclusion))

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,31 @@ def test_without_torch(gate: Path, tmp_path: Path, words: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", TORCHLESS, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode in (0, 1), done.stderr
     assert "FAIL" in out.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("head", "conclusion", "begins", "said"),
+    [
+        (samples.green, "failure", "# ✗ FAIL", "the run ended as failure although its records are green"),
+        (samples.green, "timed\\_out", "# ✗ FAIL", "the run ended as timed\\_out although"),
+        (samples.green, "success", "# ✓ PASS", ""),
+        (samples.green, "", "# ✓ PASS", ""),
+        (samples.red, "success", "# ✓ PASS", "what is red is red in base, too"),
+        (samples.red, "failure", "# ✗ FAIL", ""),
+    ],
+)
+def test_a_session_without_records_does_not_make_the_comment_green(
+    head: Callable[[], Results], conclusion: str, begins: str, said: str, tmp_path: Path
+) -> None:
+    """A crashed session leaves no records; GitHub's own word on the run is what is left to go by."""
+    write(tmp_path / "gate/head", head())
+    words = [
+        "comment",
+        str(tmp_path / "gate"),
+        "--out",
+        str(tmp_path / "c.md"),
+        *(["--conclusion", conclusion.replace("\\", "")] if conclusion else []),
+    ]
+    assert main(words) == 0
+    text = (tmp_path / "c.md").read_text(encoding="utf-8")
+    assert text.startswith(begins) and said in text and ("the run ended" in text) == bool(said)
