@@ -49,9 +49,10 @@ class Launch:
         with self._killed_after_patience() as late:
             try:
                 print(json.dumps({"do": command, **fields}), file=self.process.stdin, flush=True)
-                line = self.process.stdout.readline()
-            except BrokenPipeError:
-                line = ""
+            except BrokenPipeError:  # it does not listen any more, but may have spoken before
+                self._status()
+                self.process.kill()
+            line = self.process.stdout.readline()
         if not line and late.is_set():
             what = " ".join(filter(None, (command, str(fields.get("key", "")))))
             raise InputError(

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +21,7 @@ import pytest
 from mpcheck._errors import InputError
 from mpcheck.bench import campaign as campaigns
 from mpcheck.bench.campaign import Campaign, Effort, run_campaign
-from mpcheck.bench.launches import WORKER, environment, launched, own_paths
+from mpcheck.bench.launches import WORKER, Launch, environment, launched, own_paths
 from mpcheck.bench.sampling import Plan
 from mpcheck.bench.worker import PROTOCOL
 from mpcheck.bench.workloads import UnsupportedError
@@ -65,6 +66,21 @@ def refusal(arguments: Sequence[str], python: str = sys.executable) -> str:
 )  # fmt: skip
 def test_a_process_that_is_no_worker_is_one_line(arguments: tuple[str, ...], expected: str) -> None:
     assert expected in refusal(arguments)
+
+
+def test_what_a_process_said_before_it_ended_is_told() -> None:
+    """Whether it ends before or after the request reaches it is a race; what it said must be told either way."""
+    command = [sys.executable, "-c", "print('welcome to this shell')"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process.wait()
+    launch = Launch(process, "base")
+    with pytest.raises(InputError, match="base gave no answer to hello but 'welcome to this shell'"):
+        launch.ask("hello")
+    launch.drained()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        assert stream is not None
+        with contextlib.suppress(BrokenPipeError):  # what was not read cannot be flushed
+            stream.close()
 
 
 @pytest.mark.parametrize("python", ["/nowhere/python", "/", __file__])
