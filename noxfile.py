@@ -295,7 +295,7 @@ def record(session: nox.Session) -> None:
     history, records = given(session, "MPCHECK_HISTORY"), given(session, "MPCHECK_RECORDS")
     python = reader(session)
     for head in sorted(Path(records).glob("**/head")):
-        session.run(python, "-m", "mpcheck", "history", "record", str(head), "--dir", history, "--kind", "nightly", external=True)
+        session.run(python, "-m", "mpcheck", "history", "record", str(head), "--dir", history, "--kind", "nightly", "--untrusted", external=True)
 
 
 @nox.session

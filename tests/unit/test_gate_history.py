@@ -228,3 +228,11 @@ def test_a_gate_reads_the_history_that_its_settings_name(tmp_path: Path) -> None
     append_gate(gate_history_path(tmp_path / "kept", SLUG), entry(1))
     assert [e.commit for e in _history(tmp_path, GateSettings(history="kept"), found)] == [entry(1).commit]
     assert _history(tmp_path, GateSettings(), found) == (), "none is named"
+
+
+def test_records_of_somebody_else_are_read_within_tighter_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_run(tmp_path / "precision.json", run(cell(reason="r" * 20_000)))
+    words = ["history", "record", str(tmp_path), "--dir", str(tmp_path / "kept")]
+    assert main([*words, "--untrusted"]) == 2
+    assert "10,000 are read at most" in capsys.readouterr().err and not (tmp_path / "kept").exists()
+    assert main(words) == 0
