@@ -34,6 +34,15 @@ def _run(*command: str) -> None:
     subprocess.run(command, check=True, cwd=ROOT)
 
 
+def environment(name: str) -> str:
+    """Python of the environment ``.nox/NAME``, made where it is not there yet."""
+    home = ROOT / ".nox" / name
+    python = str(home / BIN.name / "python")
+    if not Path(python).exists():
+        _run(sys.executable, "-m", "venv", str(home))
+    return python
+
+
 def prepare(session: nox.Session) -> None:
     """The shared environment, with the project installed editable; seconds where nothing changed.
 
@@ -46,8 +55,7 @@ def prepare(session: nox.Session) -> None:
     if stamp.is_file() and stamp.read_text() == wanted:
         return
     session.log("making the shared environment in .nox/shared (torch, mace, cuEquivariance: minutes, once)")
-    if not Path(PYTHON).exists():
-        _run(sys.executable, "-m", "venv", str(SHARED))
+    environment(SHARED.name)
     _run(PYTHON, "-m", "pip", "install", "-q", *TORCH.split())
     _run(PYTHON, "-m", "pip", "install", "-q", "-e", ".[dev]")
     stamp.write_text(wanted)
@@ -148,10 +156,7 @@ def smoke(session: nox.Session) -> None:
 @nox.session
 def lowest(session: nox.Session) -> None:
     """The project's own tests with the oldest release of every dependency that pyproject.toml allows."""
-    home = ROOT / ".nox" / "lowest"
-    python = str(home / BIN.name / "python")
-    if not Path(python).exists():
-        _run(sys.executable, "-m", "venv", str(home))
+    python = environment("lowest")
     _run(python, "-m", "pip", "install", "-q", "uv")
     index = ["--extra-index-url", TORCH.split("--index-url")[1].strip()] if "--index-url" in TORCH else []
     _run(python, "-m", "uv", "pip", "install", "-q", "-p", python, "--resolution", "lowest-direct", *OLDEST, *index, "-e", ".[dev]")
@@ -243,10 +248,7 @@ READERS = ("pydantic", "ruamel.yaml", "typer", "rich", "jinja2", "packaging", "f
 
 def reader(session: nox.Session) -> str:
     """Python of a small environment without torch, made in seconds: jobs that hold a token install no more than they use."""
-    home = ROOT / ".nox" / "reader"
-    python = str(home / BIN.name / "python")
-    if not Path(python).exists():
-        _run(sys.executable, "-m", "venv", str(home))
+    python = environment("reader")
     wanted = nox.project.load_toml(ROOT / "pyproject.toml")["project"]["dependencies"]
     _run(python, "-m", "pip", "install", "-q", *(w for w in wanted if w.partition(">")[0].lower() in READERS))
     return python

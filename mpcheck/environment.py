@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import platform
 import re
@@ -14,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from mpcheck._stored import now
 
 PACKAGES = ("mpcheck", "torch", "mace-torch", "e3nn", "cuequivariance", "cuequivariance-torch", "cuequivariance-ops-torch-cu13", "openequivariance")
 
@@ -98,5 +99,5 @@ def describe(device: str) -> dict[str, Any]:
         "packages": package_versions(),
         "flags": ambient_flags(),
         "commit": commit(),
-        "date": datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0).isoformat(),
+        "date": now(),
     }

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mpcheck.records import Golden, Run
 from mpcheck.report import summary
-from mpcheck.results.items import first_changed
+from mpcheck.results.items import first_changed, item_of_cell
+from mpcheck.results.reproduce import reproduce
 
 
 def escape(text: object) -> str:
@@ -29,7 +30,7 @@ def render(run: Run) -> str:
         lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
         lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
         lines += ["", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
-        lines += ["", "Repeat the first one:", "", f"    {summary.reproduce(run, failed[0])}", ""]
+        lines += ["", "Repeat the first one:", "", f"    {reproduce(run, item_of_cell(failed[0]))}", ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     lines += ["| block | role | backend | " + " | ".join(formats) + " |", "|---|---|---|" + "---:|" * len(formats)]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
-from mpcheck._errors import InputError
-from mpcheck.bench.store.series import SHARE, Point, Series
+from mpcheck.bench.store.series import SHARE, Point, Series, chosen
 from mpcheck.results.gate_history import GateEntry, in_time
 
 FLOOR = 0.01
@@ -19,13 +17,8 @@ def names_of(entries: Sequence[GateEntry], pattern: str) -> list[str]:
     Raises:
         InputError: none does.
     """
-    names = list(dict.fromkeys(name for entry in entries for name in entry.ratios))
-    whole = pattern if "|" in pattern or pattern == "*" else f"{pattern}|*"
-    found = [name for name in names if name == pattern or fnmatchcase(name, whole)]
-    if not found:
-        known = f"; known are {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "; the history has no ratios"
-        raise InputError(f"no rounding ratio in the history matches {pattern!r}{known}")
-    return found
+    glob = pattern if "|" in pattern or pattern == "*" else f"{pattern}|*"
+    return chosen((name for entry in entries for name in entry.ratios), pattern, "rounding ratio", "has no ratios", glob)
 
 
 def ratio_series(entries: Sequence[GateEntry], name: str) -> Series:

@@ -75,16 +75,6 @@ def failures(run: Run) -> list[Cell]:
     return sorted((c for c in run.cells if c.verdict == "fail"), key=lambda c: (kinds.get(c.kind, 2), -(c.worst_rms or 1e300)))
 
 
-def reproduce(run: Run, cell: Cell) -> str:
-    """The command that repeats one cell."""
-    options = run.options
-    extra = f" --device {options['device']}" if options.get("device", "cpu") != "cpu" else ""
-    seed = f" --seed {options['seed']}" if options.get("seed") else ""
-    return (
-        f"mpcheck run {run.model['name']} --system {cell.system} --backend {cell.backend} --format {cell.format} --block '{cell.block}'{extra}{seed}"
-    )
-
-
 def ratio_range(run: Run, fmt: str) -> tuple[float, float, float] | None:
     """Median, 95th percentile and largest rounding ratio over all quantities of a format."""
     values = sorted(q.rms for c in run.cells if c.format == fmt for q in c.quantities if q.rms is not None)

@@ -10,7 +10,8 @@ from rich.text import Text
 
 from mpcheck.records import Run
 from mpcheck.report import summary
-from mpcheck.results.items import first_changed
+from mpcheck.results.items import first_changed, item_of_cell
+from mpcheck.results.reproduce import reproduce
 
 WIDTH = 100
 
@@ -76,4 +77,4 @@ def _facts(console: Console, run: Run) -> None:
     for cell in summary.failures(run)[:6]:
         console.print(Text(f"FAIL {cell.id}", "bold red"), soft_wrap=True)
         console.print(f"     {cell.reason}", soft_wrap=True, markup=False)
-        console.print(Text(f"     {summary.reproduce(run, cell)}", "dim"), soft_wrap=True)
+        console.print(Text(f"     {reproduce(run, item_of_cell(cell))}", "dim"), soft_wrap=True)

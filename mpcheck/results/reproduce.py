@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Collection
 
 from mpcheck.findings import Findings
 from mpcheck.records import Run
@@ -12,11 +13,12 @@ COMMANDS = {"precision": "run", "symmetry": "symmetry", "audit": "audit", "bench
 CHECKED = ("symmetry", "audit")  # sessions whose commands take --check
 
 
-def reproduce(document: Run | Findings, item: Item) -> str:
+def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> str:
     """A command line for a shell, every name from data quoted.
 
     Args:
         document: that the item comes from; its options say device and seed.
+        blocks: :func:`blocks_of` the document, from who asks for many commands; None looks through all its rows.
     """
     options, words = document.options, ["mpcheck", COMMANDS[item.session], str(document.model["name"])]
     if item.system:
@@ -31,7 +33,7 @@ def reproduce(document: Run | Findings, item: Item) -> str:
         words += ["--batch", item.system.rpartition("*")[2]]
     if item.session == "bench" and item.variant:
         words += ["--work", item.variant]
-    block = item.subject in blocks_of(document) or (item.session == "bench" and item.subject == "model")
+    block = item.subject in (blocks_of(document) if blocks is None else blocks) or (item.session == "bench" and item.subject == "model")
     if block and item.check != GOLDEN:
         words += ["--block", item.subject]
     if options.get("device", "cpu") != "cpu":

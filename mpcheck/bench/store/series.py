@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -82,18 +82,30 @@ def _context(entry: HistoryEntry, cell: str) -> str:
     return json.dumps(parts)
 
 
+def chosen(names: Iterable[str], pattern: str, what: str, empty: str, glob: str = "") -> list[str]:
+    """Names that match a glob pattern, or are it (a system's name may have brackets), each once, in their order.
+
+    Args:
+        what: a name is of; empty: what to say of a history without any; glob: to match with, where it is not the pattern itself.
+
+    Raises:
+        InputError: none does.
+    """
+    names = list(dict.fromkeys(names))
+    found = [n for n in names if n == pattern or fnmatchcase(n, glob or pattern)]
+    if not found:
+        known = f"; known are {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else f"; the history {empty}"
+        raise InputError(f"no {what} in the history matches {pattern!r}{known}")
+    return found
+
+
 def cells_of(entries: Sequence[HistoryEntry], pattern: str) -> list[str]:
     """Names of benchmarks that match a glob pattern, or are it.
 
     Raises:
         InputError: none does.
     """
-    names = list(dict.fromkeys(cell for entry in entries for cell in entry.cells))
-    found = [n for n in names if n == pattern or fnmatchcase(n, pattern)]
-    if not found:
-        known = f"; known are {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "; the history is empty"
-        raise InputError(f"no benchmark in the history matches {pattern!r}{known}")
-    return found
+    return chosen((cell for entry in entries for cell in entry.cells), pattern, "benchmark", "is empty")
 
 
 def series_of(entries: Sequence[HistoryEntry], cell: str) -> Series:
