@@ -14,13 +14,32 @@ class InputError(Exception):
         super().__init__(" ".join(str(message).split()))
 
 
-def error_line(error: Exception) -> str:
+def error_line(error: BaseException) -> str:
     """Type and last line of what upstream raised: TorchScript puts its own traceback before what went wrong."""
     kind = type(error).__name__
-    lines = [line for line in str(error).splitlines() if line.strip()] or [""]
-    return f"{kind}: {' '.join(lines[-1].split()).removeprefix(f'{kind}: ')[:300]}"
+    try:
+        text = str(error)
+    except Exception:  # of an exception class of the judged code
+        text = "(its message cannot be read)"
+    lines = [line for line in text.splitlines() if line.strip()] or [""]
+    said = " ".join(lines[-1].split()).removeprefix(f"{kind}: ")[:300]
+    return f"{kind}: {said}" if said else kind
 
 
-def unimplemented(error: Exception) -> bool:
-    """Whether upstream has no such operation in a type or on a device, as against one that went wrong."""
-    return isinstance(error, NotImplementedError) or "not implemented for" in str(error)
+MISSING = ("not implemented for '", "Could not run 'aten::", "is not currently implemented for the")
+"""How torch says that it has no such operation in a type or on a device."""
+KERNELS = ("cuequivariance", "cuequivariance_torch", "cuequivariance_ops", "cuequivariance_ops_torch", "openequivariance", "triton")
+"""Kernel libraries: their ``NotImplementedError`` says what they are not made for. One of a model's own code is a fault."""
+
+
+def unimplemented(error: BaseException) -> bool:
+    """Whether torch or a kernel library has no such operation in a type or on a device, as against one that went wrong."""
+    if not isinstance(error, (NotImplementedError, RuntimeError)):
+        return False
+    if any(said in str(error) for said in MISSING):
+        return True
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    innermost = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0] if trace is not None else ""
+    return isinstance(error, NotImplementedError) and innermost in KERNELS

@@ -19,7 +19,7 @@ def merge(
     Parts of different models, devices, seeds, versions or options are refused, and so are parts that are missing or there twice.
     """
     from mpcheck.report.write import write_records
-    from mpcheck.results.outcome import exit_code, judged, red
+    from mpcheck.results.outcome import STATUS, WORDS, judged, outcome
     from mpcheck.results.read import read_results
 
     results = read_results(parts)
@@ -29,10 +29,11 @@ def merge(
         if target.resolve() in inputs:
             raise InputError(f"--out {out}: {target} is one of the parts and would be overwritten; give another directory")
     for session, document in results.documents.items():
-        verdict = "FAIL" if red(document) else "PASS" if judged(document) else "NOTHING JUDGED"
+        verdict = WORDS[outcome(document)]
         count = sum(path.name == f"{session}.json" for path in results.files)
         typer.echo(f"{session}: {verdict}, {judged(document)} judged" + (f", from {count} files" if count > 1 else ""))
         for path in write_records(out, document):
             typer.echo(f"wrote {path}")
-    codes = {exit_code(document) for document in results.documents.values()}
-    raise typer.Exit(1 if 1 in codes else max(codes))
+    for line in results.disorder:
+        typer.echo(line)
+    raise typer.Exit(STATUS[results.outcome])

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from mpcheck.results.read import Results
 
 Paths = Annotated[list[Path], typer.Argument(help="records of sessions of one model on one device, or directories of them")]
-STATUS = {"PASS": 0, "FAIL": 1}
 
 
 def report(
@@ -31,6 +30,7 @@ def report(
 ) -> None:
     """Report everything that sessions found: verdict first, then what is red, where, how much, since when and how to repeat it."""
     from mpcheck.report.page import summary_markdown, write_report
+    from mpcheck.results.outcome import STATUS
     from mpcheck.results.read import read_results
 
     if not any((html, markdown, summary, pictures)):
@@ -49,7 +49,9 @@ def report(
         append(summary, summary_markdown(results, comparison, entries, title=title))
     written = [str(path) for path in (html, markdown, summary, pictures) if path is not None]
     typer.echo(f"{results.verdict}: wrote {', '.join(written)}")
-    raise typer.Exit(STATUS.get(results.verdict, 2) if check else 0)
+    for line in results.disorder:
+        typer.echo(line)
+    raise typer.Exit(STATUS[results.outcome] if check else 0)
 
 
 def refuse_overwriting(records: Sequence[Path], targets: Sequence[Path | None]) -> None:

@@ -9,9 +9,9 @@ from pydantic import Field
 
 from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
-from mpcheck.records import Number, check_head
+from mpcheck.records import Accounted, Number, Part, check_head
 
-SCHEMA = 1
+SCHEMA = 2
 Outcome = Literal["pass", "fail", "unsupported", "degraded", "indistinguishable", "inconclusive", "known-fault", "no-baseline", "removed"]
 """pass and fail are verdicts; unsupported: cannot run here; degraded: the asked-for kernel did not run; indistinguishable: a
 positive control in which right and wrong coincide; inconclusive: the reference is degenerate, so that the check refuses to
@@ -29,6 +29,8 @@ class Finding(Strict):
         ratio: the measured figure in units of what sets its scale (noise scale, mostly); limit: what is allowed.
         metrics: further figures by name, each with its unit in the name or in ``units``.
         worst: where the largest deviation is, in words.
+        key: of the planned work that it is a record of; part: which of that work's records.
+        lacking: the capability that ``--require`` can name and that is missing here; tolerated: the option that lets a degraded one be.
     """
 
     check: str
@@ -44,6 +46,10 @@ class Finding(Strict):
     metrics: dict[str, Number | str | bool | list[str]] = {}
     worst: str = ""
     seconds: float = 0.0
+    key: str = ""
+    part: Part = Part(number=1, of=1)
+    lacking: str = ""
+    tolerated: str = ""
 
     @property
     def id(self) -> str:
@@ -52,10 +58,10 @@ class Finding(Strict):
         return f"{self.check}:" + "-".join(filter(None, (where, self.backend, self.format, self.variant)))
 
 
-class Findings(Strict):
+class Findings(Accounted):
     """Everything one session found."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     suite: Literal["symmetry", "audit", "bench", "profile"]
     mpcheck: str
     environment: dict[str, Any]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mpcheck._errors import InputError
+from mpcheck._raised import Raised, attempt, blamed
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.physics import properties
@@ -31,7 +32,25 @@ def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[K
     unknown = [name for name in only if name not in names]
     if unknown:
         raise InputError(f"unknown check {unknown[0]!r} of the {suite} session; choose from {', '.join(names)}")
-    return [key for inspection in SUITES[suite] if not only or inspection.name in only for key in inspection.keys(context)]
+    chosen = [inspection for inspection in SUITES[suite] if not only or inspection.name in only]
+    return [key for inspection in chosen for key in _planned(inspection, context)]
+
+
+def _planned(inspection: Inspection, context: Context) -> list[Key]:
+    """A check's work; where the judged code raises while it is planned, one piece that says so.
+
+    Raises:
+        InputError: bad input.
+    """
+    found = attempt(lambda: inspection.keys(context))
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, InputError):
+        raise found.error
+    names = {id(m): name for name, m in context.reference_backend.model.named_modules() if name}
+    key = Key(inspection.name, blamed(found.error, names) or "model", "e3nn", "float64")
+    context.broken[key.id] = found
+    return [key]
 
 
 def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:

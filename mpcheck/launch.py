@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
+from mpcheck._io import is_file
 
 FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
 
@@ -25,30 +26,69 @@ def suite_path(suite: str) -> Path:
     return inside if inside.is_dir() else package.parent / "tests" / FOLDERS[suite]
 
 
+def suites_in(arguments: Sequence[str], here: Path) -> list[str]:
+    """Sessions whose tests pytest is asked to run.
+
+    Args:
+        arguments: of pytest: paths, maybe with ``::TEST``; here: what they are relative to.
+    """
+    asked = [(here / str(argument).partition("::")[0]).resolve() for argument in arguments]
+    return [suite for suite in FOLDERS if any(path.is_relative_to(suite_path(suite).resolve()) for path in asked)]
+
+
 class _Refusals:
     """Why a collection failed, which pytest tells only in the summary that is left out here; and what kept tests from beginning.
 
     Attributes:
-        texts: bad input. crashes: of fixtures, how many tests each.
+        texts: bad input. broken: what else a collection failed with. crashes: of fixtures, how many tests each.
     """
 
     mpcheck_reports_refusals = True
 
     def __init__(self) -> None:
         self.texts: dict[str, None] = {}
+        self.broken: dict[str, None] = {}
         self.crashes: Counter[str] = Counter()
 
     def pytest_collectreport(self, report: Any) -> None:
         """Bad input as its line; anything else whole."""
         if report.failed:
             lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
-            self.texts[lines[-1] if lines else report.longreprtext] = None
+            if lines:
+                self.texts[lines[-1]] = None
+            else:
+                self.broken[report.longreprtext] = None
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """Of pytest, or of what it calls."""
+        self.broken[str(excrepr)] = None
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """A session that fails to measure fails in every test's setup, and without tracebacks would show a row of E."""
         if report.failed and report.when == "setup":
             lines = re.findall(r"^E +(.*)$", report.longreprtext, re.MULTILINE)
             self.crashes[lines[-1] if lines else report.longreprtext.strip().rpartition("\n")[2]] += 1
+
+
+def status_of(code: int, records: Path, refusals: _Refusals) -> tuple[int, str]:
+    """The exit status of a session, and what is to be said of it: pytest's and the records' must agree.
+
+    Args:
+        code: pytest's. records: that the session should have written.
+    """
+    from mpcheck.results.outcome import STATUS, WORDS, outcome
+    from mpcheck.results.read import read_document
+
+    if refusals.texts:
+        return 2, ""
+    if not is_file(records):
+        return (2, "") if code == 2 and not refusals.broken else (1, f"{WORDS['crashed']}: no records were written; pytest's status is {code}")
+    document = read_document(records)
+    assert document is not None, "a file of this name holds records"
+    came = outcome(document)
+    if (code == 0) != (STATUS[came] == 0):
+        return 1, f"{WORDS['crashed']}: the tests ended with status {code}, their records say {WORDS[came]}"
+    return STATUS[came], ""
 
 
 def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, verbose: bool = False) -> int:
@@ -61,7 +101,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         workers: processes of pytest-xdist.
 
     Returns:
-        0 pass, 1 fail, 2 bad input.
+        0 pass, 1 fail or crashed, 2 bad input or nothing judged.
 
     Raises:
         InputError: ``out`` cannot be written.
@@ -106,9 +146,12 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         # of a run without rounds, which says so itself
         warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
         code = int(pytest.main(arguments, plugins=[refusals]))
-    for text in refusals.texts:
+    for text in (*refusals.texts, *refusals.broken):
         print(text, file=sys.stderr)
     if not verbose:
         for text, tests in refusals.crashes.most_common(3):
             print(f"{tests} tests could not begin: {text} (--verbose shows where)", file=sys.stderr)
-    return 2 if refusals.texts else {0: 0, 1: 1}.get(code, 2)  # xdist takes a failed collection for a failed test
+    status, said = status_of(code, out / f"{suite}.json", refusals)  # xdist takes a failed collection for a failed test
+    if said:
+        print(f"mpcheck: {said}", file=sys.stderr)
+    return status

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 
-from mpcheck import __version__
+from mpcheck import __version__, plugin_plan, plugin_words
 from mpcheck._errors import InputError
-from mpcheck.plugin_collector import PLACE, RECORD, Collector
+from mpcheck.plugin_collector import RECORD, Collector
 from mpcheck.plugin_options import add_options, make_options, names
+from mpcheck.records import Planned
 
 _SESSION: pytest.StashKey[Any] = pytest.StashKey()
 _SUITE: pytest.StashKey[Any] = pytest.StashKey()
-_COLLECTED: pytest.StashKey[dict[str, dict[str, Any]]] = pytest.StashKey()
+_COLLECTED: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 _BEGAN: pytest.StashKey[float] = pytest.StashKey()
 _BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
-_INSPECTING: pytest.StashKey[str] = pytest.StashKey()
 _NOTES: pytest.StashKey[Sequence[str]] = pytest.StashKey()
-_PLACE: pytest.StashKey[int] = pytest.StashKey()
+_ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
+_PLAN_FILE: pytest.StashKey[str] = pytest.StashKey()
+_SAID: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,9 +44,9 @@ def refuse(config: pytest.Config, error: InputError) -> NoReturn:
     pytest.exit(config.stash[_BAD_INPUT], returncode=2)
 
 
-def adopt(config: pytest.Config, suite: str, session: Any) -> None:
-    """Findings of this run belong to a suite that made its session itself."""
-    config.stash[_SESSION], config.stash[_INSPECTING] = session, suite
+def adopt(config: pytest.Config, session: Any) -> None:
+    """Records of this run are about a session that a suite made itself."""
+    config.stash[_SESSION] = session
 
 
 def note(config: pytest.Config, lines: Sequence[str]) -> None:
@@ -78,8 +82,8 @@ def get_suite(config: pytest.Config) -> Any:
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and under xdist a worker per block, so that no two workers build the same reference."""
     config.addinivalue_line("markers", "mpcheck: a test that judges cells of the run given by --mp options")
+    config.addinivalue_line("markers", "mpcheck_plan(key): a test that does a piece of planned work without a parameter")
     config.addinivalue_line("markers", "mpcheck_suite(name): a test that does the work of a session: symmetry or audit")
-    config.stash[_COLLECTED] = {}
     config.stash[_BEGAN] = time.perf_counter()
     if config.pluginmanager.hasplugin("xdist") and getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
@@ -102,39 +106,57 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize ``cell_key`` over the run's cells and ``golden_system`` over the systems with golden values."""
-    if "cell_key" in metafunc.fixturenames:
-        suite = get_suite(metafunc.config)
-        try:
-            keys = suite.session.cells()
-            groups = _grouped(metafunc.config, [f"{key.system}/{key.block}" for key in keys])
-        except InputError as error:
-            refuse(metafunc.config, error)
-        several = len(suite.session.systems) > 1
-        parameters = [
-            pytest.param(key, id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}", marks=[group])
-            for key, group in zip(keys, groups, strict=True)
-        ]
-        metafunc.parametrize("cell_key", parameters)
-    if "inspection_key" in metafunc.fixturenames:
-        _parametrize_inspections(metafunc)
-    if "golden_system" in metafunc.fixturenames:
-        metafunc.parametrize("golden_system", get_suite(metafunc.config).golden_systems())
+    """Parametrize ``cell_key`` over the run's cells, ``golden_system`` over the systems with golden values, ``inspection_key`` over the work of
+    the session that the test's ``mpcheck_suite`` marker names.
+    """
+    config, names_ = metafunc.config, metafunc.fixturenames
+    if not {"cell_key", "inspection_key", "golden_system"} & set(names_):
+        return
+    try:
+        if "cell_key" in names_:
+            _parametrize_cells(metafunc)
+        if "inspection_key" in names_:
+            _parametrize_inspections(metafunc)
+        if "golden_system" in names_:
+            systems = get_suite(config).golden_systems()
+            plugin_plan.add(config, "precision", [_work().planned_golden(system) for system in systems])
+            metafunc.parametrize("golden_system", systems)
+    except InputError as error:
+        refuse(config, error)
+
+
+def _work() -> Any:
+    from mpcheck import work
+
+    return work
+
+
+def _parametrize_cells(metafunc: pytest.Metafunc) -> None:
+    config, suite = metafunc.config, get_suite(metafunc.config)
+    keys = suite.session.cells()
+    groups = _grouped(config, [f"{key.system}/{key.block}" for key in keys])
+    several = len(suite.session.systems) > 1
+    parameters = [
+        pytest.param(key, id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}", marks=[group])
+        for key, group in zip(keys, groups, strict=True)
+    ]
+    plugin_plan.add(config, "precision", [_work().planned_cell(key) for key in keys])
+    config.stash[plugin_plan.NARROWED] = {} if suite.session.broken else suite.session.narrowed()
+    metafunc.parametrize("cell_key", parameters)
 
 
 def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
-    """``inspection_key`` over the work of the session that the test's ``mpcheck_suite`` marker names."""
     from mpcheck import inspections
 
     config, marker = metafunc.config, metafunc.definition.get_closest_marker("mpcheck_suite")
     if marker is None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
-    try:
-        keys = inspections.keys(marker.args[0], get_session(config), names(config, "--mp-check"))
-        groups = _grouped(config, [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys])
-    except InputError as error:
-        refuse(config, error)
-    config.stash[_INSPECTING] = marker.args[0]
+    name, session, only = marker.args[0], get_session(config), names(config, "--mp-check")
+    keys = inspections.keys(name, session, only)
+    groups = _grouped(config, [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys])
+    plugin_plan.add(config, name, [_work().planned_inspection(key) for key in keys])
+    checks = [inspection.name for inspection in inspections.SUITES[name] if only and inspection.name not in only]
+    config.stash[plugin_plan.NARROWED] = ({} if session.broken else session.narrowed()) | ({"checks": checks} if checks else {})
     metafunc.parametrize("inspection_key", [pytest.param(key, id=key.id, marks=[group]) for key, group in zip(keys, groups, strict=True)])
 
 
@@ -153,24 +175,85 @@ def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDe
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Number the tests, so that their records get into this order whichever worker makes them, and leave only the shard's."""
+    """Leave only the shard's tests. They are divided in the order of the plan, so that every machine divides them alike."""
     from mpcheck.shards import divide, parse_shard
 
-    for place, item in enumerate(items):
-        item.stash[_PLACE] = place
     text = str(config.getoption("--mp-shard"))
-    ours = [item for item in items if item.get_closest_marker("mpcheck")]
+    ours = [(_key_of(item), item) for item in items if item.get_closest_marker("mpcheck")]
     if not text or not ours or _BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
         return
-    markers = [item.get_closest_marker("xdist_group") for item in ours]
+    places = config.stash.get(plugin_plan.PLACES, {})
+    ours.sort(key=lambda entry: places.get(entry[0], 0))
+    markers = [item.get_closest_marker("xdist_group") for _, item in ours]
     try:
         shard = parse_shard(text)
         parts = divide([None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers], shard.of)
     except InputError as error:
         refuse(config, error)
-    left = {id(item) for item, part in zip(ours, parts, strict=True) if part != shard.number}
+    left = {id(item): key for (key, item), part in zip(ours, parts, strict=True) if part != shard.number}
+    config.stash[_ELSEWHERE] = list(left.values())
     config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
     items[:] = [item for item in items if id(item) not in left]
+
+
+def _key_of(item: pytest.Item) -> str:
+    planned = plugin_plan.planned_of(item)
+    return planned.key if planned is not None else item.nodeid
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist tells the controller that the worker has collected
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is left is the plan: written down before anything of it is done."""
+    config = session.config
+    if plugin_plan.PLAN not in config.stash or config.option.collectonly:
+        return
+    plan = plugin_plan.describe(config, session.items, config.stash.get(_ELSEWHERE, []))
+    if _is_worker(config):
+        plugin_plan.write(config.workerinput[plugin_plan.FILE], plan)  # type: ignore[attr-defined]  # xdist's
+    else:
+        _begin(config, plan)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where to write the plan."""
+    if _PLAN_FILE not in node.config.stash:
+        node.config.stash[_PLAN_FILE] = tempfile.mkdtemp(prefix="mpcheck-plan-")
+    node.workerinput[plugin_plan.FILE] = str(Path(node.config.stash[_PLAN_FILE]) / f"{node.gateway.id}.json")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """The first worker's plan is everybody's."""
+    path = Path(node.workerinput[plugin_plan.FILE])
+    if path.is_file() and not _collector(node.config).suite:
+        _begin(node.config, plugin_plan.read(str(path)))
+
+
+def _collector(config: pytest.Config) -> Any:
+    return config.pluginmanager.get_plugin("mpcheck-collector")
+
+
+def _begin(config: pytest.Config, plan: Mapping[str, Any]) -> None:
+    """Take a plan over, and write records that say that the run has begun and not ended."""
+    collector = _collector(config)
+    collector.suite, collector.keys, collector.places, collector.narrowed = plan["suite"], plan["keys"], plan["places"], plan["narrowed"]
+    collector.planned = {data["key"]: Planned.model_validate(data) for data in plan["planned"]}
+    if not collector.planned:
+        return
+    from mpcheck.report.finish import begin
+
+    try:
+        config.stash[_SAID] = begin(_accounts(config, "running"), get_session(config), config.getoption("--mp-out"))
+    except InputError as error:
+        refuse(config, error)
+
+
+def _accounts(config: pytest.Config, state: str, why: str = "") -> Any:
+    from mpcheck.report.finish import Accounts
+
+    collector = _collector(config)
+    return Accounts(collector.suite, list(collector.planned.values()), state, why, collector.narrowed)
 
 
 @pytest.fixture(scope="session")
@@ -186,13 +269,20 @@ def mp_suite(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def mp_record(request: pytest.FixtureRequest) -> Any:
-    """Call it with a record: it reaches the report, also from an xdist worker."""
+def mp_conclude(request: pytest.FixtureRequest) -> Any:
+    """Call it with the records of a test's work: they reach the report, also from an xdist worker, and the test ends as they say."""
 
-    def keep(kind: str, data: dict[str, Any]) -> None:
-        request.node.stash.setdefault(_RECORDS, []).append((kind, data))
+    def conclude(rows: list[tuple[str, dict[str, Any]]]) -> None:
+        planned = plugin_plan.planned_of(request.node)
+        assert planned is not None, "a test that concludes has a planned piece of work"
+        request.node.stash[_RECORDS] = _work().numbered(planned, rows)
+        text, skip = plugin_words.failures(rows), plugin_words.unsupported(rows)
+        if text:
+            pytest.fail(text, pytrace=False)
+        if skip:
+            pytest.skip(skip)
 
-    return keep
+    return conclude
 
 
 _RECORDS: pytest.StashKey[list[tuple[str, dict[str, Any]]]] = pytest.StashKey()
@@ -226,7 +316,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     report = yield
     if call.when == "call":
         setattr(report, RECORD, item.stash.get(_RECORDS, []))
-        setattr(report, PLACE, item.stash.get(_PLACE, 0))
     return report
 
 
@@ -243,68 +332,78 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Collect on the controller only."""
-    if not _is_worker(session.config):
-        session.config.pluginmanager.register(Collector(session.config), "mpcheck-collector")
+    """Collect on the controller only; what an earlier run left there is not this one's."""
+    config = session.config
+    if _is_worker(config):
+        return
+    config.pluginmanager.register(Collector(), "mpcheck-collector")
+    if (out := config.getoption("--mp-out")) and not config.option.collectonly:
+        from mpcheck.launch import suites_in
+        from mpcheck.report.finish import set_aside
+
+        for suite in suites_in(config.args, config.invocation_params.dir):
+            set_aside(Path(out), suite)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write records; a run that judged nothing is not a pass."""
+    """Write records, whatever happened; the exit status is that of their outcome."""
     config = session.config
     if _is_worker(config):
         return
     from mpcheck.session import clear_progress
 
     clear_progress()
-    collector = config.pluginmanager.get_plugin("mpcheck-collector")
-    if collector is None or not (collector.placed["cell"] or collector.placed["finding"]):
+    shutil.rmtree(config.stash.get(_PLAN_FILE, ""), ignore_errors=True)
+    collector = _collector(config)
+    if collector is None or not collector.planned:
         return
-    from mpcheck.report.finish import finish, finish_findings
+    from mpcheck.report import finish
+    from mpcheck.results.outcome import STATUS, outcome
 
+    out = config.getoption("--mp-out")
+    if _BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
+        finish.withdraw(out, collector.suite)
+        return
+    lost = collector.lost()
+    rows = [(kind, data) for kind, data in collector.rows if not (data["key"] in lost and kind == "cell")]
+    for key, why in lost.items():
+        own = sum(data["key"] == key for _, data in rows)
+        kind, data = _work().failed(collector.suite, collector.planned[key], why)
+        place = {"number": own + 1, "of": own + 1}
+        rows = [(k, d | {"part": {**d["part"], "of": own + 1}} if d["key"] == key else d) for k, d in rows]
+        rows.append((kind, data | {"key": key, "part": place}))
+    collector.rows = rows
+    state, why = _ended(session, collector)
     session_ = get_session(config)
     if session_.options.shard:
-        session_.options = replace(session_.options, shard_rows=collector.places())
-    options, seconds, out = (
-        session_.options,
-        time.perf_counter() - config.stash[_BEGAN],
-        config.getoption("--mp-out"),
-    )
-    if found_rows := collector.rows("finding"):
-        found = finish_findings(config.stash[_INSPECTING], session_, found_rows, seconds, out, config.stash.get(_NOTES, []))
-        config.stash[_COLLECTED]["findings"] = found
-        if found["judged"] == 0 and session.exitstatus == 0:
-            session.exitstatus = 2
-    if not (cells := collector.rows("cell")):
-        return
-    run, written = finish(options, session_, cells, collector.rows("golden"), seconds, out)
-    config.stash[_COLLECTED]["run"] = {"run": run, "out": written}
-    judged = [c for c in run.cells if c.verdict != "unsupported"]
-    if not judged and session.exitstatus == 0:
-        session.exitstatus = 2
+        session_.options = replace(session_.options, shard_rows=collector.told_places())
+    accounts = _accounts(config, state, why)
+    found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
+    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[_BEGAN], out, config.stash.get(_NOTES, []))
+    config.stash[_COLLECTED] = {"run": document, "out": files}
+    status = STATUS[outcome(document)]
+    if int(session.exitstatus) in (0, 2, 5) or status == 1:  # 1: tests failed, maybe somebody else's
+        session.exitstatus = status
+
+
+def _ended(session: pytest.Session, collector: Any) -> tuple[str, str]:
+    """State of the run, and why it is not a complete one."""
+    if collector.interrupted:
+        return ("crashed" if collector.interrupted.startswith("internal error") else "interrupted"), collector.interrupted
+    stopped = str(session.shouldfail or session.shouldstop or "")
+    return ("interrupted", stopped) if stopped else ("complete", "")
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table: block x format, worst ratio; or the findings of a symmetry or audit session."""
-    inspected = config.stash[_COLLECTED].get("findings")
-    if inspected:
-        from mpcheck.report.finish import show_findings
-
-        terminalreporter.ensure_newline()
-        terminalreporter.write(show_findings(inspected["run"], config.stash.get(_NOTES, []), color=terminalreporter.hasmarkup))
-        if inspected["judged"] == 0:
-            terminalreporter.write_line("mpcheck: error: nothing was judged; choose another --mp-device, --mp-backend or --mp-format")
-        for path in inspected["out"]:
-            terminalreporter.write_line(f"wrote {path}")
-    found = config.stash[_COLLECTED].get("run")
+    found = config.stash.get(_COLLECTED, {})
     if not found:
         return
-    from mpcheck.report.terminal import render
+    from mpcheck.report.finish import shown
+    from mpcheck.report.standing import hint
 
     terminalreporter.ensure_newline()
-    terminalreporter.write(render(found["run"], color=terminalreporter.hasmarkup))
-    if all(c.verdict == "unsupported" for c in found["run"].cells):
-        reasons = sorted({c.reason for c in found["run"].cells})
-        terminalreporter.write_line(f"mpcheck: error: nothing was judged: {reasons[0]}; choose another --mp-device, --mp-backend or --mp-format")
-    for path in found["out"]:
-        terminalreporter.write_line(f"wrote {path}")
+    terminalreporter.write(shown(found["run"], config.stash.get(_NOTES, []), color=terminalreporter.hasmarkup))
+    for line in [*hint(found["run"]), *config.stash.get(_SAID, []), *(f"wrote {path}" for path in found["out"])]:
+        terminalreporter.write_line(line)

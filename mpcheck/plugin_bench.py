@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from mpcheck import plugin
+from mpcheck import plugin, plugin_plan
 from mpcheck._errors import InputError
+from mpcheck._raised import Raised
 from mpcheck.plugin_options import formats, make_options, names
 
 ALONE = "the bench session measures in processes of its own, one at a time: run it without -n"
@@ -91,13 +92,17 @@ def bench_options(config: pytest.Config) -> Any:
 def get_run(config: pytest.Config) -> Any:
     """The session, built at first use; bad input ends pytest with one line and status 2."""
     if _RUN not in config.stash:
+        from mpcheck import work
         from mpcheck.bench.run import BenchRun
+        from mpcheck.bench.unplanned import UnplannedRun
 
         try:
-            config.stash[_RUN] = BenchRun(bench_options(config))
+            options = bench_options(config)
+            found = work.planning(lambda: BenchRun(options))
+            config.stash[_RUN] = UnplannedRun(options, found) if isinstance(found, Raised) else found
         except InputError as error:
             plugin.refuse(config, error)
-        plugin.adopt(config, "bench", config.stash[_RUN].session)
+        plugin.adopt(config, config.stash[_RUN].session)
     return config.stash[_RUN]
 
 
@@ -105,7 +110,12 @@ def get_run(config: pytest.Config) -> Any:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Parametrize ``bench_key`` over the benchmarks."""
     if "bench_key" in metafunc.fixturenames:
-        every = get_run(metafunc.config).every
+        from mpcheck import work
+
+        run = get_run(metafunc.config)
+        every = run.every
+        plugin_plan.add(metafunc.config, "bench", [*map(work.planned_benchmark, every), work.PLANNED_GONE])
+        metafunc.config.stash[plugin_plan.NARROWED] = run.left_out()
         metafunc.parametrize("bench_key", [pytest.param(key, id=key.id, marks=[pytest.mark.xdist_group(key.id)]) for key in every])
 
 

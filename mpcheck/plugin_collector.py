@@ -1,36 +1,83 @@
-"""Records of a run's tests, gathered from every worker, in the order of the tests."""
+"""Records of a run's tests, gathered from every worker, in the order of the plan; and those of tests that left none."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
+from mpcheck.records import Planned
+from mpcheck.results.outcome import red
 from mpcheck.shards import by_first_seen, runs
 
-RECORD, PLACE = "mpcheck_record", "mpcheck_place"
-"""Attributes of a test's report: they survive xdist's serialisation."""
+RECORD = "mpcheck_record"
+"""Attribute of a test's report: it survives xdist's serialisation."""
+KINDS = ("cell", "golden", "finding")
+DIED = "ended without a record: the process that judged it died"
 
 
 class Collector:
-    """Gathers records on the controller."""
+    """Gathers records on the controller.
 
-    def __init__(self, config: pytest.Config) -> None:
-        self.config = config
-        self.placed: dict[str, list[tuple[int, dict[str, Any]]]] = {"cell": [], "golden": [], "finding": []}
+    Attributes:
+        suite: the session; empty until something of it is planned. planned: by key, in the order of the whole session, this shard's alone.
+        places: of every key in the whole session. keys: by test. narrowed: see :class:`mpcheck.records.Accounted`.
+        interrupted: why the run ended early.
+    """
+
+    def __init__(self) -> None:
+        self.suite = ""
+        self.planned: dict[str, Planned] = {}
+        self.places: dict[str, int] = {}
+        self.keys: dict[str, str] = {}
+        self.narrowed: dict[str, list[str]] = {}
+        self.interrupted = ""
+        self.failed: dict[str, str] = {}
+        self.rows: list[tuple[str, dict[str, Any]]] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Every report passes here, whichever worker made it."""
-        for kind, data in getattr(report, RECORD, []):
-            self.placed[kind].append((getattr(report, PLACE, 0), data))
+        self.rows += getattr(report, RECORD, [])
+        key = self.keys.get(report.nodeid)
+        if key is not None and report.failed:
+            self.failed.setdefault(key, told(report))
 
-    def rows(self, kind: str) -> list[dict[str, Any]]:
-        """Records of one kind in the order of their tests."""
-        return [data for _, data in sorted(self.placed[kind], key=lambda entry: entry[0])]
+    def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
+        """Ctrl-C, or pytest's own exit."""
+        self.interrupted = f"{excinfo.typename} after {len({data['key'] for _, data in self.rows})} of {len(self.planned)}"
 
-    def places(self) -> dict[str, list[str]]:
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """Of pytest, or of a plugin."""
+        self.interrupted = f"internal error: {str(excrepr).strip().splitlines()[-1][:300]}"
+
+    def lost(self) -> dict[str, str]:
+        """Planned work whose test failed without a red record, or which left no record at all, with the reason."""
+        recorded = {data["key"] for _, data in self.rows}
+        reds = {data["key"] for kind, data in self.rows if _red(kind, data)}
+        found = {key: why for key, why in self.failed.items() if key not in reds}
+        if not self.interrupted:
+            found |= {key: self.failed.get(key, DIED) for key in self.planned if key not in recorded}
+        return found
+
+    def ordered(self, kind: str) -> list[dict[str, Any]]:
+        """Records of one kind in the order of the plan."""
+        own = [data for k, data in self.rows if k == kind]
+        return sorted(own, key=lambda data: (self.places.get(data["key"], len(self.places)), data["part"]["number"]))
+
+    def told_places(self) -> dict[str, list[str]]:
         """Where the rows of the records stand in the whole session's, for a part of it."""
-        ordered = {kind: sorted(rows, key=lambda entry: entry[0]) for kind, rows in self.placed.items()}
-        findings = by_first_seen(ordered["finding"], lambda entry: entry[1]["check"])
-        found = {"cells": ordered["cell"], "golden": ordered["golden"], "findings": findings}
-        return {name: runs(place for place, _ in rows) for name, rows in found.items() if rows}
+        findings = by_first_seen(self.ordered("finding"), lambda data: data["check"])
+        found = {"cells": self.ordered("cell"), "golden": self.ordered("golden"), "findings": findings}
+        return {name: runs(self.places[data["key"]] for data in rows) for name, rows in found.items() if rows}
+
+
+def _red(kind: str, data: dict[str, Any]) -> bool:
+    return bool(data["failure"]) if kind == "golden" else red(data["verdict"], data["tolerated"])
+
+
+def told(report: pytest.TestReport) -> str:
+    """Why a test failed, in a line."""
+    text = report.longreprtext
+    lines = re.findall(r"^E +(.*)$", text, re.MULTILINE) or [line for line in text.splitlines() if line.strip()] or ["it failed"]
+    return f"{lines[-1].strip()[:300]}" + (f" ({report.when})" if report.when in ("setup", "teardown") else "")

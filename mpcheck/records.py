@@ -12,11 +12,52 @@ from mpcheck._errors import InputError
 from mpcheck._json import load_document, write_document
 from mpcheck._yaml import Strict
 
-SCHEMA = 1
+SCHEMA = 2
 Verdict = Literal["pass", "fail", "unsupported", "degraded"]
 Drift = Literal["pass", "fail", "no-baseline", "off"]
 Number = float | None
 """A finite number; None stands for one that is not (JSON has no NaN)."""
+State = Literal["running", "complete", "interrupted", "crashed"]
+
+
+class Planned(Strict):
+    """One piece of work that a run was going to do, written down before it starts.
+
+    Attributes:
+        key: unique in the run; every record of the work has it.
+        check, subject, backend, format, system, variant: what it is about, as in a record of it.
+    """
+
+    key: str
+    check: str
+    subject: str = ""
+    backend: str = ""
+    format: str = ""
+    system: str = ""
+    variant: str = ""
+
+
+class Part(Strict):
+    """Which of a piece of work's records one is: ``number`` of ``of``, counted from 1."""
+
+    number: int = Field(ge=1)
+    of: int = Field(ge=1)
+
+
+class Accounted(Strict):
+    """What the records of every session say of the run itself.
+
+    Attributes:
+        plan: all that was to be done.
+        state: ``running`` until the run has ended, so that one that was killed is told from a whole one.
+        why: how it ended, where it did not end well.
+        narrowed: what the user left out, by kind (``blocks``, ``formats``, ``systems``, ``backends``, ``checks``).
+    """
+
+    plan: list[Planned]
+    state: State
+    why: str = ""
+    narrowed: dict[str, list[str]] = {}
 
 
 class Worst(Strict):
@@ -67,7 +108,12 @@ class Quantity(Strict):
 
 
 class Cell(Strict):
-    """One comparison: block x backend x format x direction x system."""
+    """One comparison: block x backend x format x direction x system.
+
+    Attributes:
+        key: of the planned work that it is the record of; part: always the only one.
+        lacking: the capability that ``--require`` can name and that is missing here; tolerated: the option that lets a degraded cell be.
+    """
 
     block: str
     role: str
@@ -82,6 +128,10 @@ class Cell(Strict):
     note: str = ""
     drift: Drift = "off"
     seconds: float = 0.0
+    key: str = ""
+    part: Part = Part(number=1, of=1)
+    lacking: str = ""
+    tolerated: str = ""
     quantities: list[Quantity] = []
 
     @property
@@ -107,12 +157,14 @@ class Golden(TypedDict):
     max: Number
     limit: Number
     failure: str
+    key: str
+    part: Part
 
 
-class Run(Strict):
+class Run(Accounted):
     """Everything one session found."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     suite: str
     mpcheck: str
     environment: dict[str, Any]

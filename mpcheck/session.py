@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._raised import Raised, attempt, blamed
 from mpcheck.adapters.backends import BackendModel, get_backend
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import BACKEND as E3NN
@@ -21,6 +22,7 @@ from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel, load_model
 from mpcheck.checks.context import lacks
 from mpcheck.checks.precision import CellKey, Counts, PrecisionCheck, cell_keys
+from mpcheck.checks.replay import FORWARD
 from mpcheck.formats import FORMATS, get_format
 from mpcheck.records import Cell
 from mpcheck.reference.library import Library
@@ -29,6 +31,7 @@ from mpcheck.reference.store import default_cache
 from mpcheck.systems import System, available_systems, resolve_system
 from mpcheck.tolerances import Tolerances, load_tolerances, unused
 
+DEFAULT_BACKENDS = ("e3nn", "cueq")
 CAPABILITIES = ("cuda", "cueq", "cueq-kernels", "baseline")
 
 
@@ -52,7 +55,7 @@ class Options:
     model: str = "builtin:hco"
     systems: tuple[str, ...] = ()
     device: str = "cpu"
-    backends: tuple[str, ...] = ("e3nn", "cueq")
+    backends: tuple[str, ...] = DEFAULT_BACKENDS
     formats: tuple[str, ...] = tuple(FORMATS)
     blocks: tuple[str, ...] = ()
     cache: Path | None = None
@@ -89,6 +92,8 @@ class Session:
         self._backends: dict[str, BackendModel | str] = {}
         self._graphs: dict[str, Tensors] = {}
         self._checks: dict[str, PrecisionCheck] = {}
+        self._refused: dict[str, Raised] = {}
+        self.broken: dict[str, Raised] = {}  # planned work, by its key, that raised before it could begin
 
     @cached_property
     def reference_backend(self) -> E3nnModel:
@@ -98,8 +103,14 @@ class Session:
 
     def backend(self, name: str) -> BackendModel | str:
         """A backend's model, built at first use; the reason where it is not to be had."""
-        if name not in self._backends:
-            self._backends[name] = self._build(name)
+        if name not in self._backends and name not in self._refused:
+            built = attempt(lambda: self._build(name))
+            if isinstance(built, Raised):  # kept: building takes up to a minute, and every cell asks
+                self._refused[name] = built
+            else:
+                self._backends[name] = built
+        if name in self._refused:
+            raise self._refused[name].error
         return self._backends[name]
 
     def _build(self, name: str) -> BackendModel | str:
@@ -170,18 +181,49 @@ class Session:
                 raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
+    def narrowed(self) -> dict[str, list[str]]:
+        """What the user left out of a whole run, by kind; empty ones are not there. A user's own structures leave none out."""
+        options, chosen = self.options, set(self.systems)
+        builtin = available_systems(self.model.elements)
+        systems = [name for name in builtin if name not in chosen] if options.systems and chosen <= set(builtin) else []
+        blocks: list[str] = []
+        if options.blocks and self._checks:
+            every = {b.name: None for name in self.systems for b in self.check(name).library.blocks()}
+            blocks = [name for name in every if not any(fnmatchcase(name, p) for p in options.blocks)]
+        found = {
+            "blocks": blocks, "formats": [name for name in FORMATS if name not in options.formats],
+            "backends": [name for name in DEFAULT_BACKENDS if name not in options.backends], "systems": systems,
+        }  # fmt: skip
+        return {kind: names for kind, names in found.items() if names}
+
     def cells(self) -> list[CellKey]:
         """Every cell of the run, system by system and block by block."""
         found: list[CellKey] = []
         for system in self.systems:
-            blocks = self.blocks(system)
+            blocks = attempt(lambda system=system: self.blocks(system))  # type: ignore[misc]  # a loop's variable, bound
+            if isinstance(blocks, Raised):
+                found.append(self._unplanned(system, blocks))
+                continue
             found += cell_keys(blocks, system, self.options.backends, [f.name for f in self.formats])
-        if self.options.tolerances is not None:
+        if self.options.tolerances is not None and not self.broken:
             names = {b.name for s in self.systems for b in self.check(s).library.blocks()}
             stale = unused(self.tolerances, names, self.options.backends)
             if stale and not self.options.blocks:
                 raise InputError(f"tolerance file {self.options.tolerances}: {stale[0]} matches nothing in this model; remove it")
         return found
+
+    def _unplanned(self, system: str, error: Raised) -> CellKey:
+        """The one cell of a system on which the float64 model itself raises: of the block that it raised in.
+
+        Raises:
+            InputError: bad input.
+        """
+        if isinstance(error.error, InputError):
+            raise error.error
+        block = blamed(error.error, {id(m): name for name, m in self.reference_backend.model.named_modules() if name})
+        key = CellKey(system, block or "model", "e3nn", "float64", FORWARD)
+        self.broken[key.id] = error
+        return key
 
     def judge(self, key: CellKey) -> Cell:
         """One cell."""

@@ -15,6 +15,7 @@ from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, fields_of, parse_id
 from mpcheck.bench.outcomes import LATENCY, Standing, absolute, cost_finding, device_metrics, latency_finding
 from mpcheck.bench.units import calm, crowding, yardstick_of
+from mpcheck.bench.workload import RAISED
 from mpcheck.findings import Finding
 from mpcheck.records import finite
 
@@ -74,7 +75,7 @@ def stored_findings(
         fields = fields_of(key)
         if key.id not in figures:
             reason = campaign.unsupported.get(key.id, "not measured")
-            found[key.id] = [Finding(check=LATENCY, **fields, verdict="fail" if reason.startswith("raised ") else "unsupported", reason=reason)]
+            found[key.id] = [Finding(check=LATENCY, **fields, verdict="fail" if reason.startswith(RAISED) else "unsupported", reason=reason)]
             continue
         metrics = absolute(figures[key.id].launches) | device_metrics(campaign.device.get(key.id, {}))
         if key.id in verdicts:
@@ -140,7 +141,7 @@ def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[
             found[name] = [Finding(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
         elif name in duel.unsupported:
             side, reason = duel.unsupported[name]
-            broken = side == "head" and reason.startswith("raised ")
+            broken = side in ("head", "both") and reason.startswith(RAISED)
             found[name] = [Finding(check=LATENCY, **fields, verdict="fail" if broken else "unsupported", reason=f"{side}: {reason}")]
         elif name in verdicts:
             seconds = {side: float(np.median(duel.seconds[side][name])) for side in ("base", "head")}

@@ -11,6 +11,7 @@ import numpy as np
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.decision import Rule, Verdict
 from mpcheck.bench.figures import Fingerprint, Launch
+from mpcheck.bench.workload import RAISED
 from mpcheck.findings import Finding
 from mpcheck.records import finite
 
@@ -93,7 +94,7 @@ def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fing
         reason: why the head's is not counted, where it is not.
     """
     if head is None:
-        return Finding(check=COST, **fields, verdict="unsupported", reason=reason or "not counted")
+        return Finding(check=COST, **fields, verdict="fail" if reason.startswith(RAISED) else "unsupported", reason=reason or "not counted")
     metrics: dict[str, Any] = {
         "operations": sum(head.operations.values()),
         "launches": head.launches,

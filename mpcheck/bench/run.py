@@ -24,7 +24,7 @@ from mpcheck.bench.gate import (
     stored_verdicts,
     unclear,
 )
-from mpcheck.bench.keys import BenchKey, fields_of
+from mpcheck.bench.keys import COVERAGE, BenchKey, fields_of
 from mpcheck.bench.options import BenchOptions, checked, narrowed
 from mpcheck.bench.outcomes import LATENCY, Standing
 from mpcheck.bench.refs import same_sources, sides
@@ -66,6 +66,13 @@ class BenchRun:
         shard = parse_shard(self.options.session.shard)
         parts = divide([key.id for key in self.every], shard.of)
         return [key for key, part in zip(self.every, parts, strict=True) if part == shard.number]
+
+    def left_out(self) -> dict[str, list[str]]:
+        """Benchmarks of blocks and systems that the user left out, by kind."""
+        options, chosen = self.session.options, {key.subject for key in self.every}
+        found = {kind: names for kind, names in self.session.narrowed().items() if kind == "systems"}
+        blocks = [b for b in self.workloads.subjects() if b not in chosen] if options.blocks else []
+        return found | ({"blocks": blocks} if blocks else {})
 
     @cached_property
     def device(self) -> DeviceKey:
@@ -165,14 +172,21 @@ class BenchRun:
             lost = [k for k in self.keys if k.id not in found]
             found |= {k.id: [Finding(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
             self._add_starts(found)
-            found[""] = [f for name in found if name not in known for f in found[name]]
+            found[""] = [f for name in found if name not in known for f in found[name]] or [self._nothing_gone("base")]
             return self._all_required(found)
         base, missing = self.stored
         cells = base.cells if base is not None else None
         found = stored_findings(self.keys, self.campaign, cells, missing, self.rule, self.standing)
         self._add_starts(found)
-        found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks))
+        found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks)) or [self._nothing_gone("the baseline" if cells else "")]
         return self._all_required(found)
+
+    @staticmethod
+    def _nothing_gone(where: str) -> Finding:
+        """The record of having looked for benchmarks that are gone, and found none."""
+        if not where:
+            return Finding(check=COVERAGE, subject="benchmarks", verdict="no-baseline", reason="nothing is stored whose benchmarks could be gone")
+        return Finding(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
 
     def _add_starts(self, found: dict[str, list[Finding]]) -> None:
         for name, own in found.items():

@@ -16,7 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
-from mpcheck._errors import InputError, error_line
+from mpcheck._errors import InputError
+from mpcheck._raised import ENDS, raised
 
 PROTOCOL = 2  # 2: first calls have a request of their own
 SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
@@ -168,13 +169,16 @@ class Worker:
         return {"build_seconds": dict(self.workloads.build_seconds)}
 
 
+CALLING = ("start", "reshape", "measure", "device", "fingerprint", "prepare", "turn")
+"""Requests in which a benchmark is called: what it raises is its own fault, and the other benchmarks are measured all the same."""
 COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
 
 
 def answer(worker: Worker, line: str) -> dict[str, Any]:
     """One request's answer; what went wrong is an answer, too."""
-    from mpcheck.bench.workloads import UnsupportedError
+    from mpcheck.bench.workload import RAISED, UnsupportedError
 
+    command = ""
     try:
         request = json.loads(line)
         command = request.pop("do")
@@ -186,9 +190,12 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
         return {"unsupported": str(error)}
     except InputError as error:
         return {"input_error": str(error)}
-    except Exception as error:  # upstream's code: the process that asked must hear of it
+    except ENDS:
+        raise
+    except BaseException as error:  # upstream's code: the process that asked must hear of it
         traceback.print_exc(file=sys.stderr)
-        return {"crash": error_line(error)}
+        told = raised(error)
+        return {"unsupported": f"{RAISED}{told.text}"} if command in CALLING else {"crash": told.text}
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

@@ -10,10 +10,14 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
+from mpcheck._errors import InputError
+from mpcheck._raised import ENDS, raised
 from mpcheck.adapters.blocks import Block
 from mpcheck.bench.hostclock import HostClock
 from mpcheck.bench.keys import BenchKey
+
+RAISED = "raised "
+"""Begins what is told of a workload that should run and raised; such a benchmark is red."""
 
 
 class UnsupportedError(Exception):
@@ -40,9 +44,11 @@ def told_apart() -> Iterator[None]:
     """What a foreign call raises as an UnsupportedError, whose text begins with "raised" where it is no missing implementation."""
     try:
         yield
-    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-        kind = "" if unimplemented(error) else "raised "
-        raise UnsupportedError(f"{kind}{error_line(error)}") from error
+    except (*ENDS, InputError, UnsupportedError):
+        raise
+    except BaseException as error:
+        told = raised(error)
+        raise UnsupportedError(told.line if told.missing else f"{RAISED}{told.text}") from error
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError, error_line
+from mpcheck._errors import InputError
 from mpcheck.adapters.backends import BackendModel, native
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
@@ -85,7 +85,7 @@ class Workloads:
 
         Raises:
             UnsupportedError: of another shape, while a block of a model that cannot be copied may be prepared for another format.
-            InputError: the model cannot be evaluated on it.
+            BaseException: whatever the model's forward raises.
         """
         where = (system, batch, reshaped)
         if where not in self._arguments:
@@ -96,10 +96,7 @@ class Workloads:
             observer = Observer(model, sink)
             graph = {n: t.clone().to(backend.device) for n, t in self.graph(system, batch, reshaped).items()}
             with quiet(), observer.watching():
-                try:
-                    model(graph, compute_force=False)
-                except Exception as error:  # whatever a foreign model's forward raises
-                    raise InputError(f"the model ({type(model).__name__}) cannot be evaluated on {system}: {error_line(error)}") from error
+                model(graph, compute_force=False)
             self._arguments[where] = sink
         return self._arguments[where]
 
@@ -116,6 +113,11 @@ class Workloads:
             if not any(fnmatchcase(name, pattern) for name in (MODEL, *(b.name for b in every))):
                 raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.session.options.model}` lists them, e.g. {every[0].name}")
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
+
+    def subjects(self) -> list[str]:
+        """Names of every block, whether the user selected it or not, and of the whole model."""
+        found = [self.arguments(system, batch) for system in self.session.systems for batch in self.batches]
+        return [*dict.fromkeys(name for one in found for name in (*one.blocks, *one.refusals)), MODEL]
 
     def keys(self) -> list[BenchKey]:
         """Every benchmark of the run, system by system and block by block, the whole model last."""
@@ -140,10 +142,12 @@ class Workloads:
         """
         if name not in self.build_seconds:
             began = time.perf_counter()
-            built = self.session.backend(name)
+            with told_apart():
+                built = self.session.backend(name)
             self.build_seconds[name] = time.perf_counter() - began
         else:
-            built = self.session.backend(name)
+            with told_apart():
+                built = self.session.backend(name)
         if isinstance(built, str):
             raise UnsupportedError(built)
         return built

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import torch
 
+from mpcheck._raised import Raised
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
@@ -29,6 +30,7 @@ class Context(Protocol):
     tolerances: Tolerances
     model: LoadedModel
     systems: dict[str, System]
+    broken: dict[str, Raised]
 
     @property
     def seed(self) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -34,6 +34,11 @@ class CellKey:
     backend: str
     format: str
     direction: str
+
+    @property
+    def id(self) -> str:
+        """As its record's: ``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``."""
+        return f"{self.system}/{self.block}-{self.backend}-{self.format}-{self.direction}"
 
 
 @dataclass(frozen=True)
@@ -102,10 +107,9 @@ class PrecisionCheck:
             reason = f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"
             return Cell(**base, verdict="unsupported", reason=reason)
         began = time.perf_counter()
-        try:
-            low = replay(backend, reference, fmt, key.direction)
-        except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-            return self._raised(base, error, time.perf_counter() - began)
+        low = attempt(lambda: replay(backend, reference, fmt, key.direction))
+        if isinstance(low, Raised):
+            return self._raised(base, low, time.perf_counter() - began)
         seconds = time.perf_counter() - began
         quantities = self.compare_all(reference, backend, low, names, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
@@ -171,11 +175,11 @@ class PrecisionCheck:
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
         return Layout(slot, slot.groups(shape), rows)
 
-    def _raised(self, base: dict[str, Any], error: Exception, seconds: float) -> Cell:
+    def _raised(self, base: dict[str, Any], error: Raised, seconds: float) -> Cell:
         """A block that cannot run: in a type without the operation, or by a fault of upstream that is on record; else a failure."""
-        reason = error_line(error)
-        if unimplemented(error):
-            return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)
+        reason = error.text
+        if error.missing:
+            return Cell(**base, verdict="unsupported", reason=error.line, seconds=seconds)
         where = {name: base[name] for name in ("backend", "format", "system")}
         raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
         settled = settle([raised], class_names(self.library.backend.model))[0]

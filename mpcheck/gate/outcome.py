@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mpcheck.gate.sessions import Crash
 from mpcheck.results.items import Item
-from mpcheck.results.outcome import red
+from mpcheck.results.outcome import STATUS, WORDS, combined
+from mpcheck.results.outcome import Outcome as Came
 
 if TYPE_CHECKING:
     from mpcheck.results.compare import Comparison
@@ -53,28 +54,31 @@ class Outcome:
         return [crash for crash in self.crashes if crash.side == "head"]
 
     @property
-    def _red(self) -> bool:
-        """As the sessions themselves ended: a degraded cell is red without being a failure."""
-        return self.results is not None and any(red(document) for document in self.results.documents.values())
+    def outcome(self) -> Came:
+        """The worst of what the sessions came to; failures that base has, too, count as passes where the settings say so."""
+        if self.crashed or self.results is None:
+            return "crashed" if self.crashed else "nothing judged"
+        came = self.results.outcome
+        if came == "fail" and self.only_new and not self.new:
+            return combined(self.results.documents.values(), forgiven=self.results.documents)
+        return came
 
     @property
     def verdict(self) -> str:
-        """``FAIL``, ``PASS`` or ``NOTHING JUDGED``."""
-        if self.crashed or self.new or (not self.only_new and self._red):
-            return "FAIL"
-        if self.results is None or self.results.verdict == "NOTHING JUDGED":
-            return "NOTHING JUDGED"
-        return "PASS"
+        """The outcome in the word that people read."""
+        return WORDS[self.outcome]
 
     @property
     def code(self) -> int:
         """Exit status: 0 green, 1 red, 2 where nothing was judged."""
-        return {"PASS": 0, "FAIL": 1}.get(self.verdict, 2)
+        return STATUS[self.outcome]
 
     @property
     def remarks(self) -> list[str]:
         """What the records by themselves do not tell of the verdict."""
         found = [f"no verdict: {crash.text}" for crash in self.crashes]
+        found += [f"records of head are not whole: {line}" for line in (self.results.disorder if self.results is not None else ())]
+        found += [f"records of base are not whole: {line}" for line in (self.before.disorder if self.before is not None else ())]
         if self.failures and self.verdict == "PASS":
             found.append("what is red is red in base, too, and the settings let that be (only-new)")
         return found

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError, error_line
+from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.observe import Observer
 from mpcheck.adapters.slots import Slot
@@ -54,21 +54,14 @@ def capture(model: torch.nn.Module, graph: dict[str, torch.Tensor], store: Store
     """Run energy and its derivative once and store what every block saw; the index of blocks comes last.
 
     Raises:
-        InputError: upstream's forward raises, the model has no energy, or it is not finite on this structure.
+        InputError: the model has no energy, or it is not finite on this structure.
+        BaseException: whatever the model's forward raises, which is a fault of some block.
     """
     sink = StoreSink(store)
     observer = Observer(model, sink)
     data = {k: v.clone() for k, v in graph.items()}  # upstream writes into the dictionary and asks for gradients
     with quiet(), observer.watching():
-        try:
-            out = model(data, compute_force=False)
-        except InputError:
-            raise
-        except Exception as error:  # whatever a foreign model's forward raises
-            raise InputError(
-                f"the model ({type(model).__name__}) cannot be evaluated on this structure: {error_line(error)}; "
-                "check that upstream's calculator runs it"
-            ) from error
+        out = model(data, compute_force=False)
         if not isinstance(out.get("energy"), torch.Tensor):
             raise InputError(f"the model ({type(model).__name__}) computes no energy; mpcheck judges models of energies and forces")
         if not bool(torch.isfinite(out["energy"]).all()):

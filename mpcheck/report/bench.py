@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mpcheck.bench.keys import COVERAGE
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.findings import STYLES
 from mpcheck.report.markdown import escape
+from mpcheck.report.standing import standing, word
 
 WIDTH = 118
 SHORT = {"no-baseline": "new", "unsupported": "–", "removed": "gone"}
@@ -27,7 +29,7 @@ STARTS = ("first-call", "new-shape")
 def rows(run: Findings) -> dict[Row, dict[str, dict[str, Finding]]]:
     """Findings by (system, subject, backend, format), then by work, then by check."""
     found: dict[Row, dict[str, dict[str, Finding]]] = {}
-    for f in run.findings:
+    for f in (f for f in run.findings if f.check != COVERAGE):
         found.setdefault((f.system, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
     return found
 
@@ -92,7 +94,7 @@ def verdict_line(run: Findings) -> str:
     order = ("slower", UNGATED, "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
     parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
     more = sum(f.check == "cost" and f.verdict == "fail" for f in run.findings)
-    text = f"{_word(run, decided)}: latency {parts or 'not measured'}; cost {more} with more work than before"
+    text = f"{word(run)}: latency {parts or 'not measured'}; cost {more} with more work than before"
     starts = Counter(_decision(f) for f in run.findings if f.check in STARTS)
     told = ", ".join(f"{starts[d]} {d}" for d in order if starts[d])
     return f"{text}; first calls {told}" if told else text
@@ -101,17 +103,6 @@ def verdict_line(run: Findings) -> str:
 def _decision(finding: Finding) -> str:
     decision = str(finding.metrics.get("decision", finding.verdict))
     return UNGATED if decision == "slower" and finding.verdict != "fail" else decision
-
-
-def _word(run: Findings, decided: Counter[str]) -> str:
-    """PASS only where something was compared, and found no worse."""
-    if any(f.verdict == "fail" for f in run.findings):
-        return "FAIL"
-    if decided["same"] or decided["faster"]:
-        return "PASS"
-    if decided["inconclusive"] or decided[UNGATED]:
-        return "INCONCLUSIVE"
-    return "NO BASELINE: nothing was judged" if decided["no-baseline"] else "NOTHING JUDGED"
 
 
 def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
@@ -143,6 +134,8 @@ def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str
     for note in notes:
         console.print(Text(f"  {note}", "dim"), soft_wrap=True)
     verdict = verdict_line(run)
+    for limit in standing(run)[1:]:
+        console.print(Text(limit, "bold yellow"), soft_wrap=True)
     console.print(Text(verdict, {"FAIL": "bold red", "PASS": "bold green"}.get(verdict[:4], "yellow")))
     return stream.getvalue()
 
@@ -151,7 +144,7 @@ def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
     """Verdict first, then what is red or unclear, the table, the environment."""
     lines = [f"# mpcheck bench: {verdict_line(run)}", ""]
     lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s.", ""]
-    lines += [f"- {escape(note)}" for note in notes] + [""]
+    lines += [f"- **{escape(line)}**" for line in standing(run)[1:]] + [f"- {escape(note)}" for note in notes] + [""]
     for verdict in SHOWN:
         own = [f for f in run.findings if f.verdict == verdict]
         if own:

@@ -49,6 +49,7 @@ def render(comparison: Comparison, limit: int) -> str:
     """
     rows, more = shown(comparison.changes, limit)
     lines = [plain(f"base: {comparison.base}"), plain(f"head: {comparison.head}"), *(plain(f"  {note}") for note in comparison.notes)]
+    lines += [plain(f"NOT WHOLE: {line}") for line in comparison.broken]
     lines += [headline(comparison), *(f"{WORDS[c.kind]:18s} {plain(c.item)}: {plain(c.detail)}" for c in rows)]
     return "\n".join(lines + ([f"… and {more} more (--limit)"] if more else []))
 
@@ -58,7 +59,8 @@ def markdown(comparison: Comparison, limit: int) -> str:
     rows, more = shown(comparison.changes, limit)
     lines = [f"# mpcheck compare: {headline(comparison)}", ""]
     lines += [f"- base: {escape(comparison.base)}", f"- head: {escape(comparison.head)}"]
-    lines += [*(f"- {escape(plain(note))}" for note in comparison.notes), ""]
+    lines += [*(f"- {escape(plain(note))}" for note in comparison.notes)]
+    lines += [*(f"- **not whole**: {escape(plain(line))}" for line in comparison.broken), ""]
     if rows:
         lines += ["| change | what | detail |", "|---|---|---|"]
         lines += [f"| {WORDS[c.kind]} | {escape(plain(c.item))} | {escape(plain(c.detail))} |" for c in rows]

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.markdown import escape
+from mpcheck.report.standing import standing, word
 
 WIDTH = 100
 STYLES = {
@@ -93,14 +94,16 @@ def render(run: Findings, color: bool = False) -> str:
             console.print(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""), soft_wrap=True, markup=False)
     for reason, number in Counter(f.reason for f in run.findings if f.verdict == "unsupported").most_common(4):
         console.print(Text(f"  unsupported({reason}): {number}", "dim"), overflow="ellipsis", no_wrap=True)
+    for line in standing(run):
+        console.print(Text(line, "bold"), soft_wrap=True)
     return stream.getvalue()
 
 
 def markdown(run: Findings) -> str:
     """Verdict first, then failures, a table per check, environment."""
     tally = counts(run)
-    verdict = "FAIL" if tally.get("fail") else ("PASS" if tally.get("pass") else "NOTHING JUDGED")
-    lines = [f"# mpcheck {run.suite}: {verdict}", ""]
+    _, *limits = standing(run)
+    lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
     lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s."]
     lines += ["Findings: " + ", ".join(f"{n} {v}" for v, n in tally.items()) + ".", ""]
     for verdict_ in ("fail", "degraded", "known-fault", "inconclusive"):

@@ -1,23 +1,41 @@
-"""From collected cells to a Run and its files."""
+"""From what was planned and collected to a session's records and their files."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
-from mpcheck.checks.precision import CellKey
 from mpcheck.environment import describe
 from mpcheck.findings import Finding, Findings
-from mpcheck.records import Cell, Run
-from mpcheck.report import bench
+from mpcheck.records import Cell, Planned, Run
+from mpcheck.report import bench, terminal
 from mpcheck.report import findings as findings_report
-from mpcheck.report.write import write_records
-from mpcheck.results.outcome import judged
+from mpcheck.report.earlier import remove_earlier, set_aside, withdraw
+from mpcheck.report.write import write_records, write_state
 from mpcheck.session import Options, Session
 from mpcheck.shards import ROWS, SHARD, by_first_seen
+
+Document = Run | Findings
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """What records say of the run itself; see :class:`mpcheck.records.Accounted`."""
+
+    suite: str
+    plan: Sequence[Planned]
+    state: str
+    why: str = ""
+    narrowed: Mapping[str, Sequence[str]] | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """As fields of a document."""
+        narrowed = {kind: list(names) for kind, names in (self.narrowed or {}).items() if names}
+        return {"suite": self.suite, "plan": list(self.plan), "state": self.state, "why": self.why, "narrowed": narrowed}
 
 
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
@@ -26,7 +44,7 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
     asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "mpcheck": __version__,
         "environment": describe(options.device),
         "model": {"name": session.model.name, "digest": session.model.digest, "stored_dtype": session.model.stored_dtype, **session.model.source},
@@ -39,43 +57,60 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     }
 
 
-def make_run(options: Options, session: Session, cells: list[Cell], golden: list[Any], seconds: float) -> Run:
-    """The records of a run."""
-    order = {key: i for i, key in enumerate(session.cells())}
-    cells = sorted(cells, key=lambda c: order.get(_key_of(c), len(order)))
-    return Run(suite="precision", cells=cells, golden=golden, **head(options, session, seconds))
+def assembled(accounts: Accounts, session: Session, rows: Mapping[str, Sequence[dict[str, Any]]], seconds: float) -> Document:
+    """The records of a run.
+
+    Args:
+        rows: by kind (``cell``, ``golden``, ``finding``), in their order.
+    """
+    fields = {**head(session.options, session, seconds), **accounts.fields}
+    if accounts.suite == "precision":
+        return Run.model_validate({**fields, "cells": [Cell.model_validate(c) for c in rows.get("cell", ())], "golden": list(rows.get("golden", ()))})
+    findings = by_first_seen((Finding.model_validate(f) for f in rows.get("finding", ())), lambda f: f.check)
+    return Findings.model_validate({**fields, "findings": findings})
 
 
-def show_findings(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
-    """A session's findings for the terminal."""
-    return bench.render(run, notes, color) if run.suite == "bench" else findings_report.render(run, color)
+def begin(accounts: Accounts, session: Session, out: str | None) -> list[str]:
+    """Write records that say what is planned and that the run has not ended: what a killed run leaves.
+
+    Returns:
+        What a reader must be told of the records that were there before.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    if out is None:
+        return []
+    document = assembled(accounts, session, {}, 0.0)
+    said = set_aside(Path(out), accounts.suite, document)
+    write_state(Path(out), document)
+    return said
 
 
-def finish_findings(
-    suite: Any, session: Session, found: list[dict[str, Any]], seconds: float, out: str | None, notes: Sequence[str] = ()
-) -> dict[str, Any]:
-    """Assemble the findings and, where a directory was named, write ``SUITE.json`` and ``SUITE.md`` into it.
+def finish(
+    accounts: Accounts, session: Session, rows: Mapping[str, Sequence[dict[str, Any]]], seconds: float, out: str | None, notes: Sequence[str] = ()
+) -> tuple[Document, list[Path]]:
+    """Assemble the records and, where a directory was named, write ``SESSION.json`` and what people read of it.
 
     Args:
         notes: lines that a reader must see beside them.
 
-    Returns:
-        ``run``: the findings; ``out``: the files; ``judged``: how many came to a conclusion, or were measured for the first time.
+    Raises:
+        InputError: the place cannot be written.
     """
-    findings = by_first_seen((Finding.model_validate(f) for f in found), lambda f: f.check)
-    run = Findings(suite=suite, findings=findings, **head(session.options, session, seconds))
+    document = assembled(accounts, session, rows, seconds)
     if out is None:
-        return {"run": run, "out": [], "judged": judged(run)}
-    return {"run": run, "out": write_records(Path(out), run, notes), "judged": judged(run)}
+        return document, []
+    files = write_records(Path(out), document, notes)
+    remove_earlier(Path(out), document)
+    return document, files
 
 
-def _key_of(cell: Cell) -> CellKey:
-    return CellKey(cell.system, cell.block, cell.backend, cell.format, cell.direction)
+def shown(document: Document, notes: Sequence[str] = (), color: bool = False) -> str:
+    """A session's records for the terminal."""
+    if isinstance(document, Run):
+        return terminal.render(document, color)
+    return bench.render(document, notes, color) if document.suite == "bench" else findings_report.render(document, color)
 
 
-def finish(
-    options: Options, session: Session, cells: list[dict[str, Any]], golden: list[Any], seconds: float, out: str | None
-) -> tuple[Run, list[Path]]:
-    """Assemble the run and, where a directory was named, write ``precision.json``, ``.md`` and ``.png`` into it."""
-    run = make_run(options, session, [Cell.model_validate(c) for c in cells], golden, seconds)
-    return run, write_records(Path(out), run) if out is not None else []
+__all__ = ["Accounts", "assembled", "begin", "finish", "head", "set_aside", "shown", "withdraw"]

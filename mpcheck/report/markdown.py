@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mpcheck.records import Golden, Run
 from mpcheck.report import summary
+from mpcheck.report.standing import standing, word
 from mpcheck.results.items import first_changed, item_of_cell
 from mpcheck.results.reproduce import reproduce
 
@@ -21,8 +22,8 @@ def escape(text: object) -> str:
 def render(run: Run) -> str:
     """Verdict first, then failures, the table, ratios per format, environment."""
     counts = summary.counts(run)
-    verdict = "FAIL" if counts.get("fail") or any(row["failure"] for row in run.golden) else ("PASS" if counts.get("pass") else "NOTHING JUDGED")
-    lines = [f"# mpcheck precision: {verdict}", ""]
+    _, *limits = standing(run)
+    lines = [f"# mpcheck precision: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
     lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s."]
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)

@@ -10,10 +10,13 @@ from rich.text import Text
 
 from mpcheck.records import Run
 from mpcheck.report import summary
+from mpcheck.report.standing import standing
 from mpcheck.results.items import first_changed, item_of_cell
+from mpcheck.results.outcome import Outcome, outcome
 from mpcheck.results.reproduce import reproduce
 
 WIDTH = 100
+STYLES: dict[Outcome, str] = {"pass": "bold green", "fail": "bold red", "crashed": "bold red", "nothing judged": "bold yellow"}
 
 
 def _style(entry: summary.Entry) -> str:
@@ -38,10 +41,16 @@ def render(run: Run, color: bool = False) -> str:
     for block, _, backend, entries in rows:
         table.add_row(Text(block if block != last else "", "default"), Text(backend, "dim"), *(Text(e.text, _style(e)) for e in entries))
         last = block
+    first, *limits = standing(run)
     console.print()
+    for line in limits:
+        console.print(Text(line, "bold yellow"), soft_wrap=True)
     console.print(table)
     console.print()
     _facts(console, run)
+    console.print(Text(first, STYLES[outcome(run)]), soft_wrap=True)
+    for line in limits:
+        console.print(Text(line, "bold yellow"), soft_wrap=True)
     return stream.getvalue()
 
 

@@ -41,6 +41,19 @@ def write_records(directory: Path, document: Run | Findings, notes: Sequence[str
     return [records, summary, picture]
 
 
+def write_state(directory: Path, document: Run | Findings) -> None:
+    """Write ``SESSION.json`` alone: of a run that has begun.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    path = directory / f"{document.suite}.json"
+    if isinstance(document, Findings):
+        write_findings(path, document)
+    else:
+        write_run(path, document)
+
+
 def _markdown(document: Run | Findings, notes: Sequence[str]) -> str:
     try:
         if isinstance(document, Run):

@@ -9,7 +9,8 @@ from typing import Any, Literal, get_args
 from mpcheck._errors import InputError
 from mpcheck.findings import Finding
 from mpcheck.records import Cell, Quantity
-from mpcheck.results.items import Item, items_of
+from mpcheck.results.accounts import missing
+from mpcheck.results.items import Item, item_of_planned, recorded_items
 from mpcheck.results.movement import beyond, distance, unjudged_effect, worth_telling
 from mpcheck.results.read import SESSIONS, Results
 from mpcheck.results.same import heads_differ, label
@@ -55,6 +56,7 @@ class Comparison:
         identical: conclusions whose figures are the same, for cells bit by bit; within: those that moved within noise.
         still: ids of what is red in both.
         notes: how the runs differ themselves: device, versions, options, sessions that only one has.
+        broken: why the records of a side are not whole: what is not there cannot be compared.
     """
 
     base: str
@@ -64,11 +66,12 @@ class Comparison:
     within: int = 0
     still: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
 
     @property
     def failed(self) -> bool:
-        """Whether something newly fails, a rounding ratio moved beyond noise, or something is gone."""
-        return any(change.kind in RED for change in self.changes)
+        """Whether something newly fails, a rounding ratio moved beyond noise, something is gone, or a side's records are not whole."""
+        return bool(self.broken) or any(change.kind in RED for change in self.changes)
 
     @property
     def counts(self) -> dict[Kind, int]:
@@ -112,9 +115,12 @@ def compare(base: Results, head: Results) -> Comparison:
             else:
                 within += 1
         changes += [Change("gone", name, before, None, f"was {before.verdict}") for name, (before, _) in old.items() if name not in new]
+        lost = [item_of_planned(session, planned) for planned in missing(head.documents[session])]
+        changes += [Change("new-failure", item.id, None, item, _verdict(item)) for item in lost if item.id not in old]
     order = {kind: place for place, kind in enumerate(KINDS)}
     changes.sort(key=lambda c: (order[c.kind], -c.size, c.item))
-    return Comparison(label(base), label(head), changes, identical, within, still, heads_differ(base, head))
+    broken = [f"{side} {line}" for side, results in (("base", base), ("head", head)) for line in results.disorder]
+    return Comparison(label(base), label(head), changes, identical, within, still, heads_differ(base, head), broken)
 
 
 def _rows(results: Results, session: str) -> dict[str, tuple[Item, Row]]:
@@ -124,7 +130,7 @@ def _rows(results: Results, session: str) -> dict[str, tuple[Item, Row]]:
     document = results.documents[session]
     findings, run = results.findings(session), results.precision
     rows: list[Row] = [*findings.findings] if findings is not None else [*run.cells, *run.golden] if run is not None else []
-    return {item.id: (item, row) for item, row in zip(items_of(document), rows, strict=True)}
+    return {item.id: (item, row) for item, row in zip(recorded_items(document), rows, strict=True)}
 
 
 def _change(before: Item | None, was: Row | None, after: Item, row: Row) -> Change | None:

@@ -39,6 +39,7 @@ class ItemRow(Strict):
     worst: Text
     seconds: float
     depth: int
+    tolerated: Text = ""
 
 
 class ChangeRow(Strict):
@@ -67,6 +68,7 @@ class ComparisonDocument(Strict):
     within: Count
     still: list[Text]
     notes: list[Text]
+    broken: list[Text] = []
     changes: list[ChangeRow]
 
 
@@ -84,5 +86,5 @@ def read_comparison(path: Path) -> Comparison:
     document = load(ComparisonDocument, path, "comparison", SUITE, REMEDY)
     if document is None:
         raise InputError(f"comparison {path} does not exist; check the path, or {REMEDY}")
-    fields = {name: getattr(document, name) for name in ("base", "head", "identical", "within", "still", "notes")}
+    fields = {name: getattr(document, name) for name in ("base", "head", "identical", "within", "still", "notes", "broken")}
     return Comparison(changes=[row.change() for row in document.changes], **fields)

@@ -16,7 +16,7 @@ from mpcheck._io import digest
 from mpcheck._lines import REMEDY, append_line, read_lines
 from mpcheck._stored import Model, Stamp, check, now
 from mpcheck.records import Run
-from mpcheck.results.outcome import exit_code
+from mpcheck.results.outcome import WORDS, outcome
 from mpcheck.results.read import Results
 from mpcheck.results.same import UNKNOWN, commit_of
 from mpcheck.shards import ROWS, SHARD
@@ -25,7 +25,6 @@ SUITE = "gate-history"
 WHAT = "gate history"
 Kind = Literal["run", "gate", "nightly"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-VERDICTS = {0: "PASS", 1: "FAIL", 2: "NOTHING JUDGED"}
 Text = Annotated[str, Field(max_length=2000)]
 Share = Annotated[float, Field(ge=0)]
 ELSEWHERE = ("cache", SHARD, ROWS)
@@ -39,7 +38,7 @@ class GateEntry(Stamp):
         kind: of run: by hand, of a pull request, or a nightly one.
         device: its slug; packages: versions by name.
         options: digest of what was asked for, so that like is compared with like.
-        verdicts: ``PASS``, ``FAIL`` or ``NOTHING JUDGED`` by session.
+        verdicts: the outcome by session, in the word that people read.
         red: ids of what failed.
         ratios: by ``BLOCK|BACKEND|FORMAT``, the worst rounding ratio of any tensor in units of its limit; without those that are not finite.
     """
@@ -126,7 +125,7 @@ def entry_of(results: Results, kind: Kind = "run") -> GateEntry:
             commit=commit_of(first), date=now() if date == UNKNOWN else str(date), kind=kind, mpcheck=first.mpcheck,
             device=first.environment["device_slug"], model=Model(name=first.model["name"], digest=first.model["digest"]),
             options=_options(results), packages={str(n): str(v) for n, v in first.environment["packages"].items()},
-            verdicts={session: VERDICTS[exit_code(document)] for session, document in results.documents.items()},
+            verdicts={session: WORDS[outcome(document)] for session, document in results.documents.items()},
             red=[item.id for item in results.failures], ratios=worst_shares(results.precision),
         )  # fmt: skip
     except ValueError as error:

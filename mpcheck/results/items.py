@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from mpcheck.findings import Finding, Findings
-from mpcheck.records import Cell, Quantity, Run
+from mpcheck.records import Cell, Planned, Quantity, Run
+from mpcheck.results.accounts import missing
+from mpcheck.results.outcome import red
 
 GOLDEN = "golden"
+MISSING = "missing"
+"""Verdict of work without a record."""
 INNERMOST = {"leaf": 0, "step": 0, "composite": 1}
 """Order of kinds of block in which red ones are told: a composite is red when a leaf in it is."""
 
@@ -26,6 +30,7 @@ class Item:
         ratio: the largest rounding ratio of a cell's tensors, or a finding's ratio; limit: what is allowed of that tensor.
         worst: where, in words.
         depth: 0 where it is innermost, so that sorting puts culprits before what contains them.
+        tolerated: the option that lets a degraded one be.
     """
 
     session: str
@@ -42,11 +47,12 @@ class Item:
     worst: str = ""
     seconds: float = 0.0
     depth: int = 0
+    tolerated: str = ""
 
     @property
     def failed(self) -> bool:
-        """Whether it turns its session red. A cell that another kernel than the asked-for one computed does; a finding tells of it only."""
-        return self.verdict == "fail" or (self.session == "precision" and self.verdict == "degraded")
+        """Whether it turns its session red."""
+        return red(self.verdict, self.tolerated)
 
     @property
     def share(self) -> float:
@@ -88,6 +94,7 @@ def item_of_cell(cell: Cell) -> Item:
         session="precision", check="precision", subject=cell.block, backend=cell.backend, format=cell.format, system=cell.system,
         variant=cell.direction, verdict=cell.verdict, reason=cell.reason, ratio=told.rms if told is not None else None,
         limit=told.rms_limit if told is not None else None, worst=worst, seconds=cell.seconds, depth=INNERMOST.get(cell.kind, 2),
+        tolerated=cell.tolerated,
     )  # fmt: skip
 
 
@@ -106,12 +113,26 @@ def item_of_finding(session: str, finding: Finding) -> Item:
     return Item(
         session=session, check=finding.check, subject=finding.subject, backend=finding.backend, format=finding.format, system=finding.system,
         variant=finding.variant, verdict=finding.verdict, reason=finding.reason, ratio=finding.ratio, limit=finding.limit,
-        worst=finding.worst, seconds=finding.seconds, depth=0 if "." in finding.subject else 1,
+        worst=finding.worst, seconds=finding.seconds, depth=0 if "." in finding.subject else 1, tolerated=finding.tolerated,
+    )  # fmt: skip
+
+
+def item_of_planned(session: str, planned: Planned) -> Item:
+    """Work that was planned and has no record."""
+    return Item(
+        session=session, check=planned.check, subject=planned.subject, backend=planned.backend, format=planned.format, system=planned.system,
+        variant=planned.variant, verdict=MISSING, reason="planned, but without a record: it was not judged, or its record is gone", depth=2,
     )  # fmt: skip
 
 
 def items_of(document: Run | Findings) -> Iterator[Item]:
-    """Everything that a session concluded, in its own order."""
+    """Everything that a session concluded, in its own order, and then what it was to conclude and did not."""
+    yield from recorded_items(document)
+    yield from (item_of_planned(document.suite, planned) for planned in missing(document))
+
+
+def recorded_items(document: Run | Findings) -> Iterator[Item]:
+    """Everything that a session concluded, one item a record."""
     if isinstance(document, Findings):
         yield from (item_of_finding(document.suite, f) for f in document.findings)
         return

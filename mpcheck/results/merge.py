@@ -19,6 +19,8 @@ ENVIRONMENT = ("device_slug", "device_name", "packages", "flags")
 OWN = (SHARD, ROWS, "cache", "device")
 """Options that parts need not share: which part it is; where a machine keeps its references; which of its GPUs it used."""
 UNKNOWN = (None, "", "unknown")
+STATES = ("crashed", "interrupted", "running", "complete")
+"""Worst first."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,21 @@ def merge(parts: Sequence[tuple[Path, Document]]) -> Document:
     }
     for name in ("cells", "golden") if isinstance(first, Run) else ("findings",):
         changes[name] = _rows(found, name)
+    changes |= _accounts(found)
     return first.model_copy(update=changes)
+
+
+def _accounts(parts: Sequence[Part]) -> dict[str, Any]:
+    """What the parts say of themselves, together: all their plans, and the worst of their ends. What one left out, another may have done."""
+    plan = {planned.key: planned for part in parts for planned in part.document.plan}
+    order = _order(parts)
+    plan = dict(sorted(plan.items(), key=lambda entry: order.get(entry[0], len(plan))))
+    worst = min((part.document for part in parts), key=lambda d: STATES.index(d.state))
+    narrowed: dict[str, list[str]] = {}
+    for kind in parts[0].document.narrowed:
+        every = [part.document.narrowed.get(kind, []) for part in parts]
+        narrowed[kind] = [name for name in every[0] if all(name in names for names in every)]
+    return {"plan": list(plan.values()), "state": worst.state, "why": worst.why, "narrowed": {k: v for k, v in narrowed.items() if v}}
 
 
 def _shard_of(path: Path, document: Document) -> Shard:
@@ -127,6 +143,23 @@ def _environment(documents: Sequence[Document]) -> dict[str, Any]:
     found = dict(documents[0].environment)
     dates = [d for document in documents if isinstance(d := document.environment.get("date"), str)]
     return found | ({"date": min(dates)} if dates else {})
+
+
+def _order(parts: Sequence[Part]) -> dict[str, int]:
+    """Where each piece of work stands in the whole session's plan, as the places of its records say."""
+    found: dict[str, int] = {}
+    for part in parts:
+        told = part.document.options.get(ROWS)
+        for name in ("cells", "golden", "findings"):
+            rows = getattr(part.document, name, [])
+            if isinstance(told, dict) and rows:
+                where = f"records {part.path}: field options.{ROWS}.{name}"
+                found |= {_key(row): place for place, row in zip(places(told.get(name, []), len(rows), where), rows, strict=True)}
+    return found
+
+
+def _key(row: Row) -> str:
+    return str(row["key"]) if isinstance(row, dict) else row.key or row.id
 
 
 def _rows(parts: Sequence[Part], name: str) -> list[Row]:

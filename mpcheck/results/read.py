@@ -15,9 +15,11 @@ from mpcheck._io import read_text
 from mpcheck._json import BrokenError, parse
 from mpcheck.findings import Findings
 from mpcheck.records import SCHEMA, Run, check_head
+from mpcheck.results.accounts import disorder
 from mpcheck.results.items import Item, items_of
 from mpcheck.results.limits import OWN, Limits, within
 from mpcheck.results.merge import merge
+from mpcheck.results.outcome import WORDS, Outcome, combined
 
 SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
 REMEDY = "make it anew with this version of mpcheck"
@@ -67,12 +69,19 @@ class Results:
         return next(iter(self.documents.values()))
 
     @property
+    def outcome(self) -> Outcome:
+        """The worst of its sessions' outcomes."""
+        return combined(self.documents.values())
+
+    @property
     def verdict(self) -> str:
-        """``FAIL``, ``PASS``, or ``NOTHING JUDGED`` where no session came to a verdict."""
-        if any(i.failed for i in self.items):
-            return "FAIL"
-        judged = any(i.verdict == "pass" for i in self.items if i.session != "profile")
-        return "PASS" if judged else "NOTHING JUDGED"
+        """The outcome in the word that people read."""
+        return WORDS[self.outcome]
+
+    @property
+    def disorder(self) -> list[str]:
+        """Why records are not whole, a line each, with the session's name."""
+        return [f"{name}: {line}" for name, document in self.documents.items() for line in disorder(document)]
 
 
 def _candidates(paths: Sequence[Path]) -> Iterator[Path]:

@@ -9,22 +9,10 @@ from typing import Any
 
 import pytest
 
+from mpcheck import work
+
 pytestmark = pytest.mark.mpcheck
 
 
-def test_cell(cell_key: Any, mp_suite: Any, mp_record: Any) -> None:
-    cell = mp_suite.judge(cell_key)
-    mp_record("cell", cell.model_dump())
-    if cell.verdict == "unsupported":
-        pytest.skip(f"unsupported({cell.reason})")
-    if cell.verdict != "pass":
-        pytest.fail(f"{cell.id}: {cell.verdict}: {cell.reason}{worst(cell)}", pytrace=False)
-
-
-def worst(cell: Any) -> str:
-    """The worst element of the first quantity that failed, in words."""
-    for q in cell.quantities:
-        if q.failures and q.worst is not None:
-            w = q.worst
-            return f"\n  worst element of {q.name}: {w.place}: got {w.value}, expected {w.expected}, allowed error {w.allowed}"
-    return ""
+def test_cell(cell_key: Any, mp_suite: Any, mp_conclude: Any) -> None:
+    mp_conclude(work.judge_cell(mp_suite, cell_key))

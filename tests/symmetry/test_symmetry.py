@@ -6,17 +6,10 @@ from typing import Any
 
 import pytest
 
-from mpcheck import inspections
+from mpcheck import work
 
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("symmetry")]
 
 
-def test_symmetry(inspection_key: Any, mp_session: Any, mp_record: Any) -> None:
-    findings = inspections.run("symmetry", mp_session, inspection_key)
-    for finding in findings:
-        mp_record("finding", finding.model_dump())
-    failed = [f for f in findings if f.verdict == "fail"]
-    if failed:
-        pytest.fail("\n".join(f"{f.id}: {f.reason}" + (f"\n  worst: {f.worst}" if f.worst else "") for f in failed), pytrace=False)
-    if findings and all(f.verdict == "unsupported" for f in findings):
-        pytest.skip(f"unsupported({findings[0].reason})")
+def test_symmetry(inspection_key: Any, mp_session: Any, mp_conclude: Any) -> None:
+    mp_conclude(work.judge_inspection("symmetry", mp_session, inspection_key))

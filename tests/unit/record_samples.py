@@ -8,26 +8,27 @@ from typing import Any
 from mpcheck.findings import Finding, Findings
 from mpcheck.records import Cell, Quantity, Run
 from mpcheck.results.read import Results
+from tests.unit.accounts import fields
 
 SLUG = "cpu-test-avx2"
 WATER = {"name": "builtin:water", "digest": "w" * 64, "atoms": 33, "frames": 1, "edges": 1214}
 
 
 def quantity(name: str = "out", rms: float | None = 0.6, digest: str = "bits", **changes: Any) -> Quantity:
-    fields: dict[str, Any] = {
+    own: dict[str, Any] = {
         "name": name, "shape": [2], "max_abs": 1e-7, "max_rel": 1e-6, "stabiliser": 1e-3, "rms": rms, "rms_limit": 1.5, "max": 1.0,
         "max_limit": 9.0, "bias": 0.0, "signed_bias": 0.0, "bias_limit": 1.0, "signed_bias_limit": 1.0, "nonfinite": 0, "out_of_range": 0,
         "allowed_abs": 1e-6, "allowed_rel": 1e-5, "digest": digest,
     }  # fmt: skip
-    return Quantity(**fields | changes)
+    return Quantity(**own | changes)
 
 
 def cell(block: str = "linear", quantities: list[Quantity] | None = None, **changes: Any) -> Cell:
-    fields: dict[str, Any] = {
+    own: dict[str, Any] = {
         "block": block, "role": "linear", "kind": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide",
         "direction": "forward", "system": "builtin:water", "verdict": "pass",
     }  # fmt: skip
-    return Cell(**fields | {"quantities": [quantity()] if quantities is None else quantities} | changes)
+    return Cell(**own | {"quantities": [quantity()] if quantities is None else quantities} | changes)
 
 
 def environment(**changes: Any) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def environment(**changes: Any) -> dict[str, Any]:
 
 def head(options: dict[str, Any], environment_: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {
-        "schema_version": 1, "mpcheck": "0.1.0", "environment": environment(**environment_), "model": {"name": "m", "digest": "d" * 64},
+        "schema_version": 2, "mpcheck": "0.1.0", "environment": environment(**environment_), "model": {"name": "m", "digest": "d" * 64},
         "systems": [WATER], "options": {"device": "cpu", "seed": 0, "blocks": [], **options}, "seconds": 1.0,
     } | changes  # fmt: skip
 
@@ -47,7 +48,7 @@ def head(options: dict[str, Any], environment_: dict[str, Any], **changes: Any) 
 def run(
     *cells: Cell, golden: list[dict[str, Any]] | None = None, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any
 ) -> Run:
-    return Run(suite="precision", cells=list(cells), golden=golden or [], **head(options or {}, env or {}, **changes))
+    return Run(suite="precision", **head(options or {}, env or {}, **fields(cells=cells, golden=golden or ()) | changes))
 
 
 def finding(subject: str = "linear", **changes: Any) -> Finding:
@@ -55,7 +56,7 @@ def finding(subject: str = "linear", **changes: Any) -> Finding:
 
 
 def findings(suite: Any, *rows: Finding, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any) -> Findings:
-    return Findings(suite=suite, findings=list(rows), **head(options or {}, env or {}, **changes))
+    return Findings(suite=suite, **head(options or {}, env or {}, **fields(findings=rows) | changes))
 
 
 def results(*documents: Run | Findings, where: str = "reports") -> Results:

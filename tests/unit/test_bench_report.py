@@ -12,6 +12,7 @@ from mpcheck._errors import InputError
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.bench import WIDTH, columns, entries, markdown, render, verdict_line
 from mpcheck.report.bench_pictures import write_latency_picture
+from tests.unit.accounts import fields
 
 ENVIRONMENT = {"device_name": "Made <Up> | CPU", "platform": "Linux", "packages": {"torch": "2.13.0"}}
 
@@ -28,8 +29,8 @@ def cost(verdict: str = "pass", **fields: Any) -> Finding:
 
 def run_of(*findings: Finding) -> Findings:
     return Findings(
-        schema_version=1, suite="bench", mpcheck="0", environment=ENVIRONMENT, model={"name": "builtin:hco", "digest": "d"}, systems=[], options={},
-        findings=list(findings), seconds=12.0,
+        schema_version=2, suite="bench", mpcheck="0", environment=ENVIRONMENT, model={"name": "builtin:hco", "digest": "d"}, systems=[], options={},
+        **fields(findings=findings), seconds=12.0,
     )  # fmt: skip
 
 
@@ -43,11 +44,12 @@ SLOWER, UNCLEAR = latency("slower", "fail", reason="slower by 9 %"), latency("in
         ([latency(), cost()], "PASS: latency 1 same; cost 0 "), ([latency("faster")], "PASS: latency 1 faster"), ([SLOWER], "FAIL: latency 1 slower"),
         ([latency(), cost("fail")], "FAIL: latency 1 same; cost 1 with more work than before"),
         ([latency(), NEW], "PASS: latency 1 same, 1 no-baseline"),
-        ([NEW, cost("no-baseline")], "NO BASELINE: nothing was judged: latency 1 no-baseline"), ([NEW, CANNOT], "NO BASELINE: nothing was judged"),
-        ([CANNOT], "NOTHING JUDGED: latency 1 unsupported"), ([UNCLEAR, NEW], "INCONCLUSIVE: latency 1 inconclusive, 1 no-baseline"),
-        ([latency("slower", "inconclusive")], "INCONCLUSIVE: latency 1 slower on a machine that may not gate"),
-        ([latency("", "fail", reason="raised X")], "FAIL: latency 1 fail"), ([cost()], "NOTHING JUDGED: latency not measured"),
-        ([latency("", "removed")], "NOTHING JUDGED: latency 1 removed"), ([], "NOTHING JUDGED: latency not measured"),
+        ([NEW, cost("no-baseline")], "NOTHING JUDGED: latency 1 no-baseline"),
+        ([NEW, CANNOT], "NOTHING JUDGED: latency 1 no-baseline, 1 unsupported"),
+        ([CANNOT], "NOTHING JUDGED: latency 1 unsupported"), ([UNCLEAR, NEW], "NOTHING JUDGED: latency 1 inconclusive, 1 no-baseline"),
+        ([latency("slower", "inconclusive")], "NOTHING JUDGED: latency 1 slower on a machine that may not gate"),
+        ([latency("", "fail", reason="raised X")], "FAIL: latency 1 fail"), ([cost()], "PASS: latency not measured"),
+        ([latency("", "removed")], "NOTHING JUDGED: latency 1 removed"), ([], "CRASHED: latency not measured"),
     ],
 )  # fmt: skip
 def test_the_headline(findings: list[Finding], headline: str) -> None:

@@ -33,6 +33,7 @@ NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if fiel
 QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
 SECONDS = st.floats(0, 1e9)
 CELL = st.builds(Cell, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
+PART = st.just({"number": 1, "of": 1})
 MODEL = st.fixed_dictionaries({"name": TEXT, "digest": TEXT})
 ENVIRONMENT = st.fixed_dictionaries({"device_slug": TEXT, "device_name": TEXT, "platform": TEXT, "packages": PLAIN})
 RUN = st.builds(
@@ -43,7 +44,19 @@ RUN = st.builds(
     options=PLAIN,
     cells=st.lists(CELL, max_size=3),
     golden=st.lists(
-        st.fixed_dictionaries({"system": TEXT, "name": TEXT, "rms": NUMBER, "max": NUMBER, "limit": NUMBER, "failure": TEXT}), max_size=1
+        st.fixed_dictionaries(
+            {
+                "system": TEXT,
+                "name": TEXT,
+                "rms": NUMBER,
+                "max": NUMBER,
+                "limit": NUMBER,
+                "failure": TEXT,
+                "key": TEXT,
+                "part": st.just({"number": 1, "of": 1}),
+            }
+        ),
+        max_size=1,
     ),
     seconds=SECONDS,
 )

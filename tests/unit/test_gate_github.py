@@ -12,6 +12,7 @@ from mpcheck.gate.github import MOST, SUMMARY_BYTES, Annotation, plain, remarks,
 from mpcheck.gate.outcome import Outcome, Place, place_of
 from mpcheck.gate.sessions import Crash
 from mpcheck.results.read import Results
+from tests.unit.accounts import fields
 
 HOSTILE = "a::b%0A,c\n::error ::owned\r##[add-mask]x\x1b[31m\u2028end"
 
@@ -20,7 +21,14 @@ def results(*verdicts: tuple[str, str], reason: str = "too large") -> Results:
     """Findings of an audit: subjects and verdicts."""
     rows = [Finding(check="dtypes", subject=s, verdict=v, reason=reason, ratio=2.0, limit=1.0) for s, v in verdicts]  # type: ignore[arg-type]
     document = Findings(
-        schema_version=1, suite="audit", mpcheck="0", environment={}, model={"name": "m", "digest": "d"}, systems=[], options={}, findings=rows
+        schema_version=2,
+        suite="audit",
+        mpcheck="0",
+        environment={},
+        model={"name": "m", "digest": "d"},
+        systems=[],
+        options={},
+        **fields(findings=rows),
     )
     return Results({"audit": document})
 

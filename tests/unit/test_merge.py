@@ -16,9 +16,10 @@ from mpcheck.records import Run, read_run, write_run
 from mpcheck.results.merge import merge
 from mpcheck.results.read import read_results
 from mpcheck.shards import ROWS, SHARD, by_first_seen, divide, runs
+from tests.unit.accounts import accounted
 from tests.unit.record_samples import cell, finding, findings, run
 
-CELLS = [cell(block, direction=d) for block in ("a", "b", "c", "d", "e") for d in ("forward", "backward")]
+CELLS = accounted(cell(block, direction=d) for block in ("a", "b", "c", "d", "e") for d in ("forward", "backward"))
 GOLDEN = [{"system": "builtin:water", "name": f"{n}:out", "rms": 0.0, "max": 0.0, "limit": 2.0, "failure": ""} for n in ("a", "b")]
 
 
@@ -45,13 +46,14 @@ def found_rows(suite: Any, of: int) -> tuple[list[Any], list[tuple[Path, Finding
         placed = by_first_seen([(n, f) for n, own in enumerate(tests) if numbers[n] == number for f in own], lambda e: e[1].check)
         options = {SHARD: f"{number}/{of}", ROWS: {"findings": runs(n for n, _ in placed)}}
         made.append((Path(f"{number}.json"), findings(suite, *(f for _, f in placed), options=options)))
-    return by_first_seen([f for own in tests for f in own], lambda f: f.check), made
+    return accounted(by_first_seen([f for own in tests for f in own], lambda f: f.check)), made
 
 
 @pytest.mark.parametrize("of", [1, 2, 3, 5])
 def test_parts_are_the_whole(of: int) -> None:
     parts = parts_of(of)
     whole = run(*CELLS, golden=GOLDEN, options={"cache": "/cache1"}, env={"date": "2026-01-01T00:00:00+00:00"}, seconds=2.0 * of)
+    whole = whole.model_copy(update={"plan": [*whole.plan[-1:], *whole.plan[:-1]]})  # golden values are tests 0
     for given in (parts, parts[::-1]):
         assert merge(given) == whole
 
@@ -148,7 +150,7 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main(["merge", *places, "--out", str(out)]) == 0
     told = capfd.readouterr().out
-    assert "precision: PASS, 10 judged, from 2 files" in told
+    assert "precision: PASS, 12 judged, from 2 files" in told
     assert [c.id for c in read_run(out / "precision.json").cells] == [c.id for c in CELLS]
     assert SHARD not in read_findings(out / "audit.json").options
     assert (out / "precision.md").read_text().startswith("# mpcheck precision: PASS")
@@ -159,6 +161,7 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(("verdict", "code"), [("fail", 1), ("unsupported", 2), ("pass", 0)])
 def test_it_exits_as_the_session_would(verdict: str, code: int, tmp_path: Path) -> None:
     parts = [(p, d.model_copy(update={"cells": [c.model_copy(update={"verdict": verdict}) for c in d.cells], "golden": []})) for p, d in parts_of(2)]
+    parts = [(p, d.model_copy(update={"plan": [planned for planned in d.plan if not planned.key.startswith("golden/")]})) for p, d in parts]
     parts = [(p, changed(d, "options", shard_rows={"cells": d.options[ROWS]["cells"]})) for p, d in parts]
     assert main(["merge", *write(tmp_path, parts), "--out", str(tmp_path / "out")]) == code
 

@@ -10,13 +10,14 @@ import pytest
 from mpcheck.environment import describe
 from mpcheck.records import Cell, Run
 from mpcheck.report.picture import draw, write_picture
+from tests.unit.accounts import fields
 
 
 @pytest.fixture
 def run(judge: Callable[..., Cell]) -> Run:
     cells = [judge("products.0.linear", fmt, "backward", backend) for fmt in ("float32", "bfloat16") for backend in ("e3nn", "cueq")]
-    head = {"schema_version": 1, "suite": "precision", "mpcheck": "0", "environment": describe("cpu"), "model": {"name": "m"}}
-    return Run(**head, systems=[], options={}, cells=cells)
+    head = {"schema_version": 2, "suite": "precision", "mpcheck": "0", "environment": describe("cpu"), "model": {"name": "m"}}
+    return Run(**head, systems=[], options={}, **fields(cells=cells))
 
 
 def points(run: Run) -> list[tuple[int, int]]:

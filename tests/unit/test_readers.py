@@ -29,6 +29,7 @@ from mpcheck.reference.store import Damaged, Store
 from mpcheck.results.limits import UNTRUSTED
 from mpcheck.results.read import read_results
 from mpcheck.tolerances import load_tolerances, packaged
+from tests.unit.accounts import fields
 
 TINY = """\
 schema_version: 1
@@ -67,7 +68,7 @@ def a_run() -> Run:
     cell = Cell(**words, verdict="pass", quantities=[quantity])
     environment = {"device_slug": "cpu", "device_name": "a CPU", "platform": "Linux", "packages": {}}
     head = {"suite": "precision", "mpcheck": "0", "environment": environment, "systems": [{}], "options": {}}
-    return Run(schema_version=1, model={"name": "m", "digest": "d"}, cells=[cell], **head)
+    return Run(schema_version=2, model={"name": "m", "digest": "d"}, **fields(cells=[cell]), **head)
 
 
 def a_baseline() -> Baseline:
@@ -195,7 +196,7 @@ def test_wrong_type_somewhere(samples: dict[str, Sample], kind: str, data: st.Da
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
-@pytest.mark.parametrize("version", [0, 2, -1, "1", None, 1.5, [1]])
+@pytest.mark.parametrize("version", [0, 3, -1, "1", None, 1.5, [1]])
 def test_another_schema_version(samples: dict[str, Sample], kind: str, version: object) -> None:
     document = parse_yaml(samples[kind].content.decode(), kind)
     document["schema" if kind == "manifest" else "schema_version"] = version

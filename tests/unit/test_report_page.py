@@ -63,7 +63,7 @@ def test_nothing_judged_is_no_pass() -> None:
 
 def test_a_session_that_recorded_nothing_is_no_pass() -> None:
     page = page_of(samples.results(samples.run(samples.grid()), samples.findings("audit", [])))
-    assert {s.name: s.word for s in page.sessions} == {"precision": "PASS", "audit": "NOTHING JUDGED"}
+    assert {s.name: s.word for s in page.sessions} == {"precision": "PASS", "audit": "CRASHED"}
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from mpcheck.report.pictures.theme import NAMES, css, series_style
 from mpcheck.report.pictures.words import extent, plain, shorten, slug
 from mpcheck.results.gate_history import GateEntry, entry_of
 from mpcheck.results.read import Results
+from tests.unit.accounts import fields
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROLES = {"conv_tp": "channel-wise tensor product", "linear": "linear", "symmetric_contractions": "symmetric contraction"}
@@ -40,7 +41,7 @@ HOSTILE = (
 )
 ENVIRONMENT = {"device_name": "CPU", "device_slug": "cpu", "platform": "Linux", "threads": 1, "packages": {"torch": "2.13.0"}, "commit": "c" * 40}
 HEAD: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "mpcheck": "0",
     "environment": ENVIRONMENT,
     "model": {"name": "m", "digest": "d"},
@@ -70,7 +71,7 @@ def red(**more: Any) -> dict[str, Any]:
 
 
 def run_of(cells: Sequence[Cell]) -> Run:
-    return Run(**HEAD, suite="precision", cells=list(cells))
+    return Run(**HEAD, suite="precision", **fields(cells=cells))
 
 
 def full(blocks: Sequence[str] = BLOCKS, backends: Sequence[str] = BACKENDS, formats: Sequence[str] = FORMATS) -> list[Cell]:
@@ -93,7 +94,7 @@ def timing(subject: str, backend: str = "e3nn", fmt: str = "float32", ms: float 
 
 
 def bench_of(findings: Sequence[Finding]) -> Findings:
-    return Findings(**HEAD, suite="bench", findings=list(findings))
+    return Findings(**HEAD, suite="bench", **fields(findings=findings))
 
 
 def timings(formats: Sequence[str] = ("float32",), subjects: Sequence[str] = ("model", *BLOCKS)) -> list[Finding]:

@@ -20,10 +20,11 @@ from mpcheck.results.items import decisive, item_of_cell
 from mpcheck.results.limits import Limits
 from mpcheck.results.read import read_document, read_results
 from mpcheck.results.reproduce import reproduce
+from tests.unit.accounts import fields
 
 ENVIRONMENT = {"device_slug": "cpu-x", "device_name": "X", "platform": "Linux", "packages": {"torch": "2"}, "device": "cpu"}
 HEAD: dict[str, Any] = {
-    "schema_version": 1, "mpcheck": "0.1.0", "environment": ENVIRONMENT, "model": {"name": "builtin:hco", "digest": "d"},
+    "schema_version": 2, "mpcheck": "0.1.0", "environment": ENVIRONMENT, "model": {"name": "builtin:hco", "digest": "d"},
     "systems": [{"name": "builtin:water"}], "options": {"device": "cpu", "seed": 0}, "seconds": 1.0,
 }  # fmt: skip
 
@@ -41,11 +42,11 @@ def cell(block: str = "a.b", verdict: Any = "pass", **changes: Any) -> Cell:
 
 
 def run(*cells: Cell, golden: list[dict[str, Any]] | None = None, **changes: Any) -> Run:
-    return Run(suite="precision", cells=list(cells), golden=golden or [], **(HEAD | changes))
+    return Run(suite="precision", **(HEAD | fields(cells=cells, golden=golden or ()) | changes))
 
 
 def findings(suite: Any, *rows: Finding, **changes: Any) -> Findings:
-    return Findings(suite=suite, findings=list(rows), **(HEAD | changes))
+    return Findings(suite=suite, **(HEAD | fields(findings=rows) | changes))
 
 
 def test_a_directory_holds_every_session(tmp_path: Path) -> None:
@@ -118,13 +119,13 @@ def test_records_that_do_not_belong_together(change: dict[str, Any], said: str, 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"suite": "precision", "schema_version": 2}', "schema_version is 2"),
+        ('{"suite": "precision", "schema_version": 3}', "schema_version is 3"),
         ('{"suite": "laundry", "schema_version": 1}', "field suite is 'laundry'"),
         ('{"suite": "precision", "schema_version": true}', "schema_version is True"),
         ("[]", "an object of fields expected"),
         ('{"suite": "precision"', "not valid JSON"),
-        ('{"suite": "precision", "schema_version": 1, "cells": NaN}', "NaN"),
-        ('{"suite": "audit", "schema_version": 1, "findings": []}', "field mpcheck"),
+        ('{"suite": "precision", "schema_version": 2, "cells": NaN}', "NaN"),
+        ('{"suite": "audit", "schema_version": 2, "findings": []}', "field plan"),
     ],
 )
 def test_what_is_no_record(text: str, said: str, tmp_path: Path) -> None:

@@ -14,16 +14,17 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.dtypes import audit_system, declared
-from mpcheck.checks.audit.observing import RAISED, Observation, observe
+from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.raised import raised
 from mpcheck.findings import Finding
 from mpcheck.formats import WIDE, Component, Format
 from mpcheck.reference.library import BlockReference
@@ -169,10 +170,11 @@ def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, s
     native = [c for c in ("scatter",) if any(s.component == c for s in seen.probe.found.values()) and found.declared["scatter"] == "native"]
     if not coarse or native:
         return
-    try:
-        apart = disagreement(backend, reference, fmt)
-    except RAISED as error:
-        found.notes.append(f"no emulation: {error_line(error)}")
+    apart = attempt(lambda: disagreement(backend, reference, fmt))
+    if isinstance(apart, Raised):
+        found.notes.append(f"no emulation: {apart.line}")
+        if not apart.of_torch:
+            found.faults.append(f"raised {apart.text} in a second call")
         return
     found.metrics.update({"apart from single roundings": apart.ratio, "elements apart %": round(100 * apart.share, 4)})
     found.emulation(apart)
@@ -191,9 +193,7 @@ def run(context: Context, key: Key) -> list[Finding]:
     reference = library.get(block.name)
     seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
     if seen.error is not None:
-        missing = unimplemented(seen.error)
-        line = error_line(seen.error)
-        return [Finding(**base, verdict="unsupported" if missing else "fail", reason=line if missing else f"{block.name}: raised {line}")]
+        return [raised(base, seen.error)]
     found = examine(backend, reference, fmt, seen)
     found.metrics["accumulation"] = found.accumulation
     found.metrics.update({f"{c} kept": kept for c, kept in found.kept.items()})

@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
 from mpcheck.adapters.engagement import scripted
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
-from mpcheck.checks.audit.observing import RAISED, arguments_in, default_dtype_watched
+from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
+from mpcheck.checks.raised import raised
 from mpcheck.environment import ambient_flags
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS
@@ -55,10 +56,9 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
         torch.set_default_dtype(torch.float32)
         found: list[torch.dtype] = []
         with default_dtype_watched(found.append), DtypeChanges() as changes:
-            try:
-                model = build()
-            except RAISED as error:
-                return [Finding(**base, verdict="unsupported", reason=error_line(error))]
+            model = attempt(build)
+    if isinstance(model, Raised):
+        return [raised(base, model)]
     types = sorted({name_of(t.dtype) for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()})
     metrics: dict[str, float | str | bool | list[str] | None] = {"types": list(types), "set_default_dtype calls": float(len(changes.calls))}
     if found:
@@ -76,11 +76,15 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
     leaked: list[torch.dtype] = []
     with backend.prepared(block, _FLOAT32), warnings.catch_warnings(), default_dtype_watched(leaked.append):
         warnings.simplefilter("ignore")
-        try:
+
+        def called() -> None:
             with torch.autocast(backend.device.type, torch.bfloat16, cache_enabled=False), Watch(counts):
                 Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, {}, False)
-        except RAISED as error:
-            return Finding(**base, verdict="unsupported", reason=f"autocast: {error_line(error)}")
+
+        if isinstance(ran := attempt(called), Raised):
+            if ran.of_torch:  # types that autocast does not bring together: upstream does not support it
+                return Finding(**base, verdict="unsupported", reason=f"autocast: {ran.line}")
+            return Finding(**base, verdict="fail", reason=f"autocast: raised {ran.text}")
     reached, total = counts.products[torch.bfloat16], sum(counts.products.values())
     is_scripted = scripted(backend.module(block))
     metrics: dict[str, float | str | bool | list[str] | None] = {

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.cueq_math import math_dtypes, polynomials
@@ -141,10 +140,9 @@ def _cell(context: Context, key: Key) -> Finding:
         module = backend.module(block)
         faults = math_faults(module, fmt) + abridged(state_faults(module, fmt), "tensors") + operation_faults(seen, fmt)
     if seen.error is not None:
-        line = error_line(seen.error)
-        if unimplemented(seen.error) and not faults:
-            return Finding(**base, verdict="unsupported", reason=line)
-        faults.append(f"raised {line}")
+        if seen.error.missing and not faults:
+            return Finding(**base, verdict="unsupported", reason=seen.error.line)
+        faults.append(f"raised {seen.error.text}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
     return Finding(**base, verdict="fail" if faults else "pass", reason=reason, metrics=figures(seen))
 

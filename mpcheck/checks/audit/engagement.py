@@ -16,7 +16,6 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, not_replaced
@@ -24,6 +23,7 @@ from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
 from mpcheck.checks.context import Context, Inspection, Key, lacks
+from mpcheck.checks.raised import raised
 from mpcheck.checks.replay import arithmetic
 from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format
@@ -104,8 +104,8 @@ def run(context: Context, key: Key) -> list[Finding]:
     began = time.perf_counter()
     reference = library.get(block.name)
     seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
-    if seen.error is not None and unimplemented(seen.error):
-        return [Finding(**base, verdict="unsupported", reason=error_line(seen.error))]
+    if seen.error is not None:
+        return [raised(base, seen.error)]
     own = context.reference_backend
     same = (
         backend.name != own.name

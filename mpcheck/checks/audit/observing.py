@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.engagement import Calls, counted_calls
 from mpcheck.adapters.execution import Run, Tensors
@@ -24,8 +25,6 @@ from mpcheck.formats import Format
 from mpcheck.reference.library import BlockReference
 
 USUAL = torch.float32  # torch's default dtype
-RAISED = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError)
-"""What upstream's blocks raise on formats that they cannot do."""
 
 
 @dataclass
@@ -38,7 +37,7 @@ class Observation:
         digests: of the bits of every output of the forward pass.
         warnings: first lines of what was warned of meanwhile.
         leaked: the default dtype that the run left behind, where it is another than before.
-        error: the line that upstream raised; the rest then covers what ran before it.
+        error: what upstream raised; the rest then covers what ran before it.
     """
 
     counts: DtypeCounts
@@ -48,7 +47,7 @@ class Observation:
     digests: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     leaked: torch.dtype | None = None
-    error: Exception | None = None
+    error: Raised | None = None
 
 
 @contextlib.contextmanager
@@ -95,16 +94,18 @@ def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed
         cotangents: Mapping[str, torch.Tensor] = next(iter(reference.cotangents.values()), {})
         outputs: Tensors = {}
         casted = {n: c.to(device=backend.device, dtype=fmt.storage) for n, c in cotangents.items()}
-        try:
+
+        def watched() -> None:
             with Watch(found.counts, found.probe):
                 run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, parameters, backward)
                 found.paths = Counter(found.counts.additions)
-                outputs = {n: t.detach() for n, t in run.outputs.items()}
+                outputs.update({n: t.detach() for n, t in run.outputs.items()})
                 low = {n: c if c.dtype == run.outputs[n].dtype else c.to(run.outputs[n].dtype) for n, c in casted.items() if n in run.outputs}
                 if backward:
                     run.backward(low)
-        except RAISED as error:
-            found.error = error
+
+        if isinstance(ran := attempt(watched), Raised):
+            found.error = ran
     found.digests = {n: bits_digest(t) for n, t in outputs.items()}
     found.warnings = [str(w.message).splitlines()[0] for w in caught if str(w.message)]
     return found

@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.block_facts import Constant, Facts
 from mpcheck.adapters.closed_forms import closed_form
@@ -113,10 +115,12 @@ def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: 
         if any(t.numel() == 0 for t in inputs.values()):
             continue
         limit = limits_for(case.context.tolerances, block, backend.name, "float64", "forward").rms
-        try:
-            yield from _compare(case, backend, reference, facts, inputs, (seed, where), limit)
-        except (RuntimeError, TypeError, ValueError, IndexError) as error:
-            yield Row(FORWARD, block, f"its call on {where}, which raised {' '.join(str(error).split())[-150:]},", math.inf, 1.0)
+        compared = partial(_compare, case, backend, reference, facts, inputs, (seed, where), limit)
+        rows = attempt(lambda compared=compared: list(compared()))  # type: ignore[misc]  # a loop's variable, bound
+        if isinstance(rows, Raised):
+            yield Row(FORWARD, block, f"its call on {where}, which raised {rows.text},", math.inf, 1.0)
+        else:
+            yield from rows
 
 
 def _constant(constant: Constant) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.ghosts import Domains, interaction_classes, mirrored, run_with_ghosts, unsupported, with_ghosts
@@ -125,10 +126,9 @@ def compare(case: Case, model: torch.nn.Module, graph: Tensors, scale: Values, h
     out, expected = ordinary(model, mirrored(graph))
     base = {**out, "forces": -out["forces"]}
     with watched(model) as seen:
-        try:
-            found = run_with_ghosts(model, domains, head)
-        except (RuntimeError, IndexError, ValueError, TypeError) as error:
-            return [_broken(case, seen, expected, domains, error, variant[FORWARD], metrics)]
+        found = attempt(lambda: run_with_ghosts(model, domains, head))
+    if isinstance(found, Raised):
+        return [_broken(case, seen, expected, domains, found, variant[FORWARD], metrics)]
     judged = {
         FORWARD: [_judge(case, k, k, seen.outputs.get(k), v, scale) for k, v in _local(expected.outputs, domains).items()]
         + [_judge(case, k, k, found[k], base[k], scale) for k in ("node_energy", "energy")],
@@ -178,16 +178,16 @@ def _finding(case: Case, rows: list[Judged], variant: str, metrics: dict[str, fl
 
 
 def _broken(
-    case: Case, seen: Watched, expected: Watched, domains: Domains, error: Exception, variant: str, metrics: dict[str, float | str | bool]
+    case: Case, seen: Watched, expected: Watched, domains: Domains, error: Raised, variant: str, metrics: dict[str, float | str | bool]
 ) -> Finding:
     """Upstream raised: blame the first block that returned another number of rows than that of local atoms, else the one that ran."""
     local = _local(expected.outputs, domains)
     wrong = [k for k, v in seen.outputs.items() if k in local and v.shape[0] != domains.local]
-    said = " ".join(str(error).split())[-200:]
+    said = error.text
     if wrong:
         block = wrong[0].partition(" ")[0]
         reason = f"{block}: returned {seen.outputs[wrong[0]].shape[0]} rows for {domains.local} local atoms and {domains.ghosts} ghosts, then {said}"
     else:
         block = seen.entered[-1] if seen.entered else "the model"
-        reason = f"{block}: raised {type(error).__name__} with ghost atoms: {said}"
+        reason = f"{block}: raised {said}, with ghost atoms"
     return case.finding(None, variant=variant, worst=block, reason=reason, metrics=metrics)

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from ase import Atoms
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import quiet
 from mpcheck.checks.metrics import bits_digest
@@ -177,11 +178,10 @@ class _Judge:
 
     def call(self, changed: Tensors) -> _Seen:
         """One call."""
-        try:
-            found, _ = outputs(self.case.model, {**self.graph, **changed}, MODES[self.mode])
-        except (RuntimeError, ValueError, IndexError) as error:
-            lines = [line for line in str(error).splitlines() if line.strip()] or [""]  # TorchScript's own traceback comes first
-            return _Seen(math.inf, 1.0, tuple(changed), f"the model raised {lines[-1].strip()[:200]!r}: it minds how")
+        called = attempt(lambda: outputs(self.case.model, {**self.graph, **changed}, MODES[self.mode]))
+        if isinstance(called, Raised):
+            return _Seen(math.inf, 1.0, tuple(changed), f"the model raised {called.text!r}: it minds how")
+        found, _ = called
         worst = _Seen()
         for name, value in self.base.items():
             if name in found and bits_digest(found[name]) == bits_digest(value):

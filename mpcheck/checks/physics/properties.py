@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
@@ -109,11 +110,9 @@ def run(context: Context, key: Key) -> list[Finding]:
         if isinstance(frame, str):
             return [_refused(key, frame)]
         case = replace(case, frame=frame)
-    try:
-        found = settle(entry.check(case), class_names(context.reference_backend.model))
-    except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [""]  # TorchScript's own traceback comes first
-        return [case.finding(None, reason=f"raised {type(error).__name__}: {lines[-1].strip()[:300]}")]
+    found = attempt(lambda: settle(entry.check(case), class_names(context.reference_backend.model)))
+    if isinstance(found, Raised):
+        return [case.finding(None, reason=f"raised {found.text}")]
     seconds = round((time.perf_counter() - began) / len(found), 4)
     return [f.model_copy(update={"seconds": seconds}) for f in found]
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics import inputs
@@ -49,13 +50,15 @@ def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.T
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, str), "checked before"
     low = {k: v.to(fmt.storage) if v.is_floating_point() else v for k, v in graph.items()}
-    try:
+
+    def called() -> list[Tensors]:
         with backend.prepared(WHOLE, fmt), arithmetic(fmt, case.device):
-            runs = _calls(case, fmt, low)
-    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
-        lines = [line for line in str(error).splitlines() if line.strip()] or [""]  # TorchScript's own traceback comes first
-        reason = f"the whole model does not run in {fmt.name}: {lines[-1].strip()[:200]}"
-        return [case.finding(None, variant="dirty memory", verdict="unsupported", reason=reason)]
+            return _calls(case, fmt, low)
+
+    runs = attempt(called)
+    if isinstance(runs, Raised):
+        reason = f"the whole model does not run in {fmt.name}: {'' if runs.missing else 'raised '}{runs.text}"
+        return [case.finding(None, variant="dirty memory", verdict="unsupported" if runs.missing else "fail", reason=reason)]
     finite = [bool(torch.isfinite(run["energy"]).all()) for run in runs]
     if not any(finite):
         reason = f"the energy of this structure is not finite in {fmt.name}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.checks.physics.differences import BlockFunction, Comparison, Derivative, Judged, compared, rounding, worst_of
 from mpcheck.checks.physics.extremes import lost, places
@@ -28,11 +29,12 @@ def second_derivatives(case: Case) -> list[Finding]:
 def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Finding]:
     wrong, changing = [], []
     for one in seen:
-        try:
-            numerical, between = _block(case, backend, one)
-        except (RuntimeError, NotImplementedError) as error:
-            numerical = Judged(one.block.name, math.inf, f"its second derivative raised {_line(error)!r}")
+        judged_block = attempt(lambda one=one: _block(case, backend, one))  # type: ignore[misc]  # a loop's variable, bound
+        if isinstance(judged_block, Raised):
+            numerical = Judged(one.block.name, math.inf, f"its second derivative raised {judged_block.text}")
             between = Judged(one.block.name)
+        else:
+            numerical, between = judged_block
         wrong.append(numerical)
         changing.append(between)
     found = []
@@ -40,11 +42,6 @@ def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Find
         worst, reason = worst_of(judged)
         found.append(case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}))
     return found
-
-
-def _line(error: Exception) -> str:
-    """The last line of an error: TorchScript's own traceback comes first."""
-    return ([line for line in str(error).splitlines() if line.strip()] or [""])[-1].strip()[:200]
 
 
 def _block(case: Case, backend: BackendModel, seen: Seen) -> tuple[Judged, Judged]:
@@ -88,12 +85,11 @@ def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) ->
         said = ""
         for place in places(case.context, one, fmt):
             extreme = max(extreme, place.size)
-            try:
-                said = said or lost(backend, place, fmt, case.context.seed)
-            except (RuntimeError, NotImplementedError) as error:
-                lacking = "not implemented for" in str(error)
-                missing += lacking
-                said = said or ("" if lacking else f"raised {_line(error)!r} in {fmt.name}")
+            told = said or attempt(lambda place=place: lost(backend, place, fmt, case.context.seed))  # type: ignore[misc]  # as above
+            if isinstance(told, Raised):
+                missing += told.missing
+                told = "" if told.missing else f"raised {told.text} in {fmt.name}"
+            said = told
         judged.append(Judged(one.block.name, math.inf if said else 0.0, said))
     worst, reason = worst_of(judged)
     metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "lacking_operations": float(missing), "largest_input": extreme}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.metrics import widened
@@ -72,10 +73,9 @@ def _block(case: Case, backend: BackendModel, reference: BlockReference, layout:
     cotangents = {c: {n: change(t) if t.dim() else t for n, t in by.items()} for c, by in reference.cotangents.items()}
     plain = {n: t.contiguous() for n, t in moved.items()}, {c: {n: t.contiguous() for n, t in by.items()} for c, by in cotangents.items()}
     base = _run(backend, reference, *plain)
-    try:
-        found = _run(backend, reference, moved, cotangents)
-    except (RuntimeError, ValueError, IndexError) as error:
-        return math.inf, 1.0, "its call", " ".join(str(error).split())[-200:]
+    found = attempt(lambda: _run(backend, reference, moved, cotangents))
+    if isinstance(found, Raised):
+        return math.inf, 1.0, "its call", found.text
     roundoff = backend.roundoff(reference.block, get_format("float64"))
     rms_limit = limits_for(case.context.tolerances, reference.block.name, backend.name, "float64", "forward").rms
     worst = (0.0, rms_limit, "out", "")

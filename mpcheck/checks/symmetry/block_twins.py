@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced
@@ -56,10 +56,9 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
             continue
         limit = widened(limits_for(tolerances, block.name, twin.name, "float64", "forward").rms, UNIFORM_SPREAD)
         exact, noise = _noise(source, block, skeleton, tensors, seed)
-        try:
-            got = Run(lambda a, b=block: twin.call(b, a), skeleton, tensors, {}, False).outputs
-        except Exception as raised:  # whatever a wrongly converted block raises on arguments that its source takes
-            found.append(BlockDistance(block.name, f"raised {error_line(raised)}", math.inf, limit))
+        got = attempt(lambda b=block, s=skeleton, t=tensors: Run(lambda a: twin.call(b, a), s, t, {}, False).outputs)  # type: ignore[misc]
+        if isinstance(got, Raised):
+            found.append(BlockDistance(block.name, f"raised {got.text}", math.inf, limit))
             continue
         for name, value in exact.items():
             error = math.nan if name not in got or got[name].shape != value.shape else _rms(got[name] - value)

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
 from mpcheck.adapters.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
 from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
@@ -144,9 +143,3 @@ def summary(
         **base, verdict="fail" if failing else "pass", reason=reason, ratio=finite(worst.ratio), limit=finite(worst.limit),
         metrics=metrics, worst=f"{worst.irrep}, {worst.element.text}", seconds=round(seconds, 4),
     )  # fmt: skip
-
-
-def raised(base: dict[str, Any], error: Exception) -> Finding:
-    """What a block or model that raised is: unsupported where an operation does not exist in the type, else a failure."""
-    text, missing = error_line(error), unimplemented(error)
-    return Finding(**base, verdict="unsupported" if missing else "fail", reason=text if missing else f"raised {text}")

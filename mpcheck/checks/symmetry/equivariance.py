@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.casting import replaced, tensors_of
@@ -22,9 +23,10 @@ from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.rotation import Turn, highest
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.raised import raised
 from mpcheck.checks.replay import arithmetic
 from mpcheck.checks.symmetry.action import Action, Structure, swayed
-from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, raised, summary
+from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, summary
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import undeclared
 from mpcheck.checks.symmetry.model_symmetry import WholeSubject, learned
@@ -187,26 +189,28 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
         return Finding(**base, verdict="unsupported", reason=reason)
     limits = limits_for(context.tolerances, key.subject, key.backend, fmt.name, "forward")
     group = [e for e in group_of(context, key, fmt) if action.applies(e, reference.inputs)]
-    try:
+
+    def found() -> Finding:
         with backend.prepared(block, fmt):
             subject = Subject(reference, backend, fmt, action, limits, tables)
-            every = [found for e in group if (found := subject.compare(e))]
+            every = [deviations for e in group if (deviations := subject.compare(e))]
 
         def measured(element: Element) -> list[Deviation]:
             with backend.prepared(block, fmt):
                 return subject.compare(element)
 
-        for place, found in enumerate(every):
-            element = found[0].element
-            if not isinstance(element, Turn) or not any(d.fails for d in found):
+        for place, compared in enumerate(every):
+            element = compared[0].element
+            if not isinstance(element, Turn) or not any(d.fails for d in compared):
                 continue
             subject.learn(element, context.reference_backend)
             every[place] = measured(element)
             if any(d.fails for d in every[place]):
                 break  # red with both sides' noise: what the other elements' noise would be does not matter any more
         return summary(base, every, measured, time.perf_counter() - began)
-    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-        return raised(base, error)
+
+    finding = attempt(found)
+    return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
 def _judge_tables(context: Context) -> Finding:
@@ -227,8 +231,9 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
     base: dict[str, Any] = {"check": NAME, "subject": MODEL, "backend": key.backend, "format": fmt.name, "system": key.system}
     limits, began = limits_for(context.tolerances, MODEL, key.backend, fmt.name, "forward"), time.perf_counter()
     noise, whole = learned(context, key.system), whole_of(context, key.system, structure_of(context, key.system))
-    group = [e for e in group_of(context, key, fmt) if whole.applies(e)]
-    try:
+
+    def found() -> Finding:
+        group = [e for e in group_of(context, key, fmt) if whole.applies(e)]
         with backend.prepared(WHOLE, fmt):
             subject = WholeSubject(whole, backend, fmt, limits, noise)
         if subject.peak > fmt.largest:
@@ -242,8 +247,9 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
                 return subject.compare(element)
 
         return summary(base, [compare(e, keep=True) for e in group], compare, time.perf_counter() - began, subject.note, MODEL_EFFORT)
-    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-        return raised(base, error)
+
+    finding = attempt(found)
+    return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
 def run(context: Context, key: Key) -> list[Finding]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.layout import Layout as MemoryLayout
 from mpcheck.adapters.layout import differing, misread
@@ -24,9 +25,9 @@ from mpcheck.adapters.slots import Slot
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare
+from mpcheck.checks.raised import raised
 from mpcheck.checks.replay import FORWARD, replay
 from mpcheck.checks.scale import noise_scale
-from mpcheck.checks.symmetry.deviation import raised
 from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format, get_format
 from mpcheck.reference.library import BlockReference
@@ -205,10 +206,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     if (peak := reference.peaks[FORWARD]) > fmt.largest:
         return [Finding(**base, verdict="unsupported", reason=f"range: values reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")]
     began = time.perf_counter()
-    try:
-        low = replay(backend, reference, fmt, FORWARD)
-    except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-        return settle([raised(base, error)], class_names(context.reference_backend.model))
+    low = attempt(lambda: replay(backend, reference, fmt, FORWARD))
+    if isinstance(low, Raised):
+        return settle([raised(base, low)], class_names(context.reference_backend.model))
     right = judged(low, reference, backend, fmt, context.tolerances)
     sides = {"inputs": _input_cases(context, backend, reference, fmt), "outputs": _output_cases(context, backend, reference, fmt, low)}
     findings = []

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from mpcheck._errors import InputError, error_line
+from mpcheck._errors import InputError
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -35,7 +36,6 @@ from mpcheck.reference.library import BlockReference
 CHECK = "mix"
 STRUCTURES = 24  # perturbed structures of the end-to-end figures in the session; `mpcheck mix` takes 100
 FEWEST_ATOMS = 5  # of the structure that is perturbed: fewer lie in a plane, where half of the components vanish
-RAISES = (RuntimeError, TypeError, ValueError, IndexError, AssertionError, AttributeError)
 
 
 class Bench:
@@ -136,15 +136,16 @@ def tried(context: Context, mixed: MixedModel, base: BackendModel, donor: Backen
     """Judge the swapped block in float64 within the limits of who computes it, then evaluate the mixed model end to end."""
     raised: list[str] = []
     judgement, moved, ratio = None, None, None
-    try:
-        low = replay(mixed, reference, FORMATS["float64"], FORWARD)
+    low = attempt(lambda: replay(mixed, reference, FORMATS["float64"], FORWARD))
+    if isinstance(low, Raised):
+        raised.append(low.text)
+    else:
         judgement = judged(low, reference, donor, FORMATS["float64"], context.tolerances)
-    except RAISES as error:
-        raised.append(error_line(error))
-    try:
-        moved, ratio = on.shift(mixed, base)
-    except RAISES as error:
-        raised.append(error_line(error))
+    shifted = attempt(lambda: on.shift(mixed, base))
+    if isinstance(shifted, Raised):
+        raised.append(shifted.text)
+    else:
+        moved, ratio = shifted
     return Swap(judgement, "; ".join(dict.fromkeys(raised)), moved, ratio)
 
 
@@ -261,12 +262,8 @@ def together(context: Context, base_name: str, swaps: Mapping[str, str], structu
     on, limit = bench(context, structures), end_to_end_limit(context)
     found = []
     for adapters in (False, True):
-        swap = Swap(None, "", None, None)
-        try:
-            moved, ratio = on.shift(MixedModel(base, built, swaps, adapters), base)
-            swap = Swap(None, "", moved, ratio)
-        except RAISES as error:
-            swap = Swap(None, error_line(error), None, None)
+        shifted = attempt(lambda adapters=adapters: on.shift(MixedModel(base, built, swaps, adapters), base))  # type: ignore[misc]
+        swap = Swap(None, shifted.text, None, None) if isinstance(shifted, Raised) else Swap(None, "", *shifted)
         equal = swap.ratio is not None and swap.ratio <= limit
         if adapters:
             found.append(_adapted(names, swap, limit))

@@ -12,16 +12,16 @@ from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
 from mpcheck.report.page.text import count, figure, visible
 from mpcheck.results.items import GOLDEN, Item
+from mpcheck.results.outcome import WORDS, outcome
 from mpcheck.results.read import Document, Results
 
 HEADLINE = 140  # characters of a reason in the sentence at the top
-ORDER = ("fail", "pass", "degraded", "known-fault", "inconclusive", "no-baseline", "removed", "indistinguishable", "unsupported")
+ORDER = ("fail", "missing", "pass", "degraded", "known-fault", "inconclusive", "no-baseline", "removed", "indistinguishable", "unsupported")
 MARKS = {
-    "fail": "✗", "pass": "✓", "degraded": "!", "known-fault": "◆", "inconclusive": "?", "no-baseline": "+", "removed": "−",
-    "indistinguishable": "=", "unsupported": "–", "FAIL": "✗", "PASS": "✓", "NOTHING JUDGED": "?", "not judged": "·",
+    "fail": "✗", "missing": "✗", "pass": "✓", "degraded": "!", "known-fault": "◆", "inconclusive": "?", "no-baseline": "+", "removed": "−",
+    "indistinguishable": "=", "unsupported": "–", "FAIL": "✗", "CRASHED": "✗", "PASS": "✓", "NOTHING JUDGED": "?",
 }  # fmt: skip
 """A mark for every verdict, so that none is told by its colour alone."""
-UNJUDGED = "not judged"
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,9 @@ def session_lines(results: Results) -> list[SessionLine]:
     for item in results.items:
         by_session[item.session].append(item)
     return [
-        SessionLine(name, _word(name, by_session[name]), tally(by_session[name]), document.seconds, _note(document, by_session[name]))
+        SessionLine(name, WORDS[outcome(document)], tally(by_session[name]), document.seconds, _note(document, by_session[name]))
         for name, document in results.documents.items()
     ]
-
-
-def _word(session: str, items: Sequence[Item]) -> str:
-    verdicts = {i.verdict for i in items}
-    if "fail" in verdicts:
-        return "FAIL"
-    if session == "profile":  # it maps where time goes; it judges nothing
-        return UNJUDGED
-    return "PASS" if "pass" in verdicts else "NOTHING JUDGED"
 
 
 def _note(document: Document, items: Sequence[Item]) -> str:
@@ -85,6 +76,8 @@ def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlo
     others = ", ".join(f"{n:,} {v}" for v, n in rest)
     if results.verdict == "PASS":
         return f"Nothing is red: {count(judged, 'conclusion')} passed." + (f" Besides these: {others}." if others else "")
+    if results.outcome == "crashed":
+        return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green."
     return "No check came to a verdict" + (f": {others}." if others else ".") + " This is no green: see below what was missing."
 
 

@@ -14,6 +14,7 @@ from mpcheck.report.page.red import Red, RedBlock, red_blocks, red_rows
 from mpcheck.report.page.tables import ChangeGroup, Latency, Ratios, change_groups, latencies, ratio_table, spread
 from mpcheck.report.page.text import visible
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
+from mpcheck.results.accounts import narrowing
 from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Judgement:
     """What a gate decided over its sessions' records.
 
     Attributes:
-        verdict: ``FAIL``, ``PASS`` or ``NOTHING JUDGED``, which the records alone may not say: a session may have come to none.
+        verdict: a word of :data:`mpcheck.results.outcome.WORDS`, which the records alone may not say: a session may have come to none.
         remarks: why, a line each.
     """
 
@@ -67,6 +68,12 @@ class Page:
     facts: list[Facts]
 
 
+def own_remarks(results: Results) -> list[str]:
+    """What stands at the top because it limits every verdict below: records that are not whole, and what a run left out."""
+    left = (f"{name}: {narrowing(document)}" for name, document in results.documents.items() if document.narrowed)
+    return [*(f"not whole: {line}" for line in results.disorder), *left]
+
+
 def page_of(
     results: Results,
     comparison: Comparison | None = None,
@@ -87,10 +94,11 @@ def page_of(
     blocks = red_blocks(failures, history)
     moved, moved_total = latencies(results)
     first = results.first
+    unfinished = judgement is not None and judgement.verdict in ("FAIL", "CRASHED") and not failures
     return Page(
         title=visible(title, 200), verdict=judgement.verdict if judgement is not None else results.verdict,
-        sentence=UNFINISHED * (judgement is not None and judgement.verdict == "FAIL" and not failures) + sentence(results, failures, blocks),
-        remarks=[visible(r) for r in judgement.remarks[:MOST]] if judgement is not None else [],
+        sentence=(UNFINISHED if unfinished else "") + sentence(results, failures, blocks),
+        remarks=[visible(r) for r in (*(judgement.remarks if judgement is not None else ()), *own_remarks(results))][:MOST],
         model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
         commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
         sessions=session_lines(results), red=red_rows(Commands(results), failures, history, new), red_total=len(failures),

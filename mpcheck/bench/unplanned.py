@@ -1,0 +1,38 @@
+"""A bench session whose model raised before anybody knew its benchmarks: one benchmark, which says so."""
+
+from __future__ import annotations
+
+from mpcheck._raised import Raised, blamed
+from mpcheck.bench.keys import COVERAGE, MODEL, BenchKey, fields_of
+from mpcheck.bench.options import BenchOptions, narrowed
+from mpcheck.bench.outcomes import LATENCY
+from mpcheck.findings import Finding
+from mpcheck.session import Session
+
+
+class UnplannedRun:
+    """Takes the place of :class:`mpcheck.bench.run.BenchRun`."""
+
+    def __init__(self, options: BenchOptions, error: Raised) -> None:
+        self.session = Session(narrowed(options.session))
+        names = {id(m): name for name, m in self.session.reference_backend.model.named_modules() if name}
+        system = next(iter(self.session.systems), "")
+        fmt = self.session.formats[0].name
+        self.every = [BenchKey(system, 1, blamed(error.error, names) or MODEL, "e3nn", fmt, "forward")]
+        self.keys, self.notes = self.every, list[str]()
+        reason = f"raised {error.text}"
+        self.findings = {
+            self.every[0].id: [Finding(check=LATENCY, **fields_of(self.every[0]), verdict="fail", reason=reason)],
+            "": [Finding(check=COVERAGE, subject="benchmarks", verdict="no-baseline", reason="no benchmark could be planned")],
+        }
+
+    def left_out(self) -> dict[str, list[str]]:
+        """Nobody knows."""
+        return {}
+
+    def seconds(self, key: BenchKey) -> list[float]:
+        """Nothing was timed."""
+        return []
+
+    def document(self) -> None:
+        """Nothing was measured that could be stored."""

@@ -1,0 +1,51 @@
+"""What pytest says of a test's records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mpcheck.findings import Finding
+from mpcheck.records import Cell
+from mpcheck.results.items import first_changed
+from mpcheck.results.outcome import red
+
+Rows = Sequence[tuple[str, dict[str, Any]]]
+GOLDEN_TOLD = 8
+
+
+def failures(rows: Rows) -> str:
+    """Why a test fails; empty where none of its records is red."""
+    lines = []
+    for kind, data in rows:
+        if kind == "golden" or not red(data["verdict"], data["tolerated"]):
+            continue
+        name = Cell.model_validate(data).id if kind == "cell" else Finding.model_validate(data).id
+        worst = _worst(data) if kind == "cell" else data["worst"] and f"worst: {data['worst']}"
+        lines.append(f"{name}: {data['verdict']}: {data['reason']}" + (f"\n  {worst}" if worst else ""))
+    return "\n".join(lines + _golden([data for kind, data in rows if kind == "golden"]))
+
+
+def _worst(data: dict[str, Any]) -> str:
+    """The worst element of the first tensor that failed, in words."""
+    for q in data["quantities"]:
+        if q["failures"] and q["worst"] is not None:
+            w = q["worst"]
+            return f"worst element of {q['name']}: {w['place']}: got {w['value']}, expected {w['expected']}, allowed error {w['allowed']}"
+    return ""
+
+
+def _golden(rows: Sequence[dict[str, Any]]) -> list[str]:
+    failed = [row for row in rows if row["failure"]]
+    if not failed:
+        return []
+    block = first_changed(rows)
+    began = f", first in the output of {block}" if block else ", in no block's output"
+    head = f"float64 values of {rows[0]['system']} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors{began}:"
+    return [head, *(f"  {row['name']}: {row['failure']}" for row in failed[:GOLDEN_TOLD])]
+
+
+def unsupported(rows: Rows) -> str:
+    """Why a test is skipped: none of its work could run here; empty where some could."""
+    verdicts = [data.get("verdict", "pass") for _, data in rows]
+    return f"unsupported({rows[0][1]['reason']})" if verdicts and all(v == "unsupported" for v in verdicts) else ""

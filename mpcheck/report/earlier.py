@@ -1,0 +1,74 @@
+"""Records of an earlier run in the same directory: never taken for this run's, never lost where they say more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mpcheck._errors import InputError
+from mpcheck._io import is_file
+from mpcheck.findings import Findings
+from mpcheck.records import Run
+from mpcheck.results.read import read_document
+
+Document = Run | Findings
+
+
+def records_path(directory: Path, suite: str) -> Path:
+    """``SESSION.json``."""
+    return directory / f"{suite}.json"
+
+
+def earlier_path(directory: Path, suite: str) -> Path:
+    """Where an earlier run's records lie, by a name that nobody reads as records of now."""
+    return directory / f"{suite}.json.earlier"
+
+
+def _read(path: Path) -> Document | None:
+    try:
+        return read_document(path) if is_file(path) else None
+    except InputError:  # damaged, or of another version: it says nothing that could be lost
+        return None
+
+
+def _holds(wide: Document | None, narrow: Document | None) -> bool:
+    """Whether one run planned all that another did, of the same model."""
+    if wide is None or narrow is None:
+        return narrow is None
+    return wide.model["digest"] == narrow.model["digest"] and {p.key for p in narrow.plan} <= {p.key for p in wide.plan}
+
+
+def set_aside(directory: Path, suite: str, new: Document | None = None) -> list[str]:
+    """Move the records of an earlier run away before a new one begins: whatever becomes of it, they are not its verdict.
+
+    Args:
+        new: what begins, once it is known; what it does not cover of the earlier run is told.
+
+    Raises:
+        InputError: the directory cannot be written.
+    """
+    current, kept = records_path(directory, suite), earlier_path(directory, suite)
+    try:
+        if is_file(current):
+            if _holds(_read(kept), _read(current)) and is_file(kept):
+                current.unlink()
+            else:
+                current.replace(kept)
+    except OSError as error:
+        raise InputError(f"--out {directory} cannot be written: {error.strerror or error}; give another directory") from error
+    old = _read(kept)
+    if new is None or old is None or _holds(new, old):
+        return []
+    return [f"kept the records of an earlier run that judged what this one leaves out: {kept}"]
+
+
+def remove_earlier(directory: Path, document: Document) -> None:
+    """Remove the earlier run's records where the new ones are complete and cover them."""
+    kept = earlier_path(directory, document.suite)
+    if document.state == "complete" and is_file(kept) and _holds(document, _read(kept)):
+        kept.unlink(missing_ok=True)
+
+
+def withdraw(directory: str | None, suite: str) -> None:
+    """Remove records that say that a run has begun, where bad input ended it before anything was judged."""
+    if directory is not None:
+        records_path(Path(directory), suite).unlink(missing_ok=True)
