@@ -34,6 +34,8 @@ def profile(
     from mpcheck.bench.keys import MODEL_WORK, check_work
     from mpcheck.report.profile import render
     from mpcheck.report.profile_session import Plan, profile_session
+    from mpcheck.report.standing import standing
+    from mpcheck.results.outcome import outcome
     from mpcheck.session import Options
 
     options = Options(
@@ -43,4 +45,7 @@ def profile(
     plan = Plan(check_work(tuple(work or MODEL_WORK)), batch, warmup, calls, sweep_seconds if sweep else None)
     run, files = profile_session(options, plan, out)
     typer.echo(render(run))
+    for line in standing(run)[1:]:
+        typer.echo(line)
     typer.echo(f"written to {out}: {', '.join(path.name for path in files)}; open the traces at ui.perfetto.dev")
+    raise typer.Exit(1 if outcome(run) in ("fail", "crashed") else 0)

@@ -345,9 +345,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
             set_aside(Path(out), suite)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Write records, whatever happened; the exit status is that of their outcome."""
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
+    """Write records, whatever happened; the exit status is that of their outcome. Before others write theirs: JUnit's file says it, too."""
+    _finish(session)
+    return (yield)
+
+
+def _finish(session: pytest.Session) -> None:
     config = session.config
     if _is_worker(config):
         return
@@ -359,6 +364,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if collector is None or not collector.planned:
         return
     from mpcheck.report import finish
+    from mpcheck.report.standing import standing
     from mpcheck.results.outcome import STATUS, outcome
 
     out = config.getoption("--mp-out")
@@ -382,7 +388,9 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
     document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[_BEGAN], out, config.stash.get(_NOTES, []))
     config.stash[_COLLECTED] = {"run": document, "out": files}
-    status = STATUS[outcome(document)]
+    came = outcome(document)
+    plugin_words.tell_junit(config, came, standing(document))
+    status = STATUS[came]
     if int(session.exitstatus) in (0, 2, 5) or status == 1:  # 1: tests failed, maybe somebody else's
         session.exitstatus = status
 

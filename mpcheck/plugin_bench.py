@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -130,11 +131,16 @@ def mp_bench(request: pytest.FixtureRequest) -> Any:
     return run
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Generator[None, Any, Any]:
     """Write the figures that `mpcheck baseline update` stores, before the plugin writes the records."""
+    _write_figures(session)
+    return (yield)
+
+
+def _write_figures(session: pytest.Session) -> None:
     run, out = session.config.stash.get(_RUN, None), session.config.getoption("--mp-out")
-    if run is None or out is None or "findings" not in vars(run):
+    if run is None or out is None or "findings" not in vars(run) or not run.keys:
         return
     from mpcheck.bench.store.baseline import write_baseline
     from mpcheck.report.bench_pictures import write_latency_picture

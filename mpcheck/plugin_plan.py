@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest.compat import NOTSET
 
 from mpcheck._io import write_text
 from mpcheck.records import Planned
@@ -39,7 +40,7 @@ def planned_of(item: pytest.Item) -> Planned | None:
         "bench_key": work.planned_benchmark,
     }  # fmt: skip
     for name, make in makers.items():
-        if name in parameters:
+        if name in parameters and parameters[name] is not NOTSET:  # the one test of an empty list of parameters
             return make(parameters[name])
     marker = item.get_closest_marker("mpcheck_plan")
     return work.PLANNED_GONE if marker is not None else None

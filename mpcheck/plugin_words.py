@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+
 from mpcheck.findings import Finding
 from mpcheck.records import Cell
 from mpcheck.results.items import first_changed
-from mpcheck.results.outcome import red
+from mpcheck.results.outcome import WORDS, Outcome, red
 
 Rows = Sequence[tuple[str, dict[str, Any]]]
 GOLDEN_TOLD = 8
@@ -49,3 +51,17 @@ def unsupported(rows: Rows) -> str:
     """Why a test is skipped: none of its work could run here; empty where some could."""
     verdicts = [data.get("verdict", "pass") for _, data in rows]
     return f"unsupported({rows[0][1]['reason']})" if verdicts and all(v == "unsupported" for v in verdicts) else ""
+
+
+def tell_junit(config: pytest.Config, came: Outcome, lines: Sequence[str]) -> None:
+    """The outcome as a property of pytest's JUnit file; one that no test shows is an error in it, too."""
+    from _pytest.junitxml import xml_key
+
+    xml = config.stash.get(xml_key, None)
+    if xml is None:
+        return
+    xml.add_global_property("mpcheck", WORDS[came])
+    if came in ("crashed", "nothing judged"):
+        text = "\n".join(lines)
+        where = ("mpcheck", None, "outcome")
+        xml.pytest_runtest_logreport(pytest.TestReport("mpcheck::outcome", where, {}, "failed", f"{WORDS[came]}: {text}", "call"))

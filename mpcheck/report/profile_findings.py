@@ -9,6 +9,7 @@ from mpcheck.bench.profile.alternate import speedup
 from mpcheck.bench.profile.attribution import UNATTRIBUTED
 from mpcheck.bench.profile.map import ProfileMap, Row
 from mpcheck.bench.profile.sweep import SYSTEM, WORK, Point
+from mpcheck.bench.workload import RAISED
 from mpcheck.findings import Finding
 from mpcheck.records import Number
 
@@ -58,10 +59,10 @@ def map_findings(profile: ProfileMap) -> list[Finding]:
 
 
 def unsupported_finding(key: BenchKey, reason: str) -> Finding:
-    """A workload that cannot run here."""
+    """A workload that cannot run here; red where it should have run and raised."""
     return Finding(
-        check=PROFILE, subject=key.subject, backend=key.backend, format=key.format, system=_where(key), variant=key.work, verdict="unsupported",
-        reason=reason,
+        check=PROFILE, subject=key.subject, backend=key.backend, format=key.format, system=_where(key), variant=key.work,
+        verdict="fail" if reason.startswith(RAISED) else "unsupported", reason=reason,
     )  # fmt: skip
 
 

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._io import write_text
+from mpcheck._raised import Raised, attempt
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
+from mpcheck.bench.workload import RAISED
 from mpcheck.bench.workloads import UnsupportedError, Workloads
 from mpcheck.findings import Finding, Findings, write_findings
-from mpcheck.report.cost_rows import cost_findings
-from mpcheck.report.finish import head
+from mpcheck.records import Part, Planned
+from mpcheck.report.cost_rows import COST_MODEL, cost_findings
+from mpcheck.report.finish import Accounts, begin, head, withdraw
 from mpcheck.report.profile import markdown
-from mpcheck.report.profile_findings import latency_findings, map_findings, sweep_findings, unsupported_finding
+from mpcheck.report.profile_findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
 from mpcheck.report.profile_pictures import Samples, write_pictures
 from mpcheck.session import Options, Session
 
+SUITE = "profile"
 LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
 
 
@@ -58,34 +64,82 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
         raise InputError(f"no built-in system fits the elements of {options.model}; name one with --system FILE")
     system = next(iter(session.systems))
     session.systems = {system: session.systems[system]}
-    workloads, found, samples, files = (
-        Workloads(session, (plan.batch,), plan.works),
-        list[Finding](),
-        dict[tuple[str, str], dict[str, list[float]]](),
-        [],
-    )
+    measured = Measured(Workloads(session, (plan.batch,), plan.works), plan, out)
+    parts = list(_parts(measured, options, system))
+    planned, found = [one for one, _ in parts], list[Finding]()
+    running = Accounts(SUITE, planned, "running")
+    begin(running, session, str(out))
+    for one, work in parts:
+        did = attempt(work)
+        if isinstance(did, Raised) and isinstance(did.error, InputError):
+            withdraw(str(out), SUITE)
+            raise did.error
+        rows = [unsupported_finding(measured.last, f"{RAISED}{did.text}")] if isinstance(did, Raised) else did
+        found += [f.model_copy(update={"key": one.key, "part": Part(number=i, of=len(rows))}) for i, f in enumerate(rows, 1)]
+    if not any(f.verdict in ("pass", "fail") for f in found):
+        withdraw(str(out), SUITE)
+        raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
+    accounts = replace(running, state="complete")
+    run = Findings(findings=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
+    return run, write(run, measured.samples, out) + measured.files
+
+
+@dataclass
+class Measured:
+    """What the parts of a session share: what they measure on, and what they leave beside their findings."""
+
+    workloads: Workloads
+    plan: Plan
+    out: Path
+    samples: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
+    files: list[Path] = field(default_factory=list)
+    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, "e3nn", "float32", "energy"))
+    any: bool = False
+
+
+def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Finding]]]]:
+    """The session's work: a map of every backend for each format and work, costs of every block, the sweep."""
+    plan = measured.plan
     for fmt in options.formats:
         for work in plan.works:
             keys = [BenchKey(system, plan.batch, MODEL, backend, fmt, work) for backend in options.backends]
-            for key in keys:
-                options.progress(f"profile: {key.id}")
-                mapped, trace = _map(workloads, key, plan, out)
-                found += mapped
-                files += trace
-            taken = _latencies(workloads, keys, plan.latency_seconds)
-            if taken:
-                samples[fmt, work] = taken
-                found += latency_findings(keys[0], taken)
-        if fmt == options.formats[0] and any(f.verdict == "pass" for f in found):
-            options.progress("profile: counted cost of every block")
-            found += cost_findings(workloads, system, plan.batch, fmt)
+            yield (
+                Planned(key=f"{system}-{fmt}-{work}", check=PROFILE, subject=MODEL, format=fmt, system=system, variant=work),
+                partial(_maps, measured, keys),
+            )
+    fmt = options.formats[0]
+    yield Planned(key="costs", check=COST_MODEL, subject=MODEL, format=fmt, system=system), partial(_costs, measured, system, fmt)
     if plan.sweep_seconds is not None:
-        points = sweep(replace(options, systems=()), budget=plan.sweep_seconds)
-        found += sweep_findings(points, options.backends, options.formats[0], options.seed)
-    if not any(f.verdict == "pass" for f in found):
-        raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
-    run = Findings(suite="profile", findings=found, **head(options, session, time.perf_counter() - began))
-    return run, write(run, samples, out) + files
+        yield Planned(key="sweep", check=SWEEP, subject=MODEL, format=fmt), partial(_sweep, options, plan.sweep_seconds)
+
+
+def _maps(measured: Measured, keys: list[BenchKey]) -> list[Finding]:
+    """Maps of one format and work, and the distributions of its calls."""
+    found: list[Finding] = []
+    for key in keys:
+        measured.last = key
+        measured.workloads.session.options.progress(f"profile: {key.id}")
+        mapped, trace = _map(measured.workloads, key, measured.plan, measured.out)
+        found += mapped
+        measured.files += trace
+    taken = _latencies(measured.workloads, keys, measured.plan.latency_seconds)
+    if taken:
+        measured.samples[keys[0].format, keys[0].work] = taken
+        found += latency_findings(keys[0], taken)
+    measured.any = measured.any or any(f.verdict == "pass" for f in found)
+    return found
+
+
+def _costs(measured: Measured, system: str, fmt: str) -> list[Finding]:
+    if not measured.any:
+        return [Finding(check=COST_MODEL, subject=MODEL, format=fmt, system=system, verdict="unsupported", reason="nothing could be measured")]
+    measured.workloads.session.options.progress("profile: counted cost of every block")
+    return cost_findings(measured.workloads, system, measured.plan.batch, fmt)
+
+
+def _sweep(options: Options, seconds: float) -> list[Finding]:
+    points = sweep(replace(options, systems=()), budget=seconds)
+    return sweep_findings(points, options.backends, options.formats[0], options.seed)
 
 
 def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[list[Finding], list[Path]]:
