@@ -81,7 +81,7 @@ def _facts(console: Console, run: Run) -> None:
             console.print(f"model: {run.model[key]}", soft_wrap=True, markup=False)
     slow = ", ".join(f"{c.block}-{c.backend}-{c.format}-{c.direction} {c.seconds * 1e3:.0f} ms" for c in summary.slowest(run, 2))
     console.print(Text(f"slowest cells: {slow}", "dim"), overflow="ellipsis", no_wrap=True)
-    if run.environment["device"] == "cpu" and any(c.format == "tf32" for c in run.cells):
+    if run.environment.get("device") == "cpu" and any(c.format == "tf32" for c in run.cells):
         console.print(Text("tf32 is emulated on a CPU: operands of matrix products rounded to 11 significant bits", "dim"))
     for cell in summary.failures(run)[:6]:
         console.print(Text(f"FAIL {cell.id}", "bold red"), soft_wrap=True)

@@ -36,6 +36,8 @@ def write_records(directory: Path, document: Run | Findings, notes: Sequence[str
 
     write_run(records, document)
     write_text(summary, text)
+    if not document.cells:  # a run that was stopped before its first record
+        return [records, summary]
     picture = directory / "precision.png"
     write_picture(picture, document)
     return [records, summary, picture]
