@@ -7,6 +7,7 @@ from typing import Literal
 
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, blamed
+from mpcheck.adapters.blocks import names_by_id
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.physics import properties
@@ -47,8 +48,8 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
         return found
     if isinstance(found.error, InputError):
         raise found.error
-    names = {id(m): name for name, m in context.reference_backend.model.named_modules() if name}
-    key = Key(inspection.name, blamed(found.error, names) or "model", "e3nn", "float64")
+    block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
+    key = Key(inspection.name, block, "e3nn", "float64")
     context.broken[key.id] = found
     return [key]
 

@@ -14,7 +14,7 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, blamed
 from mpcheck.adapters.backends import BackendModel, get_backend
-from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.blocks import Block, names_by_id
 from mpcheck.adapters.e3nn_backend import BACKEND as E3NN
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Tensors
@@ -220,7 +220,7 @@ class Session:
         """
         if isinstance(error.error, InputError):
             raise error.error
-        block = blamed(error.error, {id(m): name for name, m in self.reference_backend.model.named_modules() if name})
+        block = blamed(error.error, names_by_id(self.reference_backend.model))
         key = CellKey(system, block or "model", "e3nn", "float64", FORWARD)
         self.broken[key.id] = error
         return key

@@ -109,6 +109,11 @@ def composite_modules(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Mo
             yield name, module
 
 
+def names_by_id(model: torch.nn.Module) -> dict[int, str]:
+    """Names of a model's blocks by the ``id`` of their modules: what tells in which block something happened."""
+    return {id(module): name for name, module in (*composite_modules(model), *leaf_modules(model))}
+
+
 def _inside_leaf(model: torch.nn.Module, name: str) -> bool:
     parts = name.split(".")
     return any(_is_leaf(model.get_submodule(".".join(parts[:i]))) for i in range(1, len(parts)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpcheck._raised import Raised, blamed
+from mpcheck.adapters.blocks import names_by_id
 from mpcheck.bench.keys import COVERAGE, MODEL, BenchKey, fields_of
 from mpcheck.bench.options import BenchOptions, narrowed
 from mpcheck.bench.outcomes import LATENCY
@@ -15,7 +16,7 @@ class UnplannedRun:
 
     def __init__(self, options: BenchOptions, error: Raised) -> None:
         self.session = Session(narrowed(options.session))
-        names = {id(m): name for name, m in self.session.reference_backend.model.named_modules() if name}
+        names = names_by_id(self.session.reference_backend.model)
         system = next(iter(self.session.systems), "")
         fmt = self.session.formats[0].name
         self.every = [BenchKey(system, 1, blamed(error.error, names) or MODEL, "e3nn", fmt, "forward")]

@@ -15,7 +15,7 @@ from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
 from mpcheck.environment import device_slug
 from mpcheck.records import Cell, Run
-from mpcheck.report.finish import make_run
+from mpcheck.report.finish import Accounts, assembled
 from mpcheck.results.compare import Comparison, compare
 from mpcheck.results.read import Results
 from mpcheck.session import Session
@@ -23,6 +23,7 @@ from mpcheck.suite import Suite
 from mpcheck.tolerances import limits_for, load_tolerances, packaged, unused
 from tests.conftest import SYSTEM
 from tests.faults import planted
+from tests.unit.accounts import accounted, plan
 
 KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "forward")
 
@@ -38,6 +39,13 @@ def baseline_of(session: Session, cells: list[Cell]) -> Baseline:
         seed=session.options.seed,
         cells=collect([cells, cells]),
     )
+
+
+def made(session: Session, cells: list[Cell]) -> Run:
+    rows = [cell.model_dump() for cell in accounted(cells)]
+    run = assembled(Accounts("precision", plan(cells)["plan"], "complete"), session, {"cell": rows}, 1.0)
+    assert isinstance(run, Run)
+    return run
 
 
 @pytest.fixture
@@ -180,12 +188,12 @@ def compared(before: Run, after: Run) -> Comparison:
 
 def test_compare_tells_identical_from_moved(session: Session, judge: Callable[..., Cell]) -> None:
     cells = [judge("spherical_harmonics", "bfloat16"), judge("interactions.1.linear", "bfloat16")]
-    before = make_run(session.options, session, cells, [], 1.0)
+    before = made(session, cells)
     assert (compared(before, before).changes, compared(before, before).identical) == ([], 2)
     with planted.truncating(session.reference_backend.model.spherical_harmonics):
         moved = [judge("spherical_harmonics", "bfloat16"), cells[1]]
-    found = compared(before, make_run(session.options, session, moved, [], 1.0))
+    found = compared(before, made(session, moved))
     assert [(c.kind, c.item) for c in found.changes] == [("new-failure", f"precision/precision:{SYSTEM}/spherical_harmonics-e3nn-bfloat16-forward")]
     assert (found.failed, found.identical) == (True, 1)
-    gone = compared(before, make_run(session.options, session, moved[:1], [], 1.0))
+    gone = compared(before, made(session, moved[:1]))
     assert "gone" in {c.kind for c in gone.changes}
