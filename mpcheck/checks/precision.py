@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,11 +16,12 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare, with_arithmetic
-from mpcheck.checks.replay import BACKWARD, DIRECTIONS, replay
+from mpcheck.checks.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
 from mpcheck.formats import Format
 from mpcheck.records import Cell, Quantity
+from mpcheck.reference.faults import ReferenceFaultError
 from mpcheck.reference.library import BlockReference, Library
 from mpcheck.tolerances import Tolerances, limits_for
 
@@ -74,6 +75,7 @@ class PrecisionCheck:
         self.counts = counts
         self.tolerances = tolerances
         self.backend = backend
+        self._outputs: tuple[tuple[str, ...], Tensors] = ((), {})  # of the last forward replay
 
     def judge(self, key: CellKey, fmt: Format) -> Cell:
         """Replay one cell and compare every quantity with its reference."""
@@ -93,7 +95,10 @@ class PrecisionCheck:
         reason = refused or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
         if reason or isinstance(backend, str):
             return Cell(**base, verdict="unsupported", reason=reason or "")
-        reference = self.library.get(key.block)
+        try:
+            reference = self.library.get(key.block)
+        except ReferenceFaultError as error:
+            return Cell(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if not any(reference.values[n].numel() for n in names):
             empty = "no gradient: nothing in it depends on a floating-point input" if not names else "empty tensors on this system"
@@ -103,11 +108,12 @@ class PrecisionCheck:
             return Cell(**base, verdict="unsupported", reason=reason)
         began = time.perf_counter()
         try:
-            low = replay(backend, reference, fmt, key.direction)
+            calls = replay_calls(backend, reference, fmt, key.direction)
         except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
             return self._raised(base, error, time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        quantities = self.compare_all(reference, backend, low, names, fmt, key)
+        quantities = self.compare_all(reference, backend, calls.found, names, fmt, key)
+        quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return Cell(
@@ -118,6 +124,28 @@ class PrecisionCheck:
             seconds=round(seconds, 6),
             quantities=quantities,
         )
+
+    def _with_later(
+        self, quantities: list[Quantity], calls: Calls, reference: BlockReference, backend: BackendModel, fmt: Format, key: CellKey
+    ) -> list[Quantity]:
+        """A cell's quantities with what only a later call gets wrong.
+
+        Bits that are those of the call that is judged already, or of the forward cell's before this backward one, need no second judging.
+        """
+        place = (key.system, key.block, key.backend, key.format)
+        known, self._outputs = self._outputs, (place, calls.found if key.direction == FORWARD else {})
+        if key.direction == FORWARD:
+            first: Tensors | None = calls.found
+        else:
+            first = known[1] if known[0] == place else None
+        if first is not None and _same_bits(first, calls.later):
+            return quantities
+        if key.direction == FORWARD and any(q.failures for q in quantities):
+            return quantities
+        names = [n for n in reference.values if not n.startswith(("grad.", "weight."))]
+        later = self.compare_all(reference, backend, calls.later, names, fmt, replace(key, direction=FORWARD))
+        wrong = {q.name: q.model_copy(update={"failures": [f"in a later call: {f}" for f in q.failures]}) for q in later if q.failures}
+        return [wrong.pop(q.name, q) for q in quantities] + list(wrong.values())
 
     def compare_all(
         self, reference: BlockReference, backend: BackendModel, low: Tensors, names: Sequence[str], fmt: Format, key: CellKey
@@ -180,6 +208,11 @@ class PrecisionCheck:
         raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
         settled = settle([raised], class_names(self.library.backend.model))[0]
         return Cell(**base, verdict="unsupported" if settled.verdict == "known-fault" else "fail", reason=settled.reason, seconds=seconds)
+
+
+def _same_bits(first: Tensors, later: Tensors) -> bool:
+    """Whether two calls agree to the bit; what is not a number agrees with nothing."""
+    return first.keys() == later.keys() and all(t.dtype == later[n].dtype and torch.equal(t, later[n]) for n, t in first.items())
 
 
 def _roles(block: Block) -> str:

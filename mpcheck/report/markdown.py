@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mpcheck.records import Golden, Run
 from mpcheck.report import summary
+from mpcheck.report.references import reference_lines
 from mpcheck.results.items import first_changed, item_of_cell
 from mpcheck.results.reproduce import reproduce
 
@@ -53,6 +54,7 @@ def render(run: Run) -> str:
     lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
     lines += [f"- model digest {run.model['digest'][:16]}, stored in {escape(run.model.get('stored_dtype', 'float64'))}"]
     lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
+    lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
     lines += [f"- {escape(s['name'])}: {s['atoms']} atoms in {s['frames']} graphs, {s['edges']} edges" for s in run.systems]
     return "\n".join(lines) + "\n"
 

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from mpcheck.records import Run
 from mpcheck.report import summary
+from mpcheck.report.references import reference_lines
 from mpcheck.results.items import first_changed, item_of_cell
 from mpcheck.results.reproduce import reproduce
 
@@ -67,6 +68,8 @@ def _facts(console: Console, run: Run) -> None:
         console.print(
             f"golden float64: {len(run.golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), markup=False
         )
+    for line in reference_lines(run.systems):
+        console.print(line, soft_wrap=True, markup=False)
     for key in ("tables", "tables_left"):
         if key in run.model:
             console.print(f"model: {run.model[key]}", soft_wrap=True, markup=False)
