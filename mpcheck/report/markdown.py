@@ -8,7 +8,7 @@ from mpcheck.records import Golden, Run
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.results.items import first_changed, item_of_cell
-from mpcheck.results.reproduce import reproduce
+from mpcheck.results.reproduce import repeated_where, reproduce
 
 
 def escape(text: object) -> str:
@@ -28,10 +28,11 @@ def render(run: Run) -> str:
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
     if failed:
+        where = repeated_where(run)
         lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
         lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
         lines += ["", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
-        lines += ["", "Repeat the first one:", "", f"    {reproduce(run, item_of_cell(failed[0]))}", ""]
+        lines += ["", f"Repeat the first one{where and f', {where}'}:", "", f"    {reproduce(run, item_of_cell(failed[0]))}", ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     lines += ["| block | role | backend | " + " | ".join(formats) + " |", "|---|---|---|" + "---:|" * len(formats)]

@@ -12,7 +12,7 @@ from mpcheck.records import Run
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.results.items import first_changed, item_of_cell
-from mpcheck.results.reproduce import reproduce
+from mpcheck.results.reproduce import repeated_where, reproduce
 
 WIDTH = 100
 
@@ -81,3 +81,5 @@ def _facts(console: Console, run: Run) -> None:
         console.print(Text(f"FAIL {cell.id}", "bold red"), soft_wrap=True)
         console.print(f"     {cell.reason}", soft_wrap=True, markup=False)
         console.print(Text(f"     {reproduce(run, item_of_cell(cell))}", "dim"), soft_wrap=True)
+    if (where := repeated_where(run)) and summary.failures(run):
+        console.print(Text(f"     ({where})", "dim"), soft_wrap=True)

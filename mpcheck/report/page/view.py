@@ -15,6 +15,7 @@ from mpcheck.report.page.tables import ChangeGroup, Latency, Ratios, change_grou
 from mpcheck.report.page.text import visible
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
 from mpcheck.results.read import Results
+from mpcheck.results.reproduce import repeated_where
 
 if TYPE_CHECKING:
     from mpcheck.results.compare import Comparison
@@ -54,6 +55,7 @@ class Page:
     sessions: list[SessionLine]
     red: list[Red]
     red_total: int
+    repeated_where: str
     blocks: list[RedBlock]
     blocks_total: int
     comparison: Comparison | None
@@ -94,7 +96,7 @@ def page_of(
         model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
         commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
         sessions=session_lines(results), red=red_rows(Commands(results), failures, history, new), red_total=len(failures),
-        blocks=blocks, blocks_total=len({i.subject for i in failures}),
+        repeated_where=repeated_where(first), blocks=blocks, blocks_total=len({i.subject for i in failures}),
         comparison=comparison, changes=change_groups(comparison),
         ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total, history=len(history),
         asides=asides(results.items), facts=provenance(results),
