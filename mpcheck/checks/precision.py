@@ -97,6 +97,7 @@ class PrecisionCheck:
             return Cell(**base, verdict="unsupported", reason=reason or "")
         try:
             reference = self.library.get(key.block)
+            self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
         except ReferenceFaultError as error:
             return Cell(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
@@ -154,10 +155,7 @@ class PrecisionCheck:
         block = reference.block
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
-        roundoff = backend.roundoff(block, fmt)
-        # where parameters go through the converter's map first, what is stored is not what the reference can round
-        arithmetic = fmt.accumulation == "wide" and fmt.operand_bits is None and not roundoff["converted"]
-        rounded = self.library.rounded(key.block, fmt.storage) if arithmetic else None
+        roundoff, rounded = backend.roundoff(block, fmt), self._rounded(backend, block, fmt)
         found = []
         for name in names:
             value = reference.values[name]
@@ -178,6 +176,14 @@ class PrecisionCheck:
                 quantity = with_arithmetic(quantity, low_value.to(value.device), rounded[name], narrow, fmt, limits)
             found.append(quantity)
         return found
+
+    def _rounded(self, backend: BackendModel, block: Block, fmt: Format) -> Tensors | None:
+        """Float64 values on what a format stores; None where its arithmetic is not judged apart.
+
+        Where parameters go through the converter's map first, what is stored is not what the reference can round.
+        """
+        arithmetic = fmt.accumulation == "wide" and fmt.operand_bits is None and not backend.roundoff(block, fmt)["converted"]
+        return self.library.rounded(block.name, fmt.storage) if arithmetic else None
 
     @staticmethod
     def _no_path(block: Block, name: str, backend: BackendModel) -> bool:

@@ -56,6 +56,7 @@ class Library:
         self._index: dict[str, Any] | None = None
         self._held: BlockReference | None = None
         self._blocks: dict[str, Block] = {}
+        self._wrong: dict[str, str] = {}
         self._rounded: dict[tuple[str, torch.dtype], Tensors] = {}
 
     def _capture(self) -> None:
@@ -134,10 +135,20 @@ class Library:
             NoReferenceError: it is to be judged by other code's, which has none of it.
         """
         if wrong := self.index["entries"][name].get("unsteady"):
-            raise UnsteadyError(name, f"{name} computes other float64 values in its first call: {wrong}; nothing can be judged by them")
+            raise UnsteadyError(
+                name,
+                f"{name} computes other float64 values in its first call: {wrong}; nothing can be judged by them "
+                f"(kept in {self.store.path}: remove it to have that call made again by the same code)",
+            )
+        if name in self._wrong:  # told once, it is not asked again until it happens to answer well
+            raise UnsteadyError(name, self._wrong[name])
         if self._held is None or self._held.block.name != name:
             self._held = None
-            self._held = self._load(name)
+            try:
+                self._held = self._load(name)
+            except UnsteadyError as error:
+                self._wrong[name] = str(error)
+                raise
         return self._held
 
     def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
