@@ -14,15 +14,16 @@ def reference_lines(systems: Sequence[Mapping[str, Any]]) -> list[str]:
     found: dict[str, list[str]] = {}
     for system in systems:
         reference = system.get("reference")
-        if isinstance(reference, dict) and reference.get("from") in WORDS:
+        if isinstance(reference, dict) and str(reference.get("from")) in WORDS:
             found.setdefault(_words(reference), []).append(str(system.get("name")))
     several = len(found) > 1
     return ["references: " + words + (f" ({', '.join(names)})" if several else "") for words, names in found.items()]
 
 
 def _words(reference: Mapping[str, Any]) -> str:
-    by = ", ".join(map(str, reference.get("by") or []))
+    listed = reference.get("by")
+    by = ", ".join(map(str, listed if isinstance(listed, list) else []))
     code = str(reference.get("code", ""))[:SHORT]
     if not code:
         return "of base, which made none"
-    return WORDS[reference["from"]].format(made=reference.get("made") or "earlier") + f" code {code}" + (f": {by}" if by else "")
+    return WORDS[str(reference["from"])].format(made=reference.get("made") or "earlier") + f" code {code}" + (f": {by}" if by else "")
