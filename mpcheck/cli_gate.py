@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def gate(
 
     Exit status: 0 green, 1 red, 2 bad input or nothing judged.
     """
-    from mpcheck.gate.github import append, plain, remarks
+    from mpcheck.gate.github import append, plain, remarks, repeat
     from mpcheck.gate.run import gate as run_gate
     from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE, read_settings
     from mpcheck.reference.store import default_cache
@@ -59,6 +60,9 @@ def gate(
     for remark in remarks(outcome):
         print(remark.command if on_github else remark.text, flush=True)
     print(plain(outcome.headline))
+    if outcome.failures and outcome.results is not None:
+        place = shlex.join([*(["--root", str(root)] if root is not None else []), *(["--config", str(config)] if config is not None else [])])
+        print(f"repeat the first, {repeat(outcome.results, outcome.failures[0])} {place}".rstrip())
     for crash in outcome.crashes:
         print(f"  {plain(crash.text)}")
     print(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))

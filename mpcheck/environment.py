@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import re
@@ -14,8 +15,11 @@ from typing import Any
 
 import torch
 
+from mpcheck._errors import InputError
 from mpcheck._stored import now
 
+GATED = "MPCHECK_GATED"
+"""Set by a gate for head's sessions: JSON of what their records tell of it."""
 PACKAGES = ("mpcheck", "torch", "mace-torch", "e3nn", "cuequivariance", "cuequivariance-torch", "cuequivariance-ops-torch-cu13", "openequivariance")
 
 
@@ -87,9 +91,26 @@ def ambient_flags() -> dict[str, Any]:
     }
 
 
+def gated() -> dict[str, Any]:
+    """Which gate this process is a part of: commits ``base``, empty where there is none, and ``head``; empty where it is of none.
+
+    Raises:
+        InputError: the variable is damaged.
+    """
+    text = os.environ.get(GATED, "")
+    if not text:
+        return {}
+    try:
+        known = {name: str(json.loads(text)[name]) for name in ("base", "head")}
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"variable {GATED} is {text[:100]!r}; it is set by `mpcheck gate` alone, unset it") from error
+    return {"gate": known}
+
+
 def describe(device: str) -> dict[str, Any]:
     """Everything above, for the head of the records."""
     return {
+        **gated(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
         "device": device,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -25,7 +27,9 @@ from mpcheck.checks.precision import CellKey, Counts, PrecisionCheck, cell_keys
 from mpcheck.checks.replay import FORWARD
 from mpcheck.formats import FORMATS, get_format
 from mpcheck.records import Cell
+from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
+from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
 from mpcheck.systems import System, available_systems, resolve_system
@@ -160,13 +164,29 @@ class Session:
         """The precision check on a system."""
         if system not in self._checks:
             graph, structure = self.graph(system), self.systems[system]
-            spec = ReferenceSpec(self.model.digest, structure.digest, self.options.seed, self.options.draws, self.reference_backend.device.type)
             library = Library(
-                self.reference_backend, graph, spec, self.options.cache or default_cache(), lambda text: self.options.progress(f"{system}: {text}")
-            )
+                self.reference_backend, graph, self.reference_spec(system), self.options.cache or default_cache(),
+                lambda text: self.options.progress(f"{system}: {text}"),
+            )  # fmt: skip
             counts = Counts(structure.atoms, int(graph["edge_index"].shape[1]), len(structure.frames))
             self._checks[system] = PrecisionCheck(library, counts, self.tolerances, self.backend)
         return self._checks[system]
+
+    def reference_spec(self, system: str) -> ReferenceSpec:
+        """Which references the model is judged by on a system: those of the present code, or of base's in a gate.
+
+        Raises:
+            InputError: the variable of the gate is damaged.
+        """
+        code, options = code_of(self.model.module), self.options
+        return ReferenceSpec(
+            self.model.digest, self.systems[system].digest, options.seed, options.draws, self.reference_backend.device.type,
+            code.digest, tuple(code.by), self.model.source.get("sha256", ""),
+        ).of(os.environ)  # fmt: skip
+
+    def reference(self, system: str, began: float) -> dict[str, Any]:
+        """Where the references on a system come from, for the records; see :func:`mpcheck.reference.provenance.provenance`."""
+        return provenance(self.options.cache or default_cache(), self.reference_spec(system), began)
 
     def blocks(self, system: str) -> list[Block]:
         """Blocks of the model on a system that the patterns select.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,11 +16,12 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare, with_arithmetic
-from mpcheck.checks.replay import BACKWARD, DIRECTIONS, replay
+from mpcheck.checks.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
 from mpcheck.formats import Format
 from mpcheck.records import Cell, Quantity
+from mpcheck.reference.faults import ReferenceFaultError
 from mpcheck.reference.library import BlockReference, Library
 from mpcheck.tolerances import Tolerances, limits_for
 
@@ -79,6 +80,7 @@ class PrecisionCheck:
         self.counts = counts
         self.tolerances = tolerances
         self.backend = backend
+        self._outputs: tuple[tuple[str, ...], Tensors] = ((), {})  # of the last forward replay
 
     def judge(self, key: CellKey, fmt: Format) -> Cell:
         """Replay one cell and compare every quantity with its reference."""
@@ -98,7 +100,11 @@ class PrecisionCheck:
         reason = refused or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
         if reason or isinstance(backend, str):
             return Cell(**base, verdict="unsupported", reason=reason or "")
-        reference = self.library.get(key.block)
+        try:
+            reference = self.library.get(key.block)
+            self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
+        except ReferenceFaultError as error:
+            return Cell(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if not any(reference.values[n].numel() for n in names):
             empty = "no gradient: nothing in it depends on a floating-point input" if not names else "empty tensors on this system"
@@ -107,11 +113,12 @@ class PrecisionCheck:
             reason = f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"
             return Cell(**base, verdict="unsupported", reason=reason)
         began = time.perf_counter()
-        low = attempt(lambda: replay(backend, reference, fmt, key.direction))
-        if isinstance(low, Raised):
-            return self._raised(base, low, time.perf_counter() - began)
+        calls = attempt(lambda: replay_calls(backend, reference, fmt, key.direction))
+        if isinstance(calls, Raised):
+            return self._raised(base, calls, time.perf_counter() - began)
         seconds = time.perf_counter() - began
-        quantities = self.compare_all(reference, backend, low, names, fmt, key)
+        quantities = self.compare_all(reference, backend, calls.found, names, fmt, key)
+        quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return Cell(
@@ -123,6 +130,28 @@ class PrecisionCheck:
             quantities=quantities,
         )
 
+    def _with_later(
+        self, quantities: list[Quantity], calls: Calls, reference: BlockReference, backend: BackendModel, fmt: Format, key: CellKey
+    ) -> list[Quantity]:
+        """A cell's quantities with what only a later call gets wrong.
+
+        Bits that are those of the call that is judged already, or of the forward cell's before this backward one, need no second judging.
+        """
+        place = (key.system, key.block, key.backend, key.format)
+        known, self._outputs = self._outputs, (place, calls.found if key.direction == FORWARD else {})
+        if key.direction == FORWARD:
+            first: Tensors | None = calls.found
+        else:
+            first = known[1] if known[0] == place else None
+        if first is not None and _same_bits(first, calls.later):
+            return quantities
+        if key.direction == FORWARD and any(q.failures for q in quantities):
+            return quantities
+        names = [n for n in reference.values if not n.startswith(("grad.", "weight."))]
+        later = self.compare_all(reference, backend, calls.later, names, fmt, replace(key, direction=FORWARD))
+        wrong = {q.name: q.model_copy(update={"failures": [f"in a later call: {f}" for f in q.failures]}) for q in later if q.failures}
+        return [wrong.pop(q.name, q) for q in quantities] + list(wrong.values())
+
     def compare_all(
         self, reference: BlockReference, backend: BackendModel, low: Tensors, names: Sequence[str], fmt: Format, key: CellKey
     ) -> list[Quantity]:
@@ -130,10 +159,7 @@ class PrecisionCheck:
         block = reference.block
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
-        roundoff = backend.roundoff(block, fmt)
-        # where parameters go through the converter's map first, what is stored is not what the reference can round
-        arithmetic = fmt.accumulation == "wide" and fmt.operand_bits is None and not roundoff["converted"]
-        rounded = self.library.rounded(key.block, fmt.storage) if arithmetic else None
+        roundoff, rounded = backend.roundoff(block, fmt), self._rounded(backend, block, fmt)
         found = []
         for name in names:
             value = reference.values[name]
@@ -154,6 +180,14 @@ class PrecisionCheck:
                 quantity = with_arithmetic(quantity, low_value.to(value.device), rounded[name], narrow, fmt, limits)
             found.append(quantity)
         return found
+
+    def _rounded(self, backend: BackendModel, block: Block, fmt: Format) -> Tensors | None:
+        """Float64 values on what a format stores; None where its arithmetic is not judged apart.
+
+        Where parameters go through the converter's map first, what is stored is not what the reference can round.
+        """
+        arithmetic = fmt.accumulation == "wide" and fmt.operand_bits is None and not backend.roundoff(block, fmt)["converted"]
+        return self.library.rounded(block.name, fmt.storage) if arithmetic else None
 
     @staticmethod
     def _no_path(block: Block, name: str, backend: BackendModel) -> bool:
@@ -184,6 +218,11 @@ class PrecisionCheck:
         raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
         settled = settle([raised], class_names(self.library.backend.model))[0]
         return Cell(**base, verdict="unsupported" if settled.verdict == "known-fault" else "fail", reason=settled.reason, seconds=seconds)
+
+
+def _same_bits(first: Tensors, later: Tensors) -> bool:
+    """Whether two calls agree to the bit; what is not a number agrees with nothing."""
+    return first.keys() == later.keys() and all(t.dtype == later[n].dtype and torch.equal(t, later[n]) for n, t in first.items())
 
 
 def _roles(block: Block) -> str:

@@ -6,9 +6,14 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mpcheck.gate.outcome import Outcome, place_of
 from mpcheck.results.items import Item
+from mpcheck.results.reproduce import repeated_where, reproduce
+
+if TYPE_CHECKING:
+    from mpcheck.results.read import Results
 
 MOST = 10  # errors that GitHub shows of a step
 SUMMARY_BYTES = 900_000  # of 1 MiB
@@ -86,6 +91,15 @@ def remarks(outcome: Outcome) -> list[Annotation]:
     return found
 
 
+def repeat(results: Results, item: Item) -> str:
+    """Where and by which command an item can be judged again, on one line of a log."""
+    from mpcheck.report.page.text import shell
+
+    document = results.documents[item.session]
+    command = shell(reproduce(document, item))
+    return f"{plain(repeated_where(document))}: {plain(command) if '##[' in command else command}"
+
+
 def append(variable: str, text: str) -> None:
     """Append to the file that a variable of the runner names; nothing outside of GitHub.
 
@@ -107,4 +121,4 @@ def tell(outcome: Outcome, summary: str) -> None:
     append("GITHUB_OUTPUT", "".join(f"{name}={value}\n" for name, value in outputs.items()))
 
 
-__all__ = ["Annotation", "append", "data", "field", "plain", "remarks", "tell"]
+__all__ = ["Annotation", "append", "data", "field", "plain", "remarks", "repeat", "tell"]

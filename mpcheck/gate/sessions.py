@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck.environment import GATED
 from mpcheck.gate.environments import Side
 from mpcheck.gate.processes import Ended, run
 from mpcheck.gate.settings import SESSIONS, GateSettings
-from mpcheck.gate.sides import Sides
+from mpcheck.gate.sides import Sides, reference_of
+from mpcheck.reference.spec import PINNED
 from mpcheck.results.reproduce import COMMANDS
 
 ONCE = ("bench", "profile")
@@ -75,12 +78,13 @@ def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, s
     """Run every session: base first, whose references head is judged against. Records go to ``out/base`` and ``out/head``.
 
     Args:
-        cache: of references; each set of sources has a directory of its own in it.
+        cache: of references; each code has its own in it.
 
     Raises:
         InputError: what is asked for does not fit head: an unknown block, a model that is not there.
     """
     crashes = [Crash(name, "", why) for name, why in sides.broken.items()]
+    pins: dict[str, str] = {}
     for side in sides.both:
         name = side.tree.name
         if not sides.usable(name):
@@ -88,8 +92,11 @@ def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, s
         for session in settings.sessions:
             if name == "base" and session in ONCE:
                 continue
-            ended = _run(side, session, sides, settings, out / name, cache, say)
             record = out / name / f"{session}.json"
+            facts = {"MPCHECK_CACHE_DIR": str(cache), PINNED: pins.get(session, ""), GATED: gated(sides) if name == "head" else ""}
+            ended = _run(side, session, sides, settings, out / name, facts, say)
+            if name == "base" and settings.reference == "base":
+                pins[session] = reference_of(record if ended.code in JUDGED else out / "none")  # before any code of head runs
             if ended.code in JUDGED and record.is_file():
                 continue
             record.unlink(missing_ok=True)  # of a session that was ended
@@ -99,13 +106,17 @@ def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, s
     return crashes
 
 
-def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> Ended:
+def gated(sides: Sides) -> str:
+    """What the records of head tell of their gate, for :data:`mpcheck.environment.GATED`."""
+    return json.dumps({"base": sides.base.tree.commit if sides.base is not None else "", "head": sides.head.tree.commit})
+
+
+def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Path, facts: Mapping[str, str], say: Callable[[str], None]) -> Ended:
     against = str(sides.base.home) if session == "bench" and sides.base is not None and sides.usable("base") else ""
     say(f"{session} of {side.tree.name}" + (" against base" if against else "") + " …")
     began = time.perf_counter()
     words = arguments(settings, session, out, against)
-    references = str(cache / "gate" / sides.reference_key(settings.reference, side.tree.name))
-    ended = run(side, "cli:entry", words, sides.head.tree.root, out / f"{session}.log", settings.timeout, MPCHECK_CACHE_DIR=references)
+    ended = run(side, "cli:entry", words, sides.head.tree.root, out / f"{session}.log", settings.timeout, **facts)
     verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
     say(f"{session} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
     return ended

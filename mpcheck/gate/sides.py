@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest
 from mpcheck.gate.environments import Side, make_side
 from mpcheck.gate.processes import run
 from mpcheck.gate.settings import GateSettings
@@ -46,15 +45,6 @@ class Sides:
     def usable(self, name: str) -> bool:
         """Whether a side is there and can be imported."""
         return name in self.sources
-
-    def reference_key(self, reference: str, side: str) -> str:
-        """Name of the cache in which a side's float64 references are: base's, where head is judged against it, else its own.
-
-        Their own cache knows packages by version, and two commits of one package mostly have the same.
-        """
-        owner = "base" if reference == "base" and self.usable("base") else side
-        facts = self.sources[owner]
-        return digest(*(f"{name} {facts[name]['digest']}" for name in sorted(facts)))[:24]
 
     @property
     def lines(self) -> list[str]:
@@ -111,6 +101,16 @@ def made(base: Tree | None, head: Tree, settings: GateSettings, out: Path, say: 
         if sides.usable("base") and sides.usable("head"):
             refuse_the_same(sides)
         yield sides
+
+
+def reference_of(record: Path) -> str:
+    """Which references a session of base made, for :data:`mpcheck.reference.spec.PINNED`; those of no code where it came to no verdict."""
+    try:
+        data = json.loads(record.read_text(encoding="utf-8"))
+        codes = {system["reference"]["code"] for system in data["systems"] if "reference" in system}
+        return f"{codes.pop() if len(codes) == 1 else ''}:{data['model']['digest']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ":"
 
 
 def refuse_the_same(sides: Sides) -> None:

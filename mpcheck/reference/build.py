@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import torch
@@ -13,9 +13,11 @@ from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.formats import COMPONENTS, Component
+from mpcheck.reference.faults import UnsteadyError
 from mpcheck.reference.moments import Moments
 from mpcheck.reference.noise import CensusMode, ConstantRounding, NoiseMode, eta_of, largest, perturb, perturb_absolute, seed_of
 from mpcheck.reference.spec import draws_of
+from mpcheck.reference.steady import beyond_noise, copied
 
 RANDOM, ENERGY = "random", "energy"
 
@@ -71,7 +73,14 @@ def evaluate(backend: E3nnModel, block: Block, skeleton: Any, inputs: Mapping[st
 
 
 def build_reference(
-    backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, energy: Tensors, seed: int, draws: int
+    backend: E3nnModel,
+    block: Block,
+    skeleton: Any,
+    inputs: Tensors,
+    energy: Tensors,
+    seed: int,
+    draws: int,
+    between: Callable[[], object] = lambda: None,
 ) -> tuple[Tensors, dict[str, Any]]:
     """Values and noise of one block.
 
@@ -80,12 +89,16 @@ def build_reference(
         inputs: the block's arguments.
         energy: the energy's cotangents of its outputs, may be empty.
         seed, draws: of the Monte Carlo arithmetic.
+        between: runs something else, after which the block must compute what it has computed before.
 
     Returns:
         Tensors ``value:NAME`` (float64), ``cotangent:CASE.OUTPUT`` and ``noise:COMPONENT:NAME`` (float32, RMS deviation per
         element for u = 1), and a manifest with the per-draw statistics that the limits need.
+
+    Raises:
+        UnsteadyError: the block computes other values after another block has run.
     """
-    exact = {n: t.to(backend.device) for n, t in inputs.items()}
+    exact = copied(inputs, backend.device)
     with CensusMode() as forward:
         first = Run(lambda arguments: backend.call(block, arguments), skeleton, exact, {}, grad=False)
     cotangents: dict[str, Tensors] = {RANDOM: random_cotangents(first.outputs, seed, block.name)}
@@ -102,12 +115,18 @@ def build_reference(
             continue
         for draw in range(draws_of(component, draws, elements, block.kind == "composite")):
             deviate(backend, block, skeleton, exact, cotangents, component, (seed, block.name, component, draw), moments)
+    noise = {n: moment.noise() for n, moment in moments.items()}
+    between()
+    again = evaluate(backend, block, skeleton, copied(inputs, backend.device), cotangents)
+    for called, found in (("first", first.outputs), ("later", again)):
+        if wrong := beyond_noise(values, found, noise):
+            raise UnsteadyError(block.name, f"{block.name} computes other float64 values in a {called} call: {wrong}; nothing can be judged by them")
     tensors: Tensors = {f"value:{n}": v for n, v in values.items()}
     for case, by_output in cotangents.items():
         tensors.update({f"cotangent:{case}.{n}": c for n, c in by_output.items()})
     statistics: dict[str, Any] = {}
     for name, moment in moments.items():
-        tensors.update({f"noise:{c}:{name}": s for c, s in moment.noise().items()})
+        tensors.update({f"noise:{c}:{name}": s for c, s in noise[name].items()})
         statistics[name] = moment.statistics()
     stored = [*exact.values(), *(tensors_of(module) if (module := backend.module(block)) is not None else [])]
     held = max((largest(t) for t in stored), default=0.0)

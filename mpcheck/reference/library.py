@@ -11,10 +11,13 @@ import torch
 
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
-from mpcheck.adapters.execution import Tensors
-from mpcheck.reference.build import build_reference, rounded_values
-from mpcheck.reference.capture import INDEX, block_from_json, capture
+from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents, rounded_values
+from mpcheck.reference.capture import INDEX, block_from_json, capture, with_new_blocks
+from mpcheck.reference.faults import NoReferenceError, UnsteadyError
+from mpcheck.reference.noise import seed_of
 from mpcheck.reference.spec import ReferenceSpec
+from mpcheck.reference.steady import copied, unlike
 from mpcheck.reference.store import Store
 
 
@@ -48,27 +51,49 @@ class Library:
         self.backend = backend
         self.graph = graph
         self.spec = spec
-        self.store = Store(root, spec.key)
+        self.store = Store(root, spec.key, spec.code, not spec.pinned)
         self.progress = progress
         self._index: dict[str, Any] | None = None
         self._held: BlockReference | None = None
         self._blocks: dict[str, Block] = {}
+        self._wrong: dict[str, str] = {}
         self._rounded: dict[tuple[str, torch.dtype], Tensors] = {}
 
     def _capture(self) -> None:
         self.progress("capturing block inputs in float64")
-        capture(self.backend.model, {k: v.to(self.backend.device) for k, v in self.graph.items()}, self.store)
+        graph = {k: v.to(self.backend.device) for k, v in self.graph.items()}
+        capture(self.backend.model, graph, self.store, self._unlike_first, self.spec.by)
+
+    def _unlike_first(self, block: Block, skeleton: Any, inputs: Tensors, first: Tensors) -> str:
+        """What is wrong with a block's first call, or with the first one that is differentiated."""
+        cotangents = {RANDOM: random_cotangents(first, self.spec.seed, block.name)}
+        calls = [evaluate(self.backend, block, skeleton, copied(inputs, self.backend.device), cotangents) for _ in range(2)]
+        return unlike(calls[0], first) or unlike(calls[1], first) or unlike(calls[0], calls[1])
 
     @property
     def index(self) -> dict[str, Any]:
-        """The captured blocks: order, descriptions, shapes."""
+        """The captured blocks: order, descriptions, shapes. Of other code's references, with the blocks that only this code has."""
         if self._index is None:
-            _, self._index = self.store.fetch(INDEX, self._capture)
+            try:
+                _, self._index = self.store.fetch(INDEX, self._capture)
+            except NoReferenceError:
+                self._index = {"order": [], "entries": {}, "modules": [], "made": ""}
+            if self.spec.pinned:
+                self._index = with_new_blocks(self._index, self.backend.model)
         return self._index
+
+    def _run_another(self, name: str) -> None:
+        """Call another block than this one, which one is drawn by its name."""
+        others = [other for other in self.index["order"] if other != name and self.refused(other) is None]
+        if others:
+            other = others[seed_of("another", name) % len(others)]
+            inputs, skeleton = self._inputs(other)
+            block = self.block(other)
+            Run(lambda arguments: self.backend.call(block, arguments), skeleton, copied(inputs, self.backend.device), {}, grad=False)
 
     def blocks(self) -> list[Block]:
         """Blocks in the order in which the model calls them."""
-        return [self.block(name) for name in self.index["order"]]
+        return [self.block(name) for name in self.index["entries"]]
 
     def block(self, name: str) -> Block:
         """A block by name."""
@@ -97,14 +122,33 @@ class Library:
         energy: Tensors = {}
         for output in self.index["entries"][name]["cotangents"]:
             energy.update(self.store.fetch(f"{name}.cotangent.{output}", self._capture)[0])
-        tensors, manifest = build_reference(self.backend, block, skeleton, inputs, energy, self.spec.seed, self.spec.draws)
+        tensors, manifest = build_reference(
+            self.backend, block, skeleton, inputs, energy, self.spec.seed, self.spec.draws, lambda: self._run_another(name)
+        )
         self.store.save(f"{name}.reference", tensors, manifest)
 
     def get(self, name: str) -> BlockReference:
-        """The reference of a block; the last one asked for is kept."""
+        """The reference of a block; the last one asked for is kept.
+
+        Raises:
+            UnsteadyError: the block computes other float64 values from call to call.
+            NoReferenceError: it is to be judged by other code's, which has none of it.
+        """
+        if wrong := self.index["entries"][name].get("unsteady"):
+            raise UnsteadyError(
+                name,
+                f"{name} computes other float64 values in its first call: {wrong}; nothing can be judged by them "
+                f"(kept in {self.store.path}: remove it to have that call made again by the same code)",
+            )
+        if name in self._wrong:  # told once, it is not asked again until it happens to answer well
+            raise UnsteadyError(name, self._wrong[name])
         if self._held is None or self._held.block.name != name:
             self._held = None
-            self._held = self._load(name)
+            try:
+                self._held = self._load(name)
+            except UnsteadyError as error:
+                self._wrong[name] = str(error)
+                raise
         return self._held
 
     def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
@@ -121,6 +165,8 @@ class Library:
         return self._rounded[name, dtype]
 
     def _load(self, name: str) -> BlockReference:
+        if name not in self.index["order"]:
+            raise NoReferenceError(name, self.spec.code, "the model has no such block there, or was not evaluated")
         tensors, manifest = self.store.fetch(f"{name}.reference", lambda: self._build(name))
         inputs, skeleton = self._inputs(name)
         values: Tensors = {}

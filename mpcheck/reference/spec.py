@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from mpcheck._errors import InputError
 from mpcheck._io import digest
 from mpcheck.formats import Component
 
-ALGORITHM = 5
-"""Raise it when the noise model, the draws or the stored layout change: old cache entries are then left alone."""
-
 DRAWS = 6
 """Draws of the components that carry most of the noise; the others get a fraction, see `draws_of`."""
-UPSTREAM = ("torch", "mace-torch", "e3nn", "cuequivariance")
+PINNED = "MPCHECK_REFERENCE_CODE"
+"""Set by a gate alone: ``CODE:MODEL``, digests of the code whose references head is judged against, and of the model that it made."""
 
 
 @dataclass(frozen=True)
 class ReferenceSpec:
-    """One (model, system): content digests, seed and number of Monte Carlo draws."""
+    """One (model, system) as one code makes it: content digests, seed and number of Monte Carlo draws.
+
+    Attributes:
+        code: see :class:`mpcheck.reference.code.Code`; by: its packages in words.
+        source: digest of the file that the model was read from, where it was: what is in it beside tensors makes references, too.
+        pinned: whether these are another code's references, which this process must never make.
+    """
 
     model: str
     system: str
     seed: int = 0
     draws: int = DRAWS
     device: str = "cpu"
-
-    def versions(self) -> dict[str, str]:
-        """Upstream versions that the float64 reference depends on."""
-        found = {}
-        for package in UPSTREAM:
-            try:
-                found[package] = version(package)
-            except PackageNotFoundError:
-                found[package] = "none"
-        return found
+    code: str = ""
+    by: tuple[str, ...] = ()
+    source: str = ""
+    pinned: bool = False
 
     @property
     def key(self) -> str:
         """Content key: equal inputs, equal key; 24 hexadecimal digits."""
-        versions = ",".join(f"{k}={v}" for k, v in sorted(self.versions().items()))
-        return digest(str(ALGORITHM), self.model, self.system, str(self.seed), str(self.draws), self.device, versions)[:24]
+        return digest(self.code, self.model, self.source, self.system, str(self.seed), str(self.draws), self.device)[:24]
+
+    def of(self, environment: Mapping[str, str]) -> ReferenceSpec:
+        """The references that a gate wants used in place of this process' own; its own where there is no gate.
+
+        Raises:
+            InputError: the variable is damaged.
+        """
+        text = environment.get(PINNED, "")
+        if not text:
+            return self
+        code, separator, model = text.partition(":")
+        if not separator or not re.fullmatch(r"[0-9a-f]*:[0-9a-f]*", text):
+            raise InputError(f"variable {PINNED} is {text[:100]!r}; it is set by `mpcheck gate` alone, unset it")
+        return replace(self, code=code, model=model, by=(), pinned=True)
 
 
 FEW_ELEMENTS = 8_000

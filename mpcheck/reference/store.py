@@ -18,8 +18,11 @@ from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path, digest, sha256_file, write_text
+from mpcheck._stored import now
+from mpcheck.reference.faults import NoReferenceError
 
-SCHEMA = 2
+SCHEMA = 3
+MADE_BY = ("code", "made")  # in every manifest: which code made the entry, and when
 
 
 def default_cache() -> Path:
@@ -28,16 +31,29 @@ def default_cache() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("mpcheck"))
 
 
+def place_of(root: Path, key: str) -> Path:
+    """The directory of one key's entries."""
+    return root / f"v{SCHEMA}" / key
+
+
 class Damaged(Exception):  # noqa: N818 - a state of an entry, never an error that a user sees
-    """An entry that cannot be trusted: truncated, altered, or of another schema. It is rebuilt."""
+    """An entry that cannot be trusted: truncated, altered, of another schema, or made by other code than its key says. It is rebuilt."""
 
 
 class Store:
     """Entries below ``ROOT/KEY/``: tensors in ``NAME.safetensors``, everything else and their checksum in ``NAME.json``."""
 
-    def __init__(self, root: Path, key: str) -> None:
+    def __init__(self, root: Path, key: str, code: str = "", made_here: bool = True) -> None:
+        """Args:
+        code: digest of the code that makes the entries. made_here: whether this process is of that code; if not, it may only read.
+
+        Raises:
+            InputError: the directory cannot be used.
+        """
         self.root = root
-        self.path = root / f"v{SCHEMA}" / key
+        self.code = code
+        self.made_here = made_here
+        self.path = place_of(root, key)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -58,7 +74,10 @@ class Store:
 
         Raises:
             InputError: read-only or full directory.
+            NoReferenceError: these are other code's.
         """
+        self._refuse(name, "it was to be written")
+        manifest = {"code": self.code, "made": now(), **manifest}
         where, document = self._files(name)
         unique = {k: t.detach().to("cpu").contiguous().clone() for k, t in tensors.items()}
         with atomic_path(where) as temporary:
@@ -80,6 +99,8 @@ class Store:
             manifest = json.loads(document.read_text(encoding="utf-8"))
             if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
                 raise Damaged(f"{document}: another schema")
+            if manifest.get("code") != self.code:
+                raise Damaged(f"{document}: made by code {str(manifest.get('code'))[:12]}, and this is the place of code {self.code[:12]}")
             rest = {k: v for k, v in manifest.items() if k not in ("schema", "sha256")}
             if digest(sha256_file(where), json.dumps(rest)) != manifest.get("sha256"):
                 raise Damaged(f"{where}: the checksum in {document.name} does not match")
@@ -103,24 +124,35 @@ class Store:
             ) from error
 
     def fetch(self, name: str, build: Callable[[], None]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-        """An entry, built if it is missing and rebuilt, with a warning, if it is damaged. Sound entries need no write access."""
+        """An entry, built if it is missing and rebuilt, with a warning, if it is damaged. Sound entries need no write access.
+
+        Raises:
+            NoReferenceError: missing or damaged, and other code's, which only that can make.
+        """
         if self.has(name):
             try:
                 return self.load(name)
             except Damaged as damage:
+                self._refuse(name, str(damage))
                 warnings.warn(f"cache entry is damaged and is rebuilt: {damage}", stacklevel=2)
+        self._refuse(name, "that code has not made it")
         with self.lock(name):
             if self.has(name):
                 try:
                     return self.load(name)  # another process built or mended it while this one waited
                 except Damaged:
-                    self._drop(name)
+                    self.drop(name)
             build()
             try:
                 return self.load(name)
             except Damaged as damage:
                 raise InputError(f"cache entry cannot be read back: {damage}; check the disk or give another --mp-cache DIR") from damage
 
-    def _drop(self, name: str) -> None:
+    def _refuse(self, name: str, why: str) -> None:
+        if not self.made_here:
+            raise NoReferenceError(name, self.code, why)
+
+    def drop(self, name: str) -> None:
+        """Remove an entry."""
         for path in reversed(self._files(name)):
             path.unlink(missing_ok=True)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.markdown import escape
+from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 
 WIDTH = 100
@@ -96,6 +97,8 @@ def render(run: Findings, color: bool = False) -> str:
         console.print(Text(f"  unsupported({reason}): {number}", "dim"), overflow="ellipsis", no_wrap=True)
     for line in standing(run):
         console.print(Text(line, "bold"), soft_wrap=True)
+    for line in reference_lines(run.systems):
+        console.print(line, soft_wrap=True, markup=False)
     return stream.getvalue()
 
 
@@ -119,4 +122,5 @@ def markdown(run: Findings) -> str:
         lines.append("")
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
+    lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
     return "\n".join(lines) + "\n"

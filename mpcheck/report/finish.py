@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -49,7 +50,14 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
         "environment": describe(options.device),
         "model": {"name": session.model.name, "digest": session.model.digest, "stored_dtype": session.model.stored_dtype, **session.model.source},
         "systems": [
-            {"name": s.name, "atoms": s.atoms, "frames": len(s.frames), "digest": s.digest, "edges": int(session.graph(n)["edge_index"].shape[1])}
+            {
+                "name": s.name,
+                "atoms": s.atoms,
+                "frames": len(s.frames),
+                "digest": s.digest,
+                "edges": int(session.graph(n)["edge_index"].shape[1]),
+                **({"reference": reference} if (reference := session.reference(n, time.time() - seconds)) else {}),
+            }
             for n, s in session.systems.items()
         ],
         "options": asked,

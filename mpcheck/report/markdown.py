@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from mpcheck.records import Golden, Run
 from mpcheck.report import summary
+from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 from mpcheck.results.items import first_changed, item_of_cell
-from mpcheck.results.reproduce import reproduce
+from mpcheck.results.reproduce import repeated_where, reproduce
 
 
 def escape(text: object) -> str:
@@ -28,10 +29,11 @@ def render(run: Run) -> str:
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
     if failed:
+        where = repeated_where(run)
         lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
         lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
         lines += ["", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
-        lines += ["", "Repeat the first one:", "", f"    {reproduce(run, item_of_cell(failed[0]))}", ""]
+        lines += ["", f"Repeat the first one{where and f', {where}'}:", "", f"    {reproduce(run, item_of_cell(failed[0]))}", ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     lines += ["| block | role | backend | " + " | ".join(formats) + " |", "|---|---|---|" + "---:|" * len(formats)]
@@ -54,6 +56,7 @@ def render(run: Run) -> str:
     lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
     lines += [f"- model digest {run.model['digest'][:16]}, stored in {escape(run.model.get('stored_dtype', 'float64'))}"]
     lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
+    lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
     lines += [f"- {escape(s['name'])}: {s['atoms']} atoms in {s['frames']} graphs, {s['edges']} edges" for s in run.systems]
     return "\n".join(lines) + "\n"
 

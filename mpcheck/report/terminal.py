@@ -10,10 +10,11 @@ from rich.text import Text
 
 from mpcheck.records import Run
 from mpcheck.report import summary
+from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
 from mpcheck.results.items import first_changed, item_of_cell
 from mpcheck.results.outcome import Outcome, outcome
-from mpcheck.results.reproduce import reproduce
+from mpcheck.results.reproduce import repeated_where, reproduce
 
 WIDTH = 100
 STYLES: dict[Outcome, str] = {"pass": "bold green", "fail": "bold red", "crashed": "bold red", "nothing judged": "bold yellow"}
@@ -76,6 +77,8 @@ def _facts(console: Console, run: Run) -> None:
         console.print(
             f"golden float64: {len(run.golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), markup=False
         )
+    for line in reference_lines(run.systems):
+        console.print(line, soft_wrap=True, markup=False)
     for key in ("tables", "tables_left"):
         if key in run.model:
             console.print(f"model: {run.model[key]}", soft_wrap=True, markup=False)
@@ -87,3 +90,5 @@ def _facts(console: Console, run: Run) -> None:
         console.print(Text(f"FAIL {cell.id}", "bold red"), soft_wrap=True)
         console.print(f"     {cell.reason}", soft_wrap=True, markup=False)
         console.print(Text(f"     {reproduce(run, item_of_cell(cell))}", "dim"), soft_wrap=True)
+    if (where := repeated_where(run)) and summary.failures(run):
+        console.print(Text(f"     ({where})", "dim"), soft_wrap=True)

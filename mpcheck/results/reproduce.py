@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Collection
 
@@ -10,37 +11,70 @@ from mpcheck.records import Run
 from mpcheck.results.items import GOLDEN, Item
 
 COMMANDS = {"precision": "run", "symmetry": "symmetry", "audit": "audit", "bench": "bench", "profile": "profile"}
+COMMIT = re.compile("[0-9a-f]{7,40}")
+REPEATED = "reports/repeated"  # not the report in which the command stands
 CHECKED = ("symmetry", "audit")  # sessions whose commands take --check
 
 
 def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> str:
     """A command line for a shell, every name from data quoted.
 
+    What a gate has judged, a gate repeats: only that imports the tree that was judged, and judges it by what it was judged by.
+
     Args:
         document: that the item comes from; its options say device and seed.
         blocks: :func:`blocks_of` the document, from who asks for many commands; None looks through all its rows.
     """
-    options, words = document.options, ["mpcheck", COMMANDS[item.session], str(document.model["name"])]
+    options, gate = document.options, _gate(document)
+    words = ["mpcheck", COMMANDS[item.session], str(document.model["name"])]
+    if gate is not None:
+        words = ["mpcheck", "gate", "--base", gate["base"] or "none", "--model", str(document.model["name"]), "--session", item.session]
     if item.system:
         words += ["--system", item.system.partition("*")[0] if item.session == "bench" else item.system]
     if item.backend:
         words += ["--backend", item.backend]
     if item.format:
         words += ["--format", item.format]
+    if gate is None:
+        words += _of_the_session(item)
+    block = item.subject in (blocks_of(document) if blocks is None else blocks) or (item.session == "bench" and item.subject == "model")
+    if block and item.check != GOLDEN:
+        words += ["--block", item.subject]
+    if options.get("device", "cpu") != "cpu":
+        words += ["--device", str(options["device"])]
+    if gate is not None:
+        words += ["--out", REPEATED]
+    elif options.get("seed"):
+        words += ["--seed", str(options["seed"])]
+    return shlex.join(words)
+
+
+def _of_the_session(item: Item) -> list[str]:
+    """What narrows a session, and a gate has no option for."""
+    words = []
     if item.session in CHECKED:
         words += ["--check", item.check]
     if item.session == "bench" and "*" in item.system:
         words += ["--batch", item.system.rpartition("*")[2]]
     if item.session == "bench" and item.variant:
         words += ["--work", item.variant]
-    block = item.subject in (blocks_of(document) if blocks is None else blocks) or (item.session == "bench" and item.subject == "model")
-    if block and item.check != GOLDEN:
-        words += ["--block", item.subject]
-    if options.get("device", "cpu") != "cpu":
-        words += ["--device", str(options["device"])]
-    if options.get("seed"):
-        words += ["--seed", str(options["seed"])]
-    return shlex.join(words)
+    return words
+
+
+def _gate(document: Run | Findings) -> dict[str, str] | None:
+    """Of the gate that made the records: commits that are nothing but commits, for records may come from anybody."""
+    found = document.environment.get("gate")
+    if not isinstance(found, dict):
+        return None
+    return {name: text if COMMIT.fullmatch(text := str(found.get(name, ""))) else "" for name in ("base", "head")}
+
+
+def repeated_where(document: Run | Findings) -> str:
+    """Where a command that repeats a gate has to be typed, since it gates the files that lie there; empty outside of a gate."""
+    gate = _gate(document)
+    if gate is None:
+        return ""
+    return f"in a checkout of {gate['head']}, with its changes where it had some" if gate["head"] else "in the directory that was gated"
 
 
 def blocks_of(document: Run | Findings) -> frozenset[str]:

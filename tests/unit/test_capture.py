@@ -36,7 +36,7 @@ class Foreign(torch.nn.Module):
 )
 def test_refused_in_one_line(answer: Any, expected: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="model") as caught:
-        capture(Foreign(answer), {"positions": torch.zeros(1, 3, dtype=torch.float64)}, Store(tmp_path, "key"))
+        capture(Foreign(answer), {"positions": torch.zeros(1, 3, dtype=torch.float64)}, Store(tmp_path, "key"), lambda *_: "")
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.rglob("*.json"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,15 +10,18 @@ import pytest
 
 import mpcheck.gate.sessions as sessions_module
 from mpcheck._errors import InputError
+from mpcheck.environment import GATED, describe
 from mpcheck.gate.environments import Side
 from mpcheck.gate.processes import Ended
 from mpcheck.gate.sessions import Crash, arguments, run_sessions
 from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides
 from mpcheck.gate.trees import Tree
+from mpcheck.reference.spec import PINNED
 
 Answer = Callable[[str, str], Ended]
 GREEN = Ended(0, [], 1.0)
+RECORD = {"systems": [{"name": "water", "reference": {"code": "c0de"}}, {"name": "unused"}], "model": {"digest": "ab12"}}
 
 
 @pytest.fixture
@@ -31,16 +35,16 @@ class Machine:
     """Processes that end as they are told to. A record is there unless a session refused its input."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **ends: Ended) -> None:
-        self.ends, self.calls, self.caches = ends, [], []  # type: ignore[var-annotated]
+        self.ends, self.calls, self.variables = ends, [], {}  # type: ignore[var-annotated]
         monkeypatch.setattr(sessions_module, "run", self.run)
 
     def run(self, side: Side, function: str, words: Sequence[str], cwd: Path, log: Path, timeout: float, **variables: str) -> Ended:
         self.calls.append((side.tree.name, log.stem, list(words)))
-        self.caches.append((side.tree.name, Path(variables["MPCHECK_CACHE_DIR"]).name))
+        self.variables[side.tree.name, log.stem] = variables
         ended = self.ends.get(f"{side.tree.name}_{log.stem}", GREEN)
         if ended.code != 2:
             log.parent.mkdir(parents=True, exist_ok=True)
-            (log.parent / f"{log.stem}.json").write_text("{}")
+            (log.parent / f"{log.stem}.json").write_text(json.dumps(RECORD))
         return ended
 
 
@@ -66,13 +70,41 @@ def test_base_first_and_bench_once_with_both(sides: Sides, tmp_path: Path, monke
     assert sides.base is not None and against == {"bench": str(sides.base.home)}
 
 
+def pins(machine: Machine) -> dict[tuple[str, str], str]:
+    return {place: variables[PINNED] for place, variables in machine.variables.items()}
+
+
 def test_head_is_judged_by_the_references_of_base_unless_told_otherwise(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = Machine(monkeypatch)
     go(sides, settings(), tmp_path)
-    assert len(set(machine.caches)) == 2 and len({key for _, key in machine.caches}) == 1
+    assert {v["MPCHECK_CACHE_DIR"] for v in machine.variables.values()} == {str(tmp_path / "cache")}
+    own = {("base", "precision"): "", ("base", "audit"): "", ("head", "bench"): ""}
+    assert pins(machine) == {**own, ("head", "precision"): "c0de:ab12", ("head", "audit"): "c0de:ab12"}
     machine = Machine(monkeypatch)
     go(sides, settings(reference="own"), tmp_path)
-    assert len({key for _, key in machine.caches}) == 2
+    assert set(pins(machine).values()) == {""}
+
+
+@pytest.mark.parametrize("ended", [Ended(2, ["Traceback", "KeyError: x"], 1.0), Ended(-9, [], 1.0), Ended(None, [], 60.0)])
+def test_where_base_came_to_no_verdict_head_gets_no_references_of_its_own(
+    ended: Ended, sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(monkeypatch, base_audit=ended)
+    go(sides, settings(), tmp_path)
+    assert pins(machine)["head", "audit"] == ":" and pins(machine)["head", "precision"] == "c0de:ab12"
+
+
+def test_records_of_head_know_their_gate(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine(monkeypatch)
+    go(sides, settings(), tmp_path)
+    told = {place: variables[GATED] for place, variables in machine.variables.items()}
+    assert told["base", "precision"] == "" and json.loads(told["head", "precision"]) == {"base": "b" * 12, "head": "h" * 12}
+    monkeypatch.setenv(GATED, told["head", "precision"])
+    assert describe("cpu")["gate"] == {"base": "b" * 12, "head": "h" * 12}
+    for broken in ("{", "[]", '{"base": "x"}'):
+        monkeypatch.setenv(GATED, broken)
+        with pytest.raises(InputError, match=f"variable {GATED}"):
+            describe("cpu")
 
 
 def test_what_cannot_be_done_on_base_is_told_and_head_is_judged(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

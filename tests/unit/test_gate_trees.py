@@ -158,15 +158,6 @@ def test_the_same_code_twice_is_refused(repository: Path) -> None:
         refuse_the_same(sides(repository, "/a", "/a", "mace"))
 
 
-def test_references_belong_to_sources(repository: Path) -> None:
-    found = sides(repository, "/a", "/b")
-    assert found.reference_key("base", "head") == found.reference_key("own", "head")
-    found.sources["head"]["pkg"]["digest"] = "other"
-    assert found.reference_key("base", "head") == found.reference_key("own", "base") != found.reference_key("own", "head")
-    del found.sources["base"]
-    assert found.reference_key("base", "head") == found.reference_key("own", "head")
-
-
 def test_facts_of_packages(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(repository))
     before = imported(["pkg", "not.there", "nowhere", "sys"])

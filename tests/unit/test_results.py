@@ -200,6 +200,28 @@ def test_commands_of_every_session_exist(suite: Any) -> None:
         _parse(reproduce(document, item))
 
 
+@pytest.mark.parametrize("suite", ["precision", "symmetry", "audit", "bench", "profile"])
+@pytest.mark.parametrize(
+    ("base", "named"), [("0123abcd4567", "0123abcd4567"), ("", "none"), ("main; id", "none"), ("--install=x", "none"), (7, "none")]
+)
+def test_what_a_gate_judged_a_gate_repeats(suite: Any, base: Any, named: str) -> None:
+    from mpcheck.results.items import items_of
+    from mpcheck.results.reproduce import repeated_where
+
+    environment = {"gate": {"base": base, "head": "89ef"}}
+    row = Finding(check="engagement", subject="products.0.linear", backend="e3nn", format="float32", system="builtin:water", verdict="fail")
+    document = run(cell("a.b", "fail")) if suite == "precision" else findings(suite, row)
+    document = document.model_copy(update={"environment": {**document.environment, **environment}})
+    for item in items_of(document):
+        line = reproduce(document, item)
+        _parse(line)
+        words = shlex.split(line)
+        assert words[:4] == ["mpcheck", "gate", "--base", named] and words[words.index("--session") + 1] == suite
+        assert words[words.index("--block") + 1] == item.subject and words[words.index("--model") + 1] == document.model["name"]
+    assert repeated_where(document) == "in the directory that was gated", "not a commit"
+    assert repeated_where(run(cell())) == ""
+
+
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     """A job that only reads records, such as the one that comments on a pull request, need not install it."""
     write_run(tmp_path / "precision.json", run(cell()))

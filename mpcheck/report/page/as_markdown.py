@@ -74,7 +74,7 @@ def _red(page: Page, cap: int) -> Iterator[str]:
     ]  # fmt: skip
     yield from _table(("conclusion", "reason", "ratio", "limit", "worst element"), rows)
     yield from _cut(page.red_total, len(rows), "red conclusion")
-    yield from ("Repeat them:", "")
+    yield from (f"Repeat them{page.repeated_where and f', {page.repeated_where}'}:", "")
     for command in list(dict.fromkeys(r.command for r in shown))[:COMMANDS]:
         yield from (fence(command), "")
 

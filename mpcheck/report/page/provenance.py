@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mpcheck.report.page.text import visible
+from mpcheck.report.references import reference_lines
 from mpcheck.results.read import Results
 
 FIELDS_SHOWN = 80
@@ -91,6 +92,7 @@ def provenance(results: Results) -> list[Facts]:
         _merged("Flags", {s: d.environment.get("flags") or {} for s, d in documents.items() if isinstance(d.environment.get("flags"), dict)}),
         _merged("Model", {s: d.model for s, d in documents.items()}),
         _systems(results),
+        _merged("References", {s: {str(n): line for n, line in enumerate(reference_lines(d.systems), 1)} for s, d in documents.items()}),
         _merged("Options and seeds", {s: d.options for s, d in documents.items()}),
         Facts("Files read", (files + passed)[:FILES_SHOWN], max(0, len(files + passed) - FILES_SHOWN)),
     ]

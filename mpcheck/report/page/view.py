@@ -16,6 +16,7 @@ from mpcheck.report.page.text import visible
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
 from mpcheck.results.accounts import narrowing
 from mpcheck.results.read import Results
+from mpcheck.results.reproduce import repeated_where
 
 if TYPE_CHECKING:
     from mpcheck.results.compare import Comparison
@@ -55,6 +56,7 @@ class Page:
     sessions: list[SessionLine]
     red: list[Red]
     red_total: int
+    repeated_where: str
     blocks: list[RedBlock]
     blocks_total: int
     comparison: Comparison | None
@@ -102,7 +104,7 @@ def page_of(
         model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
         commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
         sessions=session_lines(results), red=red_rows(Commands(results), failures, history, new), red_total=len(failures),
-        blocks=blocks, blocks_total=len({i.subject for i in failures}),
+        repeated_where=repeated_where(first), blocks=blocks, blocks_total=len({i.subject for i in failures}),
         comparison=comparison, changes=change_groups(comparison),
         ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total, history=len(history),
         asides=asides(results.items), facts=provenance(results),

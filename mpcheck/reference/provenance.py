@@ -1,0 +1,37 @@
+"""Where the references of a run come from, for its records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mpcheck.reference.capture import INDEX
+from mpcheck.reference.spec import ReferenceSpec
+from mpcheck.reference.store import place_of
+
+NOW, CACHE, BASE = "made now", "cache", "base"
+
+
+def provenance(root: Path, spec: ReferenceSpec, began: float) -> dict[str, Any]:
+    """Of the references of one model on one system; empty where the run has used none.
+
+    Args:
+        root: of the cache. began: when the run did, seconds since the epoch: what is younger, one of its processes has made.
+
+    Returns:
+        ``from``: "made now" (some of them, at least), "cache" or "base"; ``code``: digest of the code that made them; ``made``: when
+        the first of them was; ``by``: its packages in words; ``made_now``: how many blocks' references are of this run.
+    """
+    path = place_of(root, spec.key)
+    try:
+        index = json.loads((path / f"{INDEX}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        index = None
+    if not isinstance(index, dict):
+        return {"from": BASE, "code": spec.code, "made": "", "by": []} if spec.pinned else {}
+    found = {"code": spec.code, "made": str(index.get("made", "")), "by": list(index.get("by", []))}
+    if spec.pinned:
+        return {"from": BASE, **found}
+    young = [entry for entry in path.glob("*.json") if entry.stat().st_mtime >= began]
+    return {"from": NOW if young else CACHE, **found, "made_now": sum(entry.name.endswith(".reference.json") for entry in young)}
