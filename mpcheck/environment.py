@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._own import own_digest
 from mpcheck._stored import now
 
 PACKAGES = ("mpcheck", "torch", "mace-torch", "e3nn", "cuequivariance", "cuequivariance-torch", "cuequivariance-ops-torch-cu13", "openequivariance")
@@ -97,6 +98,7 @@ def describe(device: str) -> dict[str, Any]:
         "device_slug": device_slug(device),
         "threads": torch.get_num_threads(),
         "packages": package_versions(),
+        "mpcheck_digest": own_digest(),
         "flags": ambient_flags(),
         "commit": commit(),
         "date": now(),

@@ -68,6 +68,8 @@ def _message(items: list[Item]) -> str:
 def remarks(outcome: Outcome) -> list[Annotation]:
     """One error for every session and block that is red, innermost first, ten at most; then how many more there are."""
     found = [Annotation("error", f"mpcheck: {c.session or 'import'} came to no verdict", c.why) for c in outcome.crashed]
+    found += [Annotation("error", f"mpcheck: {o.kind}", o.text(outcome.allow)) for o in outcome.objected]
+    found += [Annotation("error", "mpcheck: worse than base", ", ".join(outcome.worse))] if outcome.worse else []
     new = {item.id for item in outcome.new}
     by_block: dict[tuple[str, str], list[Item]] = {}
     for item in outcome.failures:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpcheck.gate.sessions import Crash
 from mpcheck.results.items import Item
+from mpcheck.results.objections import Objection, of_comparison
 from mpcheck.results.outcome import red
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ class Outcome:
         base, head: names of what was compared; base is empty where there was none.
         results: of head; None where no session came to a verdict. before: of base.
         only_new: whether failures that base has, too, leave it green.
+        objections: what speaks against it beside red rows. allow: what of that, and of the comparison, the workflow lets be.
         places: where submodules of the model are written.
     """
 
@@ -35,6 +37,8 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     only_new: bool = False
     places: dict[str, Place] = field(default_factory=dict)
+    objections: list[Objection] = field(default_factory=list)
+    allow: frozenset[str] = frozenset()
 
     @property
     def failures(self) -> list[Item]:
@@ -53,6 +57,16 @@ class Outcome:
         return [crash for crash in self.crashes if crash.side == "head"]
 
     @property
+    def worse(self) -> list[str]:
+        """What the comparison is red for, with counts. Moved and gone rows are new by nature: base has them otherwise."""
+        return of_comparison(self.comparison, self.allow)
+
+    @property
+    def objected(self) -> list[Objection]:
+        """Objections that turn it red."""
+        return [objection for objection in self.objections if objection.red(self.allow)]
+
+    @property
     def _red(self) -> bool:
         """As the sessions themselves ended: a degraded cell is red without being a failure."""
         return self.results is not None and any(red(document) for document in self.results.documents.values())
@@ -60,7 +74,7 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """``FAIL``, ``PASS`` or ``NOTHING JUDGED``."""
-        if self.crashed or self.new or (not self.only_new and self._red):
+        if self.crashed or self.new or self.worse or self.objected or (not self.only_new and self._red):
             return "FAIL"
         if self.results is None or self.results.verdict == "NOTHING JUDGED":
             return "NOTHING JUDGED"
@@ -74,7 +88,10 @@ class Outcome:
     @property
     def remarks(self) -> list[str]:
         """What the records by themselves do not tell of the verdict."""
-        found = [f"no verdict: {crash.text}" for crash in self.crashes]
+        red = self.objected
+        found = [o.text(self.allow) for o in (*red, *(o for o in self.objections if o not in red))]
+        found += [f"against base: {line}" for line in self.worse]
+        found += [f"no verdict: {crash.text}" for crash in self.crashes]
         if self.failures and self.verdict == "PASS":
             found.append("what is red is red in base, too, and the settings let that be (only-new)")
         return found
@@ -84,8 +101,10 @@ class Outcome:
         """Verdict first, in a line."""
         counts = f"{len(self.failures)} red" + (f", {len(self.new)} of them new" if self.before is not None and self.failures else "")
         crashes = f", {len(self.crashed)} without a verdict" if self.crashed else ""
+        worse = "".join(f", {line}" for line in self.worse)
+        objected = f", {len(self.objected)} objection{'s' * (len(self.objected) != 1)}" if self.objected else ""
         against = f" against base {self.base}" if self.base else ""
-        return f"{self.verdict}: head {self.head or 'working tree'}{against}: {counts}{crashes}"
+        return f"{self.verdict}: head {self.head or 'working tree'}{against}: {counts}{worse}{objected}{crashes}"
 
 
 @dataclass(frozen=True)

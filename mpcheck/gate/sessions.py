@@ -71,8 +71,8 @@ def written(directory: Path) -> list[Path]:
     return [path for session in SESSIONS if (path := directory / f"{session}.json").is_file()]
 
 
-def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> list[Crash]:
-    """Run every session: base first, whose references head is judged against. Records go to ``out/base`` and ``out/head``.
+def run_sessions(sides: Sides, side: Side, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> list[Crash]:
+    """Run every session of a side. Base comes first, whose references head is judged against. Records go to ``out/base`` and ``out/head``.
 
     Args:
         cache: of references; each set of sources has a directory of its own in it.
@@ -80,22 +80,21 @@ def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, s
     Raises:
         InputError: what is asked for does not fit head: an unknown block, a model that is not there.
     """
-    crashes = [Crash(name, "", why) for name, why in sides.broken.items()]
-    for side in sides.both:
-        name = side.tree.name
-        if not sides.usable(name):
+    name = side.tree.name
+    if not sides.usable(name):
+        return [Crash(name, "", sides.broken[name])]
+    crashes = []
+    for session in settings.sessions:
+        if name == "base" and session in ONCE:
             continue
-        for session in settings.sessions:
-            if name == "base" and session in ONCE:
-                continue
-            ended = _run(side, session, sides, settings, out / name, cache, say)
-            record = out / name / f"{session}.json"
-            if ended.code in JUDGED and record.is_file():
-                continue
-            record.unlink(missing_ok=True)  # of a session that was ended
-            if name == "head" and ended.code == 2 and ended.refusal and not written(out / name):
-                raise InputError(f"{session} of head: {ended.refusal}")  # else the other sessions' verdicts are told, too
-            crashes.append(Crash(name, session, ended.refusal or f"{ended.how}: {ended.last_words}"))
+        ended = _run(side, session, sides, settings, out / name, cache, say)
+        record = out / name / f"{session}.json"
+        if ended.code in JUDGED and record.is_file():
+            continue
+        record.unlink(missing_ok=True)  # of a session that was ended
+        if name == "head" and ended.code == 2 and ended.refusal and not written(out / name):
+            raise InputError(f"{session} of head: {ended.refusal}")  # else the other sessions' verdicts are told, too
+        crashes.append(Crash(name, session, ended.refusal or f"{ended.how}: {ended.last_words}"))
     return crashes
 
 
@@ -105,7 +104,7 @@ def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Pa
     began = time.perf_counter()
     words = arguments(settings, session, out, against)
     references = str(cache / "gate" / sides.reference_key(settings.reference, side.tree.name))
-    ended = run(side, "cli:entry", words, sides.head.tree.root, out / f"{session}.log", settings.timeout, MPCHECK_CACHE_DIR=references)
+    ended = run(side, "cli:entry", words, sides.directory, out / f"{session}.log", settings.timeout, MPCHECK_CACHE_DIR=references)
     verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
     say(f"{session} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
     return ended

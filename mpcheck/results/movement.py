@@ -10,6 +10,8 @@ RELATIVE, LEAST, FLOOR = 0.15, 0.2, 0.03
 """Of a rounding ratio. Two sound evaluations of one quantity, summed in other orders, differ in it by what independent roundings do: a
 tenth, which is also the drift gate's rule. Half as much again is left for the few roundings of small tensors, and a ratio below
 ``LEAST`` is judged as that one, because a small ratio is known worse."""
+REFERENCE, SOUND = "float64", 0.7
+"""Format of the references, and the ratio of sound code (`docs/ratios.md`)."""
 LATENCY = 0.03
 """Of a median nobody judged: the margin of the latency gate against stored figures."""
 SPREADS = 2.0  # of two medians' difference, below which it is told of no one
@@ -28,6 +30,14 @@ def beyond(before: float | None, after: float | None) -> bool:
     Both runs are measured against float64 references with the same noise scale, so that this needs no draws.
     """
     return distance(before, after) > RELATIVE * max(before or 0.0, LEAST) + FLOOR
+
+
+def starting(before: float | None, fmt: str) -> float | None:
+    """The ratio from which growth counts: of code that was its own reference, and so has no error at all, that of sound code.
+
+    Any other sound rounding of the same mathematics is some 0.7 away from that reference, which says nothing against it.
+    """
+    return SOUND if before == 0 and fmt == REFERENCE else before
 
 
 def unjudged_effect(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[float, float] | None:
