@@ -10,8 +10,8 @@ import pytest
 import mpcheck.gate.run as run_module
 from mpcheck._errors import InputError
 from mpcheck.cli import main
-from mpcheck.gate.outcome import Outcome
 from mpcheck.gate import output
+from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.output import head_lines
 from mpcheck.gate.sessions import Crash
 from tests.gate.adopter import git
