@@ -98,7 +98,7 @@ def decide(what: Asked, base: Tree | None, head: Tree, own: GateSettings) -> Dec
     notes = [f"base {own.base} was named by the change itself, in {FILE}; let the workflow name it"] if own.base and "base" not in what.pins else []
     ours = what.file(head.root)
     if base is None:
-        return Decided(own, own, notes=notes)
+        return Decided(own, own, notes=[*notes, "no base: settings, model, structures and baselines are those of the change itself"])
     theirs = _counterpart(ours, base, head)
     if theirs is None:
         return Decided(own, own, notes=[*notes, f"settings {ours} lie outside of the repository: the workflow's"])

@@ -138,8 +138,10 @@ def _change(before: Item | None, was: Row | None, after: Item, row: Row) -> Chan
         return _cell_moved(before, was, after, row)
     if after.session == "bench" and isinstance(row, Finding) and isinstance(was, Finding):
         return _latency(before, was, after, row)
-    if after.session != "profile" and beyond(before.ratio, after.ratio):
-        kind: Kind = _direction(before.ratio, after.ratio) if after.session == "precision" else "audit"
+    if after.session == "profile" or not beyond(before.ratio, after.ratio):
+        return None
+    kind: Kind = _direction(before.ratio, after.ratio) if after.session == "precision" else "audit"
+    if kind != "moved" or beyond(starting(before.ratio, before.format), after.ratio):
         return Change(kind, after.id, before, after, _ratios(before.ratio, after.ratio))
     return None
 

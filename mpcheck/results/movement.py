@@ -33,11 +33,12 @@ def beyond(before: float | None, after: float | None) -> bool:
 
 
 def starting(before: float | None, fmt: str) -> float | None:
-    """The ratio from which growth counts: of code that was its own reference, and so has no error at all, that of sound code.
+    """The ratio from which growth counts; in the format of the references not less than that of sound code.
 
-    Any other sound rounding of the same mathematics is some 0.7 away from that reference, which says nothing against it.
+    There code is compared with what itself has computed, so that its errors are the reference's. Any other sound rounding of the same
+    mathematics is some 0.7 away from that reference, which says nothing against it.
     """
-    return SOUND if before == 0 and fmt == REFERENCE else before
+    return max(before, SOUND) if before is not None and fmt == REFERENCE else before
 
 
 def unjudged_effect(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -268,3 +268,30 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert out[0].read_bytes() == before
     assert main(["compare", str(out[0]), base]) == 2
     assert "field suite is 'comparison'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fmt", "before", "after", "kinds"),
+    [
+        ("float64", 0.0, 0.7, []),
+        ("float64", 0.12, 0.8, []),
+        ("float64", 0.0, 0.95, ["moved"]),
+        ("float64", 0.12, None, ["moved"]),
+        ("float64", 2.4, 3.0, ["moved"]),
+        ("float32", 0.0, 0.7, ["moved"]),
+        ("float64", 0.7, 0.0, ["improved"]),
+        ("bfloat16", 0.7, 0.0, ["improved"]),
+    ],
+)
+def test_a_reference_compared_with_itself_is_no_measure_of_other_code(fmt: str, before: float, after: float | None, kinds: list[str]) -> None:
+    rows = [[cell(format=fmt, quantities=[quantity(rms=rms, digest=str(rms))])] for rms in (before, after)]
+    found = of_cells(*rows)
+    assert [c.kind for c in found.changes] == kinds
+    assert ("is it computed in this format?" in "".join(c.detail for c in found.changes)) == (fmt == "bfloat16"), "a collapse to zero is told"
+
+
+def test_one_tensor_that_grew_is_not_hidden_by_one_that_shrank() -> None:
+    before = [cell(quantities=[quantity(rms=0.9, name="a", digest="1"), quantity(rms=0.5, name="b", digest="2")])]
+    after = [cell(quantities=[quantity(rms=0.1, name="a", digest="3"), quantity(rms=0.8, name="b", digest="4")])]
+    [found] = of_cells(before, after).changes
+    assert (found.kind, found.detail.partition(":")[0]) == ("moved", "b")
