@@ -74,12 +74,14 @@ def cut(text: object) -> str:
 
 
 def of_comparison(comparison: Comparison | None, allowed: Collection[str]) -> list[str]:
-    """What a comparison is red for, with counts; empty where nothing is worse, or where the workflow lets it be."""
-    counts = comparison.counts if comparison is not None else {}
-    moved, gone, new = (counts.get(kind, 0) for kind in ("moved", "gone", "new-failure"))
+    """What a comparison is red for beside rows that are red in head alone, with counts; empty where the workflow lets it be."""
+    if comparison is None:
+        return []
+    moved, gone = (comparison.counts.get(kind, 0) for kind in ("moved", "gone"))
+    worse = sum(c.kind == "new-failure" and c.before is not None and c.before.failed for c in comparison.changes)
     found = [f"{moved} ratio{'s' * (moved != 1)} moved beyond noise"] if moved and "moved" not in allowed else []
     found += [f"{gone} gone"] if gone and "gone" not in allowed else []
-    return found + ([f"{new} newly fail{'s' * (new == 1)}"] if new else [])
+    return found + ([f"{worse} of what is red in base, too, otherwise than there"] if worse else [])
 
 
 class GateDocument(Strict):
