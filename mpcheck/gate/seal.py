@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mpcheck._errors import InputError
 from mpcheck._io import is_file, sha256_file
 from mpcheck._own import own_places
 from mpcheck.results.objections import Objection, cut
@@ -101,21 +102,31 @@ class Kept:
         return cls(directory, {p.relative_to(directory).as_posix(): p.read_bytes() for p in sorted(directory.rglob("*")) if is_file(p)})
 
     def restored(self) -> list[Objection]:
-        """Write them anew as they were, whatever has become of the directory; what had changed is told."""
+        """Write them anew as they were, whatever has become of the directory; what had changed is told.
+
+        Raises:
+            InputError: the directory cannot be written any more.
+        """
         now = content(self.directory)
         altered = sorted(name for name in {*now, *self.files} if name not in now or self._differs(name))
-        if self.directory.is_symlink() or is_file(self.directory):
-            self.directory.unlink()
-        elif altered:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        for name in self.files if altered else ():
-            target = self.directory / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(self.files[name])
         if not altered:
             return []
+        try:
+            self._write()
+        except OSError as error:
+            why = f"{error.strerror or error}, after the code of head had altered them"
+            raise InputError(f"records {self.directory} cannot be written: {why}; give another --out") from error
         what = f"records of {self.directory.name}, which are written here as they were: {', '.join(altered[:LISTED])}"
         return [Objection(kind="altered", what=cut(what), effect="contradicts")]
+
+    def _write(self) -> None:
+        if self.directory.is_symlink() or is_file(self.directory):
+            self.directory.unlink()
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        for name, data in self.files.items():
+            (self.directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.directory / name).write_bytes(data)
 
     def _differs(self, name: str) -> bool:
         path = self.directory / name

@@ -68,8 +68,8 @@ WORDS: dict[Kind, str] = {
 
 
 def cut(text: object) -> str:
-    """A text that an objection takes, in a line."""
-    line = " ".join(str(text).split())
+    """A text that an objection takes, in a line; names of files may hold what no text can."""
+    line = " ".join(str(text).encode("utf-8", "replace").decode().split())
     return line if len(line) <= MOST else line[: MOST - 1] + "…"
 
 
