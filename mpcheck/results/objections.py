@@ -77,7 +77,7 @@ def of_comparison(comparison: Comparison | None, allowed: Collection[str]) -> li
     """What a comparison is red for beside rows that are red in head alone, with counts; empty where the workflow lets it be."""
     if comparison is None:
         return []
-    moved, gone = (comparison.counts.get(kind, 0) for kind in ("moved", "gone"))
+    moved, gone = comparison.grown, comparison.counts.get("gone", 0)
     worse = sum(c.kind == "new-failure" and c.before is not None and c.before.failed for c in comparison.changes)
     found = [f"{moved} ratio{'s' * (moved != 1)} moved beyond noise"] if moved and "moved" not in allowed else []
     found += [f"{gone} gone"] if gone and "gone" not in allowed else []

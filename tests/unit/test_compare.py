@@ -295,3 +295,20 @@ def test_one_tensor_that_grew_is_not_hidden_by_one_that_shrank() -> None:
     after = [cell(quantities=[quantity(rms=0.1, name="a", digest="3"), quantity(rms=0.8, name="b", digest="4")])]
     [found] = of_cells(before, after).changes
     assert (found.kind, found.detail.partition(":")[0]) == ("moved", "b")
+
+
+def growth(before: float, after: float, cells: int, beside: int = 0) -> Comparison:
+    """So many cells of one growth, and others that differ within noise."""
+    rows = [(f"b{i}", before, after) for i in range(cells)] + [(f"c{i}", 0.6, 0.61) for i in range(beside)]
+    return of_cells(*([cell(block=b, quantities=[quantity(rms=r[side], digest=str(side))]) for b, *r in rows] for side in (0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cells", "beside", "red"),
+    [
+        (0.5, 0.98, 1, 0, 1), (0.5, 0.98, 120, 0, 120), (0.81, 1.05, 1, 50, 0), (0.81, 1.05, 4, 53, 0), (0.5, 0.65, 9, 0, 0), (0.5, 0.65, 10, 0, 10),
+        (0.5, 0.65, 10, 29, 10), (0.5, 0.65, 10, 31, 0), (0.98, 0.5, 50, 0, 0),
+    ],
+)  # fmt: skip
+def test_growth_that_other_sound_code_shows_is_red_only_in_many_cells(before: float, after: float, cells: int, beside: int, red: int) -> None:
+    assert growth(before, after, cells, beside).grown == red
