@@ -27,18 +27,33 @@ def gate(
     block: Annotated[Names, typer.Option("--block", help="glob pattern; repeat for several")] = None,
     session: Annotated[Names, typer.Option("--session", help="precision, symmetry, audit, bench or profile; repeat for several")] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "",
-    margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be", min=0)] = 0.0,
+    margin: Annotated[float | None, typer.Option("--margin", help="relative slow-down that is let be", min=0)] = None,
     baselines: Annotated[str, typer.Option("--baselines", help="directory of stored baselines, relative to the root")] = "",
     require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")] = None,
-    only_new: Annotated[bool, typer.Option("--only-new", help="failures that base has, too, leave it green")] = False,
+    only_new: Annotated[bool | None, typer.Option("--only-new/--no-only-new", help="failures that base has, too, leave it green")] = None,
+    reference: Annotated[str, typer.Option("--reference", help="base or own: whose float64 values head is judged against")] = "",
+    history: Annotated[str, typer.Option("--history", help="directory of the gate's history, relative to the root")] = "",
+    timeout: Annotated[float | None, typer.Option("--timeout", help="seconds that one session of one side may take")] = None,
+    workers: Annotated[int | None, typer.Option("--workers", help="processes of the precision, symmetry and audit sessions", min=0)] = None,
+    bench_block: Annotated[Names, typer.Option("--bench-block", help="of the bench session alone; repeat for several")] = None,
+    bench_format: Annotated[Names, typer.Option("--bench-format", help="of the bench session alone; repeat for several")] = None,
+    bench_launches: Annotated[int | None, typer.Option("--bench-launches", help="at least so many pairs of processes", min=0)] = None,
+    bench_seconds: Annotated[float | None, typer.Option("--bench-seconds", help="start no further pair after so many", min=0)] = None,
+    bench_threads: Annotated[int | None, typer.Option("--bench-threads", help="of each launch", min=1)] = None,
+    allow: Annotated[Names, typer.Option("--allow", help="differences from base that are told, not red; default: MPCHECK_GATE_ALLOW")] = None,
 ) -> None:
     """Gate a change: head (the working tree) against base, all chosen sessions, one verdict.
 
+    Options go before MPCHECK_GATE_… variables, both before base's mpcheck.toml, and that before head's. Settings and files that decide are
+    base's; what head's would let through is red, unless --allow names it: settings, baselines, model, structures, mpcheck, comparison,
+    moved, gone.
+
     Exit status: 0 green, 1 red, 2 bad input or nothing judged.
     """
+    from mpcheck.gate.asked import asked, first_settings
     from mpcheck.gate.github import append, plain, remarks, repeat
     from mpcheck.gate.run import gate as run_gate
-    from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE, read_settings
+    from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE
     from mpcheck.reference.store import default_cache
 
     def say(text: str) -> None:
@@ -47,12 +62,15 @@ def gate(
     where = root or Path(os.environ.get(ROOT_VARIABLE) or ".")
     options = {
         "base": base, "install": install, "model": model, "systems": system, "backends": backend, "formats": format, "blocks": block,
-        "sessions": session, "device": device, "margin": margin, "baselines": baselines, "require": require, "only-new": only_new or None,
+        "sessions": session, "device": device, "margin": margin, "baselines": baselines, "require": require, "only-new": only_new,
+        "reference": reference, "history": history, "timeout": timeout, "workers": workers, "bench.blocks": bench_block,
+        "bench.formats": bench_format, "bench.launches": bench_launches, "bench.seconds": bench_seconds, "bench.threads": bench_threads,
     }  # fmt: skip
-    settings = read_settings(where, config, options)
+    what = asked(config, options, allow or (), os.environ)
+    settings = first_settings(where, what, options, os.environ)
     target = (out or Path(os.environ.get(OUT_VARIABLE) or where / "reports" / "gate")).resolve()
     try:
-        outcome = run_gate(where, settings, target, default_cache().resolve(), say)
+        outcome = run_gate(where, what, settings, target, default_cache().resolve(), say)
     except InputError as error:
         append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n    {plain(str(error))}\n")
         raise

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._own import own_digest
 from mpcheck._stored import now
 
 GATED = "MPCHECK_GATED"
@@ -118,6 +119,7 @@ def describe(device: str) -> dict[str, Any]:
         "device_slug": device_slug(device),
         "threads": torch.get_num_threads(),
         "packages": package_versions(),
+        "mpcheck_digest": own_digest(),
         "flags": ambient_flags(),
         "commit": commit(),
         "date": now(),

@@ -87,7 +87,7 @@ def present_paths(tree: Tree, head: Tree) -> list[str]:
     standard = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     own = {str(place) for t in (tree, head) for place in (t.top, t.root, t.root / "src")} | {str(Path.cwd())}
     kept = (str(Path(p).absolute()) for p in sys.path if p and not p.endswith(".zip") and p not in standard and not p.endswith("lib-dynload"))
-    return list(dict.fromkeys([*(p for p in kept if p not in own), package_root()]))
+    return list(dict.fromkeys([package_root(), *(p for p in kept if p not in own)]))  # first: both sides get the mpcheck that judges
 
 
 def last_lines(text: str) -> str:

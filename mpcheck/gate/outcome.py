@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from mpcheck.gate.sessions import Crash
 from mpcheck.results.items import Item
-from mpcheck.results.outcome import STATUS, WORDS, combined
+from mpcheck.results.objections import Objection, of_comparison
+from mpcheck.results.outcome import STATUS, WORDS, combined, worst
 from mpcheck.results.outcome import Outcome as Came
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ class Outcome:
         base, head: names of what was compared; base is empty where there was none.
         results: of head; None where no session came to a verdict. before: of base.
         only_new: whether failures that base has, too, leave it green.
+        objections: what speaks against it beside red rows. allow: what of that, and of the comparison, the workflow lets be.
         places: where submodules of the model are written.
     """
 
@@ -36,6 +38,8 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     only_new: bool = False
     places: dict[str, Place] = field(default_factory=dict)
+    objections: list[Objection] = field(default_factory=list)
+    allow: frozenset[str] = frozenset()
 
     @property
     def failures(self) -> list[Item]:
@@ -54,14 +58,29 @@ class Outcome:
         return [crash for crash in self.crashes if crash.side == "head"]
 
     @property
+    def worse(self) -> list[str]:
+        """What the comparison is red for, with counts. Moved and gone rows are new by nature: base has them otherwise."""
+        return of_comparison(self.comparison, self.allow)
+
+    @property
+    def objected(self) -> list[Objection]:
+        """Objections that turn it red."""
+        return [objection for objection in self.objections if objection.red(self.allow)]
+
+    @property
     def outcome(self) -> Came:
-        """The worst of what the sessions came to; failures that base has, too, count as passes where the settings say so."""
-        if self.crashed or self.results is None:
-            return "crashed" if self.crashed else "nothing judged"
+        """The worst of what the sessions came to; failures that base has, too, count as passes where the settings say so. What speaks
+        against the records, or against how they were asked for, makes it a failure.
+        """
+        if self.crashed:
+            return "crashed"
+        against: list[Came] = ["fail"] if self.worse or self.objected else []
+        if self.results is None:
+            return worst([*against, "nothing judged"])
         came = self.results.outcome
         if came == "fail" and self.only_new and not self.new:
-            return combined(self.results.documents.values(), forgiven=self.results.documents)
-        return came
+            came = combined(self.results.documents.values(), forgiven=self.results.documents)
+        return worst([*against, came])
 
     @property
     def verdict(self) -> str:
@@ -76,7 +95,10 @@ class Outcome:
     @property
     def remarks(self) -> list[str]:
         """What the records by themselves do not tell of the verdict."""
-        found = [f"no verdict: {crash.text}" for crash in self.crashes]
+        red = self.objected
+        found = [o.text(self.allow) for o in (*red, *(o for o in self.objections if o not in red))]
+        found += [f"against base: {line}" for line in self.worse]
+        found += [f"no verdict: {crash.text}" for crash in self.crashes]
         found += [f"records of head are not whole: {line}" for line in (self.results.disorder if self.results is not None else ())]
         found += [f"records of base are not whole: {line}" for line in (self.before.disorder if self.before is not None else ())]
         if self.failures and self.verdict == "PASS":
@@ -88,8 +110,10 @@ class Outcome:
         """Verdict first, in a line."""
         counts = f"{len(self.failures)} red" + (f", {len(self.new)} of them new" if self.before is not None and self.failures else "")
         crashes = f", {len(self.crashed)} without a verdict" if self.crashed else ""
+        worse = "".join(f", {line}" for line in self.worse)
+        objected = f", {len(self.objected)} objection{'s' * (len(self.objected) != 1)}" if self.objected else ""
         against = f" against base {self.base}" if self.base else ""
-        return f"{self.verdict}: head {self.head or 'working tree'}{against}: {counts}{crashes}"
+        return f"{self.verdict}: head {self.head or 'working tree'}{against}: {counts}{worse}{objected}{crashes}"
 
 
 @dataclass(frozen=True)

@@ -1,104 +1,146 @@
-"""A gate from settings to files and exit status."""
+"""A gate from what is asked to an outcome. Base is made, run and put out of reach before anything of head is."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpcheck._errors import InputError, error_line
-from mpcheck._io import is_file, read_text, write_text
-from mpcheck.gate import github
+from mpcheck._errors import InputError
+from mpcheck.gate.asked import Asked, Decided, decide
 from mpcheck.gate.environments import Side
+from mpcheck.gate.files import Files, collect
+from mpcheck.gate.judges import of_judges, of_records
 from mpcheck.gate.outcome import Outcome, Place
-from mpcheck.gate.sessions import run_sessions, written
+from mpcheck.gate.output import emptied, read, write
+from mpcheck.gate.references import DIRECTORY, kept, lent
+from mpcheck.gate.seal import Kept, Seal, own_code
+from mpcheck.gate.sessions import Crash, run_sessions
 from mpcheck.gate.settings import GateSettings
-from mpcheck.gate.sides import Sides, made, probe
-from mpcheck.gate.trees import check_files, trees
-from mpcheck.results.read import Results, read_results
+from mpcheck.gate.sides import Sides, make, planned, probe
+from mpcheck.gate.trees import Tree, trees
+from mpcheck.results.objections import Objection, cut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from mpcheck.results.compare import Comparison
     from mpcheck.results.gate_history import GateEntry
+    from mpcheck.results.read import Results
 
-WRITTEN = ("base", "head")
-MARK = "# Records and reports of an mpcheck gate. The next gate into this directory empties it.\n"
-"""Begins the ``.gitignore`` of a directory that is a gate's."""
+Say = Callable[[str], None]
 
 
-def gate(root: Path, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> Outcome:
+@dataclass
+class _Gate:
+    """One gate under way."""
+
+    sides: Sides
+    decided: Decided
+    files: Files
+    out: Path
+    cache: Path
+    say: Say
+
+    @property
+    def settings(self) -> GateSettings:
+        """By which both sides are judged."""
+        return self.decided.settings
+
+    def run(self, side: Side, settings: GateSettings) -> list[Crash]:
+        """Make a side and run its sessions.
+
+        Args:
+            settings: by whose commands it is installed.
+        """
+        make(self.sides, side, settings.commands, self.settings.timeout, self.out, self.say)
+        return run_sessions(self.sides, side, self.settings, self.out, self.cache, self.say)
+
+
+def gate(root: Path, what: Asked, own: GateSettings, out: Path, cache: Path, say: Say) -> Outcome:
     """Run a gate and write its records and reports to ``out``.
 
     Args:
-        root: of the repository. cache: of references. say: takes lines of progress.
+        root: of the repository. own: head's settings, with what the workflow gives. cache: of references. say: takes lines of progress.
 
     Raises:
         InputError: bad input of any kind; nothing of an earlier gate is lost unless a new one can begin.
     """
-    with trees(root, settings.base) as (base, head):
-        notes = check_files(base, head, settings.model, settings.systems)
+    with trees(root, own.base) as (base, head):
+        decided = decide(what, base, head, own)
+        settings, notes = decided.settings, [*decided.notes]
+        judged = base
+        if base is not None and (base.top / ".gitmodules").is_file():
+            notes.append("base has no submodules: git checks them out from elsewhere; what needs them fails to install there")
         if base is not None and not settings.commands and not (base.packages or head.packages):
             notes.append(f"base {base.commit} is left out: with no Python package in the repository and no `install`, it would run the same code")
-            base = None
-        if settings.baselines and not (head.root / settings.baselines).is_dir():
-            raise InputError(f"baselines {settings.baselines} is no directory in {head.root}; mend the name, or make them with `mpcheck init`")
-        _emptied(out)
-        with made(base, head, settings, out, say) as sides:
-            for line in (*notes, *sides.lines):
+            judged = None
+            decided = replace(decided, settings=settings.model_copy(update={"model": own.model}))
+        with planned(judged, head) as sides:
+            model, systems = decided.settings.model, decided.settings.systems
+            files = collect(base, head, model, systems, settings.baselines, judged is None, sides.temporary / "files")
+            sides.files = files.directory
+            emptied(out)
+            for line in (*notes, *files.notes, *(o.text(what.allow) for o in (*decided.objections, *files.objections))):
                 say(line)
-            crashes = run_sessions(sides, settings, out, cache, say)
-            results, before = _read(out / "head"), _read(out / "base")
-            outcome = Outcome(
-                base.commit if base is not None else "", head.commit, results, before, crashes=crashes, notes=[*notes, *sides.lines],
-                only_new=settings.only_new,
-            )  # fmt: skip
-            if outcome.failures:
-                outcome.places.update(_places(sides, settings.model))
-    if results is not None and before is not None:
-        outcome.comparison = _compared(before, results, outcome)
-    _write(outcome, out, _history(head.root, settings, results), say)
+            work = sides.temporary / "references" if judged is not None else cache
+            outcome = _judged(_Gate(sides, decided, files, out, work, say), cache, what.allow)
+            outcome.notes[:0] = [*notes, *files.notes]
+            write(outcome, out, _history((base or head).root, settings, outcome.results), say)
     return outcome
 
 
-def _emptied(out: Path) -> None:
-    """The directory, without an earlier gate's records, which must not be taken for this one's.
+def _judged(run: _Gate, cache: Path, allow: frozenset[str]) -> Outcome:
+    """Both sides' records, and everything that speaks against them."""
+    _load_what_judges()
+    sides, base = run.sides, run.sides.base
+    crashes: list[Crash] = []
+    before: Results | None = None
+    records = Kept(run.out / "base", {})
+    places = {**own_code(), "files that decide": run.files.directory}
+    if base is not None:
+        crashes += _base(run, base, cache)
+        before, records = read(run.out / "base"), Kept.of(run.out / "base")
+        places |= {"environment of base": base.home, "files of base": base.tree.top, "references of base": run.cache}
+    seal = Seal.of(places, frozenset({"files that decide"}))
+    crashes += run.run(sides.head, run.decided.install)
+    for line in sides.lines:
+        run.say(line)
+    results = read(run.out / "head")
+    outcome = Outcome(base.tree.commit if base is not None else "", sides.head.tree.commit, results, before, crashes=crashes, notes=[*sides.lines],
+                      only_new=run.settings.only_new, allow=allow)  # fmt: skip
+    if outcome.failures:
+        outcome.places.update(_places(sides, run.settings.model))
+    if results is not None and before is not None:
+        outcome.comparison = _compared(before, results, outcome)
+    outcome.objections += [*run.decided.objections, *run.files.objections, *of_judges(before, results), *of_records(before, results)]
+    outcome.objections += [*seal.objections(), *records.restored()]
+    return outcome
 
-    Raises:
-        InputError: it cannot be written, or has a `base` or `head` of somebody else's.
-    """
-    try:
-        foreign = [name for name in WRITTEN if (out / name).exists()] if not _marked(out) else []
-        if foreign:
-            raise InputError(f"--out {out} has a {foreign[0]} that no gate has written; give another directory")
-        for name in WRITTEN:
-            shutil.rmtree(out / name, ignore_errors=True)
-        for old in ("report.html", "report.md", "comparison.json"):
-            (out / old).unlink(missing_ok=True)
-        if not (out / ".gitignore").exists():
-            write_text(out / ".gitignore", f"{MARK}*\n")
-    except OSError as error:
-        raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
+
+def _base(run: _Gate, base: Side, cache: Path) -> list[Crash]:
+    """Base's sessions, with the references that an earlier gate kept of the same code; what it made is kept for the next one."""
+    make(run.sides, base, run.settings.commands, run.settings.timeout, run.out, run.say)
+    if not run.sides.usable("base"):
+        return run_sessions(run.sides, base, run.settings, run.out, run.cache, run.say)
+    own, key = run.cache, run.sides.sources_key("base")
+    lent(cache, own, key)
+    run.cache = own / DIRECTORY / key  # head, too, is judged by what lies there
+    crashes = run_sessions(run.sides, base, run.settings, run.out, run.cache, run.say)
+    kept(cache, own, key)
+    return crashes
 
 
-def _marked(out: Path) -> bool:
-    return is_file(out / ".gitignore") and read_text(out / ".gitignore", "file").startswith(MARK)
-
-
-def _read(directory: Path) -> Results | None:
-    found = written(directory)
-    if not found:
-        return None
-    results = read_results(found)
-    return replace(results, files=[path.relative_to(directory.parent) for path in results.files])  # the report may be read elsewhere
+def _load_what_judges() -> None:
+    """Import now what is needed at the end: what is in memory, nothing that head's code does to files reaches."""
+    import mpcheck.report.page
+    import mpcheck.results.compare
+    import mpcheck.results.comparison_file
+    import mpcheck.results.gate_history  # noqa: F401
 
 
 def _places(sides: Sides, model: str) -> dict[str, Place]:
     """Classes of the model's submodules whose files are in the repository, with their lines there."""
-    found, _ = probe(sides.head, {"model": model}, sides.head.tree.root, sides.temporary)
+    found, _ = probe(sides.head, {"model": model}, sides.directory, sides.temporary)
     places = {}
     for name, facts in found.items():
         file = _in_repository(Path(facts["file"]), sides.head)
@@ -125,8 +167,8 @@ def _compared(before: Results, results: Results, outcome: Outcome) -> Comparison
 
     try:
         return replace(compare(before, results), base=f"base {outcome.base}", head=f"head {outcome.head}".strip())  # not names of files
-    except InputError as error:  # head may rightly have made another model of the same file
-        outcome.notes.append(f"base and head cannot be compared row by row: {error}")
+    except InputError as error:  # both were given the same model and structures, so that head's code makes something else of them
+        outcome.objections.append(Objection(kind="comparison", what=cut(error), effect="contradicts"))
         return None
 
 
@@ -140,41 +182,4 @@ def _history(root: Path, settings: GateSettings, results: Results | None) -> Seq
     return read_gate_history(path).entries if path.is_file() else ()
 
 
-def _write(outcome: Outcome, out: Path, history: Sequence[GateEntry], say: Callable[[str], None]) -> None:
-    """Reports, and what GitHub reads. The page comes last: the verdict stands whatever becomes of it."""
-    text = head_lines(outcome)
-    if outcome.comparison is not None:
-        from mpcheck.results.comparison_file import write_comparison
-
-        write_comparison(out / "comparison.json", outcome.comparison)
-    if outcome.results is not None:
-        from mpcheck.report.page import Judgement, summary_markdown
-
-        judged, room = Judgement(outcome.verdict), github.SUMMARY_BYTES - len(text.encode())  # the remarks are above already
-        text += summary_markdown(outcome.results, outcome.comparison, history, limit_bytes=room, judgement=judged)
-    write_text(out / "report.md", text)
-    github.tell(outcome, text)
-    if outcome.results is None:
-        return
-    try:
-        from mpcheck.report.page import Judgement, write_report
-
-        judged = Judgement(outcome.verdict, tuple(outcome.remarks))
-        write_report(outcome.results, out / "report.html", None, comparison=outcome.comparison, history=history, judgement=judged)
-    except InputError:
-        raise
-    except Exception as error:  # of a library that draws or lays out
-        say(f"report.html could not be made: {error_line(error)}")
-
-
-def head_lines(outcome: Outcome) -> str:
-    """What the sessions' own records cannot tell: what was compared, what came to no verdict. Markdown."""
-    from mpcheck.report.markdown import escape
-
-    lines = [f"## Gate: {escape(outcome.headline)}", ""]
-    lines += [f"- {escape(remark)}" for remark in outcome.remarks]
-    lines += ["", "<details><summary>What was compared</summary>", "", *(f"- {escape(note)}" for note in outcome.notes), "", "</details>", ""]
-    return "\n".join(lines) + "\n"
-
-
-__all__ = ["gate", "head_lines"]
+__all__ = ["Tree", "gate"]

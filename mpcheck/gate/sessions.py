@@ -15,6 +15,9 @@ from mpcheck.gate.processes import Ended, run
 from mpcheck.gate.settings import SESSIONS, GateSettings
 from mpcheck.gate.sides import Sides, reference_of
 from mpcheck.reference.spec import PINNED
+from mpcheck.results.accounts import disorder
+from mpcheck.results.outcome import MEASURING, STATUS, WORDS, outcome
+from mpcheck.results.read import read_document
 from mpcheck.results.reproduce import COMMANDS
 
 ONCE = ("bench", "profile")
@@ -74,8 +77,8 @@ def written(directory: Path) -> list[Path]:
     return [path for session in SESSIONS if (path := directory / f"{session}.json").is_file()]
 
 
-def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> list[Crash]:
-    """Run every session: base first, whose references head is judged against. Records go to ``out/base`` and ``out/head``.
+def run_sessions(sides: Sides, side: Side, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> list[Crash]:
+    """Run every session of a side. Base comes first, whose references head is judged against. Records go to ``out/base`` and ``out/head``.
 
     Args:
         cache: of references; each code has its own in it.
@@ -83,26 +86,25 @@ def run_sessions(sides: Sides, settings: GateSettings, out: Path, cache: Path, s
     Raises:
         InputError: what is asked for does not fit head: an unknown block, a model that is not there.
     """
-    crashes = [Crash(name, "", why) for name, why in sides.broken.items()]
-    pins: dict[str, str] = {}
-    for side in sides.both:
-        name = side.tree.name
-        if not sides.usable(name):
+    name = side.tree.name
+    if not sides.usable(name):
+        return [Crash(name, "", sides.broken[name])]
+    crashes = []
+    for session in settings.sessions:
+        if name == "base" and session in ONCE:
             continue
-        for session in settings.sessions:
-            if name == "base" and session in ONCE:
-                continue
-            record = out / name / f"{session}.json"
-            facts = {"MPCHECK_CACHE_DIR": str(cache), PINNED: pins.get(session, ""), GATED: gated(sides) if name == "head" else ""}
-            ended = _run(side, session, sides, settings, out / name, facts, say)
-            if name == "base" and settings.reference == "base":
-                pins[session] = reference_of(record if ended.code in JUDGED else out / "none")  # before any code of head runs
-            if ended.code in JUDGED and record.is_file():
-                continue
-            record.unlink(missing_ok=True)  # of a session that was ended
-            if name == "head" and ended.code == 2 and ended.refusal and not written(out / name):
-                raise InputError(f"{session} of head: {ended.refusal}")  # else the other sessions' verdicts are told, too
-            crashes.append(Crash(name, session, ended.refusal or f"{ended.how}: {ended.last_words}"))
+        record = out / name / f"{session}.json"
+        pinned = sides.pins.get(session, "") if name == "head" else ""
+        facts = {"MPCHECK_CACHE_DIR": str(cache), PINNED: pinned, GATED: gated(sides) if name == "head" else ""}
+        ended = _run(side, session, sides, settings, out / name, facts, say)
+        if name == "base" and settings.reference == "base":
+            sides.pins[session] = reference_of(record if ended.code in JUDGED else out / "none")  # before any code of head runs
+        why = no_verdict(session, ended, record)
+        if not why:
+            continue
+        if name == "head" and ended.code == 2 and ended.refusal and not written(out / name):
+            raise InputError(f"{session} of head: {ended.refusal}")  # else the other sessions' verdicts are told, too
+        crashes.append(Crash(name, session, why))
     return crashes
 
 
@@ -111,12 +113,32 @@ def gated(sides: Sides) -> str:
     return json.dumps({"base": sides.base.tree.commit if sides.base is not None else "", "head": sides.head.tree.commit})
 
 
+def no_verdict(session: str, ended: Ended, record: Path) -> str:
+    """Why a session came to no verdict; empty where it did: it ended by itself, its records are whole, and its exit status is theirs.
+
+    Records that cannot be read are removed; those of a session that was ended stay, as evidence.
+    """
+    if not record.is_file():
+        return ended.refusal or f"{ended.how}: {ended.last_words}"
+    try:
+        document = read_document(record)
+        assert document is not None, "a file of this name holds records"
+    except InputError as error:
+        record.unlink(missing_ok=True)
+        return str(error)
+    came = outcome(document)
+    status = 0 if session == MEASURING and came == "nothing judged" else STATUS[came]
+    if ended.code is None or came == "crashed":
+        return f"{ended.how}; {'; '.join(disorder(document)[:2])}"
+    return "" if ended.code == status else f"{ended.how}, but its records say {WORDS[came]}"
+
+
 def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Path, facts: Mapping[str, str], say: Callable[[str], None]) -> Ended:
     against = str(sides.base.home) if session == "bench" and sides.base is not None and sides.usable("base") else ""
     say(f"{session} of {side.tree.name}" + (" against base" if against else "") + " …")
     began = time.perf_counter()
     words = arguments(settings, session, out, against)
-    ended = run(side, "cli:entry", words, sides.head.tree.root, out / f"{session}.log", settings.timeout, **facts)
+    ended = run(side, "cli:entry", words, sides.directory, out / f"{session}.log", settings.timeout, **facts)
     verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
     say(f"{session} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
     return ended

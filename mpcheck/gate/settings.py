@@ -1,4 +1,4 @@
-"""What a gate is asked to do: ``mpcheck.toml``, then environment variables, then the command line."""
+"""What a gate is asked to do: ``mpcheck.toml``; environment variables and the command line, which are the workflow's, go before it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,9 @@ else:
 
 FILE = "mpcheck.toml"
 SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
-LISTS = ("systems", "backends", "formats", "blocks", "sessions", "require")
-VARIABLES = {
-    f"MPCHECK_GATE_{name.upper()}": name
-    for name in ("base", "install", "model", *LISTS, "device", "margin", "baselines")
-}  # fmt: skip
-"""Settings that an environment variable overrides. An empty variable leaves the word to ``mpcheck.toml``; ``none`` as base means no base."""
-ROOT_VARIABLE, OUT_VARIABLE = "MPCHECK_GATE_ROOT", "MPCHECK_GATE_OUT"
+ROOT_VARIABLE, OUT_VARIABLE, ALLOW_VARIABLE = "MPCHECK_GATE_ROOT", "MPCHECK_GATE_OUT", "MPCHECK_GATE_ALLOW"
+DEFAULT = "default"
+"""Pins a setting to its default, which an empty variable does not: that leaves the word to the file."""
 SHELL = re.compile(r"[|&;<>`]|\$\(")
 
 
@@ -123,7 +119,7 @@ class _File(Strict):
     gate: GateSettings = GateSettings()
 
 
-def _table(path: Path) -> dict[str, Any]:
+def table_of(path: Path) -> dict[str, Any]:
     """The ``[gate]`` table of a file, unchecked.
 
     Raises:
@@ -142,25 +138,45 @@ def _table(path: Path) -> dict[str, Any]:
     return dict(table)
 
 
+def _fields() -> dict[str, Any]:
+    """Defaults by the names that settings have in the file; those of ``[gate.bench]`` begin with ``bench.``."""
+    own = {_hyphens(name): value for name, value in GateSettings() if name != "bench"}
+    return own | {f"bench.{_hyphens(name)}": value for name, value in BenchSettings()}
+
+
+FIELDS = _fields()
+VARIABLES = {f"MPCHECK_GATE_{re.sub(r'[.-]', '_', name.upper())}": name for name in FIELDS}
+"""By variable, the setting that it pins. ``none`` as base means no base."""
+
+
 def _typed(name: str, text: str, where: str) -> Any:
     """A text from outside as the field's type."""
-    if name in LISTS:
+    default = FIELDS[name]
+    if text.lower() == DEFAULT:
+        return default
+    if isinstance(default, list):
         return [part.strip() for part in text.split(",") if part.strip()]
-    if name == "margin":
+    if isinstance(default, bool):
+        known = {"true": True, "1": True, "false": False, "0": False}
+        if text.lower() not in known:
+            raise InputError(f"{where} is {text!r}; give true or false")
+        return known[text.lower()]
+    if isinstance(default, (int, float)):
+        number: type[int] | type[float] = int if isinstance(default, int) else float
         try:
-            return float(text)
+            return number(text)
         except ValueError as error:
-            raise InputError(f"{where} is {text!r}; give a number such as 0.05") from error
+            raise InputError(f"{where} is {text!r}; give a number such as {default or 1}") from error
     return "" if name == "base" and text.lower() == "none" else text
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Settings that variables override, by field.
+    """Settings that variables pin, by field.
 
     Raises:
         InputError: an unknown ``MPCHECK_GATE_`` variable (a typing error would otherwise go unseen), or no number where one belongs.
     """
-    known = {*VARIABLES, ROOT_VARIABLE, OUT_VARIABLE}
+    known = {*VARIABLES, ROOT_VARIABLE, OUT_VARIABLE, ALLOW_VARIABLE}
     for name in environment:
         if name.startswith("MPCHECK_GATE_") and name not in known:
             raise InputError(f"variable {name} is unknown; there are {', '.join(sorted(known))}")
@@ -168,33 +184,62 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return {field: _typed(field, text, f"variable {name}") for field, (name, text) in chosen.items()}
 
 
+def from_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that the command line pins, by field; None and empty ones leave the word to the others.
+
+    Raises:
+        InputError: no number where one belongs.
+    """
+    chosen = {name: value for name, value in options.items() if value is not None and value not in ("", [])}
+    return {name: _typed(name, v, f"--{name}") if isinstance(v, str) else FIELDS[name] if v == [DEFAULT] else v for name, v in chosen.items()}
+
+
+def combined(table: Mapping[str, Any], pins: Mapping[str, Any], origin: str, places: Mapping[str, str]) -> GateSettings:
+    """A file's ``[gate]`` table under what the workflow pins.
+
+    Args:
+        origin: of the table, for errors. places: of each pin.
+
+    Raises:
+        InputError: the first wrong field, with where it came from.
+    """
+    data = {**table, **{name: value for name, value in pins.items() if not name.startswith("bench.")}}
+    nested = {name.removeprefix("bench."): value for name, value in pins.items() if name.startswith("bench.")}
+    if nested and isinstance(data.get("bench", {}), dict):
+        data["bench"] = {**data.get("bench", {}), **nested}
+    try:
+        return GateSettings.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        pinned = next((place for name, place in places.items() if field == name or field.startswith(f"{name}.")), None)
+        where = pinned or f"{origin}: field gate.{field}"
+        remedy = f"; known fields are {', '.join(sorted(map(_hyphens, GateSettings.model_fields)))}" if first["type"] == "extra_forbidden" else ""
+        raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}{remedy}") from error
+
+
 def read_settings(root: Path, config: Path | None, options: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> GateSettings:
-    """The settings of a gate.
+    """The settings of a gate as the files of ``root`` and the workflow have them.
 
     Args:
         root: of the repository; its ``mpcheck.toml`` is read where ``config`` names none.
-        options: of the command line, by field; None and empty ones leave the word to the others.
+        options: of the command line, by field.
 
     Raises:
         InputError: no settings at all; a file that is missing or wrong; the first wrong field, with where it came from.
     """
     path = config or root / FILE
-    chosen = {name: value for name, value in options.items() if value not in (None, "", [], 0)}
-    variables = from_environment(environment)
+    variables, typed = from_environment(environment), from_options(options)
     if config is None and not path.exists():
-        if not (set(variables) | set(chosen)) - {"base"}:
+        if not (set(variables) | set(typed)) - {"base"}:
             raise InputError(f"no {FILE} in {root} and no settings in MPCHECK_GATE_… variables; `mpcheck init --dir {root}` writes one")
         table: dict[str, Any] = {}
     else:
-        table = _table(path)
-    typed = {name: _typed(name, value, f"--{name}") if isinstance(value, str) and name not in LISTS else value for name, value in chosen.items()}
-    try:
-        return GateSettings.model_validate({**table, **variables, **typed})
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        where = f"settings {path}: field gate.{field}"
-        if field in typed or field in variables:
-            where = f"--{field}" if field in typed else f"variable MPCHECK_GATE_{field.upper()}"
-        remedy = f"; known fields are {', '.join(sorted(map(_hyphens, GateSettings.model_fields)))}" if first["type"] == "extra_forbidden" else ""
-        raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}{remedy}") from error
+        table = table_of(path)
+    return combined(table, {**variables, **typed}, f"settings {path}", places_of(variables, typed))
+
+
+def places_of(variables: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, str]:
+    """Where each pinned setting comes from, in words."""
+    named = {field: name for name, field in VARIABLES.items()}
+    return {name: f"variable {named[name]}" for name in variables} | {name: f"--{name}" for name in options}

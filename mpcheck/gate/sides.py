@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
+from mpcheck._io import digest
 from mpcheck.gate.environments import Side, make_side
 from mpcheck.gate.processes import run
-from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.trees import Tree
 
 LIBRARIES = ("mace", "e3nn", "cuequivariance", "cuequivariance_torch", "openequivariance")
@@ -28,7 +28,8 @@ class Sides:
     Attributes:
         head: always there. base: where a commit was named.
         sources: by side, of every package its place, version and digest. broken: by side, why it cannot be imported.
-        temporary: gone with the gate.
+        temporary: gone with the gate. files: where the sessions of both run, and find models, structures and baselines; None for head's root.
+        pins: by session, whose references head is judged against; see :data:`mpcheck.reference.spec.PINNED`.
     """
 
     head: Side
@@ -36,6 +37,13 @@ class Sides:
     temporary: Path
     sources: dict[str, Sources] = field(default_factory=dict)
     broken: dict[str, str] = field(default_factory=dict)
+    files: Path | None = None
+    pins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def directory(self) -> Path:
+        """In which the processes of both sides run."""
+        return self.files or self.head.tree.root
 
     @property
     def both(self) -> list[Side]:
@@ -45,6 +53,11 @@ class Sides:
     def usable(self, name: str) -> bool:
         """Whether a side is there and can be imported."""
         return name in self.sources
+
+    def sources_key(self, side: str) -> str:
+        """A digest of all that a side imports: the directory in which a gate keeps the references that it made."""
+        facts = self.sources[side]
+        return digest(*(f"{name} {facts[name]['digest']}" for name in sorted(facts)))[:24]
 
     @property
     def lines(self) -> list[str]:
@@ -74,8 +87,15 @@ def probe(side: Side, request: dict[str, Any], cwd: Path, directory: Path) -> tu
 
 
 @contextlib.contextmanager
-def made(base: Tree | None, head: Tree, settings: GateSettings, out: Path, say: Callable[[str], None]) -> Iterator[Sides]:
-    """Both environments, made and probed.
+def planned(base: Tree | None, head: Tree) -> Iterator[Sides]:
+    """Both sides before anything of them is made: base is made, probed and run before a file of head is."""
+    with tempfile.TemporaryDirectory(prefix="mpcheck-gate-", ignore_cleanup_errors=True) as directory:
+        temporary = Path(directory)
+        yield Sides(Side(head, temporary / "head"), Side(base, temporary / "base") if base is not None else None, temporary)
+
+
+def make(sides: Sides, side: Side, commands: Sequence[Sequence[str]], timeout: float, out: Path, say: Callable[[str], None]) -> None:
+    """Make a side's environment and ask it what it imports.
 
     Args:
         out: gets what the install commands said.
@@ -83,24 +103,18 @@ def made(base: Tree | None, head: Tree, settings: GateSettings, out: Path, say: 
     Raises:
         InputError: an install that fails; both sides import the very same files.
     """
-    with tempfile.TemporaryDirectory(prefix="mpcheck-gate-", ignore_cleanup_errors=True) as directory:
-        temporary = Path(directory)
-        found: dict[str, Side] = {}
-        for tree in filter(None, (base, head)):
-            say(f"{tree.name} {tree.commit}".strip() + f": {'installing' if settings.commands else 'environment'}")
-            log = out / tree.name / "install.log"
-            found[tree.name] = make_side(tree, head, temporary / tree.name, settings.commands, log, settings.timeout)
-        sides = Sides(found["head"], found.get("base"), temporary)
-        names = sorted({*LIBRARIES, *head.packages, *(base.packages if base is not None else ())})
-        for side in sides.both:
-            answer, reason = probe(side, {"names": names, "packages": str(side.packages)}, head.root, temporary)
-            if reason:
-                sides.broken[side.tree.name] = reason
-            else:
-                sides.sources[side.tree.name] = answer
-        if sides.usable("base") and sides.usable("head"):
-            refuse_the_same(sides)
-        yield sides
+    tree, head = side.tree, sides.head.tree
+    say(f"{tree.name} {tree.commit}".strip() + f": {'installing' if commands else 'environment'}")
+    make_side(tree, head, side.home, commands, out / tree.name / "install.log", timeout)
+    packages = (sides.base.tree.packages if sides.base is not None else []) + head.packages
+    names = sorted({*LIBRARIES, *packages})
+    answer, reason = probe(side, {"names": names, "packages": str(side.packages)}, sides.directory, sides.temporary)
+    if reason:
+        sides.broken[tree.name] = reason
+    else:
+        sides.sources[tree.name] = answer
+    if sides.usable("base") and sides.usable("head"):
+        refuse_the_same(sides)
 
 
 def reference_of(record: Path) -> str:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._git import changed, checked_out, commit_of, git, top_of
-from mpcheck._io import is_file
 
 NO_PACKAGES = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "benchmarks", "tools", "ci"})
 """Directories with an ``__init__.py`` that nobody imports to compute anything."""
-NAMED = re.compile(r"(builtin|recipe|mace_mp|mace_off):")
 
 
 @dataclass(frozen=True)
@@ -88,35 +85,3 @@ def _head_commit(top: Path | None) -> str:
         return os.environ["MPCHECK_COMMIT"][:12]
     found = git("rev-parse", "--short=12", "HEAD", cwd=top) if top is not None else None
     return found.stdout.strip() if found is not None and found.returncode == 0 else ""
-
-
-def _files(model: str, systems: list[str]) -> Iterator[tuple[str, str]]:
-    """What of the settings names files, with what it is."""
-    if not NAMED.match(model):
-        architecture = re.fullmatch(r"(.*?\.ya?ml)\+(.*)", model, re.DOTALL)
-        yield from (("model", name) for name in (architecture.groups() if architecture else (model,)))
-    for system in systems:
-        if not NAMED.match(system):
-            yield "system", system.rpartition("@")[0] or system
-
-
-def check_files(base: Tree | None, head: Tree, model: str, systems: list[str]) -> list[str]:
-    """Model and structures are head's on both sides, so that nothing but code differs. Notes on those that base has not, or has otherwise.
-
-    Raises:
-        InputError: head lacks one.
-    """
-    notes = []
-    if base is not None and (base.top / ".gitmodules").is_file():
-        notes.append("base has no submodules: git checks them out from elsewhere; what needs them fails to install there")
-    for what, name in _files(model, systems):
-        if Path(name).is_absolute():
-            continue
-        if not is_file(head.root / name):
-            where = " (base has it)" if base is not None and is_file(base.root / name) else ""
-            raise InputError(f"{what} {name} does not exist in {head.root}{where}; mend the name, or add the file")
-        if base is not None and not is_file(base.root / name):
-            notes.append(f"{what} {name} is new in head; both sides use head's")
-        elif base is not None and (base.root / name).read_bytes() != (head.root / name).read_bytes():
-            notes.append(f"{what} {name} differs between base and head; both sides use head's")
-    return notes

@@ -7,18 +7,23 @@ strict schemas of the records and within limits; every word around the figures i
 from __future__ import annotations
 
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
-from mpcheck._io import write_text
+from mpcheck._io import is_file, write_text
 from mpcheck.results.limits import UNTRUSTED, Limits
+from mpcheck.results.objections import FILE, of_comparison, read_gate
 from mpcheck.results.read import SESSIONS, Results, read_results
 
 if TYPE_CHECKING:
     from mpcheck.report.page import Judgement
+    from mpcheck.results.compare import Comparison
     from mpcheck.results.gate_history import GateEntry
 
+MOST_BYTES = 8 << 20
+"""Of ``gate.json``."""
 LIMIT_BYTES = 60_000
 """Of a comment; GitHub takes 65,536 characters, and the job adds a line of its own."""
 
@@ -61,20 +66,47 @@ def checked(directory: Path, limits: Limits) -> Results | None:
     return results
 
 
-def judgement_of(results: Results, conclusion: str) -> Judgement | None:
+def judgement_of(results: Results, conclusion: str, against: Sequence[str] = ()) -> Judgement | None:
     """What GitHub says of the run, where the records alone would say something else; None where they agree.
 
     Args:
         conclusion: of the run, from GitHub's own event: ``success``, ``failure`` or ``timed_out``; empty where nobody knows.
+        against: what speaks against it beside red records.
     """
     from mpcheck.report.page import Judgement
 
     if conclusion in ("failure", "timed_out") and results.verdict == "PASS":
         why = f"the run ended as {conclusion} although its records are green: a session came to no verdict, or another job failed; see its log"
-        return Judgement("FAIL", (why,))
-    if conclusion == "success" and results.verdict == "FAIL":
-        return Judgement("PASS", ("the run ended green: what is red is red in base, too",))
-    return None
+        return Judgement("FAIL", tuple(against) or (why,))
+    if conclusion == "success" and (results.verdict == "FAIL" or against):
+        return Judgement("PASS", ("the run ended green: what is red is red in base, too",) if results.verdict == "FAIL" else ())
+    return Judgement("FAIL", tuple(against)) if against else None
+
+
+def beside(directory: Path, comparison: Comparison | None) -> tuple[list[str], list[str]]:
+    """What speaks against a gate beside red records, and what else of its ``gate.json`` is to be told, in our words.
+
+    Raises:
+        InputError: it is a link, or not as a gate writes it.
+    """
+    path = directory / FILE
+    if path.is_symlink() or not is_file(path):
+        return of_comparison(comparison, ()), []
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"gate {path} is larger than {MOST_BYTES >> 20} MiB; this cannot be the right file")
+    told = read_gate(path)
+    red = [o for o in told.objections if o.red(told.allow)]
+    return [*(o.text(told.allow) for o in red), *of_comparison(comparison, told.allow)], [o.text(told.allow) for o in told.objections if o not in red]
+
+
+def compared(base: Results | None, head: Results) -> tuple[Comparison | None, list[str]]:
+    """Base against head, and why they cannot be compared where they cannot."""
+    from mpcheck.results.compare import compare
+
+    try:
+        return (compare(base, head) if base is not None else None), []
+    except InputError as error:
+        return None, [f"base and head cannot be compared: {error}"]
 
 
 def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRUSTED, conclusion: str = "") -> str:
@@ -88,8 +120,7 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
     Raises:
         InputError: no records of the head, or records that are not to be trusted to be ours.
     """
-    from mpcheck.report.page import summary_markdown
-    from mpcheck.results.compare import compare
+    from mpcheck.report.page import Judgement, summary_markdown
     from mpcheck.results.gate_history import gate_history_path, in_time, read_gate_history
 
     head = checked(directory / "head", limits)
@@ -100,7 +131,12 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
     entries: list[GateEntry] = []
     if history is not None:
         entries = in_time(read_gate_history(gate_history_path(history, str(head.first.environment["device_slug"]))).entries)
-    comparison, judgement = compare(base, head) if base is not None else None, judgement_of(head, conclusion)
+    comparison, broken = compared(base, head)
+    against, more = beside(directory, comparison)
+    judgement = judgement_of(head, conclusion, against or broken)
+    if more:
+        judgement = judgement or Judgement(head.verdict)
+        judgement = Judgement(judgement.verdict, (*judgement.remarks, *more))
     return summary_markdown(head, comparison, entries, limit_bytes=LIMIT_BYTES, judgement=judgement)
 
 

@@ -8,11 +8,13 @@ from mpcheck.report.markdown import escape
 from mpcheck.results.compare import Change, Comparison, Kind
 
 WORDS: dict[Kind, str] = {
-    "new-failure": "new failure", "fixed": "fixed", "moved": "moved beyond noise", "latency": "latency", "audit": "finding changed",
+    "new-failure": "new failure", "fixed": "fixed", "moved": "moved beyond noise", "improved": "improved", "latency": "latency",
+    "audit": "finding changed",
     "gone": "gone", "new": "new",
 }  # fmt: skip
 PLURAL: dict[Kind, str] = {
-    "new-failure": "new failures", "fixed": "fixed", "moved": "ratios moved beyond noise", "latency": "latencies or costs moved",
+    "new-failure": "new failures", "fixed": "fixed", "moved": "ratios moved beyond noise",
+    "improved": "improved", "latency": "latencies or costs moved",
     "audit": "findings changed", "gone": "gone", "new": "new",
 }  # fmt: skip
 LONGEST = 300  # characters of a detail that are shown

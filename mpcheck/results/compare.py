@@ -11,11 +11,11 @@ from mpcheck.findings import Finding
 from mpcheck.records import Cell, Quantity
 from mpcheck.results.accounts import missing
 from mpcheck.results.items import Item, item_of_planned, recorded_items
-from mpcheck.results.movement import beyond, distance, unjudged_effect, worth_telling
+from mpcheck.results.movement import MANY, REFERENCE, SHARE, beyond, distance, grown, starting, unjudged_effect, worth_telling
 from mpcheck.results.read import SESSIONS, Results
 from mpcheck.results.same import heads_differ, label
 
-Kind = Literal["new-failure", "fixed", "moved", "latency", "audit", "gone", "new"]
+Kind = Literal["new-failure", "fixed", "moved", "improved", "latency", "audit", "gone", "new"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which they are told."""
 RED: tuple[Kind, ...] = ("new-failure", "moved", "gone")
@@ -30,8 +30,10 @@ class Change:
     """One conclusion that is not the same in both.
 
     Attributes:
-        kind: ``moved`` is a rounding ratio, ``latency`` anything of the bench session, ``audit`` a finding of the other sessions.
+        kind: ``moved`` is a rounding ratio that has grown, ``improved`` one that shrank,
+            ``latency`` anything of the bench session, ``audit`` a finding of the other sessions.
         item: its id; before, after: the two rows, None where there is none; detail: what changed, in words.
+        slight: of a ratio that grew by no more than other sound code makes it grow, which one cell alone does not tell from a fault.
     """
 
     kind: Kind
@@ -39,6 +41,7 @@ class Change:
     before: Item | None
     after: Item | None
     detail: str
+    slight: bool = False
 
     @property
     def size(self) -> float:
@@ -70,8 +73,15 @@ class Comparison:
 
     @property
     def failed(self) -> bool:
-        """Whether something newly fails, a rounding ratio moved beyond noise, something is gone, or a side's records are not whole."""
+        """Whether something newly fails, a rounding ratio grew beyond noise, something is gone, or a side's records are not whole."""
         return bool(self.broken) or any(change.kind in RED for change in self.changes)
+
+    @property
+    def grown(self) -> int:
+        """Ratios that grew so that a gate is red: by more than other sound code makes them grow, or by less in many cells at once."""
+        moved, improved = ([c for c in self.changes if c.kind == kind] for kind in ("moved", "improved"))
+        many = len(moved) >= max(MANY, SHARE * (len(moved) + len(improved) + self.within)) and len(moved) > 2 * len(improved)
+        return len(moved) if many else sum(not change.slight for change in moved)
 
     @property
     def counts(self) -> dict[Kind, int]:
@@ -143,8 +153,12 @@ def _change(before: Item | None, was: Row | None, after: Item, row: Row) -> Chan
         return _cell_moved(before, was, after, row)
     if after.session == "bench" and isinstance(row, Finding) and isinstance(was, Finding):
         return _latency(before, was, after, row)
-    if after.session != "profile" and beyond(before.ratio, after.ratio):
-        return Change("moved" if after.session == "precision" else "audit", after.id, before, after, _ratios(before.ratio, after.ratio))
+    if after.session == "profile" or not beyond(before.ratio, after.ratio):
+        return None
+    kind: Kind = _direction(before.ratio, after.ratio) if after.session == "precision" else "audit"
+    if kind != "moved" or beyond(starting(before.ratio, before.format), after.ratio):
+        slight = kind == "moved" and not grown(starting(before.ratio, before.format), after.ratio)
+        return Change(kind, after.id, before, after, _ratios(before.ratio, after.ratio), slight)
     return None
 
 
@@ -159,22 +173,36 @@ def _verdict_changed(before: Item, was: Row | None, after: Item, row: Row) -> Ch
         return Change("gone", after.id, before, after, detail) if after.verdict in ("unsupported", "removed") else _latency(before, was, after, row)
     if after.session in ("precision", "profile"):
         return Change("gone" if lost else "new", after.id, before, after, detail)
+    if lost and after.verdict == "unsupported":  # not `inconclusive`, which chance decides
+        return Change("gone", after.id, before, after, detail)
     return Change("audit", after.id, before, after, detail)
 
 
 def _cell_moved(before: Item, was: Cell, after: Item, row: Cell) -> Change | None:
     """Tensor by tensor: the ones that moved beyond noise, else those that only one side has."""
     old, new = ({q.name: q for q in cell.quantities} for cell in (was, row))
-    moved = [(distance(old[n].rms, q.rms), n, old[n], q) for n, q in new.items() if n in old and not _bits(old[n], q) and beyond(old[n].rms, q.rms)]
-    if moved:
-        _, name, a, b = max(moved, key=lambda entry: entry[:2])
-        largest = " -> ".join("not finite" if x is None else f"{x:.3g}" for x in (a.max_abs, b.max_abs))
-        more = f" (and {len(moved) - 1} more tensors)" if len(moved) > 1 else ""
-        return Change("moved", after.id, before, after, f"{name}: {_ratios(a.rms, b.rms)}, max_abs {largest}{more}")
+    start = {n: starting(q.rms, was.format) for n, q in old.items()}
+    apart = [(n, old[n], q) for n, q in new.items() if n in old and not _bits(old[n], q)]
+    larger = [(distance(start[n], q.rms), n, a, q) for n, a, q in apart if beyond(start[n], q.rms) and _direction(start[n], q.rms) == "moved"]
+    shrunk = [(distance(a.rms, q.rms), n, a, q) for n, a, q in apart if beyond(a.rms, q.rms) and _direction(a.rms, q.rms) == "improved"]
+    kinds: list[tuple[Kind, list[tuple[float, str, Quantity, Quantity]]]] = [("moved", larger), ("improved", shrunk)]
+    for kind, moved in kinds:
+        if moved:
+            slight = kind == "moved" and not any(grown(start[n], q.rms) for _, n, _, q in moved)
+            _, name, a, b = max(moved, key=lambda entry: entry[:2])
+            largest = " -> ".join("not finite" if x is None else f"{x:.3g}" for x in (a.max_abs, b.max_abs))
+            more = f" (and {len(moved) - 1} more tensors)" if len(moved) > 1 else ""
+            exact = "; now the reference's very value: is it computed in this format?" if b.rms == 0 and was.format != REFERENCE else ""
+            return Change(kind, after.id, before, after, f"{name}: {_ratios(a.rms, b.rms)}, max_abs {largest}{more}{exact}", slight)
     lost, come = [n for n in old if n not in new], [n for n in new if n not in old]
     if lost:
         return Change("gone", after.id, before, after, f"judged no longer: {', '.join(lost)}")
     return Change("new", after.id, before, after, f"judged now: {', '.join(come)}") if come else None
+
+
+def _direction(before: float | None, after: float | None) -> Kind:
+    """``improved`` only of a ratio that is smaller, and finite."""
+    return "improved" if after is not None and (before is None or after < before) else "moved"
 
 
 def _latency(before: Item, was: Finding, after: Item, row: Finding) -> Change | None:

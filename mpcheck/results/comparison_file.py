@@ -50,11 +50,12 @@ class ChangeRow(Strict):
     before: ItemRow | None
     after: ItemRow | None
     detail: Text
+    slight: bool = False
 
     def change(self) -> Change:
         """As comparisons have it."""
         before, after = (None if row is None else Item(**dict(row)) for row in (self.before, self.after))
-        return Change(self.kind, self.item, before, after, self.detail)
+        return Change(self.kind, self.item, before, after, self.detail, self.slight)
 
 
 class ComparisonDocument(Strict):

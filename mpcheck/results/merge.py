@@ -15,7 +15,7 @@ from mpcheck.shards import ROWS, SHARD, Shard, by_first_seen, parse_shard, place
 Document = Run | Findings
 Row = Cell | Finding | dict[str, Any]
 SAME = ("suite", "schema_version", "mpcheck")
-ENVIRONMENT = ("device_slug", "device_name", "packages", "flags")
+ENVIRONMENT = ("mpcheck_digest", "device_slug", "device_name", "packages", "flags")
 OWN = (SHARD, ROWS, "cache", "device")
 """Options that parts need not share: which part it is; where a machine keeps its references; which of its GPUs it used."""
 UNKNOWN = (None, "", "unknown")

@@ -53,7 +53,12 @@ def combined(documents: Iterable[Run | Findings], forgiven: Iterable[str] = ()) 
     every = [(document.suite, outcome(document)) for document in documents]
     came: list[Outcome] = ["pass" if one == "fail" and suite in let else one for suite, one in every]
     told = [one for (suite, _), one in zip(every, came, strict=True) if suite != MEASURING or one != "nothing judged"]
-    return min(told, key=OUTCOMES.index, default="nothing judged")
+    return worst(told)
+
+
+def worst(outcomes: Iterable[Outcome]) -> Outcome:
+    """The worst of some; ``nothing judged`` of none."""
+    return min(outcomes, key=OUTCOMES.index, default="nothing judged")
 
 
 def judged(document: Run | Findings) -> int:

@@ -38,7 +38,7 @@ def heads_differ(base: Results, head: Results) -> list[str]:
     for session in SESSIONS:
         a, b = base.documents.get(session), head.documents.get(session)
         if a is not None and b is not None:
-            found += [f"{session}: {line}" for line in _documents_differ(a, b)]
+            found += [f"{session}: {line}" for line in documents_differ(a, b)]
         elif session == "bench" and a is None and b is not None:
             found.append("bench: base and head as the head's records tell of both")
         elif a is not None or b is not None:
@@ -50,7 +50,8 @@ def _texts(packages: dict[str, Any]) -> dict[str, str]:
     return {str(name): str(version) for name, version in packages.items()}
 
 
-def _documents_differ(ours: Document, theirs: Document) -> list[str]:
+def documents_differ(ours: Document, theirs: Document) -> list[str]:
+    """Differences of two documents of one session in what they were asked for, a line each."""
     names = sorted({*ours.options, *theirs.options} - set(APART))
     found = [
         f"option {n}: {_said(ours.options.get(n))} -> {_said(theirs.options.get(n))}" for n in names if ours.options.get(n) != theirs.options.get(n)

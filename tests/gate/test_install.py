@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck.gate.settings import GateSettings
-from mpcheck.gate.sides import made
+from mpcheck.gate.sides import make, planned
 from mpcheck.gate.trees import trees
 from tests.gate.adopter import fork
 
@@ -22,7 +22,9 @@ def test_each_side_imports_what_was_installed_into_it(editable: bool, tmp_path: 
     settings = GateSettings.model_validate({"install": command})
     with trees(repository, "main") as (base, head):
         assert base is not None
-        with made(base, head, settings, tmp_path / "out", lambda _: None) as sides:
+        with planned(base, head) as sides:
+            for side in sides.both:
+                make(sides, side, settings.commands, settings.timeout, tmp_path / "out", lambda _: None)
             assert not sides.broken
             for side in (sides.base, sides.head):
                 assert side is not None

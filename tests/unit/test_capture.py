@@ -46,5 +46,5 @@ def test_refused_in_one_line(answer: Any, expected: str, tmp_path: Path) -> None
 def test_what_the_model_raises_is_handed_on(error: Exception, tmp_path: Path) -> None:
     """It may be a fault of the judged code, so that it must end in a record, not in a refusal of the input."""
     with pytest.raises(type(error)):
-        capture(Foreign(error), {"positions": torch.zeros(1, 3, dtype=torch.float64)}, Store(tmp_path, "key"))
+        capture(Foreign(error), {"positions": torch.zeros(1, 3, dtype=torch.float64)}, Store(tmp_path, "key"), lambda *_: "")
     assert not list(tmp_path.rglob("*.json"))

@@ -218,3 +218,48 @@ def test_a_session_without_records_does_not_make_the_comment_green(
     assert main(words) == 0
     text = (tmp_path / "c.md").read_text(encoding="utf-8")
     assert text.startswith(begins) and said in text and ("the run ended" in text) == bool(said)
+
+
+def objected(directory: Path, **fields: Any) -> None:
+    row = {"kind": "settings", "what": "blocks", "base": "a, b", "head": "a", "effect": "narrows"} | fields
+    (directory / "gate.json").write_text(json.dumps({"schema_version": 1, "suite": "gate", "allow": [], "objections": [row]}))
+
+
+def test_differences_of_what_decides_stand_at_the_top(tmp_path: Path) -> None:
+    for side in ("base", "head"):
+        write(tmp_path / side, samples.green())
+    objected(tmp_path)
+    for conclusion in ("", "failure"):
+        text = comment(tmp_path, conclusion=conclusion).splitlines()
+        assert "FAIL" in text[0] and any("setting blocks: a, b in base, a in head (less would be judged)" in line for line in text[:8])
+    assert "PASS" in comment(tmp_path, conclusion="success").splitlines()[0], "GitHub's word goes before the artifact's"
+    objected(tmp_path, effect="widens")
+    text = comment(tmp_path, conclusion="success")
+    assert "PASS" in text.splitlines()[0] and "setting blocks" in text
+
+
+def test_what_moved_is_red_in_a_comment(tmp_path: Path) -> None:
+    write(tmp_path / "base", samples.results(samples.run(samples.grid(lambda *_: 0.5))))
+    write(tmp_path / "head", samples.results(samples.run(samples.grid(lambda *_: 0.98))))
+    text = comment(tmp_path, conclusion="failure").splitlines()
+    assert "FAIL" in text[0] and any("120 ratios moved beyond noise" in line for line in text[:8])
+
+
+@pytest.mark.parametrize("text", samples.HOSTILE)
+def test_what_differs_is_data(text: str, tmp_path: Path) -> None:
+    write(tmp_path / "head", samples.green())
+    objected(tmp_path, what=text[:400].encode("utf-8", "replace").decode())
+    for token in tokens(comment(tmp_path)):
+        assert token.type not in ("html_block", "html_inline", "image", "link_open"), token
+
+
+@pytest.mark.parametrize("broken", ["{}", "[", '{"schema_version": 1, "suite": "gate", "allow": ["everything"], "objections": []}', "link"])
+def test_a_gate_file_that_is_none_of_ours_is_refused(broken: str, tmp_path: Path) -> None:
+    write(tmp_path / "head", samples.green())
+    if broken == "link":
+        (tmp_path / "gate.json").symlink_to(tmp_path / "head" / "bench.json")
+        assert "PASS" in comment(tmp_path).splitlines()[0]
+        return
+    (tmp_path / "gate.json").write_text(broken)
+    with pytest.raises(InputError, match=r"^gate .*gate\.json"):
+        comment(tmp_path)

@@ -42,7 +42,9 @@ def test_a_ratio_moves_beyond_noise_or_within_it(before: float, after: float | N
     """By 0.15 of it and 0.03: other orders of the same sums stay below, a lost rounding does not."""
     found = of_cells([cell(quantities=[quantity(rms=before)])], [cell(quantities=[quantity(rms=after, digest="others")])])
     assert beyond(before, after) is moved
-    assert ([c.kind for c in found.changes], found.within, found.failed) == ((["moved"], 0, True) if moved else ([], 1, False))
+    worse = after is None or after > before
+    kind = "moved" if worse else "improved"
+    assert ([c.kind for c in found.changes], found.within, found.failed) == (([kind], 0, worse) if moved else ([], 1, False))
 
 
 def test_neither_side_finite_has_not_moved() -> None:
@@ -266,3 +268,47 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert out[0].read_bytes() == before
     assert main(["compare", str(out[0]), base]) == 2
     assert "field suite is 'comparison'" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("fmt", "before", "after", "kinds"),
+    [
+        ("float64", 0.0, 0.7, []),
+        ("float64", 0.12, 0.8, []),
+        ("float64", 0.0, 0.95, ["moved"]),
+        ("float64", 0.12, None, ["moved"]),
+        ("float64", 2.4, 3.0, ["moved"]),
+        ("float32", 0.0, 0.7, ["moved"]),
+        ("float64", 0.7, 0.0, ["improved"]),
+        ("bfloat16", 0.7, 0.0, ["improved"]),
+    ],
+)
+def test_a_reference_compared_with_itself_is_no_measure_of_other_code(fmt: str, before: float, after: float | None, kinds: list[str]) -> None:
+    rows = [[cell(format=fmt, quantities=[quantity(rms=rms, digest=str(rms))])] for rms in (before, after)]
+    found = of_cells(*rows)
+    assert [c.kind for c in found.changes] == kinds
+    assert ("is it computed in this format?" in "".join(c.detail for c in found.changes)) == (fmt == "bfloat16"), "a collapse to zero is told"
+
+
+def test_one_tensor_that_grew_is_not_hidden_by_one_that_shrank() -> None:
+    before = [cell(quantities=[quantity(rms=0.9, name="a", digest="1"), quantity(rms=0.5, name="b", digest="2")])]
+    after = [cell(quantities=[quantity(rms=0.1, name="a", digest="3"), quantity(rms=0.8, name="b", digest="4")])]
+    [found] = of_cells(before, after).changes
+    assert (found.kind, found.detail.partition(":")[0]) == ("moved", "b")
+
+
+def growth(before: float, after: float, cells: int, beside: int = 0) -> Comparison:
+    """So many cells of one growth, and others that differ within noise."""
+    rows = [(f"b{i}", before, after) for i in range(cells)] + [(f"c{i}", 0.6, 0.61) for i in range(beside)]
+    return of_cells(*([cell(block=b, quantities=[quantity(rms=r[side], digest=str(side))]) for b, *r in rows] for side in (0, 1)))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cells", "beside", "red"),
+    [
+        (0.5, 0.98, 1, 0, 1), (0.5, 0.98, 120, 0, 120), (0.81, 1.05, 1, 50, 0), (0.81, 1.05, 4, 53, 0), (0.5, 0.65, 9, 0, 0), (0.5, 0.65, 10, 0, 10),
+        (0.5, 0.65, 10, 29, 10), (0.5, 0.65, 10, 31, 0), (0.98, 0.5, 50, 0, 0),
+    ],
+)  # fmt: skip
+def test_growth_that_other_sound_code_shows_is_red_only_in_many_cells(before: float, after: float, cells: int, beside: int, red: int) -> None:
+    assert growth(before, after, cells, beside).grown == red

@@ -10,8 +10,9 @@ import pytest
 import mpcheck.gate.run as run_module
 from mpcheck._errors import InputError
 from mpcheck.cli import main
+from mpcheck.gate import output
 from mpcheck.gate.outcome import Outcome
-from mpcheck.gate.run import head_lines
+from mpcheck.gate.output import head_lines
 from mpcheck.gate.sessions import Crash
 from tests.gate.adopter import git
 from tests.unit.report_samples import green
@@ -100,11 +101,11 @@ def test_somebody_elses_directory_is_not_emptied(root: Path, tmp_path: Path, cap
 
 def test_records_of_an_earlier_gate_are_not_taken_for_this_ones(tmp_path: Path) -> None:
     out: Any = tmp_path / "out"
-    run_module._emptied(out)
+    output.emptied(out)
     (out / "head").mkdir()
     (out / "head" / "bench.json").write_text("{}")
     (out / "gate.log").write_text("of whoever calls")
-    run_module._emptied(out)
+    output.emptied(out)
     assert not (out / "head").exists() and (out / "gate.log").is_file() and (out / ".gitignore").read_text().endswith("\n*\n")
 
 
@@ -113,7 +114,7 @@ def test_a_repository_without_code_has_nothing_to_compare(package: str, compared
     """Someone who gates models only: every pull request would be refused for importing the same files twice."""
     seen: list[Any] = []
 
-    def made(base: Any, *_: Any) -> Any:
+    def planned(base: Any, *_: Any) -> Any:
         seen.append(base)
         raise InputError("far enough")
 
@@ -121,7 +122,7 @@ def test_a_repository_without_code_has_nothing_to_compare(package: str, compared
         (root / package).mkdir()
         (root / package / "__init__.py").write_text("")
     (root / "notes.txt").write_text("changed")
-    monkeypatch.setattr(run_module, "made", made)
+    monkeypatch.setattr(run_module, "planned", planned)
     assert main(["gate", "--root", str(root), "--base", "main", "--out", str(root.parent / "out")]) == 2
     assert [base is not None for base in seen] == [compared]
 
@@ -130,7 +131,7 @@ def test_crashes_reach_the_page(tmp_path: Path) -> None:
     """The page is what people open: it must not be green where a session of the gate came to no verdict."""
     outcome = Outcome("", "abc", green(), crashes=[Crash("head", "bench", "ended by signal 9")])
     assert outcome.verdict == "FAIL"
-    run_module._write(outcome, tmp_path, (), lambda _: None)
+    output.write(outcome, tmp_path, (), lambda _: None)
     page, text = (tmp_path / "report.html").read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
     assert "<title>FAIL" in page and "no verdict: bench of head: ended by signal 9" in page
     assert text.count("ended by signal 9") == 1 and "✓ PASS: mpcheck" not in text

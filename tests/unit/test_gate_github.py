@@ -11,6 +11,7 @@ from mpcheck.findings import Finding, Findings
 from mpcheck.gate.github import MOST, SUMMARY_BYTES, Annotation, plain, remarks, tell
 from mpcheck.gate.outcome import Outcome, Place, place_of
 from mpcheck.gate.sessions import Crash
+from mpcheck.results.objections import Objection
 from mpcheck.results.read import Results
 from tests.unit.accounts import fields
 
@@ -116,3 +117,11 @@ def test_outside_of_github_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.delenv(name, raising=False)
     tell(outcome(results(("x", "pass"))), "text")
+
+
+def test_what_speaks_against_a_gate_is_annotated_once_a_kind() -> None:
+    objections = [Objection(kind="settings", what=f"{HOSTILE}{i}", effect="loosens") for i in range(20)]
+    objections += [Objection(kind="model", what="a.model", effect="neutral"), Objection(kind="moved", what="x", effect="loosens")]
+    found = remarks(outcome(results(("x", "fail")), objections=objections, allow=frozenset({"moved"})))
+    assert [a.title for a in found] == ["mpcheck: settings", "mpcheck audit: x"] and found[0].message.endswith("and 19 more")
+    assert "\n::error" not in found[0].command

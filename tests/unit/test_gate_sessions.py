@@ -53,7 +53,7 @@ def settings(**more: object) -> GateSettings:
 
 
 def go(sides: Sides, given: GateSettings, tmp_path: Path) -> list[Crash]:
-    return run_sessions(sides, given, tmp_path / "out", tmp_path / "cache", lambda _: None)
+    return [crash for side in sides.both for crash in run_sessions(sides, side, given, tmp_path / "out", tmp_path / "cache", lambda _: None)]
 
 
 def test_base_first_and_bench_once_with_both(sides: Sides, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

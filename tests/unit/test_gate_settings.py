@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.gate.settings import GateSettings, from_environment, read_settings
+from mpcheck.gate.settings import FIELDS, VARIABLES, GateSettings, from_environment, read_settings
 
 
 @pytest.fixture
@@ -88,3 +88,53 @@ def test_wrong_variables_and_options_are_named(root: Path) -> None:
         read_settings(root, None, {}, {"MPCHECK_GATE_SESSIONS": "speed"})
     with pytest.raises(InputError, match="--sessions: speed is no session"):
         read_settings(root, None, {"sessions": ["speed"]}, {"MPCHECK_GATE_SESSIONS": "bench"})
+
+
+VALUES = {bool: ("true", True), int: ("3", 3), float: ("2.5", 2.5), list: ("bench, precision", None), str: ("own", "own")}
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_every_setting_can_be_pinned_by_the_workflow(variable: str, tmp_path: Path) -> None:
+    name = VARIABLES[variable]
+    text, expected = VALUES[type(FIELDS[name])]
+    expected = expected if expected is not None else ["precision", "bench"] if name == "sessions" else ["bench", "precision"]
+    (tmp_path / "mpcheck.toml").write_text("[gate]\nblocks = ['x']\n[gate.bench]\nseconds = 9.0\n")
+    for found in (read_settings(tmp_path, None, {}, {variable: text}), read_settings(tmp_path, None, {name: expected}, {variable: "default"})):
+        value: object = found
+        for part in name.split("."):
+            value = getattr(value, part.replace("-", "_"))
+        assert value == expected
+        assert name == "bench.seconds" or found.bench.seconds == 9.0, "the rest of the table stays"
+
+
+def test_a_pin_to_the_default_goes_before_the_file(root: Path) -> None:
+    found = read_settings(root, None, {}, {"MPCHECK_GATE_FORMATS": "default", "MPCHECK_GATE_ONLY_NEW": "false", "MPCHECK_GATE_MARGIN": "0"})
+    assert (found.formats, found.only_new, found.margin) == ([], False, 0.0)
+    found = read_settings(root, None, {"formats": ["default"], "only-new": False, "margin": 0.0}, {})
+    assert (found.formats, found.only_new, found.margin) == ([], False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "expected"),
+    [
+        ("ONLY_NEW", "yes", "variable MPCHECK_GATE_ONLY_NEW is 'yes'; give true or false"),
+        ("WORKERS", "2.5", "variable MPCHECK_GATE_WORKERS is '2.5'; give a number such as 1"),
+        ("WORKERS", "-1", "variable MPCHECK_GATE_WORKERS: Input should be greater than or equal to 0"),
+        ("REFERENCE", "mine", "variable MPCHECK_GATE_REFERENCE: Input should be 'base' or 'own'"),
+        ("TIMEOUT", "nan", "variable MPCHECK_GATE_TIMEOUT: Input should be "),
+        ("BENCH_THREADS", "0", "variable MPCHECK_GATE_BENCH_THREADS: Input should be greater than or equal to 1"),
+    ],
+)
+def test_wrong_pins_are_named(variable: str, text: str, expected: str, root: Path) -> None:
+    with pytest.raises(InputError, match=expected):
+        read_settings(root, None, {}, {f"MPCHECK_GATE_{variable}": text})
+
+
+def test_every_setting_has_an_option() -> None:
+    from typer.main import get_command
+
+    from mpcheck.cli import app
+
+    options = {option for parameter in get_command(app).commands["gate"].params for option in parameter.opts}  # type: ignore[attr-defined]
+    missing = {name for name in FIELDS if not {f"--{name.replace('.', '-')}", f"--{name.replace('.', '-').removesuffix('s')}"} & options}
+    assert not missing and "--allow" in options

@@ -15,7 +15,7 @@ from mpcheck.gate.environments import Side, make_side
 from mpcheck.gate.probe import content, imported, installed
 from mpcheck.gate.processes import run
 from mpcheck.gate.sides import Sides, refuse_the_same
-from mpcheck.gate.trees import Tree, check_files, trees
+from mpcheck.gate.trees import Tree, trees
 from tests.gate.adopter import git
 
 
@@ -125,22 +125,6 @@ def test_a_directory_that_base_has_not(repository: Path) -> None:
     (repository / "sub").mkdir()
     with pytest.raises(InputError, match="directory sub does not exist in that commit"), trees(repository / "sub", "main"):
         pass
-
-
-def test_files_that_one_side_lacks(repository: Path) -> None:
-    (repository / "x.model").write_text("old")
-    git(repository, "add", "x.model")
-    git(repository, "commit", "--quiet", "-m", "model")
-    (repository / "new.xyz").write_text("new")
-    with trees(repository, "HEAD") as (base, head):
-        assert check_files(base, head, "x.model", ["new.xyz@::2", "builtin:water"]) == ["system new.xyz is new in head; both sides use head's"]
-        (repository / "x.model").write_text("other")
-        assert check_files(base, head, "x.model", []) == ["model x.model differs between base and head; both sides use head's"]
-        (repository / "x.model").unlink()
-        with pytest.raises(InputError, match=r"model x.model does not exist in .* \(base has it\)"):
-            check_files(base, head, "x.model", [])
-    with trees(repository, "") as (none, head), pytest.raises(InputError, match=r"model a\.yaml does not exist"):
-        check_files(none, head, "a.yaml+w.safetensors", [])
 
 
 def sides(repository: Path, base: str, head: str, name: str = "pkg") -> Sides:

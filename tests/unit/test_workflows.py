@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE, VARIABLES
+from mpcheck.gate.settings import ALLOW_VARIABLE, OUT_VARIABLE, ROOT_VARIABLE, VARIABLES
 from tests.unit.docs_reading import ROOT, nox_sessions
 
 GITHUB = ROOT / ".github"
@@ -180,10 +180,12 @@ def inputs_reach_the_gate(files: Files) -> None:
     body = document["jobs"]["gate"]
     [step] = [s for s in body["steps"] if sessions_of(body, s) == ["gate"]]
     variables = {name: value for name, value in step["env"].items() if name.startswith("MPCHECK_GATE_")}
-    assert set(variables) == {*VARIABLES, ROOT_VARIABLE, OUT_VARIABLE}, set(variables) ^ {*VARIABLES, ROOT_VARIABLE, OUT_VARIABLE}
+    known = {*VARIABLES, ROOT_VARIABLE, OUT_VARIABLE, ALLOW_VARIABLE}
+    assert set(variables) == known, set(variables) ^ known
     inputs = set(triggers(document)["workflow_call"]["inputs"])
-    for name in inputs & {v.removeprefix("MPCHECK_GATE_").lower() for v in VARIABLES} - {"base"}:
-        assert variables[f"MPCHECK_GATE_{name.upper()}"] == f"${{{{ inputs.{name} }}}}", name
+    for variable in {*VARIABLES, ALLOW_VARIABLE} - {"MPCHECK_GATE_BASE"}:
+        name = variable.removeprefix("MPCHECK_GATE_").lower().replace("_", "-")
+        assert variables[variable] == f"${{{{ inputs.{'session-timeout' if name == 'timeout' else name} }}}}", name  # `timeout` is the job's
     assert variables["MPCHECK_GATE_BASE"] == "${{ needs.admit.outputs.base }}"
     unused = {name for name in inputs if not re.search(rf"inputs\.{name}\b", text(document["jobs"]))}
     assert not unused, f"inputs without use: {unused}"

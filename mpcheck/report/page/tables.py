@@ -19,7 +19,8 @@ FORMATS_SHOWN = 16
 CHANGES_SHOWN = 50
 LATENCIES_SHOWN = 40
 TITLES = {
-    "new-failure": "New failures", "fixed": "Fixed", "moved": "Moved rounding ratios", "latency": "Moved latency", "audit": "Moved audit rows",
+    "new-failure": "New failures", "fixed": "Fixed", "moved": "Moved rounding ratios", "improved": "Improved rounding ratios",
+    "latency": "Moved latency", "audit": "Moved audit rows",
     "gone": "Gone", "new": "New",
 }  # fmt: skip
 

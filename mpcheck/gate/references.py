@@ -1,0 +1,30 @@
+"""References that base made, kept where no code of head writes: a gate works on a copy, and only base's own come back."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from mpcheck._io import atomic_path, is_file
+
+DIRECTORY = "gate"
+
+
+def lent(cache: Path, work: Path, key: str) -> None:
+    """Copy what an earlier gate kept of the same code. A file that cannot be copied is made anew."""
+    _copied(cache / DIRECTORY / key, work / DIRECTORY / key)
+
+
+def kept(cache: Path, work: Path, key: str) -> None:
+    """Keep what base has made, for the next gate. Called before anything of head runs."""
+    _copied(work / DIRECTORY / key, cache / DIRECTORY / key)
+
+
+def _copied(source: Path, target: Path) -> None:
+    """Files that the target lacks, each whole or not at all; a manifest, which makes an entry one, after its tensors."""
+    files = [path for path in source.rglob("*") if is_file(path) and not path.is_symlink() and path.suffix in (".safetensors", ".json")]
+    for path in sorted(files, key=lambda p: (p.suffix == ".json", p)):
+        into = target / path.relative_to(source)
+        if not into.exists():
+            with atomic_path(into) as temporary:
+                shutil.copyfile(path, temporary)
