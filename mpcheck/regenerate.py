@@ -18,6 +18,7 @@ from mpcheck.baselines import Baseline, baseline_path, changes, collect, provena
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.environment import describe, device_slug
 from mpcheck.records import Cell
+from mpcheck.reference.prints import Print, prints_of
 from mpcheck.report.derive import derive
 from mpcheck.session import Options, Session, clear_progress, stderr_progress
 from mpcheck.tolerances import limits_for
@@ -88,6 +89,7 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
         model={"name": session.model.name, "digest": session.model.digest},
         systems={n: s.digest for n, s in session.systems.items()},
         seed=session.options.seed,
+        references=references(session),
         cells=collect(runs),
     )
     path = baseline_path(directory, slug)
@@ -96,6 +98,17 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
         raise InputError(f"the new baseline of {slug} would loosen {len(loosened)} entries ({loosened[0]}); say why with --reason")
     write_baseline(path, new)
     return [*(lines[:40] or ["baseline: no ratio moved"]), f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB"]
+
+
+def references(session: Session) -> dict[str, dict[str, Print]]:
+    """Prints of what every block of a session is judged on and by."""
+    found = {}
+    for system in session.systems:
+        library = session.library(system)
+        for block in session.blocks(system):
+            if not library.refused(block.name):
+                found[f"{system}/{block.name}"] = prints_of(library.get(block.name))
+    return found
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.baselines import Baseline, baseline_path, changes, collect, drifted, read_baseline, write_baseline
+from mpcheck.baselines import Baseline, baseline_path, changes, collect, read_baseline, write_baseline
 from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
 from mpcheck.environment import device_slug

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from mpcheck.adapters.execution import Tensors
-from mpcheck.baselines import collect, drifted
+from mpcheck.baselines import collect
 from mpcheck.checks.metrics import FLOOR
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import replay
 from mpcheck.checks.scale import Scale, noise_scale
+from mpcheck.drift import drifted
 from mpcheck.formats import get_format
 from mpcheck.records import Cell, Quantity
 from mpcheck.session import Session
@@ -122,7 +123,7 @@ def failing(quantities: list[Quantity], arithmetic: bool) -> set[str]:
 
 def drifts(session: Session, stored: Sound, now: Sound) -> bool:
     """Whether a second replay without a fault would be taken for drift from the first."""
-    return bool(drifted(now.cell, collect([[stored.cell]])[stored.cell.id], session.tolerances.drift))
+    return bool(drifted(now.cell, collect([[stored.cell]])[stored.cell.id], session.tolerances))
 
 
 def run(session: Session, item: Item, clean: Sound) -> Planting:
@@ -138,8 +139,8 @@ def run(session: Session, item: Item, clean: Sound) -> Planting:
     most = max(changed, key=lambda n: changed[n][0], default="")
     size, peak = changed.get(most, (0.0, 0.0))
     red = {LIMITS: failing(quantities, False), PRECISION: failing(quantities, True)}
-    moved = drifted(as_cell(key, quantities), stored, session.tolerances.drift)
-    red[DRIFT] = {text.partition(": ")[0] for text in moved}
+    moved = drifted(as_cell(key, quantities), stored, session.tolerances)
+    red[DRIFT] = {found.quantity for found in moved}
     blamed = set().union(*red.values())
     return Planting(
         family=item.family, subject=key.block, backend=key.backend, format=key.format, direction=key.direction, magnitude=item.magnitude,
