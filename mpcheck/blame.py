@@ -8,7 +8,7 @@ its ratios are; a sound block behind it is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mpcheck.checks.precision import CellKey
@@ -92,10 +92,12 @@ class Blame:
         roundoff = self.session.reference_backend.roundoff(reference.block, get_format("float64"))
         return noise_scale(reference.noise[own], reference.statistics[own], roundoff, reference.values[own]).rms
 
-    def culprits(self, system: str, among: Sequence[str]) -> list[str]:
-        """Blocks that compute otherwise, in the order of calls; of nested ones the innermost."""
-        found = [n for n in among if self._culprit(system, n)]
-        return [n for n in found if not any(_inside(other, n) for other in found)]
+    def culprits(self, system: str, among: Sequence[str]) -> Iterator[str]:
+        """Blocks that compute otherwise, in the order of calls; of nested ones the innermost. References are made as far as one asks."""
+        names = self._names(system)
+        for name in among:
+            if self._culprit(system, name) and not any(_inside(other, name) and self._culprit(system, other) for other in names):
+                yield name
 
     def _culprit(self, system: str, block: str) -> bool:
         try:
@@ -107,14 +109,14 @@ class Blame:
     def _names(self, system: str) -> list[str]:
         return [b.name for b in self.session.blocks(system)]
 
-    def _within(self, key: CellKey) -> list[str]:
+    def _within(self, key: CellKey) -> Iterator[str]:
         return self.culprits(key.system, [n for n in self._names(key.system) if _inside(n, key.block)])
 
     def accused(self, key: CellKey) -> str:
         """Why a cell is red whatever its ratios are: its block computes otherwise on the same inputs, and no block inside it does."""
         standing = self.standing(key.system, key.block)
         said = standing.values.get(key.direction, "") if standing else ""
-        if not said or self._within(key):
+        if not said or any(self._within(key)):
             return ""
         return f"on the same inputs as when the baseline was recorded the float64 reference differs: {said}; mend it or record the baseline anew"
 

@@ -16,8 +16,8 @@ from mpcheck.tolerances import Limits, Tolerances, limits_for
 
 SOUND = 0.7 * math.sqrt(2)
 """Ratio of a sound code to a float64 reference that another sound code made: both round to nearest, which is 0.7 each (docs/ratios.md)."""
-DEVIATIONS = 2.0
-"""Standard deviations of a mean that another order of roundings may move it by: 2/sqrt(n) of n independent ones, or what the draws say."""
+CHANCE = 2.0
+"""Over the root of so many elements: what another order of independent roundings can do to a ratio or a mean."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +59,12 @@ def _moved(quantity: Quantity, entry: Entry, tolerances: Tolerances, limits: Lim
     rms, bias, rms_spread, bias_spread = entry
     drift, found = tolerances.drift, []
     assert quantity.rms is not None and quantity.signed_bias is not None  # the caller's condition
-    chance = DEVIATIONS / math.sqrt(max(1, math.prod(quantity.shape)))  # what another order of a few roundings can do
+    chance = CHANCE / math.sqrt(max(1, math.prod(quantity.shape)))
     before = max(rms, SOUND) if own else rms
     allowed = before * (1 + drift.growth + chance) + drift.spreads * rms_spread + drift.floor
     if quantity.rms > allowed:
         found.append(f"rms ratio drifted {rms:.3g} -> {quantity.rms:.3g} (allowed {allowed:.3g})")
-    room = drift.spreads * bias_spread + drift.floor + max(chance, DEVIATIONS * _scatter(quantity, limits))
+    room = drift.spreads * bias_spread + drift.floor + max(chance, _scatter(quantity, limits))
     if own and quantity.signed_bias_limit is not None:
         room = max(room, quantity.signed_bias_limit)  # of a code that is its own reference, a bias of zero tells no more than a ratio of zero
     if abs(quantity.signed_bias - bias) > room and abs(quantity.signed_bias) > abs(bias):
@@ -73,7 +73,10 @@ def _moved(quantity: Quantity, entry: Entry, tolerances: Tolerances, limits: Lim
 
 
 def _scatter(quantity: Quantity, limits: Limits) -> float:
-    """Standard deviation of the signed bias between draws, which its limit was made from: rows that err alike do not average out."""
+    """Standard deviation of the signed bias between draws, which its limit was made from: elements that err alike do not average out.
+
+    One of them is room enough for 20 of 34 cells that a benign rewriting moved, and leaves a kernel that truncates red.
+    """
     if quantity.signed_bias_limit is None:
         return 0.0
     return max(0.0, quantity.signed_bias_limit - limits.bias_floor) / limits.bias_sigmas

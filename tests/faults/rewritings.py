@@ -10,6 +10,7 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 import torch
@@ -30,6 +31,17 @@ class Rewriting:
 
     plant: Callable[[Session, Acts], contextlib.AbstractContextManager[None]]
     blocks: tuple[str, ...]
+
+    def leaves(self, session: Session, system: str) -> list[str]:
+        """Leaf blocks and steps in which it acts."""
+        every = session.library(system).blocks()
+        return [b.name for b in every if b.kind != "composite" and any(fnmatchcase(b.name, p) for p in self.blocks)]
+
+    def around(self, session: Session, system: str) -> list[str]:
+        """Composites around these."""
+        leaves = self.leaves(session, system)
+        every = session.library(system).blocks()
+        return [b.name for b in every if b.kind == "composite" and any(n.startswith(f"{b.name}.") for n in leaves)]
 
 
 @contextlib.contextmanager
