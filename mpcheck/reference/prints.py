@@ -19,8 +19,8 @@ Print = list[float]
 Of others: how many, their sum, that of their squares."""
 INPUT, COTANGENT, VALUE = "input:", "energy:", "value:"
 MOVED = 1e-11
-"""Of a tensor's root mean square. Benign rewritings upstream move prints of what lies behind them by 3e-15 at most, rounding the weights
-of one layer to float32 moves them by 4e-10 and more (`python tools/drift_table.py`)."""
+"""Of a tensor's root mean square. Benign rewritings upstream move prints by 2e-15 at most, rounding the weights
+of one layer to float32 moves them by 4e-10 and more, tables of couplings in float32 by 2e-11 (tests/unit/test_blame.py)."""
 DIGITS = 13
 _GOLDEN = 0.6180339887498949
 
