@@ -15,6 +15,7 @@ from mpcheck._json import load_document
 from mpcheck._yaml import Strict
 from mpcheck.environment import commit
 from mpcheck.records import Cell
+from mpcheck.reference.prints import VALUE, Print, moved
 from mpcheck.tolerances import DriftLimits
 
 SCHEMA = 1
@@ -23,7 +24,13 @@ Entry = list[float]
 
 
 class Baseline(Strict):
-    """One device's ratios for one model."""
+    """One device's ratios for one model.
+
+    Attributes:
+        references: by ``SYSTEM/BLOCK``, prints of what the block was judged on and by (:mod:`mpcheck.reference.prints`); empty in
+            baselines that were recorded before there were any.
+        cells: entries by cell, then by quantity.
+    """
 
     schema_version: Literal[1]
     suite: Literal["precision"]
@@ -32,6 +39,7 @@ class Baseline(Strict):
     model: dict[str, str]
     systems: dict[str, str]
     seed: int
+    references: dict[str, dict[str, Print]] = {}
     cells: dict[str, dict[str, Entry]]
 
     def matches(self, model_digest: str, system: str, system_digest: str, seed: int) -> bool:
@@ -58,24 +66,10 @@ def read_baseline(path: Path) -> Baseline | None:
         for name, entry in quantities.items():
             if len(entry) != 4 or not all(math.isfinite(x) for x in entry):
                 raise InputError(f"baseline {path}: cells.{cell}.{name}: four finite numbers expected; {remedy}")
-    return found
-
-
-def drifted(cell: Cell, stored: Mapping[str, Entry], limits: DriftLimits) -> list[str]:
-    """Quantities whose ratio grew, or whose bias moved, beyond the stored spread and the allowed growth."""
-    found = []
-    for quantity in cell.quantities:
-        entry = stored.get(quantity.name)
-        if entry is None or quantity.rms is None or quantity.signed_bias is None:
-            continue
-        rms, bias, rms_spread, bias_spread = entry
-        chance = 2 / math.sqrt(max(1, math.prod(quantity.shape)))  # what another order of a few roundings can do
-        allowed = rms * (1 + limits.growth + chance) + limits.spreads * rms_spread + limits.floor
-        if quantity.rms > allowed:
-            found.append(f"{quantity.name}: rms ratio drifted {rms:.3g} -> {quantity.rms:.3g} (allowed {allowed:.3g})")
-        room = limits.spreads * bias_spread + limits.floor + chance
-        if abs(quantity.signed_bias - bias) > room and abs(quantity.signed_bias) > abs(bias):
-            found.append(f"{quantity.name}: signed bias drifted {bias:+.3g} -> {quantity.signed_bias:+.3g} (allowed ±{room:.3g})")
+    for place, prints in found.references.items():
+        for name, numbers in prints.items():
+            if not numbers or not all(math.isfinite(x) for x in numbers):
+                raise InputError(f"baseline {path}: references.{place}.{name}: finite numbers expected; {remedy}")
     return found
 
 
@@ -100,10 +94,13 @@ def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """One cell a line, so that a change reads as one in version control."""
-    head = baseline.model_dump(exclude={"cells"})
-    lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in sorted(baseline.cells.items()))
-    write_text(path, f'{json.dumps(head, indent=1)[:-2]},\n "cells": {{\n{lines}\n }}\n}}\n')
+    """One cell or block a line, so that a change reads as one in version control."""
+
+    def lines(table: Mapping[str, object]) -> str:
+        return ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in sorted(table.items()))
+
+    head = json.dumps(baseline.model_dump(exclude={"cells", "references"}), indent=1)[:-2]
+    write_text(path, f'{head},\n "references": {{\n{lines(baseline.references)}\n }},\n "cells": {{\n{lines(baseline.cells)}\n }}\n}}\n')
 
 
 def changes(old: Baseline | None, new: Baseline, limits: DriftLimits) -> tuple[list[str], list[str]]:
@@ -123,6 +120,9 @@ def changes(old: Baseline | None, new: Baseline, limits: DriftLimits) -> tuple[l
                 loosened.append(f"{cell} {name}: ratio {before[0]:.3g} -> {entry[0]:.3g}")
             elif entry[0] < before[0] * (1 - limits.growth / 3) - limits.floor / 3:
                 lines.append(f"tighter {cell} {name}: ratio {before[0]:.3g} -> {entry[0]:.3g}")
+    for place in old.references.keys() & new.references.keys():
+        if name := moved(old.references[place], new.references[place], VALUE):
+            loosened.append(f"{place}: the float64 reference computes another {name}")
     loosened += [f"removed cell {cell}" for cell in old.cells if cell not in new.cells]
     return lines + loosened, loosened
 

@@ -14,7 +14,7 @@ from mpcheck._yaml import Strict
 
 SCHEMA = 2
 Verdict = Literal["pass", "fail", "unsupported", "degraded"]
-Drift = Literal["pass", "fail", "no-baseline", "off"]
+Drift = Literal["pass", "fail", "no-baseline", "off", "inputs-moved"]
 Number = float | None
 """A finite number; None stands for one that is not (JSON has no NaN)."""
 State = Literal["running", "complete", "interrupted", "crashed"]

@@ -1,6 +1,6 @@
 """Rewrite what is stored: golden float64 values, ratio baselines of this device, derived tolerance tables.
 
-``python -m mpcheck.regenerate [--reason TEXT] [--only golden|baseline|tolerances]``. It prints what changes and refuses to
+``python -m mpcheck.regenerate [--reason TEXT] [--only golden|baseline|prints|tolerances]``. It prints what changes and refuses to
 loosen a gate without a reason; the reason goes into the provenance.
 """
 
@@ -18,6 +18,8 @@ from mpcheck.baselines import Baseline, baseline_path, changes, collect, provena
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.environment import describe, device_slug
 from mpcheck.records import Cell
+from mpcheck.reference.prints import Print, prints_of
+from mpcheck.reference.spec import UPSTREAM
 from mpcheck.report.derive import derive
 from mpcheck.session import Options, Session, clear_progress, stderr_progress
 from mpcheck.tolerances import limits_for
@@ -88,6 +90,7 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
         model={"name": session.model.name, "digest": session.model.digest},
         systems={n: s.digest for n, s in session.systems.items()},
         seed=session.options.seed,
+        references=references(session),
         cells=collect(runs),
     )
     path = baseline_path(directory, slug)
@@ -98,11 +101,46 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
     return [*(lines[:40] or ["baseline: no ratio moved"]), f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB"]
 
 
+def references(session: Session) -> dict[str, dict[str, Print]]:
+    """Prints of what every block of a session is judged on and by."""
+    found = {}
+    for system in session.systems:
+        library = session.library(system)
+        for block in session.blocks(system):
+            if not library.refused(block.name):
+                found[f"{system}/{block.name}"] = prints_of(library.get(block.name))
+    return found
+
+
+def prints(session: Session, directory: Path, reason: str) -> list[str]:
+    """Prints alone, into a baseline whose ratios stay: for one that was recorded, by the same upstream, before there were any.
+
+    Raises:
+        InputError: no baseline, one of another model, system or upstream, or prints that are there already and move, without a reason.
+    """
+    slug = device_slug(str(session.device))
+    path = baseline_path(directory, slug)
+    old = read_baseline(path)
+    if old is None:
+        raise InputError(f"baseline {path}: there is none to add prints to; record one with `nox -s regenerate -- --only baseline`")
+    packages = describe(str(session.device))["packages"]
+    others = [n for n in UPSTREAM if old.provenance.get("packages", {}).get(n) != packages.get(n)]
+    others += [n for n, s in session.systems.items() if not old.matches(session.model.digest, n, s.digest, session.options.seed)]
+    if others:
+        raise InputError(f"baseline {path}: recorded with another {others[0]}; record it anew with `nox -s regenerate -- --only baseline`")
+    new = old.model_copy(update={"references": references(session)})
+    _, loosened = changes(old, new, session.tolerances.drift)
+    if loosened and not reason:
+        raise InputError(f"baseline {path}: {loosened[0]}; say why with --reason")
+    write_baseline(path, new)
+    return [*loosened, f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB: prints of {len(new.references)} blocks"]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Command line of the session."""
     parser = argparse.ArgumentParser(prog="nox -s regenerate --", description=__doc__)
     parser.add_argument("--reason", default="", help="why a gate is loosened")
-    parser.add_argument("--only", choices=("golden", "baseline", "tolerances"), default=None)
+    parser.add_argument("--only", choices=("golden", "baseline", "prints", "tolerances"), default=None)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--baselines", type=Path, default=Path("baselines"))
@@ -114,6 +152,8 @@ def main(arguments: list[str] | None = None) -> int:
             lines += golden(session, args.baselines, args.reason)
         if args.only in (None, "baseline"):
             lines += baseline(session, args.baselines, args.reason, args.repeats)
+        if args.only == "prints":
+            lines += prints(session, args.baselines, args.reason)
         if args.only in (None, "tolerances"):
             lines.append(derive(MODEL, "", None, "e3nn", None, 0))
     except InputError as error:

@@ -92,3 +92,9 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         distinct,
         min(MOST_FREEDOM, total**2 / scatter),  # Welch-Satterthwaite
     )
+
+
+def rounds(statistics: Mapping[str, Any], roundoff: Mapping[Component, float]) -> bool:
+    """Whether computing a quantity rounds anything, once its arguments are stored: not where it is gathered, copied or selected."""
+    rows = statistics["components"].items()
+    return any(c not in ("stored", "underflow") and row["mean_square"] > 0 and roundoff.get(c, 0.0) > 0 for c, row in rows)

@@ -70,7 +70,8 @@ def _facts(console: Console, run: Run) -> None:
             soft_wrap=True,
         )
     if drift.get("pass") or drift.get("fail"):
-        console.print(f"drift: {drift.get('pass', 0)} within the stored ratios, {drift.get('fail', 0)} beyond")
+        behind = f", {drift['inputs-moved']} beyond on inputs that another block moved" if drift.get("inputs-moved") else ""
+        console.print(f"drift: {drift.get('pass', 0)} within the stored ratios, {drift.get('fail', 0)} beyond{behind}")
     if run.golden:
         failed = sum(1 for row in run.golden if row["failure"])
         block = first_changed(run.golden)

@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.baselines import Baseline, baseline_path, changes, collect, drifted, read_baseline, write_baseline
+from mpcheck.baselines import baseline_path, changes, read_baseline, write_baseline
 from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
+from mpcheck.drift import drifted
 from mpcheck.environment import device_slug
 from mpcheck.records import Cell, Run
 from mpcheck.report.finish import Accounts, assembled
@@ -24,21 +25,9 @@ from mpcheck.tolerances import limits_for, load_tolerances, packaged, unused
 from tests.conftest import SYSTEM
 from tests.faults import planted
 from tests.unit.accounts import accounted, plan
+from tests.unit.drifting import baseline_of
 
 KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "forward")
-
-
-def baseline_of(session: Session, cells: list[Cell]) -> Baseline:
-    return Baseline(
-        schema_version=1,
-        suite="precision",
-        device=device_slug("cpu"),
-        provenance={},
-        model={"name": session.model.name, "digest": session.model.digest},
-        systems={n: s.digest for n, s in session.systems.items()},
-        seed=session.options.seed,
-        cells=collect([cells, cells]),
-    )
 
 
 def made(session: Session, cells: list[Cell]) -> Run:
@@ -68,24 +57,6 @@ def test_drift_sees_a_fault_below_the_universal_limit(suite: Suite, session: Ses
     assert "drifted" in cell.reason
 
 
-def test_an_unlucky_order_of_a_race_is_replayed(suite: Suite, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first replay drifts, the next one does not: noted, not red."""
-    module, calls = session.reference_backend.model.get_submodule(KEY.block), []
-    original = session.judge
-
-    def judge(key: CellKey) -> Cell:
-        calls.append(key)
-        if len(calls) > 1:
-            return original(key)
-        with planted.truncating(module):
-            return original(key)
-
-    monkeypatch.setattr(session, "judge", judge)
-    cell = suite.judge(KEY)
-    assert (cell.verdict, cell.drift, len(calls)) == ("pass", "pass", 2)
-    assert "one replay drifted" in cell.note
-
-
 def test_without_a_baseline_the_drift_verdict_says_so(session: Session, tmp_path: Path) -> None:
     cell = Suite(session, tmp_path).judge(KEY)
     assert (cell.verdict, cell.drift) == ("pass", "no-baseline")
@@ -105,7 +76,7 @@ def test_loosening_a_baseline_is_named(session: Session) -> None:
     assert changes(old, worse, limits)[1]
     assert not changes(worse, old, limits)[1]
     assert changes(old, old, limits) == ([], [])
-    assert drifted(session.judge(KEY), old.cells[next(iter(old.cells))], limits) == []
+    assert drifted(session.judge(KEY), old.cells[next(iter(old.cells))], load_tolerances()) == []
 
 
 def test_baseline_reads_back(session: Session, tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def _note(document: Document, items: Sequence[Item]) -> str:
     parts = [f"golden float64: {count(len(golden), 'tensor')}, {sum(i.failed for i in golden)} differ"] if golden else []
     if drift["fail"] or drift["pass"]:
         parts.append(f"drift: {drift['pass']:,} within the stored ratios, {drift['fail']:,} beyond")
+    if drift["inputs-moved"]:
+        parts.append(f"drift: {count(drift['inputs-moved'], 'cell')} beyond on inputs that another block moved")
     if drift["no-baseline"]:
         parts.append(f"drift: no baseline for {count(drift['no-baseline'], 'cell')} on this device")
     return "; ".join(parts)

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from mpcheck.adapters.execution import Tensors
-from mpcheck.baselines import collect, drifted
+from mpcheck.baselines import collect
 from mpcheck.checks.metrics import FLOOR
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import replay
 from mpcheck.checks.scale import Scale, noise_scale
+from mpcheck.drift import drifted, own_zeros
 from mpcheck.formats import get_format
 from mpcheck.records import Cell, Quantity
 from mpcheck.session import Session
@@ -120,15 +121,16 @@ def failing(quantities: list[Quantity], arithmetic: bool) -> set[str]:
     return {q.name for q in quantities if any(arithmetic or not f.startswith("arithmetic") for f in q.failures)}
 
 
-def drifts(session: Session, stored: Sound, now: Sound) -> bool:
-    """Whether a second replay without a fault would be taken for drift from the first."""
-    return bool(drifted(now.cell, collect([[stored.cell]])[stored.cell.id], session.tolerances.drift))
+def moved(session: Session, key: CellKey, stored: Cell, now: Cell) -> set[str]:
+    """Quantities of a replay that the drift gate would call red, were the baseline recorded from another."""
+    backend, reference = session.reference_backend, session.library(key.system).get(key.block)
+    own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name)
+    return {found.quantity for found in drifted(now, collect([[stored]])[stored.id], session.tolerances, own)}
 
 
 def run(session: Session, item: Item, clean: Sound) -> Planting:
     """One planting."""
     key = item.key
-    stored = collect([[clean.cell]])[clean.cell.id]
     try:
         with planted(session, item):
             low, quantities = replayed(session, key)
@@ -138,8 +140,7 @@ def run(session: Session, item: Item, clean: Sound) -> Planting:
     most = max(changed, key=lambda n: changed[n][0], default="")
     size, peak = changed.get(most, (0.0, 0.0))
     red = {LIMITS: failing(quantities, False), PRECISION: failing(quantities, True)}
-    moved = drifted(as_cell(key, quantities), stored, session.tolerances.drift)
-    red[DRIFT] = {text.partition(": ")[0] for text in moved}
+    red[DRIFT] = moved(session, key, clean.cell, as_cell(key, quantities))
     blamed = set().union(*red.values())
     return Planting(
         family=item.family, subject=key.block, backend=key.backend, format=key.format, direction=key.direction, magnitude=item.magnitude,

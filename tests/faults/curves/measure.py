@@ -53,7 +53,7 @@ def measure_cells(session: Session, effort: Effort, seed: int, tally: Tally, pro
                 tally.update((kind, item.key.format, bool(names)) for kind, names in red.items())
                 again = cells.sound(session, item.key)
                 assert again is not None
-                tally[cells.DRIFT, item.key.format, cells.drifts(session, clean, again)] += 1
+                tally[cells.DRIFT, item.key.format, bool(cells.moved(session, item.key, clean.cell, again.cell))] += 1
             progress(f"{item.key.block} {item.key.backend} {item.key.format}")
         if clean is not None:
             found.append(cells.run(session, item, clean))
