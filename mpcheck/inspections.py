@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mpcheck._errors import InputError
+from mpcheck._torch_state import neutral
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.physics import properties
@@ -21,6 +22,7 @@ SUITES: dict[SuiteName, tuple[Inspection, ...]] = {
 """In the order in which they run."""
 
 
+@neutral()
 def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[Key]:
     """All the work of a session, or that of the checks named.
 
@@ -34,6 +36,7 @@ def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[K
     return [key for inspection in SUITES[suite] if not only or inspection.name in only for key in inspection.keys(context)]
 
 
+@neutral()
 def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:
     """One piece of it."""
     inspection = next(i for i in SUITES[suite] if i.name == key.check)

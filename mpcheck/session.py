@@ -11,7 +11,9 @@ from pathlib import Path
 
 import torch
 
+from mpcheck import _torch_state
 from mpcheck._errors import InputError
+from mpcheck._torch_state import neutral
 from mpcheck.adapters.backends import BackendModel, get_backend
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import BACKEND as E3NN
@@ -66,8 +68,9 @@ class Options:
 
 
 class Session:
-    """Everything that is built for a run. Nothing global is changed."""
+    """Everything that is built for a run. Nothing global is changed, and nothing depends on what the caller has: see :mod:`mpcheck._torch_state`."""
 
+    @neutral()
     def __init__(self, options: Options) -> None:
         """Raises:
         InputError: unknown model, system, device, backend, format, block or capability.
@@ -81,7 +84,9 @@ class Session:
             raise InputError(f"unknown capability {', '.join(unknown)} in --mp-require; choose from {', '.join(CAPABILITIES)}")
         self.device = parse_device(options.device)
         self.tolerances: Tolerances = load_tolerances(options.tolerances)
+        before = _torch_state.read()
         self.model: LoadedModel = load_model(options.model)
+        self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
         self.systems: dict[str, System] = {
             spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed) for spec in dict.fromkeys(specs)
@@ -91,11 +96,13 @@ class Session:
         self._checks: dict[str, PrecisionCheck] = {}
 
     @cached_property
+    @neutral()
     def reference_backend(self) -> E3nnModel:
         """The float64 e3nn model on the device; on the CPU where the device is missing, so that cells can say so."""
         missing = E3NN.unavailable(self.device.type) is not None
         return E3NN.build(self.model.module, torch.device("cpu") if missing else self.device)
 
+    @neutral()
     def backend(self, name: str) -> BackendModel | str:
         """A backend's model, built at first use; the reason where it is not to be had."""
         if name not in self._backends:
@@ -115,6 +122,7 @@ class Session:
         except NotImplementedError as error:
             return str(error)
 
+    @neutral()
     def graph(self, system: str) -> Tensors:
         """A system's tensors in float64."""
         if system not in self._graphs:
@@ -145,6 +153,7 @@ class Session:
         """Atoms, edges and graphs of a system."""
         return self.check(system).counts
 
+    @neutral()
     def check(self, system: str) -> PrecisionCheck:
         """The precision check on a system."""
         if system not in self._checks:
@@ -157,6 +166,7 @@ class Session:
             self._checks[system] = PrecisionCheck(library, counts, self.tolerances, self.backend)
         return self._checks[system]
 
+    @neutral()
     def blocks(self, system: str) -> list[Block]:
         """Blocks of the model on a system that the patterns select.
 
@@ -170,6 +180,7 @@ class Session:
                 raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
+    @neutral()
     def cells(self) -> list[CellKey]:
         """Every cell of the run, system by system and block by block."""
         found: list[CellKey] = []
@@ -183,6 +194,7 @@ class Session:
                 raise InputError(f"tolerance file {self.options.tolerances}: {stale[0]} matches nothing in this model; remove it")
         return found
 
+    @neutral()
     def judge(self, key: CellKey) -> Cell:
         """One cell."""
         cell = self.check(key.system).judge(key, get_format(key.format))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from mpcheck._torch_state import neutral
 from mpcheck.adapters.graph import make_graph
 from mpcheck.baselines import Baseline, Entry, baseline_path, drifted, read_baseline
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure
@@ -33,6 +34,7 @@ class Suite:
         self.slug = device_slug(str(session.device))
         self.baseline: Baseline | None = read_baseline(baseline_path(directory, self.slug))
 
+    @neutral()
     def judge(self, key: CellKey) -> Cell:
         """One cell with all three gates."""
         cell = self.session.judge(key)
@@ -78,6 +80,7 @@ class Suite:
             return []
         return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
 
+    @neutral()
     def judge_golden(self, system: str) -> list[dict[str, Any]]:
         """Today's float64 values against the committed ones, on the committed structure.
 

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError, error_line
+from mpcheck._torch_state import neutral
 from mpcheck.adapters.backends import BackendModel, native
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
@@ -45,6 +46,7 @@ class Workloads:
         self._graphs: dict[tuple[str, int, bool], Tensors] = {}
         self._settled: set[tuple[str, int]] = set()
 
+    @neutral()
     def _settle(self, system: str, batch: int) -> None:
         """Evaluate the float64 model itself once: TorchScript specialises what it sees first, so that what a steady call costs would
         otherwise depend on the order of the benchmarks.
@@ -66,6 +68,7 @@ class Workloads:
         except (RuntimeError, TypeError, AttributeError, NotImplementedError, ValueError):  # whatever a foreign module refuses with
             return None
 
+    @neutral()
     def graph(self, system: str, batch: int, reshaped: bool = False) -> Tensors:
         """A system's frames, repeated, as one float64 graph on the CPU.
 
@@ -80,6 +83,7 @@ class Workloads:
             self._graphs[where] = make_graph(frames, model.elements, model.r_max, model.heads)
         return self._graphs[where]
 
+    @neutral()
     def arguments(self, system: str, batch: int, reshaped: bool = False) -> Arguments:
         """What the float64 model gives each of its blocks on a system.
 
@@ -174,7 +178,7 @@ class Workloads:
             raise UnsupportedError(reason)
         if not fresh:
             self._settle(key.system, key.batch)
-        with backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
+        with neutral(), backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
             with told_apart():
                 call = make(key, backend, fmt, False)
                 first = once(call, backend.device)

@@ -29,6 +29,7 @@ class Context(Protocol):
     tolerances: Tolerances
     model: LoadedModel
     systems: dict[str, System]
+    left_behind: list[str]
 
     @property
     def seed(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Tensors
@@ -66,6 +67,7 @@ class Library:
             _, self._index = self.store.fetch(INDEX, self._capture)
         return self._index
 
+    @neutral()
     def blocks(self) -> list[Block]:
         """Blocks in the order in which the model calls them."""
         return [self.block(name) for name in self.index["order"]]
@@ -100,6 +102,7 @@ class Library:
         tensors, manifest = build_reference(self.backend, block, skeleton, inputs, energy, self.spec.seed, self.spec.draws)
         self.store.save(f"{name}.reference", tensors, manifest)
 
+    @neutral()
     def get(self, name: str) -> BlockReference:
         """The reference of a block; the last one asked for is kept."""
         if self._held is None or self._held.block.name != name:
@@ -107,6 +110,7 @@ class Library:
             self._held = self._load(name)
         return self._held
 
+    @neutral()
     def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
         """Float64 values of a block on arguments and parameters that a format stores."""
         if (name, dtype) not in self._rounded:

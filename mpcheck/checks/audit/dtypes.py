@@ -117,7 +117,7 @@ def run(context: Context, key: Key) -> list[Finding]:
     """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
     began = time.perf_counter()
     if not key.system:
-        found = [process_finding(NAME, context.device)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
+        found = [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
     else:
         found = [_cell(context, key)]
     found = settle(found, class_names(context.reference_backend.model))
