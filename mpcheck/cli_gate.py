@@ -28,7 +28,8 @@ def gate(
     device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "",
     margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be", min=0)] = 0.0,
     baselines: Annotated[str, typer.Option("--baselines", help="directory of stored baselines, relative to the root")] = "",
-    require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")] = None,
+    require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")] = None,
+    allow_degraded: Annotated[Names, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")] = None,
     only_new: Annotated[bool, typer.Option("--only-new", help="failures that base has, too, leave it green")] = False,
 ) -> None:
     """Gate a change: head (the working tree) against base, all chosen sessions, one verdict.
@@ -47,6 +48,7 @@ def gate(
     options = {
         "base": base, "install": install, "model": model, "systems": system, "backends": backend, "formats": format, "blocks": block,
         "sessions": session, "device": device, "margin": margin, "baselines": baselines, "require": require, "only-new": only_new or None,
+        "allow-degraded": allow_degraded,
     }  # fmt: skip
     settings = read_settings(where, config, options)
     target = (out or Path(os.environ.get(OUT_VARIABLE) or where / "reports" / "gate")).resolve()

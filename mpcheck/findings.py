@@ -28,6 +28,7 @@ class Finding(Strict):
         variant: what was done to it: ``rotation``, ``inversion``, ``swapped`` …; may be empty.
         ratio: the measured figure in units of what sets its scale (noise scale, mostly); limit: what is allowed.
         metrics: further figures by name, each with its unit in the name or in ``units``.
+        lacking, tolerated: see :class:`mpcheck.records.Cell`.
         worst: where the largest deviation is, in words.
     """
 
@@ -39,6 +40,8 @@ class Finding(Strict):
     variant: str = ""
     verdict: Outcome
     reason: str = ""
+    lacking: str = ""
+    tolerated: str = ""
     ratio: Number = None
     limit: Number = None
     metrics: dict[str, Number | str | bool | list[str]] = {}

@@ -8,6 +8,7 @@ from typing import Literal
 from mpcheck._errors import InputError
 from mpcheck._torch_state import neutral
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
+from mpcheck.checks.concluded import concluded
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.physics import properties
 from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
@@ -40,4 +41,4 @@ def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[K
 def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:
     """One piece of it."""
     inspection = next(i for i in SUITES[suite] if i.name == key.check)
-    return inspection.run(context, key)
+    return concluded(context, inspection.run(context, key))

@@ -67,7 +67,12 @@ class Quantity(Strict):
 
 
 class Cell(Strict):
-    """One comparison: block x backend x format x direction x system."""
+    """One comparison: block x backend x format x direction x system.
+
+    Attributes:
+        lacking: the capability that it could not run for, or ran without; empty where none that can be required is missing.
+        tolerated: the setting that allows it to be degraded; empty where none does, and a degraded cell is then red.
+    """
 
     block: str
     role: str
@@ -79,6 +84,8 @@ class Cell(Strict):
     system: str
     verdict: Verdict
     reason: str = ""
+    lacking: str = ""
+    tolerated: str = ""
     note: str = ""
     drift: Drift = "off"
     seconds: float = 0.0

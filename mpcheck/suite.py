@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._torch_state import neutral
+from mpcheck._unsupported import BASELINE
 from mpcheck.adapters.graph import make_graph
 from mpcheck.baselines import Baseline, Entry, baseline_path, drifted, read_baseline
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure
@@ -70,8 +71,10 @@ class Suite:
         return None
 
     def _without_baseline(self, cell: Cell) -> Cell:
-        if "baseline" in self.session.options.require:
-            return cell.model_copy(update={"drift": "no-baseline", "verdict": "fail", "reason": f"required: no baseline for {self.slug}"})
+        if BASELINE in self.session.required:
+            return cell.model_copy(
+                update={"drift": "no-baseline", "verdict": "fail", "lacking": BASELINE, "reason": f"required: no baseline for {self.slug}"}
+            )
         return cell.model_copy(update={"drift": "no-baseline"})
 
     def golden_systems(self) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.crowding import quietest
 from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch, Start
 from mpcheck.bench.launches import Launch as Process
@@ -69,7 +70,7 @@ class Campaign:
     launches: dict[str, list[Launch]] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
-    unsupported: dict[str, str] = field(default_factory=dict)
+    unsupported: dict[str, Unsupported] = field(default_factory=dict)
     uncounted: dict[str, str] = field(default_factory=dict)
     build_seconds: dict[str, list[float]] = field(default_factory=dict)
     processes: int = 0
@@ -121,7 +122,7 @@ def start_all(process: Process, names: Sequence[str], into: Campaign, progress: 
         try:
             answer = process.ask("start", key=name)
         except UnsupportedError as error:
-            into.unsupported[name] = str(error)
+            into.unsupported[name] = error.why
             continue
         told[name] = {"first": answer["first"], "after": digest(made)}
         made[name] = answer["first_call"]
@@ -150,7 +151,7 @@ def measure_all(
             try:
                 passes.setdefault(name, []).append(Readings(**process.ask("measure", key=name, plan=asdict(plan), first=not number)))
             except UnsupportedError as error:
-                into.unsupported[name] = str(error)
+                into.unsupported[name] = error.why
                 continue
             _count(process, name, into)
     for name, readings in passes.items():

@@ -125,7 +125,7 @@ def seconds(base: Sequence[Start], head: Sequence[Start], kind: str) -> tuple[li
 
 def _add(found: Starts, name: str, base: Sequence[Start], head: Sequence[Start], least: float, together: bool) -> None:
     """A benchmark's first calls and new shapes, as far as both sides have them."""
-    told = {s.refused for s in head if s.refused.startswith("raised ")}
+    told = {s.refused for s in head if s.broken}
     if told and base and all(s.shape is not None for s in base):
         found.refused[name] = min(told)
     for kind in KINDS:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import BenchKey, parse_id
 from mpcheck.bench.workload import UnsupportedError, Workload, once, told_apart
 from mpcheck.bench.workloads import Workloads
@@ -34,7 +35,7 @@ def another_shape(workload: Workload) -> float:
     """Seconds of the first calls on another number of structures.
 
     Raises:
-        UnsupportedError: it cannot run there; the text begins with "raised" where it should have.
+        UnsupportedError: it cannot run there; of the code ``raised`` where it should have.
     """
     if workload.reshaped is None:
         raise UnsupportedError("it has one shape only")
@@ -42,7 +43,7 @@ def another_shape(workload: Workload) -> float:
         with told_apart():
             return first_calls(workload.reshaped(), workload.device)
     except InputError as error:  # the model refuses the other structures
-        raise UnsupportedError(f"raised {error}") from error
+        raise UnsupportedError(Unsupported("raised", f"raised {error}")) from error
 
 
 def start(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
@@ -56,12 +57,15 @@ def start(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
 
 
 def reshape(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
-    """The first calls of a benchmark on another shape, as data: ``shape`` in seconds, or None for the reason ``refused``."""
+    """The first calls of a benchmark on another shape, as data: ``shape`` in seconds, or None for the reason ``refused``.
+
+    ``broken`` says that it should have run.
+    """
     try:
         with workloads.opened(key, fresh=True) as workload:
-            return {"shape": another_shape(workload), "refused": ""}
+            return {"shape": another_shape(workload), "refused": "", "broken": False}
     except UnsupportedError as error:
-        return {"shape": None, "refused": str(error)}
+        return {"shape": None, "refused": str(error), "broken": error.why.code == "raised"}
 
 
 def in_order(names: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from mpcheck._errors import InputError, error_line
 
-PROTOCOL = 2  # 2: first calls have a request of their own
+PROTOCOL = 3  # 3: why something cannot run is told in fields
 SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
 HASHED = frozenset({"mace", "e3nn", "cuequivariance", "cuequivariance_torch"})  # torch's sources are too many; its version says enough
 
@@ -183,7 +183,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
         method: Callable[..., dict[str, Any]] = getattr(worker, command)
         return {"ok": method(**request)}
     except UnsupportedError as error:
-        return {"unsupported": str(error)}
+        return {"unsupported": error.why.fields()}
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:  # upstream's code: the process that asked must hear of it

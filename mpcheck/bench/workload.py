@@ -11,13 +11,23 @@ from typing import Any
 import torch
 
 from mpcheck._errors import error_line, unimplemented
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import Block
 from mpcheck.bench.hostclock import HostClock
 from mpcheck.bench.keys import BenchKey
 
 
 class UnsupportedError(Exception):
-    """Why a workload cannot run here; its text goes into ``unsupported(reason)``."""
+    """Why a workload cannot run here; its text goes into ``unsupported(reason)``.
+
+    Attributes:
+        why: the reason as fields. side: of a duel, ``base``, ``head`` or ``both``; empty elsewhere.
+    """
+
+    def __init__(self, why: Unsupported | str, side: str = "") -> None:
+        self.why = why if isinstance(why, Unsupported) else Unsupported("not-applicable", why)
+        self.side = side
+        super().__init__(f"{side}: {self.why}" if side else str(self.why))
 
 
 def once(call: Callable[[], Any], device: torch.device) -> float:
@@ -37,12 +47,12 @@ def once(call: Callable[[], Any], device: torch.device) -> float:
 
 @contextlib.contextmanager
 def told_apart() -> Iterator[None]:
-    """What a foreign call raises as an UnsupportedError, whose text begins with "raised" where it is no missing implementation."""
+    """What a foreign call raises as an UnsupportedError, of the code ``raised`` where it is no missing implementation."""
     try:
         yield
     except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
-        kind = "" if unimplemented(error) else "raised "
-        raise UnsupportedError(f"{kind}{error_line(error)}") from error
+        line = error_line(error)
+        raise UnsupportedError(Unsupported("no-operation", line) if unimplemented(error) else Unsupported("raised", f"raised {line}")) from error
 
 
 @dataclass

@@ -14,7 +14,8 @@ import torch
 
 from mpcheck._errors import InputError, error_line
 from mpcheck._torch_state import neutral
-from mpcheck.adapters.backends import BackendModel, native
+from mpcheck._unsupported import Unsupported, lacks, tolerated
+from mpcheck.adapters.backends import BackendModel, lacking, native, substitute, unsupported
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -23,6 +24,7 @@ from mpcheck.adapters.tree import flatten, map_tensors, unflatten
 from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.workload import UnsupportedError, Workload, once, told_apart
+from mpcheck.checks.asked import WITHOUT_KERNELS
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format, get_format
 from mpcheck.session import Session
@@ -148,7 +150,7 @@ class Workloads:
             self.build_seconds[name] = time.perf_counter() - began
         else:
             built = self.session.backend(name)
-        if isinstance(built, str):
+        if isinstance(built, Unsupported):
             raise UnsupportedError(built)
         return built
 
@@ -174,8 +176,8 @@ class Workloads:
                 raise UnsupportedError(found.refusals[key.subject][1])
             block = found.blocks[key.subject][0]
             make = self._block
-        if reason := backend.unsupported(block, fmt):
-            raise UnsupportedError(reason)
+        if why := unsupported(backend, block, fmt) or self._otherwise(key, backend, block):
+            raise UnsupportedError(why)
         if not fresh:
             self._settle(key.system, key.batch)
         with neutral(), backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
@@ -183,6 +185,13 @@ class Workloads:
                 call = make(key, backend, fmt, False)
                 first = once(call, backend.device)
             yield Workload(key, block, call, backend.device, first, lambda: make(key, backend, fmt, True))
+
+    def _otherwise(self, key: BenchKey, backend: BackendModel, block: Block) -> Unsupported | None:
+        """Why what would be measured is not what was asked for; None where it is, or the user lets it be."""
+        if (reason := substitute(backend, block)) and not tolerated(self.session.allow_degraded, key.backend, key.subject):
+            return Unsupported("substituted", reason, key.backend)
+        missing = lacking(backend, block)
+        return Unsupported("no-kernel", WITHOUT_KERNELS, missing) if missing and lacks(self.session.required, key.backend, missing) else None
 
     def _block(self, key: BenchKey, backend: BackendModel, fmt: Format, reshaped: bool) -> Callable[[], Any]:
         block, skeleton, tensors = self._observed(key, reshaped)

@@ -10,12 +10,15 @@ from typing import Any
 import torch
 
 from mpcheck._errors import error_line, unimplemented
-from mpcheck.adapters.backends import BackendModel
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends import BackendModel, lacking
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
+from mpcheck.checks.engaged import engaged
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare, with_arithmetic
+from mpcheck.checks.refusing import usable
 from mpcheck.checks.replay import BACKWARD, DIRECTIONS, replay
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
@@ -64,7 +67,7 @@ def cell_keys(blocks: Sequence[Block], system: str, backends: Sequence[str], for
 class PrecisionCheck:
     """Judges cells of one model on one system."""
 
-    def __init__(self, library: Library, counts: Counts, tolerances: Tolerances, backend: Callable[[str], BackendModel | str]) -> None:
+    def __init__(self, library: Library, counts: Counts, tolerances: Tolerances, backend: Callable[[str], BackendModel | Unsupported]) -> None:
         """Args:
         library: float64 references.
         counts: sizes of the system.
@@ -88,22 +91,20 @@ class PrecisionCheck:
             "direction": key.direction,
             "system": key.system,
         }
-        refused = self.library.refused(key.block)
-        backend = self.backend(key.backend)
-        reason = refused or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-        if reason or isinstance(backend, str):
-            return Cell(**base, verdict="unsupported", reason=reason or "")
+        backend = usable(self.library, self.backend(key.backend), block, fmt)
+        if isinstance(backend, Unsupported):
+            return _refused(base, backend)
         reference = self.library.get(key.block)
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if not any(reference.values[n].numel() for n in names):
-            empty = "no gradient: nothing in it depends on a floating-point input" if not names else "empty tensors on this system"
-            return Cell(**base, verdict="unsupported", reason=empty)
+            empty = Unsupported("empty", "empty tensors on this system")
+            return _refused(base, empty if names else Unsupported("no-gradient", "no gradient: nothing in it depends on a floating-point input"))
         if (peak := reference.peaks[key.direction]) > fmt.largest:
-            reason = f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"
-            return Cell(**base, verdict="unsupported", reason=reason)
+            return _refused(base, Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"))
         began = time.perf_counter()
         try:
-            low = replay(backend, reference, fmt, key.direction)
+            with engaged(backend, block) as other:
+                low = replay(backend, reference, fmt, key.direction)
         except (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError) as error:
             return self._raised(base, error, time.perf_counter() - began)
         seconds = time.perf_counter() - began
@@ -112,8 +113,9 @@ class PrecisionCheck:
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return Cell(
             **base,
-            verdict="fail" if failures else "pass",
-            reason=reason,
+            verdict="fail" if failures else "degraded" if other else "pass",
+            reason=reason or "".join(other),
+            lacking=backend.name if other else lacking(backend, block),
             note=backend.note(block, fmt),
             seconds=round(seconds, 6),
             quantities=quantities,
@@ -180,6 +182,10 @@ class PrecisionCheck:
         raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
         settled = settle([raised], class_names(self.library.backend.model))[0]
         return Cell(**base, verdict="unsupported" if settled.verdict == "known-fault" else "fail", reason=settled.reason, seconds=seconds)
+
+
+def _refused(base: dict[str, Any], why: Unsupported) -> Cell:
+    return Cell(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
 def _roles(block: Block) -> str:

@@ -23,9 +23,9 @@ else:
 
 FILE = "mpcheck.toml"
 SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
-LISTS = ("systems", "backends", "formats", "blocks", "sessions", "require")
+LISTS = ("systems", "backends", "formats", "blocks", "sessions", "require", "allow-degraded")
 VARIABLES = {
-    f"MPCHECK_GATE_{name.upper()}": name
+    f"MPCHECK_GATE_{name.upper().replace('-', '_')}": name
     for name in ("base", "install", "model", *LISTS, "device", "margin", "baselines")
 }  # fmt: skip
 """Settings that an environment variable overrides. An empty variable leaves the word to ``mpcheck.toml``; ``none`` as base means no base."""
@@ -64,6 +64,7 @@ class GateSettings(_Table):
         install: commands that install the repository into each side's environment, one a line, run without a shell; empty where its
             files are put on Python's path as they are.
         model, systems, backends, formats, blocks, device, require: as the sessions take them; empty lists for their defaults.
+        allow_degraded: backends, or ``BACKEND:BLOCK``, that something else may compute than was asked for.
         sessions: which are run.
         margin: relative slow-down that is let be; 0 for the bench session's default.
         baselines: directory of stored baselines, relative to the root. history: likewise, of the gate's history; empty for none.
@@ -87,6 +88,7 @@ class GateSettings(_Table):
     baselines: str = ""
     history: str = ""
     require: list[str] = []
+    allow_degraded: list[str] = []
     only_new: bool = False
     reference: Literal["base", "own"] = "base"
     timeout: float = Field(default=3600.0, gt=0, allow_inf_nan=False)

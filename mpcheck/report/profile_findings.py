@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.profile.alternate import speedup
 from mpcheck.bench.profile.attribution import UNATTRIBUTED
@@ -57,11 +58,11 @@ def map_findings(profile: ProfileMap) -> list[Finding]:
     return found
 
 
-def unsupported_finding(key: BenchKey, reason: str) -> Finding:
+def unsupported_finding(key: BenchKey, why: Unsupported) -> Finding:
     """A workload that cannot run here."""
     return Finding(
-        check=PROFILE, subject=key.subject, backend=key.backend, format=key.format, system=_where(key), variant=key.work, verdict="unsupported",
-        reason=reason,
+        check=PROFILE, subject=key.subject, backend=key.backend, format=key.format, system=_where(key), variant=key.work,
+        verdict="degraded" if why.code == "substituted" else "unsupported", reason=why.text, lacking=why.lacking,
     )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[li
     try:
         return map_findings(profile_model(workloads, key, plan.warmup, plan.calls, trace)), [trace]
     except UnsupportedError as reason:
-        return [unsupported_finding(key, str(reason))], []
+        return [unsupported_finding(key, reason.why)], []
 
 
 def _latencies(workloads: Workloads, keys: list[BenchKey], seconds: float) -> dict[str, list[float]]:

@@ -25,6 +25,7 @@ class Item:
         variant: the direction of a cell, else what the check did.
         ratio: the largest rounding ratio of a cell's tensors, or a finding's ratio; limit: what is allowed of that tensor.
         worst: where, in words.
+        tolerated: the setting that lets it be degraded; empty where none does.
         depth: 0 where it is innermost, so that sorting puts culprits before what contains them.
     """
 
@@ -41,12 +42,13 @@ class Item:
     limit: float | None = None
     worst: str = ""
     seconds: float = 0.0
+    tolerated: str = ""
     depth: int = 0
 
     @property
     def failed(self) -> bool:
-        """Whether it turns its session red. A cell that another kernel than the asked-for one computed does; a finding tells of it only."""
-        return self.verdict == "fail" or (self.session == "precision" and self.verdict == "degraded")
+        """Whether it turns its session red; also where something else than was asked for ran and no setting allows it."""
+        return self.verdict == "fail" or (self.verdict == "degraded" and not self.tolerated)
 
     @property
     def share(self) -> float:
@@ -87,7 +89,8 @@ def item_of_cell(cell: Cell) -> Item:
     return Item(
         session="precision", check="precision", subject=cell.block, backend=cell.backend, format=cell.format, system=cell.system,
         variant=cell.direction, verdict=cell.verdict, reason=cell.reason, ratio=told.rms if told is not None else None,
-        limit=told.rms_limit if told is not None else None, worst=worst, seconds=cell.seconds, depth=INNERMOST.get(cell.kind, 2),
+        limit=told.rms_limit if told is not None else None, worst=worst, seconds=cell.seconds,
+        tolerated=cell.tolerated, depth=INNERMOST.get(cell.kind, 2),
     )  # fmt: skip
 
 
@@ -106,7 +109,7 @@ def item_of_finding(session: str, finding: Finding) -> Item:
     return Item(
         session=session, check=finding.check, subject=finding.subject, backend=finding.backend, format=finding.format, system=finding.system,
         variant=finding.variant, verdict=finding.verdict, reason=finding.reason, ratio=finding.ratio, limit=finding.limit,
-        worst=finding.worst, seconds=finding.seconds, depth=0 if "." in finding.subject else 1,
+        worst=finding.worst, seconds=finding.seconds, tolerated=finding.tolerated, depth=0 if "." in finding.subject else 1,
     )  # fmt: skip
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mpcheck.findings import Findings
-from mpcheck.records import Run
+from mpcheck.findings import Finding, Findings
+from mpcheck.records import Cell, Run
 
 UNJUDGED = ("unsupported", "inconclusive", "indistinguishable")
 UNMEASURED = ("unsupported", "indistinguishable", "removed")  # of the bench session, where a first measurement is a result
@@ -17,11 +17,16 @@ def judged(document: Run | Findings) -> int:
     return sum(f.verdict not in without for f in document.findings)
 
 
+def fails(item: Cell | Finding) -> bool:
+    """Whether a cell or finding is red by itself: it fails, or something else than was asked for ran and nothing allows that."""
+    return item.verdict == "fail" or (item.verdict == "degraded" and not item.tolerated)
+
+
 def red(document: Run | Findings) -> bool:
     """Whether a test of the session fails."""
     if isinstance(document, Run):
-        return any(c.verdict not in ("pass", "unsupported") for c in document.cells) or any(row["failure"] for row in document.golden)
-    return any(f.verdict == "fail" for f in document.findings)
+        return any(map(fails, document.cells)) or any(row["failure"] for row in document.golden)
+    return any(map(fails, document.findings))
 
 
 def exit_code(document: Run | Findings) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mpcheck import inspections
+from mpcheck.results.outcome import fails
 
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("audit")]
 
@@ -15,7 +16,7 @@ def test_audit(inspection_key: Any, mp_session: Any, mp_record: Any) -> None:
     findings = inspections.run("audit", mp_session, inspection_key)
     for finding in findings:
         mp_record("finding", finding.model_dump())
-    failed = [f for f in findings if f.verdict == "fail"]
+    failed = [f for f in findings if fails(f)]
     if failed:
         pytest.fail("\n".join(f"{f.id}: {f.reason}" + (f"\n  worst: {f.worst}" if f.worst else "") for f in failed), pytrace=False)
     if findings and all(f.verdict == "unsupported" for f in findings):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mpcheck.plugin_bench import CLOCK
+from mpcheck.results.outcome import fails
 
 pytestmark = pytest.mark.mpcheck
 
@@ -21,7 +22,7 @@ def test_latency_and_cost(bench_key: Any, mp_bench: Any, mp_record: Any, request
         benchmark = request.getfixturevalue("benchmark")
         benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.metrics} for f in findings})
         CLOCK.replay(benchmark, rounds)
-    failed = [f for f in findings if f.verdict == "fail"]
+    failed = [f for f in findings if fails(f)]
     if failed:
         pytest.fail("\n".join(f"{f.id}: {f.reason}" for f in failed), pytrace=False)
     if all(f.verdict == "unsupported" for f in findings):
@@ -31,5 +32,5 @@ def test_latency_and_cost(bench_key: Any, mp_bench: Any, mp_record: Any, request
 def test_benchmarks_that_are_gone(mp_bench: Any, mp_record: Any) -> None:
     for finding in mp_bench.findings[""]:
         mp_record("finding", finding.model_dump())
-    failed = [f for f in mp_bench.findings[""] if f.verdict == "fail"]
+    failed = [f for f in mp_bench.findings[""] if fails(f)]
     assert not failed, "\n".join(f"{f.id}: {f.reason}" for f in failed)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mpcheck.results.outcome import fails
+
 pytestmark = pytest.mark.mpcheck
 
 
@@ -17,7 +19,7 @@ def test_cell(cell_key: Any, mp_suite: Any, mp_record: Any) -> None:
     mp_record("cell", cell.model_dump())
     if cell.verdict == "unsupported":
         pytest.skip(f"unsupported({cell.reason})")
-    if cell.verdict != "pass":
+    if fails(cell):
         pytest.fail(f"{cell.id}: {cell.verdict}: {cell.reason}{worst(cell)}", pytrace=False)
 
 

@@ -10,6 +10,7 @@ import torch
 
 from mpcheck import _torch_state
 from mpcheck._errors import error_line
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
@@ -17,6 +18,7 @@ from mpcheck.adapters.engagement import scripted
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
 from mpcheck.checks.audit.observing import RAISED, arguments_in, default_dtype_watched
+from mpcheck.checks.refusing import refused
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS
 from mpcheck.reference.library import BlockReference
@@ -59,7 +61,7 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
         try:
             build, what = small_twin("mul_ir" if backend.endswith("mul_ir") else "ir_mul"), "converting a float64 model"
         except ImportError as error:
-            return [Finding(**base, verdict="unsupported", reason=str(error))]
+            return [refused(base, Unsupported("not-installed", str(error), backend))]
     with default_dtype_watched(left.append):
         torch.set_default_dtype(torch.float32)
         found: list[torch.dtype] = []
@@ -67,7 +69,7 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
             try:
                 model = build()
             except RAISED as error:
-                return [Finding(**base, verdict="unsupported", reason=error_line(error))]
+                return [refused(base, Unsupported("no-conversion", error_line(error), backend))]
     types = sorted({name_of(t.dtype) for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()})
     metrics: dict[str, float | str | bool | list[str] | None] = {"types": list(types), "set_default_dtype calls": float(len(changes.calls))}
     if found:
@@ -89,7 +91,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
             with torch.autocast(backend.device.type, torch.bfloat16, cache_enabled=False), Watch(counts):
                 Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, {}, False)
         except RAISED as error:
-            return Finding(**base, verdict="unsupported", reason=f"autocast: {error_line(error)}")
+            return refused(base, Unsupported("not-applicable", f"autocast: {error_line(error)}"))
     reached, total = counts.products[torch.bfloat16], sum(counts.products.values())
     is_scripted = scripted(backend.module(block))
     metrics: dict[str, float | str | bool | list[str] | None] = {

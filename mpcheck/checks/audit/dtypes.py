@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import error_line, unimplemented
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.cueq_math import math_dtypes, polynomials
@@ -17,7 +18,7 @@ from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autoca
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.refusing import refused, usable
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, Format
 
@@ -120,7 +121,6 @@ def run(context: Context, key: Key) -> list[Finding]:
         found = [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
     else:
         found = [_cell(context, key)]
-    found = settle(found, class_names(context.reference_backend.model))
     seconds = round(time.perf_counter() - began, 6)
     return [f.model_copy(update={"seconds": seconds}) for f in found]
 
@@ -130,10 +130,9 @@ def _cell(context: Context, key: Key) -> Finding:
     library = context.library(key.system)
     block = library.block(key.subject)
     fmt = next((f for f in context.formats if f.name == key.format), FORMATS["float32"])
-    backend = context.backend(key.backend)
-    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-    if reason or isinstance(backend, str):
-        return Finding(**base, verdict="unsupported", reason=reason or "")
+    backend = usable(library, context.backend(key.backend), block, fmt)
+    if isinstance(backend, Unsupported):
+        return refused(base, backend)
     if key.format == AUTOCAST:
         return autocast_finding(NAME, key.system, backend, library.get(block.name))
     seen = observe(context, key.system, backend, library.get(block.name), fmt, declared(backend, block, fmt))
@@ -143,7 +142,7 @@ def _cell(context: Context, key: Key) -> Finding:
     if seen.error is not None:
         line = error_line(seen.error)
         if unimplemented(seen.error) and not faults:
-            return Finding(**base, verdict="unsupported", reason=line)
+            return refused(base, Unsupported("no-operation", line))
         faults.append(f"raised {line}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
     return Finding(**base, verdict="fail" if faults else "pass", reason=reason, metrics=figures(seen))

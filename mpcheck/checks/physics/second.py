@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from mpcheck._errors import unimplemented
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.checks.physics.differences import BlockFunction, Comparison, Derivative, Judged, compared, rounding, worst_of
 from mpcheck.checks.physics.extremes import lost, places
@@ -20,7 +22,7 @@ def second_derivatives(case: Case) -> list[Finding]:
     and in every format, on the model's own inputs and on extreme ones, whether they are finite.
     """
     backend = case.context.backend(case.key.backend)
-    assert not isinstance(backend, str), "checked before"
+    assert not isinstance(backend, Unsupported), "checked before"
     seen = list(blocks(case, backend))
     return [*_numerical(case, backend, seen), *(f for fmt in case.context.formats if (f := _finite(case, backend, seen, fmt)))]
 
@@ -91,7 +93,7 @@ def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) ->
             try:
                 said = said or lost(backend, place, fmt, case.context.seed)
             except (RuntimeError, NotImplementedError) as error:
-                lacking = "not implemented for" in str(error)
+                lacking = unimplemented(error)
                 missing += lacking
                 said = said or ("" if lacking else f"raised {_line(error)!r} in {fmt.name}")
         judged.append(Judged(one.block.name, math.inf if said else 0.0, said))

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 
 from mpcheck._errors import error_line, unimplemented
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
 from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
+from mpcheck.checks.refusing import refused
 from mpcheck.checks.scale import Scale, noise_scale
 from mpcheck.checks.symmetry.group import Element
 from mpcheck.checks.symmetry.sampling import EFFORT, simplest
@@ -126,7 +128,7 @@ def summary(
         note: what a reader must know of a pass; effort: comparisons that shrinking may take.
     """
     if not every:
-        return Finding(**base, verdict="unsupported", reason="no symmetry acts on its arguments")
+        return refused(base, Unsupported("not-applicable", "no symmetry acts on its arguments"))
     worst = max((d for sample in every for d in sample), key=lambda d: d.share)
     metrics: dict[str, Any] = {"samples": len(every), "worst_irrep": worst.irrep}
     for kind in dict.fromkeys(sample[0].element.kind for sample in every):
@@ -148,5 +150,5 @@ def summary(
 
 def raised(base: dict[str, Any], error: Exception) -> Finding:
     """What a block or model that raised is: unsupported where an operation does not exist in the type, else a failure."""
-    text, missing = error_line(error), unimplemented(error)
-    return Finding(**base, verdict="unsupported" if missing else "fail", reason=text if missing else f"raised {text}")
+    text = error_line(error)
+    return refused(base, Unsupported("no-operation", text)) if unimplemented(error) else Finding(**base, verdict="fail", reason=f"raised {text}")
