@@ -13,7 +13,7 @@ from mpcheck.adapters.backends import Native
 from mpcheck.adapters.blocks import Block, argument_names
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.cueq_math import inner_arithmetic, math_dtypes, polynomials
-from mpcheck.adapters.engagement import not_replaced, where, without_kernels
+from mpcheck.adapters.engagement import ACCELERATED, implementations, not_replaced, where, without_kernels
 from mpcheck.adapters.layout import Layout, convert
 from mpcheck.adapters.parametrisation import OWN
 from mpcheck.adapters.slots import Slot
@@ -41,9 +41,14 @@ class CueqModel:
         return None
 
     def substitute(self, block: Block) -> str:
-        """Upstream's own classes in the place of cuEquivariance's: its converter is asked to replace them all."""
-        found = not_replaced(self.module(block))
-        return f"{where(found[0].path)} is {found[0].class_name}, not replaced by {self.name}" if found else ""
+        """Upstream's own classes in the place of cuEquivariance's (its converter is asked to replace them all), and on CUDA another method
+        than was asked for.
+        """
+        module = self.module(block)
+        if found := not_replaced(module):
+            return f"{where(found[0].path)} is {found[0].class_name}, not replaced by {self.name}"
+        fallen = [i for i in implementations(module) if i.package in ACCELERATED and i.degraded] if self.device.type == "cuda" else []
+        return f"{fallen[0].class_name} at {where(fallen[0].path)}: {fallen[0].degraded}" if fallen else ""
 
     def lacking(self, block: Block) -> str:
         """Whether it runs without cuEquivariance's kernels: by their naive method, as on every CPU."""

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from mpcheck.adapters.construction import DtypeChanges
+from mpcheck.adapters.cueq_backend import CueqModel
 from mpcheck.adapters.engagement import Implementation, computes_otherwise, counted_calls, implementations, not_replaced
 from mpcheck.adapters.upstream import o3
+from mpcheck.checks.asked import asked
 from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.counting import DtypeCounts, Watch
 from mpcheck.checks.audit.dtypes import declared, dtype_table, state_faults
@@ -156,6 +158,7 @@ class _Backend:
     """A stand-in for a model on another device."""
 
     name = "cueq"
+    substitute, lacking = CueqModel.substitute, CueqModel.lacking
 
     def __init__(self, module: torch.nn.Module, device: str) -> None:
         self._module, self.device = module, torch.device(device)
@@ -198,8 +201,10 @@ def judged(module: torch.nn.Module, device: str, required: tuple[str, ...] = (),
     with counted_calls(module) as calls:
         module(torch.ones(2))
     seen = Observation(DtypeCounts(frozenset()), ReductionProbe(BF16), calls, warnings=[text] if text else [])
-    context: Any = SimpleNamespace(required=required)
-    return engagement.judge(context, _Backend(module, device), BLOCK, BF16, seen, same=False)  # type: ignore[arg-type]
+    verdict, reason, missing = engagement.judge(_Backend(module, device), BLOCK, BF16, seen, same=False)  # type: ignore[arg-type]
+    found = Finding(check="engagement", subject=BLOCK.name, backend="cueq", verdict=verdict, reason=reason, lacking=missing)
+    told = asked(SimpleNamespace(required=required, allow_degraded=()), found, BLOCK.name)
+    return told.verdict, told.reason
 
 
 def test_a_fallback_on_cuda_is_degraded() -> None:

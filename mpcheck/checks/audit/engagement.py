@@ -50,14 +50,11 @@ def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observa
     """Why what ran is not what was asked for, worst first; empty where it is."""
     replaced = substitute(backend, block)
     reasons = [f"{block.name}: {replaced}"] if replaced else []
-    accelerated = [i for i in found if i.package in ACCELERATED]
     if seen.error is None:
         missed = never_called(backend.module(block), seen.calls)
         reasons += [f"{block.name}: {missed}"] if missed else []
         if same and computes_otherwise(block, fmt):
             reasons.append(f"{block.name}: error against e3nn exactly 0: same bits in every output")
-    if backend.device.type == "cuda":
-        reasons += [f"{block.name}: {i.class_name} at {i.path}: {i.degraded}" for i in accelerated if i.degraded]
     reasons += [f"{block.name}: warned {text!r}" for text in seen.warnings if _FALLBACK.search(text)]
     return reasons
 
