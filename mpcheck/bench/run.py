@@ -35,6 +35,7 @@ from mpcheck.bench.store.device import DeviceKey, device_key
 from mpcheck.bench.workloads import Workloads
 from mpcheck.bench.yardstick import ALGORITHM
 from mpcheck.checks.asked import asked
+from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.findings import Finding
 from mpcheck.session import Session
 from mpcheck.shards import divide, parse_shard
@@ -180,7 +181,8 @@ class BenchRun:
             own += start_findings(self.starts, name, self.start_rule)
 
     def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
-        return {n: [self._required(f) for f in fs] for n, fs in found.items()}
+        classes = class_names(self.session.reference_backend.model)
+        return {n: [self._required(f) for f in settle(fs, classes)] for n, fs in found.items()}
 
     def _required(self, finding: Finding) -> Finding:
         """A failure where what the user requires is missing."""

@@ -9,12 +9,15 @@ from mpcheck.adapters.backends import substitute
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.checks.asked import asked
 from mpcheck.checks.context import Context
+from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.findings import Finding
 
 
 def concluded(context: Context, findings: Sequence[Finding]) -> list[Finding]:
-    """Degraded where another backend computed than was asked for; failures where a required capability is missing."""
-    found = [degraded(context, finding) for finding in findings]
+    """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
+    capability is missing.
+    """
+    found = settle([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
     return [asked(context, finding, finding.subject) for finding in found]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import error_line, unimplemented
+from mpcheck._errors import error_line
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel, lacking
 from mpcheck.adapters.blocks import Block
@@ -18,7 +18,8 @@ from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.checks.engaged import engaged
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare, with_arithmetic
-from mpcheck.checks.refusing import usable
+from mpcheck.checks.names import PRECISION
+from mpcheck.checks.refusing import no_operation, usable
 from mpcheck.checks.replay import BACKWARD, DIRECTIONS, replay
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
@@ -79,6 +80,10 @@ class PrecisionCheck:
         self.backend = backend
 
     def judge(self, key: CellKey, fmt: Format) -> Cell:
+        """One cell; upstream's faults that are on record are told as such, and are no failure."""
+        return self._settled(self._judge(key, fmt))
+
+    def _judge(self, key: CellKey, fmt: Format) -> Cell:
         """Replay one cell and compare every quantity with its reference."""
         block = self.library.block(key.block)
         base: dict[str, Any] = {
@@ -173,15 +178,29 @@ class PrecisionCheck:
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
         return Layout(slot, slot.groups(shape), rows)
 
-    def _raised(self, base: dict[str, Any], error: Exception, seconds: float) -> Cell:
-        """A block that cannot run: in a type without the operation, or by a fault of upstream that is on record; else a failure."""
-        reason = error_line(error)
-        if unimplemented(error):
-            return Cell(**base, verdict="unsupported", reason=reason, seconds=seconds)
-        where = {name: base[name] for name in ("backend", "format", "system")}
-        raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
-        settled = settle([raised], class_names(self.library.backend.model))[0]
-        return Cell(**base, verdict="unsupported" if settled.verdict == "known-fault" else "fail", reason=settled.reason, seconds=seconds)
+    @staticmethod
+    def _raised(base: dict[str, Any], error: Exception, seconds: float) -> Cell:
+        """A block that cannot run: in a type without the operation; else a failure."""
+        if why := no_operation(error):
+            return _refused({**base, "seconds": seconds}, why)
+        return Cell(**base, verdict="fail", reason=f"raised {error_line(error)}", seconds=seconds)
+
+    def _settled(self, cell: Cell) -> Cell:
+        """What :func:`settle` makes of a cell; one that shows a known fault judges nothing, whether it raised or erred."""
+        names: dict[str, Any] = {
+            "subject": cell.block,
+            "backend": cell.backend,
+            "format": cell.format,
+            "system": cell.system,
+            "variant": cell.direction,
+        }
+        if cell.verdict not in ("pass", "fail"):
+            return cell
+        told = Finding(check=PRECISION, **names, verdict="fail" if cell.verdict == "fail" else "pass", reason=cell.reason)
+        first, *stale = settle([told], class_names(self.library.backend.model))
+        if first.verdict == "known-fault":
+            return cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
+        return cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason}) if stale else cell
 
 
 def _refused(base: dict[str, Any], why: Unsupported) -> Cell:

@@ -17,8 +17,8 @@ from mpcheck.checks.physics import inputs as physics_inputs
 from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics import strides
 from mpcheck.checks.physics import structure as physics_model
+from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.findings import Finding
-from mpcheck.inspections import SUITES
 from mpcheck.session import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
@@ -209,7 +209,7 @@ def test_known_fault_is_named_and_another_reason_stays_a_failure() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [_fault(versions="<1"), _fault(package="no-such-package"), _fault(check="reductions"), _fault(variant="periodic"), _fault(needs="BesselBasis"),
+    [_fault(versions="<1"), _fault(package="openequivariance"), _fault(check="reductions"), _fault(variant="periodic"), _fault(needs="BesselBasis"),
      _fault(format=["float32"]), _fault(backend="cueq")],
 )  # fmt: skip
 def test_known_fault_that_does_not_concern_a_finding(fault: KnownFault) -> None:
@@ -241,9 +241,15 @@ def test_known_fault_out_of_date_is_a_failure() -> None:
     [
         ("schema_version: 1\nfaults:\n  - {id: a}\n", "faults.0"),
         ("schema_version: 2\nfaults: []\n", "schema_version"),
-        ("schema_version: 1\nfaults:\n  - {id: a, package: p, versions: newer, check: c, says: s, evidence: 12345678901234567890}\n", "faults.0"),
-        ("schema_version: 1\nfaults:\n  - {id: a, package: p, versions: newer, check: c, says: s, evidence: twenty letters or more}\n", "specifier"),
-        ("schema_version: 1\nfaults:\n  - {id: a, package: p, versions: '<1', check: c, says: s, evidence: too short}\n", "evidence"),
+        (
+            "schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: newer, check: physics, says: s, evidence: 12345678901234567890}\n",
+            "faults.0",
+        ),
+        (
+            "schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: newer, check: physics, says: s, evidence: twenty letters or more}\n",
+            "specifier",
+        ),
+        ("schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: '<1', check: physics, says: s, evidence: too short}\n", "evidence"),
     ],
 )
 def test_faults_file_is_strict(tmp_path: Path, text: str, says: str) -> None:
@@ -256,5 +262,4 @@ def test_faults_file_is_strict(tmp_path: Path, text: str, says: str) -> None:
 def test_packaged_faults_are_readable_and_have_unique_ids() -> None:
     faults = load_faults()
     assert len({f.id for f in faults}) == len(faults)
-    checks = {inspection.name for suite in SUITES.values() for inspection in suite} | {"precision"}
-    assert {f.check for f in faults} <= checks, "an entry of a check that does not exist never shows"
+    assert {f.subject for f in faults if f.check == "physics"} <= set(PROPERTIES), "an entry of a property that does not exist never shows"
