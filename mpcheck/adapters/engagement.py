@@ -144,7 +144,7 @@ def where(path: str) -> str:
 def never_called(module: torch.nn.Module | None, calls: Calls) -> str:
     """An accelerated implementation that a run of its block went round; empty where there is none."""
     missed = [i for i in implementations(module) if i.package in ACCELERATED and not calls.get(i.path)]
-    return f"{missed[0].class_name} at {where(missed[0].path)} was never called" if missed else ""
+    return f"{missed[0].class_name} at {missed[0].path} was never called" if missed else ""
 
 
 def computes_otherwise(block: Block, fmt: Format) -> bool:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from ase import Atoms
 
+from mpcheck import inspections
 from mpcheck._errors import InputError
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.checks.audit import reductions
@@ -114,7 +115,7 @@ def test_nothing_global_is_changed(session: Session) -> None:
         assert torch.isnan(torch.empty(3)).all()
     for key in physics.keys(session):
         if key.backend == "e3nn" and key.subject in ("repeat", "smoothness"):
-            physics.run(session, key)
+            inspections.run("audit", session, key)
     after = (
         torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_default_dtype(),
         torch.utils.deterministic.fill_uninitialized_memory, torch.random.get_rng_state(),
@@ -168,7 +169,7 @@ def test_an_error_of_upstream_is_a_failure(session: Session) -> None:
 
     key = Key("physics", "node-energies", "e3nn", "float64", SYSTEM)
     with replaced_attribute(session.reference_backend.model, "forward", broken):
-        (found,) = physics.run(session, key)
+        (found,) = inspections.run("audit", session, key)
     assert found.verdict == "fail"
     assert found.reason == "raised RuntimeError: no kernel for this"
 
@@ -176,10 +177,10 @@ def test_an_error_of_upstream_is_a_failure(session: Session) -> None:
 def test_a_missing_backend_is_unsupported(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "backend", lambda name: "no CUDA device")
     for key in physics.keys(session):
-        (found,) = physics.run(session, key)
+        (found,) = inspections.run("audit", session, key)
         assert (found.verdict, found.reason) == ("unsupported", "no CUDA device")
     for key in reductions.keys(session):
-        (found,) = reductions.run(session, key)
+        (found,) = inspections.run("audit", session, key)
         assert (found.verdict, found.reason) == ("unsupported", "no CUDA device")
 
 
@@ -187,7 +188,7 @@ def test_every_property_of_both_backends_is_sound(session: Session) -> None:
     """Cheap ones; the audit session runs all."""
     for key in physics.keys(session):
         if key.subject in ("node-energies", "net-force", "batch", "empty", "finite-difference"):
-            for found in physics.run(session, key):
+            for found in inspections.run("audit", session, key):
                 assert found.verdict == "pass", f"{found.id}: {found.reason}"
 
 
