@@ -27,10 +27,12 @@ REPLACED = (o3.Linear, o3.TensorProduct, SymmetricContraction)
 """Upstream's classes that an accelerated model must not have: the converter asks for all of them to be replaced."""
 DECLARED = {
     "AgnosticChargeBiasedLinearPotentialEmbedding": ("potential_linear", "node_feats_linear", "charge_embedding"),
+    "GeneralNonLinearBiasReadoutBlock": ("linear_mid", "linear_2"),
+    "NonLinearBiasReadoutBlock": ("linear_mid", "linear_2"),
     "OneBodyMLPFieldReadout": ("linear_up_q", "linear_up_v"),
 }
-"""Linear layers that upstream keeps as e3nn's whatever it is asked for, by their owner's class; besides those with biases, which
-cuEquivariance's have not."""
+"""Linear layers that mace 0.3.16 makes of e3nn's class whatever it is asked for, by their owner's class; besides those with biases, which
+cuEquivariance's have not. Seen in its sources: all other layers of these classes are given ``cueq_config``."""
 REPLACED_NAMES = frozenset({"Linear", "FullyConnectedTensorProduct", "TensorProduct", "SymmetricContraction"})
 OTHERWISE = frozenset({"TensorProduct", "SymmetricContraction"})
 ACCELERATED = ("cuequivariance_torch", "cuequivariance_ops_torch", "openequivariance")

@@ -243,6 +243,16 @@ def test_upstream_classes_left_in_a_twin() -> None:
     assert Implementation(".", "e3nn.o3.Linear", "e3nn").degraded == ""
 
 
+def test_what_upstream_keeps_on_purpose_is_not_degraded() -> None:
+    """Layers with biases, which cuEquivariance's have not, and those that upstream's sources never give its configuration."""
+    assert not_replaced(o3.Linear("2x0e", "2x0e", biases=True)) == []
+    readout = torch.nn.Module()
+    readout.__class__ = type("NonLinearBiasReadoutBlock", (torch.nn.Module,), {})
+    readout.linear_1, readout.linear_2 = o3.Linear("2x1o", "2x1o"), o3.Linear("2x1o", "2x1o")
+    assert [i.path for i in not_replaced(readout)] == ["linear_1"], "the wrapped one is not among them"
+    assert [i.path for i in not_replaced(torch.nn.Sequential(readout))] == ["0.linear_1"]
+
+
 def test_equal_bits_mean_something_only_where_the_arithmetic_differs() -> None:
     block: Any = BLOCK
     linear: Any = SimpleNamespace(class_name="Linear")
