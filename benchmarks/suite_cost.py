@@ -20,6 +20,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from mpcheck._unsupported import Unsupported
+
 PROBES = ("floor", "memory-model", "memory-suite", "obvious")
 
 
@@ -55,7 +57,7 @@ def floor(cache: Path) -> dict[str, float]:
     for key in session.cells():
         library = session.check(key.system).library
         reference, fmt, backend = library.get(key.block), get_format(key.format), backends[key.backend]
-        if isinstance(backend, str) or reference.peaks[key.direction] > fmt.largest:
+        if isinstance(backend, Unsupported) or reference.peaks[key.direction] > fmt.largest:
             continue
         began = time.perf_counter()
         replay(backend, reference, fmt, key.direction)

@@ -41,7 +41,8 @@ Backends = Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cue
 Formats = Annotated[list[str] | None, typer.Option("--format", help="default: all")]
 Blocks = Annotated[list[str] | None, typer.Option("--block", help="glob pattern; default: all")]
 Out = Annotated[Path, typer.Option("--out", help="directory of the records and reports")]
-Require = Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")]
+Require = Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")]
+AllowDegraded = Annotated[list[str] | None, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")]
 Workers = Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")]
 SymmetryChecks = Annotated[list[str] | None, typer.Option("--check", help="equivariance, layout, mix or conversion; default: all")]
@@ -60,6 +61,7 @@ def run(
     block: Blocks = None,
     out: Out = Path("reports"),
     require: Require = None,
+    allow_degraded: AllowDegraded = None,
     cache: Cache = None,
     tolerances: Annotated[Path | None, typer.Option("--tolerances", help="a tolerance file instead of the packaged limits")] = None,
     baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
@@ -71,7 +73,7 @@ def run(
     """Judge every block of a model at every format and backend against computed tolerances."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed, "shard": shard,
+        "allow-degraded": allow_degraded, "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed, "shard": shard,
     }  # fmt: skip
     raise typer.Exit(launch("precision", out, options, workers, verbose))
 
@@ -87,6 +89,7 @@ def symmetry(
     check: SymmetryChecks = None,
     out: Out = Path("reports"),
     require: Require = None,
+    allow_degraded: AllowDegraded = None,
     cache: Cache = None,
     seed: Seed = 0,
     shard: Shard = "",
@@ -96,7 +99,7 @@ def symmetry(
     """Rotations, inversion, permutations, layouts, mixed backends and conversion of a model."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "check": check, "seed": seed, "shard": shard,
+        "allow-degraded": allow_degraded, "cache": cache, "check": check, "seed": seed, "shard": shard,
     }  # fmt: skip
     raise typer.Exit(launch("symmetry", out, options, workers, verbose))
 
@@ -112,6 +115,7 @@ def audit(
     check: AuditChecks = None,
     out: Out = Path("reports"),
     require: Require = None,
+    allow_degraded: AllowDegraded = None,
     cache: Cache = None,
     seed: Seed = 0,
     shard: Shard = "",
@@ -121,7 +125,7 @@ def audit(
     """Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "cache": cache, "check": check, "seed": seed, "shard": shard,
+        "allow-degraded": allow_degraded, "cache": cache, "check": check, "seed": seed, "shard": shard,
     }  # fmt: skip
     raise typer.Exit(launch("audit", out, options, workers, verbose))
 

@@ -25,7 +25,12 @@ def bench(
     against: Annotated[str, typer.Option("--against", help="a Python environment, or a commit of this repository: base against head")] = "",
     baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
     out: Annotated[Path, typer.Option("--out", help="directory of the records and reports")] = Path("reports"),
-    require: Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq or baseline: missing is a failure")] = None,
+    require: Annotated[
+        list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")
+    ] = None,
+    allow_degraded: Annotated[
+        list[str] | None, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")
+    ] = None,
     launches: Annotated[int, typer.Option("--launches", help="at least so many processes")] = 0,
     seconds: Annotated[float, typer.Option("--seconds", help="start no further launch after so many")] = 0.0,
     margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be, e.g. 0.02")] = 0.0,
@@ -39,7 +44,7 @@ def bench(
     """Time every block and the whole model, count what they cost, and say what got slower."""
     options = {
         "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "baselines": baselines, "batch": batch, "work": work, "against": against, "launches": launches,
+        "allow-degraded": allow_degraded, "baselines": baselines, "batch": batch, "work": work, "against": against, "launches": launches,
         "seconds": seconds, "margin": margin, "threads": str(threads), "seed": seed, "flush-l2": flush_l2, "shard": shard,
     }  # fmt: skip
     if not calibrate:

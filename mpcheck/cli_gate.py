@@ -29,7 +29,8 @@ def gate(
     device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "",
     margin: Annotated[float | None, typer.Option("--margin", help="relative slow-down that is let be", min=0)] = None,
     baselines: Annotated[str, typer.Option("--baselines", help="directory of stored baselines, relative to the root")] = "",
-    require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels or baseline: missing is a failure")] = None,
+    require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")] = None,
+    allow_degraded: Annotated[Names, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")] = None,
     only_new: Annotated[bool | None, typer.Option("--only-new/--no-only-new", help="failures that base has, too, leave it green")] = None,
     reference: Annotated[str, typer.Option("--reference", help="base or own: whose float64 values head is judged against")] = "",
     history: Annotated[str, typer.Option("--history", help="directory of the gate's history, relative to the root")] = "",
@@ -65,6 +66,7 @@ def gate(
         "sessions": session, "device": device, "margin": margin, "baselines": baselines, "require": require, "only-new": only_new,
         "reference": reference, "history": history, "timeout": timeout, "workers": workers, "bench.blocks": bench_block,
         "bench.formats": bench_format, "bench.launches": bench_launches, "bench.seconds": bench_seconds, "bench.threads": bench_threads,
+        "allow-degraded": allow_degraded,
     }  # fmt: skip
     what = asked(config, options, allow or (), os.environ)
     settings = first_settings(where, what, options, os.environ)

@@ -50,7 +50,7 @@ def lines(findings: list[Finding]) -> list[str]:
         named = {"pass": "MISMATCH, seen" if f.variant == "bare" else "ok", "indistinguishable": "ok, no layout changes"}
         verdict = named.get(f.verdict, f.verdict.upper())
         found.append(f"{f.subject} ({f.backend}) {adapters}: {verdict}" + (f"; node features: {figures}" if figures else ""))
-        if f.verdict in ("fail", "unsupported") or not figures:
+        if f.verdict in ("fail", "unsupported", "degraded") or not figures:
             found.append(f"    {f.reason}")
         elif mismatched := f.metrics.get("mismatched"):
             found.append(f"    layout mismatch of {', '.join(mismatched) if isinstance(mismatched, list) else mismatched}")
@@ -70,6 +70,8 @@ def mix(
     """Swap blocks of a model for another backend's, without and with layout conversions, and say what that does."""
     swaps = parse_swaps(swap)
     # torch and mace take seconds to import; a wrong option must not
+    from mpcheck._torch_state import neutral
+    from mpcheck.checks.concluded import concluded
     from mpcheck.checks.symmetry.mixing import keys_of, run, together
     from mpcheck.session import Options, Session
 
@@ -78,11 +80,12 @@ def mix(
         progress=lambda text: typer.echo(f"{text} …", err=True),
     )  # fmt: skip
     context = Session(options)
-    findings = [f for key in keys_of(context, base, swaps) for f in run(context, key, structures)]
-    if len(swaps) > 1:
-        findings += together(context, base, swaps, structures)
+    with neutral():
+        findings = [f for key in keys_of(context, base, swaps) for f in concluded(context, run(context, key, structures))]
+        if len(swaps) > 1:
+            findings += together(context, base, swaps, structures)
     for line in lines(findings):
         typer.echo(line)
-    failed = any(f.verdict in ("fail", "unsupported") for f in findings)
+    failed = any(f.verdict in ("fail", "unsupported", "degraded") for f in findings)
     typer.echo("FAIL" if failed else "PASS: with adapters the mixed model equals the pure backend within noise, and every mismatch without is seen")
     raise typer.Exit(1 if failed else 0)

@@ -27,6 +27,9 @@ def profile(
     calls: Annotated[int, typer.Option("--calls", help="profiled calls of each map, at most", min=1)] = 24,
     sweep: Annotated[bool, typer.Option("--sweep", help="also time the backends over batch size and l_max, on a small model")] = False,
     sweep_seconds: Annotated[float, typer.Option("--sweep-seconds", help="for the sweep; what does not fit is named", min=1)] = 80.0,
+    allow_degraded: Annotated[
+        list[str] | None, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="of built-in systems", min=0)] = 0,
 ) -> None:
     """Map a model's time to its blocks: host, kernels, launches, forward and backward, per backend; with a trace for Perfetto."""
@@ -40,7 +43,8 @@ def profile(
 
     options = Options(
         model=model, systems=(system,) if system else (), device=device, backends=tuple(dict.fromkeys(backend or ("e3nn", "cueq"))),
-        formats=tuple(dict.fromkeys(number_format or ("float32",))), seed=seed, progress=lambda text: typer.echo(f"{text} …", err=True),
+        formats=tuple(dict.fromkeys(number_format or ("float32",))), seed=seed,
+        allow_degraded=tuple(allow_degraded or ()), progress=lambda text: typer.echo(f"{text} …", err=True),
     )  # fmt: skip
     plan = Plan(check_work(tuple(work or MODEL_WORK)), batch, warmup, calls, sweep_seconds if sweep else None)
     run, files = profile_session(options, plan, out)

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from mpcheck import _torch_state
 from mpcheck._errors import InputError
 from mpcheck._own import own_digest
 from mpcheck._stored import now
@@ -80,16 +81,8 @@ def device_slug(device: str) -> str:
 
 
 def ambient_flags() -> dict[str, Any]:
-    """Process-wide settings that change results."""
-    return {
-        "default_dtype": str(torch.get_default_dtype()).removeprefix("torch."),
-        "cuda_matmul_allow_tf32": torch.backends.cuda.matmul.allow_tf32,
-        "cudnn_allow_tf32": torch.backends.cudnn.allow_tf32,
-        "fp16_reduced_precision_reduction": torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction,
-        "bf16_reduced_precision_reduction": torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction,
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
-    }
+    """Process-wide settings that change results: the caller's, whatever work runs under."""
+    return dict(_torch_state.surrounding().flags())
 
 
 def gated() -> dict[str, Any]:

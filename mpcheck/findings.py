@@ -28,9 +28,9 @@ class Finding(Strict):
         variant: what was done to it: ``rotation``, ``inversion``, ``swapped`` …; may be empty.
         ratio: the measured figure in units of what sets its scale (noise scale, mostly); limit: what is allowed.
         metrics: further figures by name, each with its unit in the name or in ``units``.
+        lacking, tolerated: see :class:`mpcheck.records.Cell`.
         worst: where the largest deviation is, in words.
         key: of the planned work that it is a record of; part: which of that work's records.
-        lacking: the capability that ``--require`` can name and that is missing here; tolerated: the option that lets a degraded one be.
     """
 
     check: str
@@ -41,6 +41,8 @@ class Finding(Strict):
     variant: str = ""
     verdict: Outcome
     reason: str = ""
+    lacking: str = ""
+    tolerated: str = ""
     ratio: Number = None
     limit: Number = None
     metrics: dict[str, Number | str | bool | list[str]] = {}
@@ -48,8 +50,6 @@ class Finding(Strict):
     seconds: float = 0.0
     key: str = ""
     part: Part = Part(number=1, of=1)
-    lacking: str = ""
-    tolerated: str = ""
 
     @property
     def id(self) -> str:

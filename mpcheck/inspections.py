@@ -7,8 +7,10 @@ from typing import Literal
 
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, blamed
+from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
+from mpcheck.checks.concluded import concluded
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.physics import properties
 from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
@@ -23,6 +25,7 @@ SUITES: dict[SuiteName, tuple[Inspection, ...]] = {
 """In the order in which they run."""
 
 
+@neutral()
 def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[Key]:
     """All the work of a session, or that of the checks named.
 
@@ -54,7 +57,8 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     return [key]
 
 
+@neutral()
 def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:
     """One piece of it."""
     inspection = next(i for i in SUITES[suite] if i.name == key.check)
-    return inspection.run(context, key)
+    return concluded(context, inspection.run(context, key))

@@ -290,22 +290,16 @@ _RECORDS: pytest.StashKey[list[tuple[str, dict[str, Any]]]] = pytest.StashKey()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail a test that leaves the default dtype, TF32 or reduction flags otherwise than it found them; put them back."""
-    import torch
+    """Fail a test that leaves torch's process-wide state otherwise than it found it, and put that back; the suite's own run in a neutral one."""
+    from contextlib import nullcontext
 
-    from mpcheck.environment import ambient_flags
+    from mpcheck import _torch_state
 
-    before = ambient_flags()
-    try:
+    ours = item.get_closest_marker("mpcheck") is not None
+    with _torch_state.neutral() if ours else nullcontext(), _torch_state.kept() as before:  # also where the test fails
         result = yield
-    finally:  # also where the test fails: the next one must not inherit it
-        after = ambient_flags()
-        if before != after:
-            torch.set_default_dtype(getattr(torch, before["default_dtype"]))
-            torch.backends.cuda.matmul.allow_tf32 = before["cuda_matmul_allow_tf32"]
-            torch.backends.cudnn.allow_tf32 = before["cudnn_allow_tf32"]
-    if before != after:
-        changed = [f"{k}: {before[k]} -> {after[k]}" for k in before if before[k] != after[k]]
+        changed = before.differences(_torch_state.read())
+    if changed:
         pytest.fail(f"the test changed process-wide state: {'; '.join(changed)}", pytrace=False)
     return result
 

@@ -32,7 +32,13 @@ def add_options(parser: pytest.Parser) -> None:
     add("--mp-block", default="", metavar="GLOBS", help="blocks, as glob patterns; default: all")
     add("--mp-cache", default=None, metavar="DIR", help="cache of references; default: MPCHECK_CACHE_DIR or the platform's cache directory")
     add("--mp-out", default=None, metavar="DIR", help="write DIR/precision.json and DIR/precision.md")
-    add("--mp-require", default="", metavar="CAPABILITIES", help="cuda, cueq, cueq-kernels, baseline: missing ones fail instead of being unsupported")
+    add(
+        "--mp-require",
+        default="",
+        metavar="CAPABILITIES",
+        help="cuda, cueq, cueq-kernels, baseline or a backend: missing ones fail instead of being unsupported",
+    )
+    add("--mp-allow-degraded", default="", metavar="GLOBS", help="backends, or BACKEND:BLOCK, that something else may compute; default: none")
     add("--mp-tolerances", default=None, metavar="FILE", help="a tolerance file instead of the packaged limits")
     add("--mp-baselines", default=None, metavar="DIR", help="directory of stored baselines; default: ./baselines")
     add("--mp-check", default="", metavar="CHECKS", help="checks of the symmetry or audit session; default: all")
@@ -73,6 +79,7 @@ def make_options(config: pytest.Config) -> Any:
         blocks=names(config, "--mp-block"),
         cache=Path(cache) if cache else None,
         require=names(config, "--mp-require"),
+        allow_degraded=names(config, "--mp-allow-degraded"),
         tolerances=Path(tolerances) if tolerances else None,
         seed=int(config.getoption("--mp-seed")),
         shard=str(parse_shard(shard)) if shard else "",

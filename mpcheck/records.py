@@ -112,7 +112,8 @@ class Cell(Strict):
 
     Attributes:
         key: of the planned work that it is the record of; part: always the only one.
-        lacking: the capability that ``--require`` can name and that is missing here; tolerated: the option that lets a degraded cell be.
+        lacking: the capability that it could not run for, or ran without; empty where none that can be required is missing.
+        tolerated: the setting that allows it to be degraded; empty where none does, and a degraded cell is then red.
     """
 
     block: str
@@ -125,13 +126,13 @@ class Cell(Strict):
     system: str
     verdict: Verdict
     reason: str = ""
+    lacking: str = ""
+    tolerated: str = ""
     note: str = ""
     drift: Drift = "off"
     seconds: float = 0.0
     key: str = ""
     part: Part = Part(number=1, of=1)
-    lacking: str = ""
-    tolerated: str = ""
     quantities: list[Quantity] = []
 
     @property

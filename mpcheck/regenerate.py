@@ -19,12 +19,14 @@ from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, mea
 from mpcheck.environment import describe, device_slug
 from mpcheck.records import Cell
 from mpcheck.reference.prints import Print, prints_of
-from mpcheck.reference.spec import UPSTREAM
 from mpcheck.report.derive import derive
 from mpcheck.session import Options, Session, clear_progress, stderr_progress
 from mpcheck.tolerances import limits_for
 
 MODEL = "builtin:hco"
+
+ARITHMETIC = ("torch", "mace-torch", "e3nn", "cuequivariance")
+"""Packages whose versions a baseline of ratios belongs to."""
 
 
 def golden(session: Session, directory: Path, reason: str) -> list[str]:
@@ -124,7 +126,7 @@ def prints(session: Session, directory: Path, reason: str) -> list[str]:
     if old is None:
         raise InputError(f"baseline {path}: there is none to add prints to; record one with `nox -s regenerate -- --only baseline`")
     packages = describe(str(session.device))["packages"]
-    others = [n for n in UPSTREAM if old.provenance.get("packages", {}).get(n) != packages.get(n)]
+    others = [n for n in ARITHMETIC if old.provenance.get("packages", {}).get(n) != packages.get(n)]
     others += [n for n, s in session.systems.items() if not old.matches(session.model.digest, n, s.digest, session.options.seed)]
     if others:
         raise InputError(f"baseline {path}: recorded with another {others[0]}; record it anew with `nox -s regenerate -- --only baseline`")

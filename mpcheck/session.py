@@ -13,16 +13,19 @@ from typing import Any
 
 import torch
 
+from mpcheck import _torch_state
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, blamed
-from mpcheck.adapters.backends import BackendModel, get_backend
+from mpcheck._torch_state import neutral
+from mpcheck._unsupported import CAPABILITIES, Unsupported
+from mpcheck.adapters.backends import BackendModel, backends, built, get_backend, unavailable
 from mpcheck.adapters.blocks import Block, names_by_id
 from mpcheck.adapters.e3nn_backend import BACKEND as E3NN
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel, load_model
-from mpcheck.checks.context import lacks
+from mpcheck.checks.asked import asked
 from mpcheck.checks.precision import CellKey, Counts, PrecisionCheck, cell_keys
 from mpcheck.checks.replay import FORWARD
 from mpcheck.formats import FORMATS, get_format
@@ -36,7 +39,6 @@ from mpcheck.systems import System, available_systems, resolve_system
 from mpcheck.tolerances import Tolerances, load_tolerances, unused
 
 DEFAULT_BACKENDS = ("e3nn", "cueq")
-CAPABILITIES = ("cuda", "cueq", "cueq-kernels", "baseline")
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ class Options:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         backends, formats: names; blocks: glob patterns, empty for all.
         cache: directory of references; None for the default.
-        require: capabilities whose absence is a failure.
+        require: capabilities whose absence is a failure: :data:`CAPABILITIES` and the names of backends.
+        allow_degraded: backends, or ``backend:block``, that something else may compute than was asked for; glob patterns.
         tolerances: a tolerance file; None for the packaged one.
         seed: of built-in systems, cotangents and draws.
         shard: the part of the work that is this run's, ``K/N``; empty for all of it. shard_rows: where the part's records stand in the
@@ -64,6 +67,7 @@ class Options:
     blocks: tuple[str, ...] = ()
     cache: Path | None = None
     require: tuple[str, ...] = ()
+    allow_degraded: tuple[str, ...] = ()
     tolerances: Path | None = None
     seed: int = 0
     draws: int = DRAWS
@@ -73,8 +77,9 @@ class Options:
 
 
 class Session:
-    """Everything that is built for a run. Nothing global is changed."""
+    """Everything that is built for a run. Nothing global is changed, and nothing depends on what the caller has: see :mod:`mpcheck._torch_state`."""
 
+    @neutral()
     def __init__(self, options: Options) -> None:
         """Raises:
         InputError: unknown model, system, device, backend, format, block or capability.
@@ -83,29 +88,34 @@ class Session:
         for name in options.backends:
             get_backend(name)
         self.formats = [get_format(name) for name in options.formats]
-        unknown = sorted(set(options.require) - set(CAPABILITIES))
+        known = dict.fromkeys((*CAPABILITIES, *backends()))
+        unknown = sorted(set(options.require) - set(known))
         if unknown:
-            raise InputError(f"unknown capability {', '.join(unknown)} in --mp-require; choose from {', '.join(CAPABILITIES)}")
+            raise InputError(f"unknown capability {', '.join(unknown)} in --require; choose from {', '.join(known)}")
         self.device = parse_device(options.device)
         self.tolerances: Tolerances = load_tolerances(options.tolerances)
+        before = _torch_state.read()
         self.model: LoadedModel = load_model(options.model)
+        self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
         self.systems: dict[str, System] = {
             spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed) for spec in dict.fromkeys(specs)
         }
-        self._backends: dict[str, BackendModel | str] = {}
+        self._backends: dict[str, BackendModel | Unsupported] = {}
         self._graphs: dict[str, Tensors] = {}
         self._checks: dict[str, PrecisionCheck] = {}
         self._refused: dict[str, Raised] = {}
         self.broken: dict[str, Raised] = {}  # planned work, by its key, that raised before it could begin
 
     @cached_property
+    @neutral()
     def reference_backend(self) -> E3nnModel:
         """The float64 e3nn model on the device; on the CPU where the device is missing, so that cells can say so."""
-        missing = E3NN.unavailable(self.device.type) is not None
+        missing = unavailable(E3NN, self.device.type) is not None
         return E3NN.build(self.model.module, torch.device("cpu") if missing else self.device)
 
-    def backend(self, name: str) -> BackendModel | str:
+    @neutral()
+    def backend(self, name: str) -> BackendModel | Unsupported:
         """A backend's model, built at first use; the reason where it is not to be had."""
         if name not in self._backends and name not in self._refused:
             built = attempt(lambda: self._build(name))
@@ -117,19 +127,16 @@ class Session:
             raise self._refused[name].error
         return self._backends[name]
 
-    def _build(self, name: str) -> BackendModel | str:
+    def _build(self, name: str) -> BackendModel | Unsupported:
         entry = get_backend(name)
-        reason = entry.unavailable(self.device.type)
-        if reason:
-            return reason
+        if missing := unavailable(entry, self.device.type):
+            return missing
         if name == "e3nn":
             return self.reference_backend
         self.options.progress(f"building the {name} model")
-        try:
-            return entry.build(self.reference_backend.model, self.device)
-        except NotImplementedError as error:
-            return str(error)
+        return built(entry, self.reference_backend.model, self.device)
 
+    @neutral()
     def graph(self, system: str) -> Tensors:
         """A system's tensors in float64."""
         if system not in self._graphs:
@@ -152,6 +159,11 @@ class Session:
         """Capabilities whose absence is a failure."""
         return self.options.require
 
+    @property
+    def allow_degraded(self) -> tuple[str, ...]:
+        """What may be degraded."""
+        return self.options.allow_degraded
+
     def library(self, system: str) -> Library:
         """References of the model on a system."""
         return self.check(system).library
@@ -160,6 +172,7 @@ class Session:
         """Atoms, edges and graphs of a system."""
         return self.check(system).counts
 
+    @neutral()
     def check(self, system: str) -> PrecisionCheck:
         """The precision check on a system."""
         if system not in self._checks:
@@ -188,6 +201,7 @@ class Session:
         """Where the references on a system come from, for the records; see :func:`mpcheck.reference.provenance.provenance`."""
         return provenance(self.options.cache or default_cache(), self.reference_spec(system), began)
 
+    @neutral()
     def blocks(self, system: str) -> list[Block]:
         """Blocks of the model on a system that the patterns select.
 
@@ -216,6 +230,7 @@ class Session:
         }  # fmt: skip
         return {kind: names for kind, names in found.items() if names}
 
+    @neutral()
     def cells(self) -> list[CellKey]:
         """Every cell of the run, system by system and block by block."""
         found: list[CellKey] = []
@@ -245,20 +260,11 @@ class Session:
         self.broken[key.id] = error
         return key
 
+    @neutral()
     def judge(self, key: CellKey) -> Cell:
         """One cell."""
         cell = self.check(key.system).judge(key, get_format(key.format))
-        return self._required(cell)
-
-    def _required(self, cell: Cell) -> Cell:
-        """Turn a missing capability that the user requires from `unsupported` or a fallback into a failure."""
-        require = self.options.require
-        lacking = cell.verdict == "unsupported" and lacks(require, cell.backend, cell.reason)
-        fallback = "cueq-kernels" in require and cell.backend.startswith("cueq") and "naive" in cell.note.split(", ")[0].split("/")
-        if lacking or fallback:
-            reason = cell.reason if lacking else "cuEquivariance's kernels did not run: naive method"
-            return cell.model_copy(update={"verdict": "fail", "reason": f"required: {reason}"})
-        return cell
+        return asked(self, cell, cell.block)
 
 
 def parse_device(text: str) -> torch.device:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mpcheck._torch_state import neutral
+from mpcheck._unsupported import BASELINE
 from mpcheck.adapters.graph import make_graph
 from mpcheck.baselines import Baseline, Entry, baseline_path, read_baseline
 from mpcheck.blame import Blame
@@ -36,12 +38,13 @@ class Suite:
         self.baseline: Baseline | None = read_baseline(baseline_path(directory, self.slug))
         self.blame = Blame(session, self.baseline.references if self.baseline else {})
 
+    @neutral()
     def judge(self, key: CellKey) -> Cell:
         """One cell with all three gates. What fails a limit once has failed."""
         cell = self.session.judge(key)
         if cell.verdict not in ("pass", "unsupported"):
             cell = failed(cell, repeated(cell, lambda: self.session.judge(key)))
-        if not cell.quantities:
+        if not cell.quantities or cell.verdict == "unsupported":  # the latter: a known fault of upstream
             return cell
         session, stored = self.session, self.baseline
         if stored is None or not stored.matches(session.model.digest, key.system, session.systems[key.system].digest, session.options.seed):
@@ -81,9 +84,9 @@ class Suite:
         return races(key, noise.get(quantity, {}), self.session.device.type)
 
     def _without_baseline(self, cell: Cell) -> Cell:
-        if "baseline" in self.session.options.require:
+        if BASELINE in self.session.required:
             reason = "; ".join(filter(None, [cell.reason, f"required: no baseline for {self.slug}"]))
-            return cell.model_copy(update={"drift": "no-baseline", "verdict": "fail", "reason": reason})
+            return cell.model_copy(update={"drift": "no-baseline", "verdict": "fail", "lacking": BASELINE, "reason": reason})
         return cell.model_copy(update={"drift": "no-baseline"})
 
     def golden_systems(self) -> list[str]:
@@ -92,6 +95,7 @@ class Suite:
             return []
         return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
 
+    @neutral()
     def judge_golden(self, system: str) -> list[dict[str, Any]]:
         """Today's float64 values against the committed ones, on the committed structure.
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported, of_backend
 from mpcheck.adapters.blocks import Block
 from mpcheck.formats import Component, Format
 
@@ -28,7 +29,7 @@ class BackendModel(Protocol):
     name: str
     device: torch.device
 
-    def unsupported(self, block: Block, fmt: Format) -> str | None:
+    def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Why this block cannot run in this format here; None where it can."""
 
     def prepared(self, block: Block, fmt: Format) -> contextlib.AbstractContextManager[None]:
@@ -59,7 +60,7 @@ class Backend(Protocol):
 
     name: str
 
-    def unavailable(self, device: str) -> str | None:
+    def unavailable(self, device: str) -> Unsupported | None:
         """Why this backend cannot be used on a device; None where it can."""
 
     def build(self, model: torch.nn.Module, device: torch.device) -> BackendModel:
@@ -68,6 +69,50 @@ class Backend(Protocol):
         Raises:
             NotImplementedError: upstream cannot convert this architecture; the message says why.
         """
+
+
+class Engaged(Protocol):
+    """What a backend's model may say besides, so that another implementation in a block's place does not pass for its own."""
+
+    def substitute(self, block: Block) -> str:
+        """What computes the block instead of the backend's own implementation; empty where that does, or where none is meant to."""
+
+    def lacking(self, block: Block) -> str:
+        """A capability that the block ran without (``cueq-kernels``), which alone is no fault; empty where none is missing."""
+
+
+def substitute(model: BackendModel, block: Block) -> str:
+    """See :class:`Engaged`; a backend that does not say is taken at its word."""
+    own: Callable[[Block], str] | None = getattr(model, "substitute", None)
+    return own(block) if own is not None else ""
+
+
+def lacking(model: BackendModel, block: Block) -> str:
+    """See :class:`Engaged`."""
+    own: Callable[[Block], str] | None = getattr(model, "lacking", None)
+    return own(block) if own is not None else ""
+
+
+def unsupported(model: BackendModel, block: Block, fmt: Format) -> Unsupported | None:
+    """Why a block cannot run in a format on a backend, also where the backend gives no more than a text."""
+    why = model.unsupported(block, fmt)
+    return of_backend(model.name, why, "no-kernel") if why else None
+
+
+def built(backend: Backend, model: torch.nn.Module, device: torch.device) -> BackendModel | Unsupported:
+    """A backend's model, or why it is not to be had."""
+    if missing := unavailable(backend, device.type):
+        return missing
+    try:
+        return backend.build(model, device)
+    except NotImplementedError as error:
+        return Unsupported("no-conversion", str(error), backend.name)
+
+
+def unavailable(backend: Backend, device: str) -> Unsupported | None:
+    """Why a backend cannot be used on a device, also where it gives no more than a text."""
+    why = backend.unavailable(device)
+    return of_backend(backend.name, why, "not-installed") if why else None
 
 
 Native = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]

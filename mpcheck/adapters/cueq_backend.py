@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import KERNELS, Unsupported, no_device
 from mpcheck.adapters.backends import Native
 from mpcheck.adapters.blocks import Block, argument_names
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.cueq_math import inner_arithmetic, math_dtypes, polynomials
+from mpcheck.adapters.engagement import ACCELERATED, implementations, not_replaced, where, without_kernels
 from mpcheck.adapters.layout import Layout, convert
 from mpcheck.adapters.parametrisation import OWN
 from mpcheck.adapters.slots import Slot
@@ -30,13 +32,27 @@ class CueqModel:
         self.layout: Layout = layout
         self.device = device
 
-    def unsupported(self, block: Block, fmt: Format) -> str | None:
+    def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Steps inside a fused convolution do not exist apart."""
         owner = block.module_path.rpartition(".")[0]
         fused = hasattr(self.model.get_submodule(owner), "conv_fusion") if owner.startswith("interactions") else False
         if fused and block.name.partition("@")[0].endswith((".conv_tp", ".scatter")):
-            return "fused with the message scatter; judged in the composite interaction"
+            return Unsupported("not-applicable", "fused with the message scatter; judged in the composite interaction")
         return None
+
+    def substitute(self, block: Block) -> str:
+        """Upstream's own classes in the place of cuEquivariance's (its converter is asked to replace them all), and on CUDA another method
+        than was asked for.
+        """
+        module = self.module(block)
+        if found := not_replaced(module):
+            return f"{where(found[0].path)} is {found[0].class_name}, not replaced by {self.name}"
+        fallen = [i for i in implementations(module) if i.package in ACCELERATED and i.degraded] if self.device.type == "cuda" else []
+        return f"{fallen[0].class_name} at {where(fallen[0].path)}: {fallen[0].degraded}" if fallen else ""
+
+    def lacking(self, block: Block) -> str:
+        """Whether it runs without cuEquivariance's kernels: by their naive method, as on every CPU."""
+        return KERNELS if without_kernels(self.module(block), self.device) else ""
 
     def module(self, block: Block) -> torch.nn.Module | None:
         """The twin's submodule; None for steps."""
@@ -130,13 +146,13 @@ class CueqBackend:
         self.name = name
         self.layout: Layout = layout
 
-    def unavailable(self, device: str) -> str | None:
+    def unavailable(self, device: str) -> Unsupported | None:
         """Missing package or device."""
         try:
             import cuequivariance_torch  # noqa: F401 - whether it can be imported is the question
         except ImportError:
-            return "cuequivariance_torch is not installed"
-        return "no CUDA device" if device.startswith("cuda") and not torch.cuda.is_available() else None
+            return Unsupported("not-installed", "cuequivariance_torch is not installed", self.name)
+        return no_device() if device.startswith("cuda") and not torch.cuda.is_available() else None
 
     def build(self, model: torch.nn.Module, device: torch.device) -> CueqModel:
         """Convert with upstream's converter under a float64 default dtype, which is restored.

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.steps import FUNCTIONS, step_kind
@@ -23,7 +24,7 @@ class E3nnModel:
         self.model = model.to(device)
         self.device = device
 
-    def unsupported(self, block: Block, fmt: Format) -> str | None:
+    def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Every block runs in every format."""
         return None
 
@@ -69,9 +70,9 @@ class E3nnBackend:
 
     name = "e3nn"
 
-    def unavailable(self, device: str) -> str | None:
+    def unavailable(self, device: str) -> Unsupported | None:
         """Missing only where the device is."""
-        return "no CUDA device" if device.startswith("cuda") and not torch.cuda.is_available() else None
+        return no_device() if device.startswith("cuda") and not torch.cuda.is_available() else None
 
     def build(self, model: torch.nn.Module, device: torch.device) -> E3nnModel:
         """The model itself."""

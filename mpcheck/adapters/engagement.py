@@ -25,6 +25,14 @@ NAIVE = "naive"
 FUSED_METHOD = "uniform_1d"  # what upstream's wrapper asks for where it builds the fused convolution
 REPLACED = (o3.Linear, o3.TensorProduct, SymmetricContraction)
 """Upstream's classes that an accelerated model must not have: the converter asks for all of them to be replaced."""
+DECLARED = {
+    "AgnosticChargeBiasedLinearPotentialEmbedding": ("potential_linear", "node_feats_linear", "charge_embedding"),
+    "GeneralNonLinearBiasReadoutBlock": ("linear_mid", "linear_2"),
+    "NonLinearBiasReadoutBlock": ("linear_mid", "linear_2"),
+    "OneBodyMLPFieldReadout": ("linear_up_q", "linear_up_v"),
+}
+"""Linear layers that mace 0.3.16 makes of e3nn's class whatever it is asked for, by their owner's class; besides those with biases, which
+cuEquivariance's have not. Seen in its sources: all other layers of these classes are given ``cueq_config``."""
 REPLACED_NAMES = frozenset({"Linear", "FullyConnectedTensorProduct", "TensorProduct", "SymmetricContraction"})
 OTHERWISE = frozenset({"TensorProduct", "SymmetricContraction"})
 ACCELERATED = ("cuequivariance_torch", "cuequivariance_ops_torch", "openequivariance")
@@ -111,7 +119,34 @@ def implementations(module: torch.nn.Module | None) -> list[Implementation]:
 
 def not_replaced(module: torch.nn.Module | None) -> list[Implementation]:
     """Upstream's own classes where an accelerated model should have none."""
-    return [i for i in implementations(module) if i.package not in ACCELERATED and i.class_name.rpartition(".")[2] in REPLACED_NAMES]
+    own = [i for i in implementations(module) if i.package not in ACCELERATED and i.class_name.rpartition(".")[2] in REPLACED_NAMES]
+    return [i for i in own if module is not None and not _declared(module, i.path)]
+
+
+def _declared(module: torch.nn.Module, path: str) -> bool:
+    """Whether upstream keeps a layer as it is on purpose."""
+    own = module if path == "." else module.get_submodule(path)
+    owner, _, name = path.rpartition(".")
+    return int(getattr(own, "bias_numel", 0)) > 0 or name in DECLARED.get(type(module.get_submodule(owner)).__name__, ())
+
+
+def without_kernels(module: torch.nn.Module | None, device: torch.device) -> bool:
+    """Whether something in a block that has accelerated kernels runs without them.
+
+    Where naive was asked for it is upstream's own choice on CUDA; on a CPU no kernel runs at all.
+    """
+    return any(i.package in ACCELERATED and i.method == NAIVE and (i.asked != NAIVE or device.type == "cpu") for i in implementations(module))
+
+
+def where(path: str) -> str:
+    """An implementation's place below its block, in words."""
+    return "the block" if path == "." else path
+
+
+def never_called(module: torch.nn.Module | None, calls: Calls) -> str:
+    """An accelerated implementation that a run of its block went round; empty where there is none."""
+    missed = [i for i in implementations(module) if i.package in ACCELERATED and not calls.get(i.path)]
+    return f"{missed[0].class_name} at {missed[0].path} was never called" if missed else ""
 
 
 def computes_otherwise(block: Block, fmt: Format) -> bool:

@@ -15,7 +15,9 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel, get_backend
+from mpcheck.adapters.backends import built as build
 from mpcheck.adapters.blocks import Block, argument_names, module_blocks
 from mpcheck.adapters.layout import Layout, convert, differing
 from mpcheck.adapters.slots import Slot
@@ -160,7 +162,7 @@ class MixedModel:
         elements = int(next(iter(reference.parameters())).shape[0]) if contraction else 0
         return Guest(other, block, argument_names(reference), sides[0], sides[1], elements, adapters)
 
-    def unsupported(self, block: Block, fmt: Format) -> str | None:
+    def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """As the base."""
         return self._host.unsupported(block, fmt)
 
@@ -218,12 +220,8 @@ def mix(
     built: dict[str, BackendModel] = {}
     source = model.to(where)
     for name in dict.fromkeys((base, *swaps.values())):
-        backend = get_backend(name)
-        reason = backend.unavailable(where.type)
-        if reason:
-            raise InputError(f"backend {name}: {reason}")
-        try:
-            built[name] = backend.build(source, where)
-        except NotImplementedError as error:
-            raise InputError(f"backend {name}: {error}") from error
+        found = build(get_backend(name), source, where)
+        if isinstance(found, Unsupported):
+            raise InputError(f"backend {name}: {found}")
+        built[name] = found
     return MixedModel(built[base], built, swaps, adapters).model

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.crowding import quietest
 from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch, Start
 from mpcheck.bench.launches import Launch as Process
@@ -69,8 +70,8 @@ class Campaign:
     launches: dict[str, list[Launch]] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=dict)
     fingerprints: dict[str, Fingerprint] = field(default_factory=dict)
-    unsupported: dict[str, str] = field(default_factory=dict)
-    uncounted: dict[str, str] = field(default_factory=dict)
+    unsupported: dict[str, Unsupported] = field(default_factory=dict)
+    uncounted: dict[str, Unsupported] = field(default_factory=dict)
     build_seconds: dict[str, list[float]] = field(default_factory=dict)
     processes: int = 0
     crowded: int = 0
@@ -109,7 +110,7 @@ def _count(process: Process, name: str, into: Campaign) -> None:
     try:
         into.fingerprints[name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
     except UnsupportedError as error:  # it can be timed all the same
-        into.uncounted[name] = str(error)
+        into.uncounted[name] = error.why
 
 
 def start_all(process: Process, names: Sequence[str], into: Campaign, progress: Callable[[str], None]) -> dict[str, float]:
@@ -121,7 +122,7 @@ def start_all(process: Process, names: Sequence[str], into: Campaign, progress: 
         try:
             answer = process.ask("start", key=name)
         except UnsupportedError as error:
-            into.unsupported[name] = str(error)
+            into.unsupported[name] = error.why
             continue
         told[name] = {"first": answer["first"], "after": digest(made)}
         made[name] = answer["first_call"]
@@ -150,7 +151,7 @@ def measure_all(
             try:
                 passes.setdefault(name, []).append(Readings(**process.ask("measure", key=name, plan=asdict(plan), first=not number)))
             except UnsupportedError as error:
-                into.unsupported[name] = str(error)
+                into.unsupported[name] = error.why
                 continue
             _count(process, name, into)
     for name, readings in passes.items():

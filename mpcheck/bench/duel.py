@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.campaign import Effort
 from mpcheck.bench.crowding import quietest
 from mpcheck.bench.figures import Fingerprint, Start
@@ -57,8 +58,8 @@ class Duel:
     seconds: dict[str, dict[str, list[float]]] = field(default_factory=lambda: {"base": {}, "head": {}})
     fingerprints: dict[str, dict[str, Fingerprint]] = field(default_factory=lambda: {"base": {}, "head": {}})
     keys: dict[str, list[str]] = field(default_factory=dict)
-    unsupported: dict[str, tuple[str, str]] = field(default_factory=dict)
-    uncounted: dict[str, tuple[str, str]] = field(default_factory=dict)
+    unsupported: dict[str, tuple[str, Unsupported]] = field(default_factory=dict)
+    uncounted: dict[str, tuple[str, Unsupported]] = field(default_factory=dict)
     starts: dict[str, dict[str, list[Start]]] = field(default_factory=lambda: {"base": {}, "head": {}})
     hello: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     pairs: int = 0
@@ -74,17 +75,17 @@ def _both(sides: Sequence[Process], command: str, **fields: Any) -> dict[str, di
     """Both sides' answers, by name, asked one after the other.
 
     Raises:
-        UnsupportedError: a side cannot run it; the text begins with the side's name, or with "both".
+        UnsupportedError: a side cannot run it, or both, as its ``side`` says.
     """
     answers: dict[str, dict[str, Any]] = {}
-    refused: dict[str, str] = {}
+    refused: dict[str, Unsupported] = {}
     for side in sides:
         try:
             answers[side.name] = side.ask(command, **fields)
         except UnsupportedError as error:
-            refused[side.name] = str(error)
+            refused[side.name] = error.why
     if refused:  # what neither can run is no fault of the head's
-        raise UnsupportedError(f"{'both' if len(refused) > 1 else next(iter(refused))}: {next(iter(refused.values()))}")
+        raise UnsupportedError(next(iter(refused.values())), "both" if len(refused) > 1 else next(iter(refused)))
     return answers
 
 
@@ -95,7 +96,7 @@ def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -
         number: of the pass, from 0: sides take turns in who is first, too.
 
     Raises:
-        UnsupportedError: a side cannot run it; the text begins with the side's name, or with "both".
+        UnsupportedError: a side cannot run it, or both, as its ``side`` says.
     """
     sides = (base, head)
     order = (0, 1) if number % 2 else (1, 0)
@@ -120,7 +121,7 @@ def _count(pair: Mapping[str, Process], name: str, into: Duel) -> None:
             try:
                 into.fingerprints[side][name] = Fingerprint.model_validate(process.ask("fingerprint", key=name)["fingerprint"])
             except UnsupportedError as error:  # it can be timed all the same
-                into.uncounted[name] = (side, str(error))
+                into.uncounted[name] = (side, error.why)
                 return
 
 
@@ -151,8 +152,7 @@ def _start_all(pair: Mapping[str, Process], into: Duel, progress: Callable[[str]
 
 
 def _refuse(into: Duel, name: str, error: UnsupportedError) -> None:
-    side, _, reason = str(error).partition(": ")
-    into.unsupported[name] = (side, reason)
+    into.unsupported[name] = (error.side, error.why)
 
 
 def _pair(

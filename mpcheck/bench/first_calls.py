@@ -18,7 +18,6 @@ from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired, unpaire
 from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.keys import parse_id
 from mpcheck.bench.outcomes import FIRST, SHAPE, Standing, latency_finding
-from mpcheck.bench.workload import RAISED
 from mpcheck.findings import Finding
 from mpcheck.records import finite
 
@@ -126,7 +125,7 @@ def seconds(base: Sequence[Start], head: Sequence[Start], kind: str) -> tuple[li
 
 def _add(found: Starts, name: str, base: Sequence[Start], head: Sequence[Start], least: float, together: bool) -> None:
     """A benchmark's first calls and new shapes, as far as both sides have them."""
-    told = {s.refused for s in head if s.refused.startswith(RAISED)}
+    told = {s.refused for s in head if s.broken}
     if told and base and all(s.shape is not None for s in base):
         found.refused[name] = min(told)
     for kind in KINDS:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.campaign import Campaign
 from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired, unpaired
 from mpcheck.bench.duel import Duel
@@ -15,8 +16,7 @@ from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, fields_of, parse_id
 from mpcheck.bench.outcomes import LATENCY, Standing, absolute, cost_finding, device_metrics, latency_finding
 from mpcheck.bench.units import calm, crowding, yardstick_of
-from mpcheck.bench.workload import RAISED
-from mpcheck.findings import Finding
+from mpcheck.findings import Finding, Outcome
 from mpcheck.records import finite
 
 _NARROWS = ("system", "backend", "format", "variant")
@@ -74,8 +74,7 @@ def stored_findings(
     for key in keys:
         fields = fields_of(key)
         if key.id not in figures:
-            reason = campaign.unsupported.get(key.id, "not measured")
-            found[key.id] = [Finding(check=LATENCY, **fields, verdict="fail" if reason.startswith(RAISED) else "unsupported", reason=reason)]
+            found[key.id] = [_refused(fields, campaign.unsupported.get(key.id, Unsupported("not-applicable", "not measured")))]
             continue
         metrics = absolute(figures[key.id].launches) | device_metrics(campaign.device.get(key.id, {}))
         if key.id in verdicts:
@@ -95,8 +94,16 @@ def stored_findings(
             )
         found[key.id] = [latency]
         stored = base[key.id].fingerprint if base is not None and key.id in base else None
-        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, campaign.uncounted.get(key.id, "")))
+        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, campaign.uncounted.get(key.id)))
     return found
+
+
+def _refused(fields: Mapping[str, Any], why: Unsupported, side: str = "") -> Finding:
+    """A benchmark that cannot run: a failure where the head raised, and degraded where something
+    else than was asked for would have been measured.
+    """
+    verdict: Outcome = "degraded" if why.code == "substituted" else "fail" if why.code == "raised" and side in ("", "head", "both") else "unsupported"
+    return Finding(check=LATENCY, **fields, verdict=verdict, reason=f"{side}: {why}" if side else str(why), lacking=why.lacking)
 
 
 def no_verdict(base: Figures | None, head: Figures) -> str:
@@ -125,10 +132,11 @@ def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) 
     return [Finding(check=LATENCY, **f, verdict="removed", reason=reason) for f in lost if tuple(f[n] for n in _NARROWS) in measured]
 
 
-def _counted(duel: Duel, name: str) -> tuple[Fingerprint | None, Fingerprint | None, str]:
+def _counted(duel: Duel, name: str) -> tuple[Fingerprint | None, Fingerprint | None, Unsupported | None]:
     if name in duel.uncounted:
-        return None, None, ": ".join(duel.uncounted[name])
-    return duel.fingerprints["base"][name], duel.fingerprints["head"][name], ""
+        side, why = duel.uncounted[name]
+        return None, None, Unsupported(why.code, f"{side}: {why}", why.lacking)
+    return duel.fingerprints["base"][name], duel.fingerprints["head"][name], None
 
 
 def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[Finding]]:
@@ -140,9 +148,8 @@ def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[
         if name not in duel.keys["base"]:
             found[name] = [Finding(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
         elif name in duel.unsupported:
-            side, reason = duel.unsupported[name]
-            broken = side in ("head", "both") and reason.startswith(RAISED)
-            found[name] = [Finding(check=LATENCY, **fields, verdict="fail" if broken else "unsupported", reason=f"{side}: {reason}")]
+            side, why = duel.unsupported[name]
+            found[name] = [_refused(fields, why, side)]
         elif name in verdicts:
             seconds = {side: float(np.median(duel.seconds[side][name])) for side in ("base", "head")}
             metrics: dict[str, Any] = {"median_ms": finite(1e3 * seconds["head"]), "base_median_ms": finite(1e3 * seconds["base"])}

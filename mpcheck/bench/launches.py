@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.worker import PROTOCOL
 from mpcheck.bench.workloads import UnsupportedError
 
@@ -93,6 +94,10 @@ class Launch:
         try:
             found = json.loads(line)
         except ValueError:
+            found = None
+        if isinstance(found, dict) and "unsupported" in found:
+            with contextlib.suppress(ValueError):
+                return {"unsupported": Unsupported.of(found["unsupported"])}
             found = None
         if not isinstance(found, dict) or len(found) != 1 or not ANSWERS.issuperset(found):
             raise InputError(f"{self.name} gave no answer to {command} but {line.strip()[:80]!r}")

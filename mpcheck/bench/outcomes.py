@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.decision import Rule, Verdict
 from mpcheck.bench.figures import Fingerprint, Launch
-from mpcheck.bench.workload import RAISED
 from mpcheck.findings import Finding
 from mpcheck.records import finite
 
@@ -87,14 +87,15 @@ def latency_finding(
     )
 
 
-def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fingerprint | None, reason: str = "") -> Finding:
+def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fingerprint | None, why: Unsupported | None = None) -> Finding:
     """What a call costs against what it cost, counted.
 
     Args:
-        reason: why the head's is not counted, where it is not.
+        why: the head's is not counted, where it is not; what it raised is a failure.
     """
     if head is None:
-        return Finding(check=COST, **fields, verdict="fail" if reason.startswith(RAISED) else "unsupported", reason=reason or "not counted")
+        broken = why is not None and why.code == "raised"
+        return Finding(check=COST, **fields, verdict="fail" if broken else "unsupported", reason=str(why or "not counted"))
     metrics: dict[str, Any] = {
         "operations": sum(head.operations.values()),
         "launches": head.launches,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._stored import Model
+from mpcheck._unsupported import BASELINE
 from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort, request, run_campaign
 from mpcheck.bench.decision import Rule
 from mpcheck.bench.duel import Duel, run_duel
@@ -33,7 +34,8 @@ from mpcheck.bench.store.baseline import BenchBaseline, bench_path, provenance_o
 from mpcheck.bench.store.device import DeviceKey, device_key
 from mpcheck.bench.workloads import Workloads
 from mpcheck.bench.yardstick import ALGORITHM
-from mpcheck.checks.context import lacks
+from mpcheck.checks.asked import asked
+from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.findings import Finding
 from mpcheck.session import Session
 from mpcheck.shards import divide, parse_shard
@@ -193,15 +195,14 @@ class BenchRun:
             own += start_findings(self.starts, name, self.start_rule)
 
     def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
-        return {n: [self._required(f) for f in fs] for n, fs in found.items()}
+        classes = class_names(self.session.reference_backend.model)
+        return {n: [self._required(f) for f in settle(fs, classes)] for n, fs in found.items()}
 
     def _required(self, finding: Finding) -> Finding:
         """A failure where what the user requires is missing."""
-        require, reason = self.session.options.require, finding.reason
-        lacking = finding.verdict == "unsupported" and lacks(require, finding.backend, reason)
-        if "baseline" in require and finding.verdict == "no-baseline" and not self.options.against:
-            lacking, reason = True, f"a baseline; {reason}"
-        return finding.model_copy(update={"verdict": "fail", "reason": f"required: {reason}"}) if lacking else finding
+        if BASELINE in self.session.required and finding.verdict == "no-baseline" and not self.options.against:
+            return finding.model_copy(update={"verdict": "fail", "reason": f"required: a baseline; {finding.reason}", "lacking": BASELINE})
+        return asked(self.session, finding, finding.subject)
 
     def seconds(self, key: BenchKey) -> list[float]:
         """Of one call, in every round: the head's."""

@@ -33,7 +33,7 @@ def another_shape(workload: Workload) -> float:
     """Seconds of the first calls on another number of structures.
 
     Raises:
-        UnsupportedError: it cannot run there; the text begins with "raised" where it should have.
+        UnsupportedError: it cannot run there; of the code ``raised`` where it should have.
     """
     if workload.reshaped is None:
         raise UnsupportedError("it has one shape only")
@@ -52,12 +52,15 @@ def start(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
 
 
 def reshape(workloads: Workloads, key: BenchKey) -> dict[str, Any]:
-    """The first calls of a benchmark on another shape, as data: ``shape`` in seconds, or None for the reason ``refused``."""
+    """The first calls of a benchmark on another shape, as data: ``shape`` in seconds, or None for the reason ``refused``.
+
+    ``broken`` says that it should have run.
+    """
     try:
         with workloads.opened(key, fresh=True) as workload:
-            return {"shape": another_shape(workload), "refused": ""}
+            return {"shape": another_shape(workload), "refused": "", "broken": False}
     except UnsupportedError as error:
-        return {"shape": None, "refused": str(error)}
+        return {"shape": None, "refused": str(error), "broken": error.why.code == "raised"}
 
 
 def in_order(names: Sequence[str]) -> list[str]:

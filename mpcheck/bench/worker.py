@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from mpcheck._errors import InputError
 from mpcheck._raised import ENDS, raised
 
-PROTOCOL = 2  # 2: first calls have a request of their own
+PROTOCOL = 3  # 3: why something cannot run is told in fields
 SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
 HASHED = frozenset({"mace", "e3nn", "cuequivariance", "cuequivariance_torch"})  # torch's sources are too many; its version says enough
 
@@ -176,7 +176,8 @@ COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerpri
 
 def answer(worker: Worker, line: str) -> dict[str, Any]:
     """One request's answer; what went wrong is an answer, too."""
-    from mpcheck.bench.workload import RAISED, UnsupportedError
+    from mpcheck._unsupported import Unsupported
+    from mpcheck.bench.workload import UnsupportedError
 
     command = ""
     try:
@@ -187,7 +188,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
         method: Callable[..., dict[str, Any]] = getattr(worker, command)
         return {"ok": method(**request)}
     except UnsupportedError as error:
-        return {"unsupported": str(error)}
+        return {"unsupported": error.why.fields()}
     except InputError as error:
         return {"input_error": str(error)}
     except ENDS:
@@ -195,7 +196,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
     except BaseException as error:  # upstream's code: the process that asked must hear of it
         traceback.print_exc(file=sys.stderr)
         told = raised(error)
-        return {"unsupported": f"{RAISED}{told.text}"} if command in CALLING else {"crash": told.text}
+        return {"unsupported": Unsupported("raised", f"raised {told.text}").fields()} if command in CALLING else {"crash": told.text}
 
 
 def serve(requests: TextIO, answers: TextIO) -> None:

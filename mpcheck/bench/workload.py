@@ -12,16 +12,23 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck._raised import ENDS, raised
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import Block
 from mpcheck.bench.hostclock import HostClock
 from mpcheck.bench.keys import BenchKey
 
-RAISED = "raised "
-"""Begins what is told of a workload that should run and raised; such a benchmark is red."""
-
 
 class UnsupportedError(Exception):
-    """Why a workload cannot run here; its text goes into ``unsupported(reason)``."""
+    """Why a workload cannot run here; its text goes into ``unsupported(reason)``.
+
+    Attributes:
+        why: the reason as fields. side: of a duel, ``base``, ``head`` or ``both``; empty elsewhere.
+    """
+
+    def __init__(self, why: Unsupported | str, side: str = "") -> None:
+        self.why = why if isinstance(why, Unsupported) else Unsupported("not-applicable", why)
+        self.side = side
+        super().__init__(f"{side}: {self.why}" if side else str(self.why))
 
 
 def once(call: Callable[[], Any], device: torch.device) -> float:
@@ -41,14 +48,15 @@ def once(call: Callable[[], Any], device: torch.device) -> float:
 
 @contextlib.contextmanager
 def told_apart() -> Iterator[None]:
-    """What a foreign call raises as an UnsupportedError, whose text begins with "raised" where it is no missing implementation."""
+    """What a foreign call raises as an UnsupportedError, of the code ``raised`` where it is no missing implementation."""
     try:
         yield
     except (*ENDS, InputError, UnsupportedError):
         raise
     except BaseException as error:
         told = raised(error)
-        raise UnsupportedError(told.line if told.missing else f"{RAISED}{told.text}") from error
+        why = Unsupported("no-operation", told.line) if told.missing else Unsupported("raised", f"raised {told.text}")
+        raise UnsupportedError(why) from error
 
 
 @dataclass

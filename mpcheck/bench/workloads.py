@@ -13,7 +13,9 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.adapters.backends import BackendModel, native
+from mpcheck._torch_state import neutral
+from mpcheck._unsupported import Unsupported, lacks, tolerated
+from mpcheck.adapters.backends import BackendModel, lacking, native, substitute, unsupported
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -22,6 +24,7 @@ from mpcheck.adapters.tree import flatten, map_tensors, unflatten
 from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.workload import UnsupportedError, Workload, once, told_apart
+from mpcheck.checks.asked import WITHOUT_KERNELS
 from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format, get_format
 from mpcheck.session import Session
@@ -45,6 +48,7 @@ class Workloads:
         self._graphs: dict[tuple[str, int, bool], Tensors] = {}
         self._settled: set[tuple[str, int]] = set()
 
+    @neutral()
     def _settle(self, system: str, batch: int) -> None:
         """Evaluate the float64 model itself once: TorchScript specialises what it sees first, so that what a steady call costs would
         otherwise depend on the order of the benchmarks.
@@ -66,6 +70,7 @@ class Workloads:
         except (RuntimeError, TypeError, AttributeError, NotImplementedError, ValueError):  # whatever a foreign module refuses with
             return None
 
+    @neutral()
     def graph(self, system: str, batch: int, reshaped: bool = False) -> Tensors:
         """A system's frames, repeated, as one float64 graph on the CPU.
 
@@ -80,6 +85,7 @@ class Workloads:
             self._graphs[where] = make_graph(frames, model.elements, model.r_max, model.heads)
         return self._graphs[where]
 
+    @neutral()
     def arguments(self, system: str, batch: int, reshaped: bool = False) -> Arguments:
         """What the float64 model gives each of its blocks on a system.
 
@@ -148,7 +154,7 @@ class Workloads:
         else:
             with told_apart():
                 built = self.session.backend(name)
-        if isinstance(built, str):
+        if isinstance(built, Unsupported):
             raise UnsupportedError(built)
         return built
 
@@ -174,15 +180,22 @@ class Workloads:
                 raise UnsupportedError(found.refusals[key.subject][1])
             block = found.blocks[key.subject][0]
             make = self._block
-        if reason := backend.unsupported(block, fmt):
-            raise UnsupportedError(reason)
+        if why := unsupported(backend, block, fmt) or self._otherwise(key, backend, block):
+            raise UnsupportedError(why)
         if not fresh:
             self._settle(key.system, key.batch)
-        with backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
+        with neutral(), backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
             with told_apart():
                 call = make(key, backend, fmt, False)
                 first = once(call, backend.device)
             yield Workload(key, block, call, backend.device, first, lambda: make(key, backend, fmt, True))
+
+    def _otherwise(self, key: BenchKey, backend: BackendModel, block: Block) -> Unsupported | None:
+        """Why what would be measured is not what was asked for; None where it is, or the user lets it be."""
+        if (reason := substitute(backend, block)) and not tolerated(self.session.allow_degraded, key.backend, key.subject):
+            return Unsupported("substituted", reason, key.backend)
+        missing = lacking(backend, block)
+        return Unsupported("no-kernel", WITHOUT_KERNELS, missing) if missing and lacks(self.session.required, key.backend, missing) else None
 
     def _block(self, key: BenchKey, backend: BackendModel, fmt: Format, reshaped: bool) -> Callable[[], Any]:
         block, skeleton, tensors = self._observed(key, reshaped)

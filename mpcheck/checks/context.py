@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 
 from mpcheck._raised import Raised
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
@@ -31,6 +32,7 @@ class Context(Protocol):
     model: LoadedModel
     systems: dict[str, System]
     broken: dict[str, Raised]
+    left_behind: list[str]
 
     @property
     def seed(self) -> int:
@@ -45,10 +47,14 @@ class Context(Protocol):
         """Capabilities whose absence is a failure."""
 
     @property
+    def allow_degraded(self) -> tuple[str, ...]:
+        """What may be computed by something else than was asked for."""
+
+    @property
     def reference_backend(self) -> E3nnModel:
         """The float64 e3nn model on the run's device."""
 
-    def backend(self, name: str) -> BackendModel | str:
+    def backend(self, name: str) -> BackendModel | Unsupported:
         """A backend's model, built once; the reason where it is not to be had."""
 
     def graph(self, system: str) -> Tensors:
@@ -62,11 +68,6 @@ class Context(Protocol):
 
     def blocks(self, system: str) -> list[Block]:
         """Blocks that the user selected."""
-
-
-def lacks(required: Collection[str], backend: str, reason: str) -> bool:
-    """Whether work that cannot run, on a backend and for a reason, lacks a capability that the user requires (``--require``)."""
-    return ("cuda" in required and "no CUDA device" in reason) or ("cueq" in required and backend.startswith("cueq"))
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,20 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import torch
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._yaml import Strict, load_yaml
+from mpcheck.adapters.class_names import upstream_classes
+from mpcheck.checks.names import AUTOCAST, CHECKS
 from mpcheck.checks.versions import VersionRange, installed_within
+from mpcheck.environment import PACKAGES
 from mpcheck.findings import Finding
+from mpcheck.formats import FORMATS
 
 Text = Annotated[str, Field(min_length=1)]
+SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
+TRAITS = (SEVERAL_HEADS, JUMPS)
+"""What a model can be besides having submodules of a class."""
 
 
 class KnownFault(Strict):
@@ -63,6 +70,33 @@ class KnownFault(Strict):
             and (not self.format or finding.format in self.format)
         )
 
+    @field_validator("check")
+    @classmethod
+    def _known_check(cls, value: str) -> str:
+        return _one_of(value, CHECKS, "check")
+
+    @field_validator("format")
+    @classmethod
+    def _known_formats(cls, value: list[str]) -> list[str]:
+        return [_one_of(name, (*FORMATS, AUTOCAST), "format") for name in value]
+
+    @model_validator(mode="after")
+    def _known_names(self) -> KnownFault:
+        """A package that is one of those whose versions records hold, or is installed; traits that a model of such versions can have."""
+        if self.package not in PACKAGES and installed_within(self.package, "") is None:
+            raise ValueError(f"package {self.package!r} is neither installed nor one of {', '.join(PACKAGES)}")
+        if installed_within(self.package, self.versions) is not None:
+            unknown = [name for name in (*self.needs, *self.unless) if name not in TRAITS and name not in upstream_classes()]
+            if unknown:
+                raise ValueError(f"{unknown[0]!r} is no class of upstream's and none of {', '.join(TRAITS)}")
+        return self
+
+
+def _one_of(value: str, known: Sequence[str], what: str) -> str:
+    if value not in known:
+        raise ValueError(f"{value!r} is no {what}; choose from {', '.join(known)}")
+    return value
+
 
 class KnownFaults(Strict):
     """The data file."""
@@ -70,8 +104,16 @@ class KnownFaults(Strict):
     schema_version: Literal[1]
     faults: list[KnownFault]
 
+    @field_validator("faults")
+    @classmethod
+    def _apart(cls, value: list[KnownFault]) -> list[KnownFault]:
+        names = [fault.id for fault in value]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice is not None:
+            raise ValueError(f"two entries are called {twice!r}")
+        return value
 
-SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
+
 UNBOUNDED = {"RealAgnosticResidualNonLinearInteractionBlock", "RealAgnosticAttResidualInteractionBlock"}
 """Blocks whose radial MLP is not zero where the radial functions are: it has biases, or reads the atoms' features as well."""
 

@@ -10,12 +10,16 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.adapters.backends import BackendModel
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends import BackendModel, lacking
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
+from mpcheck.checks.engaged import engaged
 from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare, with_arithmetic
+from mpcheck.checks.names import PRECISION
+from mpcheck.checks.refusing import usable
 from mpcheck.checks.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
@@ -70,7 +74,7 @@ def cell_keys(blocks: Sequence[Block], system: str, backends: Sequence[str], for
 class PrecisionCheck:
     """Judges cells of one model on one system."""
 
-    def __init__(self, library: Library, counts: Counts, tolerances: Tolerances, backend: Callable[[str], BackendModel | str]) -> None:
+    def __init__(self, library: Library, counts: Counts, tolerances: Tolerances, backend: Callable[[str], BackendModel | Unsupported]) -> None:
         """Args:
         library: float64 references.
         counts: sizes of the system.
@@ -83,6 +87,10 @@ class PrecisionCheck:
         self._outputs: tuple[tuple[str, ...], Tensors] = ((), {})  # of the last forward replay
 
     def judge(self, key: CellKey, fmt: Format) -> Cell:
+        """One cell; upstream's faults that are on record are told as such, and are no failure."""
+        return self._settled(self._judge(key, fmt))
+
+    def _judge(self, key: CellKey, fmt: Format) -> Cell:
         """Replay one cell and compare every quantity with its reference."""
         block = self.library.block(key.block)
         base: dict[str, Any] = {
@@ -95,11 +103,9 @@ class PrecisionCheck:
             "direction": key.direction,
             "system": key.system,
         }
-        refused = self.library.refused(key.block)
-        backend = self.backend(key.backend)
-        reason = refused or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-        if reason or isinstance(backend, str):
-            return Cell(**base, verdict="unsupported", reason=reason or "")
+        backend = usable(self.library, self.backend(key.backend), block, fmt)
+        if isinstance(backend, Unsupported):
+            return _refused(base, backend)
         try:
             reference = self.library.get(key.block)
             self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
@@ -107,15 +113,20 @@ class PrecisionCheck:
             return Cell(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if not any(reference.values[n].numel() for n in names):
-            empty = "no gradient: nothing in it depends on a floating-point input" if not names else "empty tensors on this system"
-            return Cell(**base, verdict="unsupported", reason=empty)
+            empty = Unsupported("empty", "empty tensors on this system")
+            return _refused(base, empty if names else Unsupported("no-gradient", "no gradient: nothing in it depends on a floating-point input"))
         if (peak := reference.peaks[key.direction]) > fmt.largest:
-            reason = f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"
-            return Cell(**base, verdict="unsupported", reason=reason)
+            return _refused(base, Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"))
         began = time.perf_counter()
-        calls = attempt(lambda: replay_calls(backend, reference, fmt, key.direction))
-        if isinstance(calls, Raised):
-            return self._raised(base, calls, time.perf_counter() - began)
+
+        def replayed() -> tuple[Calls, list[str]]:
+            with engaged(backend, block) as other:
+                return replay_calls(backend, reference, fmt, key.direction), other
+
+        ran = attempt(replayed)
+        if isinstance(ran, Raised):
+            return self._raised(base, ran, time.perf_counter() - began)
+        calls, other = ran
         seconds = time.perf_counter() - began
         quantities = self.compare_all(reference, backend, calls.found, names, fmt, key)
         quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
@@ -123,8 +134,9 @@ class PrecisionCheck:
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return Cell(
             **base,
-            verdict="fail" if failures else "pass",
-            reason=reason,
+            verdict="fail" if failures else "degraded" if other else "pass",
+            reason=reason or "".join(other),
+            lacking=backend.name if other else lacking(backend, block),
             note=backend.note(block, fmt),
             seconds=round(seconds, 6),
             quantities=quantities,
@@ -209,15 +221,29 @@ class PrecisionCheck:
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
         return Layout(slot, slot.groups(shape), rows)
 
-    def _raised(self, base: dict[str, Any], error: Raised, seconds: float) -> Cell:
-        """A block that cannot run: in a type without the operation, or by a fault of upstream that is on record; else a failure."""
-        reason = error.text
+    @staticmethod
+    def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Cell:
+        """A block that cannot run: in a type without the operation; else a failure."""
         if error.missing:
-            return Cell(**base, verdict="unsupported", reason=error.line, seconds=seconds)
-        where = {name: base[name] for name in ("backend", "format", "system")}
-        raised = Finding(check="precision", subject=base["block"], **where, verdict="fail", reason=f"raised {reason}")
-        settled = settle([raised], class_names(self.library.backend.model))[0]
-        return Cell(**base, verdict="unsupported" if settled.verdict == "known-fault" else "fail", reason=settled.reason, seconds=seconds)
+            return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
+        return Cell(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
+
+    def _settled(self, cell: Cell) -> Cell:
+        """What :func:`settle` makes of a cell; one that shows a known fault judges nothing, whether it raised or erred."""
+        names: dict[str, Any] = {
+            "subject": cell.block, "backend": cell.backend, "format": cell.format, "system": cell.system, "variant": cell.direction,
+        }  # fmt: skip
+        if cell.verdict not in ("pass", "fail"):
+            return cell
+        told = Finding(check=PRECISION, **names, verdict="fail" if cell.verdict == "fail" else "pass", reason=cell.reason)
+        first, *stale = settle([told], class_names(self.library.backend.model))
+        if first.verdict == "known-fault":
+            return cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
+        return cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason}) if stale else cell
+
+
+def _refused(base: dict[str, Any], why: Unsupported) -> Cell:
+    return Cell(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
 def _same_bits(first: Tensors, later: Tensors) -> bool:

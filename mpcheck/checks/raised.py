@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mpcheck._raised import Raised
+from mpcheck._unsupported import Unsupported
+from mpcheck.checks.refusing import refused
 from mpcheck.findings import Finding
 
 
@@ -15,5 +17,5 @@ def raised(base: dict[str, Any], error: Raised) -> Finding:
         base: names of the finding.
     """
     if error.missing:
-        return Finding(**base, verdict="unsupported", reason=error.line)
+        return refused(base, Unsupported("no-operation", error.line))
     return Finding(**base, verdict="fail", reason=f"raised {error.text}")

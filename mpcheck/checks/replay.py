@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mpcheck import _torch_precision
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.tree import map_tensors
@@ -22,16 +23,13 @@ DIRECTIONS = (FORWARD, BACKWARD)
 @contextlib.contextmanager
 def arithmetic(fmt: Format, device: torch.device) -> Iterator[None]:
     """The matrix-product arithmetic of a format: tf32 switched on or emulated, off for all others; flags put back."""
-    if fmt.operand_bits is not None and device.type == "cpu":
-        with OperandRounding(fmt.operand_bits):
+    emulated = fmt.operand_bits is not None and device.type == "cpu"
+    with _torch_precision.products(tf32=fmt.operand_bits is not None and not emulated):
+        if fmt.operand_bits is not None and emulated:
+            with OperandRounding(fmt.operand_bits):
+                yield
+        else:
             yield
-        return
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    try:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = fmt.operand_bits is not None
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,14 @@ def arguments(settings: GateSettings, session: str, out: Path, against: str) -> 
     bench = session == "bench"
     blocks = (bench and settings.bench.blocks) or settings.blocks
     formats = (bench and settings.bench.formats) or settings.formats
-    lists = {"system": settings.systems, "backend": settings.backends, "format": formats, "block": blocks, "require": settings.require}
+    lists = {
+        "system": settings.systems,
+        "backend": settings.backends,
+        "format": formats,
+        "block": blocks,
+        "require": settings.require,
+        "allow-degraded": settings.allow_degraded,
+    }
     if settings.workers and session in PARALLEL:
         words += ["--workers", str(settings.workers)]
     for name, values in lists.items():

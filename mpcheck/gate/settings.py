@@ -60,6 +60,7 @@ class GateSettings(_Table):
         install: commands that install the repository into each side's environment, one a line, run without a shell; empty where its
             files are put on Python's path as they are.
         model, systems, backends, formats, blocks, device, require: as the sessions take them; empty lists for their defaults.
+        allow_degraded: backends, or ``BACKEND:BLOCK``, that something else may compute than was asked for.
         sessions: which are run.
         margin: relative slow-down that is let be; 0 for the bench session's default.
         baselines: directory of stored baselines, relative to the root. history: likewise, of the gate's history; empty for none.
@@ -83,6 +84,7 @@ class GateSettings(_Table):
     baselines: str = ""
     history: str = ""
     require: list[str] = []
+    allow_degraded: list[str] = []
     only_new: bool = False
     reference: Literal["base", "own"] = "base"
     timeout: float = Field(default=3600.0, gt=0, allow_inf_nan=False)

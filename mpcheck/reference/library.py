@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
@@ -91,6 +92,7 @@ class Library:
             block = self.block(other)
             Run(lambda arguments: self.backend.call(block, arguments), skeleton, copied(inputs, self.backend.device), {}, grad=False)
 
+    @neutral()
     def blocks(self) -> list[Block]:
         """Blocks in the order in which the model calls them."""
         return [self.block(name) for name in self.index["entries"]]
@@ -127,6 +129,7 @@ class Library:
         )
         self.store.save(f"{name}.reference", tensors, manifest)
 
+    @neutral()
     def get(self, name: str) -> BlockReference:
         """The reference of a block; the last one asked for is kept.
 
@@ -151,6 +154,7 @@ class Library:
                 raise
         return self._held
 
+    @neutral()
     def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
         """Float64 values of a block on arguments and parameters that a format stores."""
         if (name, dtype) not in self._rounded:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import COMPONENTS, get_format
 from mpcheck.records import Cell, Quantity
@@ -54,7 +55,7 @@ def _quantities(session: Session, key: CellKey, cell: Cell) -> list[str]:
     fmt = get_format(key.format)
     check = session.check(key.system)
     backend = session.backend(key.backend)
-    if isinstance(backend, str):
+    if isinstance(backend, Unsupported):
         raise InputError(f"backend {key.backend}: {backend}")
     reference = check.library.get(key.block)
     roundoff = backend.roundoff(reference.block, fmt)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.profile.alternate import speedup
 from mpcheck.bench.profile.attribution import UNATTRIBUTED
 from mpcheck.bench.profile.map import ProfileMap, Row
 from mpcheck.bench.profile.sweep import SYSTEM, WORK, Point
-from mpcheck.bench.workload import RAISED
-from mpcheck.findings import Finding
+from mpcheck.findings import Finding, Outcome
 from mpcheck.records import Number
 
 PROFILE, LATENCY, SWEEP = "profile", "latency", "sweep"
@@ -58,11 +58,12 @@ def map_findings(profile: ProfileMap) -> list[Finding]:
     return found
 
 
-def unsupported_finding(key: BenchKey, reason: str) -> Finding:
+def unsupported_finding(key: BenchKey, why: Unsupported) -> Finding:
     """A workload that cannot run here; red where it should have run and raised."""
+    verdict: Outcome = "degraded" if why.code == "substituted" else "fail" if why.code == "raised" else "unsupported"
     return Finding(
-        check=PROFILE, subject=key.subject, backend=key.backend, format=key.format, system=_where(key), variant=key.work,
-        verdict="fail" if reason.startswith(RAISED) else "unsupported", reason=reason,
+        check=PROFILE, subject=key.subject, backend=key.backend, format=key.format, system=_where(key), variant=key.work, verdict=verdict,
+        reason=why.text, lacking=why.lacking,
     )  # fmt: skip
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from mpcheck._errors import InputError
 from mpcheck._io import write_text
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
-from mpcheck.bench.workload import RAISED
 from mpcheck.bench.workloads import UnsupportedError, Workloads
 from mpcheck.findings import Finding, Findings, write_findings
 from mpcheck.records import Part, Planned
@@ -74,7 +74,7 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
         if isinstance(did, Raised) and isinstance(did.error, InputError):
             withdraw(str(out), SUITE)
             raise did.error
-        rows = [unsupported_finding(measured.last, f"{RAISED}{did.text}")] if isinstance(did, Raised) else did
+        rows = [unsupported_finding(measured.last, Unsupported("raised", f"raised {did.text}"))] if isinstance(did, Raised) else did
         found += [f.model_copy(update={"key": one.key, "part": Part(number=i, of=len(rows))}) for i, f in enumerate(rows, 1)]
     if not any(f.verdict in ("pass", "fail") for f in found):
         withdraw(str(out), SUITE)
@@ -148,7 +148,7 @@ def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[li
     try:
         return map_findings(profile_model(workloads, key, plan.warmup, plan.calls, trace)), [trace]
     except UnsupportedError as reason:
-        return [unsupported_finding(key, str(reason))], []
+        return [unsupported_finding(key, reason.why)], []
 
 
 def _latencies(workloads: Workloads, keys: list[BenchKey], seconds: float) -> dict[str, list[float]]:

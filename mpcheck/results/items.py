@@ -29,6 +29,7 @@ class Item:
         variant: the direction of a cell, else what the check did.
         ratio: the largest rounding ratio of a cell's tensors, or a finding's ratio; limit: what is allowed of that tensor.
         worst: where, in words.
+        tolerated: the setting that lets it be degraded; empty where none does.
         depth: 0 where it is innermost, so that sorting puts culprits before what contains them.
         tolerated: the option that lets a degraded one be.
     """
@@ -46,8 +47,8 @@ class Item:
     limit: float | None = None
     worst: str = ""
     seconds: float = 0.0
-    depth: int = 0
     tolerated: str = ""
+    depth: int = 0
 
     @property
     def failed(self) -> bool:

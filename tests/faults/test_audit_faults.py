@@ -12,18 +12,20 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mpcheck import inspections
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters import cueq_backend, e3nn_backend
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks.audit import accumulation, dtypes, engagement
+from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.observing import forget
-from mpcheck.checks.context import Inspection, Key
+from mpcheck.checks.context import Key
 from mpcheck.findings import Finding
 from mpcheck.session import Session
 from tests.faults import planted
 
 SYSTEM = "builtin:water"
 Audit = Callable[..., Finding]
-CHECKS: dict[str, Inspection] = {i.name: i for i in (engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION)}
+CHECKS = ("engagement", "dtypes", "accumulation")
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def audit(session: Session) -> Iterator[Audit]:
 
     def call(check: str, block: str, backend: str, fmt: str, context: Any = session) -> Finding:
         forget(context)
-        (found,) = CHECKS[check].run(context, Key(check, block, backend, fmt, SYSTEM))
+        (found,) = inspections.run("audit", context, Key(check, block, backend, fmt, SYSTEM))
         return found
 
     yield call
@@ -226,16 +228,16 @@ def test_a_constructor_that_leaks_the_default_dtype(session: Session) -> None:
         original(self, *args, **kwargs)
         torch.set_default_dtype(torch.float64)
 
-    (clean,) = dtypes.run(session, Key("dtypes", "construction", "e3nn"))
+    (clean,) = inspections.run("audit", session, Key("dtypes", "construction", "e3nn"))
     with planted.replaced_attribute(owner, "__init__", leaking):
-        (found,) = dtypes.run(session, Key("dtypes", "construction", "e3nn"))
+        (found,) = inspections.run("audit", session, Key("dtypes", "construction", "e3nn"))
     assert clean.verdict == "pass", clean.reason
     assert found.verdict == "fail" and "float64 instead of float32: set by LinearNodeEmbeddingBlock.leaking" in found.reason
     assert torch.get_default_dtype() == torch.float32
 
 
 def test_upstreams_converter_is_caught_leaking(session: Session) -> None:
-    (found,) = dtypes.run(session, Key("dtypes", "construction", "cueq"))
+    (found,) = inspections.run("audit", session, Key("dtypes", "construction", "cueq"))
     assert found.verdict in ("fail", "known-fault")  # the latter where the file of known faults has it
     assert "float64 instead of float32: set by run of mace.cli.convert_e3nn_cueq" in found.reason
     assert torch.get_default_dtype() == torch.float32
@@ -255,15 +257,15 @@ def test_a_detour_through_another_type(session: Session, audit: Audit, through: 
 
 def test_ambient_tf32_and_autocast(session: Session) -> None:
     key = Key("dtypes", "process")
-    assert dtypes.run(session, key)[0].verdict == "pass"
+    assert inspections.run("audit", session, key)[0].verdict == "pass"
     before = torch.backends.cuda.matmul.allow_tf32
     try:
         torch.backends.cuda.matmul.allow_tf32 = True
-        assert "TF32 is on" in dtypes.run(session, key)[0].reason
+        assert "TF32 is on" in inspections.run("audit", session, key)[0].reason
     finally:
         torch.backends.cuda.matmul.allow_tf32 = before
     with torch.autocast("cpu", torch.bfloat16):
-        (found,) = dtypes.run(session, key)
+        (found,) = inspections.run("audit", session, key)
     assert found.verdict == "fail" and found.reason == "autocast is on for cpu"
 
 
@@ -304,12 +306,12 @@ def test_a_scatter_that_accumulates_in_16_bits(audit: Audit, fmt: str) -> None:
 
 
 def test_a_missing_backend_is_unsupported(session: Session) -> None:
-    reason = "cuequivariance_torch is not installed"
+    why = Unsupported("not-installed", "cuequivariance_torch is not installed", "cueq")
     lacking = SimpleNamespace(library=session.library, reference_backend=session.reference_backend, formats=session.formats, required=())
-    lacking.backend = lambda name: reason
-    for check in CHECKS.values():
-        (found,) = check.run(lacking, Key(check.name, "interactions.0.linear", "cueq", "bfloat16", SYSTEM))  # type: ignore[arg-type]
-        assert found.verdict == "unsupported" and found.reason == reason
+    lacking.backend, lacking.backend_names, lacking.allow_degraded = lambda name: why, ("cueq",), ()
+    for check in CHECKS:
+        (found,) = inspections.run("audit", lacking, Key(check, "interactions.0.linear", "cueq", "bfloat16", SYSTEM))  # type: ignore[arg-type]
+        assert found.verdict == "unsupported" and (found.reason, found.lacking) == (why.text, "cueq")
     lacking.required = ("cueq",)
-    (found,) = engagement.run(lacking, Key("engagement", "interactions.0.linear", "cueq", "bfloat16", SYSTEM))  # type: ignore[arg-type]
+    (found,) = inspections.run("audit", lacking, Key("engagement", "interactions.0.linear", "cueq", "bfloat16", SYSTEM))  # type: ignore[arg-type]
     assert found.verdict == "fail"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.session import Session
 from tests.conftest import SYSTEM
@@ -59,8 +60,8 @@ def test_every_patch_is_used() -> None:
 
 @pytest.mark.parametrize(("fault", "plant"), list(_cases()))
 def test_the_suite_sees_the_fault(fault: Fault, plant: Plant, sessions: dict[str, Session], clean: Any, tmp_path: Path) -> None:
-    if plant.backend != "e3nn" and isinstance(reason := sessions[plant.system].backend("cueq"), str):
-        pytest.skip(reason)
+    if plant.backend != "e3nn" and isinstance(reason := sessions[plant.system].backend("cueq"), Unsupported):
+        pytest.skip(str(reason))
     before = clean(plant)
     assert before.verdict == plant.clean, f"{fault.id} without the fault: {before.verdict}, {before.reason}"
     seen = conclude(sessions[plant.system], plant, fault=True, cache=tmp_path)
@@ -85,7 +86,7 @@ def outputs(model: torch.nn.Module, graph: dict[str, torch.Tensor]) -> str:
 def models(session: Session, backends: set[str]) -> dict[str, torch.nn.Module]:
     """The whole models of a fault's backends that are to be had; e3nn's always."""
     twin = session.backend("cueq") if "cueq" in backends else ""
-    return {"e3nn": session.reference_backend.model} | ({} if isinstance(twin, str) else {"cueq": twin.model})  # type: ignore[attr-defined]
+    return {"e3nn": session.reference_backend.model} | ({} if isinstance(twin, Unsupported) else {"cueq": twin.model})  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")

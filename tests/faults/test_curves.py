@@ -13,6 +13,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.session import Session
 from tests.faults.catalogue import Plant
@@ -53,8 +54,8 @@ def _run(session: Session, item: Item) -> records.Planting:
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize(("backend", "fmt"), [("e3nn", "bfloat16"), ("cueq", "float32")])
 def test_a_fault_of_no_size_changes_no_bit_and_is_not_seen(session: Session, backend: str, fmt: str, direction: str) -> None:
-    if isinstance(reason := session.backend(backend), str):
-        pytest.skip(reason)
+    if isinstance(reason := session.backend(backend), Unsupported):
+        pytest.skip(str(reason))
     for item in _items(session, backend, fmt, direction):
         found = _run(session, dataclasses.replace(item, magnitude=GONE.get(item.family, 0.0)))
         assert (found.size, found.seen) == (0.0, []), item
@@ -63,8 +64,8 @@ def test_a_fault_of_no_size_changes_no_bit_and_is_not_seen(session: Session, bac
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize(("backend", "fmt"), [("e3nn", "float32"), ("cueq", "float32")])
 def test_a_fault_far_above_the_limit_is_always_seen_and_its_tensor_named(session: Session, backend: str, fmt: str, direction: str) -> None:
-    if isinstance(reason := session.backend(backend), str):
-        pytest.skip(reason)
+    if isinstance(reason := session.backend(backend), Unsupported):
+        pytest.skip(str(reason))
     for item in _items(session, backend, fmt, direction):
         if item.family == "partial sums rounded":
             continue  # has no magnitude far above float32's own rounding: sums are rounded after every term at most
@@ -225,8 +226,8 @@ def test_every_rule_is_asked_about_a_planting_of_the_catalogue(
     session: Session, tmp_path: Path, label: str, seen: set[str], other: dict[str, str]
 ) -> None:
     plant = PLANTS[label]
-    if plant.backend != "e3nn" and isinstance(reason := session.backend(plant.backend), str):
-        pytest.skip(reason)
+    if plant.backend != "e3nn" and isinstance(reason := session.backend(plant.backend), Unsupported):
+        pytest.skip(str(reason))
     found = trials.attempt(session, label, plant, tmp_path)
     assert not found.excluded
     assert seen <= {name for name, outcome in found.outcomes.items() if outcome == "seen"}

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from mpcheck import inspections
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters import cueq_backend, layout, mixed
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.adapters.layout import differing
@@ -24,13 +26,13 @@ SYSTEM = "builtin:water"
 
 @pytest.fixture(autouse=True)
 def _needs_cueq(session: Session) -> None:
-    if isinstance(reason := session.backend("cueq"), str):
-        pytest.skip(reason)
+    if isinstance(reason := session.backend("cueq"), Unsupported):
+        pytest.skip(str(reason))
 
 
 def findings(session: Session, block: str, backend: str = "cueq", fmt: str = "float64") -> dict[str, Finding]:
     """Of the layout check, by side."""
-    return {f.variant: f for f in layouts.run(session, Key("layout", block, backend, fmt, SYSTEM))}
+    return {f.variant: f for f in inspections.run("symmetry", session, Key("layout", block, backend, fmt, SYSTEM))}
 
 
 def swap(session: Session, block: str, base: str = "cueq", donor: str = "e3nn") -> dict[str, Finding]:

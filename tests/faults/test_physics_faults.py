@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
+from mpcheck import inspections
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.context import Key
-from mpcheck.checks.physics import properties as physics
 from mpcheck.findings import Finding
 from mpcheck.session import Options, Session
 from tests.faults.patches.gradients import Accumulated
@@ -36,7 +36,7 @@ def model(run: Session) -> torch.nn.Module:
 
 
 def judged(run: Session, name: str, system: str = "", variant: str = "") -> Finding:
-    found = {f.variant: f for f in physics.run(run, Key("physics", name, "e3nn", "float64", system)) if f.format == "float64"}
+    found = {f.variant: f for f in inspections.run("audit", run, Key("physics", name, "e3nn", "float64", system)) if f.format == "float64"}
     return found[variant]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import DIRECTIONS
@@ -59,8 +60,8 @@ def untouched(sessions: dict[str, Session]) -> Callable[[Plant], Digests]:
 
 
 def _skip_without(session: Session, backend: str) -> None:
-    if backend != "e3nn" and isinstance(reason := session.backend("cueq"), str):
-        pytest.skip(reason)
+    if backend != "e3nn" and isinstance(reason := session.backend("cueq"), Unsupported):
+        pytest.skip(str(reason))
 
 
 def test_every_planting_has_a_twin_and_every_twin_is_used() -> None:

@@ -12,8 +12,10 @@ import pytest
 import torch
 
 from mpcheck.adapters.construction import DtypeChanges
+from mpcheck.adapters.cueq_backend import CueqModel
 from mpcheck.adapters.engagement import Implementation, computes_otherwise, counted_calls, implementations, not_replaced
 from mpcheck.adapters.upstream import o3
+from mpcheck.checks.asked import asked
 from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.counting import DtypeCounts, Watch
 from mpcheck.checks.audit.dtypes import declared, dtype_table, state_faults
@@ -156,6 +158,7 @@ class _Backend:
     """A stand-in for a model on another device."""
 
     name = "cueq"
+    substitute, lacking = CueqModel.substitute, CueqModel.lacking
 
     def __init__(self, module: torch.nn.Module, device: str) -> None:
         self._module, self.device = module, torch.device(device)
@@ -198,8 +201,10 @@ def judged(module: torch.nn.Module, device: str, required: tuple[str, ...] = (),
     with counted_calls(module) as calls:
         module(torch.ones(2))
     seen = Observation(DtypeCounts(frozenset()), ReductionProbe(BF16), calls, warnings=[text] if text else [])
-    context: Any = SimpleNamespace(required=required)
-    return engagement.judge(context, _Backend(module, device), BLOCK, BF16, seen, same=False)  # type: ignore[arg-type]
+    verdict, reason, missing = engagement.judge(_Backend(module, device), BLOCK, BF16, seen, same=False)  # type: ignore[arg-type]
+    found = Finding(check="engagement", subject=BLOCK.name, backend="cueq", verdict=verdict, reason=reason, lacking=missing)
+    told = asked(SimpleNamespace(required=required, allow_degraded=()), found, BLOCK.name)
+    return told.verdict, told.reason
 
 
 def test_a_fallback_on_cuda_is_degraded() -> None:
@@ -236,6 +241,16 @@ def test_upstream_classes_left_in_a_twin() -> None:
     module = torch.nn.Sequential(ChannelWiseTensorProduct("naive", "naive"), o3.Linear("2x0e", "2x0e"))
     assert [i.path for i in not_replaced(module)] == ["1"]
     assert Implementation(".", "e3nn.o3.Linear", "e3nn").degraded == ""
+
+
+def test_what_upstream_keeps_on_purpose_is_not_degraded() -> None:
+    """Layers with biases, which cuEquivariance's have not, and those that upstream's sources never give its configuration."""
+    assert not_replaced(o3.Linear("2x0e", "2x0e", biases=True)) == []
+    readout = torch.nn.Module()
+    readout.__class__ = type("NonLinearBiasReadoutBlock", (torch.nn.Module,), {})
+    readout.linear_1, readout.linear_2 = o3.Linear("2x1o", "2x1o"), o3.Linear("2x1o", "2x1o")
+    assert [i.path for i in not_replaced(readout)] == ["linear_1"], "the wrapped one is not among them"
+    assert [i.path for i in not_replaced(torch.nn.Sequential(readout))] == ["0.linear_1"]
 
 
 def test_equal_bits_mean_something_only_where_the_arithmetic_differs() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
 from mpcheck.bench import duel as duels
 from mpcheck.bench.campaign import Effort
 from mpcheck.bench.duel import Duel, Side, alternate, run_duel
@@ -128,7 +129,7 @@ def test_a_long_call_ends_with_its_time_but_not_before_four_rounds() -> None:
 def fails_at(*where: tuple[str, str, str], error: Exception | None = None) -> Fault:
     def fault(*at: str) -> None:
         if at in where:
-            raise error or UnsupportedError("raised X: y")
+            raise error or UnsupportedError(Unsupported("raised", "raised X: y"))
 
     return fault
 
@@ -187,12 +188,14 @@ def test_benchmarks_that_one_side_lacks_are_not_measured(world: dict[str, Any]) 
 @pytest.mark.parametrize(
     ("where", "told"),
     [
-        ([("head", "prepare", "b")], ("head", "raised X: y")),
-        ([("base", "prepare", "b")], ("base", "raised X: y")),
-        ([("base", "prepare", "b"), ("head", "prepare", "b")], ("both", "raised X: y")),
+        ([("head", "prepare", "b")], ("head", Unsupported("raised", "raised X: y"))),
+        ([("base", "prepare", "b")], ("base", Unsupported("raised", "raised X: y"))),
+        ([("base", "prepare", "b"), ("head", "prepare", "b")], ("both", Unsupported("raised", "raised X: y"))),
     ],
 )
-def test_what_a_side_cannot_run_is_said_with_its_name(world: dict[str, Any], where: list[tuple[str, str, str]], told: tuple[str, str]) -> None:
+def test_what_a_side_cannot_run_is_said_with_its_name(
+    world: dict[str, Any], where: list[tuple[str, str, str]], told: tuple[str, Unsupported]
+) -> None:
     world["fault"] = fails_at(*where)
     found = run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
     assert found.unsupported == {"b": told}
@@ -203,7 +206,7 @@ def test_what_a_side_cannot_run_is_said_with_its_name(world: dict[str, Any], whe
 def test_what_cannot_be_counted_is_timed_all_the_same(world: dict[str, Any], side: str) -> None:
     world["fault"] = fails_at((side, "fingerprint", "b"), error=UnsupportedError("its cost differs: from call to call"))
     found = run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
-    assert found.unsupported == {} and found.uncounted == {"b": (side, "its cost differs: from call to call")}
+    assert found.unsupported == {} and found.uncounted == {"b": (side, Unsupported("not-applicable", "its cost differs: from call to call"))}
     assert len(found.differences["b"]) == 2
 
 

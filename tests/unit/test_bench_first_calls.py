@@ -134,10 +134,10 @@ def test_first_calls_after_other_benchmarks_are_not_compared() -> None:
 
 def test_a_block_that_no_longer_takes_another_number_of_structures_is_red() -> None:
     base = {WHOLE: starts(1.0, 4)}
-    broken = {WHOLE: starts(1.0, 4, shape=None, refused="raised RuntimeError: shape")}
+    broken = {WHOLE: starts(1.0, 4, shape=None, refused="RuntimeError: shape", broken=True)}
     found = stored_starts(cells(broken), cells(base))
     told = {f.check: (f.verdict, f.reason) for f in start_findings(found, WHOLE, STORED_START)}
-    assert told["new-shape"] == ("fail", "with another number of structures: raised RuntimeError: shape") and told["first-call"][0] == "pass"
+    assert told["new-shape"] == ("fail", "with another number of structures: RuntimeError: shape") and told["first-call"][0] == "pass"
     never = stored_starts(cells(broken), cells(broken))
     assert [f.check for f in start_findings(never, WHOLE, STORED_START)] == ["first-call"], "it never could"
 
@@ -164,8 +164,8 @@ def test_base_against_head() -> None:
     drifting = [s.model_copy(update={"first": s.first * 4**i}) for i, s in enumerate(starts(1.0, 5, spread=0.01))]
     heads = [s.model_copy(update={"first": s.first * 4**i}) for i, s in enumerate(starts(1.0, 5, spread=0.01, seed=1))]
     assert duel_starts(made_duel(drifting, heads)).verdicts[WHOLE, "first-call"].decision == "same", "what both share is no noise"
-    one_sided = duel_starts(made_duel(starts(1.0, 5), starts(1.0, 5, shape=None, refused="raised X: y")))
-    assert one_sided.refused == {WHOLE: "raised X: y"} and (WHOLE, "new-shape") not in one_sided.verdicts
+    one_sided = duel_starts(made_duel(starts(1.0, 5), starts(1.0, 5, shape=None, refused="X: y", broken=True)))
+    assert one_sided.refused == {WHOLE: "X: y"} and (WHOLE, "new-shape") not in one_sided.verdicts
 
 
 def test_parts_come_before_what_holds_them() -> None:
@@ -217,6 +217,7 @@ def test_a_model_that_cannot_be_copied_says_so(compiling: Workloads, monkeypatch
     assert reshape(compiling, key) == {
         "shape": None,
         "refused": "the model cannot be copied, so that nobody knows its blocks' arguments on another structure",
+        "broken": False,
     }
     with pytest.raises(UnsupportedError, match="cannot be copied"):
         compiling.arguments("builtin:water", 1, reshaped=True)

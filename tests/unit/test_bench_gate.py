@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 import pytest
 
+from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench.campaign import Campaign
 from mpcheck.bench.decision import Rule, judge, paired
 from mpcheck.bench.duel import Duel
@@ -103,22 +104,28 @@ def test_one_launch_more_is_a_failure_that_names_the_operation() -> None:
 
 def test_a_cost_that_cannot_be_counted_is_unsupported_not_forgotten() -> None:
     now = campaign(10.0, cost=None)
-    now.uncounted[WATER.id] = "its cost differs from call to call"
+    now.uncounted[WATER.id] = Unsupported("no-counter", "its cost differs from call to call")
     latency, cost = against(now, launches(10.0))
     assert latency.verdict == "pass"
     assert (cost.verdict, cost.reason) == ("unsupported", "its cost differs from call to call")
     assert against(campaign(10.0), launches(10.0), cost=None)[1].verdict == "no-baseline"
 
 
-@pytest.mark.parametrize(("reason", "verdict"), [("no CUDA device", "unsupported"), ("raised RuntimeError: boom", "fail")])
-def test_unsupported_is_not_what_went_wrong(reason: str, verdict: str) -> None:
-    found = stored_findings([WATER], Campaign(unsupported={WATER.id: reason}), {}, "", STORED, HERE)[WATER.id]
-    assert [(f.verdict, f.reason) for f in found] == [(verdict, reason)]
+@pytest.mark.parametrize(
+    ("why", "verdict"),
+    [
+        (no_device(), "unsupported"), (Unsupported("raised", "raised RuntimeError: boom"), "fail"), (Unsupported("raised", "no CUDA device"), "fail"),
+        (Unsupported("no-operation", "raised by nobody"), "unsupported"), (Unsupported("substituted", "it is e3nn", "cueq"), "degraded"),
+    ],
+)  # fmt: skip
+def test_unsupported_is_not_what_went_wrong(why: Unsupported, verdict: str) -> None:
+    found = stored_findings([WATER], Campaign(unsupported={WATER.id: why}), {}, "", STORED, HERE)[WATER.id]
+    assert [(f.verdict, f.reason, f.lacking) for f in found] == [(verdict, why.text, why.lacking)]
 
 
 def test_a_benchmark_that_ran_in_one_launch_only_has_no_figures() -> None:
     now = campaign(10.0)
-    now.unsupported[WATER.id] = "raised RuntimeError: boom"
+    now.unsupported[WATER.id] = Unsupported("raised", "raised RuntimeError: boom")
     assert now.figures == {}
     assert [f.verdict for f in against(now, launches(10.0))] == ["fail"]
 
@@ -198,20 +205,27 @@ def test_new_and_removed_benchmarks_of_a_duel() -> None:
     assert [(f.verdict, f.subject) for f in found["s*1/old-e3nn-float32-forward"]] == [("removed", "old")]
 
 
+RAISED = Unsupported("raised", "raised X: y")
+
+
 @pytest.mark.parametrize(
     ("told", "verdict"),
     [
-        (("head", "raised X: y"), "fail"), (("base", "raised X: y"), "unsupported"), (("both", "raised X: y"), "unsupported"),
-        (("head", "not implemented"), "unsupported"),
+        (("head", RAISED), "fail"), (("base", RAISED), "unsupported"), (("both", RAISED), "unsupported"),
+        (("head", Unsupported("no-operation", "raised nothing")), "unsupported"), (("head", Unsupported("substituted", "e3nn", "cueq")), "degraded"),
     ],
 )  # fmt: skip
-def test_only_what_the_head_alone_raises_is_a_failure(told: tuple[str, str], verdict: str) -> None:
+def test_only_what_the_head_alone_raises_is_a_failure(told: tuple[str, Unsupported], verdict: str) -> None:
     found = duel_findings(duel(0.0, unsupported={WATER.id: told}), DUEL, HERE)[WATER.id]
-    assert [(f.verdict, f.reason) for f in found] == [(verdict, ": ".join(told))]
+    assert [(f.verdict, f.reason) for f in found] == [(verdict, f"{told[0]}: {told[1]}")]
 
 
 def test_a_duel_whose_cost_cannot_be_counted_still_has_a_latency() -> None:
-    uncounted = duel(0.0, fingerprints={"base": {WATER.id: PRINT}, "head": {}}, uncounted={WATER.id: ("head", "differs from call to call")})
+    uncounted = duel(
+        0.0,
+        fingerprints={"base": {WATER.id: PRINT}, "head": {}},
+        uncounted={WATER.id: ("head", Unsupported("no-counter", "differs from call to call"))},
+    )
     latency, cost = duel_findings(uncounted, DUEL, HERE)[WATER.id]
     assert (latency.verdict, cost.verdict, cost.reason) == ("pass", "unsupported", "head: differs from call to call")
 

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench import campaign as campaigns
 from mpcheck.bench.campaign import Campaign, Effort, run_campaign
 from mpcheck.bench.launches import WORKER, Launch, environment, launched, own_paths
@@ -93,10 +94,17 @@ def test_a_program_that_is_no_python() -> None:
 
 
 def test_unsupported_is_told_apart() -> None:
-    with launched("head", 1, arguments=script('\'{"unsupported": "no CUDA device"}\'')) as (launch, hello):
+    with launched("head", 1, arguments=script(f"'{json.dumps({'unsupported': no_device().fields()})}'")) as (launch, hello):
         assert hello == {"protocol": PROTOCOL, "mpcheck": "x"}
         with pytest.raises(UnsupportedError, match=r"^no CUDA device$"):
             launch.ask("measure")
+
+
+@pytest.mark.parametrize("bad", ["no CUDA device", {"code": "whatever", "text": "", "lacking": ""}, None])
+def test_a_reason_that_is_none_is_no_answer(bad: object) -> None:
+    answer = json.dumps({"unsupported": bad})
+    with launched("head", 1, arguments=script(f"'{answer}'")) as (launch, _), pytest.raises(InputError, match="gave no answer to measure"):
+        launch.ask("measure")
 
 
 def alive(pid: int) -> bool:
@@ -307,7 +315,7 @@ def test_what_cannot_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch)
     right = world.answers["measure"]
     world.answers["measure"] = lambda **f: right() if f["key"] == "a" else raises(UnsupportedError("no such thing"))
     found = run_campaign({}, EFFORT, lambda c: c.keys)
-    assert found.unsupported == {"b": "no such thing"}
+    assert {n: str(w) for n, w in found.unsupported.items()} == {"b": "no such thing"}
     assert (world.count("measure", "b"), world.count("fingerprint", "b")) == (1, 0)
     assert list(found.figures) == ["a"] and "b" not in found.seconds
 
@@ -323,7 +331,7 @@ def test_what_cannot_be_counted_is_timed_all_the_same(monkeypatch: pytest.Monkey
     world = World(monkeypatch)
     world.answers["fingerprint"] = lambda **_: raises(UnsupportedError("differs from call to call"))
     found = run_campaign({}, EFFORT, lambda _: [])
-    assert found.unsupported == {} and found.uncounted == dict.fromkeys("ab", "differs from call to call")
+    assert found.unsupported == {} and found.uncounted == dict.fromkeys("ab", Unsupported("not-applicable", "differs from call to call"))
     assert world.count("fingerprint") == 2
     assert len(found.figures["a"].launches) == 2 and found.figures["a"].fingerprint is None
 

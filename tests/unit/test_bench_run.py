@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench.campaign import Campaign, Effort
 from mpcheck.bench.decision import Rule
 from mpcheck.bench.duel import Duel
@@ -81,7 +82,7 @@ Make = Callable[..., BenchRun]
 def make(tmp_path: Path, cache: Path) -> Make:
     """A session whose campaign is given, not measured."""
 
-    def call(found: dict[str, Figures] | None = None, unsupported: str = "", **changes: Any) -> BenchRun:
+    def call(found: dict[str, Figures] | None = None, unsupported: Unsupported | None = None, **changes: Any) -> BenchRun:
         run = BenchRun(options(tmp_path, cache, **changes))
         (key,) = run.keys
         cells = {key.id: figures(1.0)} if found is None else found
@@ -193,16 +194,17 @@ def test_stored_cells_that_the_run_lacks_and_the_other_way_round(make: Make, tmp
 
 
 @pytest.mark.parametrize(
-    ("reason", "require", "verdict"),
+    ("why", "require", "verdict"),
     [
-        ("no CUDA device", (), "unsupported"), ("no CUDA device", ("cuda",), "fail"), ("something", ("cuda",), "unsupported"),
-        ("something", ("cueq",), "unsupported"), ("raised X: y", (), "fail"),
+        (no_device(), (), "unsupported"), (no_device(), ("cuda",), "fail"), (no_device("gone"), ("cuda",), "fail"),
+        (Unsupported("not-applicable", "no CUDA device"), ("cuda",), "unsupported"), (no_device(), ("cueq",), "unsupported"),
+        (Unsupported("raised", "raised X: y"), (), "fail"), (no_device(), ("e3nn",), "fail"),
     ],
 )  # fmt: skip
-def test_what_is_required_and_missing(reason: str, require: tuple[str, ...], verdict: str, make: Make) -> None:
-    run = make({}, reason, require=require)
+def test_what_is_required_and_missing(why: Unsupported, require: tuple[str, ...], verdict: str, make: Make) -> None:
+    run = make({}, why, require=require)
     found = verdicts(run)["latency"]
-    assert found[0] == verdict and found[1].endswith(reason)
+    assert found[0] == verdict and found[1].endswith(why.text)
     assert run.document() is None, "there is nothing to store"
 
 

@@ -13,11 +13,12 @@ import pytest
 import scipy.special
 import torch
 
+from mpcheck import inspections
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters import closed_forms as facts
 from mpcheck.adapters.upstream import default_dtype, e3nn_nn, mace, o3
 from mpcheck.checks.context import Key
 from mpcheck.checks.physics import closed_forms, coupled, formulae
-from mpcheck.checks.physics import properties as physics
 from mpcheck.findings import Finding
 from mpcheck.session import Options, Session
 from tests.conftest import SYSTEM
@@ -34,7 +35,7 @@ def judged(session: Session, blocks: tuple[str, ...], backend: str = "e3nn") -> 
     """The property on some blocks."""
     view = copy.copy(session)
     view.options = dataclasses.replace(session.options, blocks=blocks)
-    return {f.variant: f for f in physics.run(view, Key("physics", "closed-forms", backend, "float64", SYSTEM))}
+    return {f.variant: f for f in inspections.run("audit", view, Key("physics", "closed-forms", backend, "float64", SYSTEM))}
 
 
 @pytest.mark.parametrize("backend", ["e3nn", "cueq"])
@@ -152,7 +153,7 @@ def test_every_backend_is_judged(session: Session, block: str, fault: str) -> No
 def test_a_twin_with_a_scaled_weight(session: Session) -> None:
     """Only the twin's: the e3nn model, from which the formula takes its parameters, is right."""
     twin = session.backend("cueq")
-    assert not isinstance(twin, str)
+    assert not isinstance(twin, Unsupported)
     weight = twin.model.get_submodule("interactions.1.linear").weight  # type: ignore[attr-defined]
     with torch.no_grad():
         saved = weight.clone()
@@ -321,7 +322,7 @@ def test_other_architectures(name: str, tmp_path_factory: pytest.TempPathFactory
     blocks = ("radial_embedding*", *(("pair_repulsion_fn",) if MODELS[name]["repulsion"] else ()), "*.conv_tp_weights*")
     made = Session(Options(model=str(where / "model.yaml"), systems=(SYSTEM,), backends=("e3nn",), blocks=blocks, cache=where, draws=2))
     with default_dtype(torch.float32):
-        found = {f.variant: f for f in physics.run(made, Key("physics", "closed-forms", "e3nn", "float64", SYSTEM))}
+        found = {f.variant: f for f in inspections.run("audit", made, Key("physics", "closed-forms", "e3nn", "float64", SYSTEM))}
     assert found["constants"].verdict == found["forward"].verdict == "pass", [f.reason for f in found.values()]
     if name == "nonlinear":
         assert found["forward"].metrics.get("unsupported") is None, "the stack of layers has its formula"

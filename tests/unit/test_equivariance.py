@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 
+from mpcheck import inspections
 from mpcheck.adapters import blocks
 from mpcheck.adapters.couplings import coupling, mended, triangles
 from mpcheck.adapters.rotation import Turn, highest, mixed, odd, roundings, transformed
@@ -207,7 +208,7 @@ def test_a_block_runs_at_most_two_and_a_half_times_per_element(session: Session)
     calls = []
     handle = module.register_forward_hook(lambda *_: calls.append(1))
     try:
-        found = equivariance.run(session, Key(equivariance.NAME, "interactions.1.linear", "e3nn", system=SYSTEM))
+        found = inspections.run("symmetry", session, Key(equivariance.NAME, "interactions.1.linear", "e3nn", system=SYSTEM))
     finally:
         handle.remove()
     samples = sum(int(f.metrics["samples"]) for f in found)  # type: ignore[arg-type]
@@ -220,7 +221,7 @@ def test_state_is_as_before(session: Session) -> None:
     before = {n: t.clone() for n, t in model.state_dict().items()}
     dtype, threads, state = torch.get_default_dtype(), torch.get_num_threads(), torch.random.get_rng_state()
     for subject in ("products.0", equivariance.MODEL):
-        equivariance.run(session, Key(equivariance.NAME, subject, "e3nn", system=SYSTEM))
+        inspections.run("symmetry", session, Key(equivariance.NAME, subject, "e3nn", system=SYSTEM))
     after = model.state_dict()
     assert all(t.dtype == after[n].dtype and torch.equal(t, after[n]) for n, t in before.items())
     assert (torch.get_default_dtype(), torch.get_num_threads()) == (dtype, threads)

@@ -45,7 +45,7 @@ def test_install_is_split_into_commands() -> None:
     ("text", "expected"),
     [
         ("[gate\n", r"mpcheck.toml: not valid TOML: .*line 1"),
-        ("[gate]\nmodle = 'x'\n", "mpcheck.toml: field gate.modle: .*; known fields are backends, base, baselines, bench, blocks"),
+        ("[gate]\nmodle = 'x'\n", "mpcheck.toml: field gate.modle: .*; known fields are allow-degraded, backends, base, baselines, bench, blocks"),
         ("model = 'x'\n", "mpcheck.toml: field model is unknown; everything belongs below"),
         ("gate = 3\n", "gate must be a table"),
         ("[gate]\nmodel = 3\n", "field gate.model: Input should be a valid string"),

@@ -11,6 +11,7 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.baselines import baseline_path, changes, read_baseline, write_baseline
+from mpcheck.checks.asked import asked
 from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
 from mpcheck.drift import drifted
@@ -117,11 +118,11 @@ def test_required_kernels_and_devices_fail(session: Session) -> None:
     strict.__dict__.update(session.__dict__)
     strict.options = dataclasses.replace(session.options, require=("cueq-kernels", "cuda"))
     cell = session.judge(CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
-    assert "naive" in cell.note
-    assert strict._required(cell).verdict == "fail"
-    missing = cell.model_copy(update={"verdict": "unsupported", "reason": "no CUDA device"})
-    assert strict._required(missing).verdict == "fail"
-    assert session._required(missing).verdict == "unsupported"
+    assert cell.verdict == "pass" and cell.lacking == "cueq-kernels"
+    assert asked(strict, cell, cell.block).verdict == "fail"
+    missing = cell.model_copy(update={"verdict": "unsupported", "reason": "gone", "lacking": "cuda"})
+    assert asked(strict, missing, cell.block).verdict == "fail"
+    assert asked(session, missing, cell.block).verdict == "unsupported"
 
 
 def test_exceptions_are_used_and_carry_reasons(session: Session) -> None:

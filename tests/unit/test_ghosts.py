@@ -12,6 +12,7 @@ import pytest
 import torch
 from ase import Atoms
 
+from mpcheck import inspections
 from mpcheck.adapters import ghosts as fake
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.upstream import mace
@@ -34,7 +35,7 @@ DENSITY = "RealAgnosticDensityInteractionBlock"
 
 def judged(session: Session, backend: str = "e3nn", subject: str = "ghosts") -> dict[str, Finding]:
     system = SYSTEM if subject == "ghosts" else ""
-    return {f.variant: f for f in physics.run(session, Key("physics", subject, backend, "float64", system))}
+    return {f.variant: f for f in inspections.run("audit", session, Key("physics", subject, backend, "float64", system))}
 
 
 class _Silent(torch.autograd.Function):

@@ -7,6 +7,7 @@ import pytest
 import torch
 from ase import Atoms
 
+from mpcheck import inspections
 from mpcheck._errors import InputError
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.checks.audit import reductions
@@ -17,8 +18,8 @@ from mpcheck.checks.physics import inputs as physics_inputs
 from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics import strides
 from mpcheck.checks.physics import structure as physics_model
+from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.findings import Finding
-from mpcheck.inspections import SUITES
 from mpcheck.session import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
@@ -114,7 +115,7 @@ def test_nothing_global_is_changed(session: Session) -> None:
         assert torch.isnan(torch.empty(3)).all()
     for key in physics.keys(session):
         if key.backend == "e3nn" and key.subject in ("repeat", "smoothness"):
-            physics.run(session, key)
+            inspections.run("audit", session, key)
     after = (
         torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_default_dtype(),
         torch.utils.deterministic.fill_uninitialized_memory, torch.random.get_rng_state(),
@@ -168,7 +169,7 @@ def test_an_error_of_upstream_is_a_failure(session: Session) -> None:
 
     key = Key("physics", "node-energies", "e3nn", "float64", SYSTEM)
     with replaced_attribute(session.reference_backend.model, "forward", broken):
-        (found,) = physics.run(session, key)
+        (found,) = inspections.run("audit", session, key)
     assert found.verdict == "fail"
     assert found.reason == "raised RuntimeError: no kernel for this"
 
@@ -176,10 +177,10 @@ def test_an_error_of_upstream_is_a_failure(session: Session) -> None:
 def test_a_missing_backend_is_unsupported(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "backend", lambda name: "no CUDA device")
     for key in physics.keys(session):
-        (found,) = physics.run(session, key)
+        (found,) = inspections.run("audit", session, key)
         assert (found.verdict, found.reason) == ("unsupported", "no CUDA device")
     for key in reductions.keys(session):
-        (found,) = reductions.run(session, key)
+        (found,) = inspections.run("audit", session, key)
         assert (found.verdict, found.reason) == ("unsupported", "no CUDA device")
 
 
@@ -187,7 +188,7 @@ def test_every_property_of_both_backends_is_sound(session: Session) -> None:
     """Cheap ones; the audit session runs all."""
     for key in physics.keys(session):
         if key.subject in ("node-energies", "net-force", "batch", "empty", "finite-difference"):
-            for found in physics.run(session, key):
+            for found in inspections.run("audit", session, key):
                 assert found.verdict == "pass", f"{found.id}: {found.reason}"
 
 
@@ -209,7 +210,7 @@ def test_known_fault_is_named_and_another_reason_stays_a_failure() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [_fault(versions="<1"), _fault(package="no-such-package"), _fault(check="reductions"), _fault(variant="periodic"), _fault(needs="BesselBasis"),
+    [_fault(versions="<1"), _fault(package="openequivariance"), _fault(check="reductions"), _fault(variant="periodic"), _fault(needs="BesselBasis"),
      _fault(format=["float32"]), _fault(backend="cueq")],
 )  # fmt: skip
 def test_known_fault_that_does_not_concern_a_finding(fault: KnownFault) -> None:
@@ -241,9 +242,15 @@ def test_known_fault_out_of_date_is_a_failure() -> None:
     [
         ("schema_version: 1\nfaults:\n  - {id: a}\n", "faults.0"),
         ("schema_version: 2\nfaults: []\n", "schema_version"),
-        ("schema_version: 1\nfaults:\n  - {id: a, package: p, versions: newer, check: c, says: s, evidence: 12345678901234567890}\n", "faults.0"),
-        ("schema_version: 1\nfaults:\n  - {id: a, package: p, versions: newer, check: c, says: s, evidence: twenty letters or more}\n", "specifier"),
-        ("schema_version: 1\nfaults:\n  - {id: a, package: p, versions: '<1', check: c, says: s, evidence: too short}\n", "evidence"),
+        (
+            "schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: newer, check: physics, says: s, evidence: 12345678901234567890}\n",
+            "faults.0",
+        ),
+        (
+            "schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: newer, check: physics, says: s, evidence: twenty letters or more}\n",
+            "specifier",
+        ),
+        ("schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: '<1', check: physics, says: s, evidence: too short}\n", "evidence"),
     ],
 )
 def test_faults_file_is_strict(tmp_path: Path, text: str, says: str) -> None:
@@ -256,5 +263,4 @@ def test_faults_file_is_strict(tmp_path: Path, text: str, says: str) -> None:
 def test_packaged_faults_are_readable_and_have_unique_ids() -> None:
     faults = load_faults()
     assert len({f.id for f in faults}) == len(faults)
-    checks = {inspection.name for suite in SUITES.values() for inspection in suite} | {"precision"}
-    assert {f.check for f in faults} <= checks, "an entry of a check that does not exist never shows"
+    assert {f.subject for f in faults if f.check == "physics"} <= set(PROPERTIES), "an entry of a property that does not exist never shows"

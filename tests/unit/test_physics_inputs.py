@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
+from mpcheck import inspections
 from mpcheck.adapters.upstream import mace, o3
 from mpcheck.checks.context import Key
 from mpcheck.checks.physics import graph_strides
-from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics.directions import labels
 from mpcheck.checks.physics.extremes import Peak
 from mpcheck.checks.physics.small import TILT
@@ -43,7 +43,7 @@ def model(run: Session) -> torch.nn.Module:
 def judged(run: Session, name: str) -> dict[tuple[str, str], Finding]:
     """Findings by format and variant."""
     system = WATER if name == "repeat" else ""
-    return {(f.format, f.variant): f for f in physics.run(run, Key("physics", name, "e3nn", "float64", system))}
+    return {(f.format, f.variant): f for f in inspections.run("audit", run, Key("physics", name, "e3nn", "float64", system))}
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 
+from mpcheck import inspections
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.audit import reductions
 from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many_atoms
@@ -144,6 +145,6 @@ def test_atoms_have_the_systems_elements_and_the_models_energies(session: Sessio
 def test_findings_of_a_run_have_names_of_their_own(session: Session) -> None:
     keys = reductions.keys(session)
     assert [k.subject for k in keys] == ["energy", "messages"]
-    found = reductions.run(session, keys[1])
+    found = inspections.run("audit", session, keys[1])
     assert all(f.verdict == "pass" for f in found)
     assert len({f.id for f in found}) == len(found)

@@ -10,6 +10,7 @@ from typing import Any, Protocol, cast
 
 import torch
 
+from mpcheck._unsupported import no_device
 from mpcheck.bench.workloads import UnsupportedError
 
 
@@ -85,12 +86,12 @@ def checked(device: torch.device, api: CudaApi = CUDA) -> torch.device:
         UnsupportedError: it is not.
     """
     if device.type != "cuda":
-        raise UnsupportedError(f"no CUDA device: {device} is not one")
+        raise UnsupportedError(no_device(f"no CUDA device: {device} is not one"))
     if not api.is_available():
-        raise UnsupportedError("no CUDA device")
+        raise UnsupportedError(no_device())
     count, index = api.device_count(), api.current_device() if device.index is None else device.index
     if index >= count:
-        raise UnsupportedError(f"no CUDA device {index}: this process sees {count}")
+        raise UnsupportedError(no_device(f"no CUDA device {index}: this process sees {count}"))
     return torch.device("cuda", index)
 
 

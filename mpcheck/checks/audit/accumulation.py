@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
@@ -25,6 +26,7 @@ from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classif
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.raised import raised
+from mpcheck.checks.refusing import refused, usable
 from mpcheck.findings import Finding
 from mpcheck.formats import WIDE, Component, Format
 from mpcheck.reference.library import BlockReference
@@ -185,10 +187,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
     block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
-    backend = context.backend(key.backend)
-    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-    if reason or isinstance(backend, str):
-        return [Finding(**base, verdict="unsupported", reason=reason or "")]
+    backend = usable(library, context.backend(key.backend), block, fmt)
+    if isinstance(backend, Unsupported):
+        return [refused(base, backend)]
     began = time.perf_counter()
     reference = library.get(block.name)
     seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))

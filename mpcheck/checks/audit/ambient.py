@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 
+from mpcheck import _torch_state
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
@@ -16,7 +19,7 @@ from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
 from mpcheck.checks.raised import raised
-from mpcheck.environment import ambient_flags
+from mpcheck.checks.refusing import refused
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS
 from mpcheck.reference.library import BlockReference
@@ -25,13 +28,21 @@ PROCESS, CONSTRUCTION, AUTOCAST = "process", "construction", "autocast"
 _FLOAT32 = FORMATS["float32"]
 
 
-def process_finding(check: str, device: torch.device) -> Finding:
-    """Flags that lower the precision of every block: TF32, autocast, a 16-bit default dtype. Torch's own defaults pass."""
-    flags = {**ambient_flags(), "autocast": torch.is_autocast_enabled(device.type)}
-    faults = []
-    if flags["cuda_matmul_allow_tf32"] or flags["float32_matmul_precision"] != "highest":
-        faults.append(f"TF32 is on: allow_tf32 {flags['cuda_matmul_allow_tf32']}, float32_matmul_precision {flags['float32_matmul_precision']}")
-    if flags["autocast"]:
+def process_finding(check: str, device: torch.device, left_behind: Sequence[str] = ()) -> Finding:
+    """Flags that lower the precision of every block: TF32, autocast, a 16-bit default dtype. Torch's own defaults pass.
+
+    They are what surrounds the session, whose work itself runs without them: a user's own process has them.
+
+    Args:
+        left_behind: what loading the model changed of them.
+    """
+    state = _torch_state.surrounding()
+    flags, lowered = state.flags(), state.float32.lowered()
+    faults = [f"loading the model changed process-wide state: {'; '.join(left_behind)}"] if left_behind else []
+    if lowered or state.float32.matmul != "highest":
+        told = f"allow_tf32 {flags['cuda_matmul_allow_tf32']}, float32_matmul_precision {state.float32.matmul}"
+        faults.append(f"TF32 is on: {', '.join([told, *lowered])}")
+    if device.type in state.autocast:
         faults.append(f"autocast is on for {device.type}")
     if flags["default_dtype"] not in ("float32", "float64"):
         faults.append(f"the default dtype is {flags['default_dtype']}")
@@ -51,7 +62,7 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
         try:
             build, what = small_twin("mul_ir" if backend.endswith("mul_ir") else "ir_mul"), "converting a float64 model"
         except ImportError as error:
-            return [Finding(**base, verdict="unsupported", reason=str(error))]
+            return [refused(base, Unsupported("not-installed", str(error), backend))]
     with default_dtype_watched(left.append):
         torch.set_default_dtype(torch.float32)
         found: list[torch.dtype] = []
@@ -83,7 +94,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
 
         if isinstance(ran := attempt(called), Raised):
             if ran.of_torch:  # types that autocast does not bring together: upstream does not support it
-                return Finding(**base, verdict="unsupported", reason=f"autocast: {ran.line}")
+                return refused(base, Unsupported("not-applicable", f"autocast: {ran.line}"))
             return Finding(**base, verdict="fail", reason=f"autocast: raised {ran.text}")
     reached, total = counts.products[torch.bfloat16], sum(counts.products.values())
     is_scripted = scripted(backend.module(block))

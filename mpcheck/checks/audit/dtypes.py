@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.cueq_math import math_dtypes, polynomials
@@ -16,7 +17,7 @@ from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autoca
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.faults_data import class_names, settle
+from mpcheck.checks.refusing import refused, usable
 from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, Format
 
@@ -116,10 +117,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
     began = time.perf_counter()
     if not key.system:
-        found = [process_finding(NAME, context.device)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
+        found = [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
     else:
         found = [_cell(context, key)]
-    found = settle(found, class_names(context.reference_backend.model))
     seconds = round(time.perf_counter() - began, 6)
     return [f.model_copy(update={"seconds": seconds}) for f in found]
 
@@ -129,10 +129,9 @@ def _cell(context: Context, key: Key) -> Finding:
     library = context.library(key.system)
     block = library.block(key.subject)
     fmt = next((f for f in context.formats if f.name == key.format), FORMATS["float32"])
-    backend = context.backend(key.backend)
-    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-    if reason or isinstance(backend, str):
-        return Finding(**base, verdict="unsupported", reason=reason or "")
+    backend = usable(library, context.backend(key.backend), block, fmt)
+    if isinstance(backend, Unsupported):
+        return refused(base, backend)
     if key.format == AUTOCAST:
         return autocast_finding(NAME, key.system, backend, library.get(block.name))
     seen = observe(context, key.system, backend, library.get(block.name), fmt, declared(backend, block, fmt))
@@ -141,7 +140,7 @@ def _cell(context: Context, key: Key) -> Finding:
         faults = math_faults(module, fmt) + abridged(state_faults(module, fmt), "tensors") + operation_faults(seen, fmt)
     if seen.error is not None:
         if seen.error.missing and not faults:
-            return Finding(**base, verdict="unsupported", reason=seen.error.line)
+            return refused(base, Unsupported("no-operation", seen.error.line))
         faults.append(f"raised {seen.error.text}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
     return Finding(**base, verdict="fail" if faults else "pass", reason=reason, metrics=figures(seen))

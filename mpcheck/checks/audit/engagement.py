@@ -16,14 +16,16 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.backends import BackendModel
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends import BackendModel, lacking, substitute
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, not_replaced
+from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, never_called
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
-from mpcheck.checks.context import Context, Inspection, Key, lacks
+from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.raised import raised
+from mpcheck.checks.refusing import refused, usable
 from mpcheck.checks.replay import arithmetic
 from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format
@@ -31,7 +33,6 @@ from mpcheck.reference.library import BlockReference
 
 NAME = "engagement"
 _FALLBACK = re.compile(r"fall(?:s|ing|en)?[ -]?back", re.IGNORECASE)
-KERNELS = ("cueq", "cueq-kernels")
 
 
 def keys(context: Context) -> list[Key]:
@@ -47,17 +48,13 @@ def keys(context: Context) -> list[Key]:
 
 def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, found: list[Implementation], same: bool) -> list[str]:
     """Why what ran is not what was asked for, worst first; empty where it is."""
-    reasons = [
-        f"{block.name}: {i.path if i.path != '.' else 'the block'} is {i.class_name}, not replaced by {backend.name}"
-        for i in not_replaced(backend.module(block))
-    ]
-    accelerated = [i for i in found if i.package in ACCELERATED]
+    replaced = substitute(backend, block)
+    reasons = [f"{block.name}: {replaced}"] if replaced else []
     if seen.error is None:
-        reasons += [f"{block.name}: {i.class_name} at {i.path} was never called" for i in accelerated if not seen.calls.get(i.path)]
+        missed = never_called(backend.module(block), seen.calls)
+        reasons += [f"{block.name}: {missed}"] if missed else []
         if same and computes_otherwise(block, fmt):
             reasons.append(f"{block.name}: error against e3nn exactly 0: same bits in every output")
-    if backend.device.type == "cuda":
-        reasons += [f"{block.name}: {i.class_name} at {i.path}: {i.degraded}" for i in accelerated if i.degraded]
     reasons += [f"{block.name}: warned {text!r}" for text in seen.warnings if _FALLBACK.search(text)]
     return reasons
 
@@ -78,18 +75,13 @@ def _explain(found: list[Implementation], backend: BackendModel, block: Block) -
     return where + (f" ({', '.join(asked)} has no CPU kernel)" if where and asked else "")
 
 
-def judge(context: Context, backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Outcome, str]:
-    """Verdict and reason of one cell."""
+def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Outcome, str, str]:
+    """Verdict, reason, and the capability that is missing, of one cell."""
     found = implementations(backend.module(block))
     reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != "e3nn" else []
-    required = backend.name.startswith("cueq") and any(name in context.required for name in KERNELS)
     if reasons:
-        return ("fail", "required: " + reasons[0]) if required else ("degraded", reasons[0])
-    # naive where naive was asked for is upstream's own choice on CUDA; on a CPU no kernel runs at all
-    kernels = [i for i in found if i.package in ACCELERATED and i.asked != NAIVE]
-    if "cueq-kernels" in context.required and backend.name.startswith("cueq") and any(i.method == NAIVE for i in kernels):
-        return "fail", f"required: {block.name}: cuEquivariance's kernels did not run: naive method"
-    return "pass", _explain(found, backend, block)
+        return "degraded", reasons[0], backend.name
+    return "pass", _explain(found, backend, block), lacking(backend, block)
 
 
 def run(context: Context, key: Key) -> list[Finding]:
@@ -97,10 +89,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
     block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
-    backend = context.backend(key.backend)
-    reason = library.refused(block.name) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-    if reason or isinstance(backend, str):
-        return [_missing(context, base, key, reason or "")]
+    backend = usable(library, context.backend(key.backend), block, fmt)
+    if isinstance(backend, Unsupported):
+        return [refused(base, backend)]
     began = time.perf_counter()
     reference = library.get(block.name)
     seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
@@ -112,7 +103,7 @@ def run(context: Context, key: Key) -> list[Finding]:
         and len(seen.digests) > 0
         and seen.digests == observe(context, key.system, own, reference, fmt, declared(own, block, fmt)).digests
     )
-    verdict, reason = judge(context, backend, block, fmt, seen, same)
+    verdict, reason, missing = judge(backend, block, fmt, seen, same)
     found = implementations(backend.module(block))
     metrics: dict[str, float | str | bool | list[str] | None] = {
         "implementation": _implementation(found),
@@ -128,7 +119,7 @@ def run(context: Context, key: Key) -> list[Finding]:
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same
-    return [Finding(**base, verdict=verdict, reason=reason, metrics=metrics, seconds=round(time.perf_counter() - began, 6))]
+    return [Finding(**base, verdict=verdict, reason=reason, lacking=missing, metrics=metrics, seconds=round(time.perf_counter() - began, 6))]
 
 
 def kernel_names(events: Iterable[Any]) -> list[str]:
@@ -145,12 +136,6 @@ def profiled_kernels(backend: BackendModel, reference: BlockReference, fmt: Form
         Run(lambda arguments: backend.call(reference.block, arguments), reference.skeleton, tensors, {}, False)
         torch.cuda.synchronize(backend.device)
     return kernel_names(profile.events() or ())
-
-
-def _missing(context: Context, base: dict[str, Any], key: Key, reason: str) -> Finding:
-    """A cell that cannot run; a failure where its capability is required."""
-    lacking = lacks(context.required, key.backend, reason)
-    return Finding(**base, verdict="fail" if lacking else "unsupported", reason=f"required: {reason}" if lacking else reason)
 
 
 INSPECTION = Inspection(NAME, keys, run)

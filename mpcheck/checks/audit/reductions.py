@@ -20,15 +20,16 @@ import numpy as np
 import torch
 from ase import Atoms as Structure
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import energy_sum, scatter
 from mpcheck.checks.audit.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import widened
 from mpcheck.checks.physics.structure import energies, evaluate
+from mpcheck.checks.refusing import refused
 from mpcheck.checks.scale import UNIFORM_SPREAD
 from mpcheck.findings import Finding
 from mpcheck.formats import Format, get_format
@@ -115,7 +116,7 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
     largest = max(abs(inter.true), 0.0 if remedy else abs(float(true_e0.sum())))
     if largest > fmt.largest:
         reason = f"range: the sum is {largest:.3g} eV, {fmt.name} holds {fmt.largest:.6g}"
-        return Finding(check=NAME, subject=subject, format=fmt.name, variant=variant, verdict="unsupported", reason=reason)
+        return refused({"check": NAME, "subject": subject, "format": fmt.name, "variant": variant}, Unsupported("out-of-range", reason))
     e0 = summed(true_e0, e0_low, fmt, device)
     kept = torch.float64 if remedy else fmt.storage
     total = float(torch.tensor(e0.result, dtype=kept) + torch.tensor(inter.result, dtype=kept))
@@ -203,7 +204,7 @@ def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighb
     exact, true = wide.sum(1), src.reshape(RECEIVERS, neighbours, -1).sum(1)
     if float(exact.abs().max()) > fmt.largest or not bool(torch.isfinite(wide).all()):
         reason = f"range: sums of messages reach {float(true.abs().max()):.3g}, {fmt.name} holds {fmt.largest:.6g}"
-        return Finding(check=NAME, subject=subject, format=fmt.name, system=system, verdict="unsupported", reason=reason)
+        return refused({"check": NAME, "subject": subject, "format": fmt.name, "system": system}, Unsupported("out-of-range", reason))
     roundoff = fmt.on(device)
     scale = torch.stack([_scale(w, e, roundoff["scatter"], roundoff["operation"]) for w, e in zip(wide, exact, strict=True)])
     error, size = (got - exact).square().mean().sqrt(), scale.square().mean().sqrt()
@@ -226,7 +227,7 @@ def scatters(context: Context, system: str) -> list[Finding]:
     blocks = [b.name for b in context.library(system).blocks() if b.name.endswith(".scatter") and not context.library(system).refused(b.name)]
     if not blocks:
         reason = "the model has no message scatter of its own"
-        return [Finding(check=NAME, subject="message scatter", system=system, verdict="unsupported", reason=reason)]
+        return [refused({"check": NAME, "subject": "message scatter", "system": system}, Unsupported("not-applicable", reason))]
     return [judge_scatter(context, system, blocks[-1], fmt, k) for k in NEIGHBOURS for fmt in context.formats]
 
 
@@ -239,10 +240,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     """One of the two."""
     began = time.perf_counter()
     backend = context.backend("e3nn")  # the sums are upstream's own functions, the same for every backend
-    if isinstance(backend, str):
-        return [Finding(check=NAME, subject=key.subject, system=key.system, verdict="unsupported", reason=backend)]
+    if isinstance(backend, Unsupported):
+        return [refused({"check": NAME, "subject": key.subject, "backend": "e3nn", "system": key.system}, backend)]
     found = (energy if key.subject == "energy" else scatters)(context, key.system)
-    found = settle(found, class_names(context.reference_backend.model))
     seconds = round((time.perf_counter() - began) / len(found), 4)
     return [f.model_copy(update={"seconds": seconds, "system": key.system}) for f in found]
 

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.block_facts import Constant, Facts
 from mpcheck.adapters.closed_forms import closed_form
@@ -28,6 +29,7 @@ from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.drawing import drawn, thinned
 from mpcheck.checks.physics.formulae import ACTIVATIONS, COMPLEX, WIDE, normalisation
 from mpcheck.checks.physics.structure import SIGMAS, Case, Values
+from mpcheck.checks.refusing import usable
 from mpcheck.checks.scale import UNIFORM_SPREAD
 from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.findings import Finding
@@ -69,14 +71,14 @@ class Row:
 def closed_forms(case: Case) -> list[Finding]:
     """Three findings: stored constants against their definitions, results, and gradients."""
     backend = case.context.backend(case.key.backend)
-    assert not isinstance(backend, str), "checked before"
+    assert not isinstance(backend, Unsupported), "checked before"
     library = case.context.library(case.key.system)
     rows: list[Row] = []
     judged, missing = set(), set()
     # upstream's pair repulsion computes in torch's default type, which is the audit of dtypes' to blame
     with default_dtype(torch.float64):
         for block in case.context.blocks(case.key.system):
-            if library.refused(block.name) or backend.unsupported(block, get_format("float64")):
+            if isinstance(usable(library, backend, block, get_format("float64")), Unsupported):
                 continue
             facts = closed_form(block, case.context.reference_backend.model)
             if isinstance(facts, str):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics.differences import BlockFunction, Judged, compared, rounding, worst_of
@@ -46,7 +47,7 @@ def directions(case: Case) -> list[Finding]:
     """
     graph = graph_of(case)
     backend = case.context.backend(case.key.backend)
-    assert not isinstance(backend, str), "checked before"
+    assert not isinstance(backend, Unsupported), "checked before"
     names = labels(graph["positions"][graph["edge_index"][1]] - graph["positions"][graph["edge_index"][0]] + graph["shifts"])
     judged = [_block(case, backend, seen, names) for seen in blocks(case, backend)]
     worst, reason = worst_of(judged)

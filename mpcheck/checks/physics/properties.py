@@ -15,10 +15,11 @@ import torch
 from ase import Atoms
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
+from mpcheck.checks.refusing import refused
 from mpcheck.findings import Finding
 
 NAME = "physics"
@@ -101,24 +102,25 @@ def run(context: Context, key: Key) -> list[Finding]:
     entry = PROPERTIES[key.subject]
     backend = context.backend(key.backend)
     model = getattr(backend, "model", None)
-    if isinstance(backend, str) or not isinstance(model, torch.nn.Module):
-        reason = backend if isinstance(backend, str) else f"backend {key.backend} has no whole model"
-        return [_refused(key, reason)]
+    if isinstance(backend, Unsupported):
+        return [_refused(key, backend)]
+    if not isinstance(model, torch.nn.Module):
+        return [_refused(key, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
     case = Case(context, key, model, backend.device)
     if entry.systems != "own":
         frame = choose_frame(list(context.systems[key.system].frames), entry.accepts)
         if isinstance(frame, str):
-            return [_refused(key, frame)]
+            return [_refused(key, Unsupported("not-applicable", frame))]
         case = replace(case, frame=frame)
-    found = attempt(lambda: settle(entry.check(case), class_names(context.reference_backend.model)))
+    found = attempt(lambda: entry.check(case))
     if isinstance(found, Raised):
         return [case.finding(None, reason=f"raised {found.text}")]
     seconds = round((time.perf_counter() - began) / len(found), 4)
     return [f.model_copy(update={"seconds": seconds}) for f in found]
 
 
-def _refused(key: Key, reason: str) -> Finding:
-    return Finding(check=NAME, subject=key.subject, backend=key.backend, format="float64", system=key.system, verdict="unsupported", reason=reason)
+def _refused(key: Key, why: Unsupported) -> Finding:
+    return refused({"check": NAME, "subject": key.subject, "backend": key.backend, "format": "float64", "system": key.system}, why)
 
 
 INSPECTION = Inspection(NAME, keys, run)

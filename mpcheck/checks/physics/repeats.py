@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import torch
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics import inputs
@@ -48,7 +49,7 @@ def repeat(case: Case) -> list[Finding]:
 def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Finding]:
     """One format; its noise scale is float64's, larger by the ratio of the unit roundoffs."""
     backend = case.context.backend(case.key.backend)
-    assert not isinstance(backend, str), "checked before"
+    assert not isinstance(backend, Unsupported), "checked before"
     low = {k: v.to(fmt.storage) if v.is_floating_point() else v for k, v in graph.items()}
 
     def called() -> list[Tensors]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.checks.physics.differences import BlockFunction, Comparison, Derivative, Judged, compared, rounding, worst_of
 from mpcheck.checks.physics.extremes import lost, places
@@ -21,7 +22,7 @@ def second_derivatives(case: Case) -> list[Finding]:
     and in every format, on the model's own inputs and on extreme ones, whether they are finite.
     """
     backend = case.context.backend(case.key.backend)
-    assert not isinstance(backend, str), "checked before"
+    assert not isinstance(backend, Unsupported), "checked before"
     seen = list(blocks(case, backend))
     return [*_numerical(case, backend, seen), *(f for fmt in case.context.formats if (f := _finite(case, backend, seen, fmt)))]
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping
 import torch
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.metrics import widened
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.structure import Case, rms
+from mpcheck.checks.refusing import usable
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding
 from mpcheck.formats import get_format
@@ -47,9 +49,10 @@ LAYOUTS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 def strided(case: Case) -> list[Finding]:
     """Every block in float64 on inputs and cotangents that are not contiguous, against contiguous copies of the same values."""
     backend = case.context.backend(case.key.backend)
-    assert not isinstance(backend, str), "checked before"
+    assert not isinstance(backend, Unsupported), "checked before"
     library = case.context.library(case.key.system)
-    blocks = [b for b in case.context.blocks(case.key.system) if not library.refused(b.name) and not backend.unsupported(b, get_format("float64"))]
+    fmt = get_format("float64")
+    blocks = [b for b in case.context.blocks(case.key.system) if not isinstance(usable(library, backend, b, fmt), Unsupported)]
     worst: dict[str, tuple[float, float, str, str]] = dict.fromkeys(LAYOUTS, (0.0, 1.0, "", ""))
     for block in blocks:
         reference = library.get(block.name)

@@ -15,14 +15,16 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.architecture import Architecture, build_model
-from mpcheck.adapters.backends import get_backend
+from mpcheck.adapters.backends import get_backend, unavailable
 from mpcheck.adapters.conversion import Comparison, Converted, parameters, round_trip, to_cueq, to_e3nn
 from mpcheck.adapters.cueq_backend import CueqModel
 from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.layout import Layout
 from mpcheck.checks.context import Context, Inspection, Key
+from mpcheck.checks.refusing import refused
 from mpcheck.checks.symmetry.block_twins import distances
 from mpcheck.checks.symmetry.upstream_limits import UpstreamLimit, load_limits
 from mpcheck.findings import Finding
@@ -139,7 +141,7 @@ def judge_configuration(context: Context, config: Configuration, limits: list[Up
     except Exception as error:  # upstream raises whatever its constructors and index errors raise
         for limit in known:
             if limit.explains(error):
-                return [Finding(**base, verdict="unsupported", reason=f"{limit.id}: {limit.reason}")]
+                return [refused(base, Unsupported("known-limit", f"{limit.id}: {limit.reason}"))]
         return [Finding(**base, verdict="fail", reason=f"upstream's converter raised {type(error).__name__}: {error}, which no known limit explains")]
     if known:
         reason = f"upstream's limit {known[0].id} no longer applies: the configuration converts; remove the entry or narrow its versions"
@@ -156,7 +158,7 @@ def _own_model(context: Context, key: Key) -> list[Finding]:
     base: dict[str, Any] = {"check": CHECK, "subject": MODEL, "backend": key.backend}
     backend = context.backend(key.backend)
     if not isinstance(backend, CueqModel):
-        return [Finding(**base, verdict="unsupported", reason=str(backend))]
+        return [refused(base, backend if isinstance(backend, Unsupported) else Unsupported("not-applicable", "it is no model of cuEquivariance"))]
     try:
         returned = to_e3nn(backend.model, context.device)
     except Exception as error:  # as above
@@ -167,9 +169,8 @@ def _own_model(context: Context, key: Key) -> list[Finding]:
 def run(context: Context, key: Key) -> list[Finding]:
     """One configuration, or the user's model."""
     began = time.perf_counter()
-    reason = get_backend(key.backend).unavailable(context.device.type if key.subject == MODEL else CPU.type)
-    if reason:
-        return [Finding(check=CHECK, subject=key.subject, backend=key.backend, verdict="unsupported", reason=reason)]
+    if why := unavailable(get_backend(key.backend), context.device.type if key.subject == MODEL else CPU.type):
+        return [refused({"check": CHECK, "subject": key.subject, "backend": key.backend}, why)]
     if key.subject == MODEL:
         found = _own_model(context, key)
     else:

@@ -10,9 +10,11 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
 from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
+from mpcheck.checks.refusing import refused
 from mpcheck.checks.scale import Scale, noise_scale
 from mpcheck.checks.symmetry.group import Element
 from mpcheck.checks.symmetry.sampling import EFFORT, simplest
@@ -125,7 +127,7 @@ def summary(
         note: what a reader must know of a pass; effort: comparisons that shrinking may take.
     """
     if not every:
-        return Finding(**base, verdict="unsupported", reason="no symmetry acts on its arguments")
+        return refused(base, Unsupported("not-applicable", "no symmetry acts on its arguments"))
     worst = max((d for sample in every for d in sample), key=lambda d: d.share)
     metrics: dict[str, Any] = {"samples": len(every), "worst_irrep": worst.irrep}
     for kind in dict.fromkeys(sample[0].element.kind for sample in every):

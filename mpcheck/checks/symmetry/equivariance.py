@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.adapters.backends import BackendModel
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends import BackendModel, unsupported
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.casting import replaced, tensors_of
 from mpcheck.adapters.couplings import coupling, mended, triangles
@@ -22,8 +23,8 @@ from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.rotation import Turn, highest
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.raised import raised
+from mpcheck.checks.refusing import refused
 from mpcheck.checks.replay import arithmetic
 from mpcheck.checks.symmetry.action import Action, Structure, swayed
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, summary
@@ -182,11 +183,13 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
     action = Action(block, structure_of(context, key.system))
     # a component of a rotated irrep can be as large as its norm
     peak = reference.peaks["forward"] * math.sqrt(2 * max(map(highest, [*block.inputs.values(), *block.outputs.values()]), default=0) + 1)
-    reason = backend.unsupported(block, fmt) or undeclared(context, key.system, block)
-    if not reason and peak > fmt.largest:
-        reason = f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"
-    if reason:
-        return Finding(**base, verdict="unsupported", reason=reason)
+    why = unsupported(backend, block, fmt)
+    if why is None and (reason := undeclared(context, key.system, block)):
+        why = Unsupported("not-applicable", reason)
+    if why is None and peak > fmt.largest:
+        why = Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")
+    if why is not None:
+        return refused(base, why)
     limits = limits_for(context.tolerances, key.subject, key.backend, fmt.name, "forward")
     group = [e for e in group_of(context, key, fmt) if action.applies(e, reference.inputs)]
 
@@ -237,7 +240,7 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
         with backend.prepared(WHOLE, fmt):
             subject = WholeSubject(whole, backend, fmt, limits, noise)
         if subject.peak > fmt.largest:
-            return Finding(**base, verdict="unsupported", reason=f"range: values reach {subject.peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")
+            return refused(base, Unsupported("out-of-range", f"range: values reach {subject.peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"))
         group = [e for e in group if whole.linear(e, fmt)]
 
         def compare(element: Element, keep: bool = False) -> list[Deviation]:
@@ -253,18 +256,15 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
 
 
 def run(context: Context, key: Key) -> list[Finding]:
-    """One block, or the whole model, on one backend in every format; upstream's faults that are on record come back as such."""
-    return settle(_found(context, key), class_names(context.reference_backend.model))
-
-
-def _found(context: Context, key: Key) -> list[Finding]:
+    """One block, or the whole model, on one backend in every format."""
     if key.subject == TABLES:
         return [_judge_tables(context)]
     backend, library = context.backend(key.backend), context.library(key.system)
-    reason = backend if isinstance(backend, str) else (None if key.subject == MODEL else library.refused(key.subject))
-    if reason or isinstance(backend, str):
+    lost = None if key.subject == MODEL else library.refused(key.subject)
+    if lost is not None or isinstance(backend, Unsupported):
+        why = backend if isinstance(backend, Unsupported) else Unsupported("no-reference", lost or "")
         base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "system": key.system}
-        return [Finding(**base, format=f.name, verdict="unsupported", reason=reason or "") for f in context.formats]
+        return [refused({**base, "format": f.name}, why) for f in context.formats]
     if key.subject == MODEL:
         return [_judge_model(context, key, backend, fmt) for fmt in context.formats]
     reference = library.get(key.subject)

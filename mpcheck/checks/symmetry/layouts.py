@@ -18,14 +18,15 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.layout import Layout as MemoryLayout
 from mpcheck.adapters.layout import differing, misread
 from mpcheck.adapters.slots import Slot
 from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.faults_data import class_names, settle
 from mpcheck.checks.metrics import Layout, compare
 from mpcheck.checks.raised import raised
+from mpcheck.checks.refusing import refused, usable
 from mpcheck.checks.replay import FORWARD, replay
 from mpcheck.checks.scale import noise_scale
 from mpcheck.findings import Finding, Outcome
@@ -198,17 +199,16 @@ def run(context: Context, key: Key) -> list[Finding]:
     base: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library, fmt = context.library(key.system), get_format(key.format)
     block = library.block(key.subject)
-    backend = context.backend(key.backend)
-    refused = library.refused(key.subject) or (backend if isinstance(backend, str) else backend.unsupported(block, fmt))
-    if refused or isinstance(backend, str):
-        return [Finding(**base, verdict="unsupported", reason=refused or "")]
+    backend = usable(library, context.backend(key.backend), block, fmt)
+    if isinstance(backend, Unsupported):
+        return [refused(base, backend)]
     reference = library.get(key.subject)
     if (peak := reference.peaks[FORWARD]) > fmt.largest:
-        return [Finding(**base, verdict="unsupported", reason=f"range: values reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")]
+        return [refused(base, Unsupported("out-of-range", f"range: values reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"))]
     began = time.perf_counter()
     low = attempt(lambda: replay(backend, reference, fmt, FORWARD))
     if isinstance(low, Raised):
-        return settle([raised(base, low)], class_names(context.reference_backend.model))
+        return [raised(base, low)]
     right = judged(low, reference, backend, fmt, context.tolerances)
     sides = {"inputs": _input_cases(context, backend, reference, fmt), "outputs": _output_cases(context, backend, reference, fmt, low)}
     findings = []

@@ -18,6 +18,7 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -25,6 +26,7 @@ from mpcheck.adapters.layout import differing
 from mpcheck.adapters.mixed import MixedModel, mismatches
 from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.metrics import widened
+from mpcheck.checks.refusing import refused, usable
 from mpcheck.checks.replay import FORWARD, replay
 from mpcheck.checks.scale import UNIFORM_SPREAD
 from mpcheck.checks.symmetry.layouts import Judgement, judged, layout_of, smallest, unread
@@ -208,12 +210,9 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Findin
     block = library.block(key.subject)
     base, donor = context.backend(key.backend), context.backend(key.variant)
     for side in (base, donor):
-        refused = side if isinstance(side, str) else side.unsupported(block, FORMATS["float64"])
-        if refused:
-            return [Finding(**names, verdict="unsupported", reason=refused)]
-    assert not isinstance(base, str) and not isinstance(donor, str)  # told above
-    if reason := library.refused(key.subject):
-        return [Finding(**names, verdict="unsupported", reason=reason)]
+        if isinstance(why := usable(library, side, block, FORMATS["float64"]), Unsupported):
+            return [refused(names, why)]
+    assert not isinstance(base, Unsupported) and not isinstance(donor, Unsupported)  # told above
     reference, on, limit = library.get(key.subject), bench(context, structures), end_to_end_limit(context)
     swaps, donors = {key.subject: key.variant}, {key.variant: donor}
     adapted = tried(context, MixedModel(base, donors, swaps, adapters=True), base, donor, reference, on)
@@ -255,10 +254,10 @@ def together(context: Context, base_name: str, swaps: Mapping[str, str], structu
     names: dict[str, Any] = {"check": CHECK, "subject": " + ".join(swaps), "backend": f"{base_name}+{'+'.join(dict.fromkeys(swaps.values()))}"}
     base = context.backend(base_name)
     donors = {name: context.backend(name) for name in swaps.values()}
-    missing = [b for b in (base, *donors.values()) if isinstance(b, str)]
-    if missing or isinstance(base, str):
-        return [Finding(**names, verdict="unsupported", reason=missing[0])]
-    built = {name: donor for name, donor in donors.items() if not isinstance(donor, str)}
+    missing = [b for b in (base, *donors.values()) if isinstance(b, Unsupported)]
+    if missing or isinstance(base, Unsupported):
+        return [refused(names, missing[0])]
+    built = {name: donor for name, donor in donors.items() if not isinstance(donor, Unsupported)}
     on, limit = bench(context, structures), end_to_end_limit(context)
     found = []
     for adapters in (False, True):

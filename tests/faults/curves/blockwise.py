@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from mpcheck import inspections
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.layout import Layout, misread
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
@@ -69,7 +70,7 @@ def items(session: Session, system: str, thinning: int, seed: int, formats: Sequ
         if block.kind == "composite" or (only and block.name not in only):
             continue
         for backend in session.backend_names:
-            if isinstance(session.backend(backend), str):
+            if isinstance(session.backend(backend), Unsupported):
                 continue
             for fmt in formats:
                 key = CellKey(system, block.name, backend, fmt, FORWARD)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.execution import Tensors
 from mpcheck.baselines import collect
 from mpcheck.checks.metrics import FLOOR
@@ -49,7 +50,7 @@ def replayed(session: Session, key: CellKey) -> tuple[Tensors, list[Quantity]]:
         RuntimeError, TypeError, …: what the block raised.
     """
     check, fmt, backend = session.check(key.system), get_format(key.format), session.backend(key.backend)
-    assert not isinstance(backend, str), backend
+    assert not isinstance(backend, Unsupported), backend
     reference = check.library.get(key.block)
     low = replay(backend, reference, fmt, key.direction)
     return low, check.compare_all(reference, backend, low, names(session, key), fmt, key)
@@ -70,7 +71,7 @@ def sound(session: Session, key: CellKey) -> Sound | None:
         return None
     low, quantities = replayed(session, key)
     backend, reference = session.backend(key.backend), session.library(key.system).get(key.block)
-    assert not isinstance(backend, str)
+    assert not isinstance(backend, Unsupported)
     roundoff = backend.roundoff(reference.block, get_format(key.format))
     scales = {q.name: noise_scale(reference.noise[q.name], reference.statistics[q.name], roundoff, reference.values[q.name]) for q in quantities}
     plain = low if key.backend == "e3nn" else replay(session.reference_backend, reference, get_format(key.format), key.direction)

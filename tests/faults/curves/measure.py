@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.environment import describe
 from mpcheck.session import Session
 from tests.faults.curves import blockwise, cells, golden_runs, physics_runs
@@ -90,7 +91,7 @@ def measure_whole(session: Session, effort: Effort, seed: int, tally: Tally, pro
         progress(f"golden {item.key.block} {item.family}")
         found.append(runs.run(item))
     physics = physics_runs.PropertyRuns(session, SYSTEM)
-    backends = tuple(b for b in session.backend_names if not isinstance(session.backend(b), str)) if effort.seeds > 1 else ("e3nn",)
+    backends = tuple(b for b in session.backend_names if not isinstance(session.backend(b), Unsupported)) if effort.seeds > 1 else ("e3nn",)
     for one in physics_runs.property_items(backends, effort.seeds, effort.physics):
         progress(f"physics {one.name} {one.backend}")
         found.append(physics.run(one))

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.steps import step_kind
@@ -38,7 +39,7 @@ def module_of(session: Session, key: CellKey) -> torch.nn.Module | None:
         LookupError: the backend is not to be had.
     """
     backend = session.backend(key.backend)
-    if isinstance(backend, str):
+    if isinstance(backend, Unsupported):
         raise LookupError(backend)
     return backend.module(block_of(session, key))
 

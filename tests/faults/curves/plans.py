@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import DIRECTIONS
 from mpcheck.reference.noise import seed_of
@@ -26,7 +27,7 @@ def cell_items(session: Session, system: str, thinning: int, seed: int, blocks: 
         if block.kind == "composite" or (blocks and block.name not in blocks):
             continue
         for backend in session.backend_names:
-            if isinstance(session.backend(backend), str):
+            if isinstance(session.backend(backend), Unsupported):
                 continue
             for fmt in formats:
                 for direction in DIRECTIONS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import BACKWARD, replay
 from mpcheck.formats import get_format
@@ -16,11 +17,11 @@ RAISED = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, 
 def refused(session: Session, key: CellKey) -> str:
     """Why a cell has nothing to judge, as the precision session says it; empty where it has."""
     library, fmt, backend = session.library(key.system), get_format(key.format), session.backend(key.backend)
-    if isinstance(backend, str):
-        return backend
+    if isinstance(backend, Unsupported):
+        return backend.text
     reason = library.refused(key.block) or backend.unsupported(library.block(key.block), fmt)
     if reason:
-        return reason
+        return str(reason)
     reference = library.get(key.block)
     if not any(reference.values[n].numel() for n in names(session, key)):
         return "no gradient"
@@ -40,7 +41,7 @@ def observed(session: Session, key: CellKey) -> list[Observed]:
         RuntimeError, TypeError, ValueError, …: what the block raised, as those of ``RAISED``.
     """
     backend = session.backend(key.backend)
-    if isinstance(backend, str) or refused(session, key):
+    if isinstance(backend, Unsupported) or refused(session, key):
         return []
     check, fmt = session.check(key.system), get_format(key.format)
     reference = check.library.get(key.block)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import get_backend
 from mpcheck.checks.metrics import bits_digest
 from mpcheck.checks.physics.structure import evaluate
@@ -84,7 +85,7 @@ def end_to_end(session: Session, plant: Plant, converted: bool) -> Outcome:
         return "not tested"
     name = "cueq" if plant.backend == "e3nn" else plant.backend
     twin = get_backend(name).build(session.reference_backend.model, session.device) if converted else session.backend(name)
-    if isinstance(twin, str):
+    if isinstance(twin, Unsupported):
         return "not tested"
     graph = session.graph(plant.system)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.session import Session
 from tests.faults.catalogue import Fault, Plant, plantings
 from tests.faults.matrix.panel import Clean, Panel
@@ -24,7 +25,7 @@ def clean() -> dict[str, Clean]:
 @pytest.mark.parametrize(("plant_id", "fault", "plant"), [pytest.param(i, f, p, id=f"{i}-{p.patch}") for i, f, p in plantings()])
 def test_kill_matrix(plant_id: str, fault: Fault, plant: Plant, sessions: dict[str, Session], clean: dict[str, Clean], tmp_path: Path) -> None:
     session = sessions[plant.system]
-    if plant.backend != "e3nn" and isinstance(reason := session.backend(plant.backend), str):
+    if plant.backend != "e3nn" and isinstance(reason := session.backend(plant.backend), Unsupported):
         pytest.skip(f"unsupported({reason})")
     row = Panel(session, plant, tmp_path, clean.setdefault(plant.system, {}), fault.acts.block).row(plant_id, fault.id)
     write_row(OUT, row)

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.checks.metrics import bits_digest
 from mpcheck.checks.replay import DIRECTIONS, replay
 from mpcheck.formats import get_format
@@ -27,7 +28,7 @@ def _digest(session: Session, place: Place) -> Digest:
     system, block, backend, fmt, direction = place
     built = session.backend(backend)
     library = session.library(system)
-    if isinstance(built, str) or library.refused(block) or built.unsupported(library.block(block), get_format(fmt)):
+    if isinstance(built, Unsupported) or library.refused(block) or built.unsupported(library.block(block), get_format(fmt)):
         return ()
     with torch.random.fork_rng(devices=[]):
         try:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from mpcheck import inspections
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import BackendModel
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.adapters.execution import Tensors
@@ -32,7 +33,7 @@ Digests = Mapping[str, str]
 
 def _model_of(session: Session, name: str) -> BackendModel:
     built = session.backend(name)
-    assert not isinstance(built, str), built
+    assert not isinstance(built, Unsupported), built
     return built
 
 

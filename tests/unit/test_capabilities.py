@@ -1,0 +1,259 @@
+"""Requirements and degraded backends are decided by fields: whatever a reason says, and in every session."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mpcheck import _unsupported as unsupported
+from mpcheck import inspections
+from mpcheck._errors import InputError
+from mpcheck._unsupported import BACKENDS_OWN, CAPABILITIES, Code, Unsupported, covers, lacks, tolerated
+from mpcheck.adapters import backends as registry
+from mpcheck.adapters.backends import backends
+from mpcheck.adapters.cueq_backend import BACKEND, CueqModel
+from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.workload import UnsupportedError
+from mpcheck.bench.workloads import Workloads
+from mpcheck.checks.asked import asked
+from mpcheck.checks.context import Key
+from mpcheck.checks.precision import CellKey
+from mpcheck.findings import Finding
+from mpcheck.records import Cell
+from mpcheck.results.outcome import fails
+from mpcheck.session import Options, Session
+from tests.conftest import SYSTEM
+
+TEXTS = st.sampled_from(["", "no CUDA device", "range: values reach 1e6", "naive", "cueq is not installed", "raised X", "cuda"])
+BLOCK = "products.0.linear"
+
+
+def cell(verdict: str, backend: str, reason: str, lacking: str, block: str = BLOCK) -> Cell:
+    return Cell(
+        block=block, role="linear", kind="leaf", backend=backend, format="float16", accumulation="wide", direction="forward", system=SYSTEM,
+        verdict=verdict, reason=reason, lacking=lacking, note=reason,
+    )  # fmt: skip
+
+
+class Asking:
+    def __init__(self, required: tuple[str, ...] = (), allow_degraded: tuple[str, ...] = ()) -> None:
+        self.required, self.allow_degraded = required, allow_degraded
+
+
+@given(
+    reason=TEXTS,
+    lacking=st.sampled_from(["", *CAPABILITIES, "mine"]),
+    required=st.lists(st.sampled_from([*CAPABILITIES, "mine", "e3nn"]), unique=True),
+)
+def test_no_text_decides(reason: str, lacking: str, required: list[str]) -> None:
+    """The same fields give the same verdict whatever stands in the reason."""
+    run = Asking(tuple(required))
+    for backend in ("e3nn", "cueq", "mine"):
+        for verdict in ("unsupported", "pass", "degraded"):
+            told = {asked(run, cell(verdict, backend, text, lacking), BLOCK).verdict for text in (reason, "", "no CUDA device", "naive")}
+            assert len(told) == 1
+        assert asked(run, cell("unsupported", backend, reason, ""), BLOCK).verdict == "unsupported"
+
+
+@pytest.mark.parametrize(
+    ("required", "backend", "lacking", "red"),
+    [
+        ("cuda", "e3nn", "cuda", True), ("cuda", "cueq", "cueq", False), ("cueq", "cueq", "cueq", True), ("cueq", "cueq", "cuda", True),
+        ("cueq", "e3nn", "cuda", False), ("cueq", "cueq-mul_ir", "cueq-mul_ir", True), ("cueq-mul_ir", "cueq", "cueq", False),
+        ("cueq-kernels", "cueq", "cueq", True), ("cueq-kernels", "cueq", "cueq-kernels", True), ("cueq-kernels", "cueq", "cuda", True),
+        ("cueq", "cueq", "cueq-kernels", False), ("cuda", "cueq", "cueq-kernels", False), ("mine", "mine", "mine", True),
+        ("mine", "cueq", "cueq", False), ("e3nn", "e3nn", "cuda", True), ("baseline", "cueq", "cueq", False), ("mine", "mine", "", False),
+    ],
+)  # fmt: skip
+def test_what_a_requirement_covers(required: str, backend: str, lacking: str, red: bool) -> None:
+    assert lacks((required,), backend, lacking) is red
+    assert fails(asked(Asking((required,)), cell("unsupported", backend, "", lacking), BLOCK)) is red
+    assert covers(required, required)
+
+
+def test_every_code_is_one_of_the_set() -> None:
+    """A code that nobody knows is refused where it comes from another process."""
+    assert set(get_args(Code)) >= BACKENDS_OWN
+    why = Unsupported("not-installed", "x is not installed", "x")
+    assert Unsupported.of(why.fields()) == why
+    for bad in ({}, {"code": "whatever", "text": "", "lacking": ""}, "no CUDA device", None, {**why.fields(), "more": ""}):
+        with pytest.raises(ValueError, match="no reason"):
+            Unsupported.of(bad)
+
+
+@pytest.mark.parametrize(
+    ("allowed", "backend", "block", "ok"),
+    [
+        (("cueq",), "cueq", BLOCK, True), (("cueq:products.*",), "cueq", BLOCK, True), (("cueq:readouts.*",), "cueq", BLOCK, False),
+        ((), "cueq", BLOCK, False), (("e3nn",), "cueq", BLOCK, False), (("*",), "mine", "model", True),
+    ],
+)  # fmt: skip
+def test_degraded_is_red_unless_it_is_named(allowed: tuple[str, ...], backend: str, block: str, ok: bool) -> None:
+    found = asked(Asking((), allowed), cell("degraded", backend, "x", backend, block), block)
+    assert fails(found) is not ok and bool(found.tolerated) is ok and found.verdict == "degraded"
+    assert fails(asked(Asking((backend,), allowed), cell("degraded", backend, "x", backend, block), block))  # what is required is not let be
+    assert bool(tolerated(allowed, backend, block)) is ok
+
+
+CHECKS = [("symmetry", "equivariance"), ("symmetry", "layout"), ("audit", "engagement"), ("audit", "dtypes"), ("audit", "accumulation")]
+
+
+class Third:
+    """A third party's backend that is not to be had, in one of several ways."""
+
+    name = "mine"
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def unavailable(self, device: str) -> Any:
+        return {"text": "the licence server is down", "fields": Unsupported("not-installed", "no wheel")}.get(self.how)
+
+    def build(self, model: torch.nn.Module, device: torch.device) -> Any:
+        if self.how == "conversion":
+            raise NotImplementedError("cannot do this")
+        return backends()["e3nn"].build(model, device) if self.how == "block" else None
+
+
+@pytest.fixture
+def third(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def register(how: str) -> None:
+        known = {**backends(), "mine": Third(how)}
+        monkeypatch.setattr(registry, "backends", lambda: known)
+        monkeypatch.setattr("mpcheck.session.backends", lambda: known)
+
+    return register
+
+
+@pytest.mark.parametrize("how", ["text", "fields", "conversion"])
+def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Path) -> None:
+    third(how)
+    options = Options(systems=(SYSTEM,), backends=("mine",), formats=("float32",), blocks=(BLOCK,), cache=cache)
+    for required, verdict in (((), "unsupported"), (("mine",), "fail"), (("cuda", "cueq", "cueq-kernels"), "unsupported")):
+        session = Session(replace(options, require=required))
+        found = session.judge(session.cells()[0])
+        assert (found.verdict, found.lacking) == (verdict, "mine")
+        for suite, check in (
+            ("symmetry", "equivariance"),
+            ("symmetry", "layout"),
+            ("audit", "engagement"),
+            ("audit", "dtypes"),
+            ("audit", "accumulation"),
+        ):
+            key = Key(check, BLOCK, "mine", "float32", SYSTEM)
+            told = inspections.run(suite, session, key)  # type: ignore[arg-type]
+            assert {(f.verdict, f.lacking) for f in told} == {(verdict, "mine")}, check
+
+
+def test_an_unknown_capability_is_told() -> None:
+    with pytest.raises(InputError, match="unknown capability nothing in --require; choose from cuda, cueq, cueq-kernels, baseline, "):
+        Session(Options(require=("nothing",)))
+
+
+@pytest.mark.parametrize("why", ["conversion", "installation"])
+def test_a_backend_that_is_not_to_be_had_fails_where_it_is_required(why: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both stayed unsupported, and green, under --require cueq-kernels,cuda."""
+
+    def build(*_: Any) -> Any:
+        raise NotImplementedError("upstream's converter cannot do this model: IndexError: list index out of range")
+
+    if why == "conversion":
+        monkeypatch.setattr(type(BACKEND), "build", build)
+    else:
+        monkeypatch.setattr(type(BACKEND), "unavailable", lambda *_: Unsupported("not-installed", "cuequivariance_torch is not installed", "cueq"))
+    options = Options(systems=(SYSTEM,), backends=("cueq",), formats=("float32",), blocks=(BLOCK,), cache=cache)
+    for required in (("cueq-kernels", "cuda"), ("cueq",)):
+        session = Session(replace(options, require=required))
+        assert session.judge(session.cells()[0]).verdict == "fail"
+    session = Session(options)
+    assert session.judge(session.cells()[0]).verdict == "unsupported"
+
+
+def test_out_of_range_fails_no_requirement(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked_for = Session(replace(session.options, require=("cueq", "e3nn")))
+    library = asked_for.library(SYSTEM)
+    reference = library.get(BLOCK)
+    monkeypatch.setattr(type(library), "get", lambda *_: replace(reference, peaks=dict.fromkeys(reference.peaks, 1e9)))
+    for backend in ("cueq", "e3nn"):
+        found = asked_for.judge(CellKey(SYSTEM, BLOCK, backend, "float16", "forward"))
+        assert (found.verdict, found.lacking) == ("unsupported", "") and "range" in found.reason
+
+
+def test_naive_on_a_cpu_is_no_fault_unless_kernels_are_required(session: Session) -> None:
+    key = CellKey(SYSTEM, BLOCK, "cueq", "float32", "forward")
+    found = session.judge(key)
+    assert (found.verdict, found.lacking) == ("pass", "cueq-kernels")
+    required = Session(replace(session.options, require=("cueq-kernels",)))
+    assert required.judge(key).reason == "required: cuEquivariance's kernels did not run: naive method"
+    assert session.judge(replace(key, backend="e3nn")).lacking == ""
+
+
+@pytest.fixture
+def impostor(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """The whole cueq backend silently is e3nn: the converter gives back what it got."""
+    options = Options(systems=(SYSTEM,), backends=("e3nn", "cueq"), formats=("float32",), blocks=(BLOCK, "interactions.1.conv_tp"), cache=cache)
+
+    def build(self: Any, model: torch.nn.Module, device: torch.device) -> CueqModel:
+        return CueqModel("cueq", model, model, "mul_ir", device)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(BACKEND), "build", build)
+        made = Session(options)
+        made.backend("cueq")
+        yield made
+
+
+def test_a_backend_that_is_another_is_degraded_in_every_session(impostor: Session) -> None:
+    for key in impostor.cells():
+        found = impostor.judge(key)
+        assert found.verdict == ("degraded" if key.backend == "cueq" else "pass"), found.reason
+        assert fails(found) is (key.backend == "cueq")
+    for suite in ("symmetry", "audit"):
+        for key in inspections.keys(suite, impostor):
+            if key.check not in ("equivariance", "layout", "mix", "engagement", "dtypes", "accumulation") or "cueq" not in (key.backend, key.variant):
+                continue
+            if not key.system or key.format == "autocast":
+                continue
+            for f in inspections.run(suite, impostor, key):
+                assert f.verdict != "pass", f.id
+                assert f.verdict != "degraded" or fails(f)
+    with pytest.raises(UnsupportedError) as told, Workloads(impostor).opened(BenchKey(SYSTEM, 1, BLOCK, "cueq", "float32", "forward")):
+        pass
+    assert told.value.why.code == "substituted"
+
+
+def test_an_allowed_one_is_told_and_green(impostor: Session) -> None:
+    impostor.options = replace(impostor.options, allow_degraded=(f"cueq:{BLOCK}",))
+    found = {key.block: impostor.judge(key) for key in impostor.cells() if key.backend == "cueq"}
+    assert found[BLOCK].tolerated == f"--allow-degraded cueq:{BLOCK}" and not fails(found[BLOCK])
+    assert fails(found["interactions.1.conv_tp"])
+    with Workloads(impostor).opened(BenchKey(SYSTEM, 1, BLOCK, "cueq", "float32", "forward")) as workload:
+        workload.call()
+
+
+def test_a_forward_that_goes_round_its_kernel_is_degraded(session: Session) -> None:
+    twin: Any = session.backend("cueq")
+    layer = twin.module(session.library(SYSTEM).block(BLOCK))
+    other = copy.deepcopy(layer)
+    key = CellKey(SYSTEM, BLOCK, "cueq", "float64", "forward")
+    with contextlib.ExitStack() as stack:
+        layer.forward = other.forward
+        stack.callback(lambda: layer.__dict__.pop("forward"))
+        found = session.judge(key)
+    assert found.verdict == "degraded" and "was never called" in found.reason, found.reason
+    assert session.judge(key).verdict == "pass"
+
+
+def test_findings_keep_the_fields() -> None:
+    found = Finding(check="layout", subject=BLOCK, backend="cueq", verdict="degraded", reason="x", lacking="cueq")
+    assert asked(Asking((), ("cueq",)), found, found.subject).tolerated == "--allow-degraded cueq"
+    assert unsupported.no_device().lacking == "cuda"

@@ -1,0 +1,125 @@
+"""Known faults of upstream: applied to every check in one place; an entry that can never apply is an error."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from mpcheck import inspections
+from mpcheck._errors import InputError
+from mpcheck.bench import outcomes
+from mpcheck.checks import faults_data
+from mpcheck.checks.context import Inspection, Key
+from mpcheck.checks.faults_data import KnownFault, load_faults
+from mpcheck.checks.names import AUDIT, BENCH, CHECKS, SYMMETRY
+from mpcheck.checks.precision import CellKey
+from mpcheck.findings import Finding
+from mpcheck.records import Cell
+from mpcheck.session import Session
+from mpcheck.suite import Suite
+from tests.conftest import SYSTEM
+
+BLOCK = "products.0.linear"
+EVIDENCE = "measured by nobody, in a test"
+ENTRY = {"id": "planted", "package": "torch", "versions": ">=1", "subject": BLOCK, "says": "planted", "evidence": EVIDENCE}
+
+
+def entry(**fields: Any) -> KnownFault:
+    return KnownFault.model_validate({**ENTRY, **fields})
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Call it with entries: they are the file."""
+    return lambda *faults: monkeypatch.setattr(faults_data, "load_faults", lambda path=None: faults)
+
+
+def test_the_names_are_those_of_the_registry() -> None:
+    assert {suite: tuple(i.name for i in found) for suite, found in inspections.SUITES.items()} == {"symmetry": SYMMETRY, "audit": AUDIT}
+    assert (outcomes.LATENCY, outcomes.COST, outcomes.FIRST, outcomes.SHAPE) == BENCH
+
+
+@pytest.mark.parametrize(("suite", "check"), [*(("symmetry", c) for c in SYMMETRY), *(("audit", c) for c in AUDIT)])
+def test_every_check_of_a_session_goes_through_it(suite: Any, check: str, session: Session, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    verdict = "fail"
+
+    def run(context: Any, key: Key) -> list[Finding]:
+        return [Finding(check=check, subject=BLOCK, backend="e3nn", verdict=verdict, reason="it is planted")]  # type: ignore[arg-type]
+
+    made = Inspection(check, lambda _: [], run)
+    monkeypatch.setitem(inspections.SUITES, suite, tuple(made if i.name == check else i for i in inspections.SUITES[suite]))
+    key = Key(check, BLOCK)
+    known()
+    assert [f.verdict for f in inspections.run(suite, session, key)] == ["fail"]
+    known(entry(check=check))
+    (found,) = inspections.run(suite, session, key)
+    assert found.verdict == "known-fault" and "known fault planted of torch" in found.reason
+    verdict = "pass"
+    assert [f.verdict for f in inspections.run(suite, session, key)] == ["pass", "fail"], "the entry no longer applies"
+    known(entry(check="precision"))
+    assert [f.verdict for f in inspections.run(suite, session, key)] == ["pass"]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_a_cell_that_raises_or_errs(raises: bool, session: Session, known: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = session.reference_backend.model.get_submodule(BLOCK)
+    original, key = module.forward, CellKey(SYSTEM, BLOCK, "e3nn", "float32", "forward")
+
+    def forward(*args: Any, **named: Any) -> torch.Tensor:
+        if raises:
+            raise RuntimeError("it is planted")
+        made: torch.Tensor = original(*args, **named)
+        return made * 1.01
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "forward", forward)
+        known()
+        red = session.judge(key)
+        assert red.verdict == "fail" and bool(red.quantities) is not raises
+        known(entry(check="precision", says="planted" if raises else "rms ratio"))
+        told = Suite(session, tmp_path).judge(key)
+        assert told.verdict == "unsupported" and "[known fault planted of torch" in told.reason
+        known(entry(check="precision", says="another text"))
+        assert session.judge(key).verdict == "fail"
+    stale = session.judge(key)
+    assert stale.verdict == "fail" and "no longer applies" in stale.reason
+    known(entry(check="precision", variant="backward"))
+    found: Cell = session.judge(key)
+    assert found.verdict == "pass", "of the other direction"
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, equivariance"), ({"check": "golden"}, "is no check"),
+        ({"check": ""}, "check"), ({"check": "Precision"}, "is no check"), ({"package": "mace-torhc"}, "neither installed nor one of"),
+        ({"needs": "BesselBasi"}, "'BesselBasi' is no class of upstream's"), ({"unless": ["AgnesiTransform", "SoftTransfrom"]}, "SoftTransfrom"),
+        ({"format": ["bf16"]}, "'bf16' is no format"), ({"needs": ["many heads"]}, "several heads"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_can_never_apply_is_an_error(fields: dict[str, Any], says: str, tmp_path: Path) -> None:
+    lines = [f"    {name}: {value!r}" for name, value in {**ENTRY, "check": "precision", **fields}.items()]
+    path = tmp_path / "faults.yaml"
+    path.write_text("schema_version: 1\nfaults:\n  -\n" + "\n".join(lines) + "\n")
+    with pytest.raises(InputError, match=says) as told:
+        load_faults(path)
+    assert "\n" not in str(told.value) and "faults.0" in str(told.value)
+
+
+def test_two_entries_of_one_name_are_an_error(tmp_path: Path) -> None:
+    one = ", ".join(f"{name}: {value!r}" for name, value in {**ENTRY, "check": "precision"}.items())
+    path = tmp_path / "faults.yaml"
+    path.write_text(f"schema_version: 1\nfaults:\n  - {{{one}}}\n  - {{{one}}}\n")
+    with pytest.raises(InputError, match="two entries are called 'planted'"):
+        load_faults(path)
+
+
+def test_traits_of_versions_that_are_not_installed_are_not_looked_up() -> None:
+    assert entry(check="precision", versions="<1", needs=["ClassOfThePast"]).needs == ["ClassOfThePast"]
+
+
+def test_entries_of_every_check_are_read() -> None:
+    assert [entry(check=name).check for name in CHECKS] == list(CHECKS)

@@ -1,0 +1,257 @@
+"""Torch's process-wide state: read whatever it is, put back exactly, and without influence on verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mpcheck import _torch_precision as precision
+from mpcheck import _torch_state as state
+from mpcheck.checks.context import Key
+from mpcheck.checks.precision import CellKey
+from mpcheck.checks.replay import arithmetic
+from mpcheck.environment import describe
+from mpcheck.formats import get_format
+from mpcheck.inspections import run
+from mpcheck.records import read_run
+from mpcheck.session import Options, Session
+from mpcheck.suite import Suite
+from tests.conftest import SYSTEM
+
+ROOT = Path(__file__).parents[2]
+PLACES = (precision.ROOT, *precision.PARENTS, *precision.OPERATIONS)
+OLD: list[tuple[str, Callable[[], Any]]] = [
+    *((f"matmul {v}", lambda v=v: torch.set_float32_matmul_precision(v)) for v in precision.LEVELS),
+    *((f"cublas {v}", lambda v=v: setattr(torch.backends.cuda.matmul, "allow_tf32", v)) for v in (True, False)),
+    *((f"cudnn {v}", lambda v=v: setattr(torch.backends.cudnn, "allow_tf32", v)) for v in (True, False)),
+]
+NEW: list[tuple[str, Callable[[], Any]]] = [
+    (f"{'.'.join(where)} {v}", lambda where=where, v=v: precision._set(where, v)) for where, v in product(PLACES, ("none", "ieee", "tf32", "bf16"))
+]
+SETTERS = dict(OLD + (NEW if precision.HAS_NEW else []))
+
+
+def visible() -> dict[str, Any]:
+    """All that torch shows of the flags, errors too."""
+    readers: dict[str, Callable[[], Any]] = {
+        "cublas": lambda: torch.backends.cuda.matmul.allow_tf32,
+        "cudnn": lambda: torch.backends.cudnn.allow_tf32,
+        "matmul": torch.get_float32_matmul_precision,
+        **({str(w): lambda w=w: precision._get(w) for w in PLACES} if precision.HAS_NEW else {}),
+    }
+    found = {}
+    for name, reader in readers.items():
+        try:
+            found[name] = reader()
+        except RuntimeError:
+            found[name] = "raises"
+    return found
+
+
+def set_all(names: list[str]) -> None:
+    for name in names:
+        with contextlib.suppress(RuntimeError):  # torch itself refuses some mixtures
+            SETTERS[name]()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    before=st.lists(st.sampled_from(sorted(SETTERS)), max_size=5), within=st.lists(st.sampled_from(sorted(SETTERS)), max_size=4), tf32=st.booleans()
+)
+def test_flags_are_read_whatever_they_are_and_put_back(before: list[str], within: list[str], tf32: bool) -> None:
+    clean = precision.read()
+    try:
+        set_all(before)
+        shown = visible()
+        found = precision.read()
+        assert visible() == shown  # reading changes nothing
+        assert describe("cpu")["flags"]["cuda_matmul_allow_tf32"] == (found.effective("cuda", "matmul") == "tf32")
+        with precision.products(tf32):
+            now = visible()
+            assert "raises" not in now.values()
+            assert now["cublas"] is tf32 and now["matmul"] == ("high" if tf32 else "highest")
+            set_all(within)
+        assert visible() == shown and precision.read() == found
+    finally:
+        precision.write(clean)
+
+
+@pytest.mark.parametrize(("name", "action"), OLD)
+def test_of_a_torch_without_the_new_flags(name: str, action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = precision.read()
+    monkeypatch.setattr(precision, "HAS_NEW", False)
+    try:
+        action()
+        found = precision.read()
+        assert not found.own and precision.plain(True).own == ()
+        assert (found.effective("cuda", "matmul") == "tf32") == (name in ("matmul high", "matmul medium", "cublas True"))
+        assert (found.effective("cuda", "conv") == "tf32") == (name != "cudnn False")
+        assert found.effective("mkldnn", "matmul") == "ieee"
+    finally:
+        monkeypatch.undo()
+        precision.write(clean)
+
+
+@pytest.mark.parametrize("name", sorted(SETTERS))
+def test_formats_switch_tf32_off_and_restore(name: str) -> None:
+    clean = precision.read()
+    try:
+        set_all([name])
+        before = precision.read()
+        for fmt in ("float32", "tf32", "bfloat16"):
+            with arithmetic(get_format(fmt), torch.device("cpu")):
+                assert not precision.read().lowered()  # a CPU's tf32 is emulated
+        with arithmetic(get_format("tf32"), torch.device("cuda")):
+            assert precision.read().effective("cuda", "matmul") == "tf32"
+        assert precision.read() == before
+    finally:
+        precision.write(clean)
+
+
+def _called(set_: Callable[[], Any]) -> Callable[[], contextlib.AbstractContextManager[Any]]:
+    @contextlib.contextmanager
+    def within() -> Iterator[None]:
+        with state.kept():
+            set_()
+            yield
+
+    return within
+
+
+def _subnormals() -> contextlib.AbstractContextManager[None]:
+    return _called(lambda: torch.set_flush_denormal(True))()
+
+
+SURROUNDINGS: dict[str, Callable[[], contextlib.AbstractContextManager[Any]]] = {
+    "inference": torch.inference_mode,
+    "no_grad": torch.no_grad,
+    "device block": lambda: torch.device("meta"),
+    "device": _called(lambda: torch.set_default_device("meta")),
+    "float64": _called(lambda: torch.set_default_dtype(torch.float64)),
+    "bfloat16": _called(lambda: torch.set_default_dtype(torch.bfloat16)),
+    "autocast": lambda: torch.autocast("cpu", torch.bfloat16),
+    "deterministic": _called(lambda: torch.use_deterministic_algorithms(True)),
+    "medium": _called(lambda: torch.set_float32_matmul_precision("medium")),
+    "subnormals": _subnormals,
+    "anomaly": lambda: torch.autograd.set_detect_anomaly(True),
+    **({"new flags": _called(lambda: setattr(torch.backends, "fp32_precision", "tf32"))} if precision.HAS_NEW else {}),
+}
+
+
+@contextlib.contextmanager
+def surrounded(names: list[str]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(SURROUNDINGS[name]())
+        yield
+
+
+def test_work_sees_a_neutral_state_in_all_surroundings() -> None:
+    with surrounded(sorted(SURROUNDINGS)):
+        before = state.read()
+        with state.neutral():
+            now = state.read()
+            assert now == state.neutral_state(now)
+            assert state.surrounding() == before
+            x = torch.ones(2, requires_grad=True)
+            x.sum().backward()
+            assert x.grad is not None and not x.is_inference() and x.device.type == "cpu" and x.dtype == torch.float32
+            torch.set_default_dtype(torch.float64)
+            torch.set_num_threads(torch.get_num_threads() + 1)
+        assert state.read() == before
+
+
+def test_what_nested_work_leaves_is_seen_by_the_outer_block() -> None:
+    with state.neutral():
+        before = state.read()
+        with state.neutral():
+            torch.set_default_dtype(torch.float64)
+        assert before.differences(state.read()) == ["default_dtype: float32 -> float64"]
+    assert torch.get_default_dtype() == torch.float32
+
+
+KEYS = (CellKey(SYSTEM, "products.0.linear", "e3nn", "float32", "backward"), CellKey(SYSTEM, "radial_embedding", "e3nn", "bfloat16", "forward"))
+
+
+def told(cache: Any, directory: Any) -> list[Any]:
+    """Everything of a new session's records on two cells and one finding but how long they took."""
+    session = Session(
+        Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32", "bfloat16"), cache=cache, blocks=("products.0.linear", "radial*"))
+    )
+    suite = Suite(session, directory)
+    found: list[Any] = [suite.judge(key).model_dump(exclude={"seconds"}) for key in KEYS]
+    key = Key("equivariance", "products.0.linear", "e3nn", "", SYSTEM)
+    return found + [f.model_dump(exclude={"seconds"}) for f in run("symmetry", session, key)]
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+    """Of a run in nobody's surroundings, with a cache of its own."""
+    found = told(tmp_path_factory.mktemp("plain"), tmp_path_factory.mktemp("none"))
+    assert [cell["verdict"] for cell in found[:2]] == ["pass", "pass"] and len(found) > 2 and found[0]["quantities"][0]["digest"]
+    return found
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(names=st.lists(st.sampled_from(sorted(SURROUNDINGS)), min_size=1, max_size=4, unique=True))
+def test_verdicts_do_not_depend_on_the_surroundings(names: list[str], plain: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+    """References are made anew in the surroundings, too: the cache is empty."""
+    with surrounded(names):
+        before = state.read()
+        found = told(tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("none"))
+        assert state.read() == before
+    assert found == plain
+
+
+def test_all_surroundings_together(plain: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
+    with surrounded(sorted(SURROUNDINGS)):
+        assert told(tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("none")) == plain
+
+
+def test_a_session_in_a_process_with_every_flag_changed(tmp_path: Path, cache: Path) -> None:
+    (tmp_path / "ambience.py").write_text(
+        "import torch\n"
+        "torch.set_float32_matmul_precision('medium')\n"
+        "torch.backends.cudnn.allow_tf32 = False\n"
+        "torch.set_default_device('meta')\n"
+        "torch.set_default_dtype(torch.bfloat16)\n"
+        "torch.set_grad_enabled(False)\n"
+        "if hasattr(torch._C, '_get_fp32_precision_getter'):\n    torch.backends.cuda.matmul.fp32_precision = 'ieee'\n"
+    )
+    options = ["--mp-system=builtin:isolated", "--mp-backend=e3nn", "--mp-format=float32", "--mp-block=products.0.linear"]
+    command = [sys.executable, "-m", "pytest", "-p", "ambience", "-p", "no:randomly", "-q", str(ROOT / "tests" / "blocks"), *options]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
+    done = subprocess.run(
+        [*command, f"--mp-cache={cache}", f"--mp-out={tmp_path}"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = read_run(tmp_path / "precision.json")
+    assert [c.verdict for c in found.cells] == ["pass", "pass"]
+    flags = found.environment["flags"]
+    assert flags["default_device"] == "meta" and flags["float32_matmul_precision"] == "medium" and flags["grad"] is False
+
+
+def test_a_test_of_the_suite_that_leaves_another_state_fails(tmp_path: Path) -> None:
+    """Also one that only restores what surrounded it; and the next test finds what was."""
+    (tmp_path / "test_own.py").write_text(
+        "import pytest, torch\n"
+        "pytestmark = pytest.mark.mpcheck\n"
+        "torch.set_default_dtype(torch.float64)\n"
+        "def test_leaves():\n    assert torch.get_default_dtype() == torch.float32\n    torch.set_default_dtype(torch.float64)\n"
+        "def test_flag():\n    torch.set_float32_matmul_precision('high')\n"
+        "def test_after():\n    assert torch.get_default_dtype() == torch.float32\n"
+    )
+    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:randomly", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "2 failed, 1 passed" in done.stdout, done.stdout
+    assert "default_dtype: float32 -> float64" in done.stdout and "float32_matmul_precision: highest -> high" in done.stdout
