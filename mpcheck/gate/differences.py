@@ -93,6 +93,11 @@ def _named(base: str, head: str) -> Effect:
     return "widens" if head and not base else "loosens"
 
 
+def _let_be(base: Sequence[str], head: Sequence[str]) -> Effect:
+    """Names of what is let be: more of them let more through."""
+    return "loosens" if set(head) - set(base) else "widens" if set(base) - set(head) else "neutral"
+
+
 RULES: dict[str, Rule] = {
     "base": _named,
     "install": _changed,
@@ -107,6 +112,7 @@ RULES: dict[str, Rule] = {
     "baselines": _named,
     "history": _neutral,  # only tells since when something is red
     "require": _selection(lambda names: names),
+    "allow-degraded": _let_be,
     "only-new": _flag,
     "reference": _reference,
     "timeout": _neutral,  # what takes longer is red

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, field_validator
 from mpcheck._errors import InputError
 from mpcheck._io import read_text
 from mpcheck._yaml import Strict
+from mpcheck.results.outcome import MEASURING
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -97,6 +98,8 @@ class GateSettings(_Table):
         unknown = [name for name in names if name not in SESSIONS]
         if unknown or not names:
             raise ValueError(f"{unknown[0] if unknown else 'none'} is no session; choose from {', '.join(SESSIONS)}")
+        if set(names) == {MEASURING}:
+            raise ValueError(f"{MEASURING} judges nothing; choose another session, too")
         return [name for name in SESSIONS if name in names]
 
     @field_validator("install")
