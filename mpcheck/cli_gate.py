@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import fence, put, say, terminal
 
 Names = list[str] | None
 
@@ -35,13 +36,10 @@ def gate(
 
     Exit status: 0 green, 1 red, 2 bad input or nothing judged.
     """
-    from mpcheck.gate.github import append, plain, remarks
+    from mpcheck.gate.github import append, remarks
     from mpcheck.gate.run import gate as run_gate
     from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE, read_settings
     from mpcheck.reference.store import default_cache
-
-    def say(text: str) -> None:
-        print(f"gate: {plain(text)}", flush=True)
 
     where = root or Path(os.environ.get(ROOT_VARIABLE) or ".")
     options = {
@@ -51,17 +49,17 @@ def gate(
     settings = read_settings(where, config, options)
     target = (out or Path(os.environ.get(OUT_VARIABLE) or where / "reports" / "gate")).resolve()
     try:
-        outcome = run_gate(where, settings, target, default_cache().resolve(), say)
+        outcome = run_gate(where, settings, target, default_cache().resolve(), lambda text: say(f"gate: {terminal(text)}"))
     except InputError as error:
-        append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n    {plain(str(error))}\n")
+        append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n{fence(terminal(error), 'text')}\n")
         raise
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     for remark in remarks(outcome):
-        print(remark.command if on_github else remark.text, flush=True)
-    print(plain(outcome.headline))
+        put(remark.command) if on_github else say(remark.text)
+    say(terminal(outcome.headline))
     for crash in outcome.crashes:
-        print(f"  {plain(crash.text)}")
-    print(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))
+        say(f"  {terminal(crash.text)}")
+    say(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))
     raise typer.Exit(outcome.code)
 
 
@@ -77,4 +75,4 @@ def init(
     """Write mpcheck.toml, a file for your CI system and a first baseline; say what to commit."""
     from mpcheck.gate.init import initialise
 
-    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, lambda text: print(text, flush=True)))
+    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, say))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say
 
 
 def merge(
@@ -31,8 +32,8 @@ def merge(
     for session, document in results.documents.items():
         verdict = "FAIL" if red(document) else "PASS" if judged(document) else "NOTHING JUDGED"
         count = sum(path.name == f"{session}.json" for path in results.files)
-        typer.echo(f"{session}: {verdict}, {judged(document)} judged" + (f", from {count} files" if count > 1 else ""))
+        say(f"{session}: {verdict}, {judged(document)} judged" + (f", from {count} files" if count > 1 else ""))
         for path in write_records(out, document):
-            typer.echo(f"wrote {path}")
+            say(f"wrote {path}")
     codes = {exit_code(document) for document in results.documents.values()}
     raise typer.Exit(1 if 1 in codes else max(codes))

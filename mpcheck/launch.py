@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
 import warnings
 from collections import Counter
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
+from mpcheck._text import say, say_lines
 
 FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
 
@@ -107,8 +107,8 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
         code = int(pytest.main(arguments, plugins=[refusals]))
     for text in refusals.texts:
-        print(text, file=sys.stderr)
+        say_lines(text, error=True)
     if not verbose:
         for text, tests in refusals.crashes.most_common(3):
-            print(f"{tests} tests could not begin: {text} (--verbose shows where)", file=sys.stderr)
+            say(f"{tests} tests could not begin: {text} (--verbose shows where)", error=True)
     return 2 if refusals.texts else {0: 0, 1: 1}.get(code, 2)  # xdist takes a failed collection for a failed test

@@ -12,6 +12,7 @@ import pytest
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck._text import terminal
 from mpcheck.plugin_collector import PLACE, RECORD, Collector
 from mpcheck.plugin_options import add_options, make_options, names
 
@@ -94,9 +95,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     packages = ", ".join(f"{k} {v}" for k, v in facts["packages"].items() if k != "mpcheck")
     flags = facts["flags"]
     return [
-        f"mpcheck {__version__}: {packages}",
-        f"mpcheck device: {device} ({facts['device_name']}), {facts['threads']} threads, default dtype {flags['default_dtype']}, "
-        f"TF32 matmul {flags['cuda_matmul_allow_tf32']}, cuDNN {flags['cudnn_allow_tf32']}",
+        terminal(f"mpcheck {__version__}: {packages}"),
+        terminal(
+            f"mpcheck device: {device} ({facts['device_name']}), {facts['threads']} threads, default dtype {flags['default_dtype']}, "
+            f"TF32 matmul {flags['cuda_matmul_allow_tf32']}, cuDNN {flags['cudnn_allow_tf32']}"
+        ),
     ]
 
 
@@ -216,7 +219,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             torch.backends.cudnn.allow_tf32 = before["cudnn_allow_tf32"]
     if before != after:
         changed = [f"{k}: {before[k]} -> {after[k]}" for k in before if before[k] != after[k]]
-        pytest.fail(f"the test changed process-wide state: {'; '.join(changed)}", pytrace=False)
+        pytest.fail(terminal(f"the test changed process-wide state: {'; '.join(changed)}"), pytrace=False)
     return result
 
 
@@ -295,7 +298,7 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
         if inspected["judged"] == 0:
             terminalreporter.write_line("mpcheck: error: nothing was judged; choose another --mp-device, --mp-backend or --mp-format")
         for path in inspected["out"]:
-            terminalreporter.write_line(f"wrote {path}")
+            terminalreporter.write_line(terminal(f"wrote {path}"))
     found = config.stash[_COLLECTED].get("run")
     if not found:
         return
@@ -305,6 +308,8 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.write(render(found["run"], color=terminalreporter.hasmarkup))
     if all(c.verdict == "unsupported" for c in found["run"].cells):
         reasons = sorted({c.reason for c in found["run"].cells})
-        terminalreporter.write_line(f"mpcheck: error: nothing was judged: {reasons[0]}; choose another --mp-device, --mp-backend or --mp-format")
+        terminalreporter.write_line(
+            terminal(f"mpcheck: error: nothing was judged: {reasons[0]}; choose another --mp-device, --mp-backend or --mp-format")
+        )
     for path in found["out"]:
-        terminalreporter.write_line(f"wrote {path}")
+        terminalreporter.write_line(terminal(f"wrote {path}"))

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._text import terminal
 from mpcheck.adapters.backends import BackendModel, get_backend
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.e3nn_backend import BACKEND as E3NN
@@ -214,7 +215,7 @@ def parse_device(text: str) -> torch.device:
 def stderr_progress(text: str) -> None:
     """One line on a terminal's standard error, overwritten by the next."""
     if sys.stderr.isatty():
-        print(f"\r\033[K  … {text[:90]}", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K  … {terminal(text)[:90]}", end="", file=sys.stderr, flush=True)
 
 
 def clear_progress() -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection
 
+from mpcheck._text import shell
 from mpcheck.findings import Findings
 from mpcheck.records import Run
 from mpcheck.results.items import GOLDEN, Item
@@ -14,13 +14,19 @@ CHECKED = ("symmetry", "audit")  # sessions whose commands take --check
 
 
 def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> str:
-    """A command line for a shell, every name from data quoted.
+    """:func:`words` as a command line for a shell, every name from data quoted, on one line."""
+    return shell(words(document, item, blocks))
+
+
+def words(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> list[str]:
+    """The command's words.
 
     Args:
         document: that the item comes from; its options say device and seed.
         blocks: :func:`blocks_of` the document, from who asks for many commands; None looks through all its rows.
     """
-    options, words = document.options, ["mpcheck", COMMANDS[item.session], str(document.model["name"])]
+    options, model = document.options, str(document.model["name"])
+    words = ["mpcheck", COMMANDS[item.session], f"./{model}" if model.startswith("-") else model]  # a name is no option
     if item.system:
         words += ["--system", item.system.partition("*")[0] if item.session == "bench" else item.system]
     if item.backend:
@@ -40,7 +46,7 @@ def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | No
         words += ["--device", str(options["device"])]
     if options.get("seed"):
         words += ["--seed", str(options["seed"])]
-    return shlex.join(words)
+    return words
 
 
 def blocks_of(document: Run | Findings) -> frozenset[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mpcheck import inspections
+from mpcheck._text import terminal
 
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("audit")]
 
@@ -17,6 +18,7 @@ def test_audit(inspection_key: Any, mp_session: Any, mp_record: Any) -> None:
         mp_record("finding", finding.model_dump())
     failed = [f for f in findings if f.verdict == "fail"]
     if failed:
-        pytest.fail("\n".join(f"{f.id}: {f.reason}" + (f"\n  worst: {f.worst}" if f.worst else "") for f in failed), pytrace=False)
+        told = [(f"{f.id}: {f.reason}", *([f"  worst: {f.worst}"] if f.worst else [])) for f in failed]
+        pytest.fail("\n".join(terminal(line) for lines in told for line in lines), pytrace=False)
     if findings and all(f.verdict == "unsupported" for f in findings):
-        pytest.skip(f"unsupported({findings[0].reason})")
+        pytest.skip(terminal(f"unsupported({findings[0].reason})"))

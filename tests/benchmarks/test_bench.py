@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from mpcheck._text import terminal
 from mpcheck.plugin_bench import CLOCK
 
 pytestmark = pytest.mark.mpcheck
@@ -23,13 +24,13 @@ def test_latency_and_cost(bench_key: Any, mp_bench: Any, mp_record: Any, request
         CLOCK.replay(benchmark, rounds)
     failed = [f for f in findings if f.verdict == "fail"]
     if failed:
-        pytest.fail("\n".join(f"{f.id}: {f.reason}" for f in failed), pytrace=False)
+        pytest.fail("\n".join(terminal(f"{f.id}: {f.reason}") for f in failed), pytrace=False)
     if all(f.verdict == "unsupported" for f in findings):
-        pytest.skip(f"unsupported({findings[0].reason})")
+        pytest.skip(terminal(f"unsupported({findings[0].reason})"))
 
 
 def test_benchmarks_that_are_gone(mp_bench: Any, mp_record: Any) -> None:
     for finding in mp_bench.findings[""]:
         mp_record("finding", finding.model_dump())
     failed = [f for f in mp_bench.findings[""] if f.verdict == "fail"]
-    assert not failed, "\n".join(f"{f.id}: {f.reason}" for f in failed)
+    assert not failed, "\n".join(terminal(f"{f.id}: {f.reason}") for f in failed)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from mpcheck._text import terminal
+
 pytestmark = pytest.mark.mpcheck
 
 
@@ -16,9 +18,9 @@ def test_cell(cell_key: Any, mp_suite: Any, mp_record: Any) -> None:
     cell = mp_suite.judge(cell_key)
     mp_record("cell", cell.model_dump())
     if cell.verdict == "unsupported":
-        pytest.skip(f"unsupported({cell.reason})")
+        pytest.skip(terminal(f"unsupported({cell.reason})"))
     if cell.verdict != "pass":
-        pytest.fail(f"{cell.id}: {cell.verdict}: {cell.reason}{worst(cell)}", pytrace=False)
+        pytest.fail(terminal(f"{cell.id}: {cell.verdict}: {cell.reason}") + worst(cell), pytrace=False)
 
 
 def worst(cell: Any) -> str:
@@ -26,5 +28,5 @@ def worst(cell: Any) -> str:
     for q in cell.quantities:
         if q.failures and q.worst is not None:
             w = q.worst
-            return f"\n  worst element of {q.name}: {w.place}: got {w.value}, expected {w.expected}, allowed error {w.allowed}"
+            return "\n" + terminal(f"  worst element of {q.name}: {w.place}: got {w.value}, expected {w.expected}, allowed error {w.allowed}")
     return ""

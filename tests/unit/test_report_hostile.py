@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mpcheck._text import fence, markdown, visible
 from mpcheck.records import Run
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import POLICY, environment, html_page
-from mpcheck.report.page.text import NAME, fence, markdown, visible
+from mpcheck.report.page.text import NAME
 from mpcheck.report.page.view import page_of
 from mpcheck.results.compare import Change, Comparison
 from mpcheck.results.items import items_of
