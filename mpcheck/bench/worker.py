@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mpcheck._errors import InputError, error_line
+from mpcheck._text import say_lines
 
 PROTOCOL = 2  # 2: first calls have a request of their own
 SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
@@ -187,7 +188,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
     except InputError as error:
         return {"input_error": str(error)}
     except Exception as error:  # upstream's code: the process that asked must hear of it
-        traceback.print_exc(file=sys.stderr)
+        say_lines(traceback.format_exc(), error=True)
         return {"crash": error_line(error)}
 
 
