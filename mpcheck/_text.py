@@ -129,9 +129,10 @@ def html(text: object, limit: int = REASON) -> str:
     return _entities(visible(text, limit), quote=True)
 
 
-def picture(text: object, limit: int = 120) -> str:
-    """Text for matplotlib: no formula between dollars, which it would fail on where it is none."""
-    return visible(text, limit).replace("$", r"\$")
+def picture(text: object, limit: int = 40) -> str:
+    """Text of at most so many characters for matplotlib: no formula between dollars, which it would fail on where it is none."""
+    shown = whole(str(text)[: limit + 1])
+    return (shown if len(shown) <= limit else f"{shown[: limit - 1]}…").replace("$", r"\$")
 
 
 def shell(words: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -219,18 +220,42 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad input is one line on standard error and status 2."""
     call: Callable[..., Any] = app
     try:
-        call(args=arguments, standalone_mode=True)
+        status = call(args=arguments, standalone_mode=False)
     except InputError as error:
         say(f"mpcheck: error: {error}", error=True)
         return 2
     except SystemExit as stop:
         return int(stop.code or 0)
-    return 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return refused(error)
+    return status if isinstance(status, int) else 0
+
+
+def refused(error: Any) -> int:
+    """Tell of arguments that do not fit, by our own means: typer would repeat them as they are.
+
+    Args:
+        error: click's, which some versions of typer bring themselves, so that it has no class to be named here.
+    """
+    usage = error.ctx.get_usage() if getattr(error, "ctx", None) is not None else ""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    say_lines(usage, error=True)
+    say(f"mpcheck: error: {error.format_message().rstrip('.')}; --help after a command tells what it takes", error=True)
+    return int(error.exit_code)
 
 
 def entry() -> None:
-    """Console script."""
-    raise SystemExit(main())
+    """Console script. A crash is told with its traceback, in which no text is obeyed by a terminal or a runner; status 1, as Python's own."""
+    try:
+        status = main()
+    except Exception:
+        say_lines(traceback.format_exc().rstrip(), error=True)
+        status = 1
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ def write_latency_picture(path: Path, model: str, seconds: Mapping[str, Sequence
             color=style["color"],
             markersize=3,
             linewidth=0.9,
-            label=picture(backend),
+            label=picture(backend, 20),
         )
-    axes.set_yticks(range(len(found)), [picture(name) for name in found], fontsize=6)
+    axes.set_yticks(range(len(found)), [picture(name, 100) for name in found], fontsize=6)
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.set_xlabel("one call, ms: median, 5 to 95 % of rounds", fontsize=8)

@@ -74,7 +74,7 @@ def _panel(axes: Axes, series: Series, last: bool) -> None:
     axes.set_xlim(-0.7, len(values) - 0.3)
     axes.set_ylabel(unit_words(series.unit), fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(picture(series.cell), fontsize=8, loc="left")
+    axes.set_title(picture(series.cell, 100), fontsize=8, loc="left")
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -73,7 +73,7 @@ def draw(run: Run) -> Figure:
         _panel(axes, run, backend, blocks, formats)
     panels[0].set_yticks(range(len(blocks)), list(map(picture, blocks)))
     panels[0].set_ylim(len(blocks) - 0.5, -0.5)
-    handles = [Line2D([], [], linestyle="", marker="o", markersize=4, color=COLOURS.get(f, "black"), label=picture(f)) for f in formats]
+    handles = [Line2D([], [], linestyle="", marker="o", markersize=4, color=COLOURS.get(f, "black"), label=picture(f, 20)) for f in formats]
     if any(q.failures for c in run.cells for q in c.quantities):
         handles.append(Line2D([], [], linestyle="", marker="X", markersize=6, color="white", markeredgecolor="black", label="fails a limit"))
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=7, frameon=False)

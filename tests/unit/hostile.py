@@ -41,6 +41,8 @@ TEXTS = (
 )
 ELSEWHERE = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u180b", "\u180c", "\u180d", "\u180f", "\u2800", "\u3164", "\uffa0"}
 """Shown as nothing or as a blank, whatever their category says; so are selectors of variants."""
+KEPT = ("suite", "digest", "device_slug", "slug")
+"""Fields that decide what belongs together."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -78,11 +80,11 @@ def check(where: str, text: str) -> None:
     text.encode("utf-8")
 
 
-def poisoned(document: Document, text: str, keep: tuple[str, ...] = ("digest", "device_slug", "slug")) -> Document:
+def poisoned(document: Document, text: str, keep: tuple[str, ...] = KEPT) -> Document:
     """The text before every text of a document, and as a name and a value in every mapping that takes any; what has a fixed set of values stays.
 
     Args:
-        keep: fields that decide what belongs together.
+        keep: fields that stay.
     """
     schema = type(document)
 
@@ -153,10 +155,10 @@ def sessions() -> Results:
     )  # fmt: skip
 
 
-def hostile(text: str) -> Results:
+def hostile(text: str, keep: tuple[str, ...] = KEPT) -> Results:
     """All sessions with the text in every text."""
     found = sessions()
-    return Results({name: poisoned(document, text) for name, document in found.documents.items()}, found.files)
+    return Results({name: poisoned(document, text, keep) for name, document in found.documents.items()}, found.files)
 
 
 __all__ = ["TEXTS", "Finding", "check", "hostile", "obeyed", "piled", "poisoned", "sessions", "texts", "unseen"]

@@ -94,7 +94,7 @@ MARKDOWN: dict[str, Callable[[Results, str], str]] = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:30])
 def test_terminals_and_logs(text: str) -> None:
     results = hostile(text)
     for name, render in TERMINAL.items():
@@ -103,7 +103,7 @@ def test_terminals_and_logs(text: str) -> None:
             check(name, COLOURS.sub("", made) if color else made)
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:30])
 def test_markdown(text: str) -> None:
     results = hostile(text)
     renderer = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -118,7 +118,7 @@ def test_markdown(text: str) -> None:
         assert not (acted := RAW.search(prose)), (name, prose[max(0, acted.start() - 60) : acted.end() + 20])
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:30])
 def test_annotations(text: str) -> None:
     for remark in remarks(outcome(hostile(text), text)):
         made = remark.command
@@ -127,7 +127,7 @@ def test_annotations(text: str) -> None:
         assert {part.partition("=")[0] for part in head.split(",")} <= {"file", "line", "title"}
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=ascii)
+@pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:30])
 def test_pages_and_pictures(text: str) -> None:
     from tests.unit.test_report_hostile import ATTRIBUTES, ELEMENTS, Reader
 
