@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path, digest, sha256_file, write_text
+from mpcheck._text import whole
 
 SCHEMA = 2
 
@@ -108,7 +109,7 @@ class Store:
             try:
                 return self.load(name)
             except Damaged as damage:
-                warnings.warn(f"cache entry is damaged and is rebuilt: {damage}", stacklevel=2)
+                warnings.warn(whole(f"cache entry is damaged and is rebuilt: {damage}"), stacklevel=2)
         with self.lock(name):
             if self.has(name):
                 try:
