@@ -7,6 +7,7 @@ that it was there. Only the standard library is imported: jobs that hold a token
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import sys
@@ -72,6 +73,11 @@ def terminal(text: object, limit: int | None = None) -> str:
     return _COMMANDS.sub(lambda found: f"{found[0]} ", whole(text) if limit is None else visible(text, limit))
 
 
+def log(text: object) -> str:
+    """As :func:`terminal`, for the log of a job whose lines others may cut or join: no ``::`` is left anywhere."""
+    return re.sub(r":(?=:)", ": ", terminal(text))
+
+
 def lines(text: str) -> str:
     """A text of ours in several lines, in which a text from data may have been forgotten: each as :func:`terminal` makes it."""
     return "\n".join(map(terminal, text.split("\n")))
@@ -88,12 +94,12 @@ def seen_lines(text: str) -> str:
 
 
 def say(text: object = "", error: bool = False) -> None:
-    """Print one line, made by :func:`terminal`, at once.
+    """Print one line at once, made by :func:`terminal`; by :func:`log` where a runner reads it.
 
     Args:
         error: to standard error.
     """
-    put(terminal(text), error)
+    put(log(text) if os.environ.get("GITHUB_ACTIONS") == "true" else terminal(text), error)
 
 
 def say_lines(text: str, error: bool = False) -> None:

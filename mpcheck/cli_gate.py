@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from mpcheck._errors import InputError
-from mpcheck._text import fence, put, say, terminal
+from mpcheck._text import fence, log, put, say, terminal
 
 Names = list[str] | None
 
@@ -49,16 +49,16 @@ def gate(
     settings = read_settings(where, config, options)
     target = (out or Path(os.environ.get(OUT_VARIABLE) or where / "reports" / "gate")).resolve()
     try:
-        outcome = run_gate(where, settings, target, default_cache().resolve(), lambda text: say(f"gate: {terminal(text)}"))
+        outcome = run_gate(where, settings, target, default_cache().resolve(), lambda text: say(log(f"gate: {text}")))
     except InputError as error:
         append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n{fence(terminal(error), 'text')}\n")
         raise
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     for remark in remarks(outcome):
         put(remark.command) if on_github else say(remark.text)
-    say(terminal(outcome.headline))
+    say(log(outcome.headline))
     for crash in outcome.crashes:
-        say(f"  {terminal(crash.text)}")
+        say(log(f"  {crash.text}"))
     say(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))
     raise typer.Exit(outcome.code)
 

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpcheck._text import command, terminal
+from mpcheck._text import command, log
 from mpcheck.gate.outcome import Outcome, place_of
 from mpcheck.results.items import Item
 
@@ -38,7 +38,7 @@ class Annotation:
     def text(self) -> str:
         """For a terminal or another log."""
         place = f" [{self.file}:{self.line}]" if self.file else ""
-        return terminal(f"{self.kind}: {self.title}{place}: {self.message}")
+        return log(f"{self.kind}: {self.title}{place}: {self.message}")
 
 
 def _message(items: list[Item]) -> str:

@@ -97,14 +97,18 @@ def test_latencies(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert not unseen((tmp_path / "h.svg").read_text(encoding="utf-8"))
 
 
-def test_a_commit_cannot_speak_to_the_runner(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("in_a_job", [False, True])
+def test_a_commit_cannot_speak_to_the_runner(
+    in_a_job: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Seen in a job with a token that may write: the line of `history record` repeats the commit."""
     results = sessions()
     changed = {s: d.model_copy(update={"environment": d.environment | {"commit": SET_OUTPUT}}) for s, d in results.documents.items()}
     store(tmp_path / "in", Results(changed, []))
+    monkeypatch.setenv("GITHUB_ACTIONS", str(in_a_job).lower())
     assert main(["history", "record", str(tmp_path / "in"), "--dir", str(tmp_path / "h"), "--kind", "nightly", "--untrusted"]) == 0
     out = capfd.readouterr().out
-    assert out.startswith("added to") and len(out.splitlines()) == 1 and "::set-output" in out
+    assert out.startswith("added to") and len(out.splitlines()) == 1 and ("::set-output" in out) != in_a_job
 
 
 @pytest.mark.parametrize(
