@@ -188,6 +188,9 @@ def test_nothing_becomes_a_mention_a_link_or_an_entity(text: str, shown: str) ->
         ("\ud800", r"\ud800"),
         ("a\nb\tc", "a b c"),
         ("\U000e0041", r"\U000e0041"),
+        ("a\u3164b", r"a\u3164b"),
+        ("\ufe0f", r"\ufe0f"),
+        ("\x85::x", r"\x85::x"),
     ],
 )
 def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:
