@@ -33,7 +33,11 @@ _COMMANDS = re.compile(r"\A *:(?=:)|#(?=#\w*\[)")
 _WRAPPED = re.compile(r"^((?:\x1b\[[0-9;]*m| )*):(?=:)", re.MULTILINE)
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~])")
 _BLOCKS = re.compile(r"([-+=])(?=[-+=\s]|$)|\d{1,9}(?=[.)](?:\s|$))")  # a list, a rule or a heading, where a line begins with it
-_LINKS = re.compile(r"(?<=@)|(?<=\\#)(?=\w)|(?<=:)(?=//)|(?<=:)(?=[\w+\\-]+:)|(?<=www)(?=\.)|(?<=gh-)(?=\d)|(?<=mailto:)|(?<=xmpp:)", re.IGNORECASE)
+# `NAME@2`, the second call of a block, is neither a mention nor an address
+_LINKS = re.compile(
+    r"(?<=@)(?!(?<=\w@)\d{1,6}(?![\w.-]))|(?<=\\#)(?=\w)|(?<=:)(?=//)|(?<=:)(?=[\w+\\-]+:)|(?<=www)(?=\.)|(?<=gh-)(?=\d)|(?<=mailto:)|(?<=xmpp:)",
+    re.IGNORECASE,
+)
 
 
 def _escape(character: str) -> str:
