@@ -172,7 +172,8 @@ def test_a_fence_is_longer_than_any_in_the_command() -> None:
     ("text", "shown"),
     [
         ("@user", "@&#8203;user"), ("#12", r"\#&#8203;12"), ("https://a.b", "https:&#8203;//a.b"), ("www.a.b", "www&#8203;.a.b"),
-        ("a@b.c", "a@&#8203;b.c"), ("&lt;", "&amp;lt;"), (":warning:", ":&#8203;warning:"), ("GH-7", "GH-&#8203;7"), ("plain 0.7", "plain 0.7"), ("a.linear@2", "a.linear@2"), ("a@2.b", "a@&#8203;2.b"), (" @2", "@&#8203;2"),
+        ("a@b.c", "a@&#8203;b.c"), ("&lt;", "&amp;lt;"), (":warning:", ":&#8203;warning:"), ("GH-7", "GH-&#8203;7"), ("plain 0.7", "plain 0.7"),
+        ("a.linear@2", "a.linear@2"), ("a@2.b", "a@&#8203;2.b"), (" @2", "@&#8203;2"),
     ],
 )  # fmt: skip
 def test_nothing_becomes_a_mention_a_link_or_an_entity(text: str, shown: str) -> None:
