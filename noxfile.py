@@ -242,7 +242,7 @@ def docs(session: nox.Session) -> None:
         tool(session, "mkdocs", "build", "--strict", "--clean", *session.posargs)
 
 
-READERS = ("pydantic", "ruamel.yaml", "typer", "rich", "jinja2", "packaging", "filelock")
+READERS = ("pydantic", "ruamel.yaml", "typer", "rich", "jinja2", "packaging", "filelock", "tomli")
 """What commands need that only read records."""
 
 
@@ -278,11 +278,16 @@ def sweep(session: nox.Session) -> None:
 
 @nox.session
 def comment(session: nox.Session) -> None:
-    """The comment of a gate whose records in MPCHECK_COMMENT_RECORDS are not trusted, as Markdown in MPCHECK_COMMENT."""
+    """The comment of a gate whose records in MPCHECK_COMMENT_RECORDS are not trusted, as Markdown in MPCHECK_COMMENT.
+
+    MPCHECK_SETTINGS: the default branch's mpcheck.toml, where there is one, whose model and systems commands may name.
+    """
     records, out = given(session, "MPCHECK_COMMENT_RECORDS"), given(session, "MPCHECK_COMMENT")
     history = ["--history", os.environ["MPCHECK_HISTORY"]] if os.environ.get("MPCHECK_HISTORY") else []
     ended = ["--conclusion", os.environ["MPCHECK_CONCLUSION"]] if os.environ.get("MPCHECK_CONCLUSION") else []
-    session.run(reader(session), "-m", "mpcheck", "comment", records, "--out", out, *history, *ended, external=True)
+    named = os.environ.get("MPCHECK_SETTINGS", "")
+    settings = ["--settings", named] if named and Path(named).is_file() else []
+    session.run(reader(session), "-m", "mpcheck", "comment", records, "--out", out, *history, *ended, *settings, external=True)
 
 
 @nox.session
@@ -297,6 +302,8 @@ def record(session: nox.Session) -> None:
     history, records = given(session, "MPCHECK_HISTORY"), given(session, "MPCHECK_RECORDS")
     python = reader(session)
     for head in sorted(Path(records).glob("**/head")):
+        if not str(head.relative_to(records)).isprintable():  # nox prints the command, and a job with a token has a log that is obeyed
+            session.error("an artifact holds a directory with an unprintable name; remove it")
         session.run(python, "-m", "mpcheck", "history", "record", str(head), "--dir", history, "--kind", "nightly", "--untrusted", external=True)
 
 

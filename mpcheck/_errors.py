@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from mpcheck._text import whole
+
 
 class InputError(Exception):
     """Bad input: a missing, truncated or mistyped file, an unknown name, a wrong device, NaN.
 
-    The message is one line that names the file or field and the remedy. Front ends (CLI, pytest plugin) print it without
-    a traceback and exit with status 2.
+    The message is one line that names the file or field and the remedy, and holds nothing unseen, whatever names it repeats. Front
+    ends (CLI, pytest plugin) print it without a traceback and exit with status 2.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(str(message).split()))
+        super().__init__(whole(" ".join(str(message).split())))
 
 
 def error_line(error: BaseException) -> str:
@@ -22,7 +24,7 @@ def error_line(error: BaseException) -> str:
     except Exception:  # of an exception class of the judged code
         text = "(its message cannot be read)"
     lines = [line for line in text.splitlines() if line.strip()] or [""]
-    said = " ".join(lines[-1].split()).removeprefix(f"{kind}: ")[:300]
+    said = whole(" ".join(lines[-1].split())).removeprefix(f"{kind}: ")[:300]
     return f"{kind}: {said}" if said else kind
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +11,7 @@ import typer
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck._text import say, say_lines
 from mpcheck.cli_baseline import baseline_app
 from mpcheck.cli_bench import bench
 from mpcheck.cli_comment import comment
@@ -133,24 +134,22 @@ def audit(
 @app.command()
 def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device = "cpu", cache: Cache = None, seed: Seed = 0) -> None:
     """List a model's blocks: role, parameters, irreps, shapes on a system."""
-    from rich.console import Console
-    from rich.table import Table
-
+    from mpcheck._console import Grid
     from mpcheck.session import Options, Session, stderr_progress
     from mpcheck.systems import available_systems
 
     session = Session(Options(model=model, systems=tuple(system or ()), device=device, cache=cache, seed=seed, progress=stderr_progress))
     name = next(iter(session.systems), None) or available_systems(session.model.elements)[0]
     library = session.check(name).library
-    table = Table(title=f"{model} on {name}", title_justify="left", box=None, padding=(0, 1))
+    grid = Grid(f"{model} on {name}", pad_edge=True)
     for column in ("block", "kind", "role", "parameters", "inputs", "outputs"):
-        table.add_column(column, overflow="fold", justify="right" if column == "parameters" else "left")
+        grid.column(column, right=column == "parameters", overflow="fold")
     for block in library.blocks():
         shapes = library.shapes(block.name)
         inputs = "\n".join(f"{n} {s}" + (f" {block.input_slot(n).irreps}" if block.input_slot(n).irreps else "") for n, s in shapes.items())
         outputs = "\n".join(f"{n} {slot.irreps} ({slot.form})" for n, slot in block.outputs.items() if slot.irreps)
-        table.add_row(block.name, block.kind, block.role, f"{block.parameters:,}", inputs, outputs)
-    Console(width=None if sys.stdout.isatty() else 140, highlight=False).print(table)
+        grid.row([block.name, block.kind, block.role, f"{block.parameters:,}", inputs, outputs])
+    grid.show(140)
 
 
 app.command()(compare)
@@ -179,7 +178,7 @@ def explain(
     """Show in words and numbers where the allowed absolute error of a cell comes from."""
     from mpcheck.report.explain import explain as explain_cell
 
-    typer.echo(explain_cell(model, system, block, format, backend, cache, seed))
+    say_lines(explain_cell(model, system, block, format, backend, cache, seed))
 
 
 @tolerances_app.command()
@@ -194,7 +193,7 @@ def derive(
     """Write the plain table: allowed max_abs and max_rel per block, format and direction, computed from machine epsilon."""
     from mpcheck.report.derive import derive as derive_table
 
-    typer.echo(derive_table(model, system, out, backend, cache, seed))
+    say_lines(derive_table(model, system, out, backend, cache, seed))
 
 
 @tolerances_app.command()
@@ -206,13 +205,13 @@ def check(
     from mpcheck.report.derive import check_files
 
     stale, text = check_files(path, cache)
-    typer.echo(text)
+    say_lines(text)
     raise typer.Exit(1 if stale else 0)
 
 
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"mpcheck {__version__}")
+        say(f"mpcheck {__version__}")
         raise typer.Exit
 
 
@@ -225,18 +224,42 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad input is one line on standard error and status 2."""
     call: Callable[..., Any] = app
     try:
-        call(args=arguments, standalone_mode=True)
+        status = call(args=arguments, standalone_mode=False)
     except InputError as error:
-        print(f"mpcheck: error: {error}", file=sys.stderr)
+        say(f"mpcheck: error: {error}", error=True)
         return 2
     except SystemExit as stop:
         return int(stop.code or 0)
-    return 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return refused(error)
+    return status if isinstance(status, int) else 0
+
+
+def refused(error: Any) -> int:
+    """Tell of arguments that do not fit, by our own means: typer would repeat them as they are.
+
+    Args:
+        error: click's, which some versions of typer bring themselves, so that it has no class to be named here.
+    """
+    usage = error.ctx.get_usage() if getattr(error, "ctx", None) is not None else ""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    say_lines(usage, error=True)
+    say(f"mpcheck: error: {error.format_message().rstrip('.')}; --help after a command tells what it takes", error=True)
+    return int(error.exit_code)
 
 
 def entry() -> None:
-    """Console script."""
-    raise SystemExit(main())
+    """Console script. A crash is told with its traceback, in which no text is obeyed by a terminal or a runner; status 1, as Python's own."""
+    try:
+        status = main()
+    except Exception:
+        say_lines(traceback.format_exc().rstrip(), error=True)
+        status = 1
+    raise SystemExit(status)
 
 
 if __name__ == "__main__":

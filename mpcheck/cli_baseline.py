@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import datetime
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
+    from mpcheck._console import Grid
     from mpcheck.bench.store.baseline import BenchBaseline
     from mpcheck.bench.store.update import Change
 
@@ -23,19 +22,16 @@ Directory = Annotated[Path, typer.Option("--dir", help="directory of the baselin
 SHOWN = 60
 
 
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 180, highlight=False).print(table)
+WIDTH = 180  # of tables where no terminal says
 
 
-def _table(title: str, columns: tuple[str, ...], numbers: tuple[str, ...] = ()) -> Table:
-    from rich.table import Table
+def _grid(title: str, columns: tuple[str, ...], numbers: tuple[str, ...] = ()) -> Grid:
+    from mpcheck._console import Grid
 
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+    grid = Grid(title, pad_edge=True)
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in numbers else "left")
-    return table
+        grid.column(column, right=column in numbers, overflow="fold")
+    return grid
 
 
 def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
@@ -66,16 +62,16 @@ def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
 
 
 def _print_changes(slug: str, found: list[Change]) -> None:
-    table = _table(f"changes of {slug}", ("cell", "change", "what"))
+    grid = _grid(f"changes of {slug}", ("cell", "change", "what"))
     shown = [c for c in found if c.kind != "unchanged"]
     for change in shown[:SHOWN]:
-        table.add_row(change.cell, ("! " if change.loosens else "") + change.kind, change.text)
+        grid.row([change.cell, ("! " if change.loosens else "") + change.kind, change.text])
     if shown:
-        _print(table)
+        grid.show(WIDTH)
     if len(shown) > SHOWN:
-        typer.echo(f"and {len(shown) - SHOWN} more")
+        say(f"and {len(shown) - SHOWN} more")
     counts = {kind: sum(c.kind == kind for c in found) for kind in dict.fromkeys(c.kind for c in found)}
-    typer.echo(", ".join(f"{n} {kind}" for kind, n in counts.items()) + " (! loosens the gate)")
+    say(", ".join(f"{n} {kind}" for kind, n in counts.items()) + " (! loosens the gate)")
 
 
 @baseline_app.command()
@@ -96,25 +92,25 @@ def update(
     path, log = bench_path(directory, slug), history_path(directory, slug)
     old, history = read_baseline(path), read_history(log)
     for line in history.damaged:
-        typer.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", error=True)
     found = changes(old, new, prune)
     _print_changes(slug, found)
     if dry_run:
         needs = "; it needs --reason" if any(c.loosens for c in found) and not reason.strip() else ""
-        typer.echo(f"dry run: nothing was written{needs}")
+        say(f"dry run: nothing was written{needs}")
         return
     check_reason(found, slug, reason)
     if old is None or any(c.takes for c in found):
         write_baseline(path, merged(old, new, found, reason.strip()))
-        typer.echo(f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB")
+        say(f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB")
     else:
-        typer.echo(f"{path} stays as it is: nothing moved by more than the margin")
+        say(f"{path} stays as it is: nothing moved by more than the margin")
     entry = entry_of(new, "update", reason.strip())
     if history.entries and history.entries[-1] == entry:
-        typer.echo(f"{log} has this run already")
+        say(f"{log} has this run already")
         return
     append(log, entry)
-    typer.echo(f"appended to {log}")
+    say(f"appended to {log}")
 
 
 def stored(directory: Path) -> dict[str, BenchBaseline]:
@@ -152,19 +148,19 @@ def show(
         raise InputError(f"--cell {cell}: no stored benchmark matches")
     for slug, b in chosen.items():
         numbers = ("median ms", "spread %", "launches", "in yardsticks", "days")
-        table = _table(f"{b.model.name} on {b.device.name} ({slug})", ("cell", *numbers, "commit"), numbers)
+        grid = _grid(f"{b.model.name} on {b.device.name} ({slug})", ("cell", *numbers, "commit"), numbers)
         for name in matching(b.cells, cell):
             f, origin = b.cells[name], b.origin(name)
             spread, kernel, ratios = spread_of(f), yardstick_of(f.launches), normalised_of(f)
             ratio = f"{ratios[kernel]:.4g} {kernel}" if kernel in ratios else "–"
             figures = (f"{1e3 * seconds_of(f):.4g}", "–" if spread is None else f"{100 * spread:.1f}", str(len(f.launches)), ratio)
-            table.add_row(name, *figures, f"{age_days(origin, now):.0f}", origin.commit)
-        _print(table)
+            grid.row([name, *figures, f"{age_days(origin, now):.0f}", origin.commit])
+        grid.show(WIDTH)
         rates = read_aa(aa_path(directory, slug))
         for rate in rates.rates if rates is not None else ():
-            typer.echo(f"false alarms ({rate.mode}): {rate.reason}")
+            say(f"false alarms ({rate.mode}): {rate.reason}")
         if rates is None:
-            typer.echo("false alarms: not measured on this device")
+            say("false alarms: not measured on this device")
 
 
 @baseline_app.command()
@@ -183,17 +179,17 @@ def prune(
     baselines = stored(directory)
     doomed = plan(baselines, keep_device or [], older_than, cell, datetime.datetime.now(datetime.timezone.utc))
     if not doomed:
-        typer.echo("nothing to remove")
+        say("nothing to remove")
         return
     for slug, names in doomed.items():
         whole = len(names) == len(baselines[slug].cells)
-        typer.echo(f"{slug}: {'all ' if whole else ''}{len(names)} cells" + (", and its false-alarm rate" if whole else ""))
+        say(f"{slug}: {'all ' if whole else ''}{len(names)} cells" + (", and its false-alarm rate" if whole else ""))
         for name in names[:SHOWN]:
-            typer.echo(f"  {name}")
+            say(f"  {name}")
         if len(names) > SHOWN:
-            typer.echo(f"  and {len(names) - SHOWN} more")
+            say(f"  and {len(names) - SHOWN} more")
     if not yes:
-        typer.echo("nothing was removed; add --yes to do it")
+        say("nothing was removed; add --yes to do it")
         return
     for path in remove(directory, baselines, doomed):
-        typer.echo(f"changed {path}")
+        say(f"changed {path}")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say
 from mpcheck.launch import launch
 
 
@@ -70,4 +71,5 @@ def bench(
         path, rate = measure(mode, asked)
     finally:
         clear_progress()
-    typer.echo(f"false alarms ({mode}): {rate.reason}\nwrote {path}")
+    say(f"false alarms ({mode}): {rate.reason}")
+    say(f"wrote {path}")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mpcheck._text import say_lines
+
 Records = "a records file, or a directory of records of any sessions"
 
 
@@ -34,5 +36,5 @@ def compare(
         write_comparison(json, found)
     if markdown is not None:
         write_text(markdown, written(found, limit))
-    typer.echo(render(found, limit))
+    say_lines(render(found, limit))
     raise typer.Exit(1 if found.failed else 0)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shlex
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import fence, log, put, say, shell, terminal
 
 Names = list[str] | None
 
@@ -52,13 +52,10 @@ def gate(
     Exit status: 0 green, 1 red, 2 bad input or nothing judged.
     """
     from mpcheck.gate.asked import asked, first_settings
-    from mpcheck.gate.github import append, plain, remarks, repeat
+    from mpcheck.gate.github import append, remarks, repeat
     from mpcheck.gate.run import gate as run_gate
     from mpcheck.gate.settings import OUT_VARIABLE, ROOT_VARIABLE
     from mpcheck.reference.store import default_cache
-
-    def say(text: str) -> None:
-        print(f"gate: {plain(text)}", flush=True)
 
     where = root or Path(os.environ.get(ROOT_VARIABLE) or ".")
     options = {
@@ -72,20 +69,20 @@ def gate(
     settings = first_settings(where, what, options, os.environ)
     target = (out or Path(os.environ.get(OUT_VARIABLE) or where / "reports" / "gate")).resolve()
     try:
-        outcome = run_gate(where, what, settings, target, default_cache().resolve(), say)
+        outcome = run_gate(where, what, settings, target, default_cache().resolve(), lambda text: say(log(f"gate: {text}")))
     except InputError as error:
-        append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n    {plain(str(error))}\n")
+        append("GITHUB_STEP_SUMMARY", f"## Gate: bad input\n\n{fence(terminal(error), 'text')}\n")
         raise
     on_github = os.environ.get("GITHUB_ACTIONS") == "true"
     for remark in remarks(outcome):
-        print(remark.command if on_github else remark.text, flush=True)
-    print(plain(outcome.headline))
+        put(remark.command) if on_github else say(remark.text)
+    say(log(outcome.headline))
     if outcome.failures and outcome.results is not None:
-        place = shlex.join([*(["--root", str(root)] if root is not None else []), *(["--config", str(config)] if config is not None else [])])
-        print(f"repeat the first, {repeat(outcome.results, outcome.failures[0])} {place}".rstrip())
+        place = shell([*(["--root", str(root)] if root is not None else []), *(["--config", str(config)] if config is not None else [])])
+        say(f"repeat the first, {repeat(outcome.results, outcome.failures[0])} {place}".rstrip())
     for crash in outcome.crashes:
-        print(f"  {plain(crash.text)}")
-    print(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))
+        say(log(f"  {crash.text}"))
+    say(f"wrote {target}: report.html, report.md, records of head" + (" and base" if outcome.base else ""))
     raise typer.Exit(outcome.code)
 
 
@@ -101,4 +98,4 @@ def init(
     """Write mpcheck.toml, a file for your CI system and a first baseline; say what to commit."""
     from mpcheck.gate.init import initialise
 
-    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, lambda text: print(text, flush=True)))
+    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, say))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say, terminal
 
 if TYPE_CHECKING:
     from mpcheck.bench.store.history import HistoryEntry
@@ -23,6 +23,7 @@ Directory = Annotated[Path, typer.Option("--dir", help="directory of the baselin
 Device = Annotated[str, typer.Option("--device", help="a device's directory; needed where several have a history")]
 Chosen = Annotated[What, typer.Option("--what", help="latency, of `mpcheck baseline update`; ratio, of `mpcheck history record`")]
 LISTED = 5  # red ids of an entry
+LONGEST = 300  # characters of a line of an entry
 
 
 def device_of(directory: Path, device: str, path: Callable[[Path, str], Path], what: str, begun_by: str) -> str:
@@ -74,7 +75,7 @@ def gates_of(directory: Path, device: str) -> tuple[str, list[GateEntry]]:
 
 def _warn(damaged: list[str]) -> None:
     for line in damaged:
-        typer.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", error=True)
 
 
 def series_named(directory: Path, device: str, what: What, pattern: str) -> tuple[str, list[Series]]:
@@ -106,7 +107,7 @@ def record(
     path = gate_history_path(directory, entry.device)
     added = append_gate(path, entry)
     said = ", ".join(f"{session} {verdict}" for session, verdict in entry.verdicts.items())
-    typer.echo(f"{'added to' if added else 'already in'} {path}: commit {entry.commit}, {said}, {len(entry.red)} red")
+    say(f"{'added to' if added else 'already in'} {path}: commit {entry.commit}, {said}, {len(entry.red)} red")
 
 
 @history_app.command()
@@ -116,17 +117,15 @@ def show(
     limit: Annotated[int, typer.Option("--limit", help="entries to list, the latest ones", min=1)] = 20,
 ) -> None:
     """List recorded gates, oldest first: date, commit, verdicts, what was red."""
-    from mpcheck.report.compare import plain
-
     slug, entries = gates_of(directory, device)
-    typer.echo(f"{len(entries)} gates on {slug}" + (f", the last {limit}" if len(entries) > limit else ""))
+    say(f"{len(entries)} gates on {slug}" + (f", the last {limit}" if len(entries) > limit else ""))
     for entry in entries[-limit:]:
         verdicts = ", ".join(f"{session} {verdict}" for session, verdict in entry.verdicts.items())
-        typer.echo(plain(f"{entry.date}  {entry.commit}  {entry.kind}  {entry.model.name}  {verdicts}"))
+        say(terminal(f"{entry.date} {entry.commit} {entry.kind} {entry.model.name} {verdicts}", LONGEST))
         for name in entry.red[:LISTED]:
-            typer.echo(f"    red: {plain(name)}")
+            say(f"    red: {terminal(name, LONGEST)}")
         if len(entry.red) > LISTED:
-            typer.echo(f"    … and {len(entry.red) - LISTED} more red")
+            say(f"    … and {len(entry.red) - LISTED} more red")
 
 
 @history_app.command()
@@ -142,7 +141,7 @@ def plot(
 
     slug, found = series_named(directory, device, what, cell)
     write_history_picture(out, found, slug)
-    typer.echo(f"wrote {out}: {len(found)} {THINGS[what]}, {max(len(s.points) for s in found)} entries")
+    say(f"wrote {out}: {len(found)} {THINGS[what]}, {max(len(s.points) for s in found)} entries")
 
 
 @history_app.command()
@@ -153,25 +152,21 @@ def changes(
     device: Device = "",
 ) -> None:
     """List lasting changes: commit, effect with its 95 % interval, versions that changed with it."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
+    from mpcheck._console import Grid
     from mpcheck.bench.store.change_points import MIN_SIZE
     from mpcheck.bench.store.series import change_points
-    from mpcheck.report.compare import plain
     from mpcheck.report.history import THINGS, effect_words, unit_words
 
     slug, series = series_named(directory, device, what, cell)
-    table = Table(title=f"lasting changes on {slug}", title_justify="left", box=None, padding=(0, 1))
+    grid = Grid(f"lasting changes on {slug}", pad_edge=True)
     for column in ("cell", "first commit after", "last before", "date", "effect [95 %]", "in", "versions changed there"):
-        table.add_column(column, overflow="fold")
+        grid.column(column, overflow="fold")
     for one in series:
         for c in change_points(one):
             row = (one.cell, c.commit, c.before, c.date, effect_words(c), unit_words(one.unit), ", ".join(c.versions) or "none")
-            table.add_row(*(Text(plain(text)) for text in row))
-    if table.row_count:
-        Console(width=None if sys.stdout.isatty() else 200, highlight=False).print(table)
+            grid.row([terminal(text, LONGEST) for text in row])
+    if len(grid):
+        grid.show(200)
     short = sum(len(s.points) < 2 * MIN_SIZE for s in series)
     tail = f"; {short} have fewer than {2 * MIN_SIZE} entries, too few to tell" if short else ""
-    typer.echo(f"{table.row_count} lasting changes in {len(series)} {THINGS[what]}{tail}")
+    say(f"{len(grid)} lasting changes in {len(series)} {THINGS[what]}{tail}")

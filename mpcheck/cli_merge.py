@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say
 
 
 def merge(
@@ -31,9 +32,9 @@ def merge(
     for session, document in results.documents.items():
         verdict = WORDS[outcome(document)]
         count = sum(path.name == f"{session}.json" for path in results.files)
-        typer.echo(f"{session}: {verdict}, {judged(document)} judged" + (f", from {count} files" if count > 1 else ""))
+        say(f"{session}: {verdict}, {judged(document)} judged" + (f", from {count} files" if count > 1 else ""))
         for path in write_records(out, document):
-            typer.echo(f"wrote {path}")
+            say(f"wrote {path}")
     for line in results.disorder:
-        typer.echo(line)
+        say(line)
     raise typer.Exit(STATUS[results.outcome])

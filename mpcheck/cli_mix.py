@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say
 
 if TYPE_CHECKING:
     from mpcheck.findings import Finding
@@ -77,7 +78,7 @@ def mix(
 
     options = Options(
         model=model, systems=tuple(system or ()), device=device, backends=tuple(dict.fromkeys((base, *swaps.values()))), cache=cache, seed=seed,
-        progress=lambda text: typer.echo(f"{text} …", err=True),
+        progress=lambda text: say(f"{text} …", error=True),
     )  # fmt: skip
     context = Session(options)
     with neutral():
@@ -85,7 +86,7 @@ def mix(
         if len(swaps) > 1:
             findings += together(context, base, swaps, structures)
     for line in lines(findings):
-        typer.echo(line)
+        say(line)
     failed = any(f.verdict in ("fail", "unsupported", "degraded") for f in findings)
-    typer.echo("FAIL" if failed else "PASS: with adapters the mixed model equals the pure backend within noise, and every mismatch without is seen")
+    say("FAIL" if failed else "PASS: with adapters the mixed model equals the pure backend within noise, and every mismatch without is seen")
     raise typer.Exit(1 if failed else 0)

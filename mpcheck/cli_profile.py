@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from mpcheck._text import say, say_lines
+
 Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
 System = Annotated[str | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; default: the first built-in one that fits")]
 Works = Annotated[list[str] | None, typer.Option("--work", help="energy or energy+forces; default: both")]
@@ -44,12 +46,12 @@ def profile(
     options = Options(
         model=model, systems=(system,) if system else (), device=device, backends=tuple(dict.fromkeys(backend or ("e3nn", "cueq"))),
         formats=tuple(dict.fromkeys(number_format or ("float32",))), seed=seed,
-        allow_degraded=tuple(allow_degraded or ()), progress=lambda text: typer.echo(f"{text} …", err=True),
+        allow_degraded=tuple(allow_degraded or ()), progress=lambda text: say(f"{text} …", error=True),
     )  # fmt: skip
     plan = Plan(check_work(tuple(work or MODEL_WORK)), batch, warmup, calls, sweep_seconds if sweep else None)
     run, files = profile_session(options, plan, out)
-    typer.echo(render(run))
+    say_lines(render(run))
     for line in standing(run)[1:]:
-        typer.echo(line)
-    typer.echo(f"written to {out}: {', '.join(path.name for path in files)}; open the traces at ui.perfetto.dev")
+        say(line)
+    say(f"written to {out}: {', '.join(path.name for path in files)}; open the traces at ui.perfetto.dev")
     raise typer.Exit(1 if outcome(run) in ("fail", "crashed") else 0)

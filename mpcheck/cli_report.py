@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._text import say
 
 if TYPE_CHECKING:
     from mpcheck.results.gate_history import GateEntry
@@ -48,9 +49,9 @@ def report(
     if summary is not None:
         append(summary, summary_markdown(results, comparison, entries, title=title))
     written = [str(path) for path in (html, markdown, summary, pictures) if path is not None]
-    typer.echo(f"{results.verdict}: wrote {', '.join(written)}")
+    say(f"{results.verdict}: wrote {', '.join(written)}")
     for line in results.disorder:
-        typer.echo(line)
+        say(line)
     raise typer.Exit(STATUS[results.outcome] if check else 0)
 
 
@@ -79,11 +80,11 @@ def entries_of(directory: Path, results: Results) -> list[GateEntry]:
     slug = str(results.first.environment["device_slug"])
     path = gate_history_path(directory, slug)
     if not path.is_file():
-        typer.echo(f"warning: no history of {slug!r} in {directory}", err=True)
+        say(f"warning: no history of {slug!r} in {directory}", error=True)
         return []
     found = read_gate_history(path)
     for line in found.damaged:
-        typer.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", error=True)
     return list(found.entries)
 
 

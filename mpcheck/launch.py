@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import tempfile
 import warnings
 from collections import Counter
@@ -15,6 +14,7 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._io import is_file
+from mpcheck._text import say, say_lines
 
 FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
 
@@ -147,11 +147,11 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
         code = int(pytest.main(arguments, plugins=[refusals]))
     for text in (*refusals.texts, *refusals.broken):
-        print(text, file=sys.stderr)
+        say_lines(text, error=True)
     if not verbose:
         for text, tests in refusals.crashes.most_common(3):
-            print(f"{tests} tests could not begin: {text} (--verbose shows where)", file=sys.stderr)
+            say(f"{tests} tests could not begin: {text} (--verbose shows where)", error=True)
     status, said = status_of(code, out / f"{suite}.json", refusals)  # xdist takes a failed collection for a failed test
     if said:
-        print(f"mpcheck: {said}", file=sys.stderr)
+        say(f"mpcheck: {said}", error=True)
     return status

@@ -14,6 +14,7 @@ import pytest
 
 from mpcheck import __version__, plugin_plan, plugin_words
 from mpcheck._errors import InputError
+from mpcheck._text import terminal
 from mpcheck.plugin_collector import RECORD, Collector
 from mpcheck.plugin_options import add_options, make_options, names
 from mpcheck.records import Planned
@@ -98,9 +99,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     packages = ", ".join(f"{k} {v}" for k, v in facts["packages"].items() if k != "mpcheck")
     flags = facts["flags"]
     return [
-        f"mpcheck {__version__}: {packages}",
-        f"mpcheck device: {device} ({facts['device_name']}), {facts['threads']} threads, default dtype {flags['default_dtype']}, "
-        f"TF32 matmul {flags['cuda_matmul_allow_tf32']}, cuDNN {flags['cudnn_allow_tf32']}",
+        terminal(f"mpcheck {__version__}: {packages}"),
+        terminal(
+            f"mpcheck device: {device} ({facts['device_name']}), {facts['threads']} threads, default dtype {flags['default_dtype']}, "
+            f"TF32 matmul {flags['cuda_matmul_allow_tf32']}, cuDNN {flags['cudnn_allow_tf32']}"
+        ),
     ]
 
 
@@ -300,7 +303,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         result = yield
         changed = before.differences(_torch_state.read())
     if changed:
-        pytest.fail(f"the test changed process-wide state: {'; '.join(changed)}", pytrace=False)
+        pytest.fail(terminal(f"the test changed process-wide state: {'; '.join(changed)}"), pytrace=False)
     return result
 
 
@@ -408,4 +411,4 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     terminalreporter.ensure_newline()
     terminalreporter.write(shown(found["run"], config.stash.get(_NOTES, []), color=terminalreporter.hasmarkup))
     for line in [*hint(found["run"]), *config.stash.get(_SAID, []), *(f"wrote {path}" for path in found["out"])]:
-        terminalreporter.write_line(line)
+        terminalreporter.write_line(terminal(line))

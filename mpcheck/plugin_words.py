@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mpcheck._text import terminal
 from mpcheck.findings import Finding
 from mpcheck.records import Cell
 from mpcheck.results.items import first_changed
@@ -24,8 +25,8 @@ def failures(rows: Rows) -> str:
             continue
         name = Cell.model_validate(data).id if kind == "cell" else Finding.model_validate(data).id
         worst = _worst(data) if kind == "cell" else data["worst"] and f"worst: {data['worst']}"
-        lines.append(f"{name}: {data['verdict']}: {data['reason']}" + (f"\n  {worst}" if worst else ""))
-    return "\n".join(lines + _golden([data for kind, data in rows if kind == "golden"]))
+        lines += [f"{name}: {data['verdict']}: {data['reason']}", *([f"  {worst}"] if worst else [])]
+    return "\n".join(terminal(line) for line in lines + _golden([data for kind, data in rows if kind == "golden"]))
 
 
 def _worst(data: dict[str, Any]) -> str:
@@ -50,7 +51,7 @@ def _golden(rows: Sequence[dict[str, Any]]) -> list[str]:
 def unsupported(rows: Rows) -> str:
     """Why a test is skipped: none of its work could run here; empty where some could."""
     verdicts = [data.get("verdict", "pass") for _, data in rows]
-    return f"unsupported({rows[0][1]['reason']})" if verdicts and all(v == "unsupported" for v in verdicts) else ""
+    return terminal(f"unsupported({rows[0][1]['reason']})") if verdicts and all(v == "unsupported" for v in verdicts) else ""
 
 
 def tell_junit(config: pytest.Config, came: Outcome, lines: Sequence[str]) -> None:

@@ -7,13 +7,13 @@ loosen a gate without a reason; the reason goes into the provenance.
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._text import say, say_lines
 from mpcheck.baselines import Baseline, baseline_path, changes, collect, provenance, read_baseline, write_baseline
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.environment import describe, device_slug
@@ -160,10 +160,10 @@ def main(arguments: list[str] | None = None) -> int:
             lines.append(derive(MODEL, "", None, "e3nn", None, 0))
     except InputError as error:
         clear_progress()
-        print(f"mpcheck: error: {error}", file=sys.stderr)
+        say(f"mpcheck: error: {error}", error=True)
         return 2
     clear_progress()
-    print("\n".join(lines))
+    say_lines("\n".join(lines))
     return 0
 
 

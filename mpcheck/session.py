@@ -16,6 +16,7 @@ import torch
 from mpcheck import _torch_state
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, blamed
+from mpcheck._text import terminal
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import CAPABILITIES, Unsupported
 from mpcheck.adapters.backends import BackendModel, backends, built, get_backend, unavailable
@@ -282,7 +283,7 @@ def parse_device(text: str) -> torch.device:
 def stderr_progress(text: str) -> None:
     """One line on a terminal's standard error, overwritten by the next."""
     if sys.stderr.isatty():
-        print(f"\r\033[K  … {text[:90]}", end="", file=sys.stderr, flush=True)
+        print(f"\r\033[K  … {terminal(text)[:90]}", end="", file=sys.stderr, flush=True)
 
 
 def clear_progress() -> None:

@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mpcheck._io import write_text
+from mpcheck._text import markdown as escape
 from mpcheck.checks.audit.dtypes import dtype_table
 from mpcheck.findings import Finding, Findings, read_findings
 from mpcheck.report.findings import entry
-from mpcheck.report.markdown import escape
 
 
 def number(value: object, digits: int = 3) -> str:

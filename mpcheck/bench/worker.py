@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from mpcheck._errors import InputError
 from mpcheck._raised import ENDS, raised
+from mpcheck._text import say_lines
 
 PROTOCOL = 3  # 3: why something cannot run is told in fields
 SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
@@ -194,7 +195,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
     except ENDS:
         raise
     except BaseException as error:  # upstream's code: the process that asked must hear of it
-        traceback.print_exc(file=sys.stderr)
+        say_lines(traceback.format_exc(), error=True)
         told = raised(error)
         return {"unsupported": Unsupported("raised", f"raised {told.text}").fields()} if command in CALLING else {"crash": told.text}
 

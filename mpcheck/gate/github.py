@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpcheck._text import command, log
 from mpcheck.gate.outcome import Outcome, place_of
 from mpcheck.results.items import Item
 from mpcheck.results.reproduce import repeated_where, reproduce
@@ -17,23 +17,6 @@ if TYPE_CHECKING:
 
 MOST = 10  # errors that GitHub shows of a step
 SUMMARY_BYTES = 900_000  # of 1 MiB
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]")
-
-
-def data(text: str) -> str:
-    """The message of a workflow command, in which it cannot end and another begin."""
-    plainer = _CONTROL.sub("?", text).replace("##[", "# #[")  # the runner's older form of a command, which it finds anywhere in a line
-    return plainer.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def field(text: str) -> str:
-    """A property of a workflow command."""
-    return data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def plain(text: str) -> str:
-    """A line of a log that GitHub takes for no command, whatever is in it."""
-    return _CONTROL.sub("?", " ".join(text.splitlines())).replace("##[", "# #[").replace("::", ": :")
 
 
 @dataclass(frozen=True)
@@ -53,14 +36,14 @@ class Annotation:
     @property
     def command(self) -> str:
         """As GitHub reads it from standard output."""
-        place = f"file={field(self.file)},line={self.line}," if self.file else ""
-        return f"::{self.kind} {place}title={field(self.title)}::{data(self.message)}"
+        place: dict[str, object] = {"file": self.file, "line": self.line} if self.file else {}
+        return command(self.kind, self.message, **place, title=self.title)
 
     @property
     def text(self) -> str:
         """For a terminal or another log."""
         place = f" [{self.file}:{self.line}]" if self.file else ""
-        return plain(f"{self.kind}: {self.title}{place}: {self.message}")
+        return log(f"{self.kind}: {self.title}{place}: {self.message}")
 
 
 def _message(items: list[Item]) -> str:
@@ -97,12 +80,9 @@ def remarks(outcome: Outcome) -> list[Annotation]:
 
 
 def repeat(results: Results, item: Item) -> str:
-    """Where and by which command an item can be judged again, on one line of a log."""
-    from mpcheck.report.page.text import shell
-
+    """Where and by which command an item can be judged again, in one line."""
     document = results.documents[item.session]
-    command = shell(reproduce(document, item))
-    return f"{plain(repeated_where(document))}: {plain(command) if '##[' in command else command}"
+    return f"{repeated_where(document)}: {reproduce(document, item)}"
 
 
 def append(variable: str, text: str) -> None:
@@ -126,4 +106,4 @@ def tell(outcome: Outcome, summary: str) -> None:
     append("GITHUB_OUTPUT", "".join(f"{name}={value}\n" for name, value in outputs.items()))
 
 
-__all__ = ["Annotation", "append", "data", "field", "plain", "remarks", "repeat", "tell"]
+__all__ = ["Annotation", "append", "remarks", "repeat", "tell"]

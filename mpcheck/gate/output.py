@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError, error_line
 from mpcheck._io import is_file, read_text, write_text
+from mpcheck._text import markdown as escape
+from mpcheck._text import seen_lines
 from mpcheck.gate import github
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.sessions import written
@@ -87,9 +89,7 @@ def write(outcome: Outcome, out: Path, history: Sequence[GateEntry], say: Callab
 
 def head_lines(outcome: Outcome) -> str:
     """What the sessions' own records cannot tell: what was compared, what came to no verdict. Markdown."""
-    from mpcheck.report.markdown import escape
-
     lines = [f"## Gate: {escape(outcome.headline)}", ""]
     lines += [f"- {escape(remark)}" for remark in outcome.remarks]
     lines += ["", "<details><summary>What was compared</summary>", "", *(f"- {escape(note)}" for note in outcome.notes), "", "</details>", ""]
-    return "\n".join(lines) + "\n"
+    return seen_lines("\n".join(lines)) + "\n"

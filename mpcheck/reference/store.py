@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path, digest, sha256_file, write_text
 from mpcheck._stored import now
+from mpcheck._text import whole
 from mpcheck.reference.faults import NoReferenceError
 
 SCHEMA = 3
@@ -134,7 +135,7 @@ class Store:
                 return self.load(name)
             except Damaged as damage:
                 self._refuse(name, str(damage))
-                warnings.warn(f"cache entry is damaged and is rebuilt: {damage}", stacklevel=2)
+                warnings.warn(whole(f"cache entry is damaged and is rebuilt: {damage}"), stacklevel=2)
         self._refuse(name, "that code has not made it")
         with self.lock(name):
             if self.has(name):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from mpcheck._console import Grid, Sheet
+from mpcheck._text import markdown as escape
+from mpcheck._text import seen_lines
 from mpcheck.bench.keys import COVERAGE
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.findings import STYLES
-from mpcheck.report.markdown import escape
 from mpcheck.report.standing import standing, word
 
 WIDTH = 118
@@ -105,39 +102,42 @@ def _decision(finding: Finding) -> str:
     return UNGATED if decision == "slower" and finding.verdict != "fail" else decision
 
 
-def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
-    """The table, then what is red or unclear, then the verdict."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=WIDTH, force_terminal=color, color_system="standard" if color else None, highlight=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 1), title="latency (ms of one call, head against base) and cost", title_justify="left")
+def _grid(run: Findings) -> Grid:
+    grid = Grid("latency (ms of one call, head against base) and cost")
     systems = len({f.system for f in run.findings}) > 1
     for name in (*(("system",) if systems else ()), "subject", "backend", "format"):
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=40)
+        grid.column(name, wrap=False, most=40)
     found = entries(run)
     for place, column in enumerate(columns(run)):  # names give way where the table is too wide, not verdicts
-        table.add_column(column.replace("|", "\n"), justify="right", min_width=_widest(found, 2 * place))
-        table.add_column("", no_wrap=True, min_width=_widest(found, 2 * place + 1))
-    table.add_column("cost", min_width=_widest(found, -1))
+        grid.column(column.replace("|", "\n"), right=True, least=_widest(found, 2 * place))
+        grid.column("", wrap=False, least=_widest(found, 2 * place + 1))
+    grid.column("cost", least=_widest(found, -1))
     for (system, *rest), line in found:
-        table.add_row(*(Text(x) for x in ([system] if systems else []) + rest), *(Text(text, style) for text, style in line))  # names are no markup
-    console.print(table)
-    console.print()
+        grid.row([*([system] if systems else []), *rest, *line])
+    return grid
+
+
+def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
+    """The table, then what is red or unclear, then the verdict."""
+    sheet = Sheet(WIDTH, color)
+    sheet.grid(_grid(run))
+    sheet.line()
     for verdict in SHOWN:
         own = [f for f in run.findings if f.verdict == verdict]
         for f in sorted(own, key=lambda f: -abs(f.ratio or 1.0))[:6]:
-            console.print(Text(f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]), soft_wrap=True)
-            console.print(f"     {f.reason}", soft_wrap=True, markup=False)
+            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]))
+            sheet.line(f"     {f.reason}")
         if len(own) > 6:
-            console.print(Text(f"  and {len(own) - 6} more {verdict}", "dim"))
+            sheet.line((f"  and {len(own) - 6} more {verdict}", "dim"))
     for reason, number in Counter(f.reason for f in run.findings if f.verdict in ("unsupported", "no-baseline")).most_common(4):
-        console.print(Text(f"  {reason}: {number}", "dim"), overflow="ellipsis", no_wrap=True)
+        sheet.line((f"  {reason}: {number}", "dim"), cut=True)
     for note in notes:
-        console.print(Text(f"  {note}", "dim"), soft_wrap=True)
+        sheet.line((f"  {note}", "dim"))
     verdict = verdict_line(run)
     for limit in standing(run)[1:]:
-        console.print(Text(limit, "bold yellow"), soft_wrap=True)
-    console.print(Text(verdict, {"FAIL": "bold red", "PASS": "bold green"}.get(verdict[:4], "yellow")))
-    return stream.getvalue()
+        sheet.line((limit, "bold yellow"))
+    sheet.line((verdict, {"FAIL": "bold red", "PASS": "bold green"}.get(verdict[:4], "yellow")), wrap=True)
+    return sheet.text
 
 
 def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
@@ -156,4 +156,4 @@ def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
     lines += ["| " + " | ".join(escape(x) for x in (*row, *(text for text, _ in line))) + " |" for row, line in entries(run)]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
     lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}"]
-    return "\n".join(lines) + "\n"
+    return seen_lines("\n".join(lines)) + "\n"

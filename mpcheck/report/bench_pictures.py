@@ -11,15 +11,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mpcheck._io import atomic_path
+from mpcheck._text import picture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 MARKERS = ("o", "s", "^", "D")
 ROW = 0.19  # inches a benchmark
-
-
-def _plain(text: str) -> str:
-    """A name as it is: matplotlib takes what is between dollars for mathematics, and fails where it is none."""
-    return text.replace("$", r"\$")
 
 
 def write_latency_picture(path: Path, model: str, seconds: Mapping[str, Sequence[float]]) -> None:
@@ -53,16 +49,16 @@ def write_latency_picture(path: Path, model: str, seconds: Mapping[str, Sequence
             color=style["color"],
             markersize=3,
             linewidth=0.9,
-            label=_plain(backend),
+            label=picture(backend, 20),
         )
-    axes.set_yticks(range(len(found)), [_plain(name) for name in found], fontsize=6)
+    axes.set_yticks(range(len(found)), [picture(name, 100) for name in found], fontsize=6)
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xscale("log")
     axes.set_xlabel("one call, ms: median, 5 to 95 % of rounds", fontsize=8)
     axes.tick_params(axis="x", labelsize=7)
     axes.grid(axis="x", which="both", linewidth=0.3, alpha=0.5)
     figure.legend(loc="outside upper right", ncols=len(backends), fontsize=7, frameon=False)
-    figure.suptitle(f"{_plain(model)}: latency of every benchmark", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{picture(model)}: latency of every benchmark", fontsize=9, x=0.01, ha="left")
     stream = io.BytesIO()
     figure.savefig(stream, format=path.suffix.removeprefix(".") or "svg")
     with atomic_path(path) as temporary:

@@ -18,7 +18,7 @@ from mpcheck.results.objections import FILE, of_comparison, read_gate
 from mpcheck.results.read import SESSIONS, Results, read_results
 
 if TYPE_CHECKING:
-    from mpcheck.report.page import Judgement
+    from mpcheck.report.page import Judgement, Pinned
     from mpcheck.results.compare import Comparison
     from mpcheck.results.gate_history import GateEntry
 
@@ -109,18 +109,19 @@ def compared(base: Results | None, head: Results) -> tuple[Comparison | None, li
         return None, [f"base and head cannot be compared: {error}"]
 
 
-def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRUSTED, conclusion: str = "") -> str:
+def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRUSTED, conclusion: str = "", pinned: Pinned | None = None) -> str:
     """The Markdown of a comment.
 
     Args:
         directory: a gate's output: records in ``head``, and in ``base`` where there was one to compare with.
         history: directory of gate histories, ours, by which "red since" is told.
         limits: of the records. conclusion: see :func:`judgement_of`.
+        pinned: names that commands may hold besides those of built-in models and systems: of the gated repository's own settings.
 
     Raises:
         InputError: no records of the head, or records that are not to be trusted to be ours.
     """
-    from mpcheck.report.page import Judgement, summary_markdown
+    from mpcheck.report.page import Judgement, Pinned, summary_markdown
     from mpcheck.results.gate_history import gate_history_path, in_time, read_gate_history
 
     head = checked(directory / "head", limits)
@@ -137,9 +138,9 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
     if more:
         judgement = judgement or Judgement(head.verdict)
         judgement = Judgement(judgement.verdict, (*judgement.remarks, *more))
-    return summary_markdown(head, comparison, entries, limit_bytes=LIMIT_BYTES, judgement=judgement)
+    return summary_markdown(head, comparison, entries, limit_bytes=LIMIT_BYTES, judgement=judgement, pinned=pinned or Pinned())
 
 
-def write_comment(directory: Path, out: Path, history: Path | None = None, conclusion: str = "") -> None:
+def write_comment(directory: Path, out: Path, history: Path | None = None, conclusion: str = "", pinned: Pinned | None = None) -> None:
     """Write :func:`comment` to a file, which is left as it was where the records are refused."""
-    write_text(out, comment(directory, history, conclusion=conclusion))
+    write_text(out, comment(directory, history, conclusion=conclusion, pinned=pinned))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mpcheck.report.markdown import escape
+from mpcheck._text import markdown as escape
+from mpcheck._text import seen_lines, terminal
 from mpcheck.results.compare import Change, Comparison, Kind
 
 WORDS: dict[Kind, str] = {
@@ -37,12 +38,6 @@ def shown(changes: Sequence[Change], limit: int) -> tuple[Sequence[Change], int]
     return changes[:limit], max(0, len(changes) - limit)
 
 
-def plain(text: object) -> str:
-    """One line of printable text: records may hold what a terminal obeys."""
-    line = "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))
-    return line if len(line) <= LONGEST else line[: LONGEST - 1] + "…"
-
-
 def render(comparison: Comparison, limit: int) -> str:
     """Plain text, a change a line.
 
@@ -50,9 +45,9 @@ def render(comparison: Comparison, limit: int) -> str:
         limit: lines at most; how many are left out is said.
     """
     rows, more = shown(comparison.changes, limit)
-    lines = [plain(f"base: {comparison.base}"), plain(f"head: {comparison.head}"), *(plain(f"  {note}") for note in comparison.notes)]
-    lines += [plain(f"NOT WHOLE: {line}") for line in comparison.broken]
-    lines += [headline(comparison), *(f"{WORDS[c.kind]:18s} {plain(c.item)}: {plain(c.detail)}" for c in rows)]
+    told = (f"base: {comparison.base}", f"head: {comparison.head}", *(f"  {note}" for note in comparison.notes))
+    lines = [terminal(line, LONGEST) for line in (*told, *(f"NOT WHOLE: {line}" for line in comparison.broken))]
+    lines += [headline(comparison), *(f"{WORDS[c.kind]:18s} {terminal(c.item, LONGEST)}: {terminal(c.detail, LONGEST)}" for c in rows)]
     return "\n".join(lines + ([f"… and {more} more (--limit)"] if more else []))
 
 
@@ -61,9 +56,9 @@ def markdown(comparison: Comparison, limit: int) -> str:
     rows, more = shown(comparison.changes, limit)
     lines = [f"# mpcheck compare: {headline(comparison)}", ""]
     lines += [f"- base: {escape(comparison.base)}", f"- head: {escape(comparison.head)}"]
-    lines += [*(f"- {escape(plain(note))}" for note in comparison.notes)]
-    lines += [*(f"- **not whole**: {escape(plain(line))}" for line in comparison.broken), ""]
+    lines += [*(f"- {escape(note, LONGEST)}" for note in comparison.notes)]
+    lines += [*(f"- **not whole**: {escape(line, LONGEST)}" for line in comparison.broken), ""]
     if rows:
         lines += ["| change | what | detail |", "|---|---|---|"]
-        lines += [f"| {WORDS[c.kind]} | {escape(plain(c.item))} | {escape(plain(c.detail))} |" for c in rows]
-    return "\n".join(lines + (["", f"{more} more."] if more else [])) + "\n"
+        lines += [f"| {WORDS[c.kind]} | {escape(c.item, LONGEST)} | {escape(c.detail, LONGEST)} |" for c in rows]
+    return seen_lines("\n".join(lines + (["", f"{more} more."] if more else []))) + "\n"

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
+from mpcheck._console import Grid, Sheet
+from mpcheck._text import markdown as escape
+from mpcheck._text import seen_lines
 from mpcheck.findings import Finding, Findings
-from mpcheck.report.markdown import escape
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 
@@ -72,34 +69,30 @@ def counts(run: Findings) -> dict[str, int]:
 
 def render(run: Findings, color: bool = False) -> str:
     """The tables, 100 columns at most, then what is not a pass."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=WIDTH, force_terminal=color, color_system="standard" if color else None, highlight=False)
+    sheet = Sheet(WIDTH, color)
     for check, (columns, rows) in tables(run).items():
-        table = Table(box=None, pad_edge=False, padding=(0, 1), title=check, title_justify="left")
-        table.add_column("subject", no_wrap=True, overflow="ellipsis", max_width=36)
-        table.add_column("backend", no_wrap=True)
+        grid = Grid(check)
+        grid.column("subject", wrap=False, most=36)
+        grid.column("backend", wrap=False)
         for name in columns:
-            table.add_column(name, justify="right", overflow="fold")
+            grid.column(name, right=True, overflow="fold")
         for subject, backend, entries in rows:
-            table.add_row(subject, backend, *(Text("", "dim") if e is None else Text(e[0], STYLES[e[1]]) for e in entries))
-        console.print()
-        console.print(table)
-    console.print()
-    summary = Text("findings: ")
-    for verdict, number in counts(run).items():
-        summary.append(f"{number} {verdict}  ", STYLES[verdict])
-    console.print(summary)
+            grid.row([subject, backend, *(("", "dim") if e is None else (e[0], STYLES[e[1]]) for e in entries)])
+        sheet.line()
+        sheet.grid(grid)
+    sheet.line()
+    sheet.line("findings: ", *((f"{number} {verdict}  ", STYLES[verdict]) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
         for f in [f for f in run.findings if f.verdict == verdict][:6]:
-            console.print(Text(f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]), soft_wrap=True)
-            console.print(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""), soft_wrap=True, markup=False)
+            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]))
+            sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
     for reason, number in Counter(f.reason for f in run.findings if f.verdict == "unsupported").most_common(4):
-        console.print(Text(f"  unsupported({reason}): {number}", "dim"), overflow="ellipsis", no_wrap=True)
+        sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
     for line in standing(run):
-        console.print(Text(line, "bold"), soft_wrap=True)
+        sheet.line((line, "bold"))
     for line in reference_lines(run.systems):
-        console.print(line, soft_wrap=True, markup=False)
-    return stream.getvalue()
+        sheet.line(line)
+    return sheet.text
 
 
 def markdown(run: Findings) -> str:
@@ -115,12 +108,16 @@ def markdown(run: Findings) -> str:
             lines += [f"## {verdict_}", "", "| finding | reason | worst |", "|---|---|---|"]
             lines += [f"| {escape(f.id)} | {escape(f.reason)} | {escape(f.worst)} |" for f in own[:50]] + [""]
     for check, (columns, rows) in tables(run).items():
-        lines += [f"## {check}", "", "| subject | backend | " + " | ".join(escape(c) for c in columns) + " |", "|---|---|" + "---:|" * len(columns)]
+        lines += [f"## {escape(check)}", ""]
+        lines += [
+            "| subject | backend | " + " | ".join(escape(c) for c in columns) + " |",
+            "|---|---|" + "---:|" * len(columns),
+        ]
         for subject, backend, entries in rows:
             cells = " | ".join("" if e is None else (f"**{e[0]}**" if e[1] == "fail" else e[0]) for e in entries)
             lines.append(f"| {escape(subject)} | {escape(backend)} | {cells} |")
         lines.append("")
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
+    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads"]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
-    return "\n".join(lines) + "\n"
+    return seen_lines("\n".join(lines)) + "\n"

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path
+from mpcheck._text import picture
 from mpcheck.bench.store.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
-from mpcheck.report.compare import plain
 
 BLUE, VERMILION = "#0072b2", "#d55e00"  # of Okabe and Ito's palette; the shapes differ too
 TICKS = 12  # commits named on an axis, at most
@@ -39,11 +39,6 @@ def effect_words(change: ChangePoint) -> str:
     return f"{100 * change.effect:+.1f} % [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
 
 
-def _literal(text: str) -> str:
-    """Text from a history that others may write: printable, and no formula between dollars."""
-    return plain(text).replace("$", r"\$")
-
-
 def _name(axes: Axes, values: npt.NDArray[np.float64], changes: Sequence[ChangePoint]) -> None:
     """Mark every change, and name the largest, in rows above the highest point."""
     rows = min(len(changes), ROWS)
@@ -58,7 +53,7 @@ def _name(axes: Axes, values: npt.NDArray[np.float64], changes: Sequence[ChangeP
             continue
         right = change.index > 0.6 * len(values)
         axes.annotate(
-            f"{effect_words(change)} at {_literal(change.commit)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)), xycoords=("data", "axes fraction"),
+            f"{effect_words(change)} at {picture(change.commit)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)), xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left", va="top", fontsize=6.5,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip
@@ -75,11 +70,11 @@ def _panel(axes: Axes, series: Series, last: bool) -> None:
         axes.plot([a - 0.4, b - 0.6], [float(np.median(values[a:b]))] * 2, color="black", linewidth=1.6, linestyle="--", label=label)
     _name(axes, values, changes)
     step = -(-len(values) // TICKS)
-    axes.set_xticks(places[::step], [_literal(p.commit[:8]) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
+    axes.set_xticks(places[::step], [picture(p.commit[:8]) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
     axes.set_xlim(-0.7, len(values) - 0.3)
     axes.set_ylabel(unit_words(series.unit), fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(_literal(series.cell), fontsize=8, loc="left")
+    axes.set_title(picture(series.cell, 100), fontsize=8, loc="left")
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -103,7 +98,7 @@ def draw(found: Sequence[Series], device: str) -> Figure:
     for axes, series in zip(panels, found, strict=True):
         _panel(axes, series, axes is panels[-1])
     what = "worst rounding ratio of each block" if found[0].unit == SHARE else "latency"
-    figure.suptitle(f"{what} on {_literal(device)}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{what} on {picture(device)}", fontsize=9, x=0.01, ha="left")
     handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower right", ncols=3, fontsize=7, frameon=False)
     return figure

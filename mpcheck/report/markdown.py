@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mpcheck._text import fence, seen_lines
+from mpcheck._text import markdown as escape
 from mpcheck.records import Golden, Run
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 from mpcheck.results.items import first_changed, item_of_cell
 from mpcheck.results.reproduce import repeated_where, reproduce
-
-
-def escape(text: object) -> str:
-    """Text from data in a Markdown table: no markup, no line breaks, no column separators."""
-    plain = " ".join(str(text).split())
-    for character in "\\`*_{}[]<>|#!":
-        plain = plain.replace(character, "\\" + character)
-    return plain
 
 
 def render(run: Run) -> str:
@@ -33,10 +27,10 @@ def render(run: Run) -> str:
         lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
         lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
         lines += ["", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
-        lines += ["", f"Repeat the first one{where and f', {where}'}:", "", f"    {reproduce(run, item_of_cell(failed[0]))}", ""]
+        lines += ["", f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of_cell(failed[0]))), ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
-    lines += ["| block | role | backend | " + " | ".join(formats) + " |", "|---|---|---|" + "---:|" * len(formats)]
+    lines += ["| block | role | backend | " + " | ".join(map(escape, formats)) + " |", "|---|---|---|" + "---:|" * len(formats)]
     for block, role, backend, entries in rows:
         cells = " | ".join(f"**{e.text}**" if e.failed else e.text for e in entries)
         lines.append(f"| {escape(block)} | {escape(role)} | {escape(backend)} | {cells} |")
@@ -44,7 +38,7 @@ def render(run: Run) -> str:
     for fmt in formats:
         found = summary.ratio_range(run, fmt)
         if found:
-            lines.append(f"| {fmt} | {found[0]:.3f} | {found[1]:.3f} | {found[2]:.3f} |")
+            lines.append(f"| {escape(fmt)} | {found[0]:.3f} | {found[1]:.3f} | {found[2]:.3f} |")
     if run.golden:
         bad = [row for row in run.golden if row["failure"]]
         lines += ["", "## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ{began(run.golden)}.", ""]
@@ -53,12 +47,18 @@ def render(run: Run) -> str:
     if reasons:
         lines += ["", "## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items())]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
-    lines += [f"- model digest {run.model['digest'][:16]}, stored in {escape(run.model.get('stored_dtype', 'float64'))}"]
+    lines += [
+        "",
+        "## Environment",
+        "",
+        f"- {escape(packages)}",
+        f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads",
+    ]
+    lines += [f"- model digest {escape(run.model['digest'][:16])}, stored in {escape(run.model.get('stored_dtype', 'float64'))}"]
     lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
-    lines += [f"- {escape(s['name'])}: {s['atoms']} atoms in {s['frames']} graphs, {s['edges']} edges" for s in run.systems]
-    return "\n".join(lines) + "\n"
+    lines += [f"- {escape(s['name'])}: {escape(s['atoms'])} atoms in {escape(s['frames'])} graphs, {escape(s['edges'])} edges" for s in run.systems]
+    return seen_lines("\n".join(lines)) + "\n"
 
 
 def began(golden: Sequence[Golden]) -> str:

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from mpcheck._io import atomic_path
+from mpcheck._text import picture
 from mpcheck.records import Quantity, Run
 
 COLOURS = {"float64": "#999999", "float32": "#0072b2", "tf32": "#009e73", "bfloat16": "#d55e00", "float16": "#cc79a7"}
@@ -48,7 +49,7 @@ def _panel(axes: Axes, run: Run, backend: str, blocks: list[str], formats: list[
             x, y = zip(*bad, strict=True)
             axes.scatter(x, y, s=26, color=colour, marker="X", edgecolors="black", linewidths=0.6, zorder=3)
     axes.axvline(1.0, color="black", linewidth=0.8)
-    axes.set_title(backend, fontsize=9, loc="left")
+    axes.set_title(picture(backend), fontsize=9, loc="left")
     axes.set_xlim(0, RIGHT * 1.02 if any(q.failures for c in run.cells if c.backend == backend for q in c.quantities) else 1.3)
     axes.set_xlabel("rms error / allowed rms error", fontsize=8)
     axes.tick_params(labelsize=7)
@@ -70,14 +71,14 @@ def draw(run: Run) -> Figure:
     panels = figure.subplots(1, len(backends), sharey=True, squeeze=False)[0]
     for axes, backend in zip(panels, backends, strict=True):
         _panel(axes, run, backend, blocks, formats)
-    panels[0].set_yticks(range(len(blocks)), blocks)
+    panels[0].set_yticks(range(len(blocks)), list(map(picture, blocks)))
     panels[0].set_ylim(len(blocks) - 0.5, -0.5)
-    handles = [Line2D([], [], linestyle="", marker="o", markersize=4, color=COLOURS.get(f, "black"), label=f) for f in formats]
+    handles = [Line2D([], [], linestyle="", marker="o", markersize=4, color=COLOURS.get(f, "black"), label=picture(f, 20)) for f in formats]
     if any(q.failures for c in run.cells for q in c.quantities):
         handles.append(Line2D([], [], linestyle="", marker="X", markersize=6, color="white", markeredgecolor="black", label="fails a limit"))
     figure.legend(handles=handles, loc="outside upper right", ncols=len(handles), fontsize=7, frameon=False)
     device = run.environment["device_name"]
-    figure.suptitle(f"{run.model['name']} on {device}: rounding error of every tensor", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{picture(run.model['name'])} on {picture(device)}: rounding error of every tensor", fontsize=9, x=0.01, ha="left")
     return figure
 
 

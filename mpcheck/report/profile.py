@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
-from rich.console import Console
-from rich.table import Table
-
+from mpcheck._console import Grid, Sheet
+from mpcheck._text import markdown as escape
+from mpcheck._text import seen_lines
 from mpcheck.bench.profile.sweep import SYSTEM, WORK
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.cost_rows import HEAD, cost_cells
-from mpcheck.report.markdown import escape
 from mpcheck.report.profile_findings import LATENCY, PROFILE, SWEEP
 
 WIDTH = 100
@@ -80,37 +77,39 @@ def group_rows(rows: list[Finding]) -> list[tuple[str, float, float, float]]:
 
 def render(run: Findings, color: bool = False) -> str:
     """For a terminal, 100 columns at most: blocks of 1 % or more, latencies, the sweep, and what could not be measured."""
-    stream = io.StringIO()
-    console = Console(file=stream, width=WIDTH, force_terminal=color, color_system="standard" if color else None, highlight=False)
+    sheet = Sheet(WIDTH, color)
     for (system, fmt, work, backend), rows in maps(run).items():
-        console.print(f"\n{system} {fmt} {work} {backend}: {headline(rows)}", style="bold", markup=False)
-        table = Table(box=None, pad_edge=False, padding=(0, 1))
-        table.add_column("block", no_wrap=True)
-        for name in ("fwd ms", "bwd ms", "kernels ms", "launches", "share", "bound"):
-            table.add_column(name, justify="right", no_wrap=True)
-        large = sorted((f for f in rows if number(f, "share") >= SMALL), key=lambda f: -number(f, "share"))
-        for f in large:
-            kernels = number(f, "device_ms") + number(f, "backward_device_ms")
-            launches = number(f, "launches") + number(f, "backward_launches")
-            table.add_row(
-                f.subject, f"{number(f, 'host_ms'):.2f}", f"{number(f, 'backward_host_ms'):.2f}", f"{kernels:.2f}", f"{launches:.0f}",
-                f"{100 * number(f, 'share'):.1f} %", str(f.metrics["bound"]),
-            )  # fmt: skip
-        rest = [f for f in rows if f not in large]
-        table.add_row(f"({len(rest)} smaller)", "", "", "", "", f"{100 * sum(number(f, 'share') for f in rest):.1f} %", "")
-        console.print(table)
-    for title, head, lines in (("call times", TIMED, latency_cells(run)), ("speed-up on e3nn", SWEPT, sweep_cells(run))):
-        if lines:
-            table = Table(box=None, pad_edge=False, padding=(0, 1), title=title, title_justify="left")
+        sheet.line()
+        sheet.line((f"{system} {fmt} {work} {backend}: {headline(rows)}", "bold"), wrap=True)
+        sheet.grid(_map_grid(rows))
+    for title, head, found in (("call times", TIMED, latency_cells(run)), ("speed-up on e3nn", SWEPT, sweep_cells(run))):
+        if found:
+            grid = Grid(title)
             for name in head:
-                table.add_column(name, justify="left" if name in ("system", "work", "backend") else "right")
-            for line in lines:
-                table.add_row(*line)
-            console.print()
-            console.print(table)
+                grid.column(name, right=name not in ("system", "work", "backend"))
+            for row in found:
+                grid.row(row)
+            sheet.line()
+            sheet.grid(grid)
     for reason, names in _missing(run).items():
-        console.print(f"  unsupported({reason}): {', '.join(names)}", style="dim", markup=False, soft_wrap=True)
-    return stream.getvalue()
+        sheet.line((f"  unsupported({reason}): {', '.join(names)}", "dim"))
+    return sheet.text
+
+
+def _map_grid(rows: list[Finding]) -> Grid:
+    grid = Grid()
+    grid.column("block", wrap=False)
+    for name in ("fwd ms", "bwd ms", "kernels ms", "launches", "share", "bound"):
+        grid.column(name, right=True, wrap=False)
+    large = sorted((f for f in rows if number(f, "share") >= SMALL), key=lambda f: -number(f, "share"))
+    for f in large:
+        kernels = number(f, "device_ms") + number(f, "backward_device_ms")
+        launches = number(f, "launches") + number(f, "backward_launches")
+        times = (f"{number(f, 'host_ms'):.2f}", f"{number(f, 'backward_host_ms'):.2f}", f"{kernels:.2f}", f"{launches:.0f}")
+        grid.row([f.subject, *times, f"{100 * number(f, 'share'):.1f} %", str(f.metrics["bound"])])
+    rest = [f for f in rows if f not in large]
+    grid.row([f"({len(rest)} smaller)", "", "", "", "", f"{100 * sum(number(f, 'share') for f in rest):.1f} %", ""])
+    return grid
 
 
 TIMED = ("work", "backend", "median ms", "quartiles ms", "5-95 % ms", "rounds")
@@ -188,5 +187,5 @@ def markdown(run: Findings) -> str:
     if missing := _missing(run):
         lines += ["## Not measured", "", *(f"- {escape(reason)}: {escape(', '.join(names))}" for reason, names in missing.items()), ""]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {run.environment['threads']} threads"]
-    return "\n".join(lines) + "\n"
+    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads"]
+    return seen_lines("\n".join(lines)) + "\n"

@@ -16,6 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mpcheck._io import atomic_path
+from mpcheck._text import picture
 from mpcheck.findings import Finding, Findings
 from mpcheck.report.profile import maps, number, of_check
 from mpcheck.report.profile_findings import SWEEP
@@ -67,7 +68,7 @@ def draw_blocks(run: Findings, system: str, fmt: str, work: str) -> Figure:
     large = {f.subject for rows in chosen.values() for f in rows if number(f, "share") >= DRAWN}
     names = [name for name in order if name in large]
     small = [name for name in order if name not in large]
-    labels = names + ([f"{len(small)} smaller"] if small else [])
+    labels = [picture(name) for name in names] + ([f"{len(small)} smaller"] if small else [])
     figure = _figure(2.6 + 3.4 * len(chosen), 1.5 + ROW * len(labels))
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False)[0]
     for axes, (backend, rows) in zip(panels, chosen.items(), strict=True):
@@ -86,7 +87,7 @@ def draw_blocks(run: Findings, system: str, fmt: str, work: str) -> Figure:
         for place, total in enumerate(left):
             axes.annotate(f"{total:.2f}", (total, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5)
         axes.set_xlim(right=1.12 * max(float(left.max()), axes.get_xlim()[1] / 1.05))
-        axes.set_title(f"{backend}: {number(rows[0], 'end_to_end_ms'):.1f} ms, {rows[0].metrics['bound']}", fontsize=8, loc="left")
+        axes.set_title(f"{picture(backend)}: {number(rows[0], 'end_to_end_ms'):.1f} ms, {picture(rows[0].metrics['bound'])}", fontsize=8, loc="left")
         axes.set_xlabel("own host time of one call, ms (own scale)", fontsize=8)
         axes.grid(axis="x", linewidth=0.3, alpha=0.5)
         axes.set_axisbelow(True)
@@ -99,7 +100,7 @@ def draw_blocks(run: Findings, system: str, fmt: str, work: str) -> Figure:
     if not cpu:
         handles.append(Line2D([], [], linestyle="", marker="D", markersize=4, color="black", label="kernels on the GPU"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False)
-    figure.suptitle(f"{run.model['name']}, {work}, {fmt}, {system}, {run.environment['device_name']}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(", ".join(map(picture, (run.model["name"], work, fmt, system, run.environment["device_name"]))), fontsize=9, x=0.01, ha="left")
     return figure
 
 
@@ -110,17 +111,17 @@ def draw_latency(run: Findings, samples: Samples) -> Figure:
     for axes, ((fmt, work), by_backend) in zip(panels, samples.items(), strict=True):
         for (backend, seconds), (colour, style, _) in zip(by_backend.items(), LINES * len(by_backend), strict=False):
             ms = np.sort(np.asarray(seconds)) * 1e3
-            label = f"{backend}: median {np.median(ms):.1f} ms, {len(ms)} calls"
+            label = f"{picture(backend)}: median {np.median(ms):.1f} ms, {len(ms)} calls"
             axes.step(ms, (np.arange(len(ms)) + 1) / len(ms), where="post", color=colour, linestyle=style, linewidth=1.6, label=label)
         _readable_log(axes)
-        axes.set_title(f"{work}, {fmt}", fontsize=8, loc="left")
+        axes.set_title(f"{picture(work)}, {picture(fmt)}", fontsize=8, loc="left")
         axes.set_xlabel("time of one call, ms", fontsize=8)
         axes.set_ylim(0, 1.02)
         axes.grid(linewidth=0.3, alpha=0.5)
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7, frameon=False)
         _plain(axes)
     panels[0].set_ylabel("share of calls that took no longer", fontsize=8)
-    figure.suptitle(f"{run.model['name']} on {run.environment['device_name']}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{picture(run.model['name'])} on {picture(run.environment['device_name'])}", fontsize=9, x=0.01, ha="left")
     return figure
 
 
@@ -175,9 +176,11 @@ def draw_sweep(run: Findings) -> Figure:
     gains.set_ylim(bottom=0)
     handles = [Line2D([], [], color=LINES[i % 4][0], marker=LINES[i % 4][2], linestyle="", label=f"l_max = {o}") for i, o in enumerate(orders)]
     for i, b in enumerate(backends):
-        handles.append(Line2D([], [], color="black", linestyle=LINES[i % 4][1], marker="o", markerfacecolor="black" if i == 0 else "white", label=b))
+        handles.append(
+            Line2D([], [], color="black", linestyle=LINES[i % 4][1], marker="o", markerfacecolor="black" if i == 0 else "white", label=picture(b))
+        )
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False)
-    figure.suptitle(f"energy+forces, 16x0e + 16x1o, two layers, on {run.environment['device_name']}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"energy+forces, 16x0e + 16x1o, two layers, on {picture(run.environment['device_name'])}", fontsize=9, x=0.01, ha="left")
     return figure
 
 

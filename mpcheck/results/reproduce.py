@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection
 
+from mpcheck._text import shell
 from mpcheck.findings import Findings
 from mpcheck.records import Run
 from mpcheck.results.items import GOLDEN, Item
@@ -17,7 +17,12 @@ CHECKED = ("symmetry", "audit")  # sessions whose commands take --check
 
 
 def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> str:
-    """A command line for a shell, every name from data quoted.
+    """:func:`words` as a command line for a shell, every name from data quoted, on one line."""
+    return shell(words(document, item, blocks))
+
+
+def words(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> list[str]:
+    """The command's words.
 
     What a gate has judged, a gate repeats: only that imports the tree that was judged, and judges it by what it was judged by.
 
@@ -25,10 +30,10 @@ def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | No
         document: that the item comes from; its options say device and seed.
         blocks: :func:`blocks_of` the document, from who asks for many commands; None looks through all its rows.
     """
-    options, gate = document.options, _gate(document)
-    words = ["mpcheck", COMMANDS[item.session], str(document.model["name"])]
+    options, gate, model = document.options, _gate(document), str(document.model["name"])
+    words = ["mpcheck", COMMANDS[item.session], f"./{model}" if model.startswith("-") else model]  # a name is no option
     if gate is not None:
-        words = ["mpcheck", "gate", "--base", gate["base"] or "none", "--model", str(document.model["name"]), "--session", item.session]
+        words = ["mpcheck", "gate", "--base", gate["base"] or "none", "--model", model, "--session", item.session]
     if item.system:
         words += ["--system", item.system.partition("*")[0] if item.session == "bench" else item.system]
     if item.backend:
@@ -46,7 +51,7 @@ def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | No
         words += ["--out", REPEATED]
     elif options.get("seed"):
         words += ["--seed", str(options["seed"])]
-    return shlex.join(words)
+    return words
 
 
 def _of_the_session(item: Item) -> list[str]:

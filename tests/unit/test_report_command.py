@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
+from mpcheck._text import shell
 from mpcheck.cli import main
 from mpcheck.findings import write_findings
 from mpcheck.records import write_run
 from mpcheck.report.page import write_report
-from mpcheck.report.page.text import shell
 from mpcheck.results.gate_history import append_gate, entry_of, gate_history_path
 from mpcheck.results.read import Results
 from tests.unit import report_samples as samples
@@ -37,7 +36,7 @@ def test_no_cells_at_all_are_refused(tmp_path: Path) -> None:
 
 def test_a_command_with_unseen_characters_stays_exact() -> None:
     word = "a\u202eb\n'c\\"
-    command = shell(shlex.join(["printf", "%s", word]))
+    command = shell(["printf", "%s", word])
     assert command.isprintable()
     done = subprocess.run(["bash", "-c", command], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"})
     assert done.stdout.decode() == word

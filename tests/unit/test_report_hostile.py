@@ -7,10 +7,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from mpcheck._text import fence, markdown, visible
 from mpcheck.records import Run
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import POLICY, environment, html_page
-from mpcheck.report.page.text import NAME, fence, markdown, visible
+from mpcheck.report.page.text import NAME
 from mpcheck.report.page.view import page_of
 from mpcheck.results.compare import Change, Comparison
 from mpcheck.results.items import items_of
@@ -172,6 +173,7 @@ def test_a_fence_is_longer_than_any_in_the_command() -> None:
     [
         ("@user", "@&#8203;user"), ("#12", r"\#&#8203;12"), ("https://a.b", "https:&#8203;//a.b"), ("www.a.b", "www&#8203;.a.b"),
         ("a@b.c", "a@&#8203;b.c"), ("&lt;", "&amp;lt;"), (":warning:", ":&#8203;warning:"), ("GH-7", "GH-&#8203;7"), ("plain 0.7", "plain 0.7"),
+        ("a.linear@2", "a.linear@2"), ("a@2.b", "a@&#8203;2.b"), (" @2", "@&#8203;2"),
     ],
 )  # fmt: skip
 def test_nothing_becomes_a_mention_a_link_or_an_entity(text: str, shown: str) -> None:
@@ -187,6 +189,9 @@ def test_nothing_becomes_a_mention_a_link_or_an_entity(text: str, shown: str) ->
         ("\ud800", r"\ud800"),
         ("a\nb\tc", "a b c"),
         ("\U000e0041", r"\U000e0041"),
+        ("a\u3164b", r"a\u3164b"),
+        ("\ufe0f", r"\ufe0f"),
+        ("\x85::x", r"\x85::x"),
     ],
 )
 def test_what_cannot_be_seen_is_written_out(text: str, shown: str) -> None:

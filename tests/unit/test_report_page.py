@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from mpcheck._text import visible
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.aside import asides
-from mpcheck.report.page.text import figure, visible
+from mpcheck.report.page.text import figure
 from mpcheck.report.page.view import Judgement, Page, page_of
 from mpcheck.results.compare import compare
 from mpcheck.results.gate_history import GateEntry, entry_of

@@ -154,14 +154,17 @@ def writers(files: Files) -> None:
 
 
 def comments_meet_no_foreign_code(files: Files) -> None:
-    """The job that may write comments checks out our commit and a branch of records, downloads to a directory of no code, and runs ours."""
+    """The job that may write comments checks out our commit, a branch of records and the settings that are merged, no code beside ours."""
     document = files[COMMENT]
     for where, _, step in steps({COMMENT: document}):
         if "actions/checkout@" in step.get("uses", ""):
             given = step["with"]
             ours = given.get("repository", "").startswith("${{ job.workflow_repository ||") and given["ref"].startswith("${{ job.workflow_sha ||")
             history = given.get("ref") == "history" and given.get("path") == "history" and "repository" not in given
-            assert ours or history, f"{where}: checks out {given}"
+            merged = given.get("ref") == "${{ github.event.repository.default_branch }}" and "repository" not in given
+            alone = given.get("sparse-checkout") == "mpcheck.toml" and given.get("sparse-checkout-cone-mode") is False
+            settings = merged and alone and given.get("path") == "settings"
+            assert ours or history or settings, f"{where}: checks out {given}"
         if "download-artifact@" in step.get("uses", ""):
             assert step["with"]["path"].startswith("${{ runner.temp }}/"), f"{where}: unpacked among code"
         assert "workflow_run.head_" not in text(step), f"{where}: the head in a step"
@@ -287,6 +290,9 @@ VIOLATIONS: list[tuple[str, str, Callable[[Files], object]]] = [
     ("writers", "issues", lambda f: _comment(f)["permissions"].update(issues="write")),
     ("comments_meet_no_foreign_code", "checks out", lambda f: _comment(f)["steps"][0]["with"].update(ref=HEAD)),
     ("comments_meet_no_foreign_code", "checks out", lambda f: _comment(f)["steps"][0]["with"].pop("repository")),
+    ("comments_meet_no_foreign_code", "checks out", lambda f: _step(_comment(f), "settings")["with"].update(ref=HEAD)),
+    ("comments_meet_no_foreign_code", "checks out", lambda f: _step(_comment(f), "settings")["with"].pop("sparse-checkout")),
+    ("comments_meet_no_foreign_code", "checks out", lambda f: _step(_comment(f), "settings")["with"].update(path=".")),
     ("comments_meet_no_foreign_code", "among code", lambda f: _step(_comment(f), "Fetch")["with"].update(path=".")),
     ("comments_meet_no_foreign_code", "event's", lambda f: _step(_comment(f), "Post")["env"].update(NUMBER="${{ steps.a.outputs.number }}")),
     ("inputs_reach_the_gate", "MODEL", lambda f: _step(_gate(f), "Gate")["env"].pop("MPCHECK_GATE_MODEL")),

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.ci.github import Api, ApiError, event, fail, part, required
+from mpcheck._text import say, whole
+from tools.ci.github import Api, ApiError, event, fail, job, part, required
 
 TRUSTED, FORK = "trusted", "fork"
 WRITERS = ("push", "schedule", "workflow_dispatch", "merge_group")
@@ -140,14 +141,14 @@ def main() -> None:
         base = base_of(api, name, payload, repository, head, asked)
     except (RefusedError, ApiError) as error:
         fail(str(error))
-    if not (REPOSITORY.fullmatch(ours) and COMMIT.fullmatch(commit) and (not base or COMMIT.fullmatch(base)) and "\n" not in environment):
+    if not (REPOSITORY.fullmatch(ours) and COMMIT.fullmatch(commit) and (not base or COMMIT.fullmatch(base)) and whole(environment) == environment):
         fail(f"no repository, commit or environment: {ours!r}, {commit!r}, {base!r}, {environment!r}")
     decided = {"trust": trust, "environment": environment, "base": base or "none", "repository": ours, "commit": commit}
     with Path(required("GITHUB_OUTPUT")).open("a", encoding="utf-8") as stream:
         stream.writelines(f"{key}={value}\n" for key, value in decided.items())
     waits = f", after approval in environment {environment}" if environment else ""
-    print(f"admitted as {trust}{waits}; compared with {base or 'nothing'}")
+    say(f"admitted as {trust}{waits}; compared with {base or 'nothing'}")
 
 
 if __name__ == "__main__":
-    main()
+    job(main)

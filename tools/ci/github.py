@@ -1,16 +1,23 @@
-"""GitHub's API, as far as our jobs need it. Standard library only: these jobs install nothing that they could be attacked through."""
+"""GitHub's API, as far as our jobs need it. Standard library only: these jobs install nothing that they could be attacked through.
+
+What they print goes through `mpcheck._text`, which needs nothing else either: they hold a token, and texts come from anybody.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
+import traceback
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
+
+from mpcheck import _text
+from mpcheck._text import put, say_lines
 
 PAGE, PAGES = 100, 30
 MAX_BYTES = 64 << 20
@@ -103,13 +110,29 @@ def event() -> dict[str, Any]:
     return dict(json.loads(Path(required("GITHUB_EVENT_PATH")).read_text(encoding="utf-8")))
 
 
-def command(kind: str, text: str) -> str:
+def command(kind: str, text: object) -> str:
     """A line that the runner turns into an annotation; nothing in ``text`` can begin another."""
-    escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return f"::{kind} title=mpcheck::{escaped}"
+    return _text.command(kind, text, title="mpcheck")
 
 
-def fail(text: str) -> NoReturn:
+def tell(kind: str, text: object) -> None:
+    """Print such a line."""
+    put(command(kind, text))
+
+
+def fail(text: object) -> NoReturn:
     """End the job with one line."""
-    print(command("error", text))
+    tell("error", text)
     sys.exit(1)
+
+
+def job(main: Callable[[], None]) -> None:
+    """Run a job's main function. What goes wrong in a way that nobody thought of is told, too, and obeyed by no runner.
+
+    Python's own traceback would repeat texts from the event or from GitHub's answers as they are.
+    """
+    try:
+        main()
+    except Exception as error:
+        say_lines(traceback.format_exc(), error=True)
+        fail(f"{type(error).__name__}: {error}")

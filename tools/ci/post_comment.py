@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tools.ci.github import Api, ApiError, command, event, fail, required
+from mpcheck._text import say
+from tools.ci.github import Api, ApiError, event, fail, job, required, tell
 
 MARKER = "<!-- mpcheck gate -->"
 AUTHOR = "github-actions[bot]"
@@ -69,13 +70,13 @@ def main() -> None:
     try:
         number = pull_request_of(api, repository, run)
         if number is None:
-            print(command("notice", f"no open pull request has {run['head_sha']} as its head; nothing is posted"))
+            tell("notice", f"no open pull request has {run['head_sha']} as its head; nothing is posted")
             return
         text = path.read_text(encoding="utf-8") if path.is_file() else UNREADABLE
-        print(f"{post(api, repository, number, body_of(text, run))} on pull request {number}")
+        say(f"{post(api, repository, number, body_of(text, run))} on pull request {number}")
     except ApiError as error:
         fail(f"{error}; the job needs `pull-requests: write`" if error.status == 403 else str(error))
 
 
 if __name__ == "__main__":
-    main()
+    job(main)

@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.ci.github import Api, ApiError, fail, required
+from mpcheck._text import say
+from tools.ci.github import Api, ApiError, fail, job, required
 
 BRANCH = "history"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}/gate-history\.jsonl")
@@ -68,8 +69,8 @@ def main() -> None:
         names = publish(Api.of_job(), required("GITHUB_REPOSITORY"), directory, f"History of {required('GITHUB_SHA')[:12]}")
     except ApiError as error:
         fail(str(error))
-    print(f"appended to {', '.join(names)}" if names else "nothing new")
+    say(f"appended to {', '.join(names)}" if names else "nothing new")
 
 
 if __name__ == "__main__":
-    main()
+    job(main)

@@ -9,7 +9,8 @@ import os
 import shutil
 from pathlib import Path
 
-from tools.ci.github import fail, required
+from mpcheck._text import say
+from tools.ci.github import fail, job, required
 
 
 def empty(directory: Path, kept: Path | None = None) -> list[str]:
@@ -38,13 +39,13 @@ def empty(directory: Path, kept: Path | None = None) -> list[str]:
 def main() -> None:
     """Of a self-hosted runner only: a hosted one is thrown away, and elsewhere this may be somebody's directory."""
     if os.environ.get("GITHUB_ACTIONS") != "true" or os.environ.get("RUNNER_ENVIRONMENT") != "self-hosted":
-        print("not a self-hosted runner: nothing is removed")
+        say("not a self-hosted runner: nothing is removed")
         return
     left = empty(Path(required("GITHUB_WORKSPACE")), kept=Path.cwd())
     if left:
         fail(f"left on the runner: {', '.join(left)}; remove them by hand, and use ephemeral runners (SECURITY.md)")
-    print("nothing of this job is left")
+    say("nothing of this job is left")
 
 
 if __name__ == "__main__":
-    main()
+    job(main)

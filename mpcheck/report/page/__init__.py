@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpcheck._io import write_text
 from mpcheck.report.page.as_markdown import twin
+from mpcheck.report.page.pinned import Pinned
 from mpcheck.report.page.view import TITLE, Judgement, page_of
 from mpcheck.results.read import Results
 
@@ -64,13 +65,17 @@ def summary_markdown(
     limit_bytes: int = MARKDOWN_BYTES,
     title: str = TITLE,
     judgement: Judgement | None = None,
+    pinned: Pinned | None = None,
 ) -> str:
     """The Markdown twin as text of at most ``limit_bytes``; everything that came from data is escaped in it.
+
+    Args:
+        pinned: names that commands may hold, where the records are somebody else's; None for any.
 
     Raises:
         InputError: the records hold no conclusion.
     """
-    return twin(page_of(results, comparison, history, title, judgement), limit_bytes)
+    return twin(page_of(results, comparison, history, title, judgement, pinned), limit_bytes)
 
 
 def _drawn(results: Results, history: Sequence[GateEntry]) -> tuple[list[Picture], str]:
@@ -85,4 +90,4 @@ def _drawn(results: Results, history: Sequence[GateEntry]) -> tuple[list[Picture
         return [], "This page has no pictures, because matplotlib is not installed where it was made; the tables say the same."
 
 
-__all__ = ["MARKDOWN_BYTES", "Judgement", "summary_markdown", "write_report"]
+__all__ = ["MARKDOWN_BYTES", "Judgement", "Pinned", "summary_markdown", "write_report"]

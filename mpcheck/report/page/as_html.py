@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mpcheck._text import visible
 from mpcheck.report.page import red
 from mpcheck.report.page.detail import detail
-from mpcheck.report.page.text import count, figure, visible
+from mpcheck.report.page.text import count, figure
 from mpcheck.report.page.verdict import MARKS
 from mpcheck.report.page.view import Page
 from mpcheck.results.read import Results

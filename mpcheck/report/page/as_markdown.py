@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from mpcheck._text import fence, markdown, seen_lines, visible
 from mpcheck.report.page.red import left_out
-from mpcheck.report.page.text import count, fence, figure, markdown, visible
+from mpcheck.report.page.text import count, figure
 from mpcheck.report.page.verdict import MARKS
 from mpcheck.report.page.view import Page
 from mpcheck.results.items import Item
@@ -13,6 +14,10 @@ from mpcheck.results.items import Item
 CAPS = (100, 50, 25, 10, 5, 2, 0)
 """Rows of a list that are tried, until the text is small enough."""
 COMMANDS = 5
+WITHHELD = (
+    "No command is given for what names a model, a system or a backend that is neither built in nor named by the repository's own settings: "
+    "whoever wrote these records has chosen it."
+)
 NOTES = 20
 LONG = 300
 NAME = 100
@@ -74,9 +79,12 @@ def _red(page: Page, cap: int) -> Iterator[str]:
     ]  # fmt: skip
     yield from _table(("conclusion", "reason", "ratio", "limit", "worst element"), rows)
     yield from _cut(page.red_total, len(rows), "red conclusion")
-    yield from (f"Repeat them{page.repeated_where and f', {page.repeated_where}'}:", "")
-    for command in list(dict.fromkeys(r.command for r in shown))[:COMMANDS]:
-        yield from (fence(command), "")
+    commands = dict.fromkeys(r.command for r in shown)
+    if "" in commands:
+        yield from (WITHHELD, "")
+    if given := [command for command in commands if command][:COMMANDS]:
+        where = page.repeated_where and f", {page.repeated_where}"
+        yield from (f"Repeat them{where}:", "", *(line for command in given for line in (fence(command), "")))
 
 
 def _state(item: Item | None) -> str:
@@ -167,7 +175,7 @@ def twin(page: Page, limit_bytes: int) -> str:
             _asides(page, cap),
             _facts(page, cap),
         )
-        text = "\n".join([*_head(page), *(line for part in parts for line in part)]) + "\n"
+        text = seen_lines("\n".join([*_head(page), *(line for part in parts for line in part)])) + "\n"
         if len(text.encode()) <= limit_bytes:
             return text
     return _shortest(page, limit_bytes)

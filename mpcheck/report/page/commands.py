@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from mpcheck.report.page.text import shell
+from mpcheck._text import shell
+from mpcheck.report.page.pinned import Pinned
 from mpcheck.results.items import Item
 from mpcheck.results.read import Results
-from mpcheck.results.reproduce import blocks_of, reproduce
+from mpcheck.results.reproduce import blocks_of, words
 
 
 class Commands:
-    """Commands of one set of results. What is a block is looked up once, not for every command: that would take minutes for a large model."""
+    """Commands of one set of results. What is a block is looked up once, not for every command: that would take minutes for a large model.
 
-    def __init__(self, results: Results) -> None:
-        self._documents = results.documents
+    Args:
+        pinned: names that a command may hold; None for any, where the records are the reader's own.
+    """
+
+    def __init__(self, results: Results, pinned: Pinned | None = None) -> None:
+        self._documents, self._pinned = results.documents, pinned
         self._blocks = {session: blocks_of(document) for session, document in results.documents.items()}
 
     def of(self, item: Item) -> str:
-        """A command for bash, on one line."""
-        return shell(reproduce(self._documents[item.session], item, self._blocks[item.session]))
+        """A command for bash, on one line; empty where it would hold a name that nobody vouches for."""
+        found = words(self._documents[item.session], item, self._blocks[item.session])
+        return shell(found) if self._pinned is None or self._pinned.vouches(found) else ""

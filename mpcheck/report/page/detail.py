@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from markupsafe import escape
-
+from mpcheck._text import COMMAND, html, visible
 from mpcheck.findings import Findings
 from mpcheck.report.page.commands import Commands
-from mpcheck.report.page.text import visible
 from mpcheck.results.items import GOLDEN, Item, decisive, item_of_cell, item_of_finding, items_of
 from mpcheck.results.read import Document, Results
 
@@ -43,7 +41,7 @@ class Row:
         """Bytes that it takes in the report, markup included."""
         i = self.item
         shown = (i.check, i.subject, i.format, i.backend, i.variant, i.system)
-        return ROW + sum(len(str(escape(visible(t, TEXT))).encode()) for t in shown) + len(str(escape(self.told + self.command)).encode())
+        return ROW + sum(len(html(t, TEXT).encode()) for t in shown) + len(html(self.told + self.command, 2 * COMMAND).encode())
 
 
 @dataclass
@@ -128,7 +126,7 @@ def detail(results: Results, budget: int = BUDGET) -> Detail:
     used, commands = 0, Commands(results)
     for one in chosen:
         row = _row(one, commands)
-        used += row.size + (0 if one.item.subject in subjects else GROUP + len(str(escape(visible(one.item.subject))).encode()))
+        used += row.size + (0 if one.item.subject in subjects else GROUP + len(html(one.item.subject).encode()))
         if used > budget:
             break
         subjects.add(one.item.subject)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from mpcheck.report.page.text import visible
+from mpcheck._text import visible
 from mpcheck.report.references import reference_lines
 from mpcheck.results.read import Results
 

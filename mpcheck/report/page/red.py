@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mpcheck._text import visible
 from mpcheck.report.page.commands import Commands
-from mpcheck.report.page.text import count, figure, visible
+from mpcheck.report.page.text import count, figure
 from mpcheck.results.items import Item
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpcheck._text import visible
 from mpcheck.findings import Findings
 from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
-from mpcheck.report.page.text import count, figure, visible
+from mpcheck.report.page.text import count, figure
 from mpcheck.results.items import GOLDEN, Item
 from mpcheck.results.outcome import WORDS, outcome
 from mpcheck.results.read import Document, Results

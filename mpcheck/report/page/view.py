@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
+from mpcheck._text import visible
 from mpcheck.report.page.aside import Aside, asides
 from mpcheck.report.page.commands import Commands
+from mpcheck.report.page.pinned import Pinned
 from mpcheck.report.page.provenance import Facts, known, moment, provenance
 from mpcheck.report.page.red import Red, RedBlock, red_blocks, red_rows
 from mpcheck.report.page.tables import ChangeGroup, Latency, Ratios, change_groups, latencies, ratio_table, spread
-from mpcheck.report.page.text import visible
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
 from mpcheck.results.accounts import narrowing
 from mpcheck.results.read import Results
@@ -82,8 +83,12 @@ def page_of(
     history: Sequence[GateEntry] = (),
     title: str = TITLE,
     judgement: Judgement | None = None,
+    pinned: Pinned | None = None,
 ) -> Page:
     """Collect what a report says. A gate's judgement goes before what the records say by themselves.
+
+    Args:
+        pinned: names that commands may hold; None for any.
 
     Raises:
         InputError: the records hold no conclusion at all.
@@ -103,7 +108,7 @@ def page_of(
         remarks=[visible(r) for r in (*(judgement.remarks if judgement is not None else ()), *own_remarks(results))][:MOST],
         model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
         commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
-        sessions=session_lines(results), red=red_rows(Commands(results), failures, history, new), red_total=len(failures),
+        sessions=session_lines(results), red=red_rows(Commands(results, pinned), failures, history, new), red_total=len(failures),
         repeated_where=repeated_where(first), blocks=blocks, blocks_total=len({i.subject for i in failures}),
         comparison=comparison, changes=change_groups(comparison),
         ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total, history=len(history),

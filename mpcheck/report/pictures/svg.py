@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mpcheck._io import write_text
+from mpcheck._text import whole
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.theme import css, with_variables
 
@@ -43,7 +44,7 @@ def finish(raw: str, name: str, title: str, alt: str, tips: Mapping[str, str]) -
     }  # fmt: skip
     for place, (tag, key, text) in enumerate((("title", "title", title), ("desc", "alt", alt))):
         element = ET.Element(f"{{{SVG}}}{tag}", {"id": f"{name}-{key}"})
-        element.text = text
+        element.text = whole(text)
         root.insert(place, element)
     ET.register_namespace("", SVG)
     return ET.tostring(root, encoding="unicode")
@@ -74,7 +75,7 @@ def _clean(element: ET.Element, tips: Mapping[str, str]) -> None:
         del element.attrib["transform"]
     if tip:
         title = ET.Element(f"{{{SVG}}}title")
-        title.text = tip
+        title.text = whole(tip)
         element.insert(0, title)
 
 

@@ -7,10 +7,8 @@ import re
 import unicodedata
 from collections.abc import Container
 
-_UNSAFE = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"  # no characters of XML, or none that is seen
-    "\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"  # would turn the text beside them round, or hide
-)
+from mpcheck._text import whole
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SLUG = 48
 WIDTHS = {0.33: "iljI.,:;'|!()[]/\\ ", 0.42: 'ftr-_"', 0.9: "mwMW@%&", 0.7: "ABCDEGHKNOPQRUVXYZ#<>=+$", 1.0: "…—"}
@@ -19,14 +17,14 @@ _WIDTH = {letter: width for width, letters in WIDTHS.items() for letter in lette
 
 
 def plain(text: object) -> str:
-    """Text from data in one line: what cannot be shown becomes the replacement character, runs of blanks become one."""
-    return " ".join(_UNSAFE.sub("\ufffd", str(text)).split())
+    """Text from data in one line: what cannot be seen as its escape, runs of blanks as one. SVG's own markup is the writer's business."""
+    return " ".join(whole(text).split())
 
 
 def cut(text: object, most: int) -> str:
     """Text from data in one line of at most so many characters."""
-    whole = plain(text)
-    return whole if len(whole) <= most else f"{whole[: most - 1]}…"
+    shown = plain(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 def percent(value: float) -> str:

@@ -1,0 +1,81 @@
+"""Text from data is made fit to be shown, and is printed, by `mpcheck._text` and `mpcheck._console` alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.hostile import unseen
+
+ROOT = Path(__file__).parents[2]
+SHOWING = {"mpcheck/_text.py", "mpcheck/_console.py"}
+PRINTS = {
+    "mpcheck/session.py": 2,  # progress on a terminal, which overwrites itself
+    "mpcheck/bench/worker.py": 1,  # JSON for another process
+    "mpcheck/bench/launches.py": 1,
+}
+ALLOWED = {
+    "mpcheck/session.py": {r"'\r\x1b[K  \u2026 '", r"'\r\x1b[K'"},
+    "mpcheck/report/pictures/words.py": {"translate"},  # superscripts
+    "mpcheck/reference/noise.py": {r"'\x00'"},  # between names that are hashed
+}
+PRINTING = re.compile(r"print|(typer|click)\.s?echo|(typer|click)\.secho|sys\.(stdout|stderr)\.write|.*\bConsole|traceback\.print_\w+")
+ESCAPING = ("html", "markupsafe", "rich", "xml.sax.saxutils", "curses")
+
+
+def ad_hoc(source: str) -> Iterator[str]:
+    """What of a file escapes, cleans or prints text by itself."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and PRINTING.fullmatch(name := ast.unparse(node.func)):
+            yield name
+        elif isinstance(node, ast.Import):
+            yield from (f"import {a.name}" for a in node.names if a.name.startswith(ESCAPING))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ESCAPING):
+            yield from (f"from {node.module} import {a.name}" for a in node.names if a.name != "Markup")  # marks what is markup, escapes nothing
+        elif isinstance(node, ast.Attribute) and node.attr in ("isprintable", "translate", "unicode_escape"):
+            yield node.attr
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and unseen(re.sub(r"[\t\r]+$|^[\t\r]+", "", node.value)):
+            yield ascii(node.value)  # a control character in code is there to be looked for, or to be printed
+
+
+def paths() -> list[Path]:
+    return sorted([*ROOT.glob("mpcheck/**/*.py"), *ROOT.glob("tools/ci/*.py")])
+
+
+@pytest.mark.parametrize("path", paths(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_text_is_made_and_shown_in_one_place(path: Path) -> None:
+    name = path.relative_to(ROOT).as_posix()
+    if name in SHOWING:
+        return
+    found = list(ad_hoc(path.read_text(encoding="utf-8")))
+    assert found.count("print") == PRINTS.get(name, 0), "print by mpcheck._text.say"
+    assert {one for one in found if one != "print"} <= ALLOWED.get(name, set()), "use mpcheck._text"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "print(x)", "import typer\ntyper.echo(f'{x}')", "from html import escape", "import html", "import markupsafe",
+        "from markupsafe import escape",
+        "import re\nre.compile('[\\x00-\\x1f]')", "x.isprintable()", "from rich.console import Console",
+        "rich.Console().print(x)",
+        "import sys\nsys.stdout.write(x)", "x = '\\u202e'",
+    ],
+)  # fmt: skip
+def test_the_static_test_sees_what_it_forbids(source: str) -> None:
+    assert list(ad_hoc(source))
+
+
+def test_jobs_that_hold_a_token_need_nothing_but_the_standard_library() -> None:
+    """They install nothing, so that there is nothing that they could be attacked through."""
+    import sys
+
+    tree = ast.parse((ROOT / "mpcheck/_text.py").read_text(encoding="utf-8"))
+    names = {a.name for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
+    assert not (ROOT / "mpcheck/__init__.py").read_text(encoding="utf-8").count("import")
