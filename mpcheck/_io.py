@@ -9,7 +9,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from mpcheck._errors import InputError
 
@@ -102,6 +102,34 @@ def append_text(target: Path, text: str, what: str) -> None:
 
 
 @contextlib.contextmanager
+def log_file(path: Path) -> Iterator[TextIO]:
+    """A new file that other processes write what they say into.
+
+    Raises:
+        InputError: it cannot be made, or something that is no file has the name.
+    """
+    refuse_irregular(path, "log")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        stream = path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with stream:
+        yield stream
+
+
+def read_tail(path: Path, what: str, limit: int = 16 << 20) -> str:
+    """The last of a text of anybody's, of any length and with any bytes in it.
+
+    Raises:
+        InputError: see :func:`opened`.
+    """
+    with opened(path, what) as stream:
+        stream.seek(max(0, os.fstat(stream.fileno()).st_size - limit))
+        return stream.read(limit).decode("utf-8", "replace")
+
+
+@contextlib.contextmanager
 def opened(path: Path, what: str) -> Iterator[BinaryIO]:
     """A regular file that the user named, open for reading. ``what`` says in the error what it was meant to be.
 
@@ -155,6 +183,18 @@ def read_text(path: Path, what: str, limit: int = MAX_TEXT_BYTES, remedy: str = 
     except UnicodeDecodeError as error:
         raise InputError(f"{what} {path} is not UTF-8 text (byte {error.start}); check that it is the right file") from error
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def refuse_unwritable(text: str, what: str) -> None:
+    """Refuse a name that no record could hold: JSON, YAML and Markdown are UTF-8, names of files may be any bytes.
+
+    Raises:
+        InputError: half a surrogate pair, which is how Python spells such bytes, or a zero character.
+    """
+    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
+        raise InputError(
+            f"{what} {text.encode('utf-8', 'backslashreplace').decode()!r} has bytes that are no UTF-8 text, and records could not name it; rename it"
+        )
 
 
 def is_file(path: Path) -> bool:

@@ -65,12 +65,13 @@ def _refuse_deep(data: Any) -> None:
     raise BrokenError(f"nested deeper than {MOST_DEPTH} levels")
 
 
-def _refuse_halves(data: Any) -> None:
-    """A text with half a surrogate pair is valid JSON, and can be written nowhere."""
+def _halves(data: Any) -> str:
+    """The first half of a surrogate pair that stands alone in the data's texts, in words; empty where none does."""
     try:
         json.dumps(data, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError as error:
-        raise BrokenError(f"\\u{ord(error.object[error.start]):04x} alone is half a character") from error
+        return f"\\u{ord(error.object[error.start]):04x}"
+    return ""
 
 
 def parse(text: str) -> Any:
@@ -89,8 +90,8 @@ def parse(text: str) -> Any:
     except (ValueError, RecursionError) as error:
         raise BrokenError(f"not valid JSON (truncated?): {error}") from error
     _refuse_deep(data)
-    if HALF.search(text):
-        _refuse_halves(data)
+    if HALF.search(text) and (half := _halves(data)):
+        raise BrokenError(f"{half} alone is half a character")  # it is valid JSON, and can be written nowhere
     return data
 
 
@@ -129,8 +130,22 @@ def load_document(model: type[Model], path: Path, what: str, schema: int, remedy
         raise InputError(f"{what} {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {remedy}") from error
 
 
+def dumps(data: Any, **how: Any) -> str:
+    """JSON text that :func:`parse` reads: half a surrogate pair, as in a message of somebody's, becomes its escape in words."""
+    text = json.dumps(data, **how)
+    return json.dumps(_whole(data), **how) if HALF.search(text) and _halves(data) else text
+
+
+def _whole(data: Any) -> Any:
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode()
+    if isinstance(data, dict):
+        return {_whole(name): _whole(value) for name, value in data.items()}
+    return [_whole(value) for value in data] if isinstance(data, (list, tuple)) else data
+
+
 def write_document(path: Path, document: BaseModel, each: str) -> None:
     """Write a document atomically, the items of one of its lists a line each, so that a difference of two shows which changed."""
-    head = json.dumps(document.model_dump(exclude={each}), indent=1)
-    lines = ",\n".join(json.dumps(item.model_dump(), separators=(",", ":")) for item in getattr(document, each))
+    head = dumps(document.model_dump(exclude={each}), indent=1)
+    lines = ",\n".join(dumps(item.model_dump(), separators=(",", ":")) for item in getattr(document, each))
     write_text(path, f'{head[:-2]},\n "{each}": [\n{lines}\n ]\n}}\n')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from pydantic import BaseModel
 
 from mpcheck._errors import InputError
 from mpcheck._io import refuse_irregular
-from mpcheck._json import BrokenError, parse
+from mpcheck._json import BrokenError, dumps, parse
 from mpcheck._locks import locked
 from mpcheck._stored import bounded_text
 
@@ -54,7 +53,7 @@ def append_line(path: Path, entry: BaseModel, what: str, known: Callable[[], boo
     Raises:
         InputError: the place cannot be written, is full, or is locked for too long (:mod:`mpcheck._locks`). What was there before is kept.
     """
-    line = json.dumps(entry.model_dump(), separators=(",", ":")) + "\n"
+    line = dumps(entry.model_dump(), separators=(",", ":")) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.with_name(f".{path.name}.lock"), f"{what} {path}"):

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._io import refuse_irregular
-from mpcheck._kinds import kind_of
+from mpcheck._io import cannot_write, is_file, refuse_irregular
+from mpcheck._kinds import BENCHMARKS, FIGURES, GZIP, MARKDOWN, PNG, SVG, XML, kind_of, records_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def _names(path: Path) -> set[object]:
     except FileNotFoundError:
         return found
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be used: {getattr(error, 'strerror', None) or error}; give another name") from error
+        raise cannot_write(path, error) from error
     return found | {(facts.st_dev, facts.st_ino)}
 
 
@@ -64,7 +64,32 @@ def refuse_outputs(outputs: Sequence[Output], inputs: Iterable[Path]) -> None:
         refuse_irregular(output.path, output.option, "give the name of a file")
         found = kind_of(output.path)
         if found and found != output.kind:
-            raise InputError(f"{output.option} {output.path} is {found} and would be replaced by {output.kind}; give another name, or remove it first")
+            raise InputError(
+                f"{output.option} {output.path} holds {found} and would be replaced by {output.kind}; give another name, or remove it first"
+            )
+
+
+def model_and_systems(model: str, systems: Iterable[str]) -> list[Path]:
+    """Files that a model's and structures' names may mean; what is none of them is not there."""
+    document, plus, weights = model.partition("+")
+    found = [Path(model), Path(document), *([Path(weights)] if plus else [])]
+    if Path(document).suffix in (".yaml", ".yml"):
+        found += [Path(document).with_suffix(suffix) for suffix in (".safetensors", ".pt", ".pth")]
+    for system in systems:
+        found += [Path(system), Path(system.rpartition("@")[0] or system)]
+    return [path for path in found if is_file(path)]
+
+
+def of_session(session: str, out: Path, option: str = "--out") -> list[Output]:
+    """What a session writes into its directory, as far as there is a file of the name already or it is always written."""
+    found = [Output(out / f"{session}.json", records_of(session), option), Output(out / f"{session}.md", MARKDOWN, option)]
+    if session == "profile":
+        kinds = {".png": PNG, ".svg": SVG, ".gz": GZIP}
+        return found + [Output(path, kinds[path.suffix], option) for path in sorted(out.glob("profile-*")) if path.suffix in kinds]
+    found += [Output(out / f"{session}.xml", XML, option), Output(out / f"{session}.png", PNG, option)]
+    if session == "bench":
+        found += [Output(out / "bench-figures.json", FIGURES, option), Output(out / "pytest-benchmark.json", BENCHMARKS, option)]
+    return found
 
 
 def refuse_directory(path: Path | None, option: str) -> None:

@@ -33,7 +33,7 @@ MOST_NODES = 100_000
 LONGEST = 20_000  # characters of one value
 
 
-class _Bounded(ruamel.yaml.parser.Parser):  # type: ignore[misc]  # ruamel.yaml has no types for it
+class _Bounded(ruamel.yaml.parser.Parser):
     """Counts what the document would expand to. Everything that is composed comes through ``get_event``."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -217,6 +219,10 @@ def options(version: Annotated[bool, typer.Option("--version", callback=_version
     """Numerical checks of MACE models at every number format and backend."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What a full or read-only disk says, wherever something was being written, standard output included; never a mistake of ours."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad input is one line on standard error and status 2."""
     call: Callable[..., Any] = app
@@ -225,13 +231,22 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"mpcheck: error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        print(f"mpcheck: error: cannot write{where}: {error.strerror}; free some space or choose another place", file=sys.stderr)
+        return 2
     except SystemExit as stop:
         return int(stop.code or 0)
     return 0
 
 
 def entry() -> None:
-    """Console script."""
+    """Console script. What standard output cannot say, of names that are no UTF-8, it says as escapes."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     raise SystemExit(main())
 
 

@@ -79,6 +79,8 @@ class Session:
         unknown = sorted(set(options.require) - set(CAPABILITIES))
         if unknown:
             raise InputError(f"unknown capability {', '.join(unknown)} in --mp-require; choose from {', '.join(CAPABILITIES)}")
+        if not 0 <= options.seed < 1 << 63:
+            raise InputError(f"seed {options.seed}: give a whole number from 0 to 2^63 - 1")
         self.device = parse_device(options.device)
         self.tolerances: Tolerances = load_tolerances(options.tolerances)
         self.model: LoadedModel = load_model(options.model)

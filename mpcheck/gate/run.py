@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError, error_line
-from mpcheck._io import is_file, read_text, write_text
+from mpcheck._io import is_file, is_there, read_bytes, read_text, write_text
 from mpcheck.gate import github
 from mpcheck.gate.environments import Side
 from mpcheck.gate.outcome import Outcome, Place
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mpcheck.results.compare import Comparison
     from mpcheck.results.gate_history import GateEntry
 
-WRITTEN = ("base", "head")
+WRITTEN, REPORTS = ("base", "head"), ("report.html", "report.md", "comparison.json")
 MARK = "# Records and reports of an mpcheck gate. The next gate into this directory empties it.\n"
 """Begins the ``.gitignore`` of a directory that is a gate's."""
 
@@ -71,12 +71,15 @@ def _emptied(out: Path) -> None:
         InputError: it cannot be written, or has a `base` or `head` of somebody else's.
     """
     try:
-        foreign = [name for name in WRITTEN if (out / name).exists()] if not _marked(out) else []
+        foreign = [name for name in (*WRITTEN, *REPORTS) if is_there(out / name)] if not _marked(out) else []
         if foreign:
             raise InputError(f"--out {out} has a {foreign[0]} that no gate has written; give another directory")
         for name in WRITTEN:
-            shutil.rmtree(out / name, ignore_errors=True)
-        for old in ("report.html", "report.md", "comparison.json"):
+            if (out / name).is_symlink() or is_file(out / name):
+                (out / name).unlink()
+            elif is_there(out / name):
+                shutil.rmtree(out / name)  # what stays would be taken for this gate's
+        for old in REPORTS:
             (out / old).unlink(missing_ok=True)
         if not (out / ".gitignore").exists():
             write_text(out / ".gitignore", f"{MARK}*\n")
@@ -115,7 +118,7 @@ def _in_repository(file: Path, side: Side) -> str | None:
     if file.is_relative_to(side.packages):
         for place in (side.tree.source, side.tree.root):
             copied_from = place / file.relative_to(side.packages)
-            if copied_from.is_file() and copied_from.read_bytes() == file.read_bytes():
+            if is_file(copied_from) and read_bytes(copied_from, "source") == read_bytes(file, "source"):
                 return copied_from.resolve().relative_to(top).as_posix()
     return None
 
@@ -137,7 +140,7 @@ def _history(root: Path, settings: GateSettings, results: Results | None) -> Seq
 
     slug = str(results.first.environment.get("device_slug", "unknown"))
     path = gate_history_path(root / settings.history, slug)
-    return read_gate_history(path).entries if path.is_file() else ()
+    return tuple(read_gate_history(path).entries)
 
 
 def _write(outcome: Outcome, out: Path, history: Sequence[GateEntry], say: Callable[[str], None]) -> None:

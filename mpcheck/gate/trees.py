@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._git import changed, checked_out, commit_of, git, top_of
-from mpcheck._io import is_file
+from mpcheck._io import is_file, sha256_file
 
 NO_PACKAGES = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "benchmarks", "tools", "ci"})
 """Directories with an ``__init__.py`` that nobody imports to compute anything."""
@@ -117,6 +117,6 @@ def check_files(base: Tree | None, head: Tree, model: str, systems: list[str]) -
             raise InputError(f"{what} {name} does not exist in {head.root}{where}; mend the name, or add the file")
         if base is not None and not is_file(base.root / name):
             notes.append(f"{what} {name} is new in head; both sides use head's")
-        elif base is not None and (base.root / name).read_bytes() != (head.root / name).read_bytes():
+        elif base is not None and sha256_file(base.root / name, what) != sha256_file(head.root / name, what):
             notes.append(f"{what} {name} differs between base and head; both sides use head's")
     return notes

@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest, is_file
+from mpcheck._io import digest, is_file, is_there, refuse_irregular, refuse_unwritable
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
 from mpcheck.systems.files import read_frames
 from mpcheck.systems.spacing import bins, coincident, edges, heights
@@ -61,6 +61,7 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
         InputError: unknown name, unreadable file, empty selection, NaN, coincident atoms, a missing element, more edges or a longer cell than
             can be computed.
     """
+    refuse_unwritable(spec, "system")
     frames = build_builtin(spec, elements, r_max, seed) if spec.startswith("builtin:") else _read_frames(spec)
     count = 0.0
     for index, frame in enumerate(frames):
@@ -82,6 +83,8 @@ def _read_frames(spec: str) -> list[Atoms]:
     if not at or is_file(Path(spec)):  # an @ may be part of the name
         path_text, selection = spec, "0"
     path = Path(path_text)
+    if path_text and is_there(path):
+        refuse_irregular(path, "system file")
     if not is_file(path):
         raise InputError(f"system file {path} does not exist; give a structure file or builtin:NAME")
     try:

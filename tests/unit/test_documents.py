@@ -30,6 +30,8 @@ PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | FINITE
 GROUP = st.builds(Group, name=TEXT, rms=NUMBER, limit=NUMBER)
 WORST = st.builds(Worst, place=TEXT, value=NUMBER, expected=NUMBER, allowed=NUMBER)
 NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if field.annotation == Number}
+WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # what is read back: see mpcheck._json
+NUMBERS |= {"shape": st.lists(WHOLE, max_size=2), "nonfinite": WHOLE, "out_of_range": WHOLE}
 QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
 SECONDS = st.floats(0, 1e9)
 CELL = st.builds(Cell, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
@@ -49,7 +51,11 @@ RUN = st.builds(
 )
 ENTRY = st.lists(FINITE, min_size=4, max_size=4)
 BASELINE = st.builds(
-    Baseline, suite=st.just("precision"), provenance=PLAIN, cells=st.dictionaries(TEXT, st.dictionaries(TEXT, ENTRY, max_size=2), max_size=3)
+    Baseline,
+    suite=st.just("precision"),
+    seed=WHOLE,
+    provenance=PLAIN,
+    cells=st.dictionaries(TEXT, st.dictionaries(TEXT, ENTRY, max_size=2), max_size=3),
 )
 CHEAP = settings(max_examples=60, deadline=None)
 

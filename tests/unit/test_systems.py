@@ -181,7 +181,7 @@ def test_at_sign_in_a_file_name(tmp_path: Path) -> None:
     assert resolve(f"{path}@1").atoms == 2
 
 
-@pytest.mark.parametrize("name", ["", "missing.xyz", "missing.xyz@-1", "n" * 5000, "/"])
+@pytest.mark.parametrize("name", ["", "missing.xyz", "missing.xyz@-1", "n" * 5000])
 def test_files_that_are_not_there(name: str) -> None:
     assert "does not exist" in refusal(name)
 
