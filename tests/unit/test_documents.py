@@ -26,11 +26,11 @@ NUMBER = st.none() | FINITE
 TEXT = st.text(max_size=8)
 LEAF = st.none() | st.booleans() | st.integers(-(10**310), 10**310) | st.integers(-3, 3) | st.floats() | TEXT
 JSON = st.recursive(LEAF, lambda c: st.lists(c, max_size=4) | st.dictionaries(TEXT, c, max_size=4), max_leaves=10)
-PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | FINITE | TEXT, max_size=3)
+WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # what is read back: see mpcheck._json
+PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3)
 GROUP = st.builds(Group, name=TEXT, rms=NUMBER, limit=NUMBER)
 WORST = st.builds(Worst, place=TEXT, value=NUMBER, expected=NUMBER, allowed=NUMBER)
 NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if field.annotation == Number}
-WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # what is read back: see mpcheck._json
 NUMBERS |= {"shape": st.lists(WHOLE, max_size=2), "nonfinite": WHOLE, "out_of_range": WHOLE}
 QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
 SECONDS = st.floats(0, 1e9)
