@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import random
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 Mutator = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
 MOST_BYTES = 200_000
@@ -20,8 +23,8 @@ VALUES = (
     b'"\\u202e\\u001b[31m"', b"~", b"!!python/object:os.system", b"*a", b"&a [*a]", b"-", b"<<",
 )  # fmt: skip
 RAW = (
-    b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\x1b[2J", b"\xe2\x80\xae", b"\r", b"\r\n", b"\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\t", b"\n\n", b"'",
-    b'"', b"{", b"}", b"[", b"]", b":", b",", b"#", b"%", b"@", b"`", b"|", b">", b"...\n", b"---\n", b"\\",
+    b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\x1b[2J", b"\xe2\x80\xae", b"\r", b"\r\n", b"\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\t", b"\n\n",
+    b"'", b'"', b"{", b"}", b"[", b"]", b":", b",", b"#", b"%", b"@", b"`", b"|", b">", b"...\n", b"---\n", b"\\",
 )  # fmt: skip
 
 
@@ -126,7 +129,67 @@ def swap(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
     return rng.choice((*others, b"", b"{}", b"[]", b"\n", b"null", b"\0" * 4096))
 
 
-MUTATORS: tuple[Mutator, ...] = (truncate, flip, splice, drop, repeat, lines, insert, numbers, numbers, types, types, words, nest, aliases, swap)
+DATA: tuple[Any, ...] = (
+    None, True, False, 0, -1, 1, 2**62, -(2**62), 1e308, -1e308, 1e-320, 0.5, "", "x", "x" * 30_000, "\0", "\u202e\x1b[2J", "../../x", "fail", "pass",
+    [], {}, [[]], [None] * 3, {"": None}, ["x"] * 2000, "2026-01-31", "9" * 400, "1/0", "0-1:1",
+)  # fmt: skip
+
+
+def _parts(data: Any) -> list[tuple[Any, Any]]:
+    """Every container with every key of it."""
+    found, waiting = list[tuple[Any, Any]](), [data]
+    while waiting:
+        inner = waiting.pop()
+        keys = list(inner) if isinstance(inner, dict) else range(len(inner)) if isinstance(inner, list) else ()
+        found += [(inner, key) for key in keys]
+        waiting += [inner[key] for key in keys]
+    return found
+
+
+def fields(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
+    """A sound JSON document, or one line of a history, in which a few fields hold something else, are gone, or are there under another name."""
+    try:
+        whole = [json.loads(data)]
+        single = True
+    except (ValueError, RecursionError):
+        single = False
+        try:
+            whole = [json.loads(line) for line in data.splitlines()]
+        except (ValueError, RecursionError):
+            return types(data, rng, others)
+    for _ in range(rng.choice((1, 1, 2, 4))):
+        parts = _parts(whole)
+        if not parts:
+            break
+        inner, key = rng.choice(parts)
+        value = rng.choice((rng.choice(DATA), rng.choice(parts)[0], [inner[key]] * rng.choice((0, 2, 9))))
+        if isinstance(inner, dict) and rng.random() < 0.2:
+            inner[str(rng.choice(DATA))[:50]] = inner.pop(key)
+        elif rng.random() < 0.2:
+            del inner[key]
+        else:
+            inner[key] = copy.deepcopy(value)
+    return b"\n".join(json.dumps(part, indent=1 if single else None).encode() for part in whole)
+
+
+MUTATORS: tuple[Mutator, ...] = (
+    truncate,
+    flip,
+    splice,
+    drop,
+    repeat,
+    lines,
+    insert,
+    numbers,
+    numbers,
+    types,
+    types,
+    words,
+    nest,
+    aliases,
+    swap,
+    *(fields,) * 6,
+)
 
 
 def mutated(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:

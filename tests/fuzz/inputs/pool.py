@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import resource
 import time
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+import typer.main
+
+import mpcheck.adapters.load as loading
+from mpcheck.adapters.architecture import build_model
 from tests.fuzz.inputs.cases import SECONDS, Case, draw, run
 
 STUCK = 4 * SECONDS
@@ -27,8 +33,16 @@ class Result:
     wrong: str
 
 
+def _made_once() -> None:
+    """The command line's tree and models of the same architecture are made once a worker: reading is what is tried here."""
+    typer.main.get_command = cache(typer.main.get_command)
+    built = cache(lambda canonical: build_model(loading.read_architecture(canonical, "architecture")))
+    loading.build_model = lambda arch: copy.deepcopy(built(arch.canonical()))
+
+
 def _serve(pipe: Connection, root: Path) -> None:
     warnings.simplefilter("ignore")
+    _made_once()
     size = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + ROOM, size + ROOM))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
