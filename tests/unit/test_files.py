@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -18,13 +19,24 @@ from mpcheck._lines import append_line
 from mpcheck.bench.store.baseline import write_baseline
 from mpcheck.bench.store.history import append, entry_of
 from mpcheck.cli import main
+from mpcheck.records import Run
 from mpcheck.results.gate_history import append_gate
 from mpcheck.results.gate_history import entry_of as gate_entry
+from mpcheck.results.read import Results
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import SLUG
 from tests.unit.test_comment import write
 
 PREFIX = "mpcheck: error:"
+
+
+def small(whole: Results) -> Results:
+    """The first rows of each session."""
+    few = {
+        name: found.model_copy(update={"cells": found.cells[:4]} if isinstance(found, Run) else {"findings": found.findings[:4]})
+        for name, found in whole.documents.items()
+    }
+    return Results(few)
 
 
 def fifo(path: Path) -> None:
@@ -52,9 +64,22 @@ def link_to_a_pipe(path: Path) -> None:
 MAKERS = [fifo, directory, unix_socket, endless, link_to_a_pipe]
 
 
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Records of two runs and the stores of two devices."""
+    root = tmp_path_factory.mktemp("stores")
+    write(root / "base", small(report_samples.green()))
+    write(root / "head", small(report_samples.red()))
+    figures = bench_samples.baseline()
+    write_baseline(root / "b" / bench_samples.SLUG / "bench.json", figures)
+    append(root / "b" / bench_samples.SLUG / "bench-history.jsonl", entry_of(figures, "run"))
+    append_gate(root / "g" / SLUG / "gate-history.jsonl", gate_entry(report_samples.green()))
+    return root
+
+
 @pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty directory with records of two runs and the stores of two devices; whoever waits for a pipe is woken, and fails."""
+def place(stores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The stores in a directory of the test's own; whoever waits for a pipe is woken, and fails."""
 
     def late(number: int, frame: FrameType | None) -> None:
         raise AssertionError("it waits")
@@ -63,12 +88,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     signal.alarm(60)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPCHECK_CACHE_DIR", str(tmp_path / "cache"))
-    write(tmp_path / "base", report_samples.green())
-    write(tmp_path / "head", report_samples.red())
-    figures = bench_samples.baseline()
-    write_baseline(tmp_path / "b" / bench_samples.SLUG / "bench.json", figures)
-    append(tmp_path / "b" / bench_samples.SLUG / "bench-history.jsonl", entry_of(figures, "run"))
-    append_gate(tmp_path / "g" / SLUG / "gate-history.jsonl", gate_entry(report_samples.green()))
+    shutil.copytree(stores, tmp_path, dirs_exist_ok=True)
     yield tmp_path
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
@@ -137,11 +157,20 @@ def test_nothing_but_regular_files_is_replaced(name: str, make: Callable[[Path],
     assert node(place / file) == before
 
 
-OTHERS: dict[str, Callable[[Path], bytes]] = {
-    "records": lambda place: (place / "base/audit.json").read_bytes(), "latencies": lambda place: next((place / "b").rglob("bench.json")).read_bytes(),
-    "history": lambda place: next((place / "g").rglob("*.jsonl")).read_bytes(), "html": lambda _: b"\n<!doctype html>\n<html></html>",
-    "safetensors": lambda _: (40).to_bytes(8, "little") + b'{"a":{"dtype":"F32"}}' + b" " * 60, "model": lambda _: b"PK\x03\x04 torch",
-    "json": lambda _: b'{"a": 1}', "limits": lambda _: b"schema_version: 1\nuniversal: {}\n", "binary": lambda _: b"\xff\x00\x01", "png": lambda _: b"\x89PNG\r\n\x1a\n",
+def _first(pattern: str) -> Callable[[Path], bytes]:
+    return lambda place: next(place.rglob(pattern)).read_bytes()
+
+
+def _these(content: bytes) -> Callable[[Path], bytes]:
+    return lambda _: content
+
+
+OTHERS = {
+    "records": _first("audit.json"), "latencies": _first("bench-history.jsonl"), "history": _first("gate-history.jsonl"),
+    "figures": lambda place: (place / "b" / bench_samples.SLUG / "bench.json").read_bytes(), "binary": _these(b"\xff\x00\x01"),
+    "html": _these(b"\n<!doctype html>\n<html></html>"), "model": _these(b"PK\x03\x04 torch"), "png": _these(b"\x89PNG\r\n\x1a\n"),
+    "safetensors": _these((40).to_bytes(8, "little") + b'{"a":{"dtype":"F32"}}' + b" " * 60), "json": _these(b'{"a": 1}'),
+    "limits": _these(b"schema_version: 1\nuniversal: {}\n"),
 }  # fmt: skip
 
 

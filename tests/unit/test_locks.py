@@ -42,8 +42,9 @@ def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def test_who_waits_says_for_whom_and_gives_up(held: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("MPCHECK_LOCK_SECONDS", "0.2")
-    with pytest.raises(InputError, match=rf"reference a is locked by process {os.getpid()} on .* since 2.*MPCHECK_LOCK_SECONDS"), locked(
-        held, "reference a"
+    with (
+        pytest.raises(InputError, match=rf"reference a is locked by process {os.getpid()} on .* since 2.*MPCHECK_LOCK_SECONDS"),
+        locked(held, "reference a"),
     ):
         pass
     told = capsys.readouterr().err

@@ -10,6 +10,7 @@ import random
 import signal
 import tempfile
 import traceback
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -48,7 +49,7 @@ class Kept(Strict):
     """A finding in the corpus, as YAML.
 
     Attributes:
-        content: of the file, in base64. found: what was wrong. seed: of the campaign and the number of the case in it.
+        content: of the file, compressed by zlib, in base64. found: what was wrong. seed: of the campaign and the number of the case in it.
     """
 
     target: str
@@ -60,7 +61,7 @@ class Kept(Strict):
     @property
     def case(self) -> Case:
         """To be run."""
-        return Case(self.target, self.attempt, base64.b64decode(self.content))
+        return Case(self.target, self.attempt, zlib.decompress(base64.b64decode(self.content)))
 
 
 def corpus() -> dict[str, Kept]:

@@ -96,6 +96,11 @@ def numbers(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
     return _replaced(data, rng, NUMBER, NUMBERS)
 
 
+def head(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
+    """Other numbers at the beginning, where counts, versions and names of columns are."""
+    return numbers(data[:120], rng, others) + data[120:]
+
+
 def types(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
     """A value of another type."""
     return _replaced(data, rng, rng.choice((NUMBER, QUOTED, WORD)), VALUES)

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import warnings
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,7 +49,9 @@ def smaller(case: Case, wrong: str, root: Path, seconds: float = SHRINKING) -> C
 
 def keep(case: Case, wrong: str, seed: str) -> Path:
     """Write a finding to the corpus, from where every later run begins."""
-    kept = Kept(target=case.target, attempt=case.attempt, content=base64.b64encode(case.content).decode(), found=wrong[:300], seed=seed)
+    kept = Kept(
+        target=case.target, attempt=case.attempt, content=base64.b64encode(zlib.compress(case.content, 9)).decode(), found=wrong[:300], seed=seed
+    )
     path = CORPUS / f"found-{hashlib.sha256(case.content + case.target.encode()).hexdigest()[:12]}.yaml"
     yaml = ruamel.yaml.YAML()
     yaml.width = 120
@@ -88,7 +91,7 @@ def replay(root: Path) -> list[str]:
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1 where something was found."""
     parser = argparse.ArgumentParser(prog="nox -s fuzz -- --inputs", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=300.0, help="time for new cases")
+    parser.add_argument("--seconds", type=float, default=600.0, help="time for new cases, at most")
     parser.add_argument("--count", type=int, default=10_000, help="of new cases; 0 for as many as the time allows")
     parser.add_argument("--seed", type=int, default=0, help="of the campaign: the same one draws the same cases")
     parser.add_argument("--workers", type=int, default=1, help="processes")
