@@ -34,7 +34,7 @@ def refuse_irregular(path: Path, what: str, remedy: str = "give a regular file")
     """
     try:
         kind = irregular(path.stat().st_mode)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     except (OSError, ValueError) as error:
         raise InputError(f"{what} {path} cannot be used: {getattr(error, 'strerror', None) or error}; {remedy}") from error

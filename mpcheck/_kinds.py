@@ -35,7 +35,7 @@ def kind_of(path: Path) -> str:
     try:
         if path.stat().st_size == 0 and not str(path).startswith("/proc"):
             return ""
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return ""
     with opened(path, "output") as stream:
         data = stream.read(BEGINNING)

@@ -32,7 +32,7 @@ def _names(path: Path) -> set[object]:
     try:
         found: set[object] = {os.path.realpath(path)}
         facts = path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # whoever writes there says why it cannot
         return found
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from error
