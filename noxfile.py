@@ -166,8 +166,14 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session
 def fuzz(session: nox.Session) -> None:
-    """Drawn models and structures: the corpus of what they once found, then new ones for MPCHECK_FUZZ_SECONDS (60)."""
+    """Drawn models and structures: the corpus of what they once found, then new ones for MPCHECK_FUZZ_SECONDS (60).
+
+    `-- --inputs`: 10,000 mutated files for every command and reader instead, minutes; further arguments go to tests/fuzz/inputs/runs.py.
+    """
     one_thread(session)
+    if "--inputs" in session.posargs:
+        tool(session, "tests.fuzz.inputs.runs", *(a for a in session.posargs if a != "--inputs"))
+        return
     own_tests(session, "tests/fuzz", *(session.posargs or ["-n", "2"]))
 
 

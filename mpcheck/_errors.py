@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from mpcheck._text import whole
 
+LONGEST = 1200
+"""Characters of a line of error; from a longer one the middle is left out, since file and field stand first and the remedy last."""
+
 
 class InputError(Exception):
     """Bad input: a missing, truncated or mistyped file, an unknown name, a wrong device, NaN.
@@ -13,7 +16,10 @@ class InputError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(whole(" ".join(str(message).split())))
+        line = whole(" ".join(str(message).split()))
+        if len(line) > LONGEST:  # what a file holds may be quoted in it, of any length
+            line = f"{line[: LONGEST * 3 // 4]} … {line[-LONGEST // 4 :]}"
+        super().__init__(line)
 
 
 def error_line(error: BaseException) -> str:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import filelock
 from pydantic import BaseModel
 
 from mpcheck._errors import InputError
-from mpcheck._json import BrokenError, parse
+from mpcheck._io import refuse_irregular
+from mpcheck._json import BrokenError, dumps, parse
+from mpcheck._locks import locked
 from mpcheck._stored import bounded_text
 
-LOCK_SECONDS = 30.0
 REMEDY = "restore the file from version control, or remove that line"
 
 
@@ -52,18 +51,17 @@ def append_line(path: Path, entry: BaseModel, what: str, known: Callable[[], boo
         Whether a line was added.
 
     Raises:
-        InputError: the place cannot be written, is full, or is locked for half a minute. What was there before is kept.
+        InputError: the place cannot be written, is full, or is locked for too long (:mod:`mpcheck._locks`). What was there before is kept.
     """
-    line = json.dumps(entry.model_dump(), separators=(",", ":")) + "\n"
+    line = dumps(entry.model_dump(), separators=(",", ":")) + "\n"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
+        with locked(path.with_name(f".{path.name}.lock"), f"{what} {path}"):
+            refuse_irregular(path, what)
             if known():
                 return False
             _append(path, line, what)
             return True
-    except filelock.Timeout as error:
-        raise InputError(f"{what} {path} has been locked for {LOCK_SECONDS:g} s by another process; wait for it and try again") from error
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror or error}; choose a writable place with free space") from error
 

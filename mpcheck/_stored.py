@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError, field_validator
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, read_text
+from mpcheck._io import is_there, read_text
 from mpcheck._json import BrokenError, parse
 from mpcheck._yaml import Strict
 
@@ -85,17 +85,7 @@ def bounded_text(path: Path, what: str, remedy: str) -> str | None:
     Raises:
         InputError: something that is no file, more than 64 MiB, not UTF-8, unreadable.
     """
-    if not is_file(path):
-        try:
-            present = path.exists()
-        except (OSError, ValueError):  # a name that no file can have
-            present = False
-        if present:
-            raise InputError(f"{what} {path} is a directory or a device, not a file; {remedy}")
-        return None
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(f"{what} {path} is larger than {MAX_BYTES >> 20} MiB: this cannot be the right file; {remedy}")
-    return read_text(path, what)
+    return read_text(path, what, MAX_BYTES, remedy) if is_there(path) else None
 
 
 def load(model: type[Document], path: Path, what: str, suite: str, remedy: str) -> Document | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, write_text
+from mpcheck._io import is_there, write_text
 from mpcheck._json import load_document
 from mpcheck._yaml import Strict
 from mpcheck.environment import commit
@@ -58,7 +58,7 @@ def read_baseline(path: Path) -> Baseline | None:
     Raises:
         InputError: truncated, not JSON, another schema, wrong fields, numbers that are not finite.
     """
-    if not is_file(path):
+    if not is_there(path):
         return None
     remedy = "restore it from version control or record it anew with `nox -s regenerate`"
     found = load_document(Baseline, path, "baseline", SCHEMA, remedy)

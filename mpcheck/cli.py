@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -220,6 +223,10 @@ def options(version: Annotated[bool, typer.Option("--version", callback=_version
     """Numerical checks of MACE models at every number format and backend."""
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What a full or read-only disk says, wherever something was being written, standard output included; never a mistake of ours."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; bad input is one line on standard error and status 2."""
     call: Callable[..., Any] = app
@@ -227,6 +234,12 @@ def main(arguments: list[str] | None = None) -> int:
         status = call(args=arguments, standalone_mode=False)
     except InputError as error:
         say(f"mpcheck: error: {error}", error=True)
+        return 2
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        print(f"mpcheck: error: cannot write{where}: {error.strerror}; free some space or choose another place", file=sys.stderr)
         return 2
     except SystemExit as stop:
         return int(stop.code or 0)
@@ -253,7 +266,12 @@ def refused(error: Any) -> int:
 
 
 def entry() -> None:
-    """Console script. A crash is told with its traceback, in which no text is obeyed by a terminal or a runner; status 1, as Python's own."""
+    """Console script. What standard output cannot say, of names that are no UTF-8, it says as escapes. A crash is told with its traceback, in
+    which no text is obeyed by a terminal or a runner; status 1, as Python's own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = main()
     except Exception:

@@ -83,14 +83,17 @@ def update(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would change, and write nothing")] = False,
 ) -> None:
     """Store a run's latencies as the baseline of its device. Prints what changes; loosening needs a reason."""
+    from mpcheck._kinds import FIGURES
+    from mpcheck._outputs import Output, refuse_outputs
     from mpcheck.bench.store.baseline import bench_path, read_baseline, write_baseline
     from mpcheck.bench.store.history import append, entry_of, history_path, read_history
     from mpcheck.bench.store.update import changes, check_reason, merged
 
-    _, new = figures_of(records)
+    source, new = figures_of(records)
     slug = new.device.slug
     path, log = bench_path(directory, slug), history_path(directory, slug)
     old, history = read_baseline(path), read_history(log)
+    refuse_outputs([Output(path, FIGURES, "--dir")], [records, source])
     for line in history.damaged:
         say(f"warning: {line}", error=True)
     found = changes(old, new, prune)

@@ -25,12 +25,15 @@ def compare(
     figures are told of; their own verdicts decide.
     """
     from mpcheck._io import write_text
+    from mpcheck._kinds import COMPARISON, MARKDOWN
+    from mpcheck._outputs import Output, refuse_outputs
     from mpcheck.report.compare import markdown as written
     from mpcheck.report.compare import render
     from mpcheck.results.compare import compare as compared
     from mpcheck.results.comparison_file import write_comparison
-    from mpcheck.results.read import read_results
+    from mpcheck.results.read import files_named, read_results
 
+    refuse_outputs([Output(markdown, MARKDOWN, "--markdown"), Output(json, COMPARISON, "--json")], files_named([base, head]))
     found = compared(read_results([base]), read_results([head]))
     if json is not None:
         write_comparison(json, found)

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from mpcheck._errors import InputError
 from mpcheck._text import say
 
 
@@ -19,16 +18,14 @@ def merge(
 
     Parts of different models, devices, seeds, versions or options are refused, and so are parts that are missing or there twice.
     """
+    from mpcheck._outputs import of_session, refuse_directory, refuse_outputs
     from mpcheck.report.write import write_records
     from mpcheck.results.outcome import STATUS, WORDS, judged, outcome
     from mpcheck.results.read import read_results
 
     results = read_results(parts)
-    inputs = {path.resolve() for path in results.files}
-    for session in results.documents:
-        target = out / f"{session}.json"
-        if target.resolve() in inputs:
-            raise InputError(f"--out {out}: {target} is one of the parts and would be overwritten; give another directory")
+    refuse_directory(out, "--out")
+    refuse_outputs([output for session in results.documents for output in of_session(session, out)], [*results.files, *results.passed_over])
     for session, document in results.documents.items():
         verdict = WORDS[outcome(document)]
         count = sum(path.name == f"{session}.json" for path in results.files)

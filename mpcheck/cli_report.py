@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,15 +29,20 @@ def report(
     check: Annotated[bool, typer.Option("--check", help="exit 1 where something is red, 2 where nothing was judged")] = False,
 ) -> None:
     """Report everything that sessions found: verdict first, then what is red, where, how much, since when and how to repeat it."""
+    from mpcheck._io import append_text
+    from mpcheck._kinds import HTML, MARKDOWN
+    from mpcheck._outputs import Output, refuse_directory, refuse_outputs
     from mpcheck.report.page import summary_markdown, write_report
     from mpcheck.results.outcome import STATUS
-    from mpcheck.results.read import read_results
+    from mpcheck.results.read import files_named, read_results
 
     if not any((html, markdown, summary, pictures)):
         raise InputError("nothing to write: give --html FILE, --markdown FILE, --summary FILE or --pictures DIR")
+    told = list(history.glob("*/*.jsonl")) if history is not None else []
+    outputs = [Output(html, HTML, "--html"), Output(markdown, MARKDOWN, "--markdown"), Output(summary, MARKDOWN, "--summary")]
+    refuse_outputs(outputs, [*files_named(paths), *files_named(base or []), *told])
+    refuse_directory(pictures, "--pictures")
     results, bases = read_results(paths), read_results(base) if base else None
-    read = [path for side in (results, bases) if side is not None for path in (*side.files, *side.passed_over)]
-    refuse_overwriting(read, [html, markdown, summary])
     entries = entries_of(history, results) if history is not None else []
     comparison = None
     if bases is not None:
@@ -47,24 +51,12 @@ def report(
         comparison = compare(bases, results)
     write_report(results, html, markdown, comparison, entries, title, pictures)
     if summary is not None:
-        append(summary, summary_markdown(results, comparison, entries, title=title))
+        append_text(summary, summary_markdown(results, comparison, entries, title=title), "--summary")
     written = [str(path) for path in (html, markdown, summary, pictures) if path is not None]
     say(f"{results.verdict}: wrote {', '.join(written)}")
     for line in results.disorder:
         say(line)
     raise typer.Exit(STATUS[results.outcome] if check else 0)
-
-
-def refuse_overwriting(records: Sequence[Path], targets: Sequence[Path | None]) -> None:
-    """Records are read, never written.
-
-    Raises:
-        InputError: a target that is one of the records.
-    """
-    own = {path.resolve() for path in records}
-    for target in targets:
-        if target is not None and target.resolve() in own:
-            raise InputError(f"{target} holds records that are to be read; give another file to write")
 
 
 def entries_of(directory: Path, results: Results) -> list[GateEntry]:
@@ -86,16 +78,3 @@ def entries_of(directory: Path, results: Results) -> list[GateEntry]:
     for line in found.damaged:
         say(f"warning: {line}", error=True)
     return list(found.entries)
-
-
-def append(path: Path, text: str) -> None:
-    """Add a text at the end of a file, which is made where it is not there.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    try:
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise InputError(f"--summary {path} cannot be written: {error.strerror or error}; give a writable file") from error

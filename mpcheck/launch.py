@@ -14,6 +14,7 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._io import is_file
+from mpcheck._outputs import model_and_systems, of_session, refuse_outputs
 from mpcheck._text import say, say_lines
 
 FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
@@ -109,6 +110,9 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     import pytest
     from pytest_benchmark.logger import PytestBenchmarkWarning
 
+    named = (options.get(name) for name in ("system", "tolerances"))
+    files = [Path(str(text)) for value in named if value for text in ([value] if isinstance(value, (str, Path)) else value)]
+    refuse_outputs(of_session(suite, out), model_and_systems(str(options.get("model") or ""), map(str, files)))
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()

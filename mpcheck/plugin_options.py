@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from mpcheck._io import is_file
 from mpcheck.formats import FORMATS, get_format
 
 
@@ -58,7 +59,7 @@ def formats(config: pytest.Config) -> tuple[str, ...]:
 
 def _systems(text: str) -> tuple[str, ...]:
     """Names between commas; a file whose own name has one is named as it is."""
-    if Path(text.rpartition("@")[0] or text).is_file():
+    if is_file(Path(text.rpartition("@")[0] or text)):
         return (text,)
     return tuple(part.strip() for part in text.split(",") if part.strip())
 

@@ -93,6 +93,8 @@ class Session:
         unknown = sorted(set(options.require) - set(known))
         if unknown:
             raise InputError(f"unknown capability {', '.join(unknown)} in --require; choose from {', '.join(known)}")
+        if not 0 <= options.seed < 1 << 63:
+            raise InputError(f"seed {options.seed}: give a whole number from 0 to 2^63 - 1")
         self.device = parse_device(options.device)
         self.tolerances: Tolerances = load_tolerances(options.tolerances)
         before = _torch_state.read()

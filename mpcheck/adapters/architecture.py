@@ -17,6 +17,10 @@ from mpcheck.adapters.upstream import default_dtype, mace, o3, quiet
 GATES = {"silu": torch.nn.functional.silu, "tanh": torch.tanh, "abs": torch.abs, "none": None}
 
 
+MOST_IRREPS, WIDEST, HIGHEST = 64, 4096, 8
+"""Of an irreps string. The largest published model has 512 channels; a linear map of 4096 takes 134 MB."""
+
+
 class Architecture(Strict):
     """Constructor arguments of upstream's models, by upstream's names; energies in eV, lengths in Å.
 
@@ -39,7 +43,7 @@ class Architecture(Strict):
     interaction_cls: str = "RealAgnosticResidualInteractionBlock"
     interaction_cls_first: str = "RealAgnosticResidualInteractionBlock"
     radial_type: Literal["bessel", "gaussian", "chebyshev"] = "bessel"
-    radial_MLP: list[Annotated[int, Field(ge=1)]] = [64, 64, 64]
+    radial_MLP: Annotated[list[Annotated[int, Field(ge=1, le=8192)]], Field(max_length=32)] = [64, 64, 64]
     distance_transform: Literal["None", "Agnesi", "Soft"] = "None"
     gate: Literal["silu", "tanh", "abs", "none"] = "silu"
     avg_num_neighbors: Annotated[float, Field(gt=0)]
@@ -49,7 +53,7 @@ class Architecture(Strict):
     use_agnostic_product: bool = False
     use_last_readout_only: bool = False
     apply_cutoff: bool = True
-    heads: list[str] | None = None
+    heads: Annotated[list[str], Field(max_length=200)] | None = None
     weights_seed: int | None = None
 
     @field_validator("elements")
@@ -66,7 +70,9 @@ class Architecture(Strict):
         try:
             irreps = o3.Irreps(value)
         except Exception as error:
-            raise ValueError(f"{value!r} is not an irreps string such as 16x0e + 16x1o") from error
+            raise ValueError(f"{value[:80]!r} is not an irreps string such as 16x0e + 16x1o") from error
+        if len(irreps) > MOST_IRREPS or any(part.mul > WIDEST or part.ir.l > HIGHEST for part in irreps):
+            raise ValueError(f"{value[:80]!r} has more than {MOST_IRREPS} parts, {WIDEST} channels of one, or l above {HIGHEST}: too large to build")
         if irreps.count(o3.Irrep(0, 1)) == 0:
             raise ValueError(f"{value!r} has no scalars (0e)")
         return value

@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest, is_file, sha256_file
+from mpcheck._io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
 from mpcheck._yaml import load_yaml, parse_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.graph import model_elements
@@ -87,6 +87,7 @@ def load_model(spec: str) -> LoadedModel:
     Raises:
         InputError: unknown name, missing, truncated or foreign file, weights that do not fit, no network.
     """
+    refuse_unwritable(spec, "model")
     kind, _, rest = spec.partition(":")
     if kind == "builtin":
         return _load_builtin(spec, rest)
@@ -99,7 +100,9 @@ def load_model(spec: str) -> LoadedModel:
         document, weights = architecture.groups()
         return _load_architecture(spec, Path(document), None if weights is None else Path(weights))
     path = Path(spec)
-    if not is_file(path):
+    if is_there(path):
+        refuse_irregular(path, "model")
+    else:
         raise InputError(
             f"model {spec} does not exist; give a .model file, an architecture .yaml, builtin:hco, "
             "recipe:canonical, recipe:odd, mace_mp:NAME or mace_off:NAME"
@@ -141,12 +144,13 @@ def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedMod
     state = _read_state(weights)
     stored = _check_state(state, model, weights)
     model.load_state_dict(state)
-    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights), **_exact_tables(model)}, stored)
+    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **_exact_tables(model)}, stored)
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
     """A state dict from safetensors, or from a .pt file read with torch's safe loader."""
-    if not is_file(path):
+    refuse_irregular(path, "weights")
+    if not is_there(path):
         raise InputError(f"weights {path} do not exist; check the path")
     try:
         if path.suffix == ".safetensors":
@@ -226,7 +230,7 @@ def _exact_tables(model: torch.nn.Module) -> dict[str, str]:
 
 
 def _load_pickle(spec: str, path: Path) -> LoadedModel:
-    checksum = sha256_file(path)
+    checksum = sha256_file(path, "model")
     try:
         with _upstream_loading():
             found = torch.load(path, map_location="cpu", weights_only=False)

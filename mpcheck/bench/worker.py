@@ -35,7 +35,7 @@ def sources() -> dict[str, dict[str, str]]:
         root = Path(spec.origin).parent
         state = hashlib.sha256()
         if name in HASHED:
-            for path in sorted(root.rglob("*.py")):
+            for path in sorted(p for p in root.rglob("*.py") if p.is_file()):
                 state.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
         try:
             number = version(distribution)

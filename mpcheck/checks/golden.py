@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 from ase import Atoms
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, sha256_file, write_text
+from mpcheck._io import atomic_path, cannot_write, sha256_file, write_text
 from mpcheck._json import load_json
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.casting import replaced
@@ -147,7 +148,10 @@ def save_golden(paths: tuple[Path, Path], frames: tuple[Atoms, ...], values: Ten
         "counts": torch.tensor([len(f) for f in frames]),
     }
     with atomic_path(paths[0]) as temporary:
-        save_file(tensors, temporary)
+        try:
+            save_file(tensors, temporary)
+        except SafetensorError as error:
+            raise cannot_write(paths[0], error) from error
         checksum = sha256_file(temporary)
     write_text(paths[1], json.dumps({"schema": SCHEMA, "sha256": checksum, **manifest}, indent=1) + "\n")
 
@@ -164,9 +168,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     try:
         if not where.is_file():
             raise InputError(f"golden file {where} does not exist; {remedy}")
-        if where.stat().st_size > MAX_BYTES:
-            raise InputError(f"golden file {where} is larger than {MAX_BYTES >> 20} MiB; this cannot be the right file; {remedy}")
-        if sha256_file(where) != manifest.get("sha256"):
+        if sha256_file(where, "golden file", MAX_BYTES) != manifest.get("sha256"):
             raise InputError(f"golden file {where}: its sha256 is not the one in {document}; {remedy}")
         tensors = load_file(where)
         frames, start = [], 0

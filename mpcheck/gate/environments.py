@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TextIO
 
 from mpcheck._errors import InputError
-from mpcheck._io import write_text
+from mpcheck._io import log_file, write_text
 from mpcheck.bench.launches import package_root
 from mpcheck.gate.trees import Tree
 
@@ -117,8 +117,7 @@ def make_side(tree: Tree, head: Tree, home: Path, commands: Sequence[Sequence[st
     write_text(side.packages / "_mpcheck_side.py", STARTUP.format(own=own, present=present_paths(tree, head)))
     write_text(side.packages / "zzz_mpcheck_side.pth", "import _mpcheck_side\n")  # last: editable installs of the side come before it
     if commands:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("w", encoding="utf-8") as said:
+        with log_file(log) as said:
             for command in commands:
                 _install(side, command, said, timeout)
     return side

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mpcheck._io import append_text
 from mpcheck._text import command, log
 from mpcheck.gate.outcome import Outcome, place_of
 from mpcheck.results.items import Item
@@ -89,12 +90,11 @@ def append(variable: str, text: str) -> None:
     """Append to the file that a variable of the runner names; nothing outside of GitHub.
 
     Raises:
-        OSError: the runner's file cannot be written.
+        InputError: the runner's file cannot be written.
     """
     path = os.environ.get(variable)
     if path:
-        with Path(path).open("a", encoding="utf-8") as stream:
-            stream.write(text)
+        append_text(Path(path), text, variable)
 
 
 def tell(outcome: Outcome, summary: str) -> None:

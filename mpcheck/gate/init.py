@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._git import git, top_of
-from mpcheck._io import write_text
+from mpcheck._io import cannot_write, write_text
 from mpcheck.bench.launches import package_root
 from mpcheck.gate.settings import FILE, GateSettings, read_settings
 from mpcheck.gate.trees import Tree
@@ -124,7 +124,10 @@ def write(made: Plan, force: bool) -> None:
     for name, text in made.files.items():
         write_text(made.directory / name, text)
         if name in made.executable:
-            (made.directory / name).chmod(0o755)
+            try:
+                (made.directory / name).chmod(0o755)
+            except OSError as error:
+                raise cannot_write(made.directory / name, error) from error
 
 
 def refuse_stored(directory: Path) -> None:

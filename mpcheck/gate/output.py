@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError, error_line
-from mpcheck._io import is_file, read_text, write_text
+from mpcheck._io import is_file, is_there, read_text, write_text
 from mpcheck._text import markdown as escape
 from mpcheck._text import seen_lines
 from mpcheck.gate import github
@@ -21,7 +21,7 @@ from mpcheck.results.read import Results, read_results
 if TYPE_CHECKING:
     from mpcheck.results.gate_history import GateEntry
 
-WRITTEN = ("base", "head")
+WRITTEN, REPORTS = ("base", "head"), ("report.html", "report.md", "comparison.json", FILE)
 MARK = "# Records and reports of an mpcheck gate. The next gate into this directory empties it.\n"
 """Begins the ``.gitignore`` of a directory that is a gate's."""
 
@@ -33,12 +33,15 @@ def emptied(out: Path) -> None:
         InputError: it cannot be written, or has a `base` or `head` of somebody else's.
     """
     try:
-        foreign = [name for name in WRITTEN if (out / name).exists()] if not _marked(out) else []
+        foreign = [name for name in (*WRITTEN, *REPORTS) if is_there(out / name)] if not _marked(out) else []
         if foreign:
             raise InputError(f"--out {out} has a {foreign[0]} that no gate has written; give another directory")
         for name in WRITTEN:
-            shutil.rmtree(out / name, ignore_errors=True)
-        for old in ("report.html", "report.md", "comparison.json", FILE):
+            if (out / name).is_symlink() or is_file(out / name):
+                (out / name).unlink()
+            elif is_there(out / name):
+                shutil.rmtree(out / name)  # what stays would be taken for this gate's
+        for old in REPORTS:
             (out / old).unlink(missing_ok=True)
         if not (out / ".gitignore").exists():
             write_text(out / ".gitignore", f"{MARK}*\n")

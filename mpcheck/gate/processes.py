@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpcheck._io import log_file, read_tail
 from mpcheck.gate.environments import Side, last_lines
 
 # `-m` would put the current directory, head's files, first on the path of base, too
@@ -57,9 +58,8 @@ def run(side: Side, function: str, arguments: Sequence[str], cwd: Path, log: Pat
         log: gets what it says. timeout: seconds after which it is ended, with every process that it started.
     """
     module, _, name = function.partition(":")
-    log.parent.mkdir(parents=True, exist_ok=True)
     began = time.perf_counter()
-    with log.open("w", encoding="utf-8") as said:
+    with log_file(log) as said:
         process = subprocess.Popen(
             [side.python, "-c", COMMAND.format(module=module, function=name), *arguments],
             cwd=cwd, env=side.variables(PYTHONUNBUFFERED="1", NO_COLOR="1", **variables), stdin=subprocess.PIPE, stdout=said,
@@ -72,7 +72,7 @@ def run(side: Side, function: str, arguments: Sequence[str], cwd: Path, log: Pat
             code = None
         finally:
             _end(process)
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    lines = read_tail(log, "log").splitlines()
     return Ended(code, lines[-KEPT:], time.perf_counter() - began)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
+from mpcheck._io import is_file, read_bytes
 from mpcheck.gate.asked import Asked, Decided, decide
 from mpcheck.gate.environments import Side
 from mpcheck.gate.files import Files, collect
@@ -157,7 +158,7 @@ def _in_repository(file: Path, side: Side) -> str | None:
     if file.is_relative_to(side.packages):
         for place in (side.tree.source, side.tree.root):
             copied_from = place / file.relative_to(side.packages)
-            if copied_from.is_file() and copied_from.read_bytes() == file.read_bytes():
+            if is_file(copied_from) and read_bytes(copied_from, "source") == read_bytes(file, "source"):
                 return copied_from.resolve().relative_to(top).as_posix()
     return None
 
@@ -179,7 +180,7 @@ def _history(root: Path, settings: GateSettings, results: Results | None) -> Seq
 
     slug = str(results.first.environment.get("device_slug", "unknown"))
     path = gate_history_path(root / settings.history, slug)
-    return read_gate_history(path).entries if path.is_file() else ()
+    return tuple(read_gate_history(path).entries)
 
 
 __all__ = ["Tree", "gate"]

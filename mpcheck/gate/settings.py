@@ -27,6 +27,9 @@ SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
 ROOT_VARIABLE, OUT_VARIABLE, ALLOW_VARIABLE = "MPCHECK_GATE_ROOT", "MPCHECK_GATE_OUT", "MPCHECK_GATE_ALLOW"
 DEFAULT = "default"
 """Pins a setting to its default, which an empty variable does not: that leaves the word to the file."""
+MAX_BYTES = 256 << 10
+MOST_PARTS = 32
+"""Of a table's name: tomllib walks them all again for each of its lines."""
 SHELL = re.compile(r"[|&;<>`]|\$\(")
 
 
@@ -130,13 +133,19 @@ def table_of(path: Path) -> dict[str, Any]:
     Raises:
         InputError: missing, or not TOML, with its line.
     """
+    text = read_text(path, "settings")
+    if len(text) > MAX_BYTES:
+        raise InputError(f"settings {path}: larger than {MAX_BYTES >> 10} KiB; this cannot be the right file")
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.lstrip().startswith("[") and line.count(".") > MOST_PARTS:
+            raise InputError(f"settings {path} line {number}: a table's name has more than {MOST_PARTS} parts; everything belongs below [gate]")
     try:
-        data = tomllib.loads(read_text(path, "settings"))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"settings {path}: not valid TOML: {error}") from error
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits, which the parser lets through
+        raise InputError(f"settings {path}: not valid TOML: {str(error)[:300]}") from error
     unknown = sorted(set(data) - {"gate"})
     if unknown:
-        raise InputError(f"settings {path}: field {unknown[0]} is unknown; everything belongs below [gate]")
+        raise InputError(f"settings {path}: field {unknown[0][:80]} is unknown; everything belongs below [gate]")
     table = data.get("gate", {})
     if not isinstance(table, dict):
         raise InputError(f"settings {path}: gate must be a table, [gate]")

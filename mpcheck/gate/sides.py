@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest
+from mpcheck._io import digest, is_file, read_text
+from mpcheck._json import BrokenError, parse
 from mpcheck.gate.environments import Side, make_side
 from mpcheck.gate.processes import run
 from mpcheck.gate.trees import Tree
@@ -80,10 +81,13 @@ def probe(side: Side, request: dict[str, Any], cwd: Path, directory: Path) -> tu
     answer.unlink(missing_ok=True)
     log = directory / f"{side.tree.name}-probe.log"
     ended = run(side, "gate.probe:main", [str(answer)], cwd, log, PROBE_SECONDS, json.dumps(request))
-    if ended.code or ended.code is None or not answer.is_file():
+    if ended.code or ended.code is None or not is_file(answer):
         return {}, ended.refusal or f"{ended.how}: {ended.last_words}"
-    found: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    return found, ""
+    try:
+        found = parse(read_text(answer, "answer"))
+    except (BrokenError, InputError) as error:  # the side's own code can have written anything
+        return {}, f"it gave no answer: {error}"
+    return (found, "") if isinstance(found, dict) else ({}, f"it gave no answer but {str(found)[:80]!r}")
 
 
 @contextlib.contextmanager

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import filelock
 import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, digest, sha256_file, write_text
+from mpcheck._io import atomic_path, digest, read_text, sha256_file, write_text
+from mpcheck._json import parse
+from mpcheck._locks import locked
 from mpcheck._stored import now
 from mpcheck._text import whole
 from mpcheck.reference.faults import NoReferenceError
@@ -97,7 +98,7 @@ class Store:
         """
         where, document = self._files(name)
         try:
-            manifest = json.loads(document.read_text(encoding="utf-8"))
+            manifest = parse(read_text(document, "manifest"))
             if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
                 raise Damaged(f"{document}: another schema")
             if manifest.get("code") != self.code:
@@ -106,7 +107,7 @@ class Store:
             if digest(sha256_file(where), json.dumps(rest)) != manifest.get("sha256"):
                 raise Damaged(f"{where}: the checksum in {document.name} does not match")
             return load_file(where), manifest
-        except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        except (InputError, OSError, ValueError, SafetensorError) as error:
             raise Damaged(f"{where}: {error}") from error
 
     @contextlib.contextmanager
@@ -114,15 +115,16 @@ class Store:
         """One process at a time builds an entry; the others wait for it.
 
         Raises:
-            InputError: the directory is read-only.
+            InputError: the directory is read-only, or another process builds it for longer than ``MPCHECK_LOCK_SECONDS``.
         """
-        try:
-            with filelock.FileLock(self.path / f"{name}.lock"):
-                yield
-        except OSError as error:
-            raise InputError(
-                f"cache directory {self.root} cannot be written: {error.strerror or error}; give another with --mp-cache DIR or MPCHECK_CACHE_DIR"
-            ) from error
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(locked(self.path / f"{name}.lock", f"reference {name}"))
+            except OSError as error:
+                raise InputError(
+                    f"cache directory {self.root} cannot be written: {error.strerror or error}; give another with --mp-cache DIR or MPCHECK_CACHE_DIR"
+                ) from error
+            yield
 
     def fetch(self, name: str, build: Callable[[], None]) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """An entry, built if it is missing and rebuilt, with a warning, if it is damaged. Sound entries need no write access.

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
 from mpcheck._io import is_file, write_text
+from mpcheck._kinds import MARKDOWN
+from mpcheck._outputs import Output, refuse_outputs
 from mpcheck.results.limits import UNTRUSTED, Limits
 from mpcheck.results.objections import FILE, of_comparison, read_gate
 from mpcheck.results.read import SESSIONS, Results, read_results
@@ -143,4 +145,6 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
 
 def write_comment(directory: Path, out: Path, history: Path | None = None, conclusion: str = "", pinned: Pinned | None = None) -> None:
     """Write :func:`comment` to a file, which is left as it was where the records are refused."""
+    sides = [path for side in ("head", "base") if (directory / side).is_dir() for path in records_in(directory / side)]
+    refuse_outputs([Output(out, MARKDOWN, "--out")], sides)
     write_text(out, comment(directory, history, conclusion=conclusion, pinned=pinned))

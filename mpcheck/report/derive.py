@@ -8,7 +8,9 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mpcheck._errors import InputError
-from mpcheck._io import read_text, write_text
+from mpcheck._io import is_there, read_text, write_text
+from mpcheck._kinds import DERIVED
+from mpcheck._outputs import Output, model_and_systems, refuse_outputs
 from mpcheck._yaml import Strict, load_yaml, parse_yaml
 from mpcheck.formats import FORMATS
 from mpcheck.records import Cell
@@ -107,11 +109,12 @@ def derive(model: str, system: str, out: Path | None, backend: str, cache: Path 
     Raises:
         InputError: see :class:`mpcheck.session.Session`; an unwritable place.
     """
-    session, name = _open(model, system, backend, cache, seed)
-    text = table_text(session, name, backend)
     stem = Path(model.partition(":")[2] or model).stem.replace(":", "-")
     where = out or Path("tolerances") / f"{stem}.yaml"
-    before = where.read_text(encoding="utf-8") if where.is_file() else ""
+    refuse_outputs([Output(where, DERIVED, "--out")], [*model_and_systems(model, [system] if system else []), packaged("limits.yaml")])
+    before = read_text(where, "derived table") if is_there(where) else ""
+    session, name = _open(model, system, backend, cache, seed)
+    text = table_text(session, name, backend)
     write_text(where, text)
     state = "unchanged" if before == text else ("rewritten" if before else "new")
     return f"wrote {where} ({state}): {len(FORMATS)} formats on {name}\n{_reduction_proposals(session)}"

@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 
 from mpcheck._errors import InputError
 from mpcheck._io import atomic_path
+from mpcheck._kinds import PDF, PNG, SVG
+from mpcheck._outputs import Output, refuse_outputs
 from mpcheck._text import picture
 from mpcheck.bench.store.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
 
@@ -113,6 +115,7 @@ def write_history_picture(path: Path, found: Sequence[Series], device: str) -> N
     kind = path.suffix.removeprefix(".").lower()
     if kind not in FORMATS:
         raise InputError(f"--out {path}: a picture's name ends in {', '.join('.' + f for f in FORMATS)}")
+    refuse_outputs([Output(path, {"svg": SVG, "png": PNG, "pdf": PDF}[kind], "--out")], [])
     stream = io.BytesIO()
     draw(found, device).savefig(stream, format=kind)
     with atomic_path(path) as temporary:

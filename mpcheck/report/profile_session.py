@@ -11,6 +11,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._io import write_text
+from mpcheck._outputs import model_and_systems, of_session, refuse_directory, refuse_outputs
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
@@ -59,6 +60,8 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
     began = time.perf_counter()
     if wrong := [w for w in plan.works if w not in MODEL_WORK]:
         raise InputError(f"--work {wrong[0]}: a profile is of the whole model; choose from {', '.join(MODEL_WORK)}")
+    refuse_directory(out, "--out")
+    refuse_outputs(of_session("profile", out), model_and_systems(options.model, options.systems))
     session = Session(options)
     if not session.systems:
         raise InputError(f"no built-in system fits the elements of {options.model}; name one with --system FILE")

@@ -101,6 +101,15 @@ def _candidates(paths: Sequence[Path]) -> Iterator[Path]:
         yield from found
 
 
+def files_named(paths: Sequence[Path]) -> list[Path]:
+    """The files that :func:`read_results` would read.
+
+    Raises:
+        InputError: a directory without records.
+    """
+    return list(dict.fromkeys(_candidates(paths)))
+
+
 def read_document(path: Path, limits: Limits = OWN) -> Document | None:
     """One session's records; None for JSON that sessions write beside them.
 
@@ -108,12 +117,7 @@ def read_document(path: Path, limits: Limits = OWN) -> Document | None:
         InputError: missing, too large, truncated, no JSON, another schema version, wrong fields, or records of nothing we know.
     """
     try:
-        if path.stat().st_size > limits.file_bytes:
-            raise InputError(f"records {path} are larger than {limits.file_bytes >> 20} MiB; this cannot be the right file")
-    except OSError as error:
-        raise InputError(f"records {path} cannot be read: {error.strerror or error}; check the path") from error
-    try:
-        data = parse(read_text(path, "records"))
+        data = parse(read_text(path, "records", limits.file_bytes))
     except BrokenError as error:
         raise InputError(f"records {path}: {error}; {REMEDY}") from error
     if not isinstance(data, dict):
@@ -151,7 +155,7 @@ def read_results(paths: Sequence[Path], limits: Limits = OWN) -> Results:
     """
     parts: dict[str, list[tuple[Path, Document]]] = {}
     passed_over: list[Path] = []
-    for path in dict.fromkeys(_candidates(paths)):
+    for path in files_named(paths):
         document = read_document(path, limits)
         if document is None:
             passed_over.append(path)
@@ -181,4 +185,4 @@ def same_model_and_device(documents: Sequence[tuple[Path, Document]]) -> None:
                 raise InputError(f"{first_path} and {path} are of different {what}s ({names[0]} and {names[1]}); give records of one {what}")
 
 
-__all__ = ["COMPANIONS", "SESSIONS", "Document", "Results", "read_document", "read_results", "same_model_and_device"]
+__all__ = ["COMPANIONS", "SESSIONS", "Document", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]

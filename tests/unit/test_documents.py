@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 
 from mpcheck._errors import InputError
 from mpcheck._io import sha256_file
+from mpcheck._json import BrokenError, dumps, parse
 from mpcheck._yaml import parse_yaml, validate
 from mpcheck.baselines import Baseline, read_baseline, write_baseline
 from mpcheck.checks.golden import MAX_BYTES, load_golden
@@ -26,10 +27,12 @@ NUMBER = st.none() | FINITE
 TEXT = st.text(max_size=8)
 LEAF = st.none() | st.booleans() | st.integers(-(10**310), 10**310) | st.integers(-3, 3) | st.floats() | TEXT
 JSON = st.recursive(LEAF, lambda c: st.lists(c, max_size=4) | st.dictionaries(TEXT, c, max_size=4), max_leaves=10)
-PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | st.integers() | FINITE | TEXT, max_size=3)
+WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # what is read back: see mpcheck._json
+PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3)
 GROUP = st.builds(Group, name=TEXT, rms=NUMBER, limit=NUMBER)
 WORST = st.builds(Worst, place=TEXT, value=NUMBER, expected=NUMBER, allowed=NUMBER)
 NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if field.annotation == Number}
+NUMBERS |= {"shape": st.lists(WHOLE, max_size=2), "nonfinite": WHOLE, "out_of_range": WHOLE}
 QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
 SECONDS = st.floats(0, 1e9)
 CELL = st.builds(Cell, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
@@ -62,7 +65,11 @@ RUN = st.builds(
 )
 ENTRY = st.lists(FINITE, min_size=4, max_size=4)
 BASELINE = st.builds(
-    Baseline, suite=st.just("precision"), provenance=PLAIN, cells=st.dictionaries(TEXT, st.dictionaries(TEXT, ENTRY, max_size=2), max_size=3)
+    Baseline,
+    suite=st.just("precision"),
+    seed=WHOLE,
+    provenance=PLAIN,
+    cells=st.dictionaries(TEXT, st.dictionaries(TEXT, ENTRY, max_size=2), max_size=3),
 )
 CHEAP = settings(max_examples=60, deadline=None)
 
@@ -84,6 +91,50 @@ def test_any_text_is_yaml_or_refused(text: str) -> None:
 def test_yaml_that_constructors_choke_on(text: str) -> None:
     with pytest.raises(InputError, match=r"file f.*not valid YAML"):
         parse_yaml(text, "file f")
+
+
+BOMB = "a0: &a0 {x: 1}\n" + "".join(f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}, *a{i - 1}]}}\n" for i in range(1, 25))
+LISTS = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 40))
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (BOMB, "line .*values, those that aliases stand for"), (LISTS, "line .*values, those that aliases stand for"), ("[" * 5000, "nested deeper"),
+        ("- " * 5000, "nested deeper"), ("{a: " * 40, "nested deeper"), ("a: &a [*a]", "inside what it stands for"), ("x: " + "9" * 5000, "digits"),
+        ("x: 0x" + "f" * 5000, "beyond 64 bits"), ('x: "\\ud800"', "half a character"), ("x: " + "y" * 30_000, "30,000 characters"),
+        ("- x\n" * 150_000, "larger than 512 KiB"),
+    ],
+)  # fmt: skip
+def test_yaml_that_would_grow(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=f"file f.*{says}"):
+        parse_yaml(text, "file f")
+
+
+def test_aliases_of_ordinary_size_are_read() -> None:
+    assert parse_yaml("a: &a {x: 1, y: [1, 2]}\nb: {<<: *a, x: 2}\nc: *a", "f") == {
+        "a": {"x": 1, "y": [1, 2]}, "b": {"x": 2, "y": [1, 2]}, "c": {"x": 1, "y": [1, 2]},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[" * 65 + "]" * 65, "nested deeper than 64"), ("[" * 100_000, "not valid JSON"), ('{"a":' * 70 + "1" + "}" * 70, "nested deeper than 64"),
+        ("1" + "0" * 5000, "too large a whole number"), (str(2**63), "too large a whole number"), ("1e999", "not a finite number"),
+        (r'"\ud800"', r"\\ud800 alone is half a character"), (r'{"\udfff": 1}', "half a character"), ("[[]," * 11_000_000, "20,000,000 values"),
+    ],
+)  # fmt: skip
+def test_json_that_could_not_be_used(text: str, says: str) -> None:
+    with pytest.raises(BrokenError, match=says):
+        parse(text)
+
+
+def test_json_at_the_bounds_is_read() -> None:
+    assert parse("[" * 64 + "]" * 64)
+    assert parse(str(-(2**63) + 1)) == -(2**63) + 1
+    assert parse(r'"\ud83d\ude00"') == "\U0001f600"
+    assert parse(dumps({"a\ud800": ["\udfff", ("x",)]})) == {r"a\ud800": [r"\udfff", ["x"]]}
 
 
 @CHEAP

@@ -138,3 +138,16 @@ def test_every_setting_has_an_option() -> None:
     options = {option for parameter in get_command(app).commands["gate"].params for option in parameter.opts}  # type: ignore[attr-defined]
     missing = {name for name in FIELDS if not {f"--{name.replace('.', '-')}", f"--{name.replace('.', '-').removesuffix('s')}"} & options}
     assert not missing and "--allow" in options
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[gate]\nblocks = " + "[" * 5000, "[gate]\nlaunches = " + "1" * 5000, "a = " + "{a=" * 3000, "[" + "a." * 3000 + "b]\nx = 1\n" * 5,
+     '[gate]\nmodel = "\\ud800"\n', "gate" + ".a" * 40_000 + " = 1", "[gate]\nmodel = \"x\u0000\"", "#" * 300_000],
+)  # fmt: skip
+def test_toml_that_the_parser_chokes_on_is_refused_in_a_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "mpcheck.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_settings(tmp_path, None, {}, {})
+    assert str(tmp_path / "mpcheck.toml") in str(caught.value)
+    assert len(str(caught.value)) < 1500

@@ -92,7 +92,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot write"):
         append(tmp_path / "file" / "h.jsonl", entry())
     (tmp_path / "h.jsonl").mkdir()
-    with pytest.raises(InputError, match="cannot write"):
+    with pytest.raises(InputError, match="is a directory, not a file"):
         append(tmp_path / "h.jsonl", entry())
     with pytest.raises(InputError, match="directory"):
         read_history(tmp_path / "h.jsonl")

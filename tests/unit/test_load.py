@@ -72,7 +72,7 @@ def test_recipes() -> None:
 
 @pytest.mark.parametrize("spec", ["builtin:", "builtin:nope", "builtin:../hco", "builtin:recipe-odd", "recipe:", "recipe:nope", "recipe:odd:Qq", "recipe:odd:H-H", "missing.model", "missing.yaml", "nope:small", "mace_off:", "", "/", "n" * 5000, "builtin:" + "n" * 5000, "recipe:" + "n" * 5000])  # fmt: skip  # noqa: E501
 def test_unknown_names(spec: str) -> None:
-    assert spec in refusal(spec)
+    assert spec[:40] in refusal(spec)  # the middle of a long line is left out
 
 
 def test_architecture_without_weights_draws_them_from_its_seed(root: Path, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_check_turns_the_verdict_into_a_status(tmp_path: Path, made: Any, status
     ("options", "words"),
     [
         ([], "nothing to write"),
-        (["--html", "{head}/precision.json"], "holds records"),
+        (["--html", "{head}/precision.json"], "is read as input"),
         (["--markdown", "{out}", "--base", "{head}/nowhere"], "nowhere"),
         (["--markdown", "{out}", "--history", "{head}/nowhere"], "--history"),
         (["--markdown", "{head}/precision.json/r.md"], "cannot write"),

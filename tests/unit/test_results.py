@@ -139,7 +139,7 @@ def test_what_is_no_record(text: str, said: str, tmp_path: Path) -> None:
 def test_missing_places(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no records in"):
         read_results([tmp_path])
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist"):
         read_results([tmp_path / "absent.json"])
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pytest
 import torch
 
@@ -50,7 +51,7 @@ def make_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "mkstemp", denied)
     monkeypatch.setattr(Path, "replace", denied)
     monkeypatch.setattr(Path, "unlink", denied)
-    monkeypatch.setattr(store_module.filelock, "FileLock", denied)
+    monkeypatch.setattr(filelock, "FileLock", denied)
 
 
 def flip(path: Path, offset: int) -> None:

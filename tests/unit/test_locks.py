@@ -1,0 +1,99 @@
+"""A lock that waits says for whom, and gives up by a setting; a full or read-only disk says so."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mpcheck import _locks
+from mpcheck._errors import InputError
+from mpcheck._locks import locked
+from mpcheck.cli import main
+from tests.unit import report_samples
+from tests.unit.test_comment import write
+
+
+@pytest.fixture
+def held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A lock that somebody else holds."""
+    path, ready, done = tmp_path / "x.lock", threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with locked(path, "it"):
+            ready.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    ready.wait()
+    monkeypatch.setattr(_locks, "PATIENCE", 0.05)
+    yield path
+    done.set()
+    thread.join()
+
+
+def test_who_waits_says_for_whom_and_gives_up(held: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("MPCHECK_LOCK_SECONDS", "0.2")
+    with (
+        pytest.raises(InputError, match=rf"reference a is locked by process {os.getpid()} on .* since 2.*MPCHECK_LOCK_SECONDS"),
+        locked(held, "reference a"),
+    ):
+        pass
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert f"waiting for process {os.getpid()}" in told and "reference a" in told and str(held) in told
+
+
+def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        with locked(tmp_path / "x.lock", "it"):
+            pass
+    assert capsys.readouterr().err == ""
+    assert [p.name for p in tmp_path.iterdir() if p.name.endswith(".holder")] == []
+
+
+@pytest.mark.parametrize("text", ["soon", "-1", "nan", "inf"])
+def test_a_setting_that_is_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("MPCHECK_LOCK_SECONDS", text)
+    with pytest.raises(InputError, match="MPCHECK_LOCK_SECONDS is"), locked(tmp_path / "x.lock", "it"):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+@pytest.mark.parametrize(
+    "words",
+    ["compare base head --markdown x.md", "compare base head --json x.json", "report head --html x.html", "report head --pictures p",
+     "comment . --out x.md", "merge head/precision.json --out m"],
+)  # fmt: skip
+def test_a_disk_that_takes_nothing(
+    words: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "base", report_samples.green())
+    write(tmp_path / "head", report_samples.red())
+    monkeypatch.chdir(tmp_path)
+
+    def denied(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "mkstemp", denied)
+    assert main(words.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("mpcheck: error: cannot write") and os.strerror(number) in line
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_standard_output_on_a_full_disk(tmp_path: Path) -> None:
+    write(tmp_path / "base", report_samples.green())
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "mpcheck", "compare", "base", "base"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr
