@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO
 
 from mpcheck._errors import InputError
+from mpcheck._text import half
 
 MAX_TEXT_BYTES = 256 * 1024 * 1024
 MAX_MODEL_BYTES = 64 << 30
@@ -191,10 +192,8 @@ def refuse_unwritable(text: str, what: str) -> None:
     Raises:
         InputError: half a surrogate pair, which is how Python spells such bytes, or a zero character.
     """
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise InputError(
-            f"{what} {text.encode('utf-8', 'backslashreplace').decode()!r} has bytes that are no UTF-8 text, and records could not name it; rename it"
-        )
+    if "\0" in text or half(text):
+        raise InputError(f"{what} {text!r} has bytes that are no UTF-8 text, and records could not name it; rename it")
 
 
 def is_file(path: Path) -> bool:

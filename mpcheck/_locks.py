@@ -6,7 +6,6 @@ import contextlib
 import datetime
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ import filelock
 
 from mpcheck._errors import InputError
 from mpcheck._io import read_text, refuse_irregular
+from mpcheck._text import say, visible
 
 VARIABLE = "MPCHECK_LOCK_SECONDS"
 SECONDS = 1800.0
@@ -46,8 +46,7 @@ def _holder_file(lock: Path) -> Path:
 def _holder(lock: Path) -> str:
     """Who holds a lock, as that process wrote it."""
     try:
-        told = " ".join(read_text(_holder_file(lock), "lock", 1 << 20).split())[:200]
-        return "".join(c if c.isprintable() else "?" for c in told) or "another process"
+        return visible(" ".join(read_text(_holder_file(lock), "lock", 1 << 20).split()), 200) or "another process"
     except InputError:  # it has just ended, or could not write it
         return "another process"
 
@@ -91,7 +90,7 @@ def _acquire(own: filelock.BaseFileLock, lock: Path, what: str, seconds: float) 
         own.acquire(timeout=patience)
         return
     if seconds > patience:
-        print(f"mpcheck: waiting for {_holder(lock)}, which holds {what} ({lock}); gives up after {seconds:g} s ({VARIABLE})", file=sys.stderr)
+        say(f"mpcheck: waiting for {_holder(lock)}, which holds {what} ({lock}); gives up after {seconds:g} s ({VARIABLE})", error=True)
     try:
         own.acquire(timeout=max(0.0, seconds - (time.monotonic() - began)))
     except filelock.Timeout as error:

@@ -31,6 +31,7 @@ _HIDDEN = re.compile(
 # GitHub obeys `::name::` at the beginning of a line, after blanks, too; `##[name]` anywhere in it, as Azure does `##vso[name]`
 _COMMANDS = re.compile(r"\A *:(?=:)|#(?=#\w*\[)")
 _WRAPPED = re.compile(r"^((?:\x1b\[[0-9;]*m| )*):(?=:)", re.MULTILINE)
+_HALF = re.compile(r"[\ud800-\udfff]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>|#!~])")
 _BLOCKS = re.compile(r"([-+=])(?=[-+=\s]|$)|\d{1,9}(?=[.)](?:\s|$))")  # a list, a rule or a heading, where a line begins with it
 # `NAME@2`, the second call of a block, is neither a mention nor an address
@@ -43,6 +44,12 @@ _LINKS = re.compile(
 def _escape(character: str) -> str:
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def half(text: str) -> str:
+    """The first half of a surrogate pair in a text, as its escape: no file can hold it. Empty where there is none."""
+    found = _HALF.search(text)
+    return _escape(found[0]) if found is not None else ""
 
 
 def whole(text: object) -> str:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mpcheck._errors import InputError
 from mpcheck._io import read_text
+from mpcheck._text import half
 
 
 class Strict(BaseModel):
@@ -80,8 +81,8 @@ def _scalar(text: str) -> str:
     """What is wrong with a value as text; empty where nothing is."""
     if len(text) > LONGEST:
         return f"a value of {len(text):,} characters, {LONGEST:,} are read at most"
-    half = next((c for c in text if "\ud800" <= c <= "\udfff"), "")
-    return f"\\u{ord(half):04x} alone is half a character" if half else ""
+    alone = half(text)
+    return f"{alone} alone is half a character" if alone else ""
 
 
 def _refuse_large(data: Any) -> None:

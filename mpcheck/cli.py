@@ -239,7 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
         if error.errno not in FULL:
             raise
         where = f" {error.filename}" if error.filename else ""
-        print(f"mpcheck: error: cannot write{where}: {error.strerror}; free some space or choose another place", file=sys.stderr)
+        say(f"mpcheck: error: cannot write{where}: {error.strerror}; free some space or choose another place", error=True)
         return 2
     except SystemExit as stop:
         return int(stop.code or 0)

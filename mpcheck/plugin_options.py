@@ -48,13 +48,13 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def names(config: pytest.Config, option: str) -> tuple[str, ...]:
-    """What an option lists between commas."""
-    return tuple(part.strip() for part in str(config.getoption(option)).split(",") if part.strip())
+    """What an option lists between commas, each once."""
+    return tuple(dict.fromkeys(part.strip() for part in str(config.getoption(option)).split(",") if part.strip()))
 
 
 def formats(config: pytest.Config) -> tuple[str, ...]:
     """Formats that the user named, by their own names; none where none was named."""
-    return tuple(get_format(name).name for name in names(config, "--mp-format"))
+    return tuple(dict.fromkeys(get_format(name).name for name in names(config, "--mp-format")))  # one has several names
 
 
 def _systems(text: str) -> tuple[str, ...]:

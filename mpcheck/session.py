@@ -29,6 +29,7 @@ from mpcheck.adapters.load import LoadedModel, load_model
 from mpcheck.checks.asked import asked
 from mpcheck.checks.precision import CellKey, Counts, PrecisionCheck, cell_keys
 from mpcheck.checks.replay import FORWARD
+from mpcheck.checks.symmetry.upstream_limits import explanation
 from mpcheck.formats import FORMATS, get_format
 from mpcheck.records import Cell
 from mpcheck.reference.code import code_of
@@ -122,6 +123,8 @@ class Session:
         """A backend's model, built at first use; the reason where it is not to be had."""
         if name not in self._backends and name not in self._refused:
             built = attempt(lambda: self._build(name))
+            if isinstance(built, Raised) and (limit := explanation(built.error)):
+                built = Unsupported("no-conversion", f"upstream's converter cannot do this model: {limit.reason} ({built.line})", name)
             if isinstance(built, Raised):  # kept: building takes up to a minute, and every cell asks
                 self._refused[name] = built
             else:

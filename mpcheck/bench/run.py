@@ -183,12 +183,14 @@ class BenchRun:
         found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks)) or [self._nothing_gone("the baseline" if cells else "")]
         return self._all_required(found)
 
-    @staticmethod
-    def _nothing_gone(where: str) -> Finding:
+    def _nothing_gone(self, where: str) -> Finding:
         """The record of having looked for benchmarks that are gone, and found none."""
+        found = Finding(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
         if not where:
-            return Finding(check=COVERAGE, subject="benchmarks", verdict="no-baseline", reason="nothing is stored whose benchmarks could be gone")
-        return Finding(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
+            return found.model_copy(update={"verdict": "no-baseline", "reason": "nothing is stored whose benchmarks could be gone"})
+        if self.session.options.blocks:
+            return found.model_copy(update={"verdict": "inconclusive", "reason": "blocks were chosen: whether others are gone was not asked"})
+        return found
 
     def _add_starts(self, found: dict[str, list[Finding]]) -> None:
         for name, own in found.items():

@@ -123,7 +123,7 @@ def gated(sides: Sides) -> str:
 def no_verdict(session: str, ended: Ended, record: Path) -> str:
     """Why a session came to no verdict; empty where it did: it ended by itself, its records are whole, and its exit status is theirs.
 
-    Records that cannot be read are removed; those of a session that was ended stay, as evidence.
+    Records that cannot be read, or say no more than that a run has begun, are removed. Others stay: what is missing in them is told.
     """
     if not record.is_file():
         return ended.refusal or f"{ended.how}: {ended.last_words}"
@@ -134,8 +134,11 @@ def no_verdict(session: str, ended: Ended, record: Path) -> str:
         record.unlink(missing_ok=True)
         return str(error)
     came = outcome(document)
+    if document.state == "running":
+        record.unlink(missing_ok=True)
+        return ended.refusal or f"{ended.how}: {ended.last_words}"
     status = 0 if session == MEASURING and came == "nothing judged" else STATUS[came]
-    if ended.code is None or came == "crashed":
+    if came == "crashed":
         return f"{ended.how}; {'; '.join(disorder(document)[:2])}"
     return "" if ended.code == status else f"{ended.how}, but its records say {WORDS[came]}"
 

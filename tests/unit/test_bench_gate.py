@@ -211,11 +211,11 @@ RAISED = Unsupported("raised", "raised X: y")
 @pytest.mark.parametrize(
     ("told", "verdict"),
     [
-        (("head", RAISED), "fail"), (("base", RAISED), "unsupported"), (("both", RAISED), "unsupported"),
+        (("head", RAISED), "fail"), (("base", RAISED), "unsupported"), (("both", RAISED), "fail"),
         (("head", Unsupported("no-operation", "raised nothing")), "unsupported"), (("head", Unsupported("substituted", "e3nn", "cueq")), "degraded"),
     ],
 )  # fmt: skip
-def test_only_what_the_head_alone_raises_is_a_failure(told: tuple[str, Unsupported], verdict: str) -> None:
+def test_what_the_head_raises_is_a_failure(told: tuple[str, Unsupported], verdict: str) -> None:
     found = duel_findings(duel(0.0, unsupported={WATER.id: told}), DUEL, HERE)[WATER.id]
     assert [(f.verdict, f.reason) for f in found] == [(verdict, f"{told[0]}: {told[1]}")]
 

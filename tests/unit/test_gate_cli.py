@@ -63,7 +63,7 @@ def test_nothing_from_data_is_a_command_of_its_own(root: Path, monkeypatch: pyte
 def test_what_the_records_cannot_tell_is_in_the_summary() -> None:
     crashed = Outcome("b", "h", None, crashes=[Crash("head", "precision", "<script>|x"), Crash("base", "", "old")], notes=["a_note"])
     text = head_lines(crashed)
-    assert text.startswith("## Gate: FAIL: head h against base b: 0 red, 1 without a verdict")
+    assert text.startswith("## Gate: CRASHED: head h against base b: 0 red, 1 without a verdict")
     assert "<script>" not in text and "no verdict" in text and "a\\_note" in text
 
 
@@ -130,8 +130,8 @@ def test_a_repository_without_code_has_nothing_to_compare(package: str, compared
 def test_crashes_reach_the_page(tmp_path: Path) -> None:
     """The page is what people open: it must not be green where a session of the gate came to no verdict."""
     outcome = Outcome("", "abc", green(), crashes=[Crash("head", "bench", "ended by signal 9")])
-    assert outcome.verdict == "FAIL"
+    assert outcome.verdict == "CRASHED"
     output.write(outcome, tmp_path, (), lambda _: None)
     page, text = (tmp_path / "report.html").read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "<title>FAIL" in page and "no verdict: bench of head: ended by signal 9" in page
+    assert "<title>CRASHED" in page and "no verdict: bench of head: ended by signal 9" in page
     assert text.count("ended by signal 9") == 1 and "✓ PASS: mpcheck" not in text

@@ -45,7 +45,7 @@ SETTING_FORGERIES = {
     "another model": line("a.model", "builtin:hco"),
     "a backend only": SETTINGS + 'backends = ["e3nn"]\n',
     "a format only": SETTINGS + 'formats = ["float64"]\n',
-    "another session": line('["precision"]', '["profile"]'),
+    "another session": line('["precision"]', '["audit"]'),
     "an install": SETTINGS + 'install = "pip install evil"\n',
     "bench": SETTINGS + "[gate.bench]\nlaunches = 2\n",
     "no settings": None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,15 +14,30 @@ from mpcheck._errors import InputError
 from mpcheck.environment import GATED, describe
 from mpcheck.gate.environments import Side
 from mpcheck.gate.processes import Ended
-from mpcheck.gate.sessions import Crash, arguments, run_sessions
+from mpcheck.gate.sessions import Crash, arguments, no_verdict, run_sessions
 from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides
 from mpcheck.gate.trees import Tree
 from mpcheck.reference.spec import PINNED
+from mpcheck.report.write import write_state
+from tests.unit import record_samples as samples
 
 Answer = Callable[[str, str], Ended]
 GREEN = Ended(0, [], 1.0)
-RECORD = {"systems": [{"name": "water", "reference": {"code": "c0de"}}, {"name": "unused"}], "model": {"digest": "ab12"}}
+HEAD: dict[str, Any] = {"systems": [{"name": "water", "reference": {"code": "c0de"}}, {"name": "unused"}], "model": {"name": "m", "digest": "ab12"}}
+
+
+def write_record(directory: Path, session: str, ended: Ended) -> None:
+    """What a session leaves: green or red as it ended, or no more than its plan."""
+    verdict = "fail" if ended.code == 1 else "pass"
+    document = (
+        samples.run(samples.cell(verdict=verdict), **HEAD)
+        if session == "precision"
+        else samples.findings(session, samples.finding(verdict=verdict), **HEAD)
+    )
+    if ended.code not in (0, 1):
+        document = document.model_copy(update={"state": "running", "cells" if session == "precision" else "findings": []})
+    write_state(directory, document)
 
 
 @pytest.fixture
@@ -43,8 +59,7 @@ class Machine:
         self.variables[side.tree.name, log.stem] = variables
         ended = self.ends.get(f"{side.tree.name}_{log.stem}", GREEN)
         if ended.code != 2:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            (log.parent / f"{log.stem}.json").write_text(json.dumps(RECORD))
+            write_record(log.parent, log.stem, ended)
         return ended
 
 
@@ -53,6 +68,7 @@ def settings(**more: object) -> GateSettings:
 
 
 def go(sides: Sides, given: GateSettings, tmp_path: Path) -> list[Crash]:
+    sides.pins.clear()
     return [crash for side in sides.both for crash in run_sessions(sides, side, given, tmp_path / "out", tmp_path / "cache", lambda _: None)]
 
 
@@ -167,3 +183,28 @@ def test_every_word_is_an_option_of_the_command(session: str, tmp_path: Path) ->
     name, _, *words = arguments(given, session, tmp_path, "env")
     known = {option for parameter in get_command(app).commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
     assert {word for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ended", "why"),
+    [
+        ("fail", GREEN, "exit status 0, but its records say FAIL"),
+        ("pass", Ended(1, [], 1.0), "exit status 1, but its records say PASS"),
+        ("unsupported", GREEN, "exit status 0, but its records say NOTHING JUDGED"),
+        ("unsupported", Ended(2, [], 1.0), ""),
+        ("pass", GREEN, ""),
+    ],
+)
+def test_an_exit_status_that_the_records_contradict_is_no_verdict(verdict: str, ended: Ended, why: str, tmp_path: Path) -> None:
+    write_state(tmp_path, samples.findings("audit", samples.finding(verdict=verdict)))
+    assert no_verdict("audit", ended, tmp_path / "audit.json") == why
+
+
+def test_records_that_lack_planned_work_are_no_verdict_and_stay(tmp_path: Path) -> None:
+    document = samples.findings("audit", samples.finding("a"), samples.finding("b"))
+    write_state(tmp_path, document.model_copy(update={"findings": document.findings[:1]}))
+    assert no_verdict("audit", GREEN, tmp_path / "audit.json").startswith("exit status 0; 1 of 2 planned, but without a record: ")
+    assert (tmp_path / "audit.json").is_file()
+    (tmp_path / "audit.json").write_text("{")
+    assert "not valid JSON" in no_verdict("audit", GREEN, tmp_path / "audit.json")
+    assert not (tmp_path / "audit.json").exists()

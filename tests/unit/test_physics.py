@@ -9,6 +9,7 @@ from ase import Atoms
 
 from mpcheck import inspections
 from mpcheck._errors import InputError
+from mpcheck._unsupported import no_device
 from mpcheck.adapters.casting import replaced, to_dtype
 from mpcheck.checks.audit import reductions
 from mpcheck.checks.context import Key
@@ -171,11 +172,11 @@ def test_an_error_of_upstream_is_a_failure(session: Session) -> None:
     with replaced_attribute(session.reference_backend.model, "forward", broken):
         (found,) = inspections.run("audit", session, key)
     assert found.verdict == "fail"
-    assert found.reason == "raised RuntimeError: no kernel for this"
+    assert found.reason == "raised RuntimeError: no kernel for this in broken"
 
 
 def test_a_missing_backend_is_unsupported(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "backend", lambda name: "no CUDA device")
+    monkeypatch.setattr(session, "backend", lambda name: no_device())
     for key in physics.keys(session):
         (found,) = inspections.run("audit", session, key)
         assert (found.verdict, found.reason) == ("unsupported", "no CUDA device")
@@ -243,7 +244,7 @@ def test_known_fault_out_of_date_is_a_failure() -> None:
         ("schema_version: 1\nfaults:\n  - {id: a}\n", "faults.0"),
         ("schema_version: 2\nfaults: []\n", "schema_version"),
         (
-            "schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: newer, check: physics, says: s, evidence: 12345678901234567890}\n",
+            "schema_version: 1\nfaults:\n  - {id: a, package: torch, versions: newer, check: physics, says: s, evidence: twenty letters or more}\n",
             "faults.0",
         ),
         (

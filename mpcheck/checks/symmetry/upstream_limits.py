@@ -45,7 +45,7 @@ class UpstreamLimit(Strict):
         matched = all(name in fields and fields[name] in values for name, values in self.when.items())
         return matched and installed_within(self.package, self.versions) is not None
 
-    def explains(self, error: Exception) -> bool:
+    def explains(self, error: BaseException) -> bool:
         """Whether upstream raised what is known."""
         return re.search(self.message, str(error)) is not None
 
@@ -65,3 +65,9 @@ def load_limits(path: Path | None = None) -> list[UpstreamLimit]:
     """
     where = path or Path(str(resources.files("mpcheck") / "data" / "upstream-limits.yaml"))
     return load_yaml(UpstreamLimits, where, "file of upstream's limits").limits
+
+
+def explanation(error: BaseException) -> UpstreamLimit | None:
+    """The limit that explains what upstream's converter raised on a model whose architecture nobody has described; None where none does."""
+    known = (limit for limit in load_limits() if installed_within(limit.package, limit.versions) is not None)
+    return next((limit for limit in known if limit.explains(error)), None)
