@@ -140,7 +140,7 @@ def sessions() -> Results:
     head = samples.head()
     told = {"model": head["model"] | {"tables": "exact", "tables_left": "none"}}
     verdicts = ("pass", "fail", "known-fault", "inconclusive", "degraded", "unsupported", "indistinguishable")
-    rows = [samples.finding(f"check{i}", verdict=v, reason="why", worst="where", variant="turned", ratio=3.0) for i, v in enumerate(verdicts)]
+    rows = [samples.finding(f"check{i}", verdict=v, reason="because", worst="where", variant="turned", ratio=3.0) for i, v in enumerate(verdicts)]
     mapped = {"parent": "", "group": "messages", "depth": 0, "calls": 2, "dtype": "float32", "bound": "host"}
     mapped |= {"host_ms": 1.0, "share": 0.6, "end_to_end_ms": 2.0, "total_device_ms": 1.0}
     profile = [

@@ -16,6 +16,7 @@ from mpcheck.bench.store.history import append, entry_of, history_path, read_his
 from mpcheck.cli_baseline import baseline_app
 from mpcheck.cli_history import history_app
 from mpcheck.findings import Findings, write_findings
+from tests.unit.accounts import fields
 from tests.unit.bench_samples import LINEAR, MODEL, SLUG, baseline, device, figures
 from tests.unit.test_history import stepped
 
@@ -38,14 +39,14 @@ def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: 
     model = {"name": b.model.name, "digest": digest or b.model.digest}
     run = Findings.model_validate(
         {
-            "schema_version": 1,
+            "schema_version": 2,
             "suite": suite,
             "mpcheck": "0.3.0",
             "environment": {"device_slug": SLUG, "device_name": "x", "platform": "x", "packages": {}},
             "model": model,
             "systems": [],
             "options": {},
-            "findings": [],
+            **fields(findings=[]),
         }
     )
     write_findings(directory / "bench.json", run)

@@ -70,5 +70,5 @@ def test_without_cuda_nothing_is_judged(place: Path) -> None:
 
 def test_a_findings_file_of_another_schema(tmp_path: Path) -> None:
     (tmp_path / "f.json").write_text('{"schema_version": 7}')
-    with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 1"):
+    with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 2"):
         read_findings(tmp_path / "f.json")

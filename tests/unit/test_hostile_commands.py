@@ -52,7 +52,7 @@ def told(capfd: pytest.CaptureFixture[str], *words: str | Path) -> int:
 def test_commands_that_read_records(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     head, base = store(tmp_path / "gate/head", hostile(text, (*KEPT, "date"))), store(tmp_path / "gate/base", sessions())
     history = tmp_path / "history"
-    readable = "\ud800" not in text and len(text) < 9000  # half a pair is no text for JSON's readers, and long ones are refused: one line says so
+    readable = len(text) < 9000  # long ones are refused: one line says so. Half a pair is written as its escape
     append_gate(gate_history_path(history, SLUG), poisoned(entry_of(sessions()), text))
     written = [tmp_path / name for name in ("compare.md", "report.md", "comment.md")]
     results = [
@@ -83,13 +83,30 @@ def test_commands_that_read_records(text: str, tmp_path: Path, capfd: pytest.Cap
         assert not unseen(path.read_text(encoding="utf-8")), path.name
 
 
+@pytest.mark.parametrize("text", [text for text in TEXTS if "\ud800" in text], ids=lambda text: ascii(text)[:30])
+def test_records_that_somebody_else_wrote_with_half_a_pair_are_refused(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """It is valid JSON, which no writer of ours makes and no file of ours could repeat."""
+    base = store(tmp_path / "gate/base", sessions())
+    forged = tmp_path / "gate/head/precision.json"
+    forged.parent.mkdir()
+    document = hostile(text).documents["precision"].model_dump()
+    forged.write_text(json.dumps(document))
+    for words in (
+        ["compare", base, forged], ["report", forged, "--html", tmp_path / "x"],
+        ["history", "record", forged, "--dir", tmp_path / "h", "--untrusted"],
+        ["comment", tmp_path / "gate", "--out", tmp_path / "x.md"],
+    ):  # fmt: skip
+        assert told(capfd, *words) == 2, words
+
+
 @pytest.mark.parametrize("text", [SET_OUTPUT, *TEXTS[7:13]], ids=lambda text: ascii(text)[:30])
 def test_latencies(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    if "\ud800" in text:
-        return  # no file can hold it
     stored = poisoned(bench_samples.baseline(), text)
     write_baseline(bench_path(tmp_path, SLUG), stored)
     append_latency(history_path(tmp_path, SLUG), poisoned(latency_entry(bench_samples.baseline(), "run"), text))
+    if "\ud800" in text:  # which no reader takes
+        assert told(capfd, "baseline", "show", "--dir", tmp_path) == 2
+        return
     assert told(capfd, "baseline", "show", "--dir", tmp_path) == 0
     assert told(capfd, "history", "changes", "--dir", tmp_path) == 0
     assert told(capfd, "baseline", "prune", "--dir", tmp_path, "--cell", "*") == 0
@@ -136,7 +153,7 @@ def test_a_gate(text: str, on_github: bool, tmp_path: Path, monkeypatch: pytest.
     concluded = Outcome(text, text, results, sessions(), crashes=[Crash("head", "bench", text), Crash("base", "", text)], notes=[text])
     monkeypatch.setenv("GITHUB_ACTIONS", str(on_github).lower())
     monkeypatch.delenv("GITHUB_STEP_SUMMARY", raising=False)
-    monkeypatch.setattr(run_module, "gate", lambda root, settings, out, cache, say: (say(text), concluded)[1])
+    monkeypatch.setattr(run_module, "gate", lambda root, what, own, out, cache, say: (say(text), concluded)[1])
     (tmp_path / "mpcheck.toml").write_text("[gate]\n")
     assert main(["gate", "--root", str(tmp_path)]) == 1
     out = capfd.readouterr().out

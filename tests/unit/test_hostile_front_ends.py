@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from mpcheck.findings import Findings
 from mpcheck.gate.github import remarks
 from mpcheck.gate.outcome import Outcome, Place
-from mpcheck.gate.run import head_lines
+from mpcheck.gate.output import head_lines
 from mpcheck.gate.sessions import Crash
 from mpcheck.records import Run
 from mpcheck.report import bench, findings, markdown, profile, terminal
@@ -162,7 +162,7 @@ def test_the_texts_get_everywhere() -> None:
     for name in (
         "interactions.0.linear",
         "builtin:water",
-        "why",
+        "because",
         "where",
         "Made Up",
         "builtin:hco",

@@ -18,6 +18,7 @@ from mpcheck._errors import InputError
 from mpcheck._locks import locked
 from mpcheck.cli import main
 from tests.unit import report_samples
+from tests.unit.hostile import check
 from tests.unit.test_comment import write
 
 
@@ -50,6 +51,18 @@ def test_who_waits_says_for_whom_and_gives_up(held: Path, monkeypatch: pytest.Mo
     told = capsys.readouterr().err
     assert told.count("\n") == 1
     assert f"waiting for process {os.getpid()}" in told and "reference a" in told and str(held) in told
+
+
+def test_what_somebody_wrote_as_the_holder_is_shown_harmlessly(
+    held: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MPCHECK_LOCK_SECONDS", "0.2")
+    held.with_name("x.lock.holder").write_text("\x1b[2J\u202e \n::error::x " + "y" * 5000, encoding="utf-8")
+    with pytest.raises(InputError, match=r"locked by \\x1b\[2J") as caught, locked(held, "it"):
+        pass
+    told = capsys.readouterr().err
+    check("waits", told + str(caught.value))
+    assert r"\x1b[2J" in told and len(told) < 1000
 
 
 def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mpcheck._text import command, fence, html, laid_out, lines, markdown, picture, say, shell, terminal, visible, whole
+from mpcheck._text import command, fence, half, html, laid_out, lines, markdown, picture, say, shell, terminal, visible, whole
 from tests.unit.hostile import BIDI, CONTROLS, INVISIBLE, TEXTS, check, obeyed, piled, unseen
 
 SYNTAX = ("::", "##[", ":", "#", "[", " ", "error", "@", "`", "<", "|", "$", "\\", "'")
@@ -24,6 +24,17 @@ def examples(function):  # type: ignore[no-untyped-def]
     for text in TEXTS:
         function = example(text=text)(function)
     return settings(deadline=None)(function)
+
+
+@examples
+@given(text=ANY)
+def test_half_a_pair_is_found_where_no_file_can_hold_a_text(text: str) -> None:
+    expected = ""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        expected = f"\\u{ord(text[error.start]):04x}"
+    assert half(text) == expected
 
 
 @examples

@@ -18,7 +18,7 @@ from mpcheck.bench.store.aa_rate import read_aa
 from mpcheck.checks.faults_data import load_faults
 from mpcheck.checks.golden import load_golden
 from mpcheck.gate.settings import read_settings
-from mpcheck.reference.store import Damaged, Store
+from mpcheck.reference.store import Damaged, Store, place_of
 from mpcheck.report.derive import Derived
 from mpcheck.results.comparison_file import read_comparison
 from mpcheck.systems import resolve_system
@@ -27,6 +27,8 @@ from tests.unit.record_samples import SLUG
 
 Attempt = Callable[[Path, Path], int | None]
 """Given the mutated file and the directory of the case: a command's exit status, or None where a function was called."""
+ENTRY = (place_of(Path(), "key") / "entry").as_posix()
+"""Of the cache, without the ends of its files' names."""
 MOST_EDGES = 20_000  # of structures that a graph is made of here
 
 
@@ -157,5 +159,5 @@ TARGETS: dict[str, Target] = {
     "state": Target("weights.pt", "w.pt", (call(weights),), {"tiny.yaml": "tiny.yaml"}, every=6),
     "golden values": Target("golden.safetensors", "golden.safetensors", (call(golden),), {"golden.json": "golden.json"}),
     "golden manifest": Target("golden.json", "golden.json", (call(golden),), {"golden.safetensors": "golden.safetensors"}),
-    "cache": Target("cache/v2/key/entry.json", "v2/key/entry.json", (call(entry),), {"v2/key/entry.safetensors": "cache/v2/key/entry.safetensors"}),
+    "cache": Target(f"cache/{ENTRY}.json", f"{ENTRY}.json", (call(entry),), {f"{ENTRY}.safetensors": f"cache/{ENTRY}.safetensors"}),
 }  # fmt: skip
