@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._git import git, top_of
-from mpcheck._io import cannot_write, write_text
+from mpcheck._io import cannot_write, is_file, write_text
 from mpcheck.bench.launches import package_root
 from mpcheck.gate.settings import FILE, GateSettings, read_settings
 from mpcheck.gate.trees import Tree
@@ -29,6 +29,8 @@ BASELINES = "baselines"
 INSTALL = "python -m pip install --no-deps --no-build-isolation -e ."
 UNKNOWN = ("OWNER/mpcheck", "COMMIT")
 REASON = "first baseline"
+MEASURED = (0, 2)
+"""Exit statuses of a bench session that measured: without anything stored it judges nothing."""
 REPEATS = 2
 """Runs of the precision session that a first baseline is made of, at several thread counts."""
 
@@ -169,7 +171,7 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
             "format": settings.formats, "block": settings.blocks, "baselines": directory / BASELINES,
         }  # fmt: skip
         figures = Path(records) / "bench-figures.json"
-        measured = read_baseline(figures) if launch("bench", Path(records), asked) == 0 else None
+        measured = read_baseline(figures) if launch("bench", Path(records), asked) in MEASURED and is_file(figures) else None
     if measured is None:
         raise InputError("the latencies could not be measured; the reason is above")
     slug = measured.device.slug

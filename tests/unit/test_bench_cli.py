@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from mpcheck.findings import Finding, Findings, read_findings
+from mpcheck.results.outcome import outcome
 
 TINY = ("--backend", "e3nn", "--block", "spherical_harmonics", "--work", "forward", "--launches", "2", "--seconds", "1")
 PREFIX = "mpcheck: error: "
@@ -42,8 +43,8 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with ``baselines``, made of a first run, which is checked here."""
     where = tmp_path_factory.mktemp("bench")
     first = bench(where, *TINY, "--out", "first")
-    assert first.returncode == 0, first.stdout + first.stderr
-    assert "NO BASELINE: nothing was judged" in first.stdout and "PASS" not in first.stdout
+    assert first.returncode == 2, first.stdout + first.stderr
+    assert "NOTHING JUDGED: latency 1 no-baseline" in first.stdout and "PASS" not in first.stdout
     assert {f.verdict for f in findings(where / "first").values()} == {"no-baseline"}
     assert not (where / "baselines").exists(), "a run stores nothing"
     expected = {"bench.json", "bench.md", "bench.svg", "bench.xml", "bench-figures.json", "pytest-benchmark.json"}
@@ -149,10 +150,11 @@ def test_no_launch_outlives_the_session(how: str, tmp_path: Path) -> None:
     else:
         os.kill(worker, signal.SIGKILL)
     said, _ = process.communicate(timeout=60)
-    assert process.returncode == 2
     assert not Path(f"/proc/{worker}").exists()
-    assert not (tmp_path / "out" / "bench.json").exists()
-    if how == "kill":
+    if how == "interrupt":
+        assert process.returncode == 1 and outcome(read_findings(tmp_path / "out" / "bench.json")) == "crashed"
+    else:
+        assert process.returncode == 2 and not (tmp_path / "out" / "bench.json").exists()
         assert "launch 1 died during " in said and "killed by signal 9" in said
         assert "Traceback" not in said
 
@@ -210,7 +212,7 @@ def test_without_cuda_nothing_is_judged_and_a_required_one_is_a_failure(tmp_path
     done = bench(tmp_path, *arguments, "--out", "out")
     assert PREFIX + "nothing was judged" in only_line(done) and "no CUDA device" in done.stdout
     assert "NOTHING JUDGED" in done.stdout
-    assert [f.verdict for f in findings(tmp_path / "out").values()] == ["unsupported"]
+    assert {f.check: f.verdict for f in findings(tmp_path / "out").values()} == {"latency": "unsupported", "coverage": "no-baseline"}
     required = bench(tmp_path, *arguments, "--require", "cuda", "--out", "required")
     assert required.returncode == 1, required.stdout + required.stderr
     assert findings(tmp_path / "required")["latency"].reason == "required: no CUDA device"
