@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar
 
-from mpcheck._errors import error_line, unimplemented
+from mpcheck._errors import InputError, error_line, unimplemented
 
 T = TypeVar("T")
 OWN = frozenset({"mpcheck", "torch", "numpy", "_pytest", "pytest", "pluggy", "xdist", "execnet", *sys.stdlib_module_names})
@@ -109,3 +109,17 @@ def blamed(error: BaseException, names: Mapping[int, str]) -> str:
         if name is not None:
             return name
     return ""
+
+
+def evaluated(call: Callable[[], T], model: str) -> T:
+    """A call's result, for commands that judge nothing: what the model's code raises is one line for the user, who names the model.
+
+    Raises:
+        InputError: bad input, or what the model raised.
+    """
+    found = attempt(call)
+    if not isinstance(found, Raised):
+        return found
+    if isinstance(found.error, InputError):
+        raise found.error
+    raise InputError(f"the model {model} cannot be evaluated: {found.text}; check that upstream's calculator runs it") from found.error

@@ -14,6 +14,7 @@ import typer
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck._raised import evaluated
 from mpcheck._text import say, say_lines
 from mpcheck.cli_baseline import baseline_app
 from mpcheck.cli_bench import bench
@@ -147,7 +148,7 @@ def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device 
     grid = Grid(f"{model} on {name}", pad_edge=True)
     for column in ("block", "kind", "role", "parameters", "inputs", "outputs"):
         grid.column(column, right=column == "parameters", overflow="fold")
-    for block in library.blocks():
+    for block in evaluated(library.blocks, model):
         shapes = library.shapes(block.name)
         inputs = "\n".join(f"{n} {s}" + (f" {block.input_slot(n).irreps}" if block.input_slot(n).irreps else "") for n, s in shapes.items())
         outputs = "\n".join(f"{n} {slot.irreps} ({slot.form})" for n, slot in block.outputs.items() if slot.irreps)
@@ -181,7 +182,7 @@ def explain(
     """Show in words and numbers where the allowed absolute error of a cell comes from."""
     from mpcheck.report.explain import explain as explain_cell
 
-    say_lines(explain_cell(model, system, block, format, backend, cache, seed))
+    say_lines(evaluated(lambda: explain_cell(model, system, block, format, backend, cache, seed), model))
 
 
 @tolerances_app.command()
@@ -196,7 +197,7 @@ def derive(
     """Write the plain table: allowed max_abs and max_rel per block, format and direction, computed from machine epsilon."""
     from mpcheck.report.derive import derive as derive_table
 
-    say_lines(derive_table(model, system, out, backend, cache, seed))
+    say_lines(evaluated(lambda: derive_table(model, system, out, backend, cache, seed), model))
 
 
 @tolerances_app.command()
