@@ -88,6 +88,6 @@ def blocks_of(document: Run | Findings) -> frozenset[str]:
     A check's own subjects (``model``, ``energy_sum of diamond``, architectures) are no blocks.
     """
     if isinstance(document, Run):
-        return frozenset(c.block for c in document.cells)
+        return frozenset([*(c.block for c in document.cells), *(p.subject for p in document.plan if p.check == "precision")])
     engaged = frozenset(f.subject for f in document.findings if f.check in ("engagement", "equivariance", "layout", "latency", "accumulation"))
     return frozenset(s for s in engaged if " " not in s and s != "model")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from mpcheck.report.pictures import Picture
 
 STYLES = {
-    "fail": "fail", "FAIL": "fail", "pass": "pass", "PASS": "pass", "degraded": "warn", "known-fault": "warn", "inconclusive": "warn",
+    "fail": "fail", "FAIL": "fail", "CRASHED": "fail", "missing": "fail", "pass": "pass", "PASS": "pass",
+    "degraded": "warn", "known-fault": "warn", "inconclusive": "warn",
     "NOTHING JUDGED": "warn", "removed": "warn", "no-baseline": "warn", "new-failure": "fail", "gone": "fail", "fixed": "pass", "slower": "fail",
 }  # fmt: skip
 """Classes of verdicts and changes; every other one is muted."""

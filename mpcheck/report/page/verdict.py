@@ -12,7 +12,7 @@ from mpcheck.findings import Findings
 from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
 from mpcheck.report.page.text import count, figure
-from mpcheck.results.items import GOLDEN, Item
+from mpcheck.results.items import GOLDEN, MISSING, Item
 from mpcheck.results.outcome import WORDS, outcome
 from mpcheck.results.read import Document, Results
 
@@ -72,6 +72,10 @@ def _note(document: Document, items: Sequence[Item]) -> str:
 
 def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
     """What is red, in which block, at which format, how far beyond the limit, since when; or what was judged and found right."""
+    if results.outcome == "crashed" and results.disorder:
+        recorded = sum(i.verdict != MISSING for i in failures)
+        besides = f" {count(recorded, 'recorded conclusion')} {'is' if recorded == 1 else 'are'} red besides." if recorded else ""
+        return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green.{besides}"
     if failures:
         return _red(failures, blocks)
     judged = sum(i.verdict == "pass" for i in results.items if i.session != "profile")
@@ -79,8 +83,6 @@ def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlo
     others = ", ".join(f"{n:,} {v}" for v, n in rest)
     if results.verdict == "PASS":
         return f"Nothing is red: {count(judged, 'conclusion')} passed." + (f" Besides these: {others}." if others else "")
-    if results.outcome == "crashed":
-        return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green."
     return "No check came to a verdict" + (f": {others}." if others else ".") + " This is no green: see below what was missing."
 
 
