@@ -108,3 +108,15 @@ def test_the_names_are_those_of_the_project_and_of_upstream() -> None:
         assert all(OPTIONS[option].fullmatch(name) for name in names), option
     assert all(MODELS.fullmatch(f"mace_mp:{name}") for name in foundations_models.mace_mp_names if name)
     assert all(MODELS.fullmatch(name) for name in ("builtin:hco", "recipe:odd", "recipe:canonical", "recipe:canonical:H-C-O", "mace_off:large"))
+
+
+def test_the_command_of_a_gate_is_vouched_for() -> None:
+    """What a gate has judged, a gate repeats: its own words are known here, and nothing else in their places."""
+    told = {"gate": {"base": "abc123def456", "head": "123456abcdef"}}
+    run = samples.run([samples.cell(rms=5.0)], environment=samples.head()["environment"] | told)
+    found = words(run, next(iter(samples.results(run).items)))
+    assert found[:2] == ["mpcheck", "gate"] and Pinned().vouches(found)
+    for option, value in (("--out", "/etc"), ("--session", "rm"), ("--base", "main; rm -rf /"), ("--base", "origin/evil")):
+        changed = list(found)
+        changed[changed.index(option) + 1] = value
+        assert not Pinned().vouches(changed)

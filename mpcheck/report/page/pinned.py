@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpcheck.results.reproduce import COMMANDS
+from mpcheck.results.reproduce import COMMANDS, REPEATED
 
 MODELS = re.compile(
     r"builtin:hco|recipe:(canonical|odd)(:[A-Z][a-z]?(-[A-Z][a-z]?){0,118})?|mace_off:(small|medium|large)"
@@ -26,7 +26,9 @@ OPTIONS = {
     "--batch": re.compile(r"[0-9]{1,6}"),
     "--device": re.compile(r"cpu|cuda(:[0-9]{1,3})?"),
     "--seed": re.compile(r"[0-9]{1,20}"),
-    "--base": re.compile(r"[0-9a-f]{7,64}"),
+    "--base": re.compile(r"[0-9a-f]{7,64}|none"),
+    "--session": re.compile("|".join(COMMANDS)),
+    "--out": re.compile(re.escape(REPEATED)),
 }
 """What every option may be given, and no other option: names that this project knows, or plain names of submodules."""
 
