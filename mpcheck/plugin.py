@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import time
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Generator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import pytest
 
-from mpcheck import __version__, plugin_plan, plugin_words
+from mpcheck import __version__, plugin_plan, plugin_run, plugin_words
 from mpcheck._errors import InputError
 from mpcheck._text import terminal
 from mpcheck.plugin_collector import RECORD, Collector
-from mpcheck.plugin_options import add_options, make_options, names
-from mpcheck.records import Planned
+from mpcheck.plugin_options import add_options, names
 
-_SESSION: pytest.StashKey[Any] = pytest.StashKey()
-_SUITE: pytest.StashKey[Any] = pytest.StashKey()
-_COLLECTED: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
-_BEGAN: pytest.StashKey[float] = pytest.StashKey()
-_BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
-_NOTES: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 _ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
-_PLAN_FILE: pytest.StashKey[str] = pytest.StashKey()
-_SAID: pytest.StashKey[list[str]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,57 +24,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add_options(parser)
 
 
-def _is_worker(config: pytest.Config) -> bool:
-    return hasattr(config, "workerinput")
-
-
-def refuse(config: pytest.Config, error: InputError) -> NoReturn:
-    """End pytest with one line and status 2."""
-    config.stash[_BAD_INPUT] = f"mpcheck: error: {error}"
-    pytest.exit(config.stash[_BAD_INPUT], returncode=2)
-
-
-def adopt(config: pytest.Config, session: Any) -> None:
-    """Records of this run are about a session that a suite made itself."""
-    config.stash[_SESSION] = session
-
-
-def note(config: pytest.Config, lines: Sequence[str]) -> None:
-    """Lines that a reader of the findings must see."""
-    config.stash[_NOTES] = lines
-
-
-def get_session(config: pytest.Config) -> Any:
-    """The run, built at first use; bad input ends pytest with one line and status 2."""
-    if _SESSION not in config.stash:
-        from mpcheck.session import Session
-
-        try:
-            config.stash[_SESSION] = Session(make_options(config))
-        except InputError as error:
-            refuse(config, error)
-    return config.stash[_SESSION]
-
-
-def get_suite(config: pytest.Config) -> Any:
-    """The run with its baselines: what the suite's tests call."""
-    from mpcheck.suite import Suite
-
-    if _SUITE not in config.stash:
-        directory = config.getoption("--mp-baselines")
-        try:
-            config.stash[_SUITE] = Suite(get_session(config), Path(directory) if directory else Path("baselines"))
-        except InputError as error:
-            refuse(config, error)
-    return config.stash[_SUITE]
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and under xdist a worker per block, so that no two workers build the same reference."""
     config.addinivalue_line("markers", "mpcheck: a test that judges cells of the run given by --mp options")
     config.addinivalue_line("markers", "mpcheck_plan(key): a test that does a piece of planned work without a parameter")
     config.addinivalue_line("markers", "mpcheck_suite(name): a test that does the work of a session: symmetry or audit")
-    config.stash[_BEGAN] = time.perf_counter()
+    config.stash[plugin_run.BEGAN] = time.perf_counter()
     if config.pluginmanager.hasplugin("xdist") and getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
 
@@ -121,11 +65,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         if "inspection_key" in names_:
             _parametrize_inspections(metafunc)
         if "golden_system" in names_:
-            systems = get_suite(config).golden_systems()
+            systems = plugin_run.get_suite(config).golden_systems()
             plugin_plan.add(config, "precision", [_work().planned_golden(system) for system in systems])
             metafunc.parametrize("golden_system", systems)
     except InputError as error:
-        refuse(config, error)
+        plugin_run.refuse(config, error)
 
 
 def _work() -> Any:
@@ -135,7 +79,7 @@ def _work() -> Any:
 
 
 def _parametrize_cells(metafunc: pytest.Metafunc) -> None:
-    config, suite = metafunc.config, get_suite(metafunc.config)
+    config, suite = metafunc.config, plugin_run.get_suite(metafunc.config)
     keys = suite.session.cells()
     groups = _grouped(config, [f"{key.system}/{key.block}" for key in keys])
     several = len(suite.session.systems) > 1
@@ -154,7 +98,7 @@ def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
     config, marker = metafunc.config, metafunc.definition.get_closest_marker("mpcheck_suite")
     if marker is None:
         raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
-    name, session, only = marker.args[0], get_session(config), names(config, "--mp-check")
+    name, session, only = marker.args[0], plugin_run.get_session(config), names(config, "--mp-check")
     keys = inspections.keys(name, session, only)
     groups = _grouped(config, [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys])
     plugin_plan.add(config, name, [_work().planned_inspection(key) for key in keys])
@@ -183,7 +127,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     text = str(config.getoption("--mp-shard"))
     ours = [(_key_of(item), item) for item in items if item.get_closest_marker("mpcheck")]
-    if not text or not ours or _BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
+    if not text or not ours or plugin_run.BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
         return
     places = config.stash.get(plugin_plan.PLACES, {})
     ours.sort(key=lambda entry: places.get(entry[0], 0))
@@ -192,7 +136,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         shard = parse_shard(text)
         parts = divide([None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers], shard.of)
     except InputError as error:
-        refuse(config, error)
+        plugin_run.refuse(config, error)
     left = {id(item): key for (key, item), part in zip(ours, parts, strict=True) if part != shard.number}
     config.stash[_ELSEWHERE] = list(left.values())
     config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
@@ -211,64 +155,38 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if plugin_plan.PLAN not in config.stash or config.option.collectonly:
         return
     plan = plugin_plan.describe(config, session.items, config.stash.get(_ELSEWHERE, []))
-    if _is_worker(config):
+    if plugin_run.is_worker(config):
         plugin_plan.write(config.workerinput[plugin_plan.FILE], plan)  # type: ignore[attr-defined]  # xdist's
     else:
-        _begin(config, plan)
+        plugin_run.begin_run(config, plan)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of xdist where to write the plan."""
-    if _PLAN_FILE not in node.config.stash:
-        node.config.stash[_PLAN_FILE] = tempfile.mkdtemp(prefix="mpcheck-plan-")
-    node.workerinput[plugin_plan.FILE] = str(Path(node.config.stash[_PLAN_FILE]) / f"{node.gateway.id}.json")
+    if plugin_run.PLAN_FILE not in node.config.stash:
+        node.config.stash[plugin_run.PLAN_FILE] = tempfile.mkdtemp(prefix="mpcheck-plan-")
+    node.workerinput[plugin_plan.FILE] = str(Path(node.config.stash[plugin_run.PLAN_FILE]) / f"{node.gateway.id}.json")
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
     """The first worker's plan is everybody's."""
     path = Path(node.workerinput[plugin_plan.FILE])
-    if path.is_file() and not _collector(node.config).suite:
-        _begin(node.config, plugin_plan.read(str(path)))
-
-
-def _collector(config: pytest.Config) -> Any:
-    return config.pluginmanager.get_plugin("mpcheck-collector")
-
-
-def _begin(config: pytest.Config, plan: Mapping[str, Any]) -> None:
-    """Take a plan over, and write records that say that the run has begun and not ended."""
-    collector = _collector(config)
-    collector.suite, collector.keys, collector.places, collector.narrowed = plan["suite"], plan["keys"], plan["places"], plan["narrowed"]
-    collector.planned = {data["key"]: Planned.model_validate(data) for data in plan["planned"]}
-    if not collector.planned:
-        return
-    from mpcheck.report.finish import begin
-
-    try:
-        config.stash[_SAID] = begin(_accounts(config, "running"), get_session(config), config.getoption("--mp-out"))
-    except InputError as error:
-        refuse(config, error)
-
-
-def _accounts(config: pytest.Config, state: str, why: str = "") -> Any:
-    from mpcheck.report.finish import Accounts
-
-    collector = _collector(config)
-    return Accounts(collector.suite, list(collector.planned.values()), state, why, collector.narrowed)
+    if path.is_file() and not plugin_run.collector_of(node.config).suite:
+        plugin_run.begin_run(node.config, plugin_plan.read(str(path)))
 
 
 @pytest.fixture(scope="session")
 def mp_session(request: pytest.FixtureRequest) -> Any:
     """The run that the --mp options describe, without baselines."""
-    return get_session(request.config)
+    return plugin_run.get_session(request.config)
 
 
 @pytest.fixture(scope="session")
 def mp_suite(request: pytest.FixtureRequest) -> Any:
     """The run that the --mp options describe."""
-    return get_suite(request.config)
+    return plugin_run.get_suite(request.config)
 
 
 @pytest.fixture
@@ -320,9 +238,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
     """Bad input found while collecting ends the run at once with its one line, instead of a collection error's traceback."""
     report = yield
-    error = collector.config.stash.get(_BAD_INPUT, None)
+    error = collector.config.stash.get(plugin_run.BAD_INPUT, None)
     reported = any(hasattr(plugin, "mpcheck_reports_refusals") for plugin in collector.config.pluginmanager.get_plugins())
-    if error is not None and not reported and not _is_worker(collector.config):
+    if error is not None and not reported and not plugin_run.is_worker(collector.config):
         raise pytest.exit.Exception(error, returncode=2)
     return report
 
@@ -331,7 +249,7 @@ def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, A
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Collect on the controller only; what an earlier run left there is not this one's."""
     config = session.config
-    if _is_worker(config):
+    if plugin_run.is_worker(config):
         return
     config.pluginmanager.register(Collector(), "mpcheck-collector")
     if (out := config.getoption("--mp-out")) and not config.option.collectonly:
@@ -345,70 +263,19 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
     """Write records, whatever happened; the exit status is that of their outcome. Before others write theirs: JUnit's file says it, too."""
-    _finish(session)
+    plugin_run.finish_run(session)
     return (yield)
-
-
-def _finish(session: pytest.Session) -> None:
-    config = session.config
-    if _is_worker(config):
-        return
-    from mpcheck.session import clear_progress
-
-    clear_progress()
-    shutil.rmtree(config.stash.get(_PLAN_FILE, ""), ignore_errors=True)
-    collector = _collector(config)
-    if collector is None or not collector.planned:
-        return
-    from mpcheck.report import finish
-    from mpcheck.report.standing import standing
-    from mpcheck.results.outcome import STATUS, outcome
-
-    out = config.getoption("--mp-out")
-    if _BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
-        finish.withdraw(out, collector.suite)
-        return
-    lost = collector.lost()
-    rows = [(kind, data) for kind, data in collector.rows if not (data["key"] in lost and kind == "cell")]
-    for key, why in lost.items():
-        own = sum(data["key"] == key for _, data in rows)
-        kind, data = _work().failed(collector.suite, collector.planned[key], why)
-        place = {"number": own + 1, "of": own + 1}
-        rows = [(k, d | {"part": {**d["part"], "of": own + 1}} if d["key"] == key else d) for k, d in rows]
-        rows.append((kind, data | {"key": key, "part": place}))
-    collector.rows = rows
-    state, why = _ended(session, collector)
-    session_ = get_session(config)
-    if session_.options.shard:
-        session_.options = replace(session_.options, shard_rows=collector.told_places())
-    accounts = _accounts(config, state, why)
-    found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
-    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[_BEGAN], out, config.stash.get(_NOTES, []))
-    config.stash[_COLLECTED] = {"run": document, "out": files}
-    came = outcome(document)
-    plugin_words.tell_junit(config, came, standing(document))
-    status = STATUS[came]
-    if int(session.exitstatus) in (0, 2, 5) or status == 1:  # 1: tests failed, maybe somebody else's
-        session.exitstatus = status
-
-
-def _ended(session: pytest.Session, collector: Any) -> tuple[str, str]:
-    """State of the run, and why it is not a complete one."""
-    if collector.interrupted:
-        return ("crashed" if collector.interrupted.startswith("internal error") else "interrupted"), collector.interrupted
-    stopped = str(session.shouldfail or session.shouldstop or "")
-    return ("interrupted", stopped) if stopped else ("complete", "")
 
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table: block x format, worst ratio; or the findings of a symmetry or audit session."""
-    found = config.stash.get(_COLLECTED, {})
+    found = config.stash.get(plugin_run.COLLECTED, {})
     if not found:
         return
     from mpcheck.report.finish import shown
     from mpcheck.report.standing import hint
 
     terminalreporter.ensure_newline()
-    terminalreporter.write(shown(found["run"], config.stash.get(_NOTES, []), color=terminalreporter.hasmarkup))
-    for line in [*hint(found["run"]), *config.stash.get(_SAID, []), *(f"wrote {path}" for path in found["out"])]:
+    terminalreporter.write(shown(found["run"], config.stash.get(plugin_run.NOTES, []), color=terminalreporter.hasmarkup))
+    for line in [*hint(found["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in found["out"])]:
         terminalreporter.write_line(terminal(line))

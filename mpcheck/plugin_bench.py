@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck import plugin, plugin_plan
+from mpcheck import plugin_plan, plugin_run
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised
 from mpcheck.plugin_options import formats, make_options, names
@@ -102,8 +102,8 @@ def get_run(config: pytest.Config) -> Any:
             found = work.planning(lambda: BenchRun(options))
             config.stash[_RUN] = UnplannedRun(options, found) if isinstance(found, Raised) else found
         except InputError as error:
-            plugin.refuse(config, error)
-        plugin.adopt(config, config.stash[_RUN].session)
+            plugin_run.refuse(config, error)
+        plugin_run.adopt(config, config.stash[_RUN].session)
     return config.stash[_RUN]
 
 
@@ -127,7 +127,7 @@ def mp_bench(request: pytest.FixtureRequest) -> Any:
     try:
         run.findings  # noqa: B018 - measures everything, now
     except InputError as error:
-        plugin.refuse(request.config, error)
+        plugin_run.refuse(request.config, error)
     return run
 
 
@@ -149,7 +149,7 @@ def _write_figures(session: pytest.Session) -> None:
     if document is not None:
         write_baseline(Path(out) / "bench-figures.json", document)
     write_latency_picture(Path(out) / "bench.svg", run.session.model.name, {key.id: run.seconds(key) for key in run.keys})
-    plugin.note(session.config, run.notes)
+    plugin_run.note(session.config, run.notes)
 
 
 __all__ = ["CLOCK", "RecordedClock", "bench_options", "get_run", "mp_bench"]
