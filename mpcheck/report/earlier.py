@@ -11,6 +11,7 @@ from mpcheck.records import Run
 from mpcheck.results.read import read_document
 
 Document = Run | Findings
+SUFFIXES = ("json", "md", "png", "svg")
 
 
 def records_path(directory: Path, suite: str) -> Path:
@@ -20,7 +21,16 @@ def records_path(directory: Path, suite: str) -> Path:
 
 def earlier_path(directory: Path, suite: str) -> Path:
     """Where an earlier run's records lie, by a name that nobody reads as records of now."""
-    return directory / f"{suite}.json.earlier"
+    return _earlier(records_path(directory, suite))
+
+
+def beside(directory: Path, suite: str) -> list[Path]:
+    """A session's records, and what is written of them beside."""
+    return [directory / f"{suite}.{suffix}" for suffix in SUFFIXES]
+
+
+def _earlier(path: Path) -> Path:
+    return path.with_name(f"{path.name}.earlier")
 
 
 def _read(path: Path) -> Document | None:
@@ -49,10 +59,10 @@ def set_aside(directory: Path, suite: str, new: Document | None = None) -> list[
     current, kept = records_path(directory, suite), earlier_path(directory, suite)
     try:
         if is_file(current):
-            if _holds(_read(kept), _read(current)) and is_file(kept):
-                current.unlink()
-            else:
-                current.replace(kept)
+            keep = not (is_file(kept) and _holds(_read(kept), _read(current)))
+            for path in beside(directory, suite):  # what people read of it goes with it
+                if is_file(path):
+                    path.replace(_earlier(path)) if keep else path.unlink()
     except OSError as error:
         raise InputError(f"--out {directory} cannot be written: {error.strerror or error}; give another directory") from error
     old = _read(kept)
@@ -65,7 +75,8 @@ def remove_earlier(directory: Path, document: Document) -> None:
     """Remove the earlier run's records where the new ones are complete and cover them."""
     kept = earlier_path(directory, document.suite)
     if document.state == "complete" and is_file(kept) and _holds(document, _read(kept)):
-        kept.unlink(missing_ok=True)
+        for path in beside(directory, document.suite):
+            _earlier(path).unlink(missing_ok=True)
 
 
 def withdraw(directory: str | None, suite: str) -> None:
