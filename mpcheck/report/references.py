@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 SHORT = 12  # digits of a digest that are shown
+INSTALLED = re.compile(r" from \S*[/\\](site|dist)-packages[/\\]\S*$")
+"""A package that is installed as others are needs no place in a line; a fork's own files do. The records have both."""
 WORDS = {"made now": "made now by", "cache": "from the cache, made {made} by", "base": "of base, made {made} by"}
 
 
@@ -22,7 +25,7 @@ def reference_lines(systems: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _words(reference: Mapping[str, Any]) -> str:
     listed = reference.get("by")
-    by = ", ".join(map(str, listed if isinstance(listed, list) else []))
+    by = ", ".join(INSTALLED.sub("", str(one)) for one in (listed if isinstance(listed, list) else []))
     code = str(reference.get("code", ""))[:SHORT]
     if not code:
         return "of base, which made none"
