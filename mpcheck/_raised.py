@@ -78,14 +78,16 @@ def frames(error: BaseException) -> Iterator[FrameType]:
 
 
 def place_of(error: BaseException) -> str:
-    """``CLASS.FUNCTION`` of the innermost frame of the judged code; of TorchScript, which has no frames, the module that was called."""
+    """``CLASS.FUNCTION`` of the innermost frame of the judged code; of TorchScript, which has no frames, the class that was scripted."""
     called = ""
     for frame in frames(error):
         owner = frame.f_locals.get("self")
+        if _is_module(owner) and (scripted := getattr(owner, "original_name", "")):
+            return f"{scripted}.forward"
         if str(frame.f_globals.get("__name__", "")).partition(".")[0] not in OWN:
             return f"{type(owner).__name__}.{frame.f_code.co_name}" if _is_module(owner) else _qualified(frame)
         if not called and _is_module(owner) and frame.f_code.co_name in ("_call_impl", "forward"):
-            called = f"{getattr(owner, 'original_name', type(owner).__name__)}.forward"
+            called = f"{type(owner).__name__}.forward"
     return called
 
 

@@ -30,7 +30,7 @@ def degraded(context: Context, finding: Finding) -> Finding:
         if backend is None or isinstance(backend, Unsupported):
             continue
         if reason := substitute(backend, block_of(context, finding)):
-            return finding.model_copy(update={"verdict": "degraded", "reason": reason, "lacking": name})
+            return finding.model_copy(update={"verdict": "degraded", "reason": reason, "lacking": name, "worst": ""})  # what passed is nobody's fault
     return finding
 
 

@@ -60,11 +60,11 @@ class Planting:
             made = build(*arguments)
             module = made.model.get_submodule(BLOCK)
 
-            def check(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-                if STAGES[stage](inputs[0]):
+            def check(_: torch.nn.Module, inputs: tuple[torch.Tensor, ...], named: dict[str, torch.Tensor]) -> None:
+                if STAGES[stage](next(iter((*inputs, *named.values())))):
                     raise error()
 
-            module.register_forward_pre_hook(check)
+            module.register_forward_pre_hook(check, with_kwargs=True)
             return made
 
         patch.setattr(type(e3nn_backend.BACKEND), "build", lambda self, *arguments: planted(*arguments))
@@ -95,7 +95,7 @@ def records(session: Session, directory: Path) -> Iterator[tuple[str, dict[str, 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", [*STAGES, "compare", "build"])
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(error=st.sampled_from(ERRORS))
 def test_a_cell_that_raises_is_one_red_record(stage: str, error: Callable[[], BaseException], tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -131,7 +131,7 @@ class Panel:
         keys = cell_keys(view.blocks(plant.system), plant.system, [plant.backend], [f.name for f in view.formats])
         with self._planted():
             cells = [view.judge(key) for key in keys]
-        return len(cells), [Red(c.id, (c.block,), c.reason) for c in cells if c.verdict == "fail"]
+        return len(cells), [Red(c.id, (c.block,), c.reason) for c in cells if c.verdict in ("fail", "degraded")]
 
     def _keys(self, check: CheckName) -> list[Key]:
         found = inspections.keys(_WHOLE_SUITES[check], self.view, [check])
