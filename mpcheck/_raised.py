@@ -113,6 +113,12 @@ def blamed(error: BaseException, names: Mapping[int, str]) -> str:
     return ""
 
 
+def outermost(error: BaseException) -> Any:
+    """The outermost module in whose call it was raised: the whole model, or a copy of it; None where it was raised in none."""
+    owners = [owner for frame in frames(error) if _is_module(owner := frame.f_locals.get("self"))]
+    return owners[-1] if owners else None
+
+
 def evaluated(call: Callable[[], T], model: str) -> T:
     """A call's result, for commands that judge nothing: what the model's code raises is one line for the user, who names the model.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck._raised import Raised, blamed
+from mpcheck._raised import Raised, blamed, outermost
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.bench.keys import COVERAGE, MODEL, BenchKey, fields_of
 from mpcheck.bench.options import BenchOptions, narrowed
@@ -16,7 +16,8 @@ class UnplannedRun:
 
     def __init__(self, options: BenchOptions, error: Raised) -> None:
         self.session = Session(narrowed(options.session))
-        names = names_by_id(self.session.reference_backend.model)
+        called = outermost(error.error)  # a copy of the model, which is what is observed
+        names = names_by_id(called) if called is not None else {}
         system = next(iter(self.session.systems), "")
         fmt = self.session.formats[0].name
         self.every = [BenchKey(system, 1, blamed(error.error, names) or MODEL, "e3nn", fmt, "forward")]

@@ -163,3 +163,24 @@ def test_a_scripted_module_is_named_by_its_class() -> None:
 )  # fmt: skip
 def test_only_torch_and_kernel_libraries_lack_operations(error: BaseException, missing: bool) -> None:
     assert raised(error).missing is missing
+
+
+def test_a_bench_session_whose_model_raises_has_one_red_benchmark(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mace.modules.radial import BesselBasis
+
+    from mpcheck.bench.options import BenchOptions
+    from mpcheck.bench.run import BenchRun
+    from mpcheck.bench.unplanned import UnplannedRun
+
+    def broken(self: Any, x: torch.Tensor) -> torch.Tensor:
+        raise KeyError("bfloat16")
+
+    monkeypatch.setattr(BesselBasis, "forward", broken)
+    options = BenchOptions(session=Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",), cache=cache))
+    found = work.planning(lambda: BenchRun(options))
+    assert isinstance(found, Raised)
+    run = UnplannedRun(options, found)
+    (key,) = run.every
+    assert key.subject == "radial_embedding.bessel_fn"
+    (finding,) = run.findings[key.id]
+    assert finding.verdict == "fail" and finding.reason == "raised KeyError: 'bfloat16' in BesselBasis.broken"
