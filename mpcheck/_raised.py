@@ -119,15 +119,25 @@ def outermost(error: BaseException) -> Any:
     return owners[-1] if owners else None
 
 
+def attempt_unless_refused(call: Callable[[], T]) -> T | Raised:
+    """A call's result, or what the judged code raised in it.
+
+    Raises:
+        InputError: bad input, which is the user's to mend and no fault of the code.
+    """
+    found = attempt(call)
+    if isinstance(found, Raised) and isinstance(found.error, InputError):
+        raise found.error
+    return found
+
+
 def evaluated(call: Callable[[], T], model: str) -> T:
     """A call's result, for commands that judge nothing: what the model's code raises is one line for the user, who names the model.
 
     Raises:
         InputError: bad input, or what the model raised.
     """
-    found = attempt(call)
+    found = attempt_unless_refused(call)
     if not isinstance(found, Raised):
         return found
-    if isinstance(found.error, InputError):
-        raise found.error
     raise InputError(f"the model {model} cannot be evaluated: {found.text}; check that upstream's calculator runs it") from found.error

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from mpcheck._raised import attempt
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.replay import BACKWARD, FORWARD
 from mpcheck.checks.scale import noise_scale
 from mpcheck.drift import Drifted
 from mpcheck.formats import get_format
+from mpcheck.records import Cell
 from mpcheck.reference.build import ENERGY
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.prints import COTANGENT, INPUT, MOVED, VALUE, Print, distance, moved, prints_of, size
@@ -100,11 +102,8 @@ class Blame:
                 yield name
 
     def _culprit(self, system: str, block: str) -> bool:
-        try:
-            standing = self.standing(system, block)
-        except Exception:  # whatever a foreign block raises while its reference is made: its own cells say so
-            return False
-        return standing is not None and bool(standing.values)
+        standing = attempt(lambda: self.standing(system, block))
+        return isinstance(standing, Standing) and bool(standing.values)  # what it raises, its own cells say
 
     def _names(self, system: str) -> list[str]:
         return [b.name for b in self.session.blocks(system)]
@@ -149,10 +148,8 @@ class Blame:
 
     def _judges(self, key: CellKey) -> bool:
         if key not in self._judged:
-            try:
-                self._judged[key] = bool(self.session.judge(key).quantities)
-            except Exception:  # its own cell says what it raised
-                self._judged[key] = False
+            cell = attempt(lambda: self.session.judge(key))
+            self._judged[key] = isinstance(cell, Cell) and bool(cell.quantities)  # what it raises, its own cell says
         return self._judged[key]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from mpcheck._errors import InputError
-from mpcheck._raised import Raised, attempt, blamed
+from mpcheck._raised import Raised, attempt_unless_refused, blamed
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
@@ -46,11 +46,9 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     Raises:
         InputError: bad input.
     """
-    found = attempt(lambda: inspection.keys(context))
+    found = attempt_unless_refused(lambda: inspection.keys(context))
     if not isinstance(found, Raised):
         return found
-    if isinstance(found.error, InputError):
-        raise found.error
     block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
     key = Key(inspection.name, block, "e3nn", "float64")
     context.broken[key.id] = found

@@ -11,7 +11,7 @@ import pytest
 
 from mpcheck import plugin_plan, plugin_run
 from mpcheck._errors import InputError
-from mpcheck._raised import Raised
+from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck.plugin_options import formats, make_options, names
 
 ALONE = "the bench session measures in processes of its own, one at a time: run it without -n"
@@ -93,13 +93,12 @@ def bench_options(config: pytest.Config) -> Any:
 def get_run(config: pytest.Config) -> Any:
     """The session, built at first use; bad input ends pytest with one line and status 2."""
     if _RUN not in config.stash:
-        from mpcheck import work
         from mpcheck.bench.run import BenchRun
         from mpcheck.bench.unplanned import UnplannedRun
 
         try:
             options = bench_options(config)
-            found = work.planning(lambda: BenchRun(options))
+            found = attempt_unless_refused(lambda: BenchRun(options))
             config.stash[_RUN] = UnplannedRun(options, found) if isinstance(found, Raised) else found
         except InputError as error:
             plugin_run.refuse(config, error)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -59,6 +61,21 @@ class Collector:
         if not self.interrupted:
             found |= {key: self.failed.get(key, DIED) for key in self.planned if key not in recorded}
         return found
+
+    def account(self, failed: Callable[[Planned, str], tuple[str, dict[str, Any]]]) -> None:
+        """Give lost work its red record: in place of a cell's own, which did not tell, beside the findings of any other.
+
+        Args:
+            failed: makes it, of what was planned and the reason.
+        """
+        lost = self.lost()
+        kept = [(kind, data) for kind, data in self.rows if not (kind == "cell" and data["key"] in lost)]
+        held = Counter(data["key"] for _, data in kept)
+        self.rows = [(k, d | {"part": {**d["part"], "of": held[d["key"]] + 1}} if d["key"] in lost else d) for k, d in kept]
+        for key, why in lost.items():
+            kind, data = failed(self.planned[key], why)
+            number = held[key] + 1
+            self.rows.append((kind, data | {"key": key, "part": {"number": number, "of": number}}))
 
     def ordered(self, kind: str) -> list[dict[str, Any]]:
         """Records of one kind in the order of the plan."""

@@ -121,15 +121,7 @@ def finish_run(session: pytest.Session) -> None:
     if BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
         finish.withdraw(out, collector.suite)
         return
-    lost = collector.lost()
-    rows = [(kind, data) for kind, data in collector.rows if not (data["key"] in lost and kind == "cell")]
-    for key, why in lost.items():
-        own = sum(data["key"] == key for _, data in rows)
-        kind, data = work.failed(collector.suite, collector.planned[key], why)
-        place = {"number": own + 1, "of": own + 1}
-        rows = [(k, d | {"part": {**d["part"], "of": own + 1}} if d["key"] == key else d) for k, d in rows]
-        rows.append((kind, data | {"key": key, "part": place}))
-    collector.rows = rows
+    collector.account(lambda planned, why: work.failed(collector.suite, planned, why))
     state, why = ended(session, collector)
     session_ = get_session(config)
     if session_.options.shard:

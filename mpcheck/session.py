@@ -15,7 +15,7 @@ import torch
 
 from mpcheck import _torch_state
 from mpcheck._errors import InputError
-from mpcheck._raised import Raised, attempt, blamed
+from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
 from mpcheck._text import terminal
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import CAPABILITIES, Unsupported
@@ -241,7 +241,7 @@ class Session:
         """Every cell of the run, system by system and block by block."""
         found: list[CellKey] = []
         for system in self.systems:
-            blocks = attempt(lambda system=system: self.blocks(system))  # type: ignore[misc]  # a loop's variable, bound
+            blocks = attempt_unless_refused(lambda system=system: self.blocks(system))  # type: ignore[misc]  # a loop's variable, bound
             if isinstance(blocks, Raised):
                 found.append(self._unplanned(system, blocks))
                 continue
@@ -254,13 +254,7 @@ class Session:
         return found
 
     def _unplanned(self, system: str, error: Raised) -> CellKey:
-        """The one cell of a system on which the float64 model itself raises: of the block that it raised in.
-
-        Raises:
-            InputError: bad input.
-        """
-        if isinstance(error.error, InputError):
-            raise error.error
+        """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""
         block = blamed(error.error, names_by_id(self.reference_backend.model))
         key = CellKey(system, block or "model", "e3nn", "float64", FORWARD)
         self.broken[key.id] = error

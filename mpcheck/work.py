@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from mpcheck import inspections
-from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt
 from mpcheck.bench.keys import COVERAGE, BenchKey, fields_of
 from mpcheck.bench.outcomes import LATENCY
@@ -94,15 +92,3 @@ def failed(session: str, planned: Planned, reason: str) -> tuple[str, dict[str, 
 def numbered(planned: Planned, rows: Rows) -> Rows:
     """The records of one piece of work with its key, and which of them each is."""
     return [(kind, data | {"key": planned.key, "part": Part(number=i, of=len(rows)).model_dump()}) for i, (kind, data) in enumerate(rows, 1)]
-
-
-def planning(call: Callable[[], Any]) -> Any:
-    """What planning gives, or what the judged code raised in it.
-
-    Raises:
-        InputError: bad input.
-    """
-    found = attempt(call)
-    if isinstance(found, Raised) and isinstance(found.error, InputError):
-        raise found.error
-    return found

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mpcheck.records import Cell, Run
+from mpcheck.results.outcome import red
 
 VERDICTS = ("pass", "fail", "degraded", "unsupported")
 
@@ -34,7 +35,7 @@ def entry(cells: list[Cell]) -> Entry:
         return Entry(None, False, True)
     infinite = any(q.rms is None for c in ran for q in c.quantities)
     ratios = [r for c in ran if (r := c.worst_rms) is not None]
-    return Entry(None if infinite or not ratios else max(ratios), any(c.verdict == "fail" for c in ran), False)
+    return Entry(None if infinite or not ratios else max(ratios), any(red(c.verdict, c.tolerated) for c in ran), False)
 
 
 def table(run: Run) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:
@@ -72,7 +73,7 @@ def slowest(run: Run, count: int = 3) -> list[Cell]:
 def failures(run: Run) -> list[Cell]:
     """Red cells: innermost blocks first, because a composite is red when a leaf in it is."""
     kinds = {"leaf": 0, "step": 0, "composite": 1}
-    return sorted((c for c in run.cells if c.verdict == "fail"), key=lambda c: (kinds.get(c.kind, 2), -(c.worst_rms or 1e300)))
+    return sorted((c for c in run.cells if red(c.verdict, c.tolerated)), key=lambda c: (kinds.get(c.kind, 2), -(c.worst_rms or 1e300)))
 
 
 def ratio_range(run: Run, fmt: str) -> tuple[float, float, float] | None:
