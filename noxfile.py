@@ -209,7 +209,7 @@ def workflows(session: nox.Session) -> None:
 def regenerate(session: nox.Session) -> None:
     """Rewrite goldens, ratio baselines and derived tolerances; prints what changed. `-- --reason "…"` where it loosens."""
     prepare(session)
-    tool(session, "mpcheck.regenerate", *session.posargs)
+    tool(session, "mpcheck.sessions.regenerate", *session.posargs)
 
 
 @nox.session

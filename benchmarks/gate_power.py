@@ -27,17 +27,17 @@ from typing import Any
 from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
-from mpcheck.bench.campaign import DUEL_EFFORT, STORED_EFFORT, request
-from mpcheck.bench.crowding import quietest
-from mpcheck.bench.decision import Rule, Sample, Verdict, judge, paired
-from mpcheck.bench.duel import alternate
+from mpcheck.bench.decide.decision import Rule, Sample, Verdict, judge, paired
+from mpcheck.bench.decide.units import yardstick_of
+from mpcheck.bench.decide.verdicts import DUEL, STORED, stored_sample
 from mpcheck.bench.figures import CROWDED, Launch
-from mpcheck.bench.gate import DUEL, STORED, stored_sample
-from mpcheck.bench.launches import launched
-from mpcheck.bench.pinning import processors
-from mpcheck.bench.sampling import Readings, launch_of
-from mpcheck.bench.units import yardstick_of
-from mpcheck.session import Options
+from mpcheck.bench.launch.crowding import quietest
+from mpcheck.bench.launch.measurement import DUEL_EFFORT, STORED_EFFORT, request
+from mpcheck.bench.launch.paired import alternate
+from mpcheck.bench.launch.pinning import processors
+from mpcheck.bench.launch.processes import launched
+from mpcheck.bench.launch.sampling import Readings, launch_of
+from mpcheck.sessions.run import Options
 
 SHARES = (0.0, 0.03, 0.05, 0.10, 0.20)
 MAIN_SHARES = (0.0, 0.05, 0.10)  # the others are measured in every other launch

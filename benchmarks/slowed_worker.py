@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from mpcheck.bench import worker
 from mpcheck.bench.keys import MODEL
+from mpcheck.bench.launch import worker
 
 INSIDE_MODEL = "interactions.1.conv_tp"  # where the whole model is slowed
 

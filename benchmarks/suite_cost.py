@@ -44,9 +44,9 @@ def probe(name: str, cache: Path) -> dict[str, float]:
 def floor(cache: Path) -> dict[str, float]:
     """Imports, constructions, and every cell once, nothing else."""
     began = time.perf_counter()
-    from mpcheck.checks.replay import replay
     from mpcheck.formats import get_format
-    from mpcheck.session import Options, Session
+    from mpcheck.judge.replay import replay
+    from mpcheck.sessions.run import Options, Session
 
     imports = time.perf_counter() - began
     began = time.perf_counter()
@@ -70,7 +70,7 @@ def memory_model(cache: Path) -> dict[str, float]:
     """Peak memory of the model's own float64 forward and backward pass on the largest default system."""
     import torch
 
-    from mpcheck.session import Options, Session
+    from mpcheck.sessions.run import Options, Session
 
     session = Session(Options(cache=cache))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -83,7 +83,7 @@ def memory_model(cache: Path) -> dict[str, float]:
 
 def memory_suite(cache: Path) -> dict[str, float]:
     """Peak memory of references and replays on e3nn; cuEquivariance's fx graphs are code, not data."""
-    from mpcheck.session import Options, Session
+    from mpcheck.sessions.run import Options, Session
 
     session = Session(Options(cache=cache / "memory", backends=("e3nn",)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -96,10 +96,10 @@ def obvious(cache: Path) -> dict[str, float]:
     """One construction and one deep copy of the model per backend and format, before a single cell is run."""
     import torch
 
-    from mpcheck.adapters.backends import get_backend
+    from mpcheck.adapters.backends.protocol import get_backend
     from mpcheck.adapters.load import load_model
     from mpcheck.formats import FORMATS
-    from mpcheck.session import parse_device
+    from mpcheck.sessions.run import parse_device
 
     device, spent = parse_device("cpu"), 0.0
     for name in ("e3nn", "cueq"):
@@ -121,7 +121,7 @@ def main() -> None:
         functions = {"floor": floor, "memory-model": memory_model, "memory-suite": memory_suite, "obvious": obvious}
         print(json.dumps(functions[args.probe](args.cache)))
         return
-    from mpcheck.environment import cpu_name
+    from mpcheck.records.environment import cpu_name
 
     with tempfile.TemporaryDirectory() as folder:
         cache, out = Path(folder) / "cache", Path(folder) / "out"

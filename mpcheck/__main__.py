@@ -1,5 +1,5 @@
 """``python -m mpcheck``."""
 
-from mpcheck.cli import entry
+from mpcheck.cli.main import entry
 
 entry()

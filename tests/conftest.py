@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from mpcheck.checks.precision import CellKey
-from mpcheck.records import Cell
-from mpcheck.session import Options, Session
+from mpcheck.records.record import Cell
+from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"
 

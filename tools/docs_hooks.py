@@ -22,7 +22,7 @@ _ROLE = re.compile(r":(?:class|func|data|meth|mod|attr|exc):(?=<code>)")
 
 def commands_page() -> str:
     """Every command with its arguments and options, from the program itself."""
-    from mpcheck.cli import app
+    from mpcheck.cli.main import app
 
     parts = ["# Commands", "", "Made from `mpcheck --help` of this version. Exit status of every command: 0 green, 1 red, 2 bad input or usage."]
     _describe(parts, "mpcheck", typer.main.get_command(app))

@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from mpcheck.cli import main as mpcheck  # noqa: E402
-from mpcheck.records import read_run  # noqa: E402
-from mpcheck.results.items import decisive  # noqa: E402
+from mpcheck.cli.main import main as mpcheck  # noqa: E402
+from mpcheck.records.items import decisive  # noqa: E402
+from mpcheck.records.record import read_run  # noqa: E402
 from tests.faults.planted import sequential_scatter  # noqa: E402
 
 COMMAND = "mpcheck run builtin:hco --system builtin:dense --backend e3nn --block interactions.1.scatter --block interactions.1.linear "

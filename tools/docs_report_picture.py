@@ -19,7 +19,7 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from mpcheck.cli import main as mpcheck  # noqa: E402
+from mpcheck.cli.main import main as mpcheck  # noqa: E402
 from tests.faults.planted import sequential_scatter  # noqa: E402
 
 PICTURE = ROOT / "docs" / "images" / "report.png"

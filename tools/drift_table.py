@@ -22,15 +22,15 @@ import typer
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # rewritings and faults are part of the tests
 
-from mpcheck.baselines import Entry  # noqa: E402
 from mpcheck.checks.precision import CellKey  # noqa: E402
-from mpcheck.checks.replay import DIRECTIONS  # noqa: E402
-from mpcheck.drift import drifted, own_zeros  # noqa: E402
 from mpcheck.formats import FORMATS, get_format  # noqa: E402
-from mpcheck.records import Cell  # noqa: E402
+from mpcheck.history.ratios import Entry  # noqa: E402
+from mpcheck.judge.replay import DIRECTIONS  # noqa: E402
+from mpcheck.records.record import Cell  # noqa: E402
 from mpcheck.reference.prints import distance, prints_of, size  # noqa: E402
-from mpcheck.session import Options, Session  # noqa: E402
-from mpcheck.suite import Suite  # noqa: E402
+from mpcheck.sessions.precision.drift import drifted, own_zeros  # noqa: E402
+from mpcheck.sessions.precision.suite import Suite  # noqa: E402
+from mpcheck.sessions.run import Options, Session  # noqa: E402
 from tests.faults.catalogue_runs import anew  # noqa: E402
 from tests.faults.curves import cells as curve_cells  # noqa: E402
 from tests.faults.curves.families import planted  # noqa: E402

@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT))  # the families and rules are part of the tests
 
 from mpcheck._errors import InputError  # noqa: E402
 from mpcheck.formats import FORMATS  # noqa: E402
-from mpcheck.session import Options, Session, clear_progress, stderr_progress  # noqa: E402
+from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress  # noqa: E402
 from tests.faults.curves import measure, picture, records, table  # noqa: E402
 from tests.faults.deciders import comparison  # noqa: E402
 from tests.faults.deciders import records as decider_records  # noqa: E402

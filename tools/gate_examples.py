@@ -16,7 +16,7 @@ EXAMPLES = ROOT / "docs" / "examples"
 def main(names: list[str]) -> int:
     """Gate the named branches, all by default; 1 where one did not come out as it must."""
     sys.path.insert(0, str(ROOT))
-    from mpcheck._io import write_text
+    from mpcheck._files.io import write_text
     from tests.gate.adopter import CHANGES, fork
     from tests.gate.scenarios import pull_request
 

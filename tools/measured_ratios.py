@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from mpcheck._io import write_text
-from mpcheck.records import Cell, Quantity, Run, read_run
+from mpcheck._files.io import write_text
+from mpcheck.records.record import Cell, Quantity, Run, read_run
 
 FORMATS = ("float32", "tf32", "bfloat16", "float16")
 

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mpcheck._io import write_text
+from mpcheck._files.io import write_text
 from mpcheck._text import markdown as escape
 from mpcheck.checks.audit.dtypes import dtype_table
-from mpcheck.findings import Finding, Findings, read_findings
+from mpcheck.records.finding import Finding, Findings, read_findings
 from mpcheck.report.findings import entry
 
 

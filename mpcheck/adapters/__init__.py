@@ -7,14 +7,14 @@ package stays cheap.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mpcheck.adapters.mixed import mix
+    from mpcheck.adapters.backends.mixed import mix
 
 __all__ = ["mix"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "mix":
-        from mpcheck.adapters.mixed import mix
+        from mpcheck.adapters.backends.mixed import mix
 
         return mix
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from ase.data import atomic_numbers, chemical_symbols
 from pydantic import Field, field_validator, model_validator
 
 from mpcheck._errors import InputError
-from mpcheck._yaml import Strict
+from mpcheck._files.yaml import Strict
 from mpcheck.adapters.upstream import default_dtype, mace, o3, quiet
 
 GATES = {"silu": torch.nn.functional.silu, "tanh": torch.tanh, "abs": torch.abs, "none": None}

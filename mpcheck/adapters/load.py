@@ -20,11 +20,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
-from mpcheck._yaml import load_yaml, parse_yaml, validate
+from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
+from mpcheck._files.yaml import load_yaml, parse_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
+from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
-from mpcheck.adapters.tables import make_tables_exact
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
 
 _DATA = resources.files("mpcheck") / "data" / "models"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mpcheck._yaml import Strict
+from mpcheck._files.yaml import Strict
 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=0)]
@@ -49,11 +49,11 @@ class Start(Strict):
     """What one process spent on a benchmark before its steady state.
 
     Attributes:
-        first: seconds of the first calls in the process together (:data:`mpcheck.bench.starts.CALLS`), compilation in them.
+        first: seconds of the first calls in the process together (:data:`mpcheck.bench.launch.starts.CALLS`), compilation in them.
         shape: of the first calls, after those, on a structure more or less; None where they are not to be had.
         refused: why they are not; broken: whether they should have been, and something was raised.
         after: digest of the benchmarks that the process had called before: what those compiled is not compiled again, so that only
-            first calls that come after the same ones may be compared. See :func:`mpcheck.bench.starts.digest`.
+            first calls that come after the same ones may be compared. See :func:`mpcheck.bench.launch.starts.digest`.
         shape_after: likewise, of all that it called before it was given another shape.
     """
 

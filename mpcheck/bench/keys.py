@@ -11,8 +11,6 @@ Work = Literal["forward", "forward+backward", "energy", "energy+forces"]
 """Of a block: forward without gradients; forward and every gradient (inputs and parameters). Of the model: energy; energy and forces."""
 
 MODEL = "model"
-COVERAGE = "coverage"
-"""Check of the bench session: whether every stored benchmark is still there."""
 BLOCK_WORK: tuple[Work, ...] = ("forward", "forward+backward")
 MODEL_WORK: tuple[Work, ...] = ("energy", "energy+forces")
 
@@ -65,4 +63,4 @@ def fields_of(key: BenchKey) -> dict[str, Any]:
     return {"system": f"{key.system}*{key.batch}", "subject": key.subject, "backend": key.backend, "format": key.format, "variant": key.work}
 
 
-__all__ = ["BLOCK_WORK", "COVERAGE", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work", "fields_of", "parse_id"]
+__all__ = ["BLOCK_WORK", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work", "fields_of", "parse_id"]

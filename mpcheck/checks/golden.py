@@ -22,18 +22,18 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, cannot_write, sha256_file, write_text
-from mpcheck._json import load_json
+from mpcheck._files.documents import load_json
+from mpcheck._files.io import atomic_path, cannot_write, sha256_file, write_text
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.observe import Observer
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.metrics import FLOOR, widened
 from mpcheck.formats import COMPONENTS, FORMATS
+from mpcheck.judge.metrics import FLOOR, widened
+from mpcheck.judge.tolerances import Limits
 from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
-from mpcheck.tolerances import Limits
 
 SCHEMA = 1
 MAX_BYTES = 64 << 20  # the built-in model's take 50 kB; a pull request may bring any

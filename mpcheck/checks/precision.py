@@ -11,23 +11,24 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel, lacking
+from mpcheck.adapters.backends.protocol import BackendModel, lacking
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
-from mpcheck.checks.engaged import engaged
-from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.checks.metrics import Layout, compare, with_arithmetic
-from mpcheck.checks.names import PRECISION
-from mpcheck.checks.refusing import usable
-from mpcheck.checks.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
-from mpcheck.checks.scale import noise_scale
-from mpcheck.findings import Finding
 from mpcheck.formats import Format
-from mpcheck.records import Cell, Quantity
+from mpcheck.judge.context import Counts
+from mpcheck.judge.engaged import engaged
+from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.judge.metrics import Layout, compare, with_arithmetic
+from mpcheck.judge.refusing import usable
+from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
+from mpcheck.judge.scale import noise_scale
+from mpcheck.judge.tolerances import Tolerances, limits_for
+from mpcheck.records.finding import Finding
+from mpcheck.records.names import PRECISION
+from mpcheck.records.record import Cell, Quantity
 from mpcheck.reference.faults import ReferenceFaultError
 from mpcheck.reference.library import BlockReference, Library
-from mpcheck.tolerances import Tolerances, limits_for
 
 
 @dataclass(frozen=True)
@@ -44,20 +45,6 @@ class CellKey:
     def id(self) -> str:
         """As its record's: ``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``."""
         return f"{self.system}/{self.block}-{self.backend}-{self.format}-{self.direction}"
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Sizes that tell what the first axis of a tensor counts."""
-
-    atoms: int
-    edges: int
-    graphs: int
-
-    def rows(self, extent: int) -> str:
-        """``atom``, ``edge``, ``graph`` or ``row``."""
-        names = {self.graphs: "graph", self.atoms: "atom", self.edges: "edge"}
-        return names.get(extent, "row")
 
 
 def cell_keys(blocks: Sequence[Block], system: str, backends: Sequence[str], formats: Sequence[str]) -> list[CellKey]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file
+from mpcheck._files.io import is_file
 from mpcheck.gate.differences import narrows
 from mpcheck.gate.settings import ALLOW_VARIABLE, FILE, GateSettings, combined, from_environment, from_options, places_of, read_settings, table_of
 from mpcheck.gate.trees import Tree
-from mpcheck.results.objections import ALLOWANCES, Objection, cut
+from mpcheck.history.objections import ALLOWANCES, Objection, cut
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Asked:
 
     Attributes:
         config: file of settings that it names; None for ``mpcheck.toml`` in the root. pins: settings that it gives itself, by field.
-        places: where each of them comes from. allow: of :data:`mpcheck.results.objections.ALLOWANCES`, what it lets be.
+        places: where each of them comes from. allow: of :data:`mpcheck.history.objections.ALLOWANCES`, what it lets be.
     """
 
     config: Path | None = None

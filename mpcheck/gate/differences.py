@@ -9,11 +9,11 @@ from typing import Any
 from mpcheck._errors import InputError
 from mpcheck.formats import get_format
 from mpcheck.gate.settings import FIELDS, GateSettings
-from mpcheck.results.objections import Effect, Objection, cut
+from mpcheck.history.objections import Effect, Objection, cut
 
 Rule = Callable[[Any, Any], Effect]
 MARGIN, LAUNCHES, SECONDS = 0.02, 5, 600.0
-"""What the bench session takes where a setting is 0, base against head (:mod:`mpcheck.bench.decision`, :mod:`mpcheck.bench.campaign`)."""
+"""What the bench session takes where a setting is 0, base against head (:mod:`mpcheck.bench.decide.decision`)."""
 ALL_BACKENDS = ("e3nn", "cueq")  # of an empty list
 
 

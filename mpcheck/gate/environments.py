@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TextIO
 
 from mpcheck._errors import InputError
-from mpcheck._io import log_file, write_text
-from mpcheck.bench.launches import package_root
+from mpcheck._files.io import log_file, write_text
+from mpcheck.bench.launch.processes import package_root
 from mpcheck.gate.trees import Tree
 
 STARTUP = '''\

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, sha256_file
+from mpcheck._files.io import is_file, sha256_file
 from mpcheck.gate.stored import effect_of
 from mpcheck.gate.trees import Tree
-from mpcheck.results.objections import Objection, cut
+from mpcheck.history.objections import Objection, cut
 
 BASELINES = "baselines"  # of sessions that are told of none
 NAMED = re.compile(r"(builtin|recipe|mace_mp|mace_off):")

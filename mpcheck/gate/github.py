@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpcheck._io import append_text
+from mpcheck._files.io import append_text
 from mpcheck._text import command, log
 from mpcheck.gate.outcome import Outcome, place_of
-from mpcheck.results.items import Item
-from mpcheck.results.reproduce import repeated_where, reproduce
+from mpcheck.records.items import Item
+from mpcheck.records.reproduce import repeated_where, reproduce
 
 if TYPE_CHECKING:
-    from mpcheck.results.read import Results
+    from mpcheck.records.read import Results
 
 MOST = 10  # errors that GitHub shows of a step
 SUMMARY_BYTES = 900_000  # of 1 MiB

@@ -12,9 +12,9 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._git import git, top_of
-from mpcheck._io import cannot_write, is_file, write_text
-from mpcheck.bench.launches import package_root
+from mpcheck._files.git import git, top_of
+from mpcheck._files.io import cannot_write, is_file, write_text
+from mpcheck.bench.launch.processes import package_root
 from mpcheck.gate.settings import FILE, GateSettings, read_settings
 from mpcheck.gate.trees import Tree
 
@@ -149,13 +149,13 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
     Raises:
         InputError: bad input, or a run that is red: what is wrong today must not become what is allowed.
     """
-    from mpcheck.bench.store.baseline import bench_path, read_baseline, write_baseline
-    from mpcheck.bench.store.history import append, entry_of, history_path
-    from mpcheck.bench.store.update import merged
     from mpcheck.formats import FORMATS, get_format
-    from mpcheck.launch import launch
-    from mpcheck.regenerate import baseline
-    from mpcheck.session import Options, Session, stderr_progress
+    from mpcheck.history.latency.baseline import bench_path, read_baseline, write_baseline
+    from mpcheck.history.latency.history import append, entry_of, history_path
+    from mpcheck.history.latency.update import merged
+    from mpcheck.sessions.launch import launch
+    from mpcheck.sessions.regenerate import baseline
+    from mpcheck.sessions.run import Options, Session, stderr_progress
 
     formats = tuple(get_format(name).name for name in settings.formats)
     options = Options(
@@ -187,7 +187,7 @@ def initialise(directory: Path, model: str, device: str, ci: str, install: str, 
         InputError: bad input; nothing was written then.
     """
     from mpcheck.adapters.load import load_model
-    from mpcheck.session import parse_device
+    from mpcheck.sessions.run import parse_device
 
     made = plan(directory, model, device, ci, install, baseline)
     parse_device(device)

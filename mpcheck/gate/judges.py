@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mpcheck._own import own_digest
-from mpcheck.results.objections import Objection, cut
-from mpcheck.results.read import Results
-from mpcheck.results.same import documents_differ
+from mpcheck.history.objections import Objection, cut
+from mpcheck.records.read import Results
+from mpcheck.records.same import documents_differ
 
 
 def of_judges(before: Results | None, results: Results | None) -> list[Objection]:

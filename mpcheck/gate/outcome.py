@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mpcheck.gate.sessions import Crash
-from mpcheck.results.items import Item
-from mpcheck.results.objections import Objection, of_comparison
-from mpcheck.results.outcome import STATUS, WORDS, combined, worst
-from mpcheck.results.outcome import Outcome as Came
+from mpcheck.history.objections import Objection, of_comparison
+from mpcheck.records.items import Item
+from mpcheck.records.outcome import STATUS, WORDS, combined, worst
+from mpcheck.records.outcome import Outcome as Came
 
 if TYPE_CHECKING:
-    from mpcheck.results.compare import Comparison
-    from mpcheck.results.read import Results
+    from mpcheck.history.compare import Comparison
+    from mpcheck.records.read import Results
 
 
 @dataclass

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError, error_line
-from mpcheck._io import is_file, is_there, read_text, write_text
+from mpcheck._files.io import is_file, is_there, read_text, write_text
 from mpcheck._text import markdown as escape
 from mpcheck._text import seen_lines
 from mpcheck.gate import github
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.sessions import written
-from mpcheck.results.objections import FILE, write_gate
-from mpcheck.results.read import Results, read_results
+from mpcheck.history.objections import FILE, write_gate
+from mpcheck.records.read import Results, read_results
 
 if TYPE_CHECKING:
-    from mpcheck.results.gate_history import GateEntry
+    from mpcheck.history.gates import GateEntry
 
 WRITTEN, REPORTS = ("base", "head"), ("report.html", "report.md", "comparison.json", FILE)
 MARK = "# Records and reports of an mpcheck gate. The next gate into this directory empties it.\n"
@@ -67,7 +67,7 @@ def write(outcome: Outcome, out: Path, history: Sequence[GateEntry], say: Callab
     text = head_lines(outcome)
     write_gate(out / FILE, outcome.allow, outcome.objections)
     if outcome.comparison is not None:
-        from mpcheck.results.comparison_file import write_comparison
+        from mpcheck.history.comparison_file import write_comparison
 
         write_comparison(out / "comparison.json", outcome.comparison)
     if outcome.results is not None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpcheck._io import log_file, read_tail
+from mpcheck._files.io import log_file, read_tail
 from mpcheck.gate.environments import Side, last_lines
 
 # `-m` would put the current directory, head's files, first on the path of base, too

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from mpcheck._io import atomic_path, is_file
+from mpcheck._files.io import atomic_path, is_file
 
 DIRECTORY = "gate"
 

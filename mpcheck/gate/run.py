@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, read_bytes
+from mpcheck._files.io import is_file, read_bytes
 from mpcheck.gate.asked import Asked, Decided, decide
 from mpcheck.gate.environments import Side
 from mpcheck.gate.files import Files, collect
@@ -21,12 +21,12 @@ from mpcheck.gate.sessions import Crash, run_sessions
 from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides, make, planned, probe
 from mpcheck.gate.trees import Tree, trees
-from mpcheck.results.objections import Objection, cut
+from mpcheck.history.objections import Objection, cut
 
 if TYPE_CHECKING:
-    from mpcheck.results.compare import Comparison
-    from mpcheck.results.gate_history import GateEntry
-    from mpcheck.results.read import Results
+    from mpcheck.history.compare import Comparison
+    from mpcheck.history.gates import GateEntry
+    from mpcheck.records.read import Results
 
 Say = Callable[[str], None]
 
@@ -133,10 +133,6 @@ def _base(run: _Gate, base: Side, cache: Path) -> list[Crash]:
 
 def _load_what_judges() -> None:
     """Import now what is needed at the end: what is in memory, nothing that head's code does to files reaches."""
-    import mpcheck.report.page
-    import mpcheck.results.compare
-    import mpcheck.results.comparison_file
-    import mpcheck.results.gate_history  # noqa: F401
 
 
 def _places(sides: Sides, model: str) -> dict[str, Place]:
@@ -164,7 +160,7 @@ def _in_repository(file: Path, side: Side) -> str | None:
 
 
 def _compared(before: Results, results: Results, outcome: Outcome) -> Comparison | None:
-    from mpcheck.results.compare import compare
+    from mpcheck.history.compare import compare
 
     try:
         return replace(compare(before, results), base=f"base {outcome.base}", head=f"head {outcome.head}".strip())  # not names of files
@@ -176,7 +172,7 @@ def _compared(before: Results, results: Results, outcome: Outcome) -> Comparison
 def _history(root: Path, settings: GateSettings, results: Results | None) -> Sequence[GateEntry]:
     if not settings.history or results is None:
         return ()
-    from mpcheck.results.gate_history import gate_history_path, read_gate_history
+    from mpcheck.history.gates import gate_history_path, read_gate_history
 
     slug = str(results.first.environment.get("device_slug", "unknown"))
     path = gate_history_path(root / settings.history, slug)

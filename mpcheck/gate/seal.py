@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, sha256_file
+from mpcheck._files.io import is_file, sha256_file
 from mpcheck._own import own_places
-from mpcheck.results.objections import Objection, cut
+from mpcheck.history.objections import Objection, cut
 
 IMPORTED = frozenset({".py", ".so", ".pyd", ".dylib", ".pth"})
 """Suffixes of what Python takes notice of by itself: a new one is an alteration, other new files are nobody's business."""

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck.environment import GATED
 from mpcheck.gate.environments import Side
 from mpcheck.gate.processes import Ended, run
 from mpcheck.gate.settings import SESSIONS, GateSettings
 from mpcheck.gate.sides import Sides, reference_of
+from mpcheck.records.accounts import disorder
+from mpcheck.records.environment import GATED
+from mpcheck.records.outcome import MEASURING, STATUS, WORDS, outcome
+from mpcheck.records.read import read_document
+from mpcheck.records.reproduce import COMMANDS
 from mpcheck.reference.spec import PINNED
-from mpcheck.results.accounts import disorder
-from mpcheck.results.outcome import MEASURING, STATUS, WORDS, outcome
-from mpcheck.results.read import read_document
-from mpcheck.results.reproduce import COMMANDS
 
 ONCE = ("bench", "profile")
 """Sessions that run on head only: the one measures base itself, in turns with head; the other judges nothing."""
@@ -116,7 +116,7 @@ def run_sessions(sides: Sides, side: Side, settings: GateSettings, out: Path, ca
 
 
 def gated(sides: Sides) -> str:
-    """What the records of head tell of their gate, for :data:`mpcheck.environment.GATED`."""
+    """What the records of head tell of their gate, for :data:`mpcheck.records.environment.GATED`."""
     return json.dumps({"base": sides.base.tree.commit if sides.base is not None else "", "head": sides.head.tree.commit})
 
 
@@ -148,7 +148,7 @@ def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Pa
     say(f"{session} of {side.tree.name}" + (" against base" if against else "") + " …")
     began = time.perf_counter()
     words = arguments(settings, session, out, against)
-    ended = run(side, "cli:entry", words, sides.directory, out / f"{session}.log", settings.timeout, **facts)
+    ended = run(side, "cli.main:entry", words, sides.directory, out / f"{session}.log", settings.timeout, **facts)
     verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
     say(f"{session} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
     return ended

@@ -13,9 +13,9 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from mpcheck._errors import InputError
-from mpcheck._io import read_text
-from mpcheck._yaml import Strict
-from mpcheck.results.outcome import MEASURING
+from mpcheck._files.io import read_text
+from mpcheck._files.yaml import Strict
+from mpcheck.records.outcome import MEASURING
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest, is_file, read_text
-from mpcheck._json import BrokenError, parse
+from mpcheck._files.documents import BrokenError, parse
+from mpcheck._files.io import digest, is_file, read_text
 from mpcheck.gate.environments import Side, make_side
 from mpcheck.gate.processes import run
 from mpcheck.gate.trees import Tree

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
-from mpcheck.results.objections import Effect
+from mpcheck.history.objections import Effect
 
 if TYPE_CHECKING:
-    from mpcheck.baselines import Baseline
+    from mpcheck.history.ratios import Baseline
 
 HISTORIES = ("bench-history.jsonl", "gate-history.jsonl")
 """Only ever told of; nothing is judged by them."""
@@ -35,8 +35,8 @@ def effect_of(old: Path | None, new: Path | None) -> tuple[Effect, str]:
 
 def _ratios(old: Path, new: Path) -> tuple[Effect, str]:
     """Stored ratios, of which each is known to be stricter or not."""
-    from mpcheck.baselines import changes, read_baseline
-    from mpcheck.tolerances import load_tolerances
+    from mpcheck.history.ratios import changes, read_baseline
+    from mpcheck.judge.tolerances import load_tolerances
 
     try:
         before, after = read_baseline(old), read_baseline(new)

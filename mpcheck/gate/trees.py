@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._git import changed, checked_out, commit_of, git, top_of
+from mpcheck._files.git import changed, checked_out, commit_of, git, top_of
 
 NO_PACKAGES = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "benchmarks", "tools", "ci"})
 """Directories with an ``__init__.py`` that nobody imports to compute anything."""

@@ -7,11 +7,11 @@ from typing import Any, Protocol
 
 import torch
 
+from mpcheck.adapters.backends.casting import replaced, tensors_of
+from mpcheck.adapters.backends.e3nn import E3nnModel
+from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.casting import replaced, tensors_of
-from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.adapters.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.faults import UnsteadyError
 from mpcheck.reference.moments import Moments

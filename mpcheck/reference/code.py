@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from mpcheck._io import digest
+from mpcheck._files.io import digest
 from mpcheck.reference.packages import Package, closure, content, distribution
 
 UPSTREAM = (

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from mpcheck._torch_state import neutral
+from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents, rounded_values
 from mpcheck.reference.capture import INDEX, block_from_json, capture, with_new_blocks

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from mpcheck._io import digest, sha256_file
+from mpcheck._files.io import digest, sha256_file
 
 LEFT_OUT = frozenset({"torch", "numpy", "mpcheck", "tests", "test", "conftest", "setup"}) | sys.stdlib_module_names
 IMPORT = re.compile(rb"^[ \t]*(?:from[ \t]+(\w+)[\w.]*[ \t]+import\b|import[ \t]+(\w[^\n#;]*))", re.MULTILINE)

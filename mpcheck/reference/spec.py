@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest
+from mpcheck._files.io import digest
 from mpcheck.formats import Component
 
 DRAWS = 6

@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, digest, read_text, sha256_file, write_text
-from mpcheck._json import parse
-from mpcheck._locks import locked
-from mpcheck._stored import now
+from mpcheck._files.documents import parse
+from mpcheck._files.io import atomic_path, digest, read_text, sha256_file, write_text
+from mpcheck._files.locks import locked
+from mpcheck._files.stored import now
 from mpcheck._text import whole
 from mpcheck.reference.faults import NoReferenceError
 

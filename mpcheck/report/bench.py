@@ -9,8 +9,8 @@ from typing import Any
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
 from mpcheck._text import seen_lines
-from mpcheck.bench.keys import COVERAGE
-from mpcheck.findings import Finding, Findings
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.names import COVERAGE
 from mpcheck.report.findings import STYLES
 from mpcheck.report.standing import standing, word
 

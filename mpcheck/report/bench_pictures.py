@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mpcheck._io import atomic_path
+from mpcheck._files.io import atomic_path
 from mpcheck._text import picture
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")

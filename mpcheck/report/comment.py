@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file, write_text
-from mpcheck._kinds import MARKDOWN
-from mpcheck._outputs import Output, refuse_outputs
-from mpcheck.results.limits import UNTRUSTED, Limits
-from mpcheck.results.objections import FILE, of_comparison, read_gate
-from mpcheck.results.read import SESSIONS, Results, read_results
+from mpcheck._files.io import is_file, write_text
+from mpcheck._files.kinds import MARKDOWN
+from mpcheck._files.outputs import Output, refuse_outputs
+from mpcheck.history.objections import FILE, of_comparison, read_gate
+from mpcheck.records.limits import UNTRUSTED, Limits
+from mpcheck.records.read import SESSIONS, Results, read_results
 
 if TYPE_CHECKING:
+    from mpcheck.history.compare import Comparison
+    from mpcheck.history.gates import GateEntry
     from mpcheck.report.page import Judgement, Pinned
-    from mpcheck.results.compare import Comparison
-    from mpcheck.results.gate_history import GateEntry
 
 MOST_BYTES = 8 << 20
 """Of ``gate.json``."""
@@ -56,7 +56,7 @@ def checked(directory: Path, limits: Limits) -> Results | None:
     """Records of one side; None where there are none.
 
     Raises:
-        InputError: see :func:`mpcheck.results.read.read_results`; a file that holds another session than its name says.
+        InputError: see :func:`mpcheck.records.read.read_results`; a file that holds another session than its name says.
     """
     paths = records_in(directory)
     if not paths:
@@ -103,7 +103,7 @@ def beside(directory: Path, comparison: Comparison | None) -> tuple[list[str], l
 
 def compared(base: Results | None, head: Results) -> tuple[Comparison | None, list[str]]:
     """Base against head, and why they cannot be compared where they cannot."""
-    from mpcheck.results.compare import compare
+    from mpcheck.history.compare import compare
 
     try:
         return (compare(base, head) if base is not None else None), []
@@ -123,8 +123,8 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
     Raises:
         InputError: no records of the head, or records that are not to be trusted to be ours.
     """
+    from mpcheck.history.gates import gate_history_path, in_time, read_gate_history
     from mpcheck.report.page import Judgement, Pinned, summary_markdown
-    from mpcheck.results.gate_history import gate_history_path, in_time, read_gate_history
 
     head = checked(directory / "head", limits)
     if head is None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mpcheck._text import markdown as escape
 from mpcheck._text import seen_lines, terminal
-from mpcheck.results.compare import Change, Comparison, Kind
+from mpcheck.history.compare import Change, Comparison, Kind
 
 WORDS: dict[Kind, str] = {
     "new-failure": "new failure", "fixed": "fixed", "moved": "moved beyond noise", "improved": "improved", "latency": "latency",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._io import is_file
-from mpcheck.findings import Findings
-from mpcheck.records import Run
-from mpcheck.results.read import read_document
+from mpcheck._files.io import is_file
+from mpcheck.records.finding import Findings
+from mpcheck.records.read import read_document
+from mpcheck.records.record import Run
 
 Document = Run | Findings
 SUFFIXES = ("json", "md", "png", "svg")

@@ -7,7 +7,7 @@ from collections import Counter
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
 from mpcheck._text import seen_lines
-from mpcheck.findings import Finding, Findings
+from mpcheck.records.finding import Finding, Findings
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 

@@ -14,11 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path
-from mpcheck._kinds import PDF, PNG, SVG
-from mpcheck._outputs import Output, refuse_outputs
+from mpcheck._files.io import atomic_path
+from mpcheck._files.kinds import PDF, PNG, SVG
+from mpcheck._files.outputs import Output, refuse_outputs
 from mpcheck._text import picture
-from mpcheck.bench.store.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
+from mpcheck.history.latency.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
 
 BLUE, VERMILION = "#0072b2", "#d55e00"  # of Okabe and Ito's palette; the shapes differ too
 TICKS = 12  # commits named on an axis, at most

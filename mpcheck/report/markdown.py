@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from mpcheck._text import fence, seen_lines
 from mpcheck._text import markdown as escape
-from mpcheck.records import Golden, Run
+from mpcheck.records.items import first_changed, item_of_cell
+from mpcheck.records.record import Golden, Run
+from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
-from mpcheck.results.items import first_changed, item_of_cell
-from mpcheck.results.reproduce import repeated_where, reproduce
 
 
 def render(run: Run) -> str:

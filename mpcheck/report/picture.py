@@ -10,9 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from mpcheck._io import atomic_path
+from mpcheck._files.io import atomic_path
 from mpcheck._text import picture
-from mpcheck.records import Quantity, Run
+from mpcheck.records.record import Quantity, Run
 
 COLOURS = {"float64": "#999999", "float32": "#0072b2", "tf32": "#009e73", "bfloat16": "#d55e00", "float16": "#cc79a7"}
 """Okabe and Ito's palette: told apart by colour-blind readers."""

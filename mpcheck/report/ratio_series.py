@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mpcheck.bench.store.series import SHARE, Point, Series, chosen
-from mpcheck.results.gate_history import GateEntry, in_time
+from mpcheck.history.gates import GateEntry, in_time
+from mpcheck.history.latency.series import SHARE, Point, Series, chosen
 
 FLOOR = 0.01
 """Share of the limit that smaller ones count as: changes are searched on logarithms, and what is a hundredth of the limit is nothing."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from mpcheck.findings import Findings
-from mpcheck.records import Run
-from mpcheck.results.accounts import disorder, narrowing
-from mpcheck.results.outcome import WORDS, judged, outcome
+from mpcheck.records.accounts import disorder, narrowing
+from mpcheck.records.finding import Findings
+from mpcheck.records.outcome import WORDS, judged, outcome
+from mpcheck.records.record import Run
 
 
 def word(document: Run | Findings) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mpcheck.records import Cell, Run
-from mpcheck.results.outcome import red
+from mpcheck.records.outcome import red
+from mpcheck.records.record import Cell, Run
 
 VERDICTS = ("pass", "fail", "degraded", "unsupported")
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from mpcheck._console import Grid, Sheet
-from mpcheck.records import Run
+from mpcheck.records.items import first_changed, item_of_cell
+from mpcheck.records.outcome import Outcome, outcome
+from mpcheck.records.record import Run
+from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
-from mpcheck.results.items import first_changed, item_of_cell
-from mpcheck.results.outcome import Outcome, outcome
-from mpcheck.results.reproduce import repeated_where, reproduce
 
 WIDTH = 100
 STYLES: dict[Outcome, str] = {"pass": "bold green", "fail": "bold red", "crashed": "bold red", "nothing judged": "bold yellow"}

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._io import write_text
-from mpcheck.findings import Findings, write_findings
-from mpcheck.records import Run, write_run
+from mpcheck._files.io import write_text
+from mpcheck.records.finding import Findings, write_findings
+from mpcheck.records.record import Run, write_run
 from mpcheck.report import bench
 from mpcheck.report import findings as findings_report
 from mpcheck.report.markdown import render

@@ -19,7 +19,7 @@ from ase.io import read
 from ase.io.extxyz import key_val_str_to_dict
 
 from mpcheck._errors import InputError, error_line
-from mpcheck._io import opened, read_text
+from mpcheck._files.io import opened, read_text
 from mpcheck.systems.builtin import MOST_ATOMS
 
 LONGEST_LINE = 1 << 20

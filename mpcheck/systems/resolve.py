@@ -11,7 +11,7 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mpcheck._errors import InputError
-from mpcheck._io import digest, is_file, is_there, refuse_irregular, refuse_unwritable
+from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
 from mpcheck.systems.files import read_frames
 from mpcheck.systems.spacing import bins, coincident, edges, heights

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck import work
+from mpcheck.sessions import work
 
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("audit")]
 

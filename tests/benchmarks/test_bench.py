@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpcheck import work
-from mpcheck.plugin_bench import CLOCK
+from mpcheck.pytest_plugin.bench import CLOCK
+from mpcheck.sessions import work
 
 pytestmark = pytest.mark.mpcheck
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck import work
+from mpcheck.sessions import work
 
 pytestmark = pytest.mark.mpcheck
 

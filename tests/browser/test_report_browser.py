@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from mpcheck.history.compare import compare
+from mpcheck.history.gates import entry_of
 from mpcheck.report.page import write_report
-from mpcheck.results.compare import compare
-from mpcheck.results.gate_history import entry_of
 from tests.browser.conftest import Visit
 from tests.unit import report_samples as samples
 

@@ -11,9 +11,9 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from mpcheck._errors import InputError
-from mpcheck._yaml import Strict, load_yaml
-from mpcheck.checks.replay import DIRECTIONS
+from mpcheck._files.yaml import Strict, load_yaml
 from mpcheck.formats import FORMATS
+from mpcheck.judge.replay import DIRECTIONS
 from tests.faults.patches import PATCHES
 
 FILE = Path(__file__).with_name("catalogue.yaml")

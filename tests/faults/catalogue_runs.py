@@ -12,27 +12,27 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpcheck import inspections
 from mpcheck._errors import error_line
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.cost.fingerprint import fingerprint
-from mpcheck.bench.decision import Rule, judge, paired
-from mpcheck.bench.first_calls import Pair, judge_pairs
+from mpcheck.bench.decide.decision import Rule, judge, paired
+from mpcheck.bench.decide.first_calls import Pair, judge_pairs
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.starts import first_calls
-from mpcheck.bench.workload import once
-from mpcheck.bench.workloads import Workload, Workloads
+from mpcheck.bench.launch.starts import first_calls
+from mpcheck.bench.launch.workload import once
+from mpcheck.bench.launch.workloads import Workload, Workloads
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
-from mpcheck.checks.context import Key
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.symmetry import conversions, moved
-from mpcheck.checks.symmetry.upstream_limits import load_limits
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
-from mpcheck.results.items import first_changed
-from mpcheck.session import Session
-from mpcheck.suite import Suite
+from mpcheck.judge.context import Key
+from mpcheck.judge.upstream_limits import load_limits
+from mpcheck.records.finding import Finding
+from mpcheck.records.items import first_changed
+from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue import Plant
 from tests.faults.patches import PATCHES
 

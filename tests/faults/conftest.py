@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.session import Options, Session
+from mpcheck.sessions.run import Options, Session
 from tests.faults.catalogue import load_catalogue
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import get_args
 
 from mpcheck._errors import InputError
-from mpcheck._io import write_text
+from mpcheck._files.io import write_text
 from mpcheck._text import markdown as escape
-from mpcheck.environment import cpu_name
+from mpcheck.records.environment import cpu_name
 from tests.faults.catalogue import CheckName, Fault, load_catalogue, plantings
 from tests.faults.curves import records as curve_records
 from tests.faults.curves import table as curve_table

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters import e3nn_backend
-from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.backends import e3nn as e3nn_backend
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace
 
 Function = Callable[[torch.Tensor], torch.Tensor]

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import exchanged
 from tests.faults.twins import TWINS
 from tests.faults.twins.acting import Acts

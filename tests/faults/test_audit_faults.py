@@ -12,15 +12,16 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mpcheck import inspections
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters import cueq_backend, e3nn_backend
+from mpcheck.adapters.backends import cueq as cueq_backend
+from mpcheck.adapters.backends import e3nn as e3nn_backend
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.observing import forget
-from mpcheck.checks.context import Key
-from mpcheck.findings import Finding
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.faults import planted
 
 SYSTEM = "builtin:water"

@@ -14,7 +14,7 @@ import torch
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.physics.inputs import WARM_UP
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.asserting import refused_in_one_line, torch_left_as_it_was
 from tests.faults.catalogue import FILE, Fault, Plant, load_catalogue, plantings

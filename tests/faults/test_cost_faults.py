@@ -13,8 +13,8 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.bench.cost.compare import CostChange, compare_fingerprints
 from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.keys import BenchKey, Work
-from mpcheck.bench.workloads import Workloads
-from mpcheck.session import Options, Session
+from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.sessions.run import Options, Session
 from tests.faults.planted import replaced_attribute
 
 SYSTEM = "builtin:water"

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue import Plant
 from tests.faults.curves import blockwise, cells, changes, families, golden_runs, measure, physics_runs, picture, places, plans, records, table
 from tests.faults.curves.families import FAMILIES, Item

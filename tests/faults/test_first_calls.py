@@ -12,9 +12,9 @@ import torch
 
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.precision import CellKey
-from mpcheck.records import Cell
+from mpcheck.records.record import Cell
 from mpcheck.reference.faults import UnsteadyError
-from mpcheck.session import Options, Session
+from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
 

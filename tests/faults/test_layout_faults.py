@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters import cueq_backend, layout, mixed
+from mpcheck.adapters.backends import cueq as cueq_backend
+from mpcheck.adapters.backends import layout, mixed
+from mpcheck.adapters.backends.layout import differing
 from mpcheck.adapters.blocks import module_blocks
-from mpcheck.adapters.layout import differing
 from mpcheck.adapters.upstream import o3
-from mpcheck.checks.context import Key
 from mpcheck.checks.symmetry import conversions, layouts, mixing
-from mpcheck.checks.symmetry.upstream_limits import load_limits
-from mpcheck.findings import Finding
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.judge.upstream_limits import load_limits
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.faults.planted import replaced_attribute
 
 SYSTEM = "builtin:water"

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck import inspections
-from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks.context import Key
-from mpcheck.findings import Finding
-from mpcheck.session import Options, Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Options, Session
 from tests.faults.patches.gradients import Accumulated
 from tests.faults.planted import replaced_attribute
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from mpcheck.records import Cell
-from mpcheck.session import Session
+from mpcheck.records.record import Cell
+from mpcheck.sessions.run import Session
 from tests.faults import planted
 
 Judge = Callable[..., Cell]

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks.context import Key
 from mpcheck.checks.symmetry import equivariance, moved
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
 

@@ -13,9 +13,9 @@ import pytest
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import DIRECTIONS
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.replay import DIRECTIONS
+from mpcheck.sessions.run import Session
 from tests.faults.asserting import refused_in_one_line, torch_left_as_it_was
 from tests.faults.catalogue import Plant, load_catalogue
 from tests.faults.catalogue_runs import conclude

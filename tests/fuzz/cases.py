@@ -15,10 +15,10 @@ from ase import Atoms
 from ase.io import write
 from pydantic import Field, field_validator
 
-from mpcheck._io import write_text
-from mpcheck._yaml import Strict, load_yaml
+from mpcheck._files.io import write_text
+from mpcheck._files.yaml import Strict, load_yaml
 from mpcheck.adapters.architecture import Architecture
-from mpcheck.session import Options, Session
+from mpcheck.sessions.run import Options, Session
 
 CORPUS = Path(__file__).with_name("corpus")
 DIGITS = 6  # of a position or cell vector in Å, so that a case in a file is the case that ran

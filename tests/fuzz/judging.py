@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mpcheck import inspections
 from mpcheck._errors import InputError, error_line
-from mpcheck.inspections import SuiteName
-from mpcheck.session import Session
+from mpcheck.sessions import inspections
+from mpcheck.sessions.inspections import SuiteName
+from mpcheck.sessions.run import Session
 from tests.fuzz.cases import Case
 
 CHECKS: dict[str, SuiteName] = {"equivariance": "symmetry", "layout": "symmetry", "dtypes": "audit", "physics": "audit"}

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck._errors import InputError
-from mpcheck.checks.context import Key
 from mpcheck.checks.precision import CellKey
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.faults.patches import PATCHES
 from tests.fuzz.cases import CORPUS, Plant, corpus, load_case
 from tests.fuzz.judging import CHECKS, Judged, Note, judge_case

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.results.objections import read_gate
-from mpcheck.results.read import read_results
+from mpcheck.history.objections import read_gate
+from mpcheck.records.read import read_results
 from tests.gate.adopter import SETTINGS, fork, git
 
 pytestmark = pytest.mark.slow

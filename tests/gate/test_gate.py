@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.results.read import Results, read_results
+from mpcheck.records.read import Results, read_results
 from tests.gate.adopter import CHANGES, fork, git
 from tests.gate.scenarios import pull_request
 from tests.gate.workflow import Runner

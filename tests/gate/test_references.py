@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.records import Run, read_run
+from mpcheck.records.record import Run, read_run
 from tests.gate.adopter import fork, git
 
 pytestmark = pytest.mark.slow
@@ -38,7 +38,7 @@ def mpcheck(place: Path, *words: str, path: str = "", expect: int = 0) -> str:
     """Run a command as a user does; what it said."""
     kept = {n: v for n, v in os.environ.items() if not n.startswith(("MPCHECK_", "GITHUB_", "PYTHONPATH"))}
     own = {"PYTHONPATH": os.pathsep.join(filter(None, (path, str(ROOT)))), "MPCHECK_CACHE_DIR": str(place / "cache"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", "import sys; sys.path.remove(''); from mpcheck.cli import entry; entry()", *words]
+    command = [sys.executable, "-c", "import sys; sys.path.remove(''); from mpcheck.cli.main import entry; entry()", *words]
     done = subprocess.run(command, cwd=place, env={**kept, **own}, capture_output=True, text=True, check=False)
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout

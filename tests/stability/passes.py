@@ -12,10 +12,10 @@ from pathlib import Path
 
 import torch
 
-from mpcheck import inspections
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
-from mpcheck.session import Options, Session
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Options, Session
 from tests.stability.records import Pass
 from tests.stability.variations import BACKENDS, VARIATIONS, with_backend
 

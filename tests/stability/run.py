@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 import mpcheck
-from mpcheck.environment import describe
+from mpcheck.records.environment import describe
 from tests.stability.passes import Group, Runner
 from tests.stability.records import Pass, Stability, write_stability
 from tests.stability.variations import BACKENDS, VARIATIONS

@@ -16,11 +16,11 @@ import torch
 import torch._dynamo
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.load import load_model
-from mpcheck.bench.pinning import torch_threads
-from mpcheck.session import Session
+from mpcheck.bench.launch.pinning import torch_threads
+from mpcheck.sessions.run import Session
 
 aten = torch.ops.aten
 BLOCK = 16  # terms of a blocked sum

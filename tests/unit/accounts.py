@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from mpcheck.findings import Finding
-from mpcheck.records import Cell, Part, Planned
+from mpcheck.records.finding import Finding
+from mpcheck.records.record import Cell, Part, Planned
 
 Row = Cell | Finding | dict[str, Any]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
-from mpcheck.bench.store.baseline import BenchBaseline, Model, Provenance
-from mpcheck.bench.store.device import DeviceKey
+from mpcheck.history.latency.baseline import BenchBaseline, Model, Provenance
+from mpcheck.history.latency.device import DeviceKey
 
 SLUG = "cpu-made-up-avx2"
 LINEAR, MODEL = "builtin:water*1/products.0.linear-e3nn-float32-forward", "builtin:water*4/model-cueq-float64-energy+forces"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from mpcheck.baselines import Baseline, Entry, baseline_path, collect, write_baseline
 from mpcheck.checks.precision import CellKey
-from mpcheck.environment import device_slug
-from mpcheck.records import Cell
+from mpcheck.history.ratios import Baseline, Entry, baseline_path, collect, write_baseline
+from mpcheck.records.environment import device_slug
+from mpcheck.records.record import Cell
 from mpcheck.reference.prints import Print
-from mpcheck.session import Session
-from mpcheck.suite import Suite
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
 
 
 def baseline_of(session: Session, cells: Iterable[Cell], references: Mapping[str, dict[str, Print]] | None = None) -> Baseline:

@@ -17,7 +17,7 @@ from mpcheck.gate.asked import asked, first_settings
 from mpcheck.gate.environments import Side
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.processes import Ended
-from mpcheck.records import Cell, Run, write_run
+from mpcheck.records.record import Cell, Run, write_run
 from tests.gate.adopter import git
 from tests.unit import report_samples as samples
 

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mpcheck.findings import Finding
-from mpcheck.results.read import Results
+from mpcheck.records.finding import Finding
+from mpcheck.records.read import Results
 from tests.unit import report_samples as samples
 
 Document = TypeVar("Document", bound=BaseModel)

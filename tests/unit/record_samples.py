@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mpcheck.findings import Finding, Findings
-from mpcheck.records import Cell, Quantity, Run
-from mpcheck.results.read import Results
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.read import Results
+from mpcheck.records.record import Cell, Quantity, Run
 from tests.unit.accounts import fields
 
 SLUG = "cpu-test-avx2"

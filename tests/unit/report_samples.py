@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpcheck.findings import Finding, Findings
-from mpcheck.records import Cell, Quantity, Run, Worst
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.read import SESSIONS, Results
+from mpcheck.records.record import Cell, Quantity, Run, Worst
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
-from mpcheck.results.read import SESSIONS, Results
 from tests.unit.accounts import fields as whole
 
 BLOCKS = ("radial_embedding", "interactions.0", "interactions.0.conv_tp", "interactions.0.linear", "products.0.symmetric_contractions", "readouts.0")
@@ -97,7 +97,7 @@ def findings(suite: str, rows: Sequence[Finding], **changes: Any) -> Findings:
 
 
 def results(*documents: Run | Findings) -> Results:
-    """As :func:`mpcheck.results.read.read_results` gives them."""
+    """As :func:`mpcheck.records.read.read_results` gives them."""
     by_session = {d.suite: d for d in documents}
     return Results({s: by_session[s] for s in SESSIONS if s in by_session}, [Path(f"reports/{s}.json") for s in SESSIONS if s in by_session])
 

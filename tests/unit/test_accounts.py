@@ -11,21 +11,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mpcheck.cli import main
-from mpcheck.findings import Findings, write_findings
+from mpcheck.cli.main import main
 from mpcheck.gate.outcome import Outcome as GateOutcome
-from mpcheck.records import Run, write_run
+from mpcheck.history.compare import compare
+from mpcheck.history.gates import entry_of
+from mpcheck.records.accounts import disorder
+from mpcheck.records.finding import Findings, write_findings
+from mpcheck.records.outcome import STATUS, WORDS, combined, outcome
+from mpcheck.records.read import Results, read_results
+from mpcheck.records.record import Run, write_run
 from mpcheck.report.comment import comment
-from mpcheck.report.finish import shown
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
 from mpcheck.report.write import write_records
-from mpcheck.results.accounts import disorder
-from mpcheck.results.compare import compare
-from mpcheck.results.gate_history import entry_of
-from mpcheck.results.outcome import STATUS, WORDS, combined, outcome
-from mpcheck.results.read import Results, read_results
+from mpcheck.sessions.finish import shown
 from tests.unit import record_samples as samples
 
 CELLS = [samples.cell(block, direction=d) for block in ("a.b", "c") for d in ("forward", "backward")]

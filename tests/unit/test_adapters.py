@@ -6,15 +6,15 @@ import pytest
 import torch
 
 from mpcheck.adapters.architecture import Architecture, build_model
+from mpcheck.adapters.backends.casting import replaced, tensors_of, to_dtype
+from mpcheck.adapters.backends.cueq import BACKEND as CUEQ
+from mpcheck.adapters.backends.cueq import CueqModel
+from mpcheck.adapters.backends.layout import convert, transpose_flat
 from mpcheck.adapters.blocks import module_blocks
-from mpcheck.adapters.casting import replaced, tensors_of, to_dtype
-from mpcheck.adapters.cueq_backend import BACKEND as CUEQ
-from mpcheck.adapters.cueq_backend import CueqModel
-from mpcheck.adapters.layout import convert, transpose_flat
 from mpcheck.adapters.slots import Slot
 from mpcheck.adapters.upstream import default_dtype, o3, quiet
-from mpcheck.checks.emulate import round_significand
 from mpcheck.formats import FORMATS, get_format
+from mpcheck.judge.emulate import round_significand
 
 ARCHITECTURE = {
     "schema_version": 1, "name": "tiny", "elements": ["H", "O"], "atomic_energies": {"H": -13.6, "O": -2041.8}, "r_max": 3.0, "max_ell": 1,

@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 import torch
 
+from mpcheck.adapters.backends.cueq import CueqModel
+from mpcheck.adapters.backends.engagement import Implementation, computes_otherwise, counted_calls, implementations, not_replaced
 from mpcheck.adapters.construction import DtypeChanges
-from mpcheck.adapters.cueq_backend import CueqModel
-from mpcheck.adapters.engagement import Implementation, computes_otherwise, counted_calls, implementations, not_replaced
 from mpcheck.adapters.upstream import o3
-from mpcheck.checks.asked import asked
 from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.counting import DtypeCounts, Watch
 from mpcheck.checks.audit.dtypes import declared, dtype_table, state_faults
 from mpcheck.checks.audit.observing import Observation, default_dtype_watched, forget, observe
 from mpcheck.checks.audit.partial_sums import MIN_TERMS, ReductionProbe, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import SingleRounding, disagreement
-from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, WIDE
-from mpcheck.session import Session
+from mpcheck.judge.capabilities import asked
+from mpcheck.records.finding import Finding
+from mpcheck.sessions.run import Session
 
 CPU = torch.device("cpu")
 BF16 = FORMATS["bfloat16"]

@@ -13,11 +13,11 @@ from scipy.stats import beta
 
 from mpcheck._errors import InputError
 from mpcheck.bench.figures import Figures, Start
-from mpcheck.bench.store.aa_rate import AARate, aa_path, read_aa, store_aa
-from mpcheck.bench.store.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
-from mpcheck.bench.store.device import device_key
-from mpcheck.bench.store.update import Change, changes, check_reason, merged
-from mpcheck.environment import device_slug
+from mpcheck.history.latency.aa_rate import AARate, aa_path, read_aa, store_aa
+from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
+from mpcheck.history.latency.device import device_key
+from mpcheck.history.latency.update import Change, changes, check_reason, merged
+from mpcheck.records.environment import device_slug
 from tests.unit.bench_samples import LINEAR, MODEL, PRINT, SLUG, baseline, device, figures
 
 NOW = "2026-03-01T00:00:00+00:00"

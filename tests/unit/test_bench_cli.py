@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.findings import Finding, Findings, read_findings
-from mpcheck.results.outcome import outcome
+from mpcheck.records.finding import Finding, Findings, read_findings
+from mpcheck.records.outcome import outcome
 
 TINY = ("--backend", "e3nn", "--block", "spherical_harmonics", "--work", "forward", "--launches", "2", "--seconds", "1")
 PREFIX = "mpcheck: error: "
@@ -123,7 +123,10 @@ def first_worker(process: subprocess.Popen[str]) -> int:
     for _ in range(1200):
         for child in children(process.pid):
             with contextlib.suppress(OSError):
-                if b"mpcheck.bench.worker" in Path(f"/proc/{child}/cmdline").read_bytes() and "libtorch" in Path(f"/proc/{child}/maps").read_text():
+                if (
+                    b"mpcheck.bench.launch.worker" in Path(f"/proc/{child}/cmdline").read_bytes()
+                    and "libtorch" in Path(f"/proc/{child}/maps").read_text()
+                ):
                     return child
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)

@@ -13,11 +13,11 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench import duel as duels
-from mpcheck.bench.campaign import Effort
-from mpcheck.bench.duel import Duel, Side, alternate, run_duel
-from mpcheck.bench.sampling import Plan
-from mpcheck.bench.workloads import UnsupportedError
+from mpcheck.bench.launch import paired as duels
+from mpcheck.bench.launch.measurement import Effort
+from mpcheck.bench.launch.paired import Duel, Side, alternate, run_duel
+from mpcheck.bench.launch.sampling import Plan
+from mpcheck.bench.launch.workloads import UnsupportedError
 from tests.unit.bench_samples import PRINT
 
 PLAN = Plan(passes=4, rounds=6, seconds=1e6, target=1e-3)
@@ -50,7 +50,7 @@ class Machine:
 
 
 class Worker:
-    """One side, as :mod:`mpcheck.bench.worker` answers: a turn makes a call that is not timed first."""
+    """One side, as :mod:`mpcheck.bench.launch.worker` answers: a turn makes a call that is not timed first."""
 
     def __init__(self, machine: Machine, name: str, factor: float = 1.0, fault: Fault | None = None, keys: tuple[str, ...] = ("a", "b")) -> None:
         self.machine, self.name, self.factor, self.fault, self.keys = machine, name, factor, fault, keys

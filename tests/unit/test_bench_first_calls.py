@@ -13,9 +13,7 @@ import pytest
 import torch
 from scipy import stats
 
-from mpcheck.bench.duel import Duel
-from mpcheck.bench.figures import Figures, Launch, Start
-from mpcheck.bench.first_calls import (
+from mpcheck.bench.decide.first_calls import (
     DUEL_START,
     NONE_STORED,
     OTHERS_BEFORE,
@@ -27,11 +25,13 @@ from mpcheck.bench.first_calls import (
     start_findings,
     stored_starts,
 )
+from mpcheck.bench.figures import Figures, Launch, Start
 from mpcheck.bench.keys import BenchKey, check_work
-from mpcheck.bench.starts import digest, in_order, reshape, start
-from mpcheck.bench.workload import UnsupportedError
-from mpcheck.bench.workloads import Workloads
-from mpcheck.session import Options, Session
+from mpcheck.bench.launch.paired import Duel
+from mpcheck.bench.launch.starts import digest, in_order, reshape, start
+from mpcheck.bench.launch.workload import UnsupportedError
+from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.sessions.run import Options, Session
 
 LINEAR, WHOLE = "s*1/products.0.linear-e3nn-float32-forward", "s*1/model-e3nn-float32-energy"
 STEADY = {LINEAR: 1e-3, WHOLE: 10e-3}

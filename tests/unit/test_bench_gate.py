@@ -10,15 +10,15 @@ from typing import Any, get_args
 import pytest
 
 from mpcheck._unsupported import Unsupported, no_device
-from mpcheck.bench.campaign import Campaign
-from mpcheck.bench.decision import Rule, judge, paired
-from mpcheck.bench.duel import Duel
+from mpcheck.bench.decide.decision import Rule, judge, paired
+from mpcheck.bench.decide.outcomes import Standing, device_metrics, latency_finding
+from mpcheck.bench.decide.units import CHOOSING, yardstick_of
+from mpcheck.bench.decide.verdicts import DUEL, STORED, duel_findings, gone, stored_findings, unclear
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
-from mpcheck.bench.gate import DUEL, STORED, duel_findings, gone, stored_findings, unclear
 from mpcheck.bench.keys import BenchKey, Work, fields_of, parse_id
-from mpcheck.bench.outcomes import Standing, device_metrics, latency_finding
-from mpcheck.bench.units import CHOOSING, yardstick_of
-from mpcheck.findings import Finding
+from mpcheck.bench.launch.measurement import Campaign
+from mpcheck.bench.launch.paired import Duel
+from mpcheck.records.finding import Finding
 from tests.unit.bench_samples import PRINT
 
 WATER = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward")
@@ -242,7 +242,7 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
 
     from mpcheck.bench.gpu.figures import DeviceFigures
     from mpcheck.bench.gpu.kernels import Agreement, KernelTimes
-    from mpcheck.findings import Finding
+    from mpcheck.records.finding import Finding
 
     told = DeviceFigures(
         event_seconds=2e-3, cold_seconds=3e-3, graph_seconds=1e-3, graph_reason="", kernels=KernelTimes(9.9e-4, 9.9e-4, 12.0), kernels_reason="",

@@ -20,13 +20,13 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported, no_device
-from mpcheck.bench import campaign as campaigns
-from mpcheck.bench.campaign import Campaign, Effort, run_campaign
-from mpcheck.bench.launches import WORKER, Launch, environment, launched, own_paths
-from mpcheck.bench.sampling import Plan
-from mpcheck.bench.worker import PROTOCOL
-from mpcheck.bench.workloads import UnsupportedError
-from mpcheck.bench.yardstick import KERNELS
+from mpcheck.bench.launch import measurement as campaigns
+from mpcheck.bench.launch.measurement import Campaign, Effort, run_campaign
+from mpcheck.bench.launch.processes import WORKER, Launch, environment, launched, own_paths
+from mpcheck.bench.launch.sampling import Plan
+from mpcheck.bench.launch.worker import PROTOCOL
+from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.launch.yardstick import KERNELS
 from tests.unit.bench_samples import PRINT
 
 FAKE = """

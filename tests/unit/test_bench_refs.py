@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.launches import launched, own_paths, package_root
-from mpcheck.bench.refs import same_sources, sides, source_paths
+from mpcheck.bench.launch.processes import launched, own_paths, package_root
+from mpcheck.bench.launch.refs import same_sources, sides, source_paths
 
 
 def git(where: Path, *arguments: str) -> str:
@@ -56,7 +56,7 @@ SAYS = ("-c", "import json, pkg, sys; sys.stdin.readline(); print(json.dumps({'o
 
 
 def says(python: str, paths: tuple[str, ...]) -> str:
-    from mpcheck.bench.worker import PROTOCOL
+    from mpcheck.bench.launch.worker import PROTOCOL
 
     with launched("x", 1, python, paths, (SAYS[0], SAYS[1].replace("PROTOCOL", str(PROTOCOL)))) as (_, hello):
         return str(hello["says"])

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.image import imread
 
 from mpcheck._errors import InputError
-from mpcheck.findings import Finding, Findings
+from mpcheck.records.finding import Finding, Findings
 from mpcheck.report.bench import WIDTH, columns, entries, markdown, render, verdict_line
 from mpcheck.report.bench_pictures import write_latency_picture
 from tests.unit.accounts import fields

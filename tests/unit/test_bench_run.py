@@ -12,18 +12,18 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported, no_device
-from mpcheck.bench.campaign import Campaign, Effort
-from mpcheck.bench.decision import Rule
-from mpcheck.bench.duel import Duel
+from mpcheck.bench.decide.decision import Rule
+from mpcheck.bench.decide.verdicts import DUEL, STORED
 from mpcheck.bench.figures import Figures, Start
-from mpcheck.bench.gate import DUEL, STORED
-from mpcheck.bench.options import BenchOptions, checked, narrowed, parse_batches
-from mpcheck.bench.pinning import processors
-from mpcheck.bench.run import BenchRun
-from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
-from mpcheck.bench.store.baseline import BenchBaseline, bench_path, write_baseline
+from mpcheck.bench.launch.measurement import Campaign, Effort
+from mpcheck.bench.launch.paired import Duel
+from mpcheck.bench.launch.pinning import processors
 from mpcheck.formats import FORMATS
-from mpcheck.session import Options
+from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
+from mpcheck.history.latency.baseline import BenchBaseline, bench_path, write_baseline
+from mpcheck.sessions.bench.options import BenchOptions, checked, narrowed, parse_batches
+from mpcheck.sessions.bench.run import BenchRun
+from mpcheck.sessions.run import Options
 from tests.unit.bench_samples import PRINT, figures
 
 BLOCK = "spherical_harmonics"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.bench import sampling
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.sampling import COMPOSITES, LONG, Plan, Readings, launch_of, normalised, sample, seconds_of, typical
-from mpcheck.bench.workloads import WHOLE, UnsupportedError, Workload
-from mpcheck.bench.yardstick import KERNELS, kernels
+from mpcheck.bench.launch import sampling
+from mpcheck.bench.launch.sampling import COMPOSITES, LONG, Plan, Readings, launch_of, normalised, sample, seconds_of, typical
+from mpcheck.bench.launch.workloads import WHOLE, UnsupportedError, Workload
+from mpcheck.bench.launch.yardstick import KERNELS, kernels
 
 KEY = BenchKey("builtin:water", 1, "model", "e3nn", "float32", "energy")
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.baselines import Baseline
 from mpcheck.checks.precision import CellKey
+from mpcheck.history.ratios import Baseline
 from mpcheck.reference.prints import INPUT, MOVED, VALUE, distance, moved, print_of, prints_of, size
-from mpcheck.regenerate import references
-from mpcheck.session import Session
+from mpcheck.sessions.regenerate import references
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.catalogue_runs import anew
 from tests.faults.patches import PATCHES

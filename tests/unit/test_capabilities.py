@@ -15,22 +15,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpcheck import _unsupported as unsupported
-from mpcheck import inspections
 from mpcheck._errors import InputError
 from mpcheck._unsupported import BACKENDS_OWN, CAPABILITIES, Code, Unsupported, covers, lacks, tolerated
-from mpcheck.adapters import backends as registry
-from mpcheck.adapters.backends import backends
-from mpcheck.adapters.cueq_backend import BACKEND, CueqModel
+from mpcheck.adapters.backends import protocol as registry
+from mpcheck.adapters.backends.cueq import BACKEND, CueqModel
+from mpcheck.adapters.backends.protocol import backends
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.workload import UnsupportedError
-from mpcheck.bench.workloads import Workloads
-from mpcheck.checks.asked import asked
-from mpcheck.checks.context import Key
+from mpcheck.bench.launch.workload import UnsupportedError
+from mpcheck.bench.launch.workloads import Workloads
 from mpcheck.checks.precision import CellKey
-from mpcheck.findings import Finding
-from mpcheck.records import Cell
-from mpcheck.results.outcome import red
-from mpcheck.session import Options, Session
+from mpcheck.judge.capabilities import asked
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.records.outcome import red
+from mpcheck.records.record import Cell
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 
 TEXTS = st.sampled_from(["", "no CUDA device", "range: values reach 1e6", "naive", "cueq is not installed", "raised X", "cuda"])
@@ -133,7 +133,7 @@ def third(monkeypatch: pytest.MonkeyPatch) -> Any:
     def register(how: str) -> None:
         known = {**backends(), "mine": Third(how)}
         monkeypatch.setattr(registry, "backends", lambda: known)
-        monkeypatch.setattr("mpcheck.session.backends", lambda: known)
+        monkeypatch.setattr("mpcheck.sessions.run.backends", lambda: known)
 
     return register
 

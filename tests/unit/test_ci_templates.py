@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck._yaml import parse_yaml
+from mpcheck._files.yaml import parse_yaml
 from tests.unit.docs_reading import ROOT
 
 TEMPLATES = ROOT / "mpcheck" / "gate" / "templates"

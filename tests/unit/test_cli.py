@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from mpcheck import __version__
-from mpcheck.cli import main
-from mpcheck.records import Run, read_run
+from mpcheck.cli.main import main
+from mpcheck.records.record import Run, read_run
 
 PREFIX = "mpcheck: error:"
 SMALL = ["builtin:hco", "--system", "builtin:isolated", "--backend", "e3nn", "--format", "bfloat16"]
@@ -167,7 +167,7 @@ def test_bad_input_is_one_line(kind: str, tmp_path: Path, capfd: pytest.CaptureF
 
 
 def test_damaged_baseline_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    from mpcheck.environment import device_slug
+    from mpcheck.records.environment import device_slug
 
     path = tmp_path / "stored" / device_slug("cpu") / "precision.json"
     path.parent.mkdir(parents=True)

@@ -10,12 +10,12 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from mpcheck._errors import InputError
-from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
-from mpcheck.bench.store.baseline import BenchBaseline, bench_path, now, read_baseline, write_baseline
-from mpcheck.bench.store.history import append, entry_of, history_path, read_history
-from mpcheck.cli_baseline import baseline_app
-from mpcheck.cli_history import history_app
-from mpcheck.findings import Findings, write_findings
+from mpcheck.cli.baseline import baseline_app
+from mpcheck.cli.history import history_app
+from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
+from mpcheck.history.latency.baseline import BenchBaseline, bench_path, now, read_baseline, write_baseline
+from mpcheck.history.latency.history import append, entry_of, history_path, read_history
+from mpcheck.records.finding import Findings, write_findings
 from tests.unit.accounts import fields
 from tests.unit.bench_samples import LINEAR, MODEL, SLUG, baseline, device, figures
 from tests.unit.test_history import stepped

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.findings import Findings, read_findings
+from mpcheck.records.finding import Findings, read_findings
 
 SMALL = ("--system", "builtin:solvents:2", "--backend", "e3nn", "--format", "float64", "--format", "bfloat16", "--block", "readouts.0*")
 PREFIX = "mpcheck: error: "

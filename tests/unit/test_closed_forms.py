@@ -13,14 +13,14 @@ import pytest
 import scipy.special
 import torch
 
-from mpcheck import inspections
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters import closed_forms as facts
+from mpcheck.adapters.facts import closed_forms as facts
 from mpcheck.adapters.upstream import default_dtype, e3nn_nn, mace, o3
-from mpcheck.checks.context import Key
 from mpcheck.checks.physics import closed_forms, coupled, formulae
-from mpcheck.findings import Finding
-from mpcheck.session import Options, Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 from tests.faults.patches import PATCHES
 from tests.faults.patches.planting import exchanged, input_changed, result_changed

@@ -15,13 +15,13 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from mpcheck._errors import InputError
-from mpcheck.cli import main
-from mpcheck.findings import Findings, write_findings
-from mpcheck.records import Run, write_run
+from mpcheck.cli.main import main
+from mpcheck.history.gates import append_gate, entry_of, gate_history_path
+from mpcheck.records.finding import Findings, write_findings
+from mpcheck.records.limits import Limits
+from mpcheck.records.read import Results
+from mpcheck.records.record import Run, write_run
 from mpcheck.report.comment import LIMIT_BYTES, comment
-from mpcheck.results.gate_history import append_gate, entry_of, gate_history_path
-from mpcheck.results.limits import Limits
-from mpcheck.results.read import Results
 from tests.unit import report_samples as samples
 
 TORCHLESS = """
@@ -31,7 +31,7 @@ class Refuse:
         if name.partition(".")[0] in {"torch", "numpy", "scipy", "ase", "mace", "e3nn", "cuequivariance", "matplotlib", "pytest", "hypothesis"}:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 sys.meta_path.insert(0, Refuse())
-from mpcheck.cli import main
+from mpcheck.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

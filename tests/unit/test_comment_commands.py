@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from mpcheck.cli import main
+from mpcheck.cli.main import main
+from mpcheck.records.items import items_of
+from mpcheck.records.read import Results
+from mpcheck.records.reproduce import COMMANDS, words
 from mpcheck.report.comment import comment
 from mpcheck.report.page.as_markdown import WITHHELD
 from mpcheck.report.page.pinned import MODELS, OPTIONS, SYSTEMS, Pinned
-from mpcheck.results.items import items_of
-from mpcheck.results.read import Results
-from mpcheck.results.reproduce import COMMANDS, words
 from tests.unit import report_samples as samples
 from tests.unit.hostile import TEXTS
 from tests.unit.test_comment import write
@@ -98,7 +98,7 @@ def test_the_names_are_those_of_the_project_and_of_upstream() -> None:
 
     from mpcheck.bench.keys import Work
     from mpcheck.formats import FORMATS
-    from mpcheck.inspections import SUITES
+    from mpcheck.sessions.inspections import SUITES
     from mpcheck.systems import BUILTIN
 
     assert all(SYSTEMS.fullmatch(f"builtin:{name}") and SYSTEMS.fullmatch(f"builtin:{name}:12") for name in BUILTIN)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.cli import main
-from mpcheck.findings import Finding, write_findings
-from mpcheck.records import Run, write_run
+from mpcheck.cli.main import main
+from mpcheck.history.compare import KINDS, Comparison, compare
+from mpcheck.history.comparison_file import read_comparison, write_comparison
+from mpcheck.history.movement import beyond, unjudged_effect, worth_telling
+from mpcheck.records.finding import Finding, write_findings
+from mpcheck.records.record import Run, write_run
 from mpcheck.report.compare import markdown, render
-from mpcheck.results.compare import KINDS, Comparison, compare
-from mpcheck.results.comparison_file import read_comparison, write_comparison
-from mpcheck.results.movement import beyond, unjudged_effect, worth_telling
 from tests.unit.record_samples import cell, finding, findings, quantity, results, run
 
 NAME = "precision/precision:builtin:water/linear-e3nn-bfloat16-forward"

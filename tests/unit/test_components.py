@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mpcheck.checks.replay import replay
-from mpcheck.checks.scale import noise_scale
 from mpcheck.formats import FORMATS
-from mpcheck.records import Cell
+from mpcheck.judge.replay import replay
+from mpcheck.judge.scale import noise_scale
+from mpcheck.records.record import Cell
 from mpcheck.reference.operations import is_product, packet_name
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 
 LINEAR = ["interactions.0.linear_up", "interactions.1.linear", "products.0.linear", "interactions.1.conv_tp_weights", "readouts.1.linear_1"]

@@ -10,12 +10,12 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.adapters import weights
 from mpcheck.adapters.architecture import build_model
-from mpcheck.adapters.conversion import Converted, logged, parameters, round_trip, to_cueq, to_e3nn
+from mpcheck.adapters.backends import weights
+from mpcheck.adapters.backends.conversion import Converted, logged, parameters, round_trip, to_cueq, to_e3nn
 from mpcheck.checks.symmetry import conversions
-from mpcheck.checks.symmetry.upstream_limits import UpstreamLimit, load_limits
-from mpcheck.session import Session
+from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
+from mpcheck.sessions.run import Session
 
 SMALL = conversions.DESIGN[0]
 

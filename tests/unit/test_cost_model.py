@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mpcheck.adapters.architecture import Architecture, build_model
-from mpcheck.adapters.architecture_facts import (
+from mpcheck.adapters.facts.architecture import (
     Contraction,
     Convolution,
     Facts,
@@ -24,8 +24,8 @@ from mpcheck.bench.cost.fingerprint import counted
 from mpcheck.bench.cost.model import CostRow, evaluated_paths, predicted
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.workloads import Workloads
-from mpcheck.session import Options, Session
+from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.bench import crowding
-from mpcheck.bench.crowding import busy_ticks, quietest
+from mpcheck.bench.launch import crowding
+from mpcheck.bench.launch.crowding import busy_ticks, quietest
 
 LINES = "cpu  9 9 9 9 9 9 9 9 9 9\ncpu0 {} 0 0 {} 0 0 0 0 0 0\ncpu1 {} 0 0 {} 0 0 0 0 0 0\nintr 5 0\n"
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mpcheck.bench.decision import Rule, Sample, holm, judge, paired, prior, unpaired
+from mpcheck.bench.decide.decision import Rule, Sample, holm, judge, paired, prior, unpaired
 
 RULE = Rule(margin=0.02, equivalence=0.03, alpha=0.01)
 

@@ -7,17 +7,17 @@ import torch
 from mace.modules.radial import ChebychevBasis
 
 from mpcheck._errors import InputError
-from mpcheck._yaml import validate
+from mpcheck._files.yaml import validate
 from mpcheck.adapters.architecture import Architecture
 from mpcheck.adapters.slots import PLAIN
-from mpcheck.checks.faults_data import JUMPS, SEVERAL_HEADS, KnownFault, class_names, settle
-from mpcheck.checks.metrics import Layout, _bias_limit, compare
-from mpcheck.checks.scale import Scale
-from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS
+from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, class_names, settle
+from mpcheck.judge.metrics import Layout, _bias_limit, compare
+from mpcheck.judge.scale import Scale
+from mpcheck.judge.tolerances import limits_for, load_tolerances
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import NoiseMode
 from mpcheck.reference.operations import partial_sums, repeated, rows_in_order
-from mpcheck.tolerances import limits_for, load_tolerances
 
 aten = torch.ops.aten
 

@@ -15,12 +15,13 @@ import typer
 import typer.main
 from pydantic import BaseModel
 
-from mpcheck import plugin, plugin_bench
-from mpcheck.cli import app
-from mpcheck.findings import Finding, Findings
+from mpcheck.cli.main import app
 from mpcheck.gate.settings import BenchSettings, GateSettings, read_settings
-from mpcheck.records import Cell, Quantity, Run, Worst
-from mpcheck.results.gate_history import GateEntry
+from mpcheck.history.gates import GateEntry
+from mpcheck.pytest_plugin import bench as plugin_bench
+from mpcheck.pytest_plugin import plugin
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.record import Cell, Quantity, Run, Worst
 from tests.unit.docs_reading import DOCS, PAGES, ROOT, SHIPPED, Command, anchors, commands, links, nox_sessions, program, snippets, split
 
 ALL = [command for path in [*PAGES, *SHIPPED] for command in commands(path)]

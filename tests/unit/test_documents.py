@@ -14,20 +14,20 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from mpcheck._errors import InputError
-from mpcheck._io import sha256_file
-from mpcheck._json import BrokenError, dumps, parse
-from mpcheck._yaml import parse_yaml, validate
-from mpcheck.baselines import Baseline, read_baseline, write_baseline
+from mpcheck._files.documents import BrokenError, dumps, parse
+from mpcheck._files.io import sha256_file
+from mpcheck._files.yaml import parse_yaml, validate
 from mpcheck.checks.golden import MAX_BYTES, load_golden
-from mpcheck.records import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
-from mpcheck.tolerances import Tolerances
+from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
+from mpcheck.judge.tolerances import Tolerances
+from mpcheck.records.record import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NUMBER = st.none() | FINITE
 TEXT = st.text(max_size=8)
 LEAF = st.none() | st.booleans() | st.integers(-(10**310), 10**310) | st.integers(-3, 3) | st.floats() | TEXT
 JSON = st.recursive(LEAF, lambda c: st.lists(c, max_size=4) | st.dictionaries(TEXT, c, max_size=4), max_leaves=10)
-WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # what is read back: see mpcheck._json
+WHOLE = st.integers(-(2**63) + 1, 2**63 - 1)  # what is read back: see mpcheck._files.documents
 PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3)
 GROUP = st.builds(Group, name=TEXT, rms=NUMBER, limit=NUMBER)
 WORST = st.builds(Worst, place=TEXT, value=NUMBER, expected=NUMBER, allowed=NUMBER)

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.baselines import Baseline, baseline_path, changes, read_baseline, write_baseline
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import DIRECTIONS
-from mpcheck.drift import SOUND, drifted, own_zeros
-from mpcheck.environment import device_slug
 from mpcheck.formats import get_format
+from mpcheck.history.ratios import Baseline, baseline_path, changes, read_baseline, write_baseline
+from mpcheck.judge.replay import DIRECTIONS
+from mpcheck.records.environment import device_slug
 from mpcheck.reference.prints import VALUE
-from mpcheck.session import Session
-from mpcheck.suite import Suite
+from mpcheck.sessions.precision.drift import SOUND, drifted, own_zeros
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults import planted
 from tests.faults.rewritings import REWRITINGS, Rewriting

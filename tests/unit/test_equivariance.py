@@ -7,23 +7,22 @@ import math
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck.adapters import blocks
-from mpcheck.adapters.couplings import coupling, mended, triangles
-from mpcheck.adapters.rotation import Turn, highest, mixed, odd, roundings, transformed
+from mpcheck.adapters.facts.couplings import coupling, mended, triangles
+from mpcheck.adapters.facts.rotation import Turn, highest, mixed, odd, roundings, transformed
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import o3
-from mpcheck.checks.context import Key
-from mpcheck.checks.precision import Counts
-from mpcheck.checks.scale import Scale
 from mpcheck.checks.symmetry import equivariance, invariance
 from mpcheck.checks.symmetry.action import Action, Structure, swayed
 from mpcheck.checks.symmetry.deviation import deviations
 from mpcheck.checks.symmetry.group import Shift, Shuffle
 from mpcheck.checks.symmetry.sampling import elements, simplest
 from mpcheck.formats import FORMATS
-from mpcheck.session import Session
-from mpcheck.tolerances import Limits, limits_for, load_tolerances
+from mpcheck.judge.context import Counts, Key
+from mpcheck.judge.scale import Scale
+from mpcheck.judge.tolerances import Limits, limits_for, load_tolerances
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 
 U = 2.0**-53

@@ -13,16 +13,16 @@ from types import FrameType
 
 import pytest
 
-from mpcheck._io import read_bytes, sha256_file
-from mpcheck._kinds import kind_of
-from mpcheck._lines import append_line
-from mpcheck.bench.store.baseline import write_baseline
-from mpcheck.bench.store.history import append, entry_of
-from mpcheck.cli import main
-from mpcheck.records import Run
-from mpcheck.results.gate_history import append_gate
-from mpcheck.results.gate_history import entry_of as gate_entry
-from mpcheck.results.read import Results
+from mpcheck._files.io import read_bytes, sha256_file
+from mpcheck._files.kinds import kind_of
+from mpcheck._files.lines import append_line
+from mpcheck.cli.main import main
+from mpcheck.history.gates import append_gate
+from mpcheck.history.gates import entry_of as gate_entry
+from mpcheck.history.latency.baseline import write_baseline
+from mpcheck.history.latency.history import append, entry_of
+from mpcheck.records.read import Results
+from mpcheck.records.record import Run
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import SLUG
 from tests.unit.test_comment import write

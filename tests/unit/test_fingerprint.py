@@ -24,8 +24,8 @@ from mpcheck.bench.cost.device import DeviceCost, beyond_idle, tally
 from mpcheck.bench.cost.fingerprint import counted, fingerprint, graph_breaks
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.workloads import UnsupportedError, Workload, Workloads
-from mpcheck.session import Options, Session
+from mpcheck.bench.launch.workloads import UnsupportedError, Workload, Workloads
+from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"
 A, B = torch.ones(4, 8), torch.ones(8, 3)
@@ -231,8 +231,8 @@ def test_cueq_costs_the_same_on_every_call(session: Session, block: str, work: A
 _CHILD = f"""
 import json, sys
 from mpcheck.bench.cost.fingerprint import fingerprint
-from mpcheck.bench.workloads import Workloads
-from mpcheck.session import Options, Session
+from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.sessions.run import Options, Session
 blocks = ("interactions.1", "products.1", "spherical_harmonics", "model")
 w = Workloads(Session(Options(systems=("{SYSTEM}",), backends=("e3nn",), formats=("float64", "float32"), blocks=blocks)))
 found = {{}}

@@ -9,7 +9,7 @@ import pytest
 
 import mpcheck.gate.run as run_module
 from mpcheck._errors import InputError
-from mpcheck.cli import main
+from mpcheck.cli.main import main
 from mpcheck.gate import output
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.output import head_lines

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 import mpcheck.gate.differences as module
 from mpcheck._errors import InputError
-from mpcheck.bench.campaign import DUEL_EFFORT
-from mpcheck.bench.decision import Rule
+from mpcheck.bench.decide.decision import Rule
+from mpcheck.bench.launch.measurement import DUEL_EFFORT
 from mpcheck.gate.asked import asked
 from mpcheck.gate.differences import RULES, covered, narrows
 from mpcheck.gate.settings import FIELDS, VARIABLES, BenchSettings, GateSettings
-from mpcheck.results.objections import RED
+from mpcheck.history.objections import RED
 
 
 def of(**fields: Any) -> GateSettings:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.results.objections import read_gate
+from mpcheck.history.objections import read_gate
 from tests.gate.adopter import git
 from tests.unit import report_samples as samples
 from tests.unit.fake_gate import FILES, SETTINGS, FakeGate

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from mpcheck._text import log
-from mpcheck.findings import Finding, Findings
 from mpcheck.gate.github import MOST, SUMMARY_BYTES, Annotation, remarks, tell
 from mpcheck.gate.outcome import Outcome, Place, place_of
 from mpcheck.gate.sessions import Crash
-from mpcheck.results.objections import Objection
-from mpcheck.results.read import Results
+from mpcheck.history.objections import Objection
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.read import Results
 from tests.unit.accounts import fields
 
 HOSTILE = "a::b%0A,c\n::error ::owned\r##[add-mask]x\x1b[31m\u2028end"

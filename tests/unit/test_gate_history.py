@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.store.series import change_points
-from mpcheck.cli import main
-from mpcheck.findings import write_findings
-from mpcheck.records import write_run
+from mpcheck.cli.main import main
+from mpcheck.history.gates import GateEntry, append_gate, entry_of, gate_history_path, read_gate_history, since
+from mpcheck.history.latency.series import change_points
+from mpcheck.records.finding import write_findings
+from mpcheck.records.record import write_run
 from mpcheck.report.history import draw
 from mpcheck.report.ratio_series import FLOOR, names_of, ratio_series
-from mpcheck.results.gate_history import GateEntry, append_gate, entry_of, gate_history_path, read_gate_history, since
 from tests.unit.record_samples import SLUG, cell, finding, findings, quantity, results, run
 
 START = datetime.datetime(2026, 1, 1, tzinfo=datetime.timezone.utc)

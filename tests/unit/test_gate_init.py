@@ -12,11 +12,11 @@ import ruamel.yaml
 
 import mpcheck.gate.init as init_module
 from mpcheck._errors import InputError
-from mpcheck.bench.store.baseline import write_baseline
-from mpcheck.cli import main
+from mpcheck.cli.main import main
 from mpcheck.gate.init import CI, INSTALL, UNKNOWN, filled, initialise, pin, plan, store_baseline
 from mpcheck.gate.settings import GateSettings, read_settings
 from mpcheck.gate.trees import trees
+from mpcheck.history.latency.baseline import write_baseline
 from tests.unit.bench_samples import baseline as made_up
 
 ROOT = Path(__file__).parents[2]
@@ -144,7 +144,7 @@ def test_a_baseline_is_what_the_sessions_read(tmp_path: Path, cache: Path, monke
         write_baseline(out / "bench-figures.json", made_up())
         return 0
 
-    monkeypatch.setattr("mpcheck.launch.launch", bench)
+    monkeypatch.setattr("mpcheck.sessions.launch.launch", bench)
     settings = GateSettings.model_validate({"systems": ["builtin:water"], "backends": ["e3nn"], "formats": ["float32"], "blocks": ["scale_shift"]})
     store_baseline(tmp_path, settings, lambda _: None)
     commit, _ = plan(tmp_path, "builtin:hco", "cpu", "slurm", "", True).commands(True)

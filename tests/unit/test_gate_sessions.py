@@ -11,13 +11,13 @@ import pytest
 
 import mpcheck.gate.sessions as sessions_module
 from mpcheck._errors import InputError
-from mpcheck.environment import GATED, describe
 from mpcheck.gate.environments import Side
 from mpcheck.gate.processes import Ended
 from mpcheck.gate.sessions import Crash, arguments, no_verdict, run_sessions
 from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides
 from mpcheck.gate.trees import Tree
+from mpcheck.records.environment import GATED, describe
 from mpcheck.reference.spec import PINNED
 from mpcheck.report.write import write_state
 from tests.unit import record_samples as samples
@@ -176,7 +176,7 @@ def test_words_of_a_command_line(tmp_path: Path) -> None:
 def test_every_word_is_an_option_of_the_command(session: str, tmp_path: Path) -> None:
     from typer.main import get_command
 
-    from mpcheck.cli import app
+    from mpcheck.cli.main import app
 
     lists = {name: ["x"] for name in ("systems", "backends", "formats", "blocks", "require")}
     given = settings(**lists, baselines="b", margin=0.1, workers=1, bench={"launches": 2, "seconds": 1.0})

@@ -133,7 +133,7 @@ def test_wrong_pins_are_named(variable: str, text: str, expected: str, root: Pat
 def test_every_setting_has_an_option() -> None:
     from typer.main import get_command
 
-    from mpcheck.cli import app
+    from mpcheck.cli.main import app
 
     options = {option for parameter in get_command(app).commands["gate"].params for option in parameter.opts}  # type: ignore[attr-defined]
     missing = {name for name in FIELDS if not {f"--{name.replace('.', '-')}", f"--{name.replace('.', '-').removesuffix('s')}"} & options}

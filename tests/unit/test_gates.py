@@ -10,19 +10,19 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.baselines import baseline_path, changes, read_baseline, write_baseline
-from mpcheck.checks.asked import asked
 from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
-from mpcheck.drift import drifted
-from mpcheck.environment import device_slug
-from mpcheck.records import Cell, Run
-from mpcheck.report.finish import Accounts, assembled
-from mpcheck.results.compare import Comparison, compare
-from mpcheck.results.read import Results
-from mpcheck.session import Session
-from mpcheck.suite import Suite
-from mpcheck.tolerances import limits_for, load_tolerances, packaged, unused
+from mpcheck.history.compare import Comparison, compare
+from mpcheck.history.ratios import baseline_path, changes, read_baseline, write_baseline
+from mpcheck.judge.capabilities import asked
+from mpcheck.judge.tolerances import limits_for, load_tolerances, packaged, unused
+from mpcheck.records.environment import device_slug
+from mpcheck.records.read import Results
+from mpcheck.records.record import Cell, Run
+from mpcheck.sessions.finish import Accounts, assembled
+from mpcheck.sessions.precision.drift import drifted
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults import planted
 from tests.unit.accounts import accounted, plan

@@ -12,16 +12,16 @@ import pytest
 import torch
 from ase import Atoms
 
-from mpcheck import inspections
 from mpcheck.adapters import ghosts as fake
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks.context import Key
 from mpcheck.checks.physics import ghosts
 from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics.watching import watched
-from mpcheck.findings import Finding
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.patches import PATCHES
 from tests.faults.patches.planting import exchanged

@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.store.change_points import MIN_SIZE, shifts
-from mpcheck.bench.store.history import HistoryEntry, append, entry_of, history_path, read_history
-from mpcheck.bench.store.series import cells_of, change_points, series, series_of
+from mpcheck.history.latency.change_points import MIN_SIZE, shifts
+from mpcheck.history.latency.history import HistoryEntry, append, entry_of, history_path, read_history
+from mpcheck.history.latency.series import cells_of, change_points, series, series_of
 from mpcheck.report.history import draw, write_history_picture
 from tests.unit.bench_samples import LINEAR, MODEL, SLUG, baseline, device, figures
 

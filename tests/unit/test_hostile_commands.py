@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 import mpcheck.gate.run as run_module
-from mpcheck.bench.store.baseline import bench_path, write_baseline
-from mpcheck.bench.store.history import append as append_latency
-from mpcheck.bench.store.history import entry_of as latency_entry
-from mpcheck.bench.store.history import history_path
-from mpcheck.cli import main
-from mpcheck.findings import write_findings
+from mpcheck.cli.main import main
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.sessions import Crash
-from mpcheck.records import Run, write_run
-from mpcheck.results.gate_history import append_gate, entry_of, gate_history_path
-from mpcheck.results.read import Results
+from mpcheck.history.gates import append_gate, entry_of, gate_history_path
+from mpcheck.history.latency.baseline import bench_path, write_baseline
+from mpcheck.history.latency.history import append as append_latency
+from mpcheck.history.latency.history import entry_of as latency_entry
+from mpcheck.history.latency.history import history_path
+from mpcheck.records.finding import write_findings
+from mpcheck.records.read import Results
+from mpcheck.records.record import Run, write_run
 from tests.unit import bench_samples
 from tests.unit import report_samples as samples
 from tests.unit.hostile import KEPT, TEXTS, check, hostile, poisoned, sessions, unseen
@@ -174,7 +174,7 @@ def test_an_exception_that_nobody_thought_of_is_told_harmlessly(tmp_path: Path) 
 
 RAISED = SET_OUTPUT + "\x1b[2J\u202e##[error]y"
 FAILING = "def main():\n    raise ValueError(" + repr(f"x{RAISED}") + ")\n"
-COMMAND = f"import mpcheck.cli as c\n{FAILING}c.main = main\nc.entry()"
+COMMAND = f"import mpcheck.cli.main as c\n{FAILING}c.main = main\nc.entry()"
 JOB = f"from tools.ci.github import job\n{FAILING}job(main)"
 
 

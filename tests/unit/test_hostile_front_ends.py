@@ -9,22 +9,23 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from mpcheck.findings import Findings
 from mpcheck.gate.github import remarks
 from mpcheck.gate.outcome import Outcome, Place
 from mpcheck.gate.output import head_lines
 from mpcheck.gate.sessions import Crash
-from mpcheck.records import Run
-from mpcheck.report import bench, findings, markdown, profile, terminal
+from mpcheck.history.compare import Comparison, compare
+from mpcheck.history.comparison_file import ComparisonDocument
+from mpcheck.history.gates import GateEntry, entry_of
+from mpcheck.records.finding import Findings
+from mpcheck.records.read import Results
+from mpcheck.records.record import Run
+from mpcheck.report import bench, findings, markdown, terminal
 from mpcheck.report import compare as compared
 from mpcheck.report.page import Judgement, summary_markdown
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
 from mpcheck.report.pictures import pictures, standalone
-from mpcheck.results.compare import Comparison, compare
-from mpcheck.results.comparison_file import ComparisonDocument
-from mpcheck.results.gate_history import GateEntry, entry_of
-from mpcheck.results.read import Results
+from mpcheck.sessions.profile import tables as profile
 from tests.unit.hostile import COLOURS, TEXTS, check, hostile, poisoned, sessions, texts, unseen
 
 RAW = re.compile(r"(?<!\\)[<>\[\]]|@(?!&#8203;)|\\#\w|\w://|www\.|\bGH-\d|(?<!\\)~|\$|&(?!amp;|#8203;|#36;)")

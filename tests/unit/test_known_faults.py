@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck._errors import InputError
-from mpcheck.bench import outcomes
-from mpcheck.checks import faults_data
-from mpcheck.checks.context import Inspection, Key
-from mpcheck.checks.faults_data import KnownFault, load_faults
-from mpcheck.checks.names import AUDIT, BENCH, CHECKS, SYMMETRY
+from mpcheck.bench.decide import outcomes
 from mpcheck.checks.precision import CellKey
-from mpcheck.findings import Finding
-from mpcheck.records import Cell
-from mpcheck.session import Session
-from mpcheck.suite import Suite
+from mpcheck.judge import known_faults as faults_data
+from mpcheck.judge.context import Inspection, Key
+from mpcheck.judge.known_faults import KnownFault, load_faults
+from mpcheck.records.finding import Finding
+from mpcheck.records.names import AUDIT, BENCH, CHECKS, SYMMETRY
+from mpcheck.records.record import Cell
+from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 
 BLOCK = "products.0.linear"

@@ -22,9 +22,9 @@ def test_one(measured, number):
 START = """\
 import sys
 from pathlib import Path
-import mpcheck.launch
-mpcheck.launch.suite_path = lambda _: Path(sys.argv[1])
-sys.exit(mpcheck.launch.launch("audit", Path(sys.argv[2]), {}, verbose=len(sys.argv) > 3))
+import mpcheck.sessions.launch
+mpcheck.sessions.launch.suite_path = lambda _: Path(sys.argv[1])
+sys.exit(mpcheck.sessions.launch.launch("audit", Path(sys.argv[2]), {}, verbose=len(sys.argv) > 3))
 """
 
 

@@ -7,10 +7,10 @@ import math
 import pytest
 import torch
 
-from mpcheck.adapters.layout import convert, differing, misread, transpose_flat
+from mpcheck.adapters.backends.layout import convert, differing, misread, transpose_flat
+from mpcheck.adapters.backends.weights import to_cueq, to_e3nn, weight_order
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import default_dtype, o3
-from mpcheck.adapters.weights import to_cueq, to_e3nn, weight_order
 
 IRREPS = "3x0e+5x1o+2x2e+1x3o+7x1e+1x0o"
 

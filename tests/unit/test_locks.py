@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck import _locks
 from mpcheck._errors import InputError
-from mpcheck._locks import locked
-from mpcheck.cli import main
+from mpcheck._files import locks as _locks
+from mpcheck._files.locks import locked
+from mpcheck.cli.main import main
 from tests.unit import report_samples
 from tests.unit.hostile import check
 from tests.unit.test_comment import write

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.cli import main
-from mpcheck.findings import Findings, read_findings, write_findings
-from mpcheck.records import Run, read_run, write_run
-from mpcheck.results.merge import merge
-from mpcheck.results.read import read_results
-from mpcheck.shards import ROWS, SHARD, by_first_seen, divide, runs
+from mpcheck.cli.main import main
+from mpcheck.records.finding import Findings, read_findings, write_findings
+from mpcheck.records.merge import merge
+from mpcheck.records.read import read_results
+from mpcheck.records.record import Run, read_run, write_run
+from mpcheck.records.shards import ROWS, SHARD, by_first_seen, divide, runs
 from tests.unit.accounts import accounted
 from tests.unit.record_samples import cell, finding, findings, run
 

@@ -9,19 +9,20 @@ import sys
 import pytest
 import torch
 
-from mpcheck import adapters, cli_mix
+from mpcheck import adapters
 from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
+from mpcheck.adapters.backends.mixed import Guest, MixedModel, mismatches
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.adapters.graph import make_graph
-from mpcheck.adapters.mixed import Guest, MixedModel, mismatches
-from mpcheck.checks.replay import FORWARD, replay
 from mpcheck.checks.symmetry import conversions, mixing
 from mpcheck.checks.symmetry.layouts import judged
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.cli import mix as cli_mix
 from mpcheck.formats import FORMATS
+from mpcheck.judge.replay import FORWARD, replay
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.reference.noise import ETA, seed_of
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 
 SYSTEM = "builtin:water"
 
@@ -116,7 +117,7 @@ def test_the_command_names_the_mismatch(session: Session, monkeypatch: pytest.Mo
     import typer
 
     _pair(session)
-    monkeypatch.setattr("mpcheck.session.Session", lambda options: session)
+    monkeypatch.setattr("mpcheck.sessions.run.Session", lambda options: session)
     with pytest.raises(typer.Exit) as stop:
         cli_mix.mix("builtin:hco", ["products.0.linear=e3nn", "interactions.1.linear=e3nn"], structures=8)
     text = capsys.readouterr().out

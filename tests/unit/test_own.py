@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 import mpcheck._own as own
-from mpcheck.environment import describe
+from mpcheck.records.environment import describe
 
 
 def test_records_say_which_mpcheck_made_them() -> None:
     assert describe("cpu")["mpcheck_digest"] == own.own_digest() and len(own.own_digest()) == 16
     names = {path.as_posix().rpartition("/mpcheck/")[2] for path in own.own_files()}
-    assert {"environment.py", "data/upstream-faults.yaml"} <= names and any(path.name == "limits.yaml" for path in own.own_files())
+    assert {"records/environment.py", "data/upstream-faults.yaml"} <= names and any(path.name == "limits.yaml" for path in own.own_files())
 
 
 @pytest.mark.parametrize("name", ["verdict.py", "_tolerances/limits.yaml", "_suite/blocks/test_cells.py", "data/new.yaml"])

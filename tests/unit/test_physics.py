@@ -7,21 +7,21 @@ import pytest
 import torch
 from ase import Atoms
 
-from mpcheck import inspections
 from mpcheck._errors import InputError
 from mpcheck._unsupported import no_device
-from mpcheck.adapters.casting import replaced, to_dtype
+from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.checks.audit import reductions
-from mpcheck.checks.context import Key
-from mpcheck.checks.faults_data import KnownFault, load_faults, settle
 from mpcheck.checks.physics import forces as physics_forces
 from mpcheck.checks.physics import inputs as physics_inputs
 from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics import strides
 from mpcheck.checks.physics import structure as physics_model
 from mpcheck.checks.physics.properties import PROPERTIES
-from mpcheck.findings import Finding
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.judge.known_faults import KnownFault, load_faults, settle
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.checks.context import Key
 from mpcheck.checks.physics import graph_strides
 from mpcheck.checks.physics.directions import labels
 from mpcheck.checks.physics.extremes import Peak
 from mpcheck.checks.physics.small import TILT
-from mpcheck.findings import Finding
-from mpcheck.session import Options, Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Options, Session
 from tests.faults.patches import PATCHES
 from tests.faults.patches.planting import exchanged, result_changed
 from tests.faults.planted import replaced_attribute

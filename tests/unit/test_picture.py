@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.environment import describe
-from mpcheck.records import Cell, Run
+from mpcheck.records.environment import describe
+from mpcheck.records.record import Cell, Run
 from mpcheck.report.picture import draw, write_picture
 from tests.unit.accounts import fields
 

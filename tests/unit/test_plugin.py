@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mpcheck.records import read_run
+from mpcheck.records.record import read_run
 
 ROOT = Path(__file__).parents[2]
 

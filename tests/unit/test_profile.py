@@ -16,20 +16,20 @@ from hypothesis import strategies as st
 from torch._C._autograd import DeviceType
 
 from mpcheck._errors import InputError
-from mpcheck.adapters.ranges import PREFIX, Ranges
+from mpcheck.adapters.facts.ranges import PREFIX, Ranges
 from mpcheck.adapters.upstream import mace
 from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.launch.workloads import Workloads
 from mpcheck.bench.profile.alternate import alternate, speedup
 from mpcheck.bench.profile.attribution import UNATTRIBUTED, CallCost, Cost, Event, attribute, group_of
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, rows_of
 from mpcheck.bench.profile.profiler import computes, convert, profile_model
 from mpcheck.bench.profile.sweep import sweep
-from mpcheck.bench.workloads import Workloads
-from mpcheck.findings import read_findings
-from mpcheck.report.profile import markdown, number, render
-from mpcheck.report.profile_pictures import draw_blocks
-from mpcheck.report.profile_session import Plan, profile_session
-from mpcheck.session import Options, Session
+from mpcheck.records.finding import read_findings
+from mpcheck.sessions.profile.pictures import draw_blocks
+from mpcheck.sessions.profile.run import Plan, profile_session
+from mpcheck.sessions.profile.tables import markdown, number, render
+from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water:3"
 

@@ -20,15 +20,15 @@ from safetensors.torch import save_file
 
 import mpcheck.adapters.load as loading
 from mpcheck._errors import InputError
-from mpcheck._yaml import parse_yaml
+from mpcheck._files.yaml import parse_yaml
 from mpcheck.adapters.architecture import build_model
-from mpcheck.baselines import Baseline, read_baseline, write_baseline
 from mpcheck.checks.golden import load_golden, save_golden
-from mpcheck.records import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
+from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
+from mpcheck.judge.tolerances import load_tolerances, packaged
+from mpcheck.records.limits import UNTRUSTED
+from mpcheck.records.read import read_results
+from mpcheck.records.record import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
 from mpcheck.reference.store import Damaged, Store
-from mpcheck.results.limits import UNTRUSTED
-from mpcheck.results.read import read_results
-from mpcheck.tolerances import load_tolerances, packaged
 from tests.unit.accounts import fields
 
 TINY = """\

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck import inspections
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.audit import reductions
 from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many_atoms
-from mpcheck.checks.faults_data import class_names, settle
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute, sequential_scatter
 

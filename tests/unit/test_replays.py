@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpcheck.bench.pinning import torch_threads
+from mpcheck.bench.launch.pinning import torch_threads
 from mpcheck.checks.precision import CellKey
-from mpcheck.records import Cell
-from mpcheck.replays import REPLAYS, races
-from mpcheck.session import Session
-from mpcheck.suite import Suite
+from mpcheck.records.record import Cell
+from mpcheck.sessions.precision.replays import REPLAYS, races
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults import planted
 from tests.unit.drifting import baseline_of, suite_of

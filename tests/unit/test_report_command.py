@@ -11,12 +11,12 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._text import shell
-from mpcheck.cli import main
-from mpcheck.findings import write_findings
-from mpcheck.records import write_run
+from mpcheck.cli.main import main
+from mpcheck.history.gates import append_gate, entry_of, gate_history_path
+from mpcheck.records.finding import write_findings
+from mpcheck.records.read import Results
+from mpcheck.records.record import write_run
 from mpcheck.report.page import write_report
-from mpcheck.results.gate_history import append_gate, entry_of, gate_history_path
-from mpcheck.results.read import Results
 from tests.unit import report_samples as samples
 
 
@@ -45,7 +45,7 @@ def test_a_command_with_unseen_characters_stays_exact() -> None:
 def test_reading_records_and_writing_markdown_needs_neither_torch_nor_matplotlib() -> None:
     script = (
         "import sys\nfor name in ('torch', 'matplotlib', 'numpy', 'mace', 'e3nn'): sys.modules[name] = None\n"
-        "import mpcheck.cli_report, mpcheck.report.page.as_html, mpcheck.results.read\nfrom mpcheck.report.page import summary_markdown, write_report"
+        "import mpcheck.cli.report, mpcheck.report.page.as_html, mpcheck.records.read\nfrom mpcheck.report.page import summary_markdown, write_report"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -8,14 +8,14 @@ from html.parser import HTMLParser
 import pytest
 
 from mpcheck._text import fence, markdown, visible
-from mpcheck.records import Run
+from mpcheck.history.compare import Change, Comparison
+from mpcheck.records.items import items_of
+from mpcheck.records.read import Results
+from mpcheck.records.record import Run
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import POLICY, environment, html_page
 from mpcheck.report.page.text import NAME
 from mpcheck.report.page.view import page_of
-from mpcheck.results.compare import Change, Comparison
-from mpcheck.results.items import items_of
-from mpcheck.results.read import Results
 from tests.unit import report_samples as samples
 
 ELEMENTS = {

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from mpcheck._text import visible
+from mpcheck.history.compare import compare
+from mpcheck.history.gates import GateEntry, entry_of
+from mpcheck.records.read import Results
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.aside import asides
 from mpcheck.report.page.text import figure
 from mpcheck.report.page.view import Judgement, Page, page_of
-from mpcheck.results.compare import compare
-from mpcheck.results.gate_history import GateEntry, entry_of
-from mpcheck.results.read import Results
 from tests.unit import report_samples as samples
 from tests.unit.report_samples import html_of
 

@@ -14,14 +14,14 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
-from mpcheck.findings import Finding, Findings
-from mpcheck.records import Cell, Quantity, Run, Worst
+from mpcheck.history.gates import GateEntry, entry_of
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.read import Results
+from mpcheck.records.record import Cell, Quantity, Run, Worst
 from mpcheck.report.pictures import Picture, pictures, standalone, write_pictures
 from mpcheck.report.pictures.speed import subjects
 from mpcheck.report.pictures.theme import NAMES, css, series_style
 from mpcheck.report.pictures.words import extent, plain, shorten, slug
-from mpcheck.results.gate_history import GateEntry, entry_of
-from mpcheck.results.read import Results
 from tests.unit.accounts import fields
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -13,13 +13,13 @@ import pytest
 import typer
 
 from mpcheck._errors import InputError
-from mpcheck.cli import app
-from mpcheck.findings import Finding, Findings, write_findings
-from mpcheck.records import Cell, Quantity, Run, write_run
-from mpcheck.results.items import decisive, item_of_cell
-from mpcheck.results.limits import Limits
-from mpcheck.results.read import read_document, read_results
-from mpcheck.results.reproduce import reproduce
+from mpcheck.cli.main import app
+from mpcheck.records.finding import Finding, Findings, write_findings
+from mpcheck.records.items import decisive, item_of_cell
+from mpcheck.records.limits import Limits
+from mpcheck.records.read import read_document, read_results
+from mpcheck.records.record import Cell, Quantity, Run, write_run
+from mpcheck.records.reproduce import reproduce
 from tests.unit.accounts import fields
 
 ENVIRONMENT = {"device_slug": "cpu-x", "device_name": "X", "platform": "Linux", "packages": {"torch": "2"}, "device": "cpu"}
@@ -71,7 +71,7 @@ def test_the_innermost_block_is_told_first() -> None:
     bad = quantity("out", 9.0, failures=("rms",))
     outer = cell("interactions.0", "fail", kind="composite", quantities=[quantity("out", 90.0, failures=("rms",))])
     inner = cell("interactions.0.linear", "fail", quantities=[bad])
-    from mpcheck.results.read import Results
+    from mpcheck.records.read import Results
 
     found = Results({"precision": run(outer, inner)})
     assert [i.subject for i in found.failures] == ["interactions.0.linear", "interactions.0"] and found.verdict == "FAIL"
@@ -85,7 +85,7 @@ def test_a_failing_tensor_decides_before_a_larger_one() -> None:
 
 
 def test_nothing_judged_is_no_pass() -> None:
-    from mpcheck.results.read import Results
+    from mpcheck.records.read import Results
 
     assert Results({"precision": run(cell(verdict="unsupported"))}).verdict == "NOTHING JUDGED"
     profiled = findings("profile", Finding(check="profile", subject="model", verdict="pass"))
@@ -93,7 +93,7 @@ def test_nothing_judged_is_no_pass() -> None:
 
 
 def test_a_golden_value_that_differs_is_red() -> None:
-    from mpcheck.results.read import Results
+    from mpcheck.records.read import Results
 
     row = {"system": "builtin:water", "name": "products.0:out", "rms": 9.0, "max": 9.0, "limit": 2.0, "failure": "changed by 9"}
     found = Results({"precision": run(cell(), golden=[row])})
@@ -186,7 +186,7 @@ def test_commands_that_repeat_a_row_can_be_typed(name: str) -> None:
 
 @pytest.mark.parametrize("suite", ["symmetry", "audit", "bench", "profile"])
 def test_commands_of_every_session_exist(suite: Any) -> None:
-    from mpcheck.results.items import items_of
+    from mpcheck.records.items import items_of
 
     check, variant = {"symmetry": ("layout", "swapped"), "audit": ("engagement", ""), "bench": ("latency", "forward+backward")}.get(
         suite, ("profile", "energy")
@@ -205,8 +205,8 @@ def test_commands_of_every_session_exist(suite: Any) -> None:
     ("base", "named"), [("0123abcd4567", "0123abcd4567"), ("", "none"), ("main; id", "none"), ("--install=x", "none"), (7, "none")]
 )
 def test_what_a_gate_judged_a_gate_repeats(suite: Any, base: Any, named: str) -> None:
-    from mpcheck.results.items import items_of
-    from mpcheck.results.reproduce import repeated_where
+    from mpcheck.records.items import items_of
+    from mpcheck.records.reproduce import repeated_where
 
     environment = {"gate": {"base": base, "head": "89ef"}}
     row = Finding(check="engagement", subject="products.0.linear", backend="e3nn", format="float32", system="builtin:water", verdict="fail")
@@ -226,7 +226,7 @@ def test_reading_needs_no_torch(tmp_path: Path) -> None:
     """A job that only reads records, such as the one that comments on a pull request, need not install it."""
     write_run(tmp_path / "precision.json", run(cell()))
     code = (
-        "import sys\nfrom pathlib import Path\nfrom mpcheck.results.read import read_results\nfrom mpcheck.results.reproduce import reproduce\n"
+        "import sys\nfrom pathlib import Path\nfrom mpcheck.records.read import read_results\nfrom mpcheck.records.reproduce import reproduce\n"
         f"r = read_results([Path({str(tmp_path)!r})])\nassert r.items\nassert not {{'torch', 'matplotlib', 'numpy'}} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from mpcheck._text import shell
-from mpcheck.results.outcome import outcome
-from mpcheck.results.read import read_document, read_results
+from mpcheck.records.outcome import outcome
+from mpcheck.records.read import read_document, read_results
 
 ROOT = Path(__file__).parents[2]
 SMALL = {
@@ -131,7 +131,8 @@ def test_a_process_that_dies_leaves_no_green(workers: str, tmp_path: Path, cache
 @pytest.mark.slow
 def test_an_interrupted_run_is_no_pass(tmp_path: Path, cache: Path) -> None:
     out = tmp_path / "out"
-    site = "import time\nfrom mpcheck.suite import Suite\njudge = Suite.judge\nSuite.judge = lambda s, k: (time.sleep(0.3), judge(s, k))[1]"
+    site = "import time\nfrom mpcheck.sessions.precision.suite import Suite\njudge = Suite.judge\n"
+    site += "Suite.judge = lambda s, k: (time.sleep(0.3), judge(s, k))[1]"
     process = started("precision", out, cache, "--format", "bfloat16", site=site)
     until = time.monotonic() + 200
     while time.monotonic() < until and not (out / "precision.json").is_file():
@@ -163,6 +164,6 @@ def test_a_narrower_run_keeps_the_wider_one_and_says_so(tmp_path: Path, cache: P
     code, said = ended("narrow", out, cache)
     assert code == 0 and f"{name}.earlier" in said and "narrowed: left out" in said
     assert (out / f"{name}.earlier").read_bytes() == wide and (out / name).read_bytes() != wide
-    code, said = ended("narrow", out, cache, site="from mpcheck.session import Session\nSession.cells = lambda self: self.cells_of_nobody")
+    code, said = ended("narrow", out, cache, site="from mpcheck.sessions.run import Session\nSession.cells = lambda self: self.cells_of_nobody")
     assert code == 1 and not (out / name).is_file(), said  # an earlier green is not this run's
     assert (out / f"{name}.earlier").read_bytes() == wide

@@ -15,15 +15,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mpcheck import plugin_options
 from mpcheck._errors import InputError
-from mpcheck.bench.campaign import request
-from mpcheck.bench.options import BenchOptions
-from mpcheck.bench.run import BenchRun
-from mpcheck.cli import main
-from mpcheck.records import Cell, read_run
-from mpcheck.session import Options
-from mpcheck.shards import Shard, by_first_seen, divide, parse_shard, places, runs
+from mpcheck.bench.launch.measurement import request
+from mpcheck.cli.main import main
+from mpcheck.pytest_plugin import options as plugin_options
+from mpcheck.records.record import Cell, read_run
+from mpcheck.records.shards import Shard, by_first_seen, divide, parse_shard, places, runs
+from mpcheck.sessions.bench.options import BenchOptions
+from mpcheck.sessions.bench.run import BenchRun
+from mpcheck.sessions.run import Options
 
 ROOT = Path(__file__).parents[2]
 GROUPS = st.lists(st.sampled_from([None, *"abcdefg"]), max_size=60)

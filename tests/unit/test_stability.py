@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.planted import sequential_scatter
 from tests.stability.passes import Group, Runner, judged
 from tests.stability.records import Pass, Stability, read_stability, write_stability

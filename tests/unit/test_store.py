@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck._io import atomic_path, write_text
+from mpcheck._files.io import atomic_path, write_text
 from mpcheck.reference import store as store_module
 from mpcheck.reference.store import Damaged, Store, default_cache
 

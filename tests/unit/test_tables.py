@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from mpcheck.adapters.facts.tables import TablesReport, make_tables_exact
 from mpcheck.adapters.load import load_model
-from mpcheck.adapters.tables import TablesReport, make_tables_exact
 
 TINY = """\
 schema_version: 1

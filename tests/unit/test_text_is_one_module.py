@@ -14,17 +14,17 @@ from tests.unit.hostile import unseen
 ROOT = Path(__file__).parents[2]
 SHOWING = {"mpcheck/_text.py", "mpcheck/_console.py"}
 PRINTS = {
-    "mpcheck/session.py": 2,  # progress on a terminal, which overwrites itself
-    "mpcheck/bench/worker.py": 1,  # JSON for another process
-    "mpcheck/bench/launches.py": 1,
+    "mpcheck/sessions/run.py": 2,  # progress on a terminal, which overwrites itself
+    "mpcheck/bench/launch/worker.py": 1,  # JSON for another process
+    "mpcheck/bench/launch/processes.py": 1,
 }
 ALLOWED = {
-    "mpcheck/session.py": {r"'\r\x1b[K  \u2026 '", r"'\r\x1b[K'"},
+    "mpcheck/sessions/run.py": {r"'\r\x1b[K  \u2026 '", r"'\r\x1b[K'"},
     "mpcheck/report/pictures/words.py": {"translate"},  # superscripts
     "mpcheck/reference/noise.py": {r"'\x00'"},  # between names that are hashed
     "mpcheck/_own.py": {r"'\x00'"},
-    "mpcheck/_io.py": {r"'\x00'"},  # in the name of a file, which is refused
-    "mpcheck/_kinds.py": {r"'\x00'", r"'\ufeff \t\r\n'"},  # by which a binary file is told from text, and what may stand before a text begins
+    "mpcheck/_files/io.py": {r"'\x00'"},  # in the name of a file, which is refused
+    "mpcheck/_files/kinds.py": {r"'\x00'", r"'\ufeff \t\r\n'"},  # by which a binary file is told from text, and what may stand before a text begins
 }
 PRINTING = re.compile(r"print|(typer|click)\.s?echo|(typer|click)\.secho|sys\.(stdout|stderr)\.write|.*\bConsole|traceback\.print_\w+")
 ESCAPING = ("html", "markupsafe", "rich", "xml.sax.saxutils", "curses")

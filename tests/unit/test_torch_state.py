@@ -18,15 +18,15 @@ from hypothesis import strategies as st
 
 from mpcheck import _torch_precision as precision
 from mpcheck import _torch_state as state
-from mpcheck.checks.context import Key
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import arithmetic
-from mpcheck.environment import describe
 from mpcheck.formats import get_format
-from mpcheck.inspections import run
-from mpcheck.records import read_run
-from mpcheck.session import Options, Session
-from mpcheck.suite import Suite
+from mpcheck.judge.context import Key
+from mpcheck.judge.replay import arithmetic
+from mpcheck.records.environment import describe
+from mpcheck.records.record import read_run
+from mpcheck.sessions.inspections import run
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 
 ROOT = Path(__file__).parents[2]

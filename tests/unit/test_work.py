@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
-from mpcheck import inspections, work
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, raised
 from mpcheck.reference.noise import NoiseMode
-from mpcheck.session import Options, Session
-from mpcheck.suite import Suite
+from mpcheck.sessions import inspections, work
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Options, Session
 
 SYSTEM, BLOCK = "builtin:water", "readouts.1.linear_1"
 OPTIONS = Options(systems=(SYSTEM,), blocks=(BLOCK,), formats=("float64", "float32"), backends=("e3nn",))
@@ -52,7 +52,7 @@ class Planting:
     """Makes a block of every model that is built from now on raise at a stage."""
 
     def __init__(self, patch: pytest.MonkeyPatch, stage: str, error: Callable[[], BaseException]) -> None:
-        from mpcheck.adapters import e3nn_backend
+        from mpcheck.adapters.backends import e3nn as e3nn_backend
 
         build = e3nn_backend.BACKEND.build
 
@@ -76,7 +76,7 @@ def made(patch: pytest.MonkeyPatch, stage: str, error: Callable[[], BaseExceptio
     elif stage == "compare":
         patch.setattr("mpcheck.checks.precision.compare", lambda *a, **k: (_ for _ in ()).throw(_plain(error)))
     else:
-        patch.setattr("mpcheck.adapters.cueq_backend.CueqBackend.build", lambda *a, **k: (_ for _ in ()).throw(_plain(error)))
+        patch.setattr("mpcheck.adapters.backends.cueq.CueqBackend.build", lambda *a, **k: (_ for _ in ()).throw(_plain(error)))
     return Session(replace(OPTIONS, cache=cache, backends=("cueq",) if stage == "build" else ("e3nn",)))
 
 
@@ -168,9 +168,9 @@ def test_only_torch_and_kernel_libraries_lack_operations(error: BaseException, m
 def test_a_bench_session_whose_model_raises_has_one_red_benchmark(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mace.modules.radial import BesselBasis
 
-    from mpcheck.bench.options import BenchOptions
-    from mpcheck.bench.run import BenchRun
-    from mpcheck.bench.unplanned import UnplannedRun
+    from mpcheck.sessions.bench.options import BenchOptions
+    from mpcheck.sessions.bench.run import BenchRun
+    from mpcheck.sessions.bench.unplanned import UnplannedRun
 
     def broken(self: Any, x: torch.Tensor) -> torch.Tensor:
         raise KeyError("bfloat16")

@@ -19,7 +19,7 @@ from ase import Atoms
 from ase.io import read
 from safetensors.torch import save_file
 
-from mpcheck._io import sha256_file
+from mpcheck._files.io import sha256_file
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.graph import Graph, make_graph
 

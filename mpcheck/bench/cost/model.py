@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mpcheck.adapters.architecture_facts import (
+from mpcheck.adapters.facts.architecture import (
     Contraction,
     Convolution,
     CouplingPath,
@@ -65,7 +65,7 @@ def predicted(facts: Sequence[Facts], atoms: int, edges: int, item_bytes: int, c
     """The cost model of one forward call, block by block in the model's order.
 
     Args:
-        facts: see :func:`mpcheck.adapters.architecture_facts.architecture_facts`.
+        facts: see :func:`mpcheck.adapters.facts.architecture.architecture_facts`.
         atoms, edges: of the graph batch.
         item_bytes: of one number in the format: 8, 4 or 2.
         counted: fingerprints of ``forward`` by block; blocks without one keep None.

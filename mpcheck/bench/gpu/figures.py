@@ -16,8 +16,8 @@ from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, allocate, checked
 from mpcheck.bench.gpu.graph import GraphTimer, launch_share
 from mpcheck.bench.gpu.kernels import Agreement, KernelTimes, Profile, agreement, kernel_times, profile_device
 from mpcheck.bench.gpu.state import INTERVAL, Conditions, Watch, watching
-from mpcheck.bench.timers import EventTimer, Timer
-from mpcheck.bench.workloads import UnsupportedError
+from mpcheck.bench.launch.timers import EventTimer, Timer
+from mpcheck.bench.launch.workloads import UnsupportedError
 
 ROUNDS = 5
 MAX_CALLS = 10_000

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mpcheck._io import write_text
+from mpcheck._files.io import write_text
 from mpcheck.adapters.architecture import Architecture
 from mpcheck.bench.keys import MODEL, BenchKey, Work
+from mpcheck.bench.launch.workloads import UnsupportedError, Workloads
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished
-from mpcheck.bench.workloads import UnsupportedError, Workloads
-from mpcheck.session import Options, Session
+from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:diamond:1"
 L_MAX = (1, 2, 3)

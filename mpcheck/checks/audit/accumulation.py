@@ -16,7 +16,7 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
 from mpcheck.checks.audit.counting import name_of
@@ -24,11 +24,11 @@ from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.raised import raised
-from mpcheck.checks.refusing import refused, usable
-from mpcheck.findings import Finding
 from mpcheck.formats import WIDE, Component, Format
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.raised import raised
+from mpcheck.judge.refusing import refused, usable
+from mpcheck.records.finding import Finding
 from mpcheck.reference.library import BlockReference
 
 NAME = "accumulation"

@@ -11,17 +11,17 @@ import torch
 from mpcheck import _torch_state
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.engagement import scripted
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
-from mpcheck.adapters.engagement import scripted
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
-from mpcheck.checks.raised import raised
-from mpcheck.checks.refusing import refused
-from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS
+from mpcheck.judge.raised import raised
+from mpcheck.judge.refusing import refused
+from mpcheck.records.finding import Finding
 from mpcheck.reference.library import BlockReference
 
 PROCESS, CONSTRUCTION, AUTOCAST = "process", "construction", "autocast"

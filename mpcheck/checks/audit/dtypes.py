@@ -10,16 +10,16 @@ from typing import Any
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.cueq_math import math_dtypes, polynomials
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.cueq_math import math_dtypes, polynomials
 from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.observing import Observation, observe
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.refusing import refused, usable
-from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, Format
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.refusing import refused, usable
+from mpcheck.records.finding import Finding
 
 NAME = "dtypes"
 Metrics = dict[str, float | str | bool | list[str] | None]

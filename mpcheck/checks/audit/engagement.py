@@ -17,18 +17,18 @@ from typing import Any
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel, lacking, substitute
+from mpcheck.adapters.backends.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, never_called
+from mpcheck.adapters.backends.protocol import BackendModel, lacking, substitute
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, never_called
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.raised import raised
-from mpcheck.checks.refusing import refused, usable
-from mpcheck.checks.replay import arithmetic
-from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.raised import raised
+from mpcheck.judge.refusing import refused, usable
+from mpcheck.judge.replay import arithmetic
+from mpcheck.records.finding import Finding, Outcome
 from mpcheck.reference.library import BlockReference
 
 NAME = "engagement"

@@ -12,16 +12,16 @@ from weakref import WeakKeyDictionary
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.adapters.backends import BackendModel
-from mpcheck.adapters.engagement import Calls, counted_calls
+from mpcheck.adapters.backends.engagement import Calls, counted_calls
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.tree import map_tensors
 from mpcheck.checks.audit.counting import DtypeCounts, Watch
 from mpcheck.checks.audit.partial_sums import ReductionProbe
-from mpcheck.checks.context import Context
-from mpcheck.checks.metrics import bits_digest
-from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
+from mpcheck.judge.context import Context
+from mpcheck.judge.metrics import bits_digest
+from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.library import BlockReference
 
 USUAL = torch.float32  # torch's default dtype

@@ -16,8 +16,8 @@ from typing import Any
 
 import torch
 
-from mpcheck.checks.emulate import round_significand
 from mpcheck.formats import WIDE, Accumulation, Component, Format
+from mpcheck.judge.emulate import round_significand
 from mpcheck.reference.operations import Operation, partial_sums
 
 DOUBLE = 2.0**-53

@@ -21,18 +21,18 @@ import torch
 from ase import Atoms as Structure
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.casting import replaced, to_dtype
+from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import energy_sum, scatter
 from mpcheck.checks.audit.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.metrics import widened
 from mpcheck.checks.physics.structure import energies, evaluate
-from mpcheck.checks.refusing import refused
-from mpcheck.checks.scale import UNIFORM_SPREAD
-from mpcheck.findings import Finding
 from mpcheck.formats import Format, get_format
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.metrics import widened
+from mpcheck.judge.refusing import refused
+from mpcheck.judge.scale import UNIFORM_SPREAD
+from mpcheck.records.finding import Finding
 
 NAME = "reductions"
 BUDGET = 1.0  # meV/atom: what users of force fields call the same energy

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import torch
 
-from mpcheck.adapters.casting import replaced, to_dtype
-from mpcheck.checks.context import Context
+from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.checks.physics.structure import evaluate
-from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
+from mpcheck.judge.context import Context
+from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.noise import seed_of
 
 CARBON_E0 = -1029.28  # eV: an all-electron E0 of carbon, as data sets of total energies have them

@@ -16,13 +16,13 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.backends import BackendModel
-from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.audit.observing import arguments_in
-from mpcheck.checks.emulate import round_significand
-from mpcheck.checks.replay import arithmetic
 from mpcheck.formats import Format
+from mpcheck.judge.emulate import round_significand
+from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.operations import FACTORIES, operation_of

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpcheck.adapters.block_facts import Facts
+from mpcheck.adapters.facts.blocks import Facts
 from mpcheck.checks.physics import formulae
 from mpcheck.checks.physics.coupled import coupling, tensor_product
 from mpcheck.checks.physics.formulae import WIDE, Array

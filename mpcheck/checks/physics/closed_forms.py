@@ -18,26 +18,26 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
-from mpcheck.adapters.block_facts import Constant, Facts
-from mpcheck.adapters.closed_forms import closed_form
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.facts.blocks import Constant, Facts
+from mpcheck.adapters.facts.closed_forms import closed_form
 from mpcheck.adapters.tree import unflatten
 from mpcheck.adapters.upstream import default_dtype
-from mpcheck.checks.metrics import widened
 from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.drawing import drawn, thinned
 from mpcheck.checks.physics.formulae import ACTIVATIONS, COMPLEX, WIDE, normalisation
 from mpcheck.checks.physics.structure import SIGMAS, Case, Values
-from mpcheck.checks.refusing import usable
-from mpcheck.checks.scale import UNIFORM_SPREAD
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
+from mpcheck.judge.metrics import widened
+from mpcheck.judge.refusing import usable
+from mpcheck.judge.scale import UNIFORM_SPREAD
+from mpcheck.judge.tolerances import limits_for
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.records.finding import Finding
 from mpcheck.reference.build import random_cotangents
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.noise import ETA, seed_of
-from mpcheck.tolerances import limits_for
 
 CONSTANTS, FORWARD, GRADIENT = "constants", "forward", "gradient"
 DRAWS = 8  # of Monte Carlo arithmetic: the scale of few roundings is then known to a quarter

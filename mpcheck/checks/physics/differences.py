@@ -18,13 +18,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.checks.context import Context
 from mpcheck.checks.physics.forces import OFFSETS, SHRINK, SMOOTH, STEP
 from mpcheck.checks.physics.small import Seen
 from mpcheck.checks.physics.structure import DRAWS, SIGMAS, rms
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.judge.context import Context
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.reference.noise import ETA, seed_of
 
 Order = Literal[1, 2]

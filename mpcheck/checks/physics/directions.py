@@ -11,14 +11,14 @@ from collections.abc import Iterator
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics.differences import BlockFunction, Judged, compared, rounding, worst_of
 from mpcheck.checks.physics.forces import derivatives
 from mpcheck.checks.physics.small import TILT, Seen, blocks, frames, graph_of
 from mpcheck.checks.physics.structure import Case, evaluate, noise
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import seed_of
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from mpcheck.adapters.block_facts import Facts
 from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.facts.blocks import Facts
 from mpcheck.checks.physics.structure import rms
 
 ELEMENTS, PRODUCTS = 30_000, 1_000_000  # of one argument, and of it with parameters: numpy's widest type has no fast matrix product

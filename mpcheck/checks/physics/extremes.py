@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.tree import map_tensors
-from mpcheck.checks.context import Context
 from mpcheck.checks.physics.differences import BlockFunction
 from mpcheck.checks.physics.small import Seen
 from mpcheck.formats import Format, get_format
+from mpcheck.judge.context import Context
 from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.noise import largest
 from mpcheck.reference.operations import operation_of

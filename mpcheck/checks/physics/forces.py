@@ -18,7 +18,7 @@ import torch
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics.structure import SIGMAS, SKIN, Case, degenerate, energies, evaluate, noise, with_cell
-from mpcheck.findings import Finding
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import seed_of
 
 STEP = 0.005  # Å, and 1 for strain: at hco's curvature truncation and rounding are then both near 1e-9 of a force

@@ -18,13 +18,13 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.ghosts import Domains, interaction_classes, mirrored, run_with_ghosts, unsupported, with_ghosts
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import edge_vectors
-from mpcheck.checks.context import Context
-from mpcheck.checks.metrics import bits_digest
 from mpcheck.checks.physics.structure import DRAWS, Case, Values, difference_ratio, evaluate, limit_of
 from mpcheck.checks.physics.watching import Watched, consumer, watched
 from mpcheck.checks.symmetry.conversions import structure
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.findings import Finding
+from mpcheck.judge.context import Context
+from mpcheck.judge.metrics import bits_digest
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import ETA, seed_of
 
 FORWARD, BACKWARD = "forward", "backward"

@@ -19,12 +19,12 @@ from ase import Atoms
 from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.metrics import bits_digest
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.strides import columns_first, every_other
 from mpcheck.checks.physics.structure import DRAWS, Case, difference_ratio, limit_of
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.findings import Finding
+from mpcheck.judge.metrics import bits_digest
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import ETA, seed_of
 
 MODES: Mapping[str, dict[str, bool]] = {

@@ -12,7 +12,7 @@ import torch.utils.deterministic
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import quiet
 from mpcheck.checks.physics.structure import Case, difference_ratio, limit_of, noise
-from mpcheck.findings import Finding
+from mpcheck.records.finding import Finding
 
 CALLS = 17  # in float64, after those that warm up: with them twenty
 RARE = 0.95  # the chance of one call to escape a fault that strikes once in twenty

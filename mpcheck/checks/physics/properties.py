@@ -16,11 +16,11 @@ from ase import Atoms
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.checks.context import Context, Inspection, Key
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
-from mpcheck.checks.refusing import refused
-from mpcheck.findings import Finding
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.refusing import refused
+from mpcheck.records.finding import Finding
 
 NAME = "physics"
 

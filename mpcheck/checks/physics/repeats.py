@@ -20,10 +20,10 @@ from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics import inputs
 from mpcheck.checks.physics.structure import Case, noise
-from mpcheck.checks.replay import arithmetic
-from mpcheck.checks.whole_noise import ROUNDOFF
-from mpcheck.findings import Finding
 from mpcheck.formats import Format
+from mpcheck.judge.replay import arithmetic
+from mpcheck.judge.whole_noise import ROUNDOFF
+from mpcheck.records.finding import Finding
 
 CALLS = {"float32": 20, "tf32": 20}  # with those that warm up
 FEW = 4  # of any other format

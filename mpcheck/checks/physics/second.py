@@ -6,13 +6,13 @@ import math
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.checks.physics.differences import BlockFunction, Comparison, Derivative, Judged, compared, rounding, worst_of
 from mpcheck.checks.physics.extremes import lost, places
 from mpcheck.checks.physics.small import Seen, blocks
 from mpcheck.checks.physics.structure import Case
-from mpcheck.findings import Finding
 from mpcheck.formats import Format, get_format
+from mpcheck.records.finding import Finding
 
 CALLS = 4  # TorchScript has optimised what it runs after three
 

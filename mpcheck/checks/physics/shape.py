@@ -11,7 +11,7 @@ from ase import Atoms
 from mpcheck.adapters.blocks import leaf_modules
 from mpcheck.adapters.steps import edge_vectors, energy_sum
 from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
-from mpcheck.findings import Finding
+from mpcheck.records.finding import Finding
 
 # An envelope 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2) has a threefold zero at x = 1 for every p (Gasteiger et
 # al., ICLR 2020, eq. 8), so that energies vanish at least as the third power of the distance to r_max, forces as the second.

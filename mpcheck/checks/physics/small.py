@@ -10,13 +10,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from ase import Atoms
 
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.observe import Arguments, Observer
-from mpcheck.checks.context import Context
 from mpcheck.checks.physics.structure import Case, evaluate
 from mpcheck.formats import get_format
+from mpcheck.judge.context import Context
 
 # Neighbours of an atom at the origin, in units of r_max. Seen from both ends of an edge, each direction comes with both signs.
 # All distances, also between neighbours, stay 7 % below r_max: the envelope's kink there would disturb numerical derivatives.

@@ -9,17 +9,17 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.checks.metrics import widened
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.structure import Case, rms
-from mpcheck.checks.refusing import usable
-from mpcheck.checks.scale import noise_scale
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
+from mpcheck.judge.metrics import widened
+from mpcheck.judge.refusing import usable
+from mpcheck.judge.scale import noise_scale
+from mpcheck.judge.tolerances import limits_for
+from mpcheck.records.finding import Finding
 from mpcheck.reference.library import BlockReference
-from mpcheck.tolerances import limits_for
 
 
 def every_other(t: torch.Tensor) -> torch.Tensor:

@@ -14,11 +14,11 @@ from ase import Atoms
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
-from mpcheck.checks.context import Context, Key
-from mpcheck.checks.metrics import bits_digest, widened
-from mpcheck.checks.scale import UNIFORM_SPREAD
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.findings import Finding, Outcome
+from mpcheck.judge.context import Context, Key
+from mpcheck.judge.metrics import bits_digest, widened
+from mpcheck.judge.scale import UNIFORM_SPREAD
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.records.finding import Finding, Outcome
 from mpcheck.reference.noise import ETA, seed_of
 
 MOST_ATOMS = 512  # of a structure whose derivatives are taken numerically: some seconds on a CPU

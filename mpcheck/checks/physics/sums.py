@@ -7,7 +7,7 @@ import torch
 from ase import Atoms
 
 from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
-from mpcheck.findings import Finding
+from mpcheck.records.finding import Finding
 
 AXES = "xyz"
 

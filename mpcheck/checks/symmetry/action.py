@@ -8,9 +8,9 @@ import torch
 
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.rotation import Turn, highest, odd, transformed
-from mpcheck.checks.precision import Counts
+from mpcheck.adapters.facts.rotation import Turn, highest, odd, transformed
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
+from mpcheck.judge.context import Counts
 from mpcheck.reference.noise import perturb
 
 

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.backends.e3nn import E3nnModel
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.casting import replaced
-from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.observe import Arguments, Observer
-from mpcheck.checks.metrics import widened
-from mpcheck.checks.scale import UNIFORM_SPREAD
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.formats import FORMATS
+from mpcheck.judge.metrics import widened
+from mpcheck.judge.scale import UNIFORM_SPREAD
+from mpcheck.judge.tolerances import Tolerances, limits_for
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.reference.noise import ETA, perturb, seed_of
-from mpcheck.tolerances import Tolerances, limits_for
 
 DRAWS = 4
 

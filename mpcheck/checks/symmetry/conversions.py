@@ -17,17 +17,17 @@ from ase import Atoms
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.architecture import Architecture, build_model
-from mpcheck.adapters.backends import get_backend, unavailable
-from mpcheck.adapters.conversion import Comparison, Converted, parameters, round_trip, to_cueq, to_e3nn
-from mpcheck.adapters.cueq_backend import CueqModel
-from mpcheck.adapters.e3nn_backend import E3nnModel
+from mpcheck.adapters.backends.conversion import Comparison, Converted, parameters, round_trip, to_cueq, to_e3nn
+from mpcheck.adapters.backends.cueq import CueqModel
+from mpcheck.adapters.backends.e3nn import E3nnModel
+from mpcheck.adapters.backends.layout import Layout
+from mpcheck.adapters.backends.protocol import get_backend, unavailable
 from mpcheck.adapters.graph import make_graph
-from mpcheck.adapters.layout import Layout
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.refusing import refused
 from mpcheck.checks.symmetry.block_twins import distances
-from mpcheck.checks.symmetry.upstream_limits import UpstreamLimit, load_limits
-from mpcheck.findings import Finding
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.refusing import refused
+from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
+from mpcheck.records.finding import Finding
 
 CHECK = "conversion"
 MODEL = "model"

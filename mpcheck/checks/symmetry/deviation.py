@@ -11,17 +11,17 @@ from typing import Any
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.rotation import mixed, roundings
+from mpcheck.adapters.facts.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
-from mpcheck.checks.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
-from mpcheck.checks.refusing import refused
-from mpcheck.checks.scale import Scale, noise_scale
 from mpcheck.checks.symmetry.group import Element
 from mpcheck.checks.symmetry.sampling import EFFORT, simplest
-from mpcheck.findings import Finding
 from mpcheck.formats import FORMATS, Component
-from mpcheck.records import finite
-from mpcheck.tolerances import Limits
+from mpcheck.judge.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
+from mpcheck.judge.refusing import refused
+from mpcheck.judge.scale import Scale, noise_scale
+from mpcheck.judge.tolerances import Limits
+from mpcheck.records.finding import Finding
+from mpcheck.records.record import finite
 
 U64 = FORMATS["float64"].u
 

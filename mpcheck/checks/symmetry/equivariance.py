@@ -15,17 +15,13 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel, unsupported
+from mpcheck.adapters.backends.casting import replaced, tensors_of
+from mpcheck.adapters.backends.e3nn import E3nnModel
+from mpcheck.adapters.backends.protocol import BackendModel, unsupported
 from mpcheck.adapters.blocks import WHOLE
-from mpcheck.adapters.casting import replaced, tensors_of
-from mpcheck.adapters.couplings import coupling, mended, triangles
-from mpcheck.adapters.e3nn_backend import E3nnModel
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.adapters.rotation import Turn, highest
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.raised import raised
-from mpcheck.checks.refusing import refused
-from mpcheck.checks.replay import arithmetic
+from mpcheck.adapters.facts.couplings import coupling, mended, triangles
+from mpcheck.adapters.facts.rotation import Turn, highest
 from mpcheck.checks.symmetry.action import Action, Structure, swayed
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, summary
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
@@ -33,13 +29,17 @@ from mpcheck.checks.symmetry.invariance import undeclared
 from mpcheck.checks.symmetry.model_symmetry import WholeSubject, learned
 from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
-from mpcheck.findings import Finding
 from mpcheck.formats import COMPONENTS, Format
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.raised import raised
+from mpcheck.judge.refusing import refused
+from mpcheck.judge.replay import arithmetic
+from mpcheck.judge.tolerances import Limits, limits_for
+from mpcheck.records.finding import Finding
 from mpcheck.reference.build import build_reference
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.noise import ETA, seed_of
 from mpcheck.reference.spec import DRAWS
-from mpcheck.tolerances import Limits, limits_for
 
 NAME = "equivariance"
 MODEL = "model"

@@ -1,4 +1,4 @@
-"""Elements of the symmetry group of a structure besides :class:`mpcheck.adapters.rotation.Turn`."""
+"""Elements of the symmetry group of a structure besides :class:`mpcheck.adapters.facts.rotation.Turn`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mpcheck.adapters.rotation import Turn
+from mpcheck.adapters.facts.rotation import Turn
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import torch
 
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.facts.rotation import Turn, odd
 from mpcheck.adapters.observe import Observer
-from mpcheck.adapters.rotation import Turn, odd
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.context import Context
+from mpcheck.judge.context import Context
 from mpcheck.reference.library import Library
 
 CHANGED = 1e-3  # relative RMS; a tensor with l > 0 parts changes by order one, rounding in float64 by 1e-14

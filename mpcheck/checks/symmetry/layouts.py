@@ -19,20 +19,20 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
-from mpcheck.adapters.layout import Layout as MemoryLayout
-from mpcheck.adapters.layout import differing, misread
+from mpcheck.adapters.backends.layout import Layout as MemoryLayout
+from mpcheck.adapters.backends.layout import differing, misread
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.slots import Slot
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.metrics import Layout, compare
-from mpcheck.checks.raised import raised
-from mpcheck.checks.refusing import refused, usable
-from mpcheck.checks.replay import FORWARD, replay
-from mpcheck.checks.scale import noise_scale
-from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import Format, get_format
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.metrics import Layout, compare
+from mpcheck.judge.raised import raised
+from mpcheck.judge.refusing import refused, usable
+from mpcheck.judge.replay import FORWARD, replay
+from mpcheck.judge.scale import noise_scale
+from mpcheck.judge.tolerances import Tolerances, limits_for
+from mpcheck.records.finding import Finding, Outcome
 from mpcheck.reference.library import BlockReference
-from mpcheck.tolerances import Tolerances, limits_for
 
 CHECK = "layout"
 SIDES = ("inputs", "outputs")

@@ -19,20 +19,20 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.layout import differing
+from mpcheck.adapters.backends.mixed import MixedModel, mismatches
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.layout import differing
-from mpcheck.adapters.mixed import MixedModel, mismatches
-from mpcheck.checks.context import Context, Inspection, Key
-from mpcheck.checks.metrics import widened
-from mpcheck.checks.refusing import refused, usable
-from mpcheck.checks.replay import FORWARD, replay
-from mpcheck.checks.scale import UNIFORM_SPREAD
 from mpcheck.checks.symmetry.layouts import Judgement, judged, layout_of, smallest, unread
 from mpcheck.checks.symmetry.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
-from mpcheck.findings import Finding, Outcome
 from mpcheck.formats import FORMATS
+from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.metrics import widened
+from mpcheck.judge.refusing import refused, usable
+from mpcheck.judge.replay import FORWARD, replay
+from mpcheck.judge.scale import UNIFORM_SPREAD
+from mpcheck.records.finding import Finding, Outcome
 from mpcheck.reference.library import BlockReference
 
 CHECK = "mix"

@@ -7,21 +7,21 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.backends import BackendModel
+from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import WHOLE
-from mpcheck.adapters.casting import replaced
-from mpcheck.adapters.couplings import mended
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.rotation import Turn
-from mpcheck.checks.context import Context
-from mpcheck.checks.replay import arithmetic
+from mpcheck.adapters.facts.couplings import mended
+from mpcheck.adapters.facts.rotation import Turn
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, noise_of
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.moved import SLOTS, Whole, has_stress, properties
 from mpcheck.formats import COMPONENTS, Format
+from mpcheck.judge.context import Context
+from mpcheck.judge.replay import arithmetic
+from mpcheck.judge.tolerances import Limits
 from mpcheck.reference.moments import Moments
 from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
-from mpcheck.tolerances import Limits
 
 DRAWS = 4  # of each component; the whole model's sums average over many blocks' roundings
 

@@ -14,17 +14,17 @@ import torch
 from ase import Atoms
 
 from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.facts.rotation import Turn
 from mpcheck.adapters.graph import make_graph
-from mpcheck.adapters.rotation import Turn
 from mpcheck.adapters.slots import PLAIN
 from mpcheck.adapters.steps import VECTOR
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.context import Context
 from mpcheck.checks.symmetry.action import Structure, swayed
 from mpcheck.checks.symmetry.deviation import moments
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import turned_graph
 from mpcheck.formats import Format
+from mpcheck.judge.context import Context
 from mpcheck.reference.library import Library
 from mpcheck.reference.noise import ETA, NoiseMode, seed_of
 

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, Phase, configuration, find, given, seed, set
 from hypothesis import strategies as st
 from hypothesis.errors import HypothesisException, NoSuchExample
 
-from mpcheck.adapters.rotation import IDENTITY, Quaternion, Turn
+from mpcheck.adapters.facts.rotation import IDENTITY, Quaternion, Turn
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 
 FARTHEST = 100  # Å of a translation

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel
-from mpcheck.checks.whole_noise import ROUNDOFF, WholeNoise
+from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.reference.noise import ETA, perturb, seed_of
 
 AMPLITUDE = 0.03  # Å: a thermal vibration at room temperature, so that no two structures share their symmetry

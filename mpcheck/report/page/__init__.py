@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mpcheck._io import write_text
+from mpcheck._files.io import write_text
+from mpcheck.records.read import Results
 from mpcheck.report.page.as_markdown import twin
 from mpcheck.report.page.pinned import Pinned
 from mpcheck.report.page.view import TITLE, Judgement, page_of
-from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
+    from mpcheck.history.compare import Comparison
+    from mpcheck.history.gates import GateEntry
     from mpcheck.report.pictures import Picture
-    from mpcheck.results.compare import Comparison
-    from mpcheck.results.gate_history import GateEntry
 
 MARKDOWN_BYTES = 900_000
 """GitHub takes job summaries of 1 MiB."""

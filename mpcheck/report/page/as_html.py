@@ -12,12 +12,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mpcheck._text import visible
+from mpcheck.records.read import Results
 from mpcheck.report.page import red
 from mpcheck.report.page.detail import detail
 from mpcheck.report.page.text import count, figure
 from mpcheck.report.page.verdict import MARKS
 from mpcheck.report.page.view import Page
-from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
     from mpcheck.report.pictures import Picture

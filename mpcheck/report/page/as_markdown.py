@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mpcheck._text import fence, markdown, seen_lines, visible
+from mpcheck.records.items import Item
 from mpcheck.report.page.red import left_out
 from mpcheck.report.page.text import count, figure
 from mpcheck.report.page.verdict import MARKS
 from mpcheck.report.page.view import Page
-from mpcheck.results.items import Item
 
 CAPS = (100, 50, 25, 10, 5, 2, 0)
 """Rows of a list that are tried, until the text is small enough."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpcheck.records.items import Item
 from mpcheck.report.page.red import names
 from mpcheck.report.page.verdict import ORDER
-from mpcheck.results.items import Item
 
 REASONS_SHOWN = 12
 MEANINGS = {

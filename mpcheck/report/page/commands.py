@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from mpcheck._text import shell
+from mpcheck.records.items import Item
+from mpcheck.records.read import Results
+from mpcheck.records.reproduce import blocks_of, words
 from mpcheck.report.page.pinned import Pinned
-from mpcheck.results.items import Item
-from mpcheck.results.read import Results
-from mpcheck.results.reproduce import blocks_of, words
 
 
 class Commands:

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from mpcheck._text import COMMAND, html, visible
-from mpcheck.findings import Findings
+from mpcheck.records.finding import Findings
+from mpcheck.records.items import GOLDEN, Item, decisive, item_of_cell, item_of_finding, items_of
+from mpcheck.records.read import Document, Results
 from mpcheck.report.page.commands import Commands
-from mpcheck.results.items import GOLDEN, Item, decisive, item_of_cell, item_of_finding, items_of
-from mpcheck.results.read import Document, Results
 
 EACH = 8000
 """Conclusions up to which each gets a row; beyond, those of a block, backend and format that passed share one."""

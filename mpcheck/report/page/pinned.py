@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpcheck.results.reproduce import COMMANDS, REPEATED
+from mpcheck.records.reproduce import COMMANDS, REPEATED
 
 MODELS = re.compile(
     r"builtin:hco|recipe:(canonical|odd)(:[A-Z][a-z]?(-[A-Z][a-z]?){0,118})?|mace_off:(small|medium|large)"

@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mpcheck._text import visible
+from mpcheck.records.read import Results
 from mpcheck.report.references import reference_lines
-from mpcheck.results.read import Results
 
 FIELDS_SHOWN = 80
 SYSTEMS_SHOWN = 40

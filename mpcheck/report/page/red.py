@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpcheck._text import visible
+from mpcheck.records.items import Item
 from mpcheck.report.page.commands import Commands
 from mpcheck.report.page.text import count, figure
-from mpcheck.results.items import Item
 
 if TYPE_CHECKING:
-    from mpcheck.results.gate_history import GateEntry
+    from mpcheck.history.gates import GateEntry
 
 SHOWN = 100
 BLOCKS_SHOWN = 40
@@ -62,7 +62,7 @@ def since_words(history: Sequence[GateEntry], item: Item) -> str:
     """Since which commit a conclusion is red without a break; empty where there is no history to tell."""
     if not history:
         return ""
-    from mpcheck.results.gate_history import since
+    from mpcheck.history.gates import since
 
     entry, last = since(history, item.id), history[-1]
     if entry is None:

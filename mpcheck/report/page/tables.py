@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mpcheck.records.items import GOLDEN, Item
+from mpcheck.records.read import Results
 from mpcheck.report import summary
 from mpcheck.report.page.text import figure
-from mpcheck.results.items import GOLDEN, Item
-from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
-    from mpcheck.results.compare import Change, Comparison
+    from mpcheck.history.compare import Change, Comparison
 
 ROWS_SHOWN = 300
 FORMATS_SHOWN = 16

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpcheck._text import visible
-from mpcheck.findings import Findings
+from mpcheck.records.finding import Findings
+from mpcheck.records.items import GOLDEN, MISSING, Item
+from mpcheck.records.outcome import WORDS, outcome
+from mpcheck.records.read import Document, Results
 from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
 from mpcheck.report.page.text import count, figure
-from mpcheck.results.items import GOLDEN, MISSING, Item
-from mpcheck.results.outcome import WORDS, outcome
-from mpcheck.results.read import Document, Results
 
 HEADLINE = 140  # characters of a reason in the sentence at the top
 ORDER = ("fail", "missing", "pass", "degraded", "known-fault", "inconclusive", "no-baseline", "removed", "indistinguishable", "unsupported")

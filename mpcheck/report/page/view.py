@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
 from mpcheck._text import visible
+from mpcheck.records.accounts import narrowing
+from mpcheck.records.read import Results
+from mpcheck.records.reproduce import repeated_where
 from mpcheck.report.page.aside import Aside, asides
 from mpcheck.report.page.commands import Commands
 from mpcheck.report.page.pinned import Pinned
@@ -15,13 +18,10 @@ from mpcheck.report.page.provenance import Facts, known, moment, provenance
 from mpcheck.report.page.red import Red, RedBlock, red_blocks, red_rows
 from mpcheck.report.page.tables import ChangeGroup, Latency, Ratios, change_groups, latencies, ratio_table, spread
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
-from mpcheck.results.accounts import narrowing
-from mpcheck.results.read import Results
-from mpcheck.results.reproduce import repeated_where
 
 if TYPE_CHECKING:
-    from mpcheck.results.compare import Comparison
-    from mpcheck.results.gate_history import GateEntry
+    from mpcheck.history.compare import Comparison
+    from mpcheck.history.gates import GateEntry
 
 TITLE = "mpcheck"
 MOST = 20  # remarks of a gate
@@ -33,7 +33,7 @@ class Judgement:
     """What a gate decided over its sessions' records.
 
     Attributes:
-        verdict: a word of :data:`mpcheck.results.outcome.WORDS`, which the records alone may not say: a session may have come to none.
+        verdict: a word of :data:`mpcheck.records.outcome.WORDS`, which the records alone may not say: a session may have come to none.
         remarks: why, a line each.
     """
 

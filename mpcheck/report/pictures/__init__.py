@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mpcheck.records.read import Results
 from mpcheck.report.pictures.base import Picture, Section
 from mpcheck.report.pictures.svg import standalone, write_pictures
-from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
-    from mpcheck.results.gate_history import GateEntry
+    from mpcheck.history.gates import GateEntry
 
 
 def pictures(results: Results, history: Sequence[GateEntry] = ()) -> list[Picture]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mpcheck.records.read import Results
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.errors import error_pictures
 from mpcheck.report.pictures.gates import history_pictures
@@ -12,10 +13,9 @@ from mpcheck.report.pictures.heat import heat_maps
 from mpcheck.report.pictures.latency import latency_pictures
 from mpcheck.report.pictures.speed import speed_pictures
 from mpcheck.report.pictures.strip import verdict_strip
-from mpcheck.results.read import Results
 
 if TYPE_CHECKING:
-    from mpcheck.results.gate_history import GateEntry
+    from mpcheck.history.gates import GateEntry
 
 
 def draw(results: Results, history: Sequence[GateEntry]) -> list[Picture]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 
-from mpcheck.records import Cell, Run
+from mpcheck.records.record import Cell, Run
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks

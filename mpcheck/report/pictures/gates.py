@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from mpcheck.bench.store.change_points import shifts
+from mpcheck.history.gates import GateEntry, in_time
+from mpcheck.history.latency.change_points import shifts
+from mpcheck.records.versions import changed_versions
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, legend_height, ticks
 from mpcheck.report.pictures.rows import MOST_FORMATS, Badness, choose
 from mpcheck.report.pictures.words import counted, plain, shorten
-from mpcheck.results.gate_history import GateEntry, in_time
-from mpcheck.results.versions import changed_versions
 
 MOST_ENTRIES, MOST_NOTES, TICKS = 120, 8, 8
 LEFT, PANEL, RED, FOOT = 30.0, 150.0, 52.0, 46.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from mpcheck.findings import Finding, Findings
+from mpcheck.records.finding import Finding, Findings
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height

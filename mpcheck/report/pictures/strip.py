@@ -6,10 +6,10 @@ from collections import Counter
 
 from matplotlib.patches import Rectangle
 
+from mpcheck.records.read import Results
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import SMALL, WIDTH, Canvas
-from mpcheck.results.read import Results
 
 ROW, LEFT = 20.0, 62.0
 BAR = 84.0

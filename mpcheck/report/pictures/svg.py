@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET  # parses only what matplotlib has just writt
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from mpcheck._io import write_text
+from mpcheck._files.io import write_text
 from mpcheck._text import whole
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.theme import css, with_variables

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 
 import torch
 
-from mpcheck import inspections
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.layout import Layout, misread
+from mpcheck.adapters.backends.layout import Layout, misread
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
-from mpcheck.checks.context import Key
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import FORWARD
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
-from mpcheck.inspections import SuiteName
+from mpcheck.judge.context import Key
+from mpcheck.judge.replay import FORWARD
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import seed_of
-from mpcheck.session import Session
+from mpcheck.sessions import inspections
+from mpcheck.sessions.inspections import SuiteName
+from mpcheck.sessions.run import Session
 from tests.faults.curves import cells, places
 from tests.faults.curves.families import FAMILIES, Item, irreps_of, planted
 from tests.faults.curves.records import LARGEST, Planting

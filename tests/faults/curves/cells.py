@@ -9,15 +9,15 @@ import torch
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.execution import Tensors
-from mpcheck.baselines import collect
-from mpcheck.checks.metrics import FLOOR
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import replay
-from mpcheck.checks.scale import Scale, noise_scale
-from mpcheck.drift import drifted, own_zeros
 from mpcheck.formats import get_format
-from mpcheck.records import Cell, Quantity
-from mpcheck.session import Session
+from mpcheck.history.ratios import collect
+from mpcheck.judge.metrics import FLOOR
+from mpcheck.judge.replay import replay
+from mpcheck.judge.scale import Scale, noise_scale
+from mpcheck.records.record import Cell, Quantity
+from mpcheck.sessions.precision.drift import drifted, own_zeros
+from mpcheck.sessions.run import Session
 from tests.faults.curves.families import Item, planted
 from tests.faults.curves.records import LARGEST, Planting
 from tests.faults.deciders.observing import RAISED, names, refused

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import torch
 
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import BACKWARD, FORWARD
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.replay import BACKWARD, FORWARD
+from mpcheck.sessions.run import Session
 from tests.faults.curves import changes, places
 from tests.faults.patches import PATCHES
 

@@ -10,10 +10,10 @@ from mpcheck.checks.golden import Golden, compare_golden, golden_paths, load_gol
 from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.checks.physics.structure import rms
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import FORWARD
+from mpcheck.judge.replay import FORWARD
+from mpcheck.judge.tolerances import limits_for
 from mpcheck.reference.noise import seed_of
-from mpcheck.session import Session
-from mpcheck.tolerances import limits_for
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue_runs import BASELINES
 from tests.faults.curves.families import Item, fitting, planted, relative
 from tests.faults.curves.records import LARGEST, Planting

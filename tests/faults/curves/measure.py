@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.environment import describe
-from mpcheck.session import Session
+from mpcheck.records.environment import describe
+from mpcheck.sessions.run import Session
 from tests.faults.curves import blockwise, cells, golden_runs, physics_runs
 from tests.faults.curves.plans import FORMATS, cell_items
 from tests.faults.curves.records import Curves, Planting, Sound

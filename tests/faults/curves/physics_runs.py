@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from mpcheck import inspections
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks.context import Key
 from mpcheck.checks.physics.structure import Values, evaluate, measure_noise, quantities, rms
-from mpcheck.checks.replay import FORWARD
-from mpcheck.findings import Finding
+from mpcheck.judge.context import Key
+from mpcheck.judge.replay import FORWARD
+from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import seed_of
-from mpcheck.session import Session
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.faults.curves import changes
 from tests.faults.curves.records import LARGEST, Planting
 from tests.faults.patches.planting import exchanged

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from mpcheck._io import atomic_path
+from mpcheck._files.io import atomic_path
 from mpcheck.report.picture import COLOURS
 from tests.faults.curves.blockwise import EQUIVARIANCE
 from tests.faults.curves.cells import DRIFT, PRECISION

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.casting import replaced
 from mpcheck.adapters.steps import step_kind
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.precision import CellKey
 from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.operations import is_product, packet_name
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.curves.changes import Change, of_gradient, shortened
 from tests.faults.patches.planting import exchanged
 

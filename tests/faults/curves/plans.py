@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import DIRECTIONS
+from mpcheck.judge.replay import DIRECTIONS
 from mpcheck.reference.noise import seed_of
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.curves.families import FAMILIES, Item, fitting
 
 FORMATS = ("float64", "float32", "bfloat16", "float16")

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from mpcheck._json import load_document, write_document
-from mpcheck._yaml import Strict
+from mpcheck._files.documents import load_document, write_document
+from mpcheck._files.yaml import Strict
 from tests.faults.deciders.rules import Outcome
 
 SCHEMA = 1

@@ -10,8 +10,8 @@ import torch
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.physics.structure import evaluate
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import DIRECTIONS
-from mpcheck.session import Session
+from mpcheck.judge.replay import DIRECTIONS
+from mpcheck.sessions.run import Session
 from tests.faults.deciders.observing import observed
 from tests.faults.deciders.peers import DECIDERS
 from tests.faults.deciders.rules import decide

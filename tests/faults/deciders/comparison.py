@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mpcheck.environment import describe
-from mpcheck.session import Session
+from mpcheck.records.environment import describe
+from mpcheck.sessions.run import Session
 from tests.faults.deciders.clean import clean_keys, end_to_end_alarm, false_alarms
 from tests.faults.deciders.peers import DECIDERS
 from tests.faults.deciders.records import Comparison, Peer, Trial

@@ -6,9 +6,9 @@ import torch
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
-from mpcheck.checks.replay import BACKWARD, replay
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.replay import BACKWARD, replay
+from mpcheck.sessions.run import Session
 from tests.faults.deciders.rules import GRADIENTS, Observed
 
 RAISED = (RuntimeError, TypeError, ValueError, NotImplementedError, IndexError, AssertionError)

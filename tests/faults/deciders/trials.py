@@ -11,11 +11,11 @@ from typing import Any
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import get_backend
-from mpcheck.checks.metrics import bits_digest
+from mpcheck.adapters.backends.protocol import get_backend
 from mpcheck.checks.physics.structure import evaluate
 from mpcheck.checks.precision import CellKey
-from mpcheck.session import Session
+from mpcheck.judge.metrics import bits_digest
+from mpcheck.sessions.run import Session
 from tests.faults import catalogue, catalogue_runs
 from tests.faults.catalogue import Fault, Plant
 from tests.faults.deciders.observing import RAISED, observed

@@ -12,17 +12,17 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast, get_args
 
-from mpcheck import inspections
 from mpcheck._errors import error_line
-from mpcheck.bench.workloads import UnsupportedError
+from mpcheck.bench.launch.workloads import UnsupportedError
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
-from mpcheck.checks.context import Key
 from mpcheck.checks.precision import cell_keys
 from mpcheck.checks.symmetry import conversions, moved
-from mpcheck.findings import Finding
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue import CheckName, Plant
 from tests.faults.catalogue_runs import OWN_CONFIGURATIONS, anew, conclude
 from tests.faults.matrix.records import Blame, Entry, Row

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Literal
 
-from mpcheck._io import write_text
-from mpcheck._json import load_document
-from mpcheck._yaml import Strict
+from mpcheck._files.documents import load_document
+from mpcheck._files.io import write_text
+from mpcheck._files.yaml import Strict
 from tests.faults.catalogue import CheckName
 
 SCHEMA = 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue import Fault, Plant, plantings
 from tests.faults.matrix.panel import Clean, Panel
 from tests.faults.matrix.records import write_row

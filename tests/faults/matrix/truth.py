@@ -10,10 +10,10 @@ from weakref import WeakKeyDictionary
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.checks.metrics import bits_digest
-from mpcheck.checks.replay import DIRECTIONS, replay
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.metrics import bits_digest
+from mpcheck.judge.replay import DIRECTIONS, replay
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue import Plant
 from tests.faults.patches.planting import times_run
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults import planted
 from tests.faults.patches.planting import dtype_named, patch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import dtype_named, exchanged, patch
 
 
@@ -89,7 +89,7 @@ def inner_arithmetic_kept(session: Session) -> Iterator[None]:
 
     The one patch of this project's own code: its adapter makes a cast model compute inside as a model converted after the cast does.
     """
-    from mpcheck.adapters import cueq_backend
+    from mpcheck.adapters.backends import cueq as cueq_backend
 
     with exchanged(cueq_backend, "inner_arithmetic", lambda _: lambda *args: contextlib.nullcontext()):
         yield

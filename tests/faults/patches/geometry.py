@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import exchanged, patch
 
 Neighbours = Callable[..., Any]

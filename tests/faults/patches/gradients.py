@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import dtype_named, exchanged, patch, result_changed
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import exchanged, patch
 
 Outputs = dict[str, Any]

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import dtype_named, exchanged, patch
 
 

@@ -9,7 +9,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.arithmetic import PRODUCTS, aten, rounded_to
 from tests.faults.patches.planting import dtype_named, exchanged, patch
 from tests.faults.twins.acting import Acts, wide

@@ -6,20 +6,20 @@ from collections.abc import Mapping
 
 import torch
 
-from mpcheck import inspections
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import BackendModel
-from mpcheck.adapters.casting import replaced, to_dtype
+from mpcheck.adapters.backends.casting import replaced, to_dtype
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.context import Key
-from mpcheck.checks.metrics import bits_digest
-from mpcheck.checks.replay import DIRECTIONS, replay
 from mpcheck.checks.symmetry import conversions
-from mpcheck.checks.symmetry.upstream_limits import load_limits
 from mpcheck.formats import get_format
-from mpcheck.session import Session
+from mpcheck.judge.context import Key
+from mpcheck.judge.metrics import bits_digest
+from mpcheck.judge.replay import DIRECTIONS, replay
+from mpcheck.judge.upstream_limits import load_limits
+from mpcheck.sessions import inspections
+from mpcheck.sessions.run import Session
 from tests.faults.catalogue import Plant
 from tests.faults.catalogue_runs import OWN_CONFIGURATIONS
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import dtype_named, exchanged, patch, result_changed
 from tests.faults.twins.acting import Acts, wide
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.converter import _module
 from tests.faults.patches.planting import dtype_named, exchanged, patch
 from tests.faults.twins.acting import Acts
@@ -89,7 +89,7 @@ def filter_in_another_order(session: Session, acts: Acts) -> Iterator[None]:
 @patch
 def inner_arithmetic_set_twice(session: Session, acts: Acts) -> Iterator[None]:
     """A converted float64 model cast afterwards: its inner arithmetic goes through another type on its way."""
-    from mpcheck.adapters import cueq_backend
+    from mpcheck.adapters.backends import cueq as cueq_backend
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         @contextlib.contextmanager

@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from mpcheck.adapters.casting import replaced, to_dtype
+from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import dtype_named, exchanged, patch, result_changed
 from tests.faults.twins.acting import Acts, in_three_parts, wide
 

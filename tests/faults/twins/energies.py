@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.outputs import Outputs, _outputs
 from tests.faults.patches.planting import exchanged, patch
 from tests.faults.twins.acting import Acts, wide

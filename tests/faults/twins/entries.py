@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from mpcheck._errors import InputError
-from mpcheck._yaml import Strict, load_yaml
+from mpcheck._files.yaml import Strict, load_yaml
 from mpcheck.formats import FORMATS
 from tests.faults.catalogue import Fault, Plant, Text, load_catalogue
 from tests.faults.twins import TWINS

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mpcheck.adapters.upstream import mace
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.geometry import Neighbours, _neighbours, _vectors
 from tests.faults.patches.planting import dtype_named, exchanged, patch
 from tests.faults.twins.acting import Acts, in_three_parts

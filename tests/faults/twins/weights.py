@@ -10,9 +10,9 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.casting import replaced
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace, o3
-from mpcheck.session import Session
+from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import exchanged, patch
 from tests.faults.twins.acting import Acts, in_three_parts
 

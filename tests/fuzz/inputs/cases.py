@@ -21,7 +21,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mpcheck._errors import InputError
-from mpcheck._yaml import Strict, load_yaml
+from mpcheck._files.yaml import Strict, load_yaml
 from tests.fuzz.inputs.mutators import mutated
 from tests.fuzz.inputs.targets import TARGETS
 

@@ -12,20 +12,20 @@ from ase.io import write
 from safetensors.torch import save_file
 
 from mpcheck.adapters.load import load_model
-from mpcheck.baselines import Baseline, write_baseline
-from mpcheck.bench.store.aa_rate import AARate, aa_path, store_aa
-from mpcheck.bench.store.baseline import write_baseline as write_latencies
-from mpcheck.bench.store.history import append
-from mpcheck.bench.store.history import entry_of as latencies_entry
 from mpcheck.checks.golden import save_golden
-from mpcheck.findings import write_findings
-from mpcheck.records import Run, write_run
+from mpcheck.history.compare import compare
+from mpcheck.history.comparison_file import write_comparison
+from mpcheck.history.gates import append_gate, entry_of
+from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
+from mpcheck.history.latency.baseline import write_baseline as write_latencies
+from mpcheck.history.latency.history import append
+from mpcheck.history.latency.history import entry_of as latencies_entry
+from mpcheck.history.ratios import Baseline, write_baseline
+from mpcheck.judge.tolerances import packaged
+from mpcheck.records.finding import write_findings
+from mpcheck.records.read import Results
+from mpcheck.records.record import Run, write_run
 from mpcheck.reference.store import Store
-from mpcheck.results.compare import compare
-from mpcheck.results.comparison_file import write_comparison
-from mpcheck.results.gate_history import append_gate, entry_of
-from mpcheck.results.read import Results
-from mpcheck.tolerances import packaged
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import cell, finding, findings, quantity, results, run
 

@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
-from mpcheck import cli
-from mpcheck._yaml import load_yaml
+from mpcheck._files.yaml import load_yaml
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import load_model
-from mpcheck.baselines import read_baseline
-from mpcheck.bench.store.aa_rate import read_aa
-from mpcheck.checks.faults_data import load_faults
 from mpcheck.checks.golden import load_golden
+from mpcheck.cli import main as cli
 from mpcheck.gate.settings import read_settings
+from mpcheck.history.comparison_file import read_comparison
+from mpcheck.history.latency.aa_rate import read_aa
+from mpcheck.history.ratios import read_baseline
+from mpcheck.judge.known_faults import load_faults
 from mpcheck.reference.store import Damaged, Store, place_of
-from mpcheck.report.derive import Derived
-from mpcheck.results.comparison_file import read_comparison
+from mpcheck.sessions.derive import Derived
 from mpcheck.systems import resolve_system
 from tests.unit.bench_samples import SLUG as BENCH
 from tests.unit.record_samples import SLUG

@@ -98,7 +98,7 @@ def test_a_finding_is_made_smaller_and_kept(root: Path, tmp_path: Path, monkeypa
     small = runs.smaller(case, wrong, root)
     assert small.content == b"bad"
     path = runs.keep(small, wrong, "0-7")
-    from mpcheck._yaml import load_yaml
+    from mpcheck._files.yaml import load_yaml
 
     kept = load_yaml(Kept, path, "kept input")
     assert kept.case == small and "ZeroDivisionError" in kept.found

@@ -1,0 +1,227 @@
+"""A model whose blocks come from different backends, with or without the layout conversions between them.
+
+The mixed model shares every parameter and every untouched module with its parts: only the containers on the way to a
+swapped block are copied, so that mixing costs nothing and changes neither part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.layout import Layout, convert, differing
+from mpcheck.adapters.backends.protocol import BackendModel, get_backend
+from mpcheck.adapters.backends.protocol import built as build
+from mpcheck.adapters.blocks import Block, argument_names, module_blocks
+from mpcheck.adapters.slots import Slot
+from mpcheck.formats import FORMATS, Component, Format
+
+
+@dataclass(frozen=True)
+class Side:
+    """What a backend expects at the boundary of a block.
+
+    Attributes:
+        layout: of irreps tensors.
+        indexed: a symmetric contraction takes ``[rows, dim * mul]`` in ir_mul and element indices (cuEquivariance), not
+            ``[rows, mul, dim]`` and one-hot elements (e3nn).
+    """
+
+    layout: Layout
+    indexed: bool
+
+    @classmethod
+    def of(cls, backend: BackendModel, contraction: torch.nn.Module | None) -> Side:
+        """Of a backend's model; ``contraction`` is its module where the block is a symmetric contraction."""
+        indexed = contraction is not None and type(contraction).__module__.partition(".")[0].startswith("cuequivariance")
+        return cls(getattr(backend, "layout", "mul_ir"), indexed)
+
+
+class Guest(torch.nn.Module):
+    """A block of one backend in the place of another's: called as the host calls, answers as the host expects.
+
+    Without adapters it hands tensors through as they are, which is what swapping modules by hand does.
+    """
+
+    def __init__(self, inner: torch.nn.Module, block: Block, names: list[str], host: Side, guest: Side, elements: int, adapters: bool) -> None:
+        """Args:
+        inner: the guest's module. block: what it is, with its slots. names: of its arguments, in e3nn's order.
+        elements: length of the one-hot element vectors that a contraction takes.
+        """
+        super().__init__()
+        self.inner = inner
+        self.block, self.names, self.elements = block, names, elements
+        self.host, self.guest, self.adapters = host, guest, adapters
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The block, in the host's calling convention."""
+        given = {**dict(zip(self.names, args, strict=False)), **kwargs}
+        if self.adapters:
+            contraction = self.block.class_name == "SymmetricContraction"
+            given = self._contraction(given) if contraction else {k: self._input(v, self.block.input_slot(k)) for k, v in given.items()}
+        by_name = set(given) <= set(argument_names(self.inner))
+        result = self.inner(**given) if by_name else self.inner(*(given[n] for n in self.names if n in given))
+        return self._output(result, "out") if self.adapters else result
+
+    def _input(self, value: Any, slot: Slot) -> Any:
+        return convert(value, slot, self.host.layout, self.guest.layout) if isinstance(value, torch.Tensor) else value
+
+    def _contraction(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """From the host's way of calling a symmetric contraction to the guest's; independent of either's layout."""
+        x, y = given["x"], given["y"]
+        if self.host.indexed == self.guest.indexed:
+            return dict(given)
+        if self.guest.indexed:  # [rows, mul, dim] -> [rows, dim * mul], one-hot -> index
+            return {"x": x.transpose(1, 2).flatten(1), "y": y.argmax(dim=-1).int()}
+        dim = sum(2 * int(term.strip()[:-1].rpartition("x")[2]) + 1 for term in (self.block.input_slot("x").irreps or "").split("+"))
+        one_hot = torch.nn.functional.one_hot(y.long(), self.elements).to(x.dtype)
+        return {"x": x.reshape(x.shape[0], dim, -1).transpose(1, 2), "y": one_hot}
+
+    def _output(self, value: Any, path: str) -> Any:
+        if isinstance(value, torch.Tensor):
+            return convert(value, self.block.output_slot(path), self.guest.layout, self.host.layout)
+        if isinstance(value, tuple):
+            return tuple(self._output(v, f"{path}.{i}") for i, v in enumerate(value))
+        return value
+
+    def __getattr__(self, name: str) -> Any:
+        """What the host reads from its own block (irreps, numbers) the guest has too."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("inner"), name)
+
+
+def _substituted(root: torch.nn.Module, path: str, module: torch.nn.Module) -> torch.nn.Module:
+    """A copy of ``root`` with another module at ``path``; everything else is shared with it."""
+    head, _, rest = path.partition(".")
+    twin = copy.copy(root)
+    twin.__dict__["_modules"] = dict(root._modules)
+    child = twin._modules[head]
+    assert child is not None  # the path names a module
+    twin._modules[head] = _substituted(child, rest, module) if rest else module
+    return twin
+
+
+def mismatches(block: Block, host: Layout, guest: Layout) -> list[str]:
+    """Tensors at a block's boundary whose layout a swap changes, by name and irreps."""
+    if host == guest:
+        return []
+    slots = {**block.inputs, **block.outputs}
+    return [f"{name} ({slot.irreps})" for name, slot in slots.items() if differing(slot)]
+
+
+class MixedModel:
+    """A backend's model with some blocks of others; itself a :class:`~mpcheck.adapters.backends.protocol.BackendModel`.
+
+    Blocks are called, like every backend's, in e3nn's names and layout; what happens between the host's layout and a
+    swapped block is what :class:`Guest` does.
+    """
+
+    def __init__(self, base: BackendModel, donors: Mapping[str, BackendModel], swaps: Mapping[str, str], adapters: bool = True) -> None:
+        """Args:
+        base: built model whose other blocks stay.
+        donors: built models by backend name, all of the same source model on the same device.
+        swaps: backend by block name.
+
+        Raises:
+            InputError: no such block, or one that cannot be taken out of its backend.
+        """
+        self.name, self.device = base.name, base.device
+        self.layout: Layout = getattr(base, "layout", "mul_ir")
+        self.swaps, self.donors = dict(swaps), dict(donors)
+        module: Any = base.model  # type: ignore[attr-defined]  # every built-in backend keeps its model here
+        source: torch.nn.Module = getattr(base, "source", module)
+        blocks = {b.name: b for b in module_blocks(source)}
+        for name, donor in swaps.items():
+            if name not in blocks:
+                raise InputError(f"no block {name!r} that a backend could swap; there are {', '.join(sorted(blocks))}")
+            module = _substituted(module, name, self._guest(base, donors[donor], source, blocks[name], adapters))
+        self.model: torch.nn.Module = module
+        self._host = copy.copy(base)
+        self._host.model = module  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _guest(base: BackendModel, donor: BackendModel, source: torch.nn.Module, block: Block, adapters: bool) -> Guest:
+        for side in (base, donor):
+            reason = side.unsupported(block, FORMATS["float64"])
+            if reason:
+                raise InputError(f"{block.name} cannot be swapped: in {side.name} it is {reason}")
+        own, other = base.module(block), donor.module(block)
+        assert own is not None and other is not None  # a step is no module block
+        contraction = block.class_name == "SymmetricContraction"
+        sides = [Side.of(side, module if contraction else None) for side, module in ((base, own), (donor, other))]
+        reference = source.get_submodule(block.name)
+        elements = int(next(iter(reference.parameters())).shape[0]) if contraction else 0
+        return Guest(other, block, argument_names(reference), sides[0], sides[1], elements, adapters)
+
+    def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
+        """As the base."""
+        return self._host.unsupported(block, fmt)
+
+    def prepared(self, block: Block, fmt: Format) -> contextlib.AbstractContextManager[None]:
+        """As the base; a guest's module is prepared by its own backend."""
+        return self._owner(block).prepared(block, fmt)
+
+    def _owner(self, block: Block) -> BackendModel:
+        return self.donors[self.swaps[block.name]] if block.name in self.swaps else self._host
+
+    def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
+        """Run a block as the base would."""
+        return self._host.call(block, arguments)
+
+    def module(self, block: Block) -> torch.nn.Module | None:
+        """The base's submodule, or the guest."""
+        return self._host.module(block)
+
+    def parameters(self, block: Block) -> dict[str, torch.nn.Parameter]:
+        """Under the owner's names."""
+        return self._owner(block).parameters(block)
+
+    def reference_gradients(self, block: Block, gradients: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """By the owner's parametrisation."""
+        return self._owner(block).reference_gradients(block, gradients)
+
+    def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
+        """Of whoever computes the block."""
+        return self._owner(block).roundoff(block, fmt)
+
+    def note(self, block: Block, fmt: Format) -> str:
+        """Of whoever computes the block."""
+        return self._owner(block).note(block, fmt)
+
+
+def mix(
+    model: torch.nn.Module, swaps: Mapping[str, str], base: str = "cueq", device: str | torch.device = "cpu", adapters: bool = True
+) -> torch.nn.Module:
+    """A working model of which single blocks are computed by other backends.
+
+    Args:
+        model: upstream's e3nn model in float64; moved to the device, otherwise unchanged.
+        swaps: backend by block name, e.g. ``{"products.0.linear": "e3nn"}``; ``mpcheck blocks`` lists the names.
+        base: backend of all other blocks.
+        device: cpu or cuda.
+        adapters: convert layouts at the boundary of every swapped block; False hands tensors through as they are.
+
+    Returns:
+        A module that takes and gives what upstream's do; it shares its parameters with the parts.
+
+    Raises:
+        InputError: unknown backend or block, or a backend that is not to be had here.
+    """
+    where = torch.device(device)
+    built: dict[str, BackendModel] = {}
+    source = model.to(where)
+    for name in dict.fromkeys((base, *swaps.values())):
+        found = build(get_backend(name), source, where)
+        if isinstance(found, Unsupported):
+            raise InputError(f"backend {name}: {found}")
+        built[name] = found
+    return MixedModel(built[base], built, swaps, adapters).model

@@ -1,0 +1,1 @@
+"""From measured launches to verdicts."""

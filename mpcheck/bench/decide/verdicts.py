@@ -1,0 +1,162 @@
+"""From launches to findings: latency against a stored baseline or against the other side of a duel, and cost, which is exact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mpcheck._unsupported import Unsupported
+from mpcheck.bench.decide.decision import Rule, Sample, Verdict, judge, paired, unpaired
+from mpcheck.bench.decide.outcomes import LATENCY, Standing, absolute, cost_finding, device_metrics, latency_finding
+from mpcheck.bench.decide.units import calm, crowding, yardstick_of
+from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.keys import BenchKey, fields_of, parse_id
+from mpcheck.bench.launch.measurement import Campaign
+from mpcheck.bench.launch.paired import Duel
+from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.record import finite
+
+_NARROWS = ("system", "backend", "format", "variant")
+STORED = Rule(margin=0.03, equivalence=0.05, wander=0.008)
+"""Against a stored baseline. The wander is an assumption, which 321 comparisons of identical code without a false alarm, within 18
+minutes, did not contradict (``benchmarks/gate_power.py report`` estimates it from the same launches: 0.95 %, of 7 groups of 8). What
+days do to a machine nobody has measured."""
+DUEL = Rule(margin=0.02, equivalence=0.03)
+"""Base against head in the same minutes."""
+
+
+def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[Sample, str] | None:
+    """Stored launches against new ones, in units of a yardstick; None where there are too few, or the yardstick is another."""
+    base, head = calm(base), calm(head)
+    if min(len(base), len(head)) < 2:
+        return None
+    name = yardstick_of(base)
+    if any(name not in launch.normalised for launch in head):
+        return None
+
+    def logs(launches: Sequence[Launch]) -> list[float]:
+        return [math.log(launch.normalised[name]) for launch in launches]
+
+    return unpaired(logs(base), logs(head)), name
+
+
+def stored_verdicts(figures: Mapping[str, Figures], base: Mapping[str, Figures], rule: Rule) -> dict[str, tuple[Verdict, str]]:
+    """Verdict and yardstick of every benchmark that both have."""
+    samples = {n: s for n, f in figures.items() if n in base and (s := stored_sample(base[n].launches, f.launches)) is not None}
+    verdicts = judge({n: s for n, (s, _) in samples.items()}, rule)
+    return {n: (v, samples[n][1]) for n, v in verdicts.items()}
+
+
+def duel_verdicts(duel: Duel, rule: Rule) -> dict[str, Verdict]:
+    """Verdict of every benchmark that both sides have run at least twice."""
+    return judge({n: paired(d) for n, d in duel.differences.items() if len(d) >= 2}, rule)
+
+
+def unclear(verdicts: Mapping[str, Verdict]) -> list[str]:
+    """Benchmarks that more launches might decide."""
+    return [n for n, v in verdicts.items() if v.decision == "inconclusive" and v.needed is not None]
+
+
+def stored_findings(
+    keys: Sequence[BenchKey], campaign: Campaign, base: Mapping[str, Figures] | None, missing: str, rule: Rule, standing: Standing
+) -> dict[str, list[Finding]]:
+    """Findings of every benchmark against stored figures.
+
+    Args:
+        base: stored figures; None where there are none that may be compared, for the reason ``missing``.
+    """
+    figures = campaign.figures
+    verdicts = stored_verdicts(figures, base or {}, rule)
+    found: dict[str, list[Finding]] = {}
+    for key in keys:
+        fields = fields_of(key)
+        if key.id not in figures:
+            found[key.id] = [_refused(fields, campaign.unsupported.get(key.id, Unsupported("not-applicable", "not measured")))]
+            continue
+        metrics = absolute(figures[key.id].launches) | device_metrics(campaign.device.get(key.id, {}))
+        if key.id in verdicts:
+            verdict, yardstick = verdicts[key.id]
+            assert base is not None  # there would be no verdict
+            metrics |= {
+                "yardstick": yardstick,
+                "base_median_ms": absolute(base[key.id].launches)["median_ms"],
+                "base_launches": len(base[key.id].launches),
+            }
+            crowd = crowding(figures[key.id].launches)
+            latency = latency_finding(fields, verdict, rule, Standing(False, crowd) if crowd else standing, metrics)
+        else:
+            reason = missing if base is None else no_verdict(base.get(key.id), figures[key.id])
+            latency = Finding(
+                check=LATENCY, **fields, verdict="no-baseline", reason=reason, metrics={**metrics, "launches": len(figures[key.id].launches)}
+            )
+        found[key.id] = [latency]
+        stored = base[key.id].fingerprint if base is not None and key.id in base else None
+        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, campaign.uncounted.get(key.id)))
+    return found
+
+
+def _refused(fields: Mapping[str, Any], why: Unsupported, side: str = "") -> Finding:
+    """A benchmark that cannot run: a failure where the head raised, and degraded where something
+    else than was asked for would have been measured.
+    """
+    verdict: Outcome = "degraded" if why.code == "substituted" else "fail" if why.code == "raised" and side in ("", "head", "both") else "unsupported"
+    return Finding(check=LATENCY, **fields, verdict=verdict, reason=f"{side}: {why}" if side else str(why), lacking=why.lacking)
+
+
+def no_verdict(base: Figures | None, head: Figures) -> str:
+    """Why a benchmark has none though there is a baseline."""
+    if base is None:
+        return "new: nothing stored for it"
+    if len(base.launches) < 2:
+        return "its stored figures are of a single launch, which says nothing of how launches vary: store more"
+    if len(head.launches) < 2:
+        return "measured in a single launch"
+    return f"its stored figures are in units of {yardstick_of(base.launches)!r}, which is not read here"
+
+
+def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) -> list[Finding]:
+    """Stored benchmarks of this run's systems, batches, backends, formats and work that the model no longer has.
+
+    Args:
+        selected: whether the user chose among the blocks: then nobody can tell.
+    """
+    if selected:
+        return []
+    now = {key.id for key in keys}
+    measured = {tuple(fields_of(key)[n] for n in _NARROWS) for key in keys}
+    lost = [parse_id(name) for name in base if name not in now]
+    reason = "stored, but the model no longer has it"
+    return [Finding(check=LATENCY, **f, verdict="removed", reason=reason) for f in lost if tuple(f[n] for n in _NARROWS) in measured]
+
+
+def _counted(duel: Duel, name: str) -> tuple[Fingerprint | None, Fingerprint | None, Unsupported | None]:
+    if name in duel.uncounted:
+        side, why = duel.uncounted[name]
+        return None, None, Unsupported(why.code, f"{side}: {why}", why.lacking)
+    return duel.fingerprints["base"][name], duel.fingerprints["head"][name], None
+
+
+def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[Finding]]:
+    """Findings of every benchmark, base against head; new and removed ones too."""
+    verdicts = duel_verdicts(duel, rule)
+    found: dict[str, list[Finding]] = {}
+    for name in duel.keys["head"]:
+        fields = parse_id(name)
+        if name not in duel.keys["base"]:
+            found[name] = [Finding(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
+        elif name in duel.unsupported:
+            side, why = duel.unsupported[name]
+            found[name] = [_refused(fields, why, side)]
+        elif name in verdicts:
+            seconds = {side: float(np.median(duel.seconds[side][name])) for side in ("base", "head")}
+            metrics: dict[str, Any] = {"median_ms": finite(1e3 * seconds["head"]), "base_median_ms": finite(1e3 * seconds["base"])}
+            found[name] = [
+                latency_finding(fields, verdicts[name], rule, standing, metrics),
+                cost_finding(fields, *_counted(duel, name)),
+            ]
+    removed = [n for n in duel.keys["base"] if n not in duel.keys["head"]]
+    found.update({n: [Finding(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})
+    return found

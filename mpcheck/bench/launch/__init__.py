@@ -1,0 +1,1 @@
+"""Processes that measure, and how they are started, pinned, alternated."""

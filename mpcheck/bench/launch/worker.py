@@ -1,0 +1,219 @@
+"""A launch: a process that measures what it is told to. ``python -m mpcheck.bench.launch.worker`` reads requests and writes answers, one JSON
+object a line; whatever upstream prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, TextIO
+
+from mpcheck._errors import InputError
+from mpcheck._raised import ENDS, raised
+from mpcheck._text import say_lines
+
+PROTOCOL = 3  # 3: why something cannot run is told in fields
+SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
+HASHED = frozenset({"mace", "e3nn", "cuequivariance", "cuequivariance_torch"})  # torch's sources are too many; its version says enough
+
+
+def sources() -> dict[str, dict[str, str]]:
+    """Where this process gets the libraries from: path, version, and a digest of their Python sources."""
+    found = {}
+    for name, distribution in SOURCES.items():
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        root = Path(spec.origin).parent
+        state = hashlib.sha256()
+        if name in HASHED:
+            for path in sorted(p for p in root.rglob("*.py") if p.is_file()):
+                state.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+        try:
+            number = version(distribution)
+        except PackageNotFoundError:
+            number = "unknown"
+        found[name] = {"path": str(root), "version": number, "digest": state.hexdigest()[:16]}
+    return found
+
+
+class Worker:
+    """Answers requests. One workload may be open at a time."""
+
+    def __init__(self) -> None:
+        self.stack = contextlib.ExitStack()
+        self.open = contextlib.ExitStack()
+        self.workloads: Any = None
+        self.timer: Any = None
+        self.keys: dict[str, Any] = {}
+        self.workload: Any = None
+        self.once = 0.0
+
+    def hello(self) -> dict[str, Any]:
+        """What this process is."""
+        from mpcheck import __version__
+
+        return {"protocol": PROTOCOL, "mpcheck": __version__, "python": sys.version.split()[0], "sources": sources()}
+
+    def load(
+        self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int], flush_l2: bool = False, skip: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Load the model and list the benchmarks; they are in ``keys``, by name.
+
+        Args:
+            flush_l2: clear a GPU's L2 cache before every timed call.
+            skip: benchmarks that are not wanted.
+        """
+        import torch
+
+        from mpcheck.bench.keys import check_work
+        from mpcheck.bench.launch.pinning import pinned
+        from mpcheck.bench.launch.timers import choose_timer
+        from mpcheck.bench.launch.workloads import Workloads
+        from mpcheck.records.environment import describe
+        from mpcheck.sessions.run import Options, Session
+
+        self.stack.enter_context(pinned(cpus))
+        typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+        session = Session(Options(**typed))
+        self.workloads = Workloads(session, batches, check_work(tuple(works)))
+        self.timer = choose_timer(session.device if self._has(session.device) else torch.device("cpu"), flush_l2=flush_l2)
+        self.keys = {key.id: key for key in self.workloads.keys() if key.id not in set(skip)}  # noqa: SIM118 - no mapping
+        return {"keys": list(self.keys), "environment": describe(str(session.device)), "waits_known": getattr(self.timer, "waits_known", None)}
+
+    @staticmethod
+    def _has(device: Any) -> bool:
+        """Whether the device is there; where it is not, every benchmark says so itself."""
+        import torch
+
+        return device.type == "cpu" or torch.cuda.is_available()
+
+    def _key(self, name: str) -> Any:
+        if name not in self.keys:
+            raise InputError(f"benchmark {name} does not exist in this environment")
+        return self.keys[name]
+
+    def start(self, key: str) -> dict[str, Any]:
+        """The first calls of a benchmark in this process."""
+        from mpcheck.bench.launch.starts import start
+
+        return start(self.workloads, self._key(key))
+
+    def reshape(self, key: str) -> dict[str, Any]:
+        """The first calls of a benchmark on another number of structures."""
+        from mpcheck.bench.launch.starts import reshape
+
+        return reshape(self.workloads, self._key(key))
+
+    def measure(self, key: str, plan: Mapping[str, Any], first: bool) -> dict[str, Any]:
+        """One pass over a benchmark: its rounds beside the yardstick's."""
+        from dataclasses import asdict
+
+        from mpcheck.bench.launch.sampling import Plan, sample
+
+        return asdict(sample(self.workloads, self._key(key), self.timer, Plan(**plan), first))
+
+    def device(self, key: str, seconds: float) -> dict[str, Any]:
+        """What a GPU tells of a benchmark: its time in a CUDA graph and in kernels, energy, clocks; empty on a CPU."""
+        from dataclasses import asdict
+
+        from mpcheck.bench.gpu.figures import measure_device
+
+        with self.workloads.opened(self._key(key)) as workload:
+            for _ in range(3):
+                workload.call()
+            found = measure_device(workload.call, workload.device, seconds)
+        return {} if found is None else {"device_seconds": found.device_seconds, **asdict(found)}
+
+    def fingerprint(self, key: str) -> dict[str, Any]:
+        """What one call costs, counted."""
+        from mpcheck.bench.cost.fingerprint import fingerprint
+
+        with self.workloads.opened(self._key(key)) as workload:
+            return {"fingerprint": fingerprint(workload).model_dump()}
+
+    def prepare(self, key: str, warmup: int) -> dict[str, Any]:
+        """Open a workload for :meth:`turn`."""
+        from mpcheck.bench.launch.sampling import seconds_of
+
+        self.release()
+        self.workload = self.open.enter_context(self.workloads.opened(self._key(key)))
+        for _ in range(warmup):
+            self.workload.call()
+        self.once = seconds_of(self.timer, self.workload)
+        return {"seconds": self.once, "first_call": self.workload.first_call}
+
+    def turn(self, calls: int) -> dict[str, Any]:
+        """Seconds of one call, over ``calls`` calls of the open workload, after one that brings its data back into the caches."""
+        from mpcheck.bench.launch.sampling import LONG
+
+        if self.once < LONG:
+            self.workload.call()
+        return {"seconds": self.timer.seconds(self.workload.call, calls) / calls}
+
+    def release(self) -> dict[str, Any]:
+        """Close the open workload."""
+        self.open.close()
+        self.workload = None
+        return {}
+
+    def costs(self) -> dict[str, Any]:
+        """Seconds that building each backend's model took."""
+        return {"build_seconds": dict(self.workloads.build_seconds)}
+
+
+CALLING = ("start", "reshape", "measure", "device", "fingerprint", "prepare", "turn")
+"""Requests in which a benchmark is called: what it raises is its own fault, and the other benchmarks are measured all the same."""
+COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
+
+
+def answer(worker: Worker, line: str) -> dict[str, Any]:
+    """One request's answer; what went wrong is an answer, too."""
+    from mpcheck._unsupported import Unsupported
+    from mpcheck.bench.launch.workload import UnsupportedError
+
+    command = ""
+    try:
+        request = json.loads(line)
+        command = request.pop("do")
+        if command not in COMMANDS:
+            raise InputError(f"unknown request {command!r}")
+        method: Callable[..., dict[str, Any]] = getattr(worker, command)
+        return {"ok": method(**request)}
+    except UnsupportedError as error:
+        return {"unsupported": error.why.fields()}
+    except InputError as error:
+        return {"input_error": str(error)}
+    except ENDS:
+        raise
+    except BaseException as error:  # upstream's code: the process that asked must hear of it
+        say_lines(traceback.format_exc(), error=True)
+        told = raised(error)
+        return {"unsupported": Unsupported("raised", f"raised {told.text}").fields()} if command in CALLING else {"crash": told.text}
+
+
+def serve(requests: TextIO, answers: TextIO) -> None:
+    """Answer until there are no more requests."""
+    worker = Worker()
+    with worker.stack, worker.open:
+        for line in requests:
+            print(json.dumps(answer(worker, line)), file=answers, flush=True)
+
+
+def main() -> None:
+    """Keep standard output for answers."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    serve(sys.stdin, answers)
+
+
+if __name__ == "__main__":
+    main()

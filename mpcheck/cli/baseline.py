@@ -1,0 +1,198 @@
+"""``mpcheck baseline``: store latencies, show them, drop old ones."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpcheck._errors import InputError
+from mpcheck._text import say
+
+if TYPE_CHECKING:
+    from mpcheck._console import Grid
+    from mpcheck.history.latency.baseline import BenchBaseline
+    from mpcheck.history.latency.update import Change
+
+baseline_app = typer.Typer(no_args_is_help=True, help="Stored latencies: update, show, prune.")
+
+Directory = Annotated[Path, typer.Option("--dir", help="directory of the baselines")]
+SHOWN = 60
+
+
+WIDTH = 180  # of tables where no terminal says
+
+
+def _grid(title: str, columns: tuple[str, ...], numbers: tuple[str, ...] = ()) -> Grid:
+    from mpcheck._console import Grid
+
+    grid = Grid(title, pad_edge=True)
+    for column in columns:
+        grid.column(column, right=column in numbers, overflow="fold")
+    return grid
+
+
+def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
+    """The figures of a run, by the name of its records or their own.
+
+    Args:
+        records: ``bench.json``, whose figures are in ``bench-figures.json`` beside it; or that file.
+
+    Raises:
+        InputError: missing, damaged, not of a bench session, or the two are of different models.
+    """
+    from mpcheck.history.latency.baseline import read_baseline
+    from mpcheck.records.finding import read_findings
+
+    remedy = "make them anew with `mpcheck bench`"
+    if records.stem.endswith("-figures"):
+        figures, run = records, None
+    else:
+        figures, run = records.with_name(f"{records.stem}-figures{records.suffix}"), read_findings(records)
+        if run.suite != "bench":
+            raise InputError(f"records {records}: suite is {run.suite!r}, not 'bench'; give the bench.json that `mpcheck bench` wrote")
+    found = read_baseline(figures, "figures", remedy)
+    if found is None:
+        raise InputError(f"figures {figures} do not exist; {remedy}")
+    if run is not None and run.model.get("digest") != found.model.digest:
+        raise InputError(f"figures {figures}: model.digest is not the one in {records}: they are of another run; {remedy}")
+    return figures, found
+
+
+def _print_changes(slug: str, found: list[Change]) -> None:
+    grid = _grid(f"changes of {slug}", ("cell", "change", "what"))
+    shown = [c for c in found if c.kind != "unchanged"]
+    for change in shown[:SHOWN]:
+        grid.row([change.cell, ("! " if change.loosens else "") + change.kind, change.text])
+    if shown:
+        grid.show(WIDTH)
+    if len(shown) > SHOWN:
+        say(f"and {len(shown) - SHOWN} more")
+    counts = {kind: sum(c.kind == kind for c in found) for kind in dict.fromkeys(c.kind for c in found)}
+    say(", ".join(f"{n} {kind}" for kind, n in counts.items()) + " (! loosens the gate)")
+
+
+@baseline_app.command()
+def update(
+    records: Annotated[Path, typer.Argument(help="bench.json of a run, with bench-figures.json beside it")],
+    directory: Directory = Path("baselines"),
+    reason: Annotated[str, typer.Option("--reason", help="why the gate is loosened; needed where it is")] = "",
+    prune: Annotated[bool, typer.Option("--prune", help="drop stored cells that the run did not measure")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would change, and write nothing")] = False,
+) -> None:
+    """Store a run's latencies as the baseline of its device. Prints what changes; loosening needs a reason."""
+    from mpcheck._files.kinds import FIGURES
+    from mpcheck._files.outputs import Output, refuse_outputs
+    from mpcheck.history.latency.baseline import bench_path, read_baseline, write_baseline
+    from mpcheck.history.latency.history import append, entry_of, history_path, read_history
+    from mpcheck.history.latency.update import changes, check_reason, merged
+
+    source, new = figures_of(records)
+    slug = new.device.slug
+    path, log = bench_path(directory, slug), history_path(directory, slug)
+    old, history = read_baseline(path), read_history(log)
+    refuse_outputs([Output(path, FIGURES, "--dir")], [records, source])
+    for line in history.damaged:
+        say(f"warning: {line}", error=True)
+    found = changes(old, new, prune)
+    _print_changes(slug, found)
+    if dry_run:
+        needs = "; it needs --reason" if any(c.loosens for c in found) and not reason.strip() else ""
+        say(f"dry run: nothing was written{needs}")
+        return
+    check_reason(found, slug, reason)
+    if old is None or any(c.takes for c in found):
+        write_baseline(path, merged(old, new, found, reason.strip()))
+        say(f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB")
+    else:
+        say(f"{path} stays as it is: nothing moved by more than the margin")
+    entry = entry_of(new, "update", reason.strip())
+    if history.entries and history.entries[-1] == entry:
+        say(f"{log} has this run already")
+        return
+    append(log, entry)
+    say(f"appended to {log}")
+
+
+def stored(directory: Path) -> dict[str, BenchBaseline]:
+    """Every device's baseline in a directory, by slug.
+
+    Raises:
+        InputError: there is none, or one is damaged.
+    """
+    from mpcheck.history.latency.baseline import bench_path, read_baseline
+
+    slugs = sorted(p.name for p in directory.iterdir() if p.is_dir()) if directory.is_dir() else []
+    found = {slug: b for slug in slugs if (b := read_baseline(bench_path(directory, slug))) is not None}
+    if not found:
+        raise InputError(f"no latency baseline in {directory}; store one with `mpcheck baseline update`, or give another --dir")
+    return found
+
+
+@baseline_app.command()
+def show(
+    directory: Directory = Path("baselines"),
+    device: Annotated[str, typer.Option("--device", help="glob pattern of device directories")] = "*",
+    cell: Annotated[str, typer.Option("--cell", help="glob pattern of benchmarks")] = "*",
+) -> None:
+    """Stored latencies: median, spread between launches, yardstick ratio, age, commit; and the machine's false-alarm rate."""
+    from mpcheck.bench.decide.units import yardstick_of
+    from mpcheck.history.latency.aa_rate import aa_path, read_aa
+    from mpcheck.history.latency.retention import age_days, matching
+    from mpcheck.history.latency.update import normalised_of, seconds_of, spread_of
+
+    now = datetime.datetime.now(datetime.timezone.utc)
+    chosen = {slug: b for slug, b in stored(directory).items() if matching([slug], device)}
+    if not chosen:
+        raise InputError(f"--device {device}: no device in {directory} matches")
+    if not any(matching(b.cells, cell) for b in chosen.values()):
+        raise InputError(f"--cell {cell}: no stored benchmark matches")
+    for slug, b in chosen.items():
+        numbers = ("median ms", "spread %", "launches", "in yardsticks", "days")
+        grid = _grid(f"{b.model.name} on {b.device.name} ({slug})", ("cell", *numbers, "commit"), numbers)
+        for name in matching(b.cells, cell):
+            f, origin = b.cells[name], b.origin(name)
+            spread, kernel, ratios = spread_of(f), yardstick_of(f.launches), normalised_of(f)
+            ratio = f"{ratios[kernel]:.4g} {kernel}" if kernel in ratios else "–"
+            figures = (f"{1e3 * seconds_of(f):.4g}", "–" if spread is None else f"{100 * spread:.1f}", str(len(f.launches)), ratio)
+            grid.row([name, *figures, f"{age_days(origin, now):.0f}", origin.commit])
+        grid.show(WIDTH)
+        rates = read_aa(aa_path(directory, slug))
+        for rate in rates.rates if rates is not None else ():
+            say(f"false alarms ({rate.mode}): {rate.reason}")
+        if rates is None:
+            say("false alarms: not measured on this device")
+
+
+@baseline_app.command()
+def prune(
+    directory: Directory = Path("baselines"),
+    keep_device: Annotated[list[str] | None, typer.Option("--keep-device", help="drop all devices but these (glob); repeat for several")] = None,
+    older_than: Annotated[float | None, typer.Option("--older-than", help="drop cells of at least so many days", min=0)] = None,
+    cell: Annotated[str | None, typer.Option("--cell", help="drop cells that match (glob); with --older-than: those of them")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do it; without, it is only printed")] = False,
+) -> None:
+    """Drop stored latencies. Histories stay: they are only appended to."""
+    from mpcheck.history.latency.retention import plan, remove
+
+    if not keep_device and older_than is None and cell is None:
+        raise InputError("nothing chosen: give --keep-device, --older-than or --cell")
+    baselines = stored(directory)
+    doomed = plan(baselines, keep_device or [], older_than, cell, datetime.datetime.now(datetime.timezone.utc))
+    if not doomed:
+        say("nothing to remove")
+        return
+    for slug, names in doomed.items():
+        whole = len(names) == len(baselines[slug].cells)
+        say(f"{slug}: {'all ' if whole else ''}{len(names)} cells" + (", and its false-alarm rate" if whole else ""))
+        for name in names[:SHOWN]:
+            say(f"  {name}")
+        if len(names) > SHOWN:
+            say(f"  and {len(names) - SHOWN} more")
+    if not yes:
+        say("nothing was removed; add --yes to do it")
+        return
+    for path in remove(directory, baselines, doomed):
+        say(f"changed {path}")

@@ -1,0 +1,285 @@
+"""The command line: run, blocks, compare, tolerances."""
+
+from __future__ import annotations
+
+import errno
+import io
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mpcheck import __version__
+from mpcheck._errors import InputError
+from mpcheck._raised import evaluated
+from mpcheck._text import say, say_lines
+from mpcheck.cli.baseline import baseline_app
+from mpcheck.cli.bench import bench
+from mpcheck.cli.comment import comment
+from mpcheck.cli.compare import compare
+from mpcheck.cli.gate import gate, init
+from mpcheck.cli.history import history_app
+from mpcheck.cli.merge import merge
+from mpcheck.cli.mix import mix
+from mpcheck.cli.profile import profile
+from mpcheck.cli.report import report
+from mpcheck.sessions.launch import launch
+
+app = typer.Typer(
+    name="mpcheck",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Numerical checks of MACE models at every number format and backend.",
+)
+tolerances_app = typer.Typer(no_args_is_help=True, help="Where the allowed errors come from.")
+app.add_typer(tolerances_app, name="tolerances")
+
+Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
+Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
+Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")]
+Cache = Annotated[Path | None, typer.Option("--cache", help="cache of references")]
+Backends = Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cueq, …; default: e3nn and cueq")]
+Formats = Annotated[list[str] | None, typer.Option("--format", help="default: all")]
+Blocks = Annotated[list[str] | None, typer.Option("--block", help="glob pattern; default: all")]
+Out = Annotated[Path, typer.Option("--out", help="directory of the records and reports")]
+Require = Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")]
+AllowDegraded = Annotated[list[str] | None, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")]
+Workers = Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")]
+SymmetryChecks = Annotated[list[str] | None, typer.Option("--check", help="equivariance, layout, mix or conversion; default: all")]
+AuditChecks = Annotated[list[str] | None, typer.Option("--check", help="engagement, dtypes, accumulation, reductions or physics; default: all")]
+Shard = Annotated[str, typer.Option("--shard", help="K/N: part K of N of the work; `mpcheck merge` puts the parts together")]
+Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws", min=0)]
+
+
+@app.command()
+def run(
+    model: Model = "builtin:hco",
+    system: Systems = None,
+    device: Device = "cpu",
+    backend: Backends = None,
+    format: Formats = None,
+    block: Blocks = None,
+    out: Out = Path("reports"),
+    require: Require = None,
+    allow_degraded: AllowDegraded = None,
+    cache: Cache = None,
+    tolerances: Annotated[Path | None, typer.Option("--tolerances", help="a tolerance file instead of the packaged limits")] = None,
+    baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
+    seed: Seed = 0,
+    shard: Shard = "",
+    workers: Workers = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Judge every block of a model at every format and backend against computed tolerances."""
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "allow-degraded": allow_degraded, "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed, "shard": shard,
+    }  # fmt: skip
+    raise typer.Exit(launch("precision", out, options, workers, verbose))
+
+
+@app.command()
+def symmetry(
+    model: Model = "builtin:hco",
+    system: Systems = None,
+    device: Device = "cpu",
+    backend: Backends = None,
+    format: Formats = None,
+    block: Blocks = None,
+    check: SymmetryChecks = None,
+    out: Out = Path("reports"),
+    require: Require = None,
+    allow_degraded: AllowDegraded = None,
+    cache: Cache = None,
+    seed: Seed = 0,
+    shard: Shard = "",
+    workers: Workers = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Rotations, inversion, permutations, layouts, mixed backends and conversion of a model."""
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "allow-degraded": allow_degraded, "cache": cache, "check": check, "seed": seed, "shard": shard,
+    }  # fmt: skip
+    raise typer.Exit(launch("symmetry", out, options, workers, verbose))
+
+
+@app.command()
+def audit(
+    model: Model = "builtin:hco",
+    system: Systems = None,
+    device: Device = "cpu",
+    backend: Backends = None,
+    format: Formats = None,
+    block: Blocks = None,
+    check: AuditChecks = None,
+    out: Out = Path("reports"),
+    require: Require = None,
+    allow_degraded: AllowDegraded = None,
+    cache: Cache = None,
+    seed: Seed = 0,
+    shard: Shard = "",
+    workers: Workers = 0,
+    verbose: Verbose = False,
+) -> None:
+    """Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
+    options = {
+        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
+        "allow-degraded": allow_degraded, "cache": cache, "check": check, "seed": seed, "shard": shard,
+    }  # fmt: skip
+    raise typer.Exit(launch("audit", out, options, workers, verbose))
+
+
+@app.command()
+def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device = "cpu", cache: Cache = None, seed: Seed = 0) -> None:
+    """List a model's blocks: role, parameters, irreps, shapes on a system."""
+    from mpcheck._console import Grid
+    from mpcheck.sessions.run import Options, Session, stderr_progress
+    from mpcheck.systems import available_systems
+
+    session = Session(Options(model=model, systems=tuple(system or ()), device=device, cache=cache, seed=seed, progress=stderr_progress))
+    name = next(iter(session.systems), None) or available_systems(session.model.elements)[0]
+    library = session.check(name).library
+    grid = Grid(f"{model} on {name}", pad_edge=True)
+    for column in ("block", "kind", "role", "parameters", "inputs", "outputs"):
+        grid.column(column, right=column == "parameters", overflow="fold")
+    for block in evaluated(library.blocks, model):
+        shapes = library.shapes(block.name)
+        inputs = "\n".join(f"{n} {s}" + (f" {block.input_slot(n).irreps}" if block.input_slot(n).irreps else "") for n, s in shapes.items())
+        outputs = "\n".join(f"{n} {slot.irreps} ({slot.form})" for n, slot in block.outputs.items() if slot.irreps)
+        grid.row([block.name, block.kind, block.role, f"{block.parameters:,}", inputs, outputs])
+    grid.show(140)
+
+
+app.command()(compare)
+app.command()(merge)
+app.command()(mix)
+app.command()(comment)
+app.command()(bench)
+app.command()(gate)
+app.command()(init)
+app.command()(profile)
+app.command()(report)
+app.add_typer(baseline_app, name="baseline")
+app.add_typer(history_app, name="history")
+
+
+@tolerances_app.command()
+def explain(
+    block: Annotated[str, typer.Argument(help="block name")],
+    format: Annotated[str, typer.Argument(help="number format")],
+    model: Annotated[str, typer.Option("--model")] = "builtin:hco",
+    system: Annotated[str, typer.Option("--system")] = "",
+    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
+    cache: Cache = None,
+    seed: Seed = 0,
+) -> None:
+    """Show in words and numbers where the allowed absolute error of a cell comes from."""
+    from mpcheck.sessions.explain import explain as explain_cell
+
+    say_lines(evaluated(lambda: explain_cell(model, system, block, format, backend, cache, seed), model))
+
+
+@tolerances_app.command()
+def derive(
+    model: Model = "builtin:hco",
+    system: Annotated[str, typer.Option("--system")] = "",
+    out: Annotated[Path | None, typer.Option("--out", help="default: tolerances/MODEL.yaml")] = None,
+    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
+    cache: Cache = None,
+    seed: Seed = 0,
+) -> None:
+    """Write the plain table: allowed max_abs and max_rel per block, format and direction, computed from machine epsilon."""
+    from mpcheck.sessions.derive import derive as derive_table
+
+    say_lines(evaluated(lambda: derive_table(model, system, out, backend, cache, seed), model))
+
+
+@tolerances_app.command()
+def check(
+    path: Annotated[Path | None, typer.Argument(help="default: every file in tolerances/")] = None,
+    cache: Cache = None,
+) -> None:
+    """Validate tolerance files; a derived table that no longer follows from its model is stale. Exit 1 where one is."""
+    from mpcheck.sessions.derive import check_files
+
+    stale, text = check_files(path, cache)
+    say_lines(text)
+    raise typer.Exit(1 if stale else 0)
+
+
+def _version(value: bool) -> None:
+    if value:
+        say(f"mpcheck {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    """Numerical checks of MACE models at every number format and backend."""
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What a full or read-only disk says, wherever something was being written, standard output included; never a mistake of ours."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; bad input is one line on standard error and status 2."""
+    call: Callable[..., Any] = app
+    try:
+        status = call(args=arguments, standalone_mode=False)
+    except InputError as error:
+        say(f"mpcheck: error: {error}", error=True)
+        return 2
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = f" {error.filename}" if error.filename else ""
+        say(f"mpcheck: error: cannot write{where}: {error.strerror}; free some space or choose another place", error=True)
+        return 2
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        return refused(error)
+    return status if isinstance(status, int) else 0
+
+
+def refused(error: Any) -> int:
+    """Tell of arguments that do not fit, by our own means: typer would repeat them as they are.
+
+    Args:
+        error: click's, which some versions of typer bring themselves, so that it has no class to be named here.
+    """
+    usage = error.ctx.get_usage() if getattr(error, "ctx", None) is not None else ""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return int(error.exit_code)
+    say_lines(usage, error=True)
+    say(f"mpcheck: error: {error.format_message().rstrip('.')}; --help after a command tells what it takes", error=True)
+    return int(error.exit_code)
+
+
+def entry() -> None:
+    """Console script. What standard output cannot say, of names that are no UTF-8, it says as escapes. A crash is told with its traceback, in
+    which no text is obeyed by a terminal or a runner; status 1, as Python's own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = main()
+    except Exception:
+        say_lines(traceback.format_exc().rstrip(), error=True)
+        status = 1
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    entry()

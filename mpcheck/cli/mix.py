@@ -1,0 +1,92 @@
+"""``mpcheck mix``: what happens when single blocks of a model are computed by another backend."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mpcheck._errors import InputError
+from mpcheck._text import say
+
+if TYPE_CHECKING:
+    from mpcheck.records.finding import Finding
+
+Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
+Swaps = Annotated[list[str], typer.Option("--swap", help="BLOCK=BACKEND, e.g. products.0.linear=e3nn; repeat for several")]
+Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
+
+
+def parse_swaps(texts: list[str]) -> dict[str, str]:
+    """``BLOCK=BACKEND`` texts as a mapping.
+
+    Raises:
+        InputError: no ``=``, an empty side, or a block named twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        block, equals, backend = text.partition("=")
+        if not (block and equals and backend):
+            raise InputError(f"--swap {text}: expected BLOCK=BACKEND, e.g. products.0.linear=e3nn")
+        if block in found:
+            raise InputError(f"--swap names {block} twice")
+        found[block] = backend
+    return found
+
+
+def lines(findings: list[Finding]) -> list[str]:
+    """What to print: two lines for each swap, without and with adapters."""
+    found = []
+    for f in findings:
+        adapters = "with adapters" if f.variant == "adapted" else "without adapters"
+        figures = ", ".join(
+            f"{name} {value:.2g}"
+            for key, name in (
+                ("features_relative_l2", "relative L2"), ("features_correlation", "correlation"), ("features_max", "max"),
+                ("energy_eV_per_atom", "energy eV/atom"), ("end_to_end_ratio", "times the noise"),
+            )
+            if isinstance(value := f.metrics.get(key), (int, float))
+        )  # fmt: skip
+        named = {"pass": "MISMATCH, seen" if f.variant == "bare" else "ok", "indistinguishable": "ok, no layout changes"}
+        verdict = named.get(f.verdict, f.verdict.upper())
+        found.append(f"{f.subject} ({f.backend}) {adapters}: {verdict}" + (f"; node features: {figures}" if figures else ""))
+        if f.verdict in ("fail", "unsupported", "degraded") or not figures:
+            found.append(f"    {f.reason}")
+        elif mismatched := f.metrics.get("mismatched"):
+            found.append(f"    layout mismatch of {', '.join(mismatched) if isinstance(mismatched, list) else mismatched}")
+    return found
+
+
+def mix(
+    model: Model,
+    swap: Swaps,
+    base: Annotated[str, typer.Option("--base", help="backend of all other blocks")] = "cueq",
+    system: Systems = None,
+    structures: Annotated[int, typer.Option("--structures", help="perturbed structures of the end-to-end figures", min=2, max=10000)] = 100,
+    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "cpu",
+    cache: Annotated[Path | None, typer.Option("--cache", help="cache of references")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="of built-in systems and perturbations", min=0)] = 0,
+) -> None:
+    """Swap blocks of a model for another backend's, without and with layout conversions, and say what that does."""
+    swaps = parse_swaps(swap)
+    # torch and mace take seconds to import; a wrong option must not
+    from mpcheck._torch_state import neutral
+    from mpcheck.checks.symmetry.mixing import keys_of, run, together
+    from mpcheck.judge.concluded import concluded
+    from mpcheck.sessions.run import Options, Session
+
+    options = Options(
+        model=model, systems=tuple(system or ()), device=device, backends=tuple(dict.fromkeys((base, *swaps.values()))), cache=cache, seed=seed,
+        progress=lambda text: say(f"{text} …", error=True),
+    )  # fmt: skip
+    context = Session(options)
+    with neutral():
+        findings = [f for key in keys_of(context, base, swaps) for f in concluded(context, run(context, key, structures))]
+        if len(swaps) > 1:
+            findings += together(context, base, swaps, structures)
+    for line in lines(findings):
+        say(line)
+    failed = any(f.verdict in ("fail", "unsupported", "degraded") for f in findings)
+    say("FAIL" if failed else "PASS: with adapters the mixed model equals the pure backend within noise, and every mismatch without is seen")
+    raise typer.Exit(1 if failed else 0)

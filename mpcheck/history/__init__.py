@@ -1,0 +1,1 @@
+"""What was stored earlier: ratios and latencies by device, gates, series; two runs compared."""

@@ -1,0 +1,91 @@
+"""A comparison as a file, for reports and comments: strict, because it may come from somebody else's run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mpcheck._errors import InputError
+from mpcheck._files.documents import write_document
+from mpcheck._files.stored import load
+from mpcheck._files.yaml import Strict
+from mpcheck.history.compare import Change, Comparison, Kind
+from mpcheck.records.items import Item
+from mpcheck.records.record import Number
+
+SUITE = "comparison"
+REMEDY = "make it anew with `mpcheck compare --json`"
+Text = Annotated[str, Field(max_length=100_000)]
+Count = Annotated[int, Field(ge=0)]
+
+
+class ItemRow(Strict):
+    """An :class:`mpcheck.records.items.Item`, field by field."""
+
+    session: Text
+    check: Text
+    subject: Text
+    backend: Text
+    format: Text
+    system: Text
+    variant: Text
+    verdict: Text
+    reason: Text
+    ratio: Number
+    limit: Number
+    worst: Text
+    seconds: float
+    depth: int
+    tolerated: Text = ""
+
+
+class ChangeRow(Strict):
+    """A :class:`mpcheck.history.compare.Change`, field by field."""
+
+    kind: Kind
+    item: Text
+    before: ItemRow | None
+    after: ItemRow | None
+    detail: Text
+    slight: bool = False
+
+    def change(self) -> Change:
+        """As comparisons have it."""
+        before, after = (None if row is None else Item(**dict(row)) for row in (self.before, self.after))
+        return Change(self.kind, self.item, before, after, self.detail, self.slight)
+
+
+class ComparisonDocument(Strict):
+    """A :class:`mpcheck.history.compare.Comparison`, field by field."""
+
+    schema_version: Literal[1] = 1
+    suite: Literal["comparison"] = "comparison"
+    base: Text
+    head: Text
+    identical: Count
+    within: Count
+    still: list[Text]
+    notes: list[Text]
+    broken: list[Text] = []
+    changes: list[ChangeRow]
+
+
+def write_comparison(path: Path, comparison: Comparison) -> None:
+    """Write a comparison atomically, one change a line."""
+    write_document(path, ComparisonDocument.model_validate(dataclasses.asdict(comparison)), "changes")
+
+
+def read_comparison(path: Path) -> Comparison:
+    """Read what :func:`write_comparison` wrote.
+
+    Raises:
+        InputError: missing, more than 64 MiB, no JSON, another kind of file or schema version, a wrong field, which is named.
+    """
+    document = load(ComparisonDocument, path, "comparison", SUITE, REMEDY)
+    if document is None:
+        raise InputError(f"comparison {path} does not exist; check the path, or {REMEDY}")
+    fields = {name: getattr(document, name) for name in ("base", "head", "identical", "within", "still", "notes", "broken")}
+    return Comparison(changes=[row.change() for row in document.changes], **fields)

@@ -1,0 +1,112 @@
+"""What speaks against a gate beside red rows: what decides differs between base and head, or a comparison is for the worse.
+
+Data, not prose: a job that posts a comment reads it from somebody else's run, and writes every word itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+from pydantic import ConfigDict, Field
+
+from mpcheck._files.documents import load_document, write_document
+from mpcheck._files.yaml import Strict
+
+if TYPE_CHECKING:
+    from mpcheck.history.compare import Comparison
+
+FILE = "gate.json"
+SCHEMA = 1
+REMEDY = "make it anew with `mpcheck gate`"
+Kind = Literal["settings", "baselines", "model", "structures", "mpcheck", "comparison", "moved", "gone", "records", "altered"]
+Allowed = Literal["settings", "baselines", "model", "structures", "mpcheck", "comparison", "moved", "gone"]
+ALLOWANCES: tuple[Allowed, ...] = get_args(Allowed)
+"""What the workflow may let be. That records contradict each other, or that files were altered while head ran, is never let be."""
+Effect = Literal["narrows", "loosens", "contradicts", "widens", "neutral"]
+RED: tuple[Effect, ...] = ("narrows", "loosens", "contradicts")
+MEANING: dict[Effect, str] = {
+    "narrows": "less would be judged", "loosens": "more would be let be", "contradicts": "the verdict cannot be trusted",
+    "widens": "more is judged", "neutral": "changes no verdict",
+}  # fmt: skip
+MOST = 500
+Short = Annotated[str, Field(max_length=MOST)]
+
+
+class Objection(Strict):
+    """One difference of what decides, or one reason not to believe what was found.
+
+    Attributes:
+        kind: what it concerns. what: the setting, file or session. base, head: what each has. effect: see :data:`MEANING`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Kind
+    what: Short
+    base: Short = ""
+    head: Short = ""
+    effect: Effect
+
+    def red(self, allowed: Collection[str]) -> bool:
+        """Whether it turns the gate red."""
+        return self.effect in RED and self.kind not in allowed
+
+    def text(self, allowed: Collection[str] = ()) -> str:
+        """In a line."""
+        sides = f": {self.base or 'nothing'} in base, {self.head or 'nothing'} in head" if self.base or self.head else ""
+        let = "; the workflow lets it be" if self.effect in RED and self.kind in allowed else ""
+        return f"{WORDS[self.kind]} {self.what}{sides} ({MEANING[self.effect]}){let}"
+
+
+WORDS: dict[Kind, str] = {
+    "settings": "setting", "baselines": "baseline", "model": "model", "structures": "structure", "mpcheck": "another mpcheck judged:",
+    "comparison": "base and head cannot be compared:", "moved": "moved:", "gone": "gone:", "records": "the records contradict each other:",
+    "altered": "altered while the code of head could run:",
+}  # fmt: skip
+
+
+def cut(text: object) -> str:
+    """A text that an objection takes, in a line; names of files may hold what no text can."""
+    line = " ".join(str(text).encode("utf-8", "replace").decode().split())
+    return line if len(line) <= MOST else line[: MOST - 1] + "…"
+
+
+def of_comparison(comparison: Comparison | None, allowed: Collection[str]) -> list[str]:
+    """What a comparison is red for beside rows that are red in head alone, with counts; empty where the workflow lets it be."""
+    if comparison is None:
+        return []
+    moved, gone = comparison.grown, comparison.counts.get("gone", 0)
+    worse = sum(c.kind == "new-failure" and c.before is not None and c.before.failed for c in comparison.changes)
+    found = [f"{moved} ratio{'s' * (moved != 1)} moved beyond noise"] if moved and "moved" not in allowed else []
+    found += [f"{gone} gone"] if gone and "gone" not in allowed else []
+    return found + ([f"{worse} of what is red in base, too, otherwise than there"] if worse else [])
+
+
+class GateDocument(Strict):
+    """What a gate knows beside its sessions' records.
+
+    Attributes:
+        allow: what the workflow lets be.
+    """
+
+    schema_version: Literal[1] = 1
+    suite: Literal["gate"] = "gate"
+    allow: Annotated[list[Allowed], Field(max_length=len(ALLOWANCES))] = []
+    objections: Annotated[list[Objection], Field(max_length=10_000)] = []
+
+
+def write_gate(path: Path, allow: Collection[str], objections: list[Objection]) -> None:
+    """Write ``gate.json`` atomically."""
+    document = GateDocument.model_validate({"allow": sorted(allow), "objections": [o.model_dump() for o in objections[:10_000]]})
+    write_document(path, document, "objections")
+
+
+def read_gate(path: Path) -> GateDocument:
+    """Read what :func:`write_gate` wrote.
+
+    Raises:
+        InputError: missing, no JSON, another kind of file or schema version, a wrong field, which is named.
+    """
+    return load_document(GateDocument, path, "gate", SCHEMA, REMEDY)

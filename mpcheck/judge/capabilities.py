@@ -1,0 +1,36 @@
+"""What the user requires, and what he lets be degraded, said of cells and findings: by their fields, in one place for all sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Protocol, TypeVar
+
+from mpcheck._unsupported import KERNELS, lacks, tolerated
+from mpcheck.records.finding import Finding
+from mpcheck.records.record import Cell
+
+Judged = TypeVar("Judged", Cell, Finding)
+WITHOUT_KERNELS = "cuEquivariance's kernels did not run: naive method"
+NOT_RUN = ("unsupported", "degraded")
+
+
+class Asking(Protocol):
+    """What a run was asked for."""
+
+    @property
+    def required(self) -> Collection[str]:
+        """Capabilities whose absence is a failure."""
+
+    @property
+    def allow_degraded(self) -> Collection[str]:
+        """What may be degraded."""
+
+
+def asked(run: Asking, item: Judged, block: str) -> Judged:
+    """A failure where a required capability is missing; a degraded one with the setting that allows it, where one does."""
+    if (item.verdict in NOT_RUN or item.lacking == KERNELS) and item.verdict != "fail" and lacks(run.required, item.backend, item.lacking):
+        reason = item.reason if item.verdict in NOT_RUN else WITHOUT_KERNELS
+        return item.model_copy(update={"verdict": "fail", "reason": f"required: {reason}"})
+    if item.verdict == "degraded":
+        return item.model_copy(update={"tolerated": tolerated(run.allow_degraded, item.backend, block)})
+    return item

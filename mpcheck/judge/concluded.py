@@ -1,0 +1,40 @@
+"""What becomes of a piece of work's findings, whichever check made them: one place for all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.protocol import substitute
+from mpcheck.adapters.blocks import WHOLE, Block
+from mpcheck.judge.capabilities import asked
+from mpcheck.judge.context import Context
+from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.records.finding import Finding
+
+
+def concluded(context: Context, findings: Sequence[Finding]) -> list[Finding]:
+    """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
+    capability is missing.
+    """
+    found = settle([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
+    return [asked(context, finding, finding.subject) for finding in found]
+
+
+def degraded(context: Context, finding: Finding) -> Finding:
+    """A finding that passes on a backend which is none; of a property of the whole model, any of its blocks."""
+    if finding.verdict != "pass" or not finding.backend or not (finding.system or finding.subject == WHOLE.role):
+        return finding
+    for name in finding.backend.split("+"):
+        backend = context.backend(name) if name in context.backend_names else None
+        if backend is None or isinstance(backend, Unsupported):
+            continue
+        if reason := substitute(backend, block_of(context, finding)):
+            return finding.model_copy(update={"verdict": "degraded", "reason": reason, "lacking": name, "worst": ""})  # what passed is nobody's fault
+    return finding
+
+
+def block_of(context: Context, finding: Finding) -> Block:
+    """The block that a finding is about; the whole model where its subject is a property."""
+    own = context.library(finding.system).blocks() if finding.system else []
+    return next((block for block in own if block.name == finding.subject), WHOLE)

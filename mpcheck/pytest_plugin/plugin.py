@@ -1,0 +1,284 @@
+"""The pytest plugin: options, header, one test per cell, records collected from every worker, state kept unchanged."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mpcheck import __version__
+from mpcheck._errors import InputError
+from mpcheck._text import terminal
+from mpcheck.pytest_plugin import plan as plugin_plan
+from mpcheck.pytest_plugin import run as plugin_run
+from mpcheck.pytest_plugin import words as plugin_words
+from mpcheck.pytest_plugin.collector import RECORD, Collector
+from mpcheck.pytest_plugin.options import add_options, names
+
+_ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options, all prefixed ``--mp-``; several names are separated by commas."""
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Markers, and under xdist a worker per block, so that no two workers build the same reference."""
+    config.addinivalue_line("markers", "mpcheck: a test that judges cells of the run given by --mp options")
+    config.addinivalue_line("markers", "mpcheck_plan(key): a test that does a piece of planned work without a parameter")
+    config.addinivalue_line("markers", "mpcheck_suite(name): a test that does the work of a session: symmetry or audit")
+    config.stash[plugin_run.BEGAN] = time.perf_counter()
+    if config.pluginmanager.hasplugin("xdist") and getattr(config.option, "dist", "no") == "load":
+        config.option.dist = "loadgroup"
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Versions, device and ambient flags."""
+    from mpcheck.records.environment import describe
+
+    device = str(config.getoption("--mp-device"))
+    facts = describe(device)
+    packages = ", ".join(f"{k} {v}" for k, v in facts["packages"].items() if k != "mpcheck")
+    flags = facts["flags"]
+    return [
+        terminal(f"mpcheck {__version__}: {packages}"),
+        terminal(
+            f"mpcheck device: {device} ({facts['device_name']}), {facts['threads']} threads, default dtype {flags['default_dtype']}, "
+            f"TF32 matmul {flags['cuda_matmul_allow_tf32']}, cuDNN {flags['cudnn_allow_tf32']}"
+        ),
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Parametrize ``cell_key`` over the run's cells, ``golden_system`` over the systems with golden values, ``inspection_key`` over the work of
+    the session that the test's ``mpcheck_suite`` marker names.
+    """
+    config, names_ = metafunc.config, metafunc.fixturenames
+    if not {"cell_key", "inspection_key", "golden_system"} & set(names_):
+        return
+    try:
+        if "cell_key" in names_:
+            _parametrize_cells(metafunc)
+        if "inspection_key" in names_:
+            _parametrize_inspections(metafunc)
+        if "golden_system" in names_:
+            systems = plugin_run.get_suite(config).golden_systems()
+            plugin_plan.add(config, "precision", [_work().planned_golden(system) for system in systems])
+            metafunc.parametrize("golden_system", systems)
+    except InputError as error:
+        plugin_run.refuse(config, error)
+
+
+def _work() -> Any:
+    from mpcheck.sessions import work
+
+    return work
+
+
+def _parametrize_cells(metafunc: pytest.Metafunc) -> None:
+    config, suite = metafunc.config, plugin_run.get_suite(metafunc.config)
+    keys = suite.session.cells()
+    groups = _grouped(config, [f"{key.system}/{key.block}" for key in keys])
+    several = len(suite.session.systems) > 1
+    parameters = [
+        pytest.param(key, id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}", marks=[group])
+        for key, group in zip(keys, groups, strict=True)
+    ]
+    plugin_plan.add(config, "precision", [_work().planned_cell(key) for key in keys])
+    config.stash[plugin_plan.NARROWED] = {} if suite.session.broken else suite.session.narrowed()
+    metafunc.parametrize("cell_key", parameters)
+
+
+def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
+    from mpcheck.sessions import inspections
+
+    config, marker = metafunc.config, metafunc.definition.get_closest_marker("mpcheck_suite")
+    if marker is None:
+        raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
+    name, session, only = marker.args[0], plugin_run.get_session(config), names(config, "--mp-check")
+    keys = inspections.keys(name, session, only)
+    groups = _grouped(config, [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys])
+    plugin_plan.add(config, name, [_work().planned_inspection(key) for key in keys])
+    checks = [inspection.name for inspection in inspections.SUITES[name] if only and inspection.name not in only]
+    config.stash[plugin_plan.NARROWED] = ({} if session.broken else session.narrowed()) | ({"checks": checks} if checks else {})
+    metafunc.parametrize("inspection_key", [pytest.param(key, id=key.id, marks=[group]) for key, group in zip(keys, groups, strict=True)])
+
+
+def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDecorator]:
+    """Marks that keep together what shares a reference: on one worker of xdist, in one shard.
+
+    Raises:
+        InputError: more shards than groups. Here, while tests are made, because a worker of xdist that ends later is started again.
+    """
+    from mpcheck.records.shards import divide, parse_shard
+
+    if text := str(config.getoption("--mp-shard")):
+        divide(groups, parse_shard(text).of)
+    return [pytest.mark.xdist_group(group) for group in groups]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave only the shard's tests. They are divided in the order of the plan, so that every machine divides them alike."""
+    from mpcheck.records.shards import divide, parse_shard
+
+    text = str(config.getoption("--mp-shard"))
+    ours = [(_key_of(item), item) for item in items if item.get_closest_marker("mpcheck")]
+    if not text or not ours or plugin_run.BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
+        return
+    places = config.stash.get(plugin_plan.PLACES, {})
+    ours.sort(key=lambda entry: places.get(entry[0], 0))
+    markers = [item.get_closest_marker("xdist_group") for _, item in ours]
+    try:
+        shard = parse_shard(text)
+        parts = divide([None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers], shard.of)
+    except InputError as error:
+        plugin_run.refuse(config, error)
+    left = {id(item): key for (key, item), part in zip(ours, parts, strict=True) if part != shard.number}
+    config.stash[_ELSEWHERE] = list(left.values())
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in left])
+    items[:] = [item for item in items if id(item) not in left]
+
+
+def _key_of(item: pytest.Item) -> str:
+    planned = plugin_plan.planned_of(item)
+    return planned.key if planned is not None else item.nodeid
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist tells the controller that the worker has collected
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What is left is the plan: written down before anything of it is done."""
+    config = session.config
+    if plugin_plan.PLAN not in config.stash or config.option.collectonly:
+        return
+    plan = plugin_plan.describe(config, session.items, config.stash.get(_ELSEWHERE, []))
+    if plugin_run.is_worker(config):
+        plugin_plan.write(config.workerinput[plugin_plan.FILE], plan)  # type: ignore[attr-defined]  # xdist's
+    else:
+        plugin_run.begin_run(config, plan)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where to write the plan."""
+    if plugin_run.PLAN_FILE not in node.config.stash:
+        node.config.stash[plugin_run.PLAN_FILE] = tempfile.mkdtemp(prefix="mpcheck-plan-")
+    node.workerinput[plugin_plan.FILE] = str(Path(node.config.stash[plugin_run.PLAN_FILE]) / f"{node.gateway.id}.json")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None:
+    """The first worker's plan is everybody's."""
+    path = Path(node.workerinput[plugin_plan.FILE])
+    if path.is_file() and not plugin_run.collector_of(node.config).suite:
+        plugin_run.begin_run(node.config, plugin_plan.read(str(path)))
+
+
+@pytest.fixture(scope="session")
+def mp_session(request: pytest.FixtureRequest) -> Any:
+    """The run that the --mp options describe, without baselines."""
+    return plugin_run.get_session(request.config)
+
+
+@pytest.fixture(scope="session")
+def mp_suite(request: pytest.FixtureRequest) -> Any:
+    """The run that the --mp options describe."""
+    return plugin_run.get_suite(request.config)
+
+
+@pytest.fixture
+def mp_conclude(request: pytest.FixtureRequest) -> Any:
+    """Call it with the records of a test's work: they reach the report, also from an xdist worker, and the test ends as they say."""
+
+    def conclude(rows: list[tuple[str, dict[str, Any]]]) -> None:
+        planned = plugin_plan.planned_of(request.node)
+        assert planned is not None, "a test that concludes has a planned piece of work"
+        request.node.stash[_RECORDS] = _work().numbered(planned, rows)
+        text, skip = plugin_words.failures(rows), plugin_words.unsupported(rows)
+        if text:
+            pytest.fail(text, pytrace=False)
+        if skip:
+            pytest.skip(skip)
+
+    return conclude
+
+
+_RECORDS: pytest.StashKey[list[tuple[str, dict[str, Any]]]] = pytest.StashKey()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that leaves torch's process-wide state otherwise than it found it, and put that back; the suite's own run in a neutral one."""
+    from contextlib import nullcontext
+
+    from mpcheck import _torch_state
+
+    ours = item.get_closest_marker("mpcheck") is not None
+    with _torch_state.neutral() if ours else nullcontext(), _torch_state.kept() as before:  # also where the test fails
+        result = yield
+        changed = before.differences(_torch_state.read())
+    if changed:
+        pytest.fail(terminal(f"the test changed process-wide state: {'; '.join(changed)}"), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Attach a test's records to its report; attributes survive xdist's serialisation."""
+    report = yield
+    if call.when == "call":
+        setattr(report, RECORD, item.stash.get(_RECORDS, []))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    """Bad input found while collecting ends the run at once with its one line, instead of a collection error's traceback."""
+    report = yield
+    error = collector.config.stash.get(plugin_run.BAD_INPUT, None)
+    reported = any(hasattr(plugin, "mpcheck_reports_refusals") for plugin in collector.config.pluginmanager.get_plugins())
+    if error is not None and not reported and not plugin_run.is_worker(collector.config):
+        raise pytest.exit.Exception(error, returncode=2)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Collect on the controller only; what an earlier run left there is not this one's."""
+    config = session.config
+    if plugin_run.is_worker(config):
+        return
+    config.pluginmanager.register(Collector(), "mpcheck-collector")
+    if (out := config.getoption("--mp-out")) and not config.option.collectonly:
+        from mpcheck.sessions.finish import set_aside
+        from mpcheck.sessions.launch import suites_in
+
+        for suite in suites_in(config.args, config.invocation_params.dir):
+            set_aside(Path(out), suite)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[None, Any, Any]:
+    """Write records, whatever happened; the exit status is that of their outcome. Before others write theirs: JUnit's file says it, too."""
+    plugin_run.finish_run(session)
+    return (yield)
+
+
+def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
+    """The table: block x format, worst ratio; or the findings of a symmetry or audit session."""
+    found = config.stash.get(plugin_run.COLLECTED, {})
+    if not found:
+        return
+    from mpcheck.report.standing import hint
+    from mpcheck.sessions.finish import shown
+
+    terminalreporter.ensure_newline()
+    terminalreporter.write(shown(found["run"], config.stash.get(plugin_run.NOTES, []), color=terminalreporter.hasmarkup))
+    for line in [*hint(found["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in found["out"])]:
+        terminalreporter.write_line(terminal(line))

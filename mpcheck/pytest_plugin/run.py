@@ -1,0 +1,144 @@
+"""One run of the plugin: what is built for it, what it planned, how it ended, and the records of it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from mpcheck._errors import InputError
+from mpcheck.pytest_plugin import words as plugin_words
+from mpcheck.pytest_plugin.options import make_options
+from mpcheck.records.record import Planned
+
+SESSION: pytest.StashKey[Any] = pytest.StashKey()
+SUITE: pytest.StashKey[Any] = pytest.StashKey()
+COLLECTED: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+BEGAN: pytest.StashKey[float] = pytest.StashKey()
+BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
+NOTES: pytest.StashKey[Sequence[str]] = pytest.StashKey()
+PLAN_FILE: pytest.StashKey[str] = pytest.StashKey()
+SAID: pytest.StashKey[list[str]] = pytest.StashKey()
+
+
+def is_worker(config: pytest.Config) -> bool:
+    """Whether this is a worker of xdist."""
+    return hasattr(config, "workerinput")
+
+
+def refuse(config: pytest.Config, error: InputError) -> NoReturn:
+    """End pytest with one line and status 2."""
+    config.stash[BAD_INPUT] = f"mpcheck: error: {error}"
+    pytest.exit(config.stash[BAD_INPUT], returncode=2)
+
+
+def adopt(config: pytest.Config, session: Any) -> None:
+    """Records of this run are about a session that a suite made itself."""
+    config.stash[SESSION] = session
+
+
+def note(config: pytest.Config, lines: Sequence[str]) -> None:
+    """Lines that a reader of the findings must see."""
+    config.stash[NOTES] = lines
+
+
+def get_session(config: pytest.Config) -> Any:
+    """The run, built at first use; bad input ends pytest with one line and status 2."""
+    if SESSION not in config.stash:
+        from mpcheck.sessions.run import Session
+
+        try:
+            config.stash[SESSION] = Session(make_options(config))
+        except InputError as error:
+            refuse(config, error)
+    return config.stash[SESSION]
+
+
+def get_suite(config: pytest.Config) -> Any:
+    """The run with its baselines: what the suite's tests call."""
+    from mpcheck.sessions.precision.suite import Suite
+
+    if SUITE not in config.stash:
+        directory = config.getoption("--mp-baselines")
+        try:
+            config.stash[SUITE] = Suite(get_session(config), Path(directory) if directory else Path("baselines"))
+        except InputError as error:
+            refuse(config, error)
+    return config.stash[SUITE]
+
+
+def collector_of(config: pytest.Config) -> Any:
+    """What gathers the records, on the controller; None on a worker."""
+    return config.pluginmanager.get_plugin("mpcheck-collector")
+
+
+def begin_run(config: pytest.Config, plan: Mapping[str, Any]) -> None:
+    """Take a plan over, and write records that say that the run has begun and not ended."""
+    collector = collector_of(config)
+    collector.suite, collector.keys, collector.places, collector.narrowed = plan["suite"], plan["keys"], plan["places"], plan["narrowed"]
+    collector.planned = {data["key"]: Planned.model_validate(data) for data in plan["planned"]}
+    if not collector.planned:
+        return
+    from mpcheck.sessions.finish import begin
+
+    try:
+        config.stash[SAID] = begin(accounts_of(config, "running"), get_session(config), config.getoption("--mp-out"))
+    except InputError as error:
+        refuse(config, error)
+
+
+def accounts_of(config: pytest.Config, state: str, why: str = "") -> Any:
+    """What the records say of the run itself."""
+    from mpcheck.sessions.finish import Accounts
+
+    collector = collector_of(config)
+    return Accounts(collector.suite, list(collector.planned.values()), state, why, collector.narrowed)
+
+
+def finish_run(session: pytest.Session) -> None:
+    """Write the records, whatever happened; the exit status is that of their outcome."""
+    config = session.config
+    if is_worker(config):
+        return
+    from mpcheck.sessions.run import clear_progress
+
+    clear_progress()
+    shutil.rmtree(config.stash.get(PLAN_FILE, ""), ignore_errors=True)
+    collector = collector_of(config)
+    if collector is None or not collector.planned:
+        return
+    from mpcheck.records.outcome import STATUS, outcome
+    from mpcheck.report.standing import standing
+    from mpcheck.sessions import finish, work
+
+    out = config.getoption("--mp-out")
+    if BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
+        finish.withdraw(out, collector.suite)
+        return
+    collector.account(lambda planned, why: work.failed(collector.suite, planned, why))
+    state, why = ended(session, collector)
+    session_ = get_session(config)
+    if session_.options.shard:
+        session_.options = replace(session_.options, shard_rows=collector.told_places())
+    accounts = accounts_of(config, state, why)
+    found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
+    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[BEGAN], out, config.stash.get(NOTES, []))
+    config.stash[COLLECTED] = {"run": document, "out": files}
+    came = outcome(document)
+    plugin_words.tell_junit(config, came, standing(document))
+    status = STATUS[came]
+    if int(session.exitstatus) in (0, 2, 5) or status == 1:  # 1: tests failed, maybe somebody else's
+        session.exitstatus = status
+
+
+def ended(session: pytest.Session, collector: Any) -> tuple[str, str]:
+    """State of the run, and why it is not a complete one."""
+    if collector.interrupted:
+        return ("crashed" if collector.interrupted.startswith("internal error") else "interrupted"), collector.interrupted
+    stopped = str(session.shouldfail or session.shouldstop or "")
+    return ("interrupted", stopped) if stopped else ("complete", "")

@@ -1,0 +1,188 @@
+"""Reading back what sessions wrote: any number of records, recognised by their content, belonging together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from mpcheck._errors import InputError
+from mpcheck._files.documents import BrokenError, parse
+from mpcheck._files.io import read_text
+from mpcheck.records.accounts import disorder
+from mpcheck.records.finding import Findings
+from mpcheck.records.items import Item, items_of
+from mpcheck.records.limits import OWN, Limits, within
+from mpcheck.records.merge import merge
+from mpcheck.records.outcome import WORDS, Outcome, combined
+from mpcheck.records.record import SCHEMA, Run, check_head
+
+SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
+REMEDY = "make it anew with this version of mpcheck"
+COMPANIONS = ("pytest-benchmark.json", "bench-figures.json")
+"""JSON that sessions write beside their records and that ``reports/*.json`` therefore names too."""
+Document = Run | Findings
+
+
+@dataclass(frozen=True)
+class Results:
+    """Records of one model on one device, one document a session.
+
+    Attributes:
+        documents: by session, in the order of :data:`SESSIONS`.
+        files: that they were read from.
+        passed_over: files beside them that hold no records.
+    """
+
+    documents: dict[str, Document]
+    files: list[Path] = field(default_factory=list)
+    passed_over: list[Path] = field(default_factory=list)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """Every conclusion of every session."""
+        return [item for document in self.documents.values() for item in items_of(document)]
+
+    @property
+    def failures(self) -> list[Item]:
+        """Red ones: those that name a block first, innermost first, then by how far beyond the limit they are."""
+        return sorted((i for i in self.items if i.failed), key=lambda i: (i.depth, -i.share, i.id))
+
+    @property
+    def precision(self) -> Run | None:
+        """The precision session's records."""
+        found = self.documents.get("precision")
+        return found if isinstance(found, Run) else None
+
+    def findings(self, session: str) -> Findings | None:
+        """Another session's records."""
+        found = self.documents.get(session)
+        return found if isinstance(found, Findings) else None
+
+    @property
+    def first(self) -> Document:
+        """A document whose head speaks for all: model, environment."""
+        return next(iter(self.documents.values()))
+
+    @property
+    def outcome(self) -> Outcome:
+        """The worst of its sessions' outcomes."""
+        return combined(self.documents.values())
+
+    @property
+    def verdict(self) -> str:
+        """The outcome in the word that people read."""
+        return WORDS[self.outcome]
+
+    @property
+    def disorder(self) -> list[str]:
+        """Why records are not whole, a line each, with the session's name."""
+        return [f"{name}: {line}" for name, document in self.documents.items() for line in disorder(document)]
+
+
+def _candidates(paths: Sequence[Path]) -> Iterator[Path]:
+    """Files, and of directories the sessions' records in them and one level below.
+
+    Raises:
+        InputError: a path that is not there, or a directory without records.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        names = [f"{session}.json" for session in SESSIONS]
+        found = [path / name for name in names if (path / name).is_file()] or [p for name in names for p in sorted(path.glob(f"*/{name}"))]
+        if not found:
+            raise InputError(f"no records in {path}; expected one of {', '.join(names)}, as sessions write them with --out or --mp-out")
+        yield from found
+
+
+def files_named(paths: Sequence[Path]) -> list[Path]:
+    """The files that :func:`read_results` would read.
+
+    Raises:
+        InputError: a directory without records.
+    """
+    return list(dict.fromkeys(_candidates(paths)))
+
+
+def read_document(path: Path, limits: Limits = OWN) -> Document | None:
+    """One session's records; None for JSON that sessions write beside them.
+
+    Raises:
+        InputError: missing, too large, truncated, no JSON, another schema version, wrong fields, or records of nothing we know.
+    """
+    try:
+        data = parse(read_text(path, "records", limits.file_bytes))
+    except BrokenError as error:
+        raise InputError(f"records {path}: {error}; {REMEDY}") from error
+    if not isinstance(data, dict):
+        raise InputError(f"records {path}: an object of fields expected, found {type(data).__name__}; {REMEDY}")
+    if path.name in COMPANIONS or ("suite" not in data and "benchmarks" in data) or ("provenance" in data and "device" in data):
+        return None
+    suite, version = data.get("suite"), data.get("schema_version")
+    if suite not in SESSIONS:
+        raise InputError(f"records {path}: field suite is {suite!r}, expected one of {', '.join(SESSIONS)}; this is another kind of file")
+    if version != SCHEMA or isinstance(version, bool):
+        raise InputError(f"records {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; {REMEDY}")
+    within(data, path, limits)
+    return _validated(Run if suite == "precision" else Findings, data, path)
+
+
+def _validated(schema: type[Run] | type[Findings], data: dict[str, Any], path: Path) -> Document:
+    try:
+        document = schema.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"records {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {REMEDY}") from error
+    check_head(document, path)
+    return document
+
+
+def read_results(paths: Sequence[Path], limits: Limits = OWN) -> Results:
+    """Records of several sessions, of one model on one device. Parts of one session (``--mp-shard``) are put together.
+
+    Args:
+        paths: files, or directories of records.
+        limits: of what is read; tighter ones where records come from somebody else.
+
+    Raises:
+        InputError: see :func:`read_document`; nothing to read; sessions of different models or devices, which are named.
+    """
+    parts: dict[str, list[tuple[Path, Document]]] = {}
+    passed_over: list[Path] = []
+    for path in files_named(paths):
+        document = read_document(path, limits)
+        if document is None:
+            passed_over.append(path)
+        else:
+            parts.setdefault(document.suite, []).append((path, document))
+    if not parts:
+        raise InputError("no records to read: " + (", ".join(map(str, passed_over)) or "no file was named") + "; name reports of sessions")
+    flat = [pair for session in SESSIONS for pair in parts.get(session, [])]
+    same_model_and_device(flat)
+    return Results({s: merge(parts[s]) for s in SESSIONS if s in parts}, [path for path, _ in flat], passed_over)
+
+
+def same_model_and_device(documents: Sequence[tuple[Path, Document]]) -> None:
+    """Refuse to speak of several models or machines as if they were one.
+
+    Raises:
+        InputError: the first two that differ, and in what.
+    """
+    (first_path, first), *rest = documents
+    for path, other in rest:
+        for what, ours, theirs in (
+            ("model", (first.model["digest"]), (other.model["digest"])),
+            ("device", first.environment.get("device_slug"), other.environment.get("device_slug")),
+        ):
+            if ours != theirs:
+                names = (first.model["name"], other.model["name"]) if what == "model" else (ours, theirs)
+                raise InputError(f"{first_path} and {path} are of different {what}s ({names[0]} and {names[1]}); give records of one {what}")
+
+
+__all__ = ["COMPANIONS", "SESSIONS", "Document", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]

@@ -1,0 +1,66 @@
+"""What two runs are, and how they differ themselves: said at the head of a comparison, because it explains what moved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpcheck.records.read import SESSIONS, Document, Results
+from mpcheck.records.versions import changed_versions
+
+UNKNOWN = "unknown"
+APART = ("cache", "shard", "shard_rows", "device")  # options that differ without changing what is judged, or are said otherwise
+
+
+def commit_of(document: Document) -> str:
+    """The commit that was judged; ``unknown`` in records that do not say it."""
+    return str(document.environment.get("commit") or UNKNOWN)
+
+
+def label(results: Results) -> str:
+    """A run in a few words: where its records are, and the commit."""
+    places = list(dict.fromkeys(str(path.parent) for path in results.files))
+    where = str(results.files[0]) if len(results.files) == 1 else ", ".join(places[:2]) + (" …" if len(places) > 2 else "")
+    commit = commit_of(results.first)
+    return where if commit == UNKNOWN else f"{where} (commit {commit})"
+
+
+def heads_differ(base: Results, head: Results) -> list[str]:
+    """Differences of device, versions, options and sessions, a line each."""
+    ours, theirs = base.first.environment, head.first.environment
+    found = []
+    if ours["device_slug"] != theirs["device_slug"]:
+        found.append(f"different devices: {ours['device_name']} and {theirs['device_name']}")
+    packages = {"mpcheck": base.first.mpcheck, **_texts(ours["packages"])}, {"mpcheck": head.first.mpcheck, **_texts(theirs["packages"])}
+    if versions := changed_versions(*packages):
+        found.append("versions: " + ", ".join(versions))
+    if ours.get("threads") != theirs.get("threads"):
+        found.append(f"threads: {ours.get('threads')} -> {theirs.get('threads')}")
+    for session in SESSIONS:
+        a, b = base.documents.get(session), head.documents.get(session)
+        if a is not None and b is not None:
+            found += [f"{session}: {line}" for line in documents_differ(a, b)]
+        elif session == "bench" and a is None and b is not None:
+            found.append("bench: base and head as the head's records tell of both")
+        elif a is not None or b is not None:
+            found.append(f"{session}: only the {'base' if b is None else 'head'} has it")
+    return list(dict.fromkeys(found))
+
+
+def _texts(packages: dict[str, Any]) -> dict[str, str]:
+    return {str(name): str(version) for name, version in packages.items()}
+
+
+def documents_differ(ours: Document, theirs: Document) -> list[str]:
+    """Differences of two documents of one session in what they were asked for, a line each."""
+    names = sorted({*ours.options, *theirs.options} - set(APART))
+    found = [
+        f"option {n}: {_said(ours.options.get(n))} -> {_said(theirs.options.get(n))}" for n in names if ours.options.get(n) != theirs.options.get(n)
+    ]
+    old = {str(s.get("name")): s.get("digest") for s in ours.systems}
+    other = [str(s.get("name")) for s in theirs.systems if old.get(str(s.get("name")), s.get("digest")) != s.get("digest")]
+    return found + [f"{name} is another structure in the head" for name in other]
+
+
+def _said(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, list) else "" if value is None else str(value)
+    return text or "default"

@@ -1,0 +1,1 @@
+"""Sessions: what each is, how it runs, what it writes."""

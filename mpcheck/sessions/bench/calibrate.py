@@ -1,0 +1,88 @@
+"""Measure a machine's own rate of false alarms: identical code against itself, by the gate's own rules."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from mpcheck._errors import InputError
+from mpcheck._files.stored import now
+from mpcheck.bench.decide.decision import Rule, Verdict, judge, paired
+from mpcheck.bench.decide.verdicts import DUEL, STORED, stored_verdicts
+from mpcheck.bench.figures import Figures
+from mpcheck.bench.launch.measurement import DUEL_EFFORT, STORED_EFFORT, Effort, request, run_campaign
+from mpcheck.bench.launch.paired import Side, run_duel
+from mpcheck.bench.launch.processes import own_paths
+from mpcheck.history.latency.aa_rate import AARate, aa_path, read_aa, store_aa
+from mpcheck.records.environment import commit
+from mpcheck.sessions.bench.options import BenchOptions
+from mpcheck.sessions.bench.run import BenchRun
+
+BASE_LAUNCHES = 8
+LAUNCHES = {"stored": 32, "ab": 30}
+
+
+def _groups(total: int, looks: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    """Consecutive launches, as many as a run's last look would use: (from, to)."""
+    for start in range(0, total - looks[-1] + 1, looks[-1]):
+        yield start, start + looks[-1]
+
+
+def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Path, AARate]:
+    """Compare this environment with itself and store how often it was called slower.
+
+    Every group of launches that a run would make is judged at each of the run's looks, as it would be; a benchmark that is
+    called slower at any of them is an alarm.
+
+    Raises:
+        InputError: bad input, or too few launches for one comparison.
+    """
+    if options.against:
+        raise InputError(f"--against {options.against}: calibrating compares this environment with itself; leave it out")
+    run = BenchRun(options)
+    path = aa_path(options.directory, run.device.slug)
+    read_aa(path)  # a damaged one is told of before hours are spent
+    usual = STORED_EFFORT if mode == "stored" else DUEL_EFFORT
+    count = options.launches or LAUNCHES[mode]
+    least = usual.looks[-1] + (BASE_LAUNCHES if mode == "stored" else 0)
+    if count < least:
+        raise InputError(f"--launches {count}: calibrating needs at least {least}")
+    load = request(run.options.session, options.batches, options.works, options.flush_l2)
+    effort = replace(usual, looks=(count,), seconds=float("inf"), threads=options.threads)
+    rounds = _stored(run, load, effort, usual.looks) if mode == "stored" else _duel(run, load, effort, usual.looks)
+    comparisons = alarms = 0
+    for verdicts in rounds:
+        comparisons += len(verdicts[0])
+        alarms += len({n for look in verdicts for n, v in look.items() if v.decision == "slower"})
+    if not comparisons:
+        raise InputError("calibrating: no benchmark ran in every launch; choose others with --block, --backend or --format")
+    rate = AARate(
+        commit=commit(), date=now(), mode=mode, comparisons=comparisons, alarms=alarms, nominal=(STORED if mode == "stored" else DUEL).alpha
+    )
+    store_aa(path, run.device, rate)
+    return path, rate
+
+
+def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, Verdict]]]:
+    campaign = run_campaign(load, effort, lambda _: [], run.progress)
+    rule = replace(STORED, looks=len(looks))
+    ran = {n: f.launches for n, f in campaign.figures.items() if len(f.launches) == campaign.processes}
+    base = {n: Figures(launches=found[:BASE_LAUNCHES]) for n, found in ran.items()}
+    heads = {n: found[BASE_LAUNCHES:] for n, found in ran.items()}
+    for start, _ in _groups(effort.looks[0] - BASE_LAUNCHES, looks):
+        yield [
+            {n: v for n, (v, _) in stored_verdicts({m: Figures(launches=h[start : start + look]) for m, h in heads.items()}, base, rule).items()}
+            for look in looks
+        ]
+
+
+def _duel(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, Verdict]]]:
+    base, head = (Side(name, sys.executable, own_paths()) for name in ("base", "head"))
+    duel = run_duel(base, head, load, effort, lambda _: [], run.progress)
+    ran = {n: d for n, d in duel.differences.items() if len(d) == duel.pairs}
+    rule: Rule = replace(DUEL, looks=len(looks))
+    for start, _ in _groups(effort.looks[0], looks):
+        yield [judge({n: paired(d[start : start + look]) for n, d in ran.items()}, rule) for look in looks]

@@ -1,0 +1,161 @@
+"""Start one of the suites under pytest, from a checkout or from an installed wheel, with no configuration of anybody's."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from mpcheck._errors import InputError
+from mpcheck._files.io import is_file
+from mpcheck._files.outputs import model_and_systems, of_session, refuse_outputs
+from mpcheck._text import say, say_lines
+
+FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
+
+
+def suite_path(suite: str) -> Path:
+    """A suite's tests: inside the package in a wheel, beside it in a checkout."""
+    package = Path(str(resources.files("mpcheck")))
+    inside = package / "_suite" / FOLDERS[suite]
+    return inside if inside.is_dir() else package.parent / "tests" / FOLDERS[suite]
+
+
+def suites_in(arguments: Sequence[str], here: Path) -> list[str]:
+    """Sessions whose tests pytest is asked to run.
+
+    Args:
+        arguments: of pytest: paths, maybe with ``::TEST``; here: what they are relative to.
+    """
+    asked = [(here / str(argument).partition("::")[0]).resolve() for argument in arguments]
+    return [suite for suite in FOLDERS if any(path.is_relative_to(suite_path(suite).resolve()) for path in asked)]
+
+
+class _Refusals:
+    """Why a collection failed, which pytest tells only in the summary that is left out here; and what kept tests from beginning.
+
+    Attributes:
+        texts: bad input. broken: what else a collection failed with. crashes: of fixtures, how many tests each.
+    """
+
+    mpcheck_reports_refusals = True
+
+    def __init__(self) -> None:
+        self.texts: dict[str, None] = {}
+        self.broken: dict[str, None] = {}
+        self.crashes: Counter[str] = Counter()
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Bad input as its line; anything else whole."""
+        if report.failed:
+            lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
+            if lines:
+                self.texts[lines[-1]] = None
+            else:
+                self.broken[report.longreprtext] = None
+
+    def pytest_internalerror(self, excrepr: Any) -> None:
+        """Of pytest, or of what it calls."""
+        self.broken[str(excrepr)] = None
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """A session that fails to measure fails in every test's setup, and without tracebacks would show a row of E."""
+        if report.failed and report.when == "setup":
+            lines = re.findall(r"^E +(.*)$", report.longreprtext, re.MULTILINE)
+            self.crashes[lines[-1] if lines else report.longreprtext.strip().rpartition("\n")[2]] += 1
+
+
+def status_of(code: int, records: Path, refusals: _Refusals) -> tuple[int, str]:
+    """The exit status of a session, and what is to be said of it: pytest's and the records' must agree.
+
+    Args:
+        code: pytest's. records: that the session should have written.
+    """
+    from mpcheck.records.outcome import STATUS, WORDS, outcome
+    from mpcheck.records.read import read_document
+
+    if refusals.texts:
+        return 2, ""
+    if not is_file(records):
+        return (2, "") if code == 2 and not refusals.broken else (1, f"{WORDS['crashed']}: no records were written; pytest's status is {code}")
+    document = read_document(records)
+    assert document is not None, "a file of this name holds records"
+    came = outcome(document)
+    if (code == 0) != (STATUS[came] == 0):
+        return 1, f"{WORDS['crashed']}: the tests ended with status {code}, their records say {WORDS[came]}"
+    return STATUS[came], ""
+
+
+def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, verbose: bool = False) -> int:
+    """Run a suite.
+
+    Args:
+        suite: precision, symmetry, audit or bench.
+        out: directory of the records and reports.
+        options: values of the plugin's ``--mp-NAME`` options; empty ones are left out, sequences are joined by commas.
+        workers: processes of pytest-xdist.
+
+    Returns:
+        0 pass, 1 fail or crashed, 2 bad input or nothing judged.
+
+    Raises:
+        InputError: ``out`` cannot be written.
+    """
+    import pytest
+    from pytest_benchmark.logger import PytestBenchmarkWarning
+
+    named = (options.get(name) for name in ("system", "tolerances"))
+    files = [Path(str(text)) for value in named if value for text in ([value] if isinstance(value, (str, Path)) else value)]
+    refuse_outputs(of_session(suite, out), model_and_systems(str(options.get("model") or ""), map(str, files)))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
+    arguments = [
+        str(suite_path(suite)),
+        f"--mp-out={out}",
+        "-c",
+        "/dev/null",
+        f"--rootdir={Path.cwd()}",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:randomly",
+    ]
+    # capturing logs costs a millisecond a cell
+    arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{suite}.xml'}"]
+    if suite == "bench":
+        # nothing is kept in its storage, but a directory of it would be made in the user's
+        arguments += ["--benchmark-quiet", f"--benchmark-storage=file://{out.resolve()}", f"--benchmark-json={out / 'pytest-benchmark.json'}"]
+    else:
+        arguments += ["-p", "no:benchmark"]
+    arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]
+    for name, value in options.items():
+        text = ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        if text not in (None, "", 0):
+            arguments.append(f"--mp-{name}" if text is True else f"--mp-{name}={text}")
+    if workers:
+        arguments += ["-n", str(workers)]
+    if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
+        arguments += ["-p", "mpcheck.pytest_plugin.plugin", "-p", "mpcheck.pytest_plugin.bench"]
+    refusals = _Refusals()
+    with warnings.catch_warnings():
+        # of a run without rounds, which says so itself
+        warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
+        code = int(pytest.main(arguments, plugins=[refusals]))
+    for text in (*refusals.texts, *refusals.broken):
+        say_lines(text, error=True)
+    if not verbose:
+        for text, tests in refusals.crashes.most_common(3):
+            say(f"{tests} tests could not begin: {text} (--verbose shows where)", error=True)
+    status, said = status_of(code, out / f"{suite}.json", refusals)  # xdist takes a failed collection for a failed test
+    if said:
+        say(f"mpcheck: {said}", error=True)
+    return status

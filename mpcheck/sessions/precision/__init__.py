@@ -1,0 +1,1 @@
+"""The precision session."""

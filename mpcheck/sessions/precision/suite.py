@@ -1,0 +1,123 @@
+"""The precision suite: a session with its baselines. What the tests in tests/blocks call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mpcheck._torch_state import neutral
+from mpcheck._unsupported import BASELINE
+from mpcheck.adapters.graph import make_graph
+from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure
+from mpcheck.checks.precision import CellKey
+from mpcheck.formats import get_format
+from mpcheck.history.ratios import Baseline, Entry, baseline_path, read_baseline
+from mpcheck.judge.tolerances import limits_for
+from mpcheck.records.environment import device_slug
+from mpcheck.records.record import Cell
+from mpcheck.sessions.precision.blame import Blame
+from mpcheck.sessions.precision.drift import Drifted, drifted, own_zeros
+from mpcheck.sessions.precision.replays import failed, races, repeated
+from mpcheck.sessions.run import Session
+
+
+class Suite:
+    """Judges cells against limits, stored ratios and golden values."""
+
+    def __init__(self, session: Session, directory: Path) -> None:
+        """Args:
+        directory: of baselines.
+
+        Raises:
+            InputError: a damaged baseline.
+        """
+        self.session = session
+        self.directory = directory
+        self.slug = device_slug(str(session.device))
+        self.baseline: Baseline | None = read_baseline(baseline_path(directory, self.slug))
+        self.blame = Blame(session, self.baseline.references if self.baseline else {})
+
+    @neutral()
+    def judge(self, key: CellKey) -> Cell:
+        """One cell with all three gates. What fails a limit once has failed."""
+        cell = self.session.judge(key)
+        if cell.verdict not in ("pass", "unsupported"):
+            cell = failed(cell, repeated(cell, lambda: self.session.judge(key)))
+        if not cell.quantities or cell.verdict == "unsupported":  # the latter: a known fault of upstream
+            return cell
+        session, stored = self.session, self.baseline
+        if stored is None or not stored.matches(session.model.digest, key.system, session.systems[key.system].digest, session.options.seed):
+            return self._without_baseline(cell)
+        entry = stored.cells.get(cell.id)
+        if said := self.blame.accused(key):
+            return _red(cell, [said])
+        return self._without_baseline(cell) if entry is None else self._against(key, cell, entry)
+
+    def _against(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> Cell:
+        """The drift gate on a cell."""
+        moved = self._drifted(key, cell, entry)
+        if not moved:
+            new = [q.name for q in cell.quantities if q.name not in entry]
+            return _noted(cell, "pass", f"no stored ratio of {', '.join(new)}" if new else "")
+        if cell.verdict == "pass" and (excuse := self.blame.excused(key, moved)):
+            return _noted(cell, "inputs-moved", f"{moved[0].text}; {excuse}")
+        every = repeated(cell, lambda: self.session.judge(key)) if cell.verdict == "pass" else [cell]
+        if broken := [c for c in every if c.verdict != "pass"]:
+            return _red(failed(broken[0], every), [m.text for m in moved])
+        drifts = [self._drifted(key, c, entry) for c in every]
+        number, said = sum(map(bool, drifts)), [m.text for m in moved]
+        if 2 * number < len(every) and all(self._races(key, d.quantity) for ds in drifts for d in ds):
+            calm = every[next(i for i, found in enumerate(drifts) if not found)]
+            return _noted(calm, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
+        return _red(cell, [*said, f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else said)
+
+    def _drifted(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> list[Drifted]:
+        """Whatever left its stored ratio in a replay."""
+        session, reference = self.session, self.session.library(key.system).get(key.block)
+        backend = session.reference_backend
+        own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name)
+        return drifted(cell, entry, session.tolerances, own)
+
+    def _races(self, key: CellKey, quantity: str) -> bool:
+        noise = self.session.library(key.system).get(key.block).noise
+        return races(key, noise.get(quantity, {}), self.session.device.type)
+
+    def _without_baseline(self, cell: Cell) -> Cell:
+        if BASELINE in self.session.required:
+            reason = "; ".join(filter(None, [cell.reason, f"required: no baseline for {self.slug}"]))
+            return cell.model_copy(update={"drift": "no-baseline", "verdict": "fail", "lacking": BASELINE, "reason": reason})
+        return cell.model_copy(update={"drift": "no-baseline"})
+
+    def golden_systems(self) -> list[str]:
+        """Systems of this run that have golden values for this model."""
+        if not self.session.options.model.startswith("builtin:") or "float64" not in self.session.options.formats:
+            return []
+        return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
+
+    @neutral()
+    def judge_golden(self, system: str) -> list[dict[str, Any]]:
+        """Today's float64 values against the committed ones, on the committed structure.
+
+        Raises:
+            InputError: a damaged golden file.
+        """
+        session = self.session
+        golden = load_golden(golden_paths(self.directory, session.options.model, system))
+        model = session.reference_backend
+        graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
+        today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
+        limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+        return [{"system": system, **row} for row in compare_golden(golden, today, limits)]
+
+
+def _noted(cell: Cell, drift: str, note: str) -> Cell:
+    """A cell that is not red by drift."""
+    return cell.model_copy(update={"drift": drift, "note": ", ".join(filter(None, [cell.note, note]))})
+
+
+def _red(cell: Cell, drifts: Sequence[str]) -> Cell:
+    """A cell that is red by drift, besides what it failed by."""
+    more = f" (+{len(drifts) - 1})" if len(drifts) > 1 and not drifts[-1].startswith("intermittent") else ""
+    said = [drifts[0] + more, *(d for d in drifts[1:] if d.startswith("intermittent"))]
+    return cell.model_copy(update={"drift": "fail", "verdict": "fail", "reason": "; ".join(filter(None, [cell.reason, *said]))})

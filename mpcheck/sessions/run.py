@@ -1,0 +1,295 @@
+"""One run: a model, its systems, backends and formats, built lazily and once per process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mpcheck import _torch_state
+from mpcheck._errors import InputError
+from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
+from mpcheck._text import terminal
+from mpcheck._torch_state import neutral
+from mpcheck._unsupported import CAPABILITIES, Unsupported
+from mpcheck.adapters.backends.e3nn import BACKEND as E3NN
+from mpcheck.adapters.backends.e3nn import E3nnModel
+from mpcheck.adapters.backends.protocol import BackendModel, backends, built, get_backend, unavailable
+from mpcheck.adapters.blocks import Block, names_by_id
+from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.graph import make_graph
+from mpcheck.adapters.load import LoadedModel, load_model
+from mpcheck.checks.precision import CellKey, PrecisionCheck, cell_keys
+from mpcheck.formats import FORMATS, get_format
+from mpcheck.judge.capabilities import asked
+from mpcheck.judge.context import Counts
+from mpcheck.judge.replay import FORWARD
+from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
+from mpcheck.judge.upstream_limits import explanation
+from mpcheck.records.record import Cell
+from mpcheck.reference.code import code_of
+from mpcheck.reference.library import Library
+from mpcheck.reference.provenance import provenance
+from mpcheck.reference.spec import DRAWS, ReferenceSpec
+from mpcheck.reference.store import default_cache
+from mpcheck.systems import System, available_systems, resolve_system
+
+DEFAULT_BACKENDS = ("e3nn", "cueq")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user asked for.
+
+    Attributes:
+        model: see :func:`mpcheck.adapters.load.load_model`.
+        systems: built-in names or files; empty for the defaults that the model's elements allow.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        backends, formats: names; blocks: glob patterns, empty for all.
+        cache: directory of references; None for the default.
+        require: capabilities whose absence is a failure: :data:`CAPABILITIES` and the names of backends.
+        allow_degraded: backends, or ``backend:block``, that something else may compute than was asked for; glob patterns.
+        tolerances: a tolerance file; None for the packaged one.
+        seed: of built-in systems, cotangents and draws.
+        shard: the part of the work that is this run's, ``K/N``; empty for all of it. shard_rows: where the part's records stand in the
+            whole session's, by kind; see :func:`mpcheck.records.shards.runs`.
+    """
+
+    model: str = "builtin:hco"
+    systems: tuple[str, ...] = ()
+    device: str = "cpu"
+    backends: tuple[str, ...] = DEFAULT_BACKENDS
+    formats: tuple[str, ...] = tuple(FORMATS)
+    blocks: tuple[str, ...] = ()
+    cache: Path | None = None
+    require: tuple[str, ...] = ()
+    allow_degraded: tuple[str, ...] = ()
+    tolerances: Path | None = None
+    seed: int = 0
+    draws: int = DRAWS
+    shard: str = ""
+    shard_rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    progress: Callable[[str], None] = field(default=lambda _: None, compare=False)
+
+
+class Session:
+    """Everything that is built for a run. Nothing global is changed, and nothing depends on what the caller has: see :mod:`mpcheck._torch_state`."""
+
+    @neutral()
+    def __init__(self, options: Options) -> None:
+        """Raises:
+        InputError: unknown model, system, device, backend, format, block or capability.
+        """
+        self.options = options
+        for name in options.backends:
+            get_backend(name)
+        self.formats = [get_format(name) for name in options.formats]
+        known = dict.fromkeys((*CAPABILITIES, *backends()))
+        unknown = sorted(set(options.require) - set(known))
+        if unknown:
+            raise InputError(f"unknown capability {', '.join(unknown)} in --require; choose from {', '.join(known)}")
+        if not 0 <= options.seed < 1 << 63:
+            raise InputError(f"seed {options.seed}: give a whole number from 0 to 2^63 - 1")
+        self.device = parse_device(options.device)
+        self.tolerances: Tolerances = load_tolerances(options.tolerances)
+        before = _torch_state.read()
+        self.model: LoadedModel = load_model(options.model)
+        self.left_behind = before.differences(_torch_state.read())
+        specs = options.systems or tuple(available_systems(self.model.elements))
+        self.systems: dict[str, System] = {
+            spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed) for spec in dict.fromkeys(specs)
+        }
+        self._backends: dict[str, BackendModel | Unsupported] = {}
+        self._graphs: dict[str, Tensors] = {}
+        self._checks: dict[str, PrecisionCheck] = {}
+        self._refused: dict[str, Raised] = {}
+        self.broken: dict[str, Raised] = {}  # planned work, by its key, that raised before it could begin
+
+    @cached_property
+    @neutral()
+    def reference_backend(self) -> E3nnModel:
+        """The float64 e3nn model on the device; on the CPU where the device is missing, so that cells can say so."""
+        missing = unavailable(E3NN, self.device.type) is not None
+        return E3NN.build(self.model.module, torch.device("cpu") if missing else self.device)
+
+    @neutral()
+    def backend(self, name: str) -> BackendModel | Unsupported:
+        """A backend's model, built at first use; the reason where it is not to be had."""
+        if name not in self._backends and name not in self._refused:
+            built = attempt(lambda: self._build(name))
+            if isinstance(built, Raised) and (limit := explanation(built.error)):
+                built = Unsupported("no-conversion", f"upstream's converter cannot do this model: {limit.reason} ({built.line})", name)
+            if isinstance(built, Raised):  # kept: building takes up to a minute, and every cell asks
+                self._refused[name] = built
+            else:
+                self._backends[name] = built
+        if name in self._refused:
+            raise self._refused[name].error
+        return self._backends[name]
+
+    def _build(self, name: str) -> BackendModel | Unsupported:
+        entry = get_backend(name)
+        if missing := unavailable(entry, self.device.type):
+            return missing
+        if name == "e3nn":
+            return self.reference_backend
+        self.options.progress(f"building the {name} model")
+        return built(entry, self.reference_backend.model, self.device)
+
+    @neutral()
+    def graph(self, system: str) -> Tensors:
+        """A system's tensors in float64."""
+        if system not in self._graphs:
+            frames = self.systems[system].frames
+            self._graphs[system] = make_graph(frames, self.model.elements, self.model.r_max, self.model.heads)
+        return self._graphs[system]
+
+    @property
+    def seed(self) -> int:
+        """Of everything random."""
+        return self.options.seed
+
+    @property
+    def backend_names(self) -> tuple[str, ...]:
+        """Backends that the user asked for."""
+        return self.options.backends
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Capabilities whose absence is a failure."""
+        return self.options.require
+
+    @property
+    def allow_degraded(self) -> tuple[str, ...]:
+        """What may be degraded."""
+        return self.options.allow_degraded
+
+    def library(self, system: str) -> Library:
+        """References of the model on a system."""
+        return self.check(system).library
+
+    def counts(self, system: str) -> Counts:
+        """Atoms, edges and graphs of a system."""
+        return self.check(system).counts
+
+    @neutral()
+    def check(self, system: str) -> PrecisionCheck:
+        """The precision check on a system."""
+        if system not in self._checks:
+            graph, structure = self.graph(system), self.systems[system]
+            library = Library(
+                self.reference_backend, graph, self.reference_spec(system), self.options.cache or default_cache(),
+                lambda text: self.options.progress(f"{system}: {text}"),
+            )  # fmt: skip
+            counts = Counts(structure.atoms, int(graph["edge_index"].shape[1]), len(structure.frames))
+            self._checks[system] = PrecisionCheck(library, counts, self.tolerances, self.backend)
+        return self._checks[system]
+
+    def reference_spec(self, system: str) -> ReferenceSpec:
+        """Which references the model is judged by on a system: those of the present code, or of base's in a gate.
+
+        Raises:
+            InputError: the variable of the gate is damaged.
+        """
+        code, options = code_of(self.model.module), self.options
+        return ReferenceSpec(
+            self.model.digest, self.systems[system].digest, options.seed, options.draws, self.reference_backend.device.type,
+            code.digest, tuple(code.by), self.model.source.get("sha256", ""),
+        ).of(os.environ)  # fmt: skip
+
+    def reference(self, system: str, began: float) -> dict[str, Any]:
+        """Where the references on a system come from, for the records; see :func:`mpcheck.reference.provenance.provenance`."""
+        return provenance(self.options.cache or default_cache(), self.reference_spec(system), began)
+
+    @neutral()
+    def blocks(self, system: str) -> list[Block]:
+        """Blocks of the model on a system that the patterns select.
+
+        Raises:
+            InputError: a pattern that matches no block.
+        """
+        every = self.check(system).library.blocks()
+        patterns = self.options.blocks
+        for pattern in patterns:
+            if not any(fnmatchcase(b.name, pattern) for b in every):
+                raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
+        return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
+
+    def narrowed(self) -> dict[str, list[str]]:
+        """What the user left out of a whole run, by kind; empty ones are not there. A user's own structures leave none out."""
+        options, chosen = self.options, set(self.systems)
+        builtin = available_systems(self.model.elements)
+        systems = [name for name in builtin if name not in chosen] if options.systems and chosen <= set(builtin) else []
+        blocks: list[str] = []
+        if options.blocks and self._checks:
+            every = {b.name: None for name in self.systems for b in self.check(name).library.blocks()}
+            blocks = [name for name in every if not any(fnmatchcase(name, p) for p in options.blocks)]
+        found = {
+            "blocks": blocks, "formats": [name for name in FORMATS if name not in options.formats],
+            "backends": [name for name in DEFAULT_BACKENDS if name not in options.backends], "systems": systems,
+        }  # fmt: skip
+        return {kind: names for kind, names in found.items() if names}
+
+    @neutral()
+    def cells(self) -> list[CellKey]:
+        """Every cell of the run, system by system and block by block."""
+        found: list[CellKey] = []
+        for system in self.systems:
+            blocks = attempt_unless_refused(lambda system=system: self.blocks(system))  # type: ignore[misc]  # a loop's variable, bound
+            if isinstance(blocks, Raised):
+                found.append(self._unplanned(system, blocks))
+                continue
+            found += cell_keys(blocks, system, self.options.backends, [f.name for f in self.formats])
+        if self.options.tolerances is not None and not self.broken:
+            names = {b.name for s in self.systems for b in self.check(s).library.blocks()}
+            stale = unused(self.tolerances, names, self.options.backends)
+            if stale and not self.options.blocks:
+                raise InputError(f"tolerance file {self.options.tolerances}: {stale[0]} matches nothing in this model; remove it")
+        return found
+
+    def _unplanned(self, system: str, error: Raised) -> CellKey:
+        """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""
+        block = blamed(error.error, names_by_id(self.reference_backend.model))
+        key = CellKey(system, block or "model", "e3nn", "float64", FORWARD)
+        self.broken[key.id] = error
+        return key
+
+    @neutral()
+    def judge(self, key: CellKey) -> Cell:
+        """One cell."""
+        cell = self.check(key.system).judge(key, get_format(key.format))
+        return asked(self, cell, cell.block)
+
+
+def parse_device(text: str) -> torch.device:
+    """``cpu``, ``cuda`` or ``cuda:N``.
+
+    Raises:
+        InputError: anything else. A missing CUDA device is not an input error: its cells say `unsupported`.
+    """
+    kind, _, index = text.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+        raise InputError(f"unknown device {text!r}; choose cpu, cuda or cuda:N")
+    return torch.device(text)
+
+
+def stderr_progress(text: str) -> None:
+    """One line on a terminal's standard error, overwritten by the next."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K  … {terminal(text)[:90]}", end="", file=sys.stderr, flush=True)
+
+
+def clear_progress() -> None:
+    """End the progress line."""
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+__all__: Sequence[str] = ["CAPABILITIES", "Options", "Session", "clear_progress", "parse_device", "stderr_progress"]

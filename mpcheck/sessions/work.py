@@ -1,0 +1,95 @@
+"""A run's work, piece by piece: what is planned, and each piece's records, whatever the judged code raises."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpcheck._raised import Raised, attempt
+from mpcheck.bench.decide.outcomes import LATENCY
+from mpcheck.bench.keys import BenchKey, fields_of
+from mpcheck.checks.precision import CellKey
+from mpcheck.formats import get_format
+from mpcheck.judge.context import Key
+from mpcheck.records.finding import Finding
+from mpcheck.records.names import COVERAGE
+from mpcheck.records.record import Cell, Part, Planned
+from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Session
+
+PRECISION, GOLDEN, GONE = "precision", "golden", "gone"
+Rows = list[tuple[str, dict[str, Any]]]
+"""Kind of record (``cell``, ``golden``, ``finding``) and the record as data."""
+
+
+def planned_cell(key: CellKey) -> Planned:
+    """A cell of the precision session."""
+    return Planned(key=key.id, check=PRECISION, subject=key.block, backend=key.backend, format=key.format, system=key.system, variant=key.direction)
+
+
+def planned_golden(system: str) -> Planned:
+    """Golden values of a system."""
+    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend="e3nn", format="float64", system=system)
+
+
+def planned_inspection(key: Key) -> Planned:
+    """A piece of a symmetry or audit check."""
+    return Planned(key=key.id, check=key.check, subject=key.subject, backend=key.backend, format=key.format, system=key.system, variant=key.variant)
+
+
+def planned_benchmark(key: BenchKey) -> Planned:
+    """A benchmark."""
+    return Planned(key=key.id, check=LATENCY, **fields_of(key))
+
+
+PLANNED_GONE = Planned(key=GONE, check=COVERAGE, subject="benchmarks")
+"""What is stored of benchmarks that the model no longer has."""
+
+
+def judge_cell(suite: Suite, key: CellKey) -> Rows:
+    """One cell's record."""
+    before = suite.session.broken.get(key.id)
+    cell = before if before is not None else attempt(lambda: suite.judge(key))
+    if isinstance(cell, Raised):
+        return [failed(PRECISION, planned_cell(key), f"raised {cell.text}")]
+    return [("cell", cell.model_dump())]
+
+
+def judge_golden(suite: Suite, system: str) -> Rows:
+    """A system's golden values: a record a tensor."""
+    rows = attempt(lambda: suite.judge_golden(system))
+    if isinstance(rows, Raised):
+        return [failed(PRECISION, planned_golden(system), f"raised {rows.text}")]
+    return [("golden", row) for row in rows]
+
+
+def judge_inspection(name: inspections.SuiteName, session: Session, key: Key) -> Rows:
+    """Findings of one piece of a check."""
+    before = session.broken.get(key.id)
+    found = before if before is not None else attempt(lambda: inspections.run(name, session, key))
+    if isinstance(found, Raised):
+        return [failed(name, planned_inspection(key), f"raised {found.text}")]
+    return [("finding", finding.model_dump()) for finding in found]
+
+
+def failed(session: str, planned: Planned, reason: str) -> tuple[str, dict[str, Any]]:
+    """The red record of work that came to nothing."""
+    if session != PRECISION:
+        fields = {n: getattr(planned, n) for n in ("check", "subject", "backend", "format", "system", "variant")}
+        return "finding", Finding(**fields, verdict="fail", reason=reason, key=planned.key).model_dump()
+    if planned.check == GOLDEN:
+        part = Part(number=1, of=1).model_dump()
+        return "golden", {
+            "system": planned.system, "name": "model", "rms": None, "max": None, "limit": None, "failure": reason, "key": planned.key, "part": part
+        }  # fmt: skip
+    cell = Cell(
+        block=planned.subject, role="", kind="leaf", backend=planned.backend, format=planned.format,
+        accumulation=get_format(planned.format).accumulation, direction=planned.variant, system=planned.system, verdict="fail", reason=reason,
+        key=planned.key,
+    )  # fmt: skip
+    return "cell", cell.model_dump()
+
+
+def numbered(planned: Planned, rows: Rows) -> Rows:
+    """The records of one piece of work with its key, and which of them each is."""
+    return [(kind, data | {"key": planned.key, "part": Part(number=i, of=len(rows)).model_dump()}) for i, (kind, data) in enumerate(rows, 1)]
