@@ -8,7 +8,7 @@ significant bits is ``u = 2**-p`` (Higham, Accuracy and Stability of Numerical A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
@@ -144,3 +144,12 @@ def get_format(name: str) -> Format:
     if found is None:
         raise InputError(f"unknown format {name!r}; choose from {', '.join(FORMATS)}")
     return found
+
+
+def own_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Formats by their own names, each once: one has several.
+
+    Raises:
+        InputError: see :func:`get_format`.
+    """
+    return tuple(dict.fromkeys(get_format(name).name for name in names))

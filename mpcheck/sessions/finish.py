@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,8 @@ class Accounts:
 
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
-    asked = {k: v for k, v in asdict(options).items() if k != "progress" and (v or k not in (SHARD, ROWS))}
+    every = {one.name: getattr(options, one.name) for one in fields(Options)}  # not what this session alone takes
+    asked = {k: v for k, v in every.items() if k != "progress" and (v or k not in (SHARD, ROWS))}
     asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
     asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
     return {

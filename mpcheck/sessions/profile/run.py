@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import write_text
-from mpcheck._files.outputs import model_and_systems, of_session, refuse_directory, refuse_outputs
+from mpcheck._files.outputs import model_and_systems, refuse_directory, refuse_outputs
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
@@ -22,13 +22,14 @@ from mpcheck.bench.profile.sweep import sweep
 from mpcheck.records.finding import Finding, Findings, write_findings
 from mpcheck.records.record import Part, Planned
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
+from mpcheck.sessions.profile import SESSION
 from mpcheck.sessions.profile.cost_rows import COST_MODEL, cost_findings
 from mpcheck.sessions.profile.findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
 from mpcheck.sessions.profile.pictures import Samples, write_pictures
 from mpcheck.sessions.profile.tables import markdown
 from mpcheck.sessions.run import Options, Session
 
-SUITE = "profile"
+FORMAT = "float32"  # where the user names none
 LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
 
 
@@ -61,7 +62,7 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
     if wrong := [w for w in plan.works if w not in MODEL_WORK]:
         raise InputError(f"--work {wrong[0]}: a profile is of the whole model; choose from {', '.join(MODEL_WORK)}")
     refuse_directory(out, "--out")
-    refuse_outputs(of_session("profile", out), model_and_systems(options.model, options.systems))
+    refuse_outputs(SESSION.outputs(out), model_and_systems(options.model, options.systems))
     session = Session(options)
     if not session.systems:
         raise InputError(f"no built-in system fits the elements of {options.model}; name one with --system FILE")
@@ -70,17 +71,17 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
     measured = Measured(Workloads(session, (plan.batch,), plan.works), plan, out)
     parts = list(_parts(measured, options, system))
     planned, found = [one for one, _ in parts], list[Finding]()
-    running = Accounts(SUITE, planned, "running")
+    running = Accounts(SESSION.name, planned, "running")
     begin(running, session, str(out))
     for one, work in parts:
         did = attempt(work)
         if isinstance(did, Raised) and isinstance(did.error, InputError):
-            withdraw(str(out), SUITE)
+            withdraw(str(out), SESSION.name)
             raise did.error
         rows = [unsupported_finding(measured.last, Unsupported("raised", f"raised {did.text}"))] if isinstance(did, Raised) else did
         found += [f.model_copy(update={"key": one.key, "part": Part(number=i, of=len(rows))}) for i, f in enumerate(rows, 1)]
     if not any(f.verdict in ("pass", "fail") for f in found):
-        withdraw(str(out), SUITE)
+        withdraw(str(out), SESSION.name)
         raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
     accounts = replace(running, state="complete")
     run = Findings(findings=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
@@ -170,9 +171,9 @@ def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
     Raises:
         InputError: the directory cannot be written.
     """
-    write_findings(out / "profile.json", run)
-    write_text(out / "profile.md", markdown(run))
-    return [out / "profile.json", out / "profile.md", *write_pictures(out, run, samples)]
+    write_findings(out / f"{SESSION.name}.json", run)
+    write_text(out / f"{SESSION.name}.md", markdown(run))
+    return [out / f"{SESSION.name}.json", out / f"{SESSION.name}.md", *write_pictures(out, run, samples)]
 
 
 __all__ = ["Plan", "profile_session", "write"]
