@@ -34,7 +34,7 @@ def bench(
     ] = None,
     launches: Annotated[int, typer.Option("--launches", help="at least so many processes")] = 0,
     seconds: Annotated[float, typer.Option("--seconds", help="start no further launch after so many")] = 0.0,
-    margin: Annotated[float, typer.Option("--margin", help="relative slow-down that is let be, e.g. 0.02")] = 0.0,
+    margin: Annotated[float, typer.Option("--margin", help="tolerated relative slow-down, e.g. 0.02")] = 0.0,
     threads: Annotated[int, typer.Option("--threads", help="of each launch")] = 1,
     flush_l2: Annotated[bool, typer.Option("--flush-l2", help="clear a GPU's L2 cache before every timed call")] = False,
     calibrate: Annotated[str, typer.Option("--calibrate", help="stored or ab: measure how often identical code is called slower here")] = "",

@@ -39,7 +39,7 @@ def profile(
     from mpcheck.bench.keys import MODEL_WORK, check_work
     from mpcheck.records.outcome import outcome
     from mpcheck.report.standing import standing
-    from mpcheck.sessions.profile.run import Plan, profile_session
+    from mpcheck.sessions.profile.run import ProfilePlan, profile_session
     from mpcheck.sessions.profile.tables import render
     from mpcheck.sessions.run import Options
 
@@ -48,7 +48,7 @@ def profile(
         formats=tuple(dict.fromkeys(number_format or ("float32",))), seed=seed,
         allow_degraded=tuple(allow_degraded or ()), progress=lambda text: say(f"{text} …", error=True),
     )  # fmt: skip
-    plan = Plan(check_work(tuple(work or MODEL_WORK)), batch, warmup, calls, sweep_seconds if sweep else None)
+    plan = ProfilePlan(check_work(tuple(work or MODEL_WORK)), batch, warmup, calls, sweep_seconds if sweep else None)
     run, files = profile_session(options, plan, out)
     say_lines(render(run))
     for line in standing(run)[1:]:

@@ -94,7 +94,7 @@ def _named(base: str, head: str) -> Effect:
 
 
 def _let_be(base: Sequence[str], head: Sequence[str]) -> Effect:
-    """Names of what is let be: more of them let more through."""
+    """Names of what is tolerated: more of them let more through."""
     return "loosens" if set(head) - set(base) else "widens" if set(base) - set(head) else "neutral"
 
 

@@ -66,7 +66,7 @@ class GateSettings(_Table):
         model, systems, backends, formats, blocks, device, require: as the sessions take them; empty lists for their defaults.
         allow_degraded: backends, or ``BACKEND:BLOCK``, that something else may compute than was asked for.
         sessions: which are run.
-        margin: relative slow-down that is let be; 0 for the bench session's default.
+        margin: tolerated relative slow-down; 0 for the bench session's default.
         baselines: directory of stored baselines, relative to the root. history: likewise, of the gate's history; empty for none.
         only_new: whether failures that base has, too, leave the gate green.
         reference: ``base``: head is judged against the float64 values of base, so that a change of the mathematics is seen;

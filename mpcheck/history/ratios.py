@@ -88,8 +88,8 @@ def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
             ratios, biases = [p[0] for p in pairs], [p[1] for p in pairs]
             mean, bias = sum(ratios) / len(ratios), sum(biases) / len(biases)
             spread = max(abs(r - mean) for r in ratios)
-            wander = max(abs(b - bias) for b in biases)
-            cells[cell_id][name] = [float(f"{x:.4g}") for x in (mean, bias, spread, wander)]
+            bias_spread = max(abs(b - bias) for b in biases)
+            cells[cell_id][name] = [float(f"{x:.4g}") for x in (mean, bias, spread, bias_spread)]
     return cells
 
 

@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--mp-against", default="", metavar="ENV|REF", help="bench: base against head: a Python environment, or a commit of this repository")
     add("--mp-launches", default=0, type=int, metavar="N", help="bench: at least so many launches (processes)")
     add("--mp-seconds", default=0.0, type=float, metavar="S", help="bench: start no further launch after so many seconds")
-    add("--mp-margin", default=0.0, type=float, metavar="X", help="bench: relative slow-down that is let be, e.g. 0.02")
+    add("--mp-margin", default=0.0, type=float, metavar="X", help="bench: tolerated relative slow-down, e.g. 0.02")
     add("--mp-flush-l2", action="store_true", help="bench: clear a GPU's L2 cache before every timed call")
     add("--mp-threads", default=1, type=int, metavar="N", help="bench: threads of a launch, each on a processor of its own")
 

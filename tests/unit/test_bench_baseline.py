@@ -16,7 +16,7 @@ from mpcheck.bench.figures import Figures, Start
 from mpcheck.history.latency.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
 from mpcheck.history.latency.device import device_key
-from mpcheck.history.latency.update import Change, changes, check_reason, merged
+from mpcheck.history.latency.update import CellChange, changes, check_reason, merged
 from mpcheck.records.environment import device_slug
 from tests.unit.bench_samples import LINEAR, MODEL, PRINT, SLUG, baseline, device, figures
 
@@ -189,7 +189,7 @@ def test_provenance_counts_what_was_measured() -> None:
     assert (found.launches, found.rounds, found.reason) == (5, 20, "why")
 
 
-def _one(old: Figures, new: Figures) -> Change:
+def _one(old: Figures, new: Figures) -> CellChange:
     (found,) = changes(baseline({LINEAR: old}), baseline({LINEAR: new}))
     return found
 

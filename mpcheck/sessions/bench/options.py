@@ -26,7 +26,7 @@ class BenchOptions:
         against: another environment or commit for base against head; empty for the stored baseline.
         directory: of baselines.
         launches: at least this many; 0 for the default. seconds: after which no further launch is started; 0 for the default.
-        margin: relative slow-down that is let be; 0 for the mode's default.
+        margin: tolerated relative slow-down; 0 for the mode's default.
         threads: of each launch.
         flush_l2: clear a GPU's L2 cache before every timed call.
     """

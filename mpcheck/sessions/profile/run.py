@@ -33,7 +33,7 @@ LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProfilePlan:
     """What a profile session measures.
 
     Attributes:
@@ -51,7 +51,7 @@ class Plan:
     latency_seconds: float = LATENCY_SECONDS
 
 
-def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, list[Path]]:
+def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Findings, list[Path]]:
     """Measure, and write ``profile.json``, ``profile.md``, pictures and traces; of several systems the first one counts.
 
     Raises:
@@ -92,7 +92,7 @@ class Measured:
     """What the parts of a session share: what they measure on, and what they leave beside their findings."""
 
     workloads: Workloads
-    plan: Plan
+    plan: ProfilePlan
     out: Path
     samples: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
@@ -145,7 +145,7 @@ def _sweep(options: Options, seconds: float) -> list[Finding]:
     return sweep_findings(points, options.backends, options.formats[0], options.seed)
 
 
-def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[list[Finding], list[Path]]:
+def _map(workloads: Workloads, key: BenchKey, plan: ProfilePlan, out: Path) -> tuple[list[Finding], list[Path]]:
     name = "-".join(["profile-trace", key.backend, key.format, key.work.replace("+", "-")])
     trace = out / f"{name}.json.gz"
     try:
@@ -175,4 +175,4 @@ def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
     return [out / "profile.json", out / "profile.md", *write_pictures(out, run, samples)]
 
 
-__all__ = ["Plan", "profile_session", "write"]
+__all__ = ["ProfilePlan", "profile_session", "write"]
