@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from mpcheck._files.documents import load_document, write_document
+from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.yaml import Strict
 
 if TYPE_CHECKING:
     from mpcheck.history.compare import Comparison
 
 FILE = "gate.json"
-SCHEMA = 1
 REMEDY = "make it anew with `mpcheck gate`"
 Kind = Literal["settings", "baselines", "model", "structures", "mpcheck", "comparison", "moved", "gone", "records", "altered"]
 Allowed = Literal["settings", "baselines", "model", "structures", "mpcheck", "comparison", "moved", "gone"]
@@ -97,6 +96,9 @@ class GateDocument(Strict):
     objections: Annotated[list[Objection], Field(max_length=10_000)] = []
 
 
+KIND = DocumentKind(GateDocument, "gate", 1, REMEDY, "gate")
+
+
 def write_gate(path: Path, allow: Collection[str], objections: list[Objection]) -> None:
     """Write ``gate.json`` atomically."""
     document = GateDocument.model_validate({"allow": sorted(allow), "objections": [o.model_dump() for o in objections[:10_000]]})
@@ -109,4 +111,4 @@ def read_gate(path: Path) -> GateDocument:
     Raises:
         InputError: missing, no JSON, another kind of file or schema version, a wrong field, which is named.
     """
-    return load_document(GateDocument, path, "gate", SCHEMA, REMEDY)
+    return KIND.read(path)

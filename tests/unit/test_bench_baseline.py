@@ -333,7 +333,7 @@ def test_rates_are_a_file_of_their_own(tmp_path: Path) -> None:
     store_aa(path, device(threads=2), ab)  # another machine's rates say nothing here
     assert (found := read_aa(path)) is not None
     assert found.of("stored") is None
-    path.write_text(path.read_text().replace('"alarms": 0', '"alarms": 101'))
+    path.write_text(path.read_text().replace('"alarms":0', '"alarms":101'))
     with pytest.raises(InputError, match="101 in only 100 comparisons"):
         read_aa(path)
     with pytest.raises(InputError, match="101"):
