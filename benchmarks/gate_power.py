@@ -27,12 +27,12 @@ from typing import Any
 from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
-from mpcheck.bench.decide.decision import Rule, Sample, Verdict, judge, paired
+from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample
 from mpcheck.bench.decide.units import yardstick_of
-from mpcheck.bench.decide.verdicts import DUEL, STORED, stored_sample
+from mpcheck.bench.decide.verdicts import PAIRED, STORED, stored_sample
 from mpcheck.bench.figures import CROWDED, Launch
 from mpcheck.bench.launch.crowding import quietest
-from mpcheck.bench.launch.measurement import DUEL_EFFORT, STORED_EFFORT, request
+from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, request
 from mpcheck.bench.launch.paired import alternate
 from mpcheck.bench.launch.pinning import processors
 from mpcheck.bench.launch.processes import launched
@@ -104,11 +104,11 @@ def collect_pairs(path: Path, count: int, shares: Sequence[float]) -> None:
             for process in pair.values():
                 process.ask("load", **LOAD, cpus=cpus)
             logs: dict[str, dict[str, list[float]]] = {}
-            for turn in range(DUEL_EFFORT.plan.passes):
+            for turn in range(PAIRED_EFFORT.plan.passes):
                 for name, share in _shuffled(rng, shares):
                     pair["base"].ask("slow", key=name, share=0.0)
                     pair["head"].ask("slow", key=name, share=share)
-                    difference = alternate(pair["base"], pair["head"], name, DUEL_EFFORT.plan, turn)[2]
+                    difference = alternate(pair["base"], pair["head"], name, PAIRED_EFFORT.plan, turn)[2]
                     logs.setdefault(name, {}).setdefault(str(share), []).append(difference)
             found = {name: {share: statistics.median(values) for share, values in own.items()} for name, own in logs.items()}
         _append(path, {"benchmarks": found})
@@ -147,7 +147,7 @@ class Tally:
             yield f"| {rule} | " + " | ".join(row) + " |"
 
 
-def _sequential(samples: Any, looks: Sequence[int], rule: Rule, available: int) -> Iterator[tuple[str, Verdict]]:
+def _sequential(samples: Any, looks: Sequence[int], rule: Rule, available: int) -> Iterator[tuple[str, LatencyVerdict]]:
     """Comparisons one after another, each with launches of its own; the benchmarks of a run are judged together."""
     for name in BENCHMARKS:
         start = 0
@@ -225,15 +225,15 @@ def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
     for share in shares:
 
         def samples(start: int, look: int, share: float = share) -> dict[str, Sample]:
-            return {n: paired([e["benchmarks"][n][str(share)] for e in entries[start : start + look]]) for n in BENCHMARKS}
+            return {n: paired_sample([e["benchmarks"][n][str(share)] for e in entries[start : start + look]]) for n in BENCHMARKS}
 
-        for _, verdict in _sequential(samples, DUEL_EFFORT.looks, DUEL, len(entries)):
+        for _, verdict in _sequential(samples, PAIRED_EFFORT.looks, PAIRED, len(entries)):
             tally.add("mpcheck, same-job A/B", share, verdict.decision == "slower")
             tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
             detectable.append(verdict.detectable)
     yield from _conditions("pairs", entries)
     if not detectable:
-        yield f"too few for one comparison, which takes {DUEL_EFFORT.looks[0]}"
+        yield f"too few for one comparison, which takes {PAIRED_EFFORT.looks[0]}"
         return
     yield from tally.table(shares)
     yield f"\nMinimum detectable effect stated with the verdicts: median {100 * sorted(detectable)[len(detectable) // 2]:.1f} %."
@@ -262,7 +262,7 @@ def _variation(own: dict[str, list[Launch]], units: dict[str, str]) -> Iterator[
     yield f"| all together | | | | {100 * both[0]:.2f} % | {100 * both[1]:.2f} % |"
     groups = len(raw[BENCHMARKS[0]]) // GROUP
     yield f"\nBetween groups: what the mean of {GROUP} consecutive launches varies by beyond their own spread, {groups} groups;"
-    yield f"the wander that the rule assumes between occasions is {100 * STORED.wander:g} %."
+    yield f"the standard deviation that the rule assumes between occasions is {100 * STORED.between_occasion_sd:g} %."
 
 
 def _deviation(values: Sequence[float]) -> float:

@@ -1,4 +1,4 @@
-"""The one exception for input that the user can mend, and what to tell of everybody else's."""
+"""The one exception for input that the user can fix, and what to tell of everybody else's."""
 
 from __future__ import annotations
 

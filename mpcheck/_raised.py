@@ -123,7 +123,7 @@ def attempt_unless_refused(call: Callable[[], T]) -> T | Raised:
     """A call's result, or what the judged code raised in it.
 
     Raises:
-        InputError: bad input, which is the user's to mend and no fault of the code.
+        InputError: bad input, which is the user's to fix and no fault of the code.
     """
     found = attempt(call)
     if isinstance(found, Raised) and isinstance(found.error, InputError):

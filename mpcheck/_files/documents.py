@@ -9,15 +9,21 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from mpcheck._errors import InputError
-from mpcheck._files.io import read_text, write_text
+from mpcheck._files.io import MAX_TEXT_BYTES, is_there, read_text, write_text
 
 Model = TypeVar("Model", bound=BaseModel)
+Migration = Callable[[dict[str, Any]], dict[str, Any]]
+MAX_BYTES = 64 << 20
+VERSION = "schema_version"
+COMPACT = (",", ":")
 MOST_DEPTH = 64
 MOST_VALUES = 20_000_000
 """Commas and opening brackets of one text. The built-in model's 2,960 cells have 360,000; an empty list takes 64 bytes of memory for its two."""
@@ -95,39 +101,120 @@ def parse(text: str) -> Any:
     return data
 
 
-def load_json(path: Path, what: str, schema: int, remedy: str, field: str = "schema_version") -> dict[str, Any]:
-    """The fields of a JSON document of a known schema version.
-
-    Args:
-        what: it was meant to be, for the error.
-        schema: the version that is read here; ``field`` holds it in the document.
-        remedy: what the user can do about a damaged one.
+def text_if_there(path: Path, what: str, remedy: str, limit: int = MAX_BYTES) -> str | None:
+    """A file's text; None where nothing has that name.
 
     Raises:
-        InputError: missing, unreadable, not JSON, a field twice, NaN or infinities in it, of another schema version.
+        InputError: something that is no file, more than ``limit`` bytes, not UTF-8, unreadable.
     """
-    text = read_text(path, what)
+    return read_text(path, what, limit, remedy) if is_there(path) else None
+
+
+def read_fields(path: Path, what: str, remedy: str, limit: int = MAX_BYTES) -> dict[str, Any]:
+    """The fields of a JSON document, whose schema nobody has looked at yet.
+
+    Args:
+        what: it was meant to be, for the error. remedy: what the user can do about a damaged one.
+
+    Raises:
+        InputError: missing, unreadable, too large, not JSON, a field twice, NaN or infinities in it, no object.
+    """
     try:
-        data = parse(text)
+        data = parse(read_text(path, what, limit, remedy))
     except BrokenError as error:
         raise InputError(f"{what} {path}: {error}; {remedy}") from error
-    version = data.get(field) if isinstance(data, dict) else None
+    return _object(data, f"{what} {path}", remedy)
+
+
+def _object(data: Any, where: str, remedy: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise InputError(f"{where}: an object of fields expected, found {type(data).__name__}; {remedy}")
+    return data
+
+
+def of_version(
+    data: dict[str, Any], where: str, schema: int, remedy: str, migrations: Mapping[int, Migration] | None = None, name: str = VERSION
+) -> dict[str, Any]:
+    """The fields of a document as those of version ``schema``; older ones are migrated version by version.
+
+    Args:
+        name: of the field that holds the version.
+
+    Raises:
+        InputError: a version that is neither ``schema`` nor one that can be migrated.
+    """
+    version = data.get(name)
+    while migrations and isinstance(version, int) and not isinstance(version, bool) and version in migrations:
+        data = {**migrations[version](data), name: version + 1}
+        version += 1
     if version != schema or isinstance(version, bool):
-        raise InputError(f"{what} {path}: {field} is {version!r}, this mpcheck reads {schema}; {remedy}")
-    return dict(data)
+        raise InputError(f"{where}: {name} is {version!r}, this mpcheck reads {schema}; use the mpcheck that wrote it, or {remedy}")
+    return data
+
+
+def validated(model: type[Model], data: dict[str, Any], where: str, remedy: str) -> Model:
+    """Fields as a pydantic model.
+
+    Raises:
+        InputError: a wrong field, the first of which is named.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        told = [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]  # what speaks of several fields names them itself
+        raise InputError(f"{where}: field {': '.join(filter(None, told))}; {remedy}") from error
+
+
+@dataclass(frozen=True)
+class DocumentKind(Generic[Model]):
+    """One kind of stored document, and how every file of it is read.
+
+    Attributes:
+        model: its fields, ``schema_version`` among them.
+        what: it is called in errors; remedy: what the user can do about a damaged one.
+        schema: the version that is written; migrations: by an older version, what makes its fields those of the next one.
+        suite: the value of its field ``suite``; empty where it has none, or one of several.
+        limit: bytes that are read at most.
+    """
+
+    model: type[Model]
+    what: str
+    schema: int
+    remedy: str
+    suite: str = ""
+    limit: int = MAX_BYTES
+    migrations: Mapping[int, Migration] = field(default_factory=dict)
+
+    def read(self, path: Path) -> Model:
+        """Read a file.
+
+        Raises:
+            InputError: see :func:`read_fields` and :meth:`check`.
+        """
+        return self.check(read_fields(path, self.what, self.remedy, self.limit), f"{self.what} {path}")
+
+    def read_if_there(self, path: Path) -> Model | None:
+        """Read a file; None where nothing has the name. Raises as :meth:`read`."""
+        return self.read(path) if is_there(path) else None
+
+    def check(self, data: Any, where: str) -> Model:
+        """Parsed data as this kind of document; ``where`` says what and which file, for errors.
+
+        Raises:
+            InputError: no object, another suite's, a schema version that cannot be read, a wrong field, which is named.
+        """
+        fields = _object(data, where, self.remedy)
+        if self.suite and fields.get("suite") != self.suite:
+            found = fields.get("suite")
+            what = f"the field suite is {found!r}" if found is not None else "there is no field suite"
+            raise InputError(f"{where}: {what}, expected {self.suite!r}: this is another kind of file; {self.remedy}")
+        return validated(self.model, of_version(fields, where, self.schema, self.remedy, self.migrations), where, self.remedy)
 
 
 def load_document(model: type[Model], path: Path, what: str, schema: int, remedy: str) -> Model:
-    """A JSON document checked against its pydantic model.
-
-    Raises:
-        InputError: as :func:`load_json`, or a wrong field, which is named.
-    """
-    try:
-        return model.model_validate(load_json(path, what, schema, remedy))
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"{what} {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {remedy}") from error
+    """Read a document of a kind that is read in one place only. Raises as :meth:`DocumentKind.read`."""
+    return DocumentKind(model, what, schema, remedy, limit=MAX_TEXT_BYTES).read(path)
 
 
 def dumps(data: Any, **how: Any) -> str:
@@ -144,8 +231,20 @@ def _whole(data: Any) -> Any:
     return [_whole(value) for value in data] if isinstance(data, (list, tuple)) else data
 
 
-def write_document(path: Path, document: BaseModel, each: str) -> None:
-    """Write a document atomically, the items of one of its lists a line each, so that a difference of two shows which changed."""
-    head = dumps(document.model_dump(exclude={each}), indent=1)
-    lines = ",\n".join(dumps(item.model_dump(), separators=(",", ":")) for item in getattr(document, each))
-    write_text(path, f'{head[:-2]},\n "{each}": [\n{lines}\n ]\n}}\n')
+def write_document(path: Path, document: BaseModel | Mapping[str, Any], *each: str) -> None:
+    """Write a document atomically, the items of some of its fields a line each, so that a difference of two shows which changed.
+
+    Args:
+        each: the fields; a list keeps its order, a table is sorted by name.
+    """
+    data = document.model_dump() if isinstance(document, BaseModel) else dict(document)
+    parts = [dumps({name: value for name, value in data.items() if name not in each}, indent=1)[:-2]]
+    for name in each:
+        items = data[name]
+        if isinstance(items, dict):
+            lines = ",\n".join(f"  {dumps(key)}: {dumps(items[key], separators=COMPACT)}" for key in sorted(items))
+            parts.append(f' "{name}": {{\n{lines}\n }}')
+        else:
+            lines = ",\n".join(dumps(item, separators=COMPACT) for item in items)
+            parts.append(f' "{name}": [\n{lines}\n ]')
+    write_text(path, ",\n".join(parts) + "\n}\n")

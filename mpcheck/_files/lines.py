@@ -10,10 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from mpcheck._errors import InputError
-from mpcheck._files.documents import BrokenError, dumps, parse
+from mpcheck._files.documents import BrokenError, dumps, parse, text_if_there
 from mpcheck._files.io import refuse_irregular
 from mpcheck._files.locks import locked
-from mpcheck._files.stored import bounded_text
 
 REMEDY = "restore the file from version control, or remove that line"
 
@@ -30,7 +29,7 @@ def read_lines(path: Path, what: str) -> tuple[list[tuple[str, Any]], list[str]]
         InputError: not a file, more than 64 MiB, not UTF-8.
     """
     found, damaged = [], []
-    for number, line in enumerate((bounded_text(path, what, REMEDY) or "").split("\n"), 1):
+    for number, line in enumerate((text_if_there(path, what, REMEDY) or "").split("\n"), 1):
         if not line.strip():
             continue
         where = f"{what} {path} line {number}"

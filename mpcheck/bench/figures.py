@@ -50,7 +50,7 @@ class Start(Strict):
 
     Attributes:
         first: seconds of the first calls in the process together (:data:`mpcheck.bench.launch.starts.CALLS`), compilation in them.
-        shape: of the first calls, after those, on a structure more or less; None where they are not to be had.
+        shape: of the first calls, after those, on a structure more or less; None where they are unavailable.
         refused: why they are not; broken: whether they should have been, and something was raised.
         after: digest of the benchmarks that the process had called before: what those compiled is not compiled again, so that only
             first calls that come after the same ones may be compared. See :func:`mpcheck.bench.launch.starts.digest`.

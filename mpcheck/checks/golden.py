@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._files.documents import load_json
+from mpcheck._files.documents import of_version, read_fields
 from mpcheck._files.io import atomic_path, cannot_write, sha256_file, write_text
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block
@@ -164,7 +164,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     """
     where, document = paths
     remedy = "restore it from version control or rewrite it with `nox -s regenerate`"
-    manifest = load_json(document, "golden manifest", SCHEMA, remedy, field="schema")
+    manifest = of_version(read_fields(document, "golden manifest", remedy), f"golden manifest {document}", SCHEMA, remedy, name="schema")
     try:
         if not where.is_file():
             raise InputError(f"golden file {where} does not exist; {remedy}")

@@ -65,7 +65,7 @@ class PrecisionCheck:
         """Args:
         library: float64 references.
         counts: sizes of the system.
-        backend: the built backend by name, or the reason why it is not to be had.
+        backend: the built backend by name, or the reason why it is unavailable.
         """
         self.library = library
         self.counts = counts

@@ -14,7 +14,7 @@ from mpcheck._text import say
 if TYPE_CHECKING:
     from mpcheck._console import Grid
     from mpcheck.history.latency.baseline import BenchBaseline
-    from mpcheck.history.latency.update import Change
+    from mpcheck.history.latency.update import CellChange
 
 baseline_app = typer.Typer(no_args_is_help=True, help="Stored latencies: update, show, prune.")
 
@@ -61,7 +61,7 @@ def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
     return figures, found
 
 
-def _print_changes(slug: str, found: list[Change]) -> None:
+def _print_changes(slug: str, found: list[CellChange]) -> None:
     grid = _grid(f"changes of {slug}", ("cell", "change", "what"))
     shown = [c for c in found if c.kind != "unchanged"]
     for change in shown[:SHOWN]:

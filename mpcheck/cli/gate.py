@@ -27,7 +27,7 @@ def gate(
     block: Annotated[Names, typer.Option("--block", help="glob pattern; repeat for several")] = None,
     session: Annotated[Names, typer.Option("--session", help="precision, symmetry, audit, bench or profile; repeat for several")] = None,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "",
-    margin: Annotated[float | None, typer.Option("--margin", help="relative slow-down that is let be", min=0)] = None,
+    margin: Annotated[float | None, typer.Option("--margin", help="tolerated relative slow-down", min=0)] = None,
     baselines: Annotated[str, typer.Option("--baselines", help="directory of stored baselines, relative to the root")] = "",
     require: Annotated[Names, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")] = None,
     allow_degraded: Annotated[Names, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")] = None,

@@ -140,12 +140,12 @@ def _install(side: Side, command: Sequence[str], said: TextIO, timeout: float) -
             stderr=subprocess.STDOUT, text=True, errors="replace", check=False, timeout=timeout,
         )  # fmt: skip
     except OSError as error:
-        raise InputError(f"{what} cannot be started: {error.strerror or error}; mend `install`") from error
+        raise InputError(f"{what} cannot be started: {error.strerror or error}; fix `install`") from error
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"{what} took more than {timeout:.0f} s; mend `install` or allow more with `timeout`") from error
+        raise InputError(f"{what} took more than {timeout:.0f} s; fix `install` or allow more with `timeout`") from error
     said.write(f"$ {shlex.join(command)}\n{done.stdout}")
     if done.returncode:
-        raise InputError(f"{what} failed with status {done.returncode}: {last_lines(done.stdout)}; mend `install`")
+        raise InputError(f"{what} failed with status {done.returncode}: {last_lines(done.stdout)}; fix `install`")
 
 
 def _version(side: Side) -> Mapping[str, str]:

@@ -94,7 +94,7 @@ def _take(found: Files, base: Tree | None, head: Tree, what: str, name: str, own
     if old is not None and is_file(new) and _is_pointer_to(old, new):
         old = new  # the very same content, which git fetched into the working tree only
     if old is None and not is_file(new):
-        raise InputError(f"{what} {name} does not exist in {head.root}; mend the name, or add the file")
+        raise InputError(f"{what} {name} does not exist in {head.root}; fix the name, or add the file")
     if base is not None and (old is None or not is_file(new) or sha256_file(old) != sha256_file(new)):
         sides = [_fingerprint(path) for path in (old, new)]
         effect = "neutral" if own else "widens" if old is None else "narrows" if not is_file(new) else "loosens"
@@ -133,7 +133,7 @@ def _baselines(found: Files, base: Tree | None, head: Tree, name: str) -> None:
     trees = [tree.root / where for tree in (base, head) if tree is not None and (tree.root / where).is_dir()]
     if not trees:
         if name:
-            raise InputError(f"baselines {name} is no directory in {head.root}; mend the name, or make them with `mpcheck init`")
+            raise InputError(f"baselines {name} is no directory in {head.root}; fix the name, or make them with `mpcheck init`")
         return
     for file in _below(trees[0]):
         target = _normal(found.directory / where) / file

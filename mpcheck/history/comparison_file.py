@@ -8,15 +8,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mpcheck._errors import InputError
-from mpcheck._files.documents import write_document
-from mpcheck._files.stored import load
+from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.yaml import Strict
 from mpcheck.history.compare import Change, Comparison, Kind
 from mpcheck.records.items import Item
 from mpcheck.records.record import Number
 
-SUITE = "comparison"
 REMEDY = "make it anew with `mpcheck compare --json`"
 Text = Annotated[str, Field(max_length=100_000)]
 Count = Annotated[int, Field(ge=0)]
@@ -73,6 +70,9 @@ class ComparisonDocument(Strict):
     changes: list[ChangeRow]
 
 
+KIND = DocumentKind(ComparisonDocument, "comparison", 1, REMEDY, "comparison")
+
+
 def write_comparison(path: Path, comparison: Comparison) -> None:
     """Write a comparison atomically, one change a line."""
     write_document(path, ComparisonDocument.model_validate(dataclasses.asdict(comparison)), "changes")
@@ -84,8 +84,6 @@ def read_comparison(path: Path) -> Comparison:
     Raises:
         InputError: missing, more than 64 MiB, no JSON, another kind of file or schema version, a wrong field, which is named.
     """
-    document = load(ComparisonDocument, path, "comparison", SUITE, REMEDY)
-    if document is None:
-        raise InputError(f"comparison {path} does not exist; check the path, or {REMEDY}")
+    document = KIND.read(path)
     fields = {name: getattr(document, name) for name in ("base", "head", "identical", "within", "still", "notes", "broken")}
     return Comparison(changes=[row.change() for row in document.changes], **fields)

@@ -12,9 +12,10 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import Field
 
 from mpcheck._errors import InputError
+from mpcheck._files.documents import DocumentKind
 from mpcheck._files.io import digest
 from mpcheck._files.lines import REMEDY, append_line, read_lines
-from mpcheck._files.stored import Model, Stamp, check, now
+from mpcheck._files.stored import Model, Stamp, now
 from mpcheck.records.outcome import WORDS, outcome
 from mpcheck.records.read import Results
 from mpcheck.records.record import Run
@@ -78,6 +79,9 @@ class GateHistory:
     damaged: list[str]
 
 
+KIND = DocumentKind(GateEntry, WHAT, 1, REMEDY, SUITE)
+
+
 def gate_history_path(directory: Path, slug: str) -> Path:
     """``<directory>/<slug>/gate-history.jsonl``.
 
@@ -102,7 +106,7 @@ def read_gate_history(path: Path) -> GateHistory:
     entries = []
     for where, data in lines:
         try:
-            entries.append(check(GateEntry, data, where, SUITE, REMEDY))
+            entries.append(KIND.check(data, where))
         except InputError as error:
             damaged.append(f"{error}; it is passed over")
     return GateHistory(entries, damaged)

@@ -11,23 +11,22 @@ from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 from pydantic import ConfigDict, Field
 
-from mpcheck._files.documents import load_document, write_document
+from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.yaml import Strict
 
 if TYPE_CHECKING:
     from mpcheck.history.compare import Comparison
 
 FILE = "gate.json"
-SCHEMA = 1
 REMEDY = "make it anew with `mpcheck gate`"
 Kind = Literal["settings", "baselines", "model", "structures", "mpcheck", "comparison", "moved", "gone", "records", "altered"]
 Allowed = Literal["settings", "baselines", "model", "structures", "mpcheck", "comparison", "moved", "gone"]
 ALLOWANCES: tuple[Allowed, ...] = get_args(Allowed)
-"""What the workflow may let be. That records contradict each other, or that files were altered while head ran, is never let be."""
+"""What the workflow may tolerate. That records contradict each other, or that files were altered while head ran, is never tolerated."""
 Effect = Literal["narrows", "loosens", "contradicts", "widens", "neutral"]
 RED: tuple[Effect, ...] = ("narrows", "loosens", "contradicts")
 MEANING: dict[Effect, str] = {
-    "narrows": "less would be judged", "loosens": "more would be let be", "contradicts": "the verdict cannot be trusted",
+    "narrows": "less would be judged", "loosens": "more would be tolerated", "contradicts": "the verdict cannot be trusted",
     "widens": "more is judged", "neutral": "changes no verdict",
 }  # fmt: skip
 MOST = 500
@@ -56,7 +55,7 @@ class Objection(Strict):
     def text(self, allowed: Collection[str] = ()) -> str:
         """In a line."""
         sides = f": {self.base or 'nothing'} in base, {self.head or 'nothing'} in head" if self.base or self.head else ""
-        let = "; the workflow lets it be" if self.effect in RED and self.kind in allowed else ""
+        let = "; tolerated by the workflow" if self.effect in RED and self.kind in allowed else ""
         return f"{WORDS[self.kind]} {self.what}{sides} ({MEANING[self.effect]}){let}"
 
 
@@ -74,7 +73,7 @@ def cut(text: object) -> str:
 
 
 def of_comparison(comparison: Comparison | None, allowed: Collection[str]) -> list[str]:
-    """What a comparison is red for beside rows that are red in head alone, with counts; empty where the workflow lets it be."""
+    """What a comparison is red for beside rows that are red in head alone, with counts; empty where tolerated by the workflow."""
     if comparison is None:
         return []
     moved, gone = comparison.grown, comparison.counts.get("gone", 0)
@@ -88,13 +87,16 @@ class GateDocument(Strict):
     """What a gate knows beside its sessions' records.
 
     Attributes:
-        allow: what the workflow lets be.
+        allow: what the workflow tolerates.
     """
 
     schema_version: Literal[1] = 1
     suite: Literal["gate"] = "gate"
     allow: Annotated[list[Allowed], Field(max_length=len(ALLOWANCES))] = []
     objections: Annotated[list[Objection], Field(max_length=10_000)] = []
+
+
+KIND = DocumentKind(GateDocument, "gate", 1, REMEDY, "gate")
 
 
 def write_gate(path: Path, allow: Collection[str], objections: list[Objection]) -> None:
@@ -109,4 +111,4 @@ def read_gate(path: Path) -> GateDocument:
     Raises:
         InputError: missing, no JSON, another kind of file or schema version, a wrong field, which is named.
     """
-    return load_document(GateDocument, path, "gate", SCHEMA, REMEDY)
+    return KIND.read(path)

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import datetime
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from mpcheck._errors import InputError
-from mpcheck._files.documents import load_document
-from mpcheck._files.io import is_there, write_text
+from pydantic import model_validator
+
+from mpcheck._files.documents import DocumentKind, write_document
+from mpcheck._files.io import MAX_TEXT_BYTES
 from mpcheck._files.yaml import Strict
 from mpcheck.judge.tolerances import DriftLimits
 from mpcheck.records.environment import commit
 from mpcheck.records.record import Cell
 from mpcheck.reference.prints import VALUE, Print, moved
 
-SCHEMA = 1
+REMEDY = "restore it from version control or record it anew with `nox -s regenerate`"
 Entry = list[float]
 """[rms ratio, signed bias, spread of the ratio, spread of the bias]"""
 
@@ -46,6 +46,21 @@ class Baseline(Strict):
         """Whether the stored ratios are of this model, structure and seed."""
         return self.model.get("digest") == model_digest and self.systems.get(system) == system_digest and self.seed == seed
 
+    @model_validator(mode="after")
+    def _are_finite(self) -> Baseline:
+        for cell, quantities in self.cells.items():
+            for name, entry in quantities.items():
+                if len(entry) != 4 or not all(map(math.isfinite, entry)):
+                    raise ValueError(f"cells.{cell}.{name}: four finite numbers expected")
+        for place, prints in self.references.items():
+            for name, numbers in prints.items():
+                if not numbers or not all(map(math.isfinite, numbers)):
+                    raise ValueError(f"references.{place}.{name}: finite numbers expected")
+        return self
+
+
+KIND = DocumentKind(Baseline, "baseline", 1, REMEDY, "precision", MAX_TEXT_BYTES)
+
 
 def baseline_path(directory: Path, slug: str) -> Path:
     """``baselines/<device>/precision.json``."""
@@ -58,19 +73,7 @@ def read_baseline(path: Path) -> Baseline | None:
     Raises:
         InputError: truncated, not JSON, another schema, wrong fields, numbers that are not finite.
     """
-    if not is_there(path):
-        return None
-    remedy = "restore it from version control or record it anew with `nox -s regenerate`"
-    found = load_document(Baseline, path, "baseline", SCHEMA, remedy)
-    for cell, quantities in found.cells.items():
-        for name, entry in quantities.items():
-            if len(entry) != 4 or not all(math.isfinite(x) for x in entry):
-                raise InputError(f"baseline {path}: cells.{cell}.{name}: four finite numbers expected; {remedy}")
-    for place, prints in found.references.items():
-        for name, numbers in prints.items():
-            if not numbers or not all(math.isfinite(x) for x in numbers):
-                raise InputError(f"baseline {path}: references.{place}.{name}: finite numbers expected; {remedy}")
-    return found
+    return KIND.read_if_there(path)
 
 
 def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
@@ -88,19 +91,14 @@ def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
             ratios, biases = [p[0] for p in pairs], [p[1] for p in pairs]
             mean, bias = sum(ratios) / len(ratios), sum(biases) / len(biases)
             spread = max(abs(r - mean) for r in ratios)
-            wander = max(abs(b - bias) for b in biases)
-            cells[cell_id][name] = [float(f"{x:.4g}") for x in (mean, bias, spread, wander)]
+            bias_spread = max(abs(b - bias) for b in biases)
+            cells[cell_id][name] = [float(f"{x:.4g}") for x in (mean, bias, spread, bias_spread)]
     return cells
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """One cell or block a line, so that a change reads as one in version control."""
-
-    def lines(table: Mapping[str, object]) -> str:
-        return ",\n".join(f"  {json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in sorted(table.items()))
-
-    head = json.dumps(baseline.model_dump(exclude={"cells", "references"}), indent=1)[:-2]
-    write_text(path, f'{head},\n "references": {{\n{lines(baseline.references)}\n }},\n "cells": {{\n{lines(baseline.cells)}\n }}\n}}\n')
+    """Atomically, one cell or block a line, so that a change reads as one in version control."""
+    write_document(path, baseline, "references", "cells")
 
 
 def changes(old: Baseline | None, new: Baseline, limits: DriftLimits) -> tuple[list[str], list[str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
+from mpcheck._errors import InputError
+from mpcheck._files.documents import read_fields
+from mpcheck._files.io import MAX_TEXT_BYTES
 from mpcheck.reference.capture import INDEX
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.store import place_of
@@ -25,10 +27,8 @@ def provenance(root: Path, spec: ReferenceSpec, began: float) -> dict[str, Any]:
     """
     path = place_of(root, spec.key)
     try:
-        index = json.loads((path / f"{INDEX}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        index = None
-    if not isinstance(index, dict):
+        index = read_fields(path / f"{INDEX}.json", "index of references", "", MAX_TEXT_BYTES)
+    except InputError:
         return {"from": BASE, "code": spec.code, "made": "", "by": []} if spec.pinned else {}
     found = {"code": spec.code, "made": str(index.get("made", "")), "by": list(index.get("by", []))}
     if spec.pinned:

@@ -16,14 +16,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
-from mpcheck._files.documents import parse
-from mpcheck._files.io import atomic_path, digest, read_text, sha256_file, write_text
+from mpcheck._files.documents import of_version, read_fields
+from mpcheck._files.io import MAX_TEXT_BYTES, atomic_path, digest, sha256_file, write_text
 from mpcheck._files.locks import locked
 from mpcheck._files.stored import now
 from mpcheck._text import whole
 from mpcheck.reference.faults import NoReferenceError
 
 SCHEMA = 3
+REMEDY = "it is built anew"
 MADE_BY = ("code", "made")  # in every manifest: which code made the entry, and when
 
 
@@ -98,9 +99,7 @@ class Store:
         """
         where, document = self._files(name)
         try:
-            manifest = parse(read_text(document, "manifest"))
-            if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-                raise Damaged(f"{document}: another schema")
+            manifest = of_version(read_fields(document, "manifest", REMEDY, MAX_TEXT_BYTES), f"manifest {document}", SCHEMA, REMEDY, name="schema")
             if manifest.get("code") != self.code:
                 raise Damaged(f"{document}: made by code {str(manifest.get('code'))[:12]}, and this is the place of code {self.code[:12]}")
             rest = {k: v for k, v in manifest.items() if k not in ("schema", "sha256")}
@@ -142,7 +141,7 @@ class Store:
         with self.lock(name):
             if self.has(name):
                 try:
-                    return self.load(name)  # another process built or mended it while this one waited
+                    return self.load(name)  # another process built or repaired it while this one waited
                 except Damaged:
                     self.drop(name)
             build()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpcheck.history.gates import GateEntry, in_time
-from mpcheck.history.latency.series import SHARE, Point, Series, chosen
+from mpcheck.history.latency.series import SHARE, Series, SeriesPoint, chosen
 
 FLOOR = 0.01
 """Share of the limit that smaller ones count as: changes are searched on logarithms, and what is a hundredth of the limit is nothing."""
@@ -28,4 +28,4 @@ def ratio_series(entries: Sequence[GateEntry], name: str) -> Series:
     """
     own = [entry for entry in in_time(entries) if name in entry.ratios]
     own = [entry for entry in own if entry.work == own[-1].work]
-    return Series(name, SHARE, [Point(e.commit, e.date, max(e.ratios[name], FLOOR), {"mpcheck": e.mpcheck, **e.packages}) for e in own])
+    return Series(name, SHARE, [SeriesPoint(e.commit, e.date, max(e.ratios[name], FLOOR), {"mpcheck": e.mpcheck, **e.packages}) for e in own])

@@ -85,7 +85,7 @@ class Session:
 
     @neutral()
     def backend(self, name: str) -> BackendModel | Unsupported:
-        """A backend's model, built at first use; the reason where it is not to be had."""
+        """A backend's model, built at first use; the reason where it is unavailable."""
         if name not in self._backends and name not in self._refused:
             built = attempt(lambda: self._build(name))
             if isinstance(built, Raised) and (limit := explanation(built.error)):

@@ -109,11 +109,11 @@ def _walk(stream: BinaryIO, path: Path) -> Iterator[_Frame]:
             return
         where = f"system file {path} frame {number}"
         if not re.fullmatch(rb"\s*[0-9]{1,12}\s*", head) or int(head) > MOST_ATOMS:
-            raise InputError(f"{where}: {_shown(head)} where the number of atoms belongs, at most {MOST_ATOMS}; mend the file")
+            raise InputError(f"{where}: {_shown(head)} where the number of atoms belongs, at most {MOST_ATOMS}; fix the file")
         line()
         for atom in range(int(head)):
             if not line().strip():
-                raise InputError(f"{where}: {int(head)} atoms are announced, {atom} are there (truncated?); mend the file")
+                raise InputError(f"{where}: {int(head)} atoms are announced, {atom} are there (truncated?); fix the file")
         end = stream.tell()
         while line().lstrip().startswith(b"VEC"):  # a cell as ADF writes it
             end = stream.tell()
@@ -128,9 +128,9 @@ def _check_comment(text: bytes, where: str) -> None:
     try:
         columns = str(key_val_str_to_dict(line).get("Properties", "")).split(":")[2::3] if line else []
     except Exception as error:  # it raises whatever it stumbles over
-        raise InputError(f"{where}: the line before the atoms cannot be read: {error_line(error)}; mend the file") from error
+        raise InputError(f"{where}: the line before the atoms cannot be read: {error_line(error)}; fix the file") from error
     if any(not re.fullmatch(r"[0-9]{1,4}", count) or int(count) > MOST_COLUMNS for count in columns) or len(columns) > MOST_COLUMNS:
-        raise InputError(f"{where}: Properties: names, types and numbers of columns up to {MOST_COLUMNS} expected; mend the file")
+        raise InputError(f"{where}: Properties: names, types and numbers of columns up to {MOST_COLUMNS} expected; fix the file")
 
 
 def _shown(text: bytes) -> str:

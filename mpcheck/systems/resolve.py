@@ -69,9 +69,7 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
         _check_frame(frame, where, elements)
         count += _check_size(frame, where, r_max)
     if count > MOST_EDGES:
-        raise InputError(
-            f"system {spec}: {count:.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; mend the structure, or choose less"
-        )
+        raise InputError(f"system {spec}: {count:.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; fix the structure, or choose less")
     system = System(spec, tuple(frames))
     if system.atoms > MOST_ATOMS:
         raise InputError(f"system {spec}: {system.atoms} atoms in one batch; choose fewer frames with FILE@SLICE")
@@ -99,16 +97,16 @@ def _check_frame(frame: Atoms, where: str, elements: Sequence[str]) -> None:
         raise InputError(f"{where}: has no atoms")
     if not np.isfinite(frame.positions).all():
         atom = int(np.argwhere(~np.isfinite(frame.positions))[0, 0])
-        raise InputError(f"{where}: position of atom {atom} is not a finite number; mend the file")
+        raise InputError(f"{where}: position of atom {atom} is not a finite number; fix the file")
     if not np.isfinite(frame.cell.array).all():
-        raise InputError(f"{where}: the cell is not finite; mend the file")
+        raise InputError(f"{where}: the cell is not finite; fix the file")
     if abs(frame.positions).max() > FARTHEST or abs(frame.cell.array).max() > FARTHEST:
-        raise InputError(f"{where}: a position or cell vector is longer than {FARTHEST:.0e} Å; mend the file")
+        raise InputError(f"{where}: a position or cell vector is longer than {FARTHEST:.0e} Å; fix the file")
     _check_elements(frame, where, elements)
     _check_cell(frame, where)
     pair = coincident(frame, CLOSEST)
     if pair is not None:
-        raise InputError(f"{where}: atoms {pair[0]} and {pair[1]} are closer than {CLOSEST} Å; mend the structure")
+        raise InputError(f"{where}: atoms {pair[0]} and {pair[1]} are closer than {CLOSEST} Å; fix the structure")
 
 
 def _check_size(frame: Atoms, where: str, r_max: float) -> float:
@@ -125,7 +123,7 @@ def _check_size(frame: Atoms, where: str, r_max: float) -> float:
 def _check_elements(frame: Atoms, where: str, elements: Sequence[str]) -> None:
     for atom, number in enumerate(frame.numbers):
         if not 0 <= number < len(chemical_symbols):  # a negative one would count from the end of ASE's table
-            raise InputError(f"{where}: atom {atom} has the atomic number {number}, which no element has; mend the file")
+            raise InputError(f"{where}: atom {atom} has the atomic number {number}, which no element has; fix the file")
     symbols = set(frame.get_chemical_symbols())
     if "X" in symbols:
         atom = int(np.argmin(frame.numbers))
@@ -143,4 +141,4 @@ def _check_cell(frame: Atoms, where: str) -> None:
     if (frame.cell.lengths()[frame.pbc] < 1e-3).any():
         raise InputError(f"{where}: periodic along a cell vector of no length; give a Lattice or set pbc to F F F")
     if heights(frame).min() < CLOSEST:
-        raise InputError(f"{where}: its cell is {heights(frame).min():.2g} Å high, so that atoms would lie on their own images; mend the Lattice")
+        raise InputError(f"{where}: its cell is {heights(frame).min():.2g} Å high, so that atoms would lie on their own images; fix the Lattice")

@@ -107,7 +107,7 @@ class Runner:
         return first
 
     def action(self, step: Mapping[str, Any], context: Mapping[str, str]) -> int:
-        """What an action does, done here: GitHub's own are not to be had."""
+        """What an action does, done here: GitHub's own are unavailable."""
         name = str(step["uses"]).partition("@")[0]
         assert name in NOT_LOCAL, f"{name} is not known here"
         options = step.get("with", {})

@@ -16,7 +16,7 @@ from mpcheck.bench.figures import Figures, Start
 from mpcheck.history.latency.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
 from mpcheck.history.latency.device import device_key
-from mpcheck.history.latency.update import Change, changes, check_reason, merged
+from mpcheck.history.latency.update import CellChange, changes, check_reason, merged
 from mpcheck.records.environment import device_slug
 from tests.unit.bench_samples import LINEAR, MODEL, PRINT, SLUG, baseline, device, figures
 
@@ -189,7 +189,7 @@ def test_provenance_counts_what_was_measured() -> None:
     assert (found.launches, found.rounds, found.reason) == (5, 20, "why")
 
 
-def _one(old: Figures, new: Figures) -> Change:
+def _one(old: Figures, new: Figures) -> CellChange:
     (found,) = changes(baseline({LINEAR: old}), baseline({LINEAR: new}))
     return found
 
@@ -333,7 +333,7 @@ def test_rates_are_a_file_of_their_own(tmp_path: Path) -> None:
     store_aa(path, device(threads=2), ab)  # another machine's rates say nothing here
     assert (found := read_aa(path)) is not None
     assert found.of("stored") is None
-    path.write_text(path.read_text().replace('"alarms": 0', '"alarms": 101'))
+    path.write_text(path.read_text().replace('"alarms":0', '"alarms":101'))
     with pytest.raises(InputError, match="101 in only 100 comparisons"):
         read_aa(path)
     with pytest.raises(InputError, match="101"):

@@ -109,7 +109,7 @@ def test_the_same_environment_is_said_to_be_the_same(against: str, tmp_path: Pat
     assert "not be compared" not in done.stdout
     found = findings(tmp_path / "out")
     assert found["latency"].metrics["decision"] != "slower" and found["cost"].verdict == "pass"
-    assert not (tmp_path / "out" / "bench-figures.json").exists(), "a duel has nothing to store"
+    assert not (tmp_path / "out" / "bench-figures.json").exists(), "base against head leaves nothing to store"
 
 
 def children(pid: int) -> list[int]:

@@ -14,20 +14,20 @@ import torch
 from scipy import stats
 
 from mpcheck.bench.decide.first_calls import (
-    DUEL_START,
     NONE_STORED,
     OTHERS_BEFORE,
+    PAIRED_START,
     STORED_START,
     Pair,
-    duel_starts,
     judge_pairs,
     longest,
+    paired_starts,
     start_findings,
     stored_starts,
 )
 from mpcheck.bench.figures import Figures, Launch, Start
 from mpcheck.bench.keys import BenchKey, check_work
-from mpcheck.bench.launch.paired import Duel
+from mpcheck.bench.launch.paired import PairedMeasurement
 from mpcheck.bench.launch.starts import digest, in_order, reshape, start
 from mpcheck.bench.launch.workload import UnsupportedError
 from mpcheck.bench.launch.workloads import Workloads
@@ -89,7 +89,7 @@ def _interval(hits: int, tries: int) -> tuple[float, float]:
 def test_runs_of_identical_code_fire_no_more_often_than_stated(together: bool) -> None:
     """Spreads as they were measured: 5 % (median), 13 % (one in twenty); every tenth benchmark has a wild launch now and then."""
     rng = np.random.default_rng(3)
-    rule = replace(DUEL_START if together else STORED_START, margin=0.0, wander=0.0)
+    rule = replace(PAIRED_START if together else STORED_START, margin=0.0, between_occasion_sd=0.0)
     spreads = np.exp(rng.normal(math.log(0.05), 0.6, 40))
     fired = 0
     for _ in range(300):
@@ -106,13 +106,14 @@ def test_about_twice_as_long_is_called_among_many_with_the_first_looks_launches(
     def verdict(shift: float) -> Any:
         draws = rng.standard_normal((60, 2, 5)) * 0.05
         draws[0, 1] += shift
-        return judge_pairs({i: Pair(list(np.exp(b)), list(np.exp(h)), 0.0, True) for i, (b, h) in enumerate(draws)}, replace(DUEL_START, looks=3))[0]
+        pairs = {i: Pair(list(np.exp(b)), list(np.exp(h)), 0.0, True) for i, (b, h) in enumerate(draws)}
+        return judge_pairs(pairs, replace(PAIRED_START, looks=3))[0]
 
     promised = float(np.median([verdict(0.0).detectable for _ in range(20)]))
     assert promised < 1.1
     called = sum(verdict(math.log1p(promised)).decision == "slower" for _ in range(100))
     assert _interval(called, 100)[1] >= 0.95
-    assert sum(verdict(math.log1p(DUEL_START.margin)).decision == "slower" for _ in range(100)) <= 3, "an effect at the margin is let be"
+    assert sum(verdict(math.log1p(PAIRED_START.margin)).decision == "slower" for _ in range(100)) <= 3, "an effect at the margin is tolerated"
 
 
 def test_old_figures_without_first_calls_are_told_of_in_one_line() -> None:
@@ -151,20 +152,20 @@ def test_a_finding_says_effect_margin_and_seconds() -> None:
     assert (shape.check, shape.verdict, shape.reason) == ("new-shape", "pass", "")
 
 
-def made_duel(base: list[Start], head: list[Start]) -> Duel:
-    return Duel(differences={WHOLE: [0.0] * len(base)}, seconds={"base": {WHOLE: [0.01]}, "head": {WHOLE: [0.01]}},
+def made_pairs(base: list[Start], head: list[Start]) -> PairedMeasurement:
+    return PairedMeasurement(differences={WHOLE: [0.0] * len(base)}, seconds={"base": {WHOLE: [0.01]}, "head": {WHOLE: [0.01]}},
                 starts={"base": {WHOLE: base}, "head": {WHOLE: head}})  # fmt: skip
 
 
 def test_base_against_head() -> None:
-    same = duel_starts(made_duel(starts(1.0, 5), starts(1.0, 5, seed=1)))
+    same = paired_starts(made_pairs(starts(1.0, 5), starts(1.0, 5, seed=1)))
     assert {v.decision for v in same.verdicts.values()} == {"same"} and same.notes == []
-    slow = duel_starts(made_duel(starts(1.0, 5), starts(9.0, 5, seed=1)))
+    slow = paired_starts(made_pairs(starts(1.0, 5), starts(9.0, 5, seed=1)))
     assert slow.verdicts[WHOLE, "first-call"].decision == "slower"
     drifting = [s.model_copy(update={"first": s.first * 4**i}) for i, s in enumerate(starts(1.0, 5, spread=0.01))]
     heads = [s.model_copy(update={"first": s.first * 4**i}) for i, s in enumerate(starts(1.0, 5, spread=0.01, seed=1))]
-    assert duel_starts(made_duel(drifting, heads)).verdicts[WHOLE, "first-call"].decision == "same", "what both share is no noise"
-    one_sided = duel_starts(made_duel(starts(1.0, 5), starts(1.0, 5, shape=None, refused="X: y", broken=True)))
+    assert paired_starts(made_pairs(drifting, heads)).verdicts[WHOLE, "first-call"].decision == "same", "what both share is no noise"
+    one_sided = paired_starts(made_pairs(starts(1.0, 5), starts(1.0, 5, shape=None, refused="X: y", broken=True)))
     assert one_sided.refused == {WHOLE: "X: y"} and (WHOLE, "new-shape") not in one_sided.verdicts
 
 

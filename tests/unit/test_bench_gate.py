@@ -10,14 +10,14 @@ from typing import Any, get_args
 import pytest
 
 from mpcheck._unsupported import Unsupported, no_device
-from mpcheck.bench.decide.decision import Rule, judge, paired
+from mpcheck.bench.decide.decision import Rule, judge, paired_sample
 from mpcheck.bench.decide.outcomes import Standing, device_metrics, latency_finding
 from mpcheck.bench.decide.units import CHOOSING, yardstick_of
-from mpcheck.bench.decide.verdicts import DUEL, STORED, duel_findings, gone, stored_findings, unclear
+from mpcheck.bench.decide.verdicts import PAIRED, STORED, gone, paired_findings, stored_findings, unclear
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, Work, fields_of, parse_id
-from mpcheck.bench.launch.measurement import Campaign
-from mpcheck.bench.launch.paired import Duel
+from mpcheck.bench.launch.measurement import Measurement
+from mpcheck.bench.launch.paired import PairedMeasurement
 from mpcheck.records.finding import Finding
 from tests.unit.bench_samples import PRINT
 
@@ -36,14 +36,14 @@ def launches(units: float, count: int = 8, wobble: float = 1.0, kernel: str = "a
     return found
 
 
-def campaign(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Campaign:
+def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Measurement:
     prints = {} if cost is None else {WATER.id: cost}
-    return Campaign(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
+    return Measurement(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
 
 
-def against(now: Campaign, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Finding]:
+def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Finding]:
     cells = None if base is None else {WATER.id: Figures(launches=base, fingerprint=cost)}
-    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, wander=0.0), standing)[WATER.id]
+    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def against(now: Campaign, base: list[Launch] | None, cost: Fingerprint | None =
     ],
 )  # fmt: skip
 def test_latency_against_stored_figures(factor: float, wobble: float, decision: str, verdict: str) -> None:
-    latency, cost = against(campaign(factor * 10.0, wobble=wobble), launches(10.0, wobble=wobble))
+    latency, cost = against(measurement(factor * 10.0, wobble=wobble), launches(10.0, wobble=wobble))
     assert (latency.metrics["decision"], latency.verdict) == (decision, verdict)
     assert latency.ratio == pytest.approx(factor, rel=1e-6)
     assert latency.limit == 1.03
@@ -65,50 +65,50 @@ def test_latency_against_stored_figures(factor: float, wobble: float, decision: 
 
 
 def test_a_red_verdict_says_effect_interval_margin_and_what_could_have_been_seen() -> None:
-    reason = against(campaign(12.0), launches(10.0))[0].reason
+    reason = against(measurement(12.0), launches(10.0))[0].reason
     assert reason.startswith("slower by more than the margin: +20.0 % [+")
     for part in ("at 99 % a side", "margin 3 %", "detectable +", "8 launches"):
         assert part in reason
 
 
 def test_a_machine_that_may_not_gate_is_never_red_but_says_so() -> None:
-    latency = against(campaign(12.0), launches(10.0), standing=Standing(False, "9 alarms in 100"))[0]
+    latency = against(measurement(12.0), launches(10.0), standing=Standing(False, "9 alarms in 100"))[0]
     assert latency.verdict == "inconclusive" and latency.metrics["decision"] == "slower"
     assert "this machine may not gate: 9 alarms in 100" in latency.reason
-    cost = against(campaign(10.0, cost=MORE), launches(10.0), standing=Standing(False, "x"))[1]
+    cost = against(measurement(10.0, cost=MORE), launches(10.0), standing=Standing(False, "x"))[1]
     assert cost.verdict == "fail", "counting has no noise"
 
 
 def test_no_baseline_is_no_verdict_and_says_why() -> None:
-    latency, cost = against(campaign(10.0), None)
+    latency, cost = against(measurement(10.0), None)
     assert (latency.verdict, latency.reason, cost.verdict) == ("no-baseline", "nothing is stored", "no-baseline")
     assert "decision" not in latency.metrics and latency.metrics["launches"] == 8
-    new = stored_findings([WATER], campaign(10.0), {}, "", STORED, HERE)[WATER.id]
+    new = stored_findings([WATER], measurement(10.0), {}, "", STORED, HERE)[WATER.id]
     assert [f.verdict for f in new] == ["no-baseline", "no-baseline"] and new[0].reason == "new: nothing stored for it"
 
 
 def test_stored_figures_that_cannot_be_compared_are_not_called_new() -> None:
-    single = against(campaign(10.0), launches(10.0, count=1))[0]
+    single = against(measurement(10.0), launches(10.0, count=1))[0]
     assert single.verdict == "no-baseline" and "single launch" in single.reason
-    other = against(campaign(10.0, kernel="other"), launches(10.0))[0]
+    other = against(measurement(10.0, kernel="other"), launches(10.0))[0]
     assert other.verdict == "no-baseline" and "'all'" in other.reason
 
 
 def test_one_launch_more_is_a_failure_that_names_the_operation() -> None:
-    latency, cost = against(campaign(10.0, cost=MORE), launches(10.0))
+    latency, cost = against(measurement(10.0, cost=MORE), launches(10.0))
     assert latency.verdict == "pass" and cost.verdict == "fail"
     assert "1 more launch: aten.mul 0 -> 1" in cost.reason
-    fewer = against(campaign(10.0), launches(10.0), cost=MORE)[1]
+    fewer = against(measurement(10.0), launches(10.0), cost=MORE)[1]
     assert fewer.verdict == "pass" and "1 fewer launch" in fewer.reason
 
 
 def test_a_cost_that_cannot_be_counted_is_unsupported_not_forgotten() -> None:
-    now = campaign(10.0, cost=None)
+    now = measurement(10.0, cost=None)
     now.uncounted[WATER.id] = Unsupported("no-counter", "its cost differs from call to call")
     latency, cost = against(now, launches(10.0))
     assert latency.verdict == "pass"
     assert (cost.verdict, cost.reason) == ("unsupported", "its cost differs from call to call")
-    assert against(campaign(10.0), launches(10.0), cost=None)[1].verdict == "no-baseline"
+    assert against(measurement(10.0), launches(10.0), cost=None)[1].verdict == "no-baseline"
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_a_cost_that_cannot_be_counted_is_unsupported_not_forgotten() -> None:
     ],
 )  # fmt: skip
 def test_unsupported_is_not_what_went_wrong(why: Unsupported, verdict: str) -> None:
-    found = stored_findings([WATER], Campaign(unsupported={WATER.id: why}), {}, "", STORED, HERE)[WATER.id]
+    found = stored_findings([WATER], Measurement(unsupported={WATER.id: why}), {}, "", STORED, HERE)[WATER.id]
     assert [(f.verdict, f.reason, f.lacking) for f in found] == [(verdict, why.text, why.lacking)]
 
 
 def test_a_benchmark_that_ran_in_one_launch_only_has_no_figures() -> None:
-    now = campaign(10.0)
+    now = measurement(10.0)
     now.unsupported[WATER.id] = Unsupported("raised", "raised RuntimeError: boom")
     assert now.figures == {}
     assert [f.verdict for f in against(now, launches(10.0))] == ["fail"]
@@ -156,7 +156,7 @@ def test_what_the_model_no_longer_has_is_removed_and_what_was_not_asked_for_is_n
 
 
 def test_more_launches_are_made_only_where_they_can_tell() -> None:
-    verdicts = judge({"clear": paired([0.0, 0.001, -0.001, 0.0, 0.001]), "noisy": paired([0.05, -0.06, 0.02, 0.0, 0.01])}, Rule())
+    verdicts = judge({"clear": paired_sample([0.0, 0.001, -0.001, 0.0, 0.001]), "noisy": paired_sample([0.05, -0.06, 0.02, 0.0, 0.01])}, Rule())
     assert unclear(verdicts) == ["noisy"]
 
 
@@ -174,14 +174,14 @@ def test_a_name_that_is_none_does_not_crash(name: str) -> None:
     Finding(check="latency", **parse_id(name), verdict="removed")
 
 
-def duel(log_ratio: float, wobble: float = 1.0, **changes: Any) -> Duel:
+def pairs(log_ratio: float, wobble: float = 1.0, **changes: Any) -> PairedMeasurement:
     fields: dict[str, Any] = {
         "differences": {WATER.id: [log_ratio + wobble * w for w in WOBBLE]},
         "seconds": {"base": {WATER.id: [1e-3] * 4}, "head": {WATER.id: [1e-3 * math.exp(log_ratio)] * 4}},
         "fingerprints": {"base": {WATER.id: PRINT}, "head": {WATER.id: PRINT}},
         "keys": {"base": [WATER.id], "head": [WATER.id]},
     }
-    return Duel(**{**fields, **changes})
+    return PairedMeasurement(**{**fields, **changes})
 
 
 @pytest.mark.parametrize(
@@ -191,15 +191,15 @@ def duel(log_ratio: float, wobble: float = 1.0, **changes: Any) -> Duel:
     ],
 )  # fmt: skip
 def test_base_against_head(log_ratio: float, wobble: float, decision: str, verdict: str) -> None:
-    latency, cost = duel_findings(duel(log_ratio, wobble), DUEL, HERE)[WATER.id]
+    latency, cost = paired_findings(pairs(log_ratio, wobble), PAIRED, HERE)[WATER.id]
     assert (latency.metrics["decision"], latency.verdict, cost.verdict) == (decision, verdict, "pass")
     assert latency.metrics["base_median_ms"] == pytest.approx(1.0)
     assert latency.metrics["median_ms"] == pytest.approx(math.exp(log_ratio))
 
 
-def test_new_and_removed_benchmarks_of_a_duel() -> None:
-    found = duel_findings(
-        duel(0.0, keys={"base": [WATER.id, "s*1/old-e3nn-float32-forward"], "head": [WATER.id, "s*1/new-e3nn-float32-forward"]}), DUEL, HERE
+def test_new_and_removed_benchmarks_of_base_against_head() -> None:
+    found = paired_findings(
+        pairs(0.0, keys={"base": [WATER.id, "s*1/old-e3nn-float32-forward"], "head": [WATER.id, "s*1/new-e3nn-float32-forward"]}), PAIRED, HERE
     )
     assert [f.verdict for f in found["s*1/new-e3nn-float32-forward"]] == ["no-baseline"]
     assert [(f.verdict, f.subject) for f in found["s*1/old-e3nn-float32-forward"]] == [("removed", "old")]
@@ -216,22 +216,22 @@ RAISED = Unsupported("raised", "raised X: y")
     ],
 )  # fmt: skip
 def test_what_the_head_raises_is_a_failure(told: tuple[str, Unsupported], verdict: str) -> None:
-    found = duel_findings(duel(0.0, unsupported={WATER.id: told}), DUEL, HERE)[WATER.id]
+    found = paired_findings(pairs(0.0, unsupported={WATER.id: told}), PAIRED, HERE)[WATER.id]
     assert [(f.verdict, f.reason) for f in found] == [(verdict, f"{told[0]}: {told[1]}")]
 
 
-def test_a_duel_whose_cost_cannot_be_counted_still_has_a_latency() -> None:
-    uncounted = duel(
+def test_a_pair_whose_cost_cannot_be_counted_still_has_a_latency() -> None:
+    uncounted = pairs(
         0.0,
         fingerprints={"base": {WATER.id: PRINT}, "head": {}},
         uncounted={WATER.id: ("head", Unsupported("no-counter", "differs from call to call"))},
     )
-    latency, cost = duel_findings(uncounted, DUEL, HERE)[WATER.id]
+    latency, cost = paired_findings(uncounted, PAIRED, HERE)[WATER.id]
     assert (latency.verdict, cost.verdict, cost.reason) == ("pass", "unsupported", "head: differs from call to call")
 
 
 def test_infinite_figures_do_not_reach_the_records() -> None:
-    verdict = replace(judge({"c": paired([0.0, 0.1, 0.2])}, Rule())["c"], detectable=math.inf, high=math.nan)
+    verdict = replace(judge({"c": paired_sample([0.0, 0.1, 0.2])}, Rule())["c"], detectable=math.inf, high=math.nan)
     finding = latency_finding(fields_of(WATER), verdict, Rule(), HERE, {})
     assert finding.metrics["detectable_percent"] is None and finding.metrics["high_percent"] is None
     Finding.model_validate_json(finding.model_dump_json())

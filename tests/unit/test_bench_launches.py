@@ -1,4 +1,4 @@
-"""Launches: processes that answer, die, lie or hang; and the campaign that starts them, with made-up ones."""
+"""Launches: processes that answer, die, lie or hang; and the measurement that starts them, with made-up ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ import pytest
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench.launch import measurement as campaigns
-from mpcheck.bench.launch.measurement import Campaign, Effort, run_campaign
-from mpcheck.bench.launch.processes import WORKER, Launch, environment, launched, own_paths
-from mpcheck.bench.launch.sampling import Plan
+from mpcheck.bench.launch.measurement import Effort, Measurement, run_launches
+from mpcheck.bench.launch.processes import WORKER, LaunchProcess, environment, launched, own_paths
+from mpcheck.bench.launch.sampling import SamplingPlan
 from mpcheck.bench.launch.worker import PROTOCOL
 from mpcheck.bench.launch.workloads import UnsupportedError
 from mpcheck.bench.launch.yardstick import KERNELS
@@ -74,7 +74,7 @@ def test_what_a_process_said_before_it_ended_is_told() -> None:
     command = [sys.executable, "-c", "print('welcome to this shell')"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.wait()
-    launch = Launch(process, "base")
+    launch = LaunchProcess(process, "base")
     with pytest.raises(InputError, match="base gave no answer to hello but 'welcome to this shell'"):
         launch.ask("hello")
     launch.drained()
@@ -246,18 +246,18 @@ class World:
         return sum(c == command and key in (None, k) for c, k in self.asked)
 
 
-EFFORT = Effort(looks=(2, 4, 7), seconds=1e6, plan=Plan(passes=2))
+EFFORT = Effort(looks=(2, 4, 7), seconds=1e6, plan=SamplingPlan(passes=2))
 
 
 def test_a_campaign_stops_at_the_first_look_at_which_nothing_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     asked: list[int] = []
 
-    def undecided(so_far: Campaign) -> list[str]:
+    def undecided(so_far: Measurement) -> list[str]:
         asked.append(so_far.processes)
         return ["b"] if so_far.processes < 4 else []
 
-    found = run_campaign({}, EFFORT, undecided)
+    found = run_launches({}, EFFORT, undecided)
     assert (asked, found.processes, world.open) == ([2, 4], 4, 0)
     assert {n: len(f.launches) for n, f in found.figures.items()} == {"a": 2, "b": 4}, "only what is undecided is measured again"
     assert (world.count("measure", "a"), world.count("measure", "b")) == (4, 8), "two passes in every launch"
@@ -267,21 +267,21 @@ def test_a_campaign_stops_at_the_first_look_at_which_nothing_is_undecided(monkey
 
 def test_all_benchmarks_come_between_one_pass_and_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    run_campaign({}, replace(EFFORT, looks=(1,)), lambda _: [])
+    run_launches({}, replace(EFFORT, looks=(1,)), lambda _: [])
     assert [k for c, k in world.asked if c == "measure"] == ["a", "b", "a", "b"]
 
 
 def test_a_campaign_ends_at_its_last_look_or_when_its_time_is_spent(monkeypatch: pytest.MonkeyPatch) -> None:
     World(monkeypatch)
-    assert run_campaign({}, EFFORT, lambda c: c.keys).processes == 7
-    spent = run_campaign({}, replace(EFFORT, seconds=0.0), lambda c: c.keys)
+    assert run_launches({}, EFFORT, lambda c: c.keys).processes == 7
+    spent = run_launches({}, replace(EFFORT, seconds=0.0), lambda c: c.keys)
     assert spent.processes == 2, "the first look's launches are always made"
-    assert run_campaign({}, replace(EFFORT, seconds=0.0), lambda c: ["nobody's"]).processes == 2
+    assert run_launches({}, replace(EFFORT, seconds=0.0), lambda c: ["nobody's"]).processes == 2
 
 
 def test_first_calls_are_made_of_all_before_anything_is_measured_and_again_only_if_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch, ("a", "b", "c.d"))
-    found = run_campaign({}, EFFORT, lambda c: ["b"], restart=lambda c: c.processes < 4)
+    found = run_launches({}, EFFORT, lambda c: ["b"], restart=lambda c: c.processes < 4)
     assert [k for c, k in world.asked if c == "start"][:3] == ["c.d", "a", "b"], "parts first"
     assert [c for c, _ in world.asked][:8] == ["load", *["start"] * 3, *["reshape"] * 3, "measure"]
     assert {n: len(s) for n, s in found.starts.items()} == dict.fromkeys(("a", "b", "c.d"), 4), "two looks, and no more"
@@ -294,14 +294,14 @@ def test_first_calls_are_made_of_all_before_anything_is_measured_and_again_only_
 
 def test_more_first_calls_are_made_though_no_steady_state_is_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    found = run_campaign({}, EFFORT, lambda _: [], restart=lambda c: c.processes < 4)
+    found = run_launches({}, EFFORT, lambda _: [], restart=lambda c: c.processes < 4)
     assert found.processes == 4 and len(found.starts["a"]) == 4
     assert world.count("measure", "a") == 2 * 2, "two launches, two passes"
 
 
 def test_cost_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
-    found = run_campaign({}, EFFORT, lambda c: c.keys)
+    found = run_launches({}, EFFORT, lambda c: c.keys)
     assert (world.count("fingerprint", "a"), world.count("fingerprint", "b")) == (1, 1)
     assert found.figures["a"].fingerprint == PRINT
 
@@ -314,7 +314,7 @@ def test_what_cannot_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch)
     world = World(monkeypatch)
     right = world.answers["measure"]
     world.answers["measure"] = lambda **f: right() if f["key"] == "a" else raises(UnsupportedError("no such thing"))
-    found = run_campaign({}, EFFORT, lambda c: c.keys)
+    found = run_launches({}, EFFORT, lambda c: c.keys)
     assert {n: str(w) for n, w in found.unsupported.items()} == {"b": "no such thing"}
     assert (world.count("measure", "b"), world.count("fingerprint", "b")) == (1, 0)
     assert list(found.figures) == ["a"] and "b" not in found.seconds
@@ -323,14 +323,14 @@ def test_what_cannot_run_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch)
 def test_where_nothing_can_run_one_launch_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     world.answers["measure"] = lambda **_: raises(UnsupportedError("no CUDA device"))
-    found = run_campaign({}, EFFORT, lambda c: c.keys)
+    found = run_launches({}, EFFORT, lambda c: c.keys)
     assert (found.processes, found.figures) == (1, {}) and set(found.unsupported) == {"a", "b"}
 
 
 def test_what_cannot_be_counted_is_timed_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(monkeypatch)
     world.answers["fingerprint"] = lambda **_: raises(UnsupportedError("differs from call to call"))
-    found = run_campaign({}, EFFORT, lambda _: [])
+    found = run_launches({}, EFFORT, lambda _: [])
     assert found.unsupported == {} and found.uncounted == dict.fromkeys("ab", Unsupported("not-applicable", "differs from call to call"))
     assert world.count("fingerprint") == 2
     assert len(found.figures["a"].launches) == 2 and found.figures["a"].fingerprint is None
@@ -340,5 +340,5 @@ def test_a_launch_that_dies_ends_the_campaign_and_closes_it(monkeypatch: pytest.
     world = World(monkeypatch)
     world.answers["measure"] = lambda **_: raises(InputError("launch 1 died during measure (killed by signal 9): x"))
     with pytest.raises(InputError, match="killed by signal 9"):
-        run_campaign({}, EFFORT, lambda _: [])
+        run_launches({}, EFFORT, lambda _: [])
     assert world.open == 0

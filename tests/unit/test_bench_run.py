@@ -13,10 +13,10 @@ import pytest
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench.decide.decision import Rule
-from mpcheck.bench.decide.verdicts import DUEL, STORED
+from mpcheck.bench.decide.verdicts import PAIRED, STORED
 from mpcheck.bench.figures import Figures, Start
-from mpcheck.bench.launch.measurement import Campaign, Effort
-from mpcheck.bench.launch.paired import Duel
+from mpcheck.bench.launch.measurement import Effort, Measurement
+from mpcheck.bench.launch.paired import PairedMeasurement
 from mpcheck.bench.launch.pinning import processors
 from mpcheck.formats import FORMATS
 from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
@@ -80,7 +80,7 @@ Make = Callable[..., BenchRun]
 
 @pytest.fixture
 def make(tmp_path: Path, cache: Path) -> Make:
-    """A session whose campaign is given, not measured."""
+    """A session whose measurement is given, not measured."""
 
     def call(found: dict[str, Figures] | None = None, unsupported: Unsupported | None = None, **changes: Any) -> BenchRun:
         run = BenchRun(options(tmp_path, cache, **changes))
@@ -88,16 +88,16 @@ def make(tmp_path: Path, cache: Path) -> Make:
         cells = {key.id: figures(1.0)} if found is None else found
         prints = {n: f.fingerprint for n, f in cells.items() if f.fingerprint is not None}
         told = {key.id: unsupported} if unsupported else {}
-        campaign = Campaign({n: f.launches for n, f in cells.items()}, {n: [1e-3] for n in cells}, prints, told, processes=3, keys=[key.id])
-        campaign.starts = {n: list(f.starts) for n, f in cells.items() if f.starts}
-        vars(run)["campaign"] = campaign
+        measurement = Measurement({n: f.launches for n, f in cells.items()}, {n: [1e-3] for n in cells}, prints, told, processes=3, keys=[key.id])
+        measurement.starts = {n: list(f.starts) for n, f in cells.items() if f.starts}
+        vars(run)["measurement"] = measurement
         return run
 
     return call
 
 
 def stored(make: Make, tmp_path: Path, change: Callable[[dict[str, Any]], Any] = lambda _: None, cells: dict[str, Figures] | None = None) -> Path:
-    """A baseline of the made-up campaign, with a change."""
+    """A baseline of the made-up measurement, with a change."""
     document = make(cells).document()
     assert document is not None
     path = bench_path(tmp_path, document.device.slug)
@@ -226,7 +226,7 @@ def test_effort_and_rule_follow_the_options(make: Make) -> None:
     assert asked(margin=0.5)[1].margin == asked(margin=0.5)[1].equivalence == 0.5
     assert asked(seconds=7.0)[0].seconds == 7.0
     rule = asked(against="HEAD")[1]
-    assert rule.margin == DUEL.margin and rule.wander == 0.0
+    assert rule.margin == PAIRED.margin and rule.between_occasion_sd == 0.0
 
 
 def test_a_baseline_older_than_first_calls_is_read_and_says_so_in_one_line(make: Make, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_a_slower_start_is_red_and_the_steady_state_is_not(make: Make, tmp_path:
 
     stored(make, tmp_path, cells=starting(30.0))
     run = make()
-    vars(run)["campaign"].starts.update({n: f.starts for n, f in starting(70.0).items()})
+    vars(run)["measurement"].starts.update({n: f.starts for n, f in starting(70.0).items()})
     found = verdicts(run)
     assert found["first-call"][0] == found["new-shape"][0] == "fail" and found["latency"][0] != "fail"
     assert make(margin=2.0).start_rule.margin == 2.0 and make(margin=0.01).start_rule.margin == 0.5
@@ -261,7 +261,7 @@ def test_every_benchmark_has_a_finding_even_where_neither_side_has_it(make: Make
     run = make(against="HEAD")
     (key,) = run.keys
     hello = {side: {"sources": {"torch": {"version": "2", "digest": ""}}} for side in ("base", "head")}
-    vars(run)["duel"] = Duel(
+    vars(run)["paired"] = PairedMeasurement(
         keys={"base": ["s*1/x-e3nn-float32-forward"], "head": ["s*1/x-e3nn-float32-forward", "s*1/y-e3nn-float32-forward"]}, hello=hello
     )
     assert [f.verdict for f in run.findings[key.id]] == ["unsupported"]

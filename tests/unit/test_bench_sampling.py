@@ -12,7 +12,7 @@ import torch
 
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.launch import sampling
-from mpcheck.bench.launch.sampling import COMPOSITES, LONG, Plan, Readings, launch_of, normalised, sample, seconds_of, typical
+from mpcheck.bench.launch.sampling import COMPOSITES, LONG, Readings, SamplingPlan, launch_of, normalised, sample, seconds_of, typical
 from mpcheck.bench.launch.workloads import WHOLE, UnsupportedError, Workload
 from mpcheck.bench.launch.yardstick import KERNELS, kernels
 
@@ -70,14 +70,14 @@ def yard(monkeypatch: pytest.MonkeyPatch) -> Callable[[Clock], None]:
     return use
 
 
-def readings(clock: Clock, seconds: float, plan: Plan, yard: Callable[[Clock], None], first: bool = True) -> Readings:
+def readings(clock: Clock, seconds: float, plan: SamplingPlan, yard: Callable[[Clock], None], first: bool = True) -> Readings:
     yard(clock)
     return sample(Blocks(clock, seconds), KEY, clock, plan, first)  # type: ignore[arg-type]
 
 
 def test_rounds_lie_between_readings_of_every_kernel(yard: Callable[[Clock], None]) -> None:
     clock = Clock()
-    found = readings(clock, 1e-4, Plan(rounds=4), yard)
+    found = readings(clock, 1e-4, SamplingPlan(rounds=4), yard)
     assert found.calls == 10, "as many as take the target together"
     assert found.rounds == [pytest.approx(1e-4)] * 4 and found.first_call == 2e-4
     assert {n: len(v) for n, v in found.yardstick.items()} == dict.fromkeys(KERNELS, 4)
@@ -88,18 +88,18 @@ def test_rounds_lie_between_readings_of_every_kernel(yard: Callable[[Clock], Non
 @pytest.mark.parametrize(("seconds", "first", "untimed"), [(1e-3, True, 5 + 4), (1e-3, False, 3 + 4), (2 * LONG, True, 5), (2 * LONG, False, 1)])
 def test_warm_calls_and_one_before_every_short_round_are_not_timed(seconds: float, first: bool, untimed: int, yard: Callable[[Clock], None]) -> None:
     clock = Clock()
-    found = readings(clock, seconds, Plan(rounds=4, warmup=5, passes=1), yard, first)
+    found = readings(clock, seconds, SamplingPlan(rounds=4, warmup=5, passes=1), yard, first)
     assert (len(found.rounds), clock.untimed) == (4, untimed)
 
 
 @pytest.mark.parametrize(("seconds", "rounds"), [(1e-3, 6), (0.06, 3), (10.0, 3)])
 def test_long_calls_have_fewer_rounds_but_three(seconds: float, rounds: int, yard: Callable[[Clock], None]) -> None:
-    found = readings(Clock(), seconds, Plan(rounds=6, seconds=0.6, passes=4), yard)
+    found = readings(Clock(), seconds, SamplingPlan(rounds=6, seconds=0.6, passes=4), yard)
     assert len(found.rounds) == rounds and found.calls == 1
 
 
 def test_a_slower_machine_changes_seconds_and_not_what_is_stored(yard: Callable[[Clock], None]) -> None:
-    fast, slow = (launch_of([readings(Clock(speed), 2e-3, Plan(), yard)]) for speed in (1.0, 1.7))
+    fast, slow = (launch_of([readings(Clock(speed), 2e-3, SamplingPlan(), yard)]) for speed in (1.0, 1.7))
     assert slow.seconds == pytest.approx(1.7 * fast.seconds)
     assert slow.normalised == pytest.approx(fast.normalised)
     assert fast.normalised["matmul"] == pytest.approx(20.0)
@@ -108,7 +108,7 @@ def test_a_slower_machine_changes_seconds_and_not_what_is_stored(yard: Callable[
 
 @pytest.mark.parametrize(("seconds", "calls"), [(1e-3, 1), (1e-2, 1), (2e-4, 5), (1e-9, 1000)])
 def test_calls_of_a_round(seconds: float, calls: int, yard: Callable[[Clock], None]) -> None:
-    assert readings(Clock(), seconds, Plan(target=1.001e-3), yard).calls == calls
+    assert readings(Clock(), seconds, SamplingPlan(target=1.001e-3), yard).calls == calls
 
 
 def test_how_long_a_call_takes_is_the_shortest_of_three_or_a_long_ones_only_one() -> None:
@@ -133,7 +133,7 @@ def test_what_cannot_run_leaves_nothing_open(yard: Callable[[Clock], None]) -> N
 
     yard(clock)
     with pytest.raises(UnsupportedError):
-        sample(blocks, KEY, Broken(), Plan(), True)  # type: ignore[arg-type]
+        sample(blocks, KEY, Broken(), SamplingPlan(), True)  # type: ignore[arg-type]
     assert (blocks.open, blocks.opened_times) == (0, 1)
 
 

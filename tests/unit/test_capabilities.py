@@ -104,7 +104,7 @@ def test_every_code_is_one_of_the_set() -> None:
 def test_degraded_is_red_unless_it_is_named(allowed: tuple[str, ...], backend: str, block: str, ok: bool) -> None:
     found = asked(Asking((), allowed), cell("degraded", backend, "x", backend, block), block)
     assert fails(found) is not ok and bool(found.tolerated) is ok and found.verdict == "degraded"
-    assert fails(asked(Asking((backend,), allowed), cell("degraded", backend, "x", backend, block), block))  # what is required is not let be
+    assert fails(asked(Asking((backend,), allowed), cell("degraded", backend, "x", backend, block), block))  # what is required is not tolerated
     assert bool(tolerated(allowed, backend, block)) is ok
 
 
@@ -112,7 +112,7 @@ CHECKS = [("symmetry", "equivariance"), ("symmetry", "layout"), ("audit", "engag
 
 
 class Third:
-    """A third party's backend that is not to be had, in one of several ways."""
+    """A third party's backend that is unavailable, in one of several ways."""
 
     name = "mine"
 

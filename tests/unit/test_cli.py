@@ -1,4 +1,4 @@
-"""The command line: what it prints and writes, and one error line with status 2 for anything that the user can mend."""
+"""The command line: what it prints and writes, and one error line with status 2 for anything that the user can fix."""
 
 from __future__ import annotations
 

@@ -169,10 +169,10 @@ def test_a_bench_session_that_only_the_head_has_speaks_for_itself() -> None:
 
 
 def test_the_worst_comes_first() -> None:
-    names = ("fine", "mended", "moved", "lost")
-    before = [cell(n, verdict="fail" if n == "mended" else "pass") for n in (*names, "broken")]
+    names = ("fine", "fixed", "moved", "lost")
+    before = [cell(n, verdict="fail" if n == "fixed" else "pass") for n in (*names, "broken")]
     after = [
-        cell("fine"), cell("mended"), cell("moved", [quantity(rms=1.4, digest="x")]), cell("broken", verdict="fail"), cell("young"),
+        cell("fine"), cell("fixed"), cell("moved", [quantity(rms=1.4, digest="x")]), cell("broken", verdict="fail"), cell("young"),
     ]  # fmt: skip
     audits = findings("audit", finding()), findings("audit", finding(verdict="known-fault"))
     found = compare(results(run(*before), audits[0]), results(run(*after), audits[1]))

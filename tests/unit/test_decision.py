@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mpcheck.bench.decide.decision import Rule, Sample, holm, judge, paired, prior, unpaired
+from mpcheck.bench.decide.decision import Rule, Sample, holm, judge, paired_sample, prior, unpaired_sample
 
 RULE = Rule(margin=0.02, equivalence=0.03, alpha=0.01)
 
@@ -17,7 +17,7 @@ RULE = Rule(margin=0.02, equivalence=0.03, alpha=0.01)
 def _runs(rng: np.random.Generator, runs: int, cells: int, launches: int, shift: float, spreads: np.ndarray) -> list[dict[str, Sample]]:
     draws = rng.standard_normal((runs, cells, launches)) * spreads[None, :, None]
     draws[:, 0] += shift  # the first benchmark is the slowed one
-    return [{f"c{i}": paired(run[i]) for i in range(cells)} for run in draws]
+    return [{f"c{i}": paired_sample(run[i]) for i in range(cells)} for run in draws]
 
 
 def _interval(hits: int, tries: int) -> tuple[float, float]:
@@ -39,7 +39,7 @@ def test_a_slow_down_beyond_the_detectable_effect_is_called_with_the_stated_powe
     called = sum(judge(run, RULE)["c0"].decision == "slower" for run in _runs(rng, 300, 20, 8, math.log1p(detectable), spreads))
     assert _interval(called, 300)[1] >= 0.95
     missed = sum(judge(run, RULE)["c0"].decision == "slower" for run in _runs(rng, 300, 20, 8, math.log1p(RULE.margin), spreads))
-    assert missed <= 6, "an effect at the margin is let be"
+    assert missed <= 6, "an effect at the margin is tolerated"
 
 
 def test_same_is_said_of_identical_code_and_rarely_of_a_change_at_its_bound() -> None:
@@ -52,7 +52,7 @@ def test_same_is_said_of_identical_code_and_rarely_of_a_change_at_its_bound() ->
 
 
 def test_too_noisy_to_tell_is_said_with_the_launches_that_it_would_take() -> None:
-    noisy = judge({"c": paired([0.06, -0.05, 0.02])}, RULE)["c"]
+    noisy = judge({"c": paired_sample([0.06, -0.05, 0.02])}, RULE)["c"]
     assert noisy.decision == "inconclusive"
     assert noisy.needed is not None and noisy.needed > 3
     assert noisy.detectable > 0.1
@@ -61,23 +61,23 @@ def test_too_noisy_to_tell_is_said_with_the_launches_that_it_would_take() -> Non
     enough = rng.standard_normal(noisy.needed) * spread
     enough += 0.01 - enough.mean()
     enough *= 1  # the same effect with as many launches as were said to be enough
-    assert judge({"c": paired(list(0.01 + (enough - enough.mean()) * spread / np.std(enough, ddof=1)))}, RULE)["c"].decision == "same"
+    assert judge({"c": paired_sample(list(0.01 + (enough - enough.mean()) * spread / np.std(enough, ddof=1)))}, RULE)["c"].decision == "same"
 
 
 def test_what_no_number_of_launches_decides_is_said_too() -> None:
     between = judge({"c": Sample(math.log(1.028), 1e-4, 400, 100)}, replace(RULE, margin=0.05))["c"]
-    wandering = judge({"c": unpaired([0.0, 0.001, -0.001] * 3, [0.012, 0.011, 0.013])}, replace(RULE, wander=0.03))["c"]
-    assert wandering.decision == "inconclusive" and wandering.needed is None
+    drifting = judge({"c": unpaired_sample([0.0, 0.001, -0.001] * 3, [0.012, 0.011, 0.013])}, replace(RULE, between_occasion_sd=0.03))["c"]
+    assert drifting.decision == "inconclusive" and drifting.needed is None
     assert between.decision in ("same", "inconclusive")
 
 
 def test_faster_is_its_own_verdict() -> None:
-    assert judge({"c": paired([-0.2, -0.21, -0.19, -0.2, -0.205])}, RULE)["c"].decision == "faster"
+    assert judge({"c": paired_sample([-0.2, -0.21, -0.19, -0.2, -0.205])}, RULE)["c"].decision == "faster"
 
 
 def test_one_wild_launch_does_not_make_a_regression() -> None:
-    calm = {f"c{i}": paired(list(np.random.default_rng(i).normal(0, 0.005, 5))) for i in range(30)}
-    found = judge({**calm, "wild": paired([0.0, 0.01, -0.01, 0.3, 0.0])}, RULE)
+    calm = {f"c{i}": paired_sample(list(np.random.default_rng(i).normal(0, 0.005, 5))) for i in range(30)}
+    found = judge({**calm, "wild": paired_sample([0.0, 0.01, -0.01, 0.3, 0.0])}, RULE)
     assert found["wild"].decision == "inconclusive", "its own variance counts where it is larger than the others'"
 
 
@@ -87,7 +87,9 @@ def test_sequential_looks_share_the_error_rate() -> None:
     rule = replace(RULE, margin=0.0, looks=len(looks))
     for _ in range(500):
         data = rng.standard_normal((20, 8)) * 0.02
-        fired += any(v.decision == "slower" for n in looks for v in judge({f"c{i}": paired(row[:n]) for i, row in enumerate(data)}, rule).values())
+        fired += any(
+            v.decision == "slower" for n in looks for v in judge({f"c{i}": paired_sample(row[:n]) for i, row in enumerate(data)}, rule).values()
+        )
     assert _interval(fired, 500)[0] <= 0.01
 
 
@@ -107,21 +109,21 @@ def test_holm_agrees_with_the_definition() -> None:
 
 
 def test_unpaired_keeps_both_sides_spread_and_needs_two_of_each() -> None:
-    sample = unpaired([0.0, 0.02], [0.1, 0.12, 0.14])
+    sample = unpaired_sample([0.0, 0.02], [0.1, 0.12, 0.14])
     assert sample.effect == pytest.approx(0.11)
     assert sample.freedom == 3 and sample.others == 0.5
     assert sample.variance == pytest.approx((2e-4 + 8e-4) / 3)
     with pytest.raises(ValueError, match="two launches"):
-        unpaired([0.0], [0.1, 0.2])
+        unpaired_sample([0.0], [0.1, 0.2])
     with pytest.raises(ValueError, match="two launches"):
-        paired([0.1])
+        paired_sample([0.1])
 
 
 def test_the_interval_holds_the_effect_as_often_as_stated() -> None:
     rng = np.random.default_rng(7)
     held = 0
     for _ in range(1000):
-        verdict = judge({"c": paired(list(rng.normal(0.05, 0.02, 6)))}, RULE)["c"]
+        verdict = judge({"c": paired_sample(list(rng.normal(0.05, 0.02, 6)))}, RULE)["c"]
         held += verdict.low <= math.expm1(0.05) <= verdict.high
     low, high = _interval(held, 1000)
     assert low <= 0.98 <= high

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from mpcheck._errors import InputError
-from mpcheck._files.documents import BrokenError, dumps, parse
+from mpcheck._files.documents import BrokenError, DocumentKind, dumps, parse, write_document
 from mpcheck._files.io import sha256_file
-from mpcheck._files.yaml import parse_yaml, validate
+from mpcheck._files.yaml import Strict, parse_yaml, validate
 from mpcheck.checks.golden import MAX_BYTES, load_golden
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.judge.tolerances import Tolerances
@@ -204,3 +204,54 @@ def test_a_golden_file_that_is_too_large_is_not_even_read(tmp_path: Path) -> Non
     manifest.write_text(json.dumps({"schema": 1, "sha256": "x"}), encoding="utf-8")
     with pytest.raises(InputError, match=r"huge\.safetensors is larger than 64 MiB"):
         load_golden((path, manifest))
+
+
+class Third(Strict):
+    """A document that has been renamed twice."""
+
+    schema_version: int = 3
+    suite: str = "made-up"
+    deviation: float = 0.0
+    rows: list[int] = []
+    table: dict[str, int] = {}
+
+
+KIND = DocumentKind(Third, "made-up document", 3, "write it anew", "made-up", migrations={
+    1: lambda d: {"drift" if name == "wander" else name: value for name, value in d.items()},
+    2: lambda d: {"deviation" if name == "drift" else name: value for name, value in d.items()},
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(("version", "name"), [(1, "wander"), (2, "drift"), (3, "deviation")])
+def test_earlier_versions_are_migrated_one_after_the_other(tmp_path: Path, version: int, name: str) -> None:
+    path = tmp_path / "x.json"
+    assert KIND.read_if_there(path) is None
+    path.write_text(json.dumps({"schema_version": version, "suite": "made-up", name: 0.5}))
+    assert KIND.read(path) == Third(deviation=0.5)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ([], "an object of fields expected, found list"),
+        ({"schema_version": 3}, "there is no field suite"),
+        ({"suite": "bench", "schema_version": 3}, "the field suite is 'bench', expected 'made-up'"),
+        ({"suite": "made-up", "schema_version": 4}, "schema_version is 4, this mpcheck reads 3"),
+        ({"suite": "made-up", "schema_version": 0}, "schema_version is 0, this mpcheck reads 3"),
+        ({"suite": "made-up", "schema_version": True}, "schema_version is True, this mpcheck reads 3"),
+        ({"suite": "made-up", "schema_version": 2, "wander": 1.0}, "field wander: Extra inputs are not permitted"),
+    ],
+)
+def test_what_cannot_be_read_names_file_field_and_remedy(tmp_path: Path, data: object, said: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError) as told:
+        KIND.read(path)
+    assert str(told.value).startswith(f"made-up document {path}: {said}") and str(told.value).endswith("write it anew")
+
+
+def test_rows_and_tables_are_written_a_line_each(tmp_path: Path) -> None:
+    path, document = tmp_path / "x.json", Third(rows=[3, 1], table={"b": 1, "a": 2})
+    write_document(path, document, "rows", "table")
+    assert path.read_text().splitlines()[4:] == [' "rows": [', "3,", "1", " ],", ' "table": {', '  "a": 2,', '  "b": 1', " }", "}"]
+    assert KIND.read(path) == document

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mpcheck.adapters import blocks
-from mpcheck.adapters.facts.couplings import coupling, mended, triangles
+from mpcheck.adapters.facts.couplings import coupling, repaired, triangles
 from mpcheck.adapters.facts.rotation import Turn, highest, mixed, odd, roundings, transformed
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import o3
@@ -94,9 +94,9 @@ def test_exact_tables_are_isometries_and_replace_only_e3nns() -> None:
         gram = torch.einsum("ijm,ijn->mn", table, table) * (2 * c + 1)
         assert float((gram - torch.eye(2 * c + 1)).abs().max()) < 8 * U
         assert coupling(a, b, c).error < 100, "another table altogether"
-        assert torch.equal(mended(o3.wigner_3j(a, b, c, dtype=torch.float64)), table)
+        assert torch.equal(repaired(o3.wigner_3j(a, b, c, dtype=torch.float64)), table)
     other = torch.rand(3, 3, 3, dtype=torch.float64)
-    assert mended(other) is other
+    assert repaired(other) is other
 
 
 def test_what_slots_declare() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import mpcheck.gate.differences as module
 from mpcheck._errors import InputError
 from mpcheck.bench.decide.decision import Rule
-from mpcheck.bench.launch.measurement import DUEL_EFFORT
+from mpcheck.bench.launch.measurement import PAIRED_EFFORT
 from mpcheck.gate.asked import asked
 from mpcheck.gate.differences import RULES, covered, narrows
 from mpcheck.gate.settings import FIELDS, VARIABLES, BenchSettings, GateSettings
@@ -39,7 +39,7 @@ def test_a_setting_without_a_rule_loosens(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_defaults_are_those_of_the_bench_session() -> None:
-    assert (Rule().margin, DUEL_EFFORT.looks[0], DUEL_EFFORT.seconds) == (module.MARGIN, module.LAUNCHES, module.SECONDS)
+    assert (Rule().margin, PAIRED_EFFORT.looks[0], PAIRED_EFFORT.seconds) == (module.MARGIN, module.LAUNCHES, module.SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_what_the_workflow_pins_is_neutral() -> None:
 def test_what_is_allowed_is_told() -> None:
     [found] = narrows(of(), of(reference="own"))
     assert found.red(()) and not found.red({"settings"}) and found.red({"model", "moved"})
-    assert found.text() == "setting reference: base in base, own in head (more would be let be)"
-    assert found.text({"settings"}).endswith("; the workflow lets it be")
+    assert found.text() == "setting reference: base in base, own in head (more would be tolerated)"
+    assert found.text({"settings"}).endswith("; tolerated by the workflow")
 
 
 @pytest.mark.parametrize("name", ["altered", "records", "setings"])

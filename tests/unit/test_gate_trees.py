@@ -70,7 +70,7 @@ def test_an_editable_install_wins_over_a_package_of_the_present_environment(repo
 def test_an_install_that_fails_tells_its_last_lines(repository: Path, tmp_path: Path) -> None:
     tree = Tree("base", "", repository, repository)
     command = [sys.executable, "-c", "print('one', flush=True); raise SystemExit('no compiler')"]
-    with pytest.raises(InputError, match=r"base: install command .* failed with status 1: one \| no compiler; mend `install`"):
+    with pytest.raises(InputError, match=r"base: install command .* failed with status 1: one \| no compiler; fix `install`"):
         make_side(tree, tree, tmp_path / "env", [command], tmp_path / "log", 60)
     with pytest.raises(InputError, match="install command 'no-such-program' cannot be started: No such file"):
         make_side(tree, tree, tmp_path / "env2", [["no-such-program"]], tmp_path / "log", 60)

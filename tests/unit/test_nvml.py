@@ -19,7 +19,7 @@ from mpcheck._errors import InputError
 from mpcheck.bench.gpu.figures import DeviceFigures, measure_device
 from mpcheck.bench.gpu.nvml import Gpu, GpuState, find_handle, opened_gpu, reason_names, throttling
 from mpcheck.bench.gpu.rounds import judged_rounds
-from mpcheck.bench.gpu.state import Conditions, Watch, counter_joules, usable, usable_rounds, watching
+from mpcheck.bench.gpu.state import Conditions, GpuWatch, counter_joules, usable, usable_rounds, watching
 from mpcheck.bench.launch.workloads import UnsupportedError
 from tests.fakes.cuda import FLUSH, LAUNCH, FakeCuda, launches
 from tests.fakes.nvml import READINGS, Board, FakeNvml
@@ -81,7 +81,7 @@ def test_readings_are_in_megahertz_watts_and_millijoules() -> None:
 def test_whatever_is_not_supported_is_none_and_never_an_exception() -> None:
     for nvml in (FakeNvml([board()], missing=set(READINGS)), FakeNvml([board()], absent=set(READINGS))):
         with watching(GPU, interval=None, cuda=FakeCuda(uuid=board().uuid), api=nvml) as watch:
-            assert isinstance(watch, Watch)
+            assert isinstance(watch, GpuWatch)
             state = watch.sample()
             assert [v for name, v in dataclasses.asdict(state).items() if name != "at"] == [None] * 6
             found = watch.conditions()
@@ -99,7 +99,7 @@ def test_whatever_is_not_supported_is_none_and_never_an_exception() -> None:
 def test_each_reading_may_be_missing_alone(name: str) -> None:
     nvml = FakeNvml([board(mask=POWER_CAP)], missing={name})
     with watching(GPU, interval=None, cuda=FakeCuda(uuid=board().uuid), api=nvml) as watch:
-        assert isinstance(watch, Watch)
+        assert isinstance(watch, GpuWatch)
         assert usable(watch.conditions()), "the power cap is seen by the newer or the older query"
     assert nvml.opened == 0
 
@@ -127,7 +127,7 @@ def test_a_slice_has_its_board_s_clocks_and_no_energy_of_its_own() -> None:
     nvml = FakeNvml([board(0), board(1, sm=1600, mig=("5511aa",), energy=lambda: nvml.queries * 10_000)])
     for uuid in ("5511aa", board(1).uuid):
         with watching(GPU, interval=None, cuda=FakeCuda(uuid=uuid), api=nvml) as watch:
-            assert isinstance(watch, Watch) and watch.gpu.mig
+            assert isinstance(watch, GpuWatch) and watch.gpu.mig
             for _ in range(20):
                 watch.sample()
             found = watch.conditions()
@@ -154,7 +154,7 @@ def test_without_the_device_the_reason_stands_in_its_stead_and_nvml_is_closed() 
 
 def test_conditions_are_of_their_window() -> None:
     only = board()
-    watch = Watch(fake_gpu(FakeNvml([only]), clock=ticking()), pynvml)
+    watch = GpuWatch(fake_gpu(FakeNvml([only]), clock=ticking()), pynvml)
     for sm, mask, celsius in ((1980, 0x1, 40), (1980, 0, 50), (1500, POWER_CAP, 60), (1215, POWER_CAP | HW_THERMAL, 70), (1900, 0x2, 65)):
         only.sm, only.mask, only.celsius = sm, mask, celsius
         watch.sample()
@@ -170,7 +170,7 @@ def test_conditions_are_of_their_window() -> None:
 
 
 def test_a_watch_asked_before_its_first_sample_takes_one() -> None:
-    assert Watch(fake_gpu(FakeNvml([board(sm=1700)])), pynvml).conditions().sm_mhz_min == 1700
+    assert GpuWatch(fake_gpu(FakeNvml([board(sm=1700)])), pynvml).conditions().sm_mhz_min == 1700
 
 
 def conditions(throttled: float | None, mhz: int | None = None, reasons: tuple[str, ...] = (), top: int | None = 1980) -> Conditions:
@@ -255,7 +255,7 @@ def test_energy_is_in_joules_over_a_counter_that_may_wrap_or_be_reset(before: in
 
 
 def followed(nvml: FakeNvml, count: int, step: float = 0.1) -> Conditions:
-    watch = Watch(fake_gpu(nvml, clock=ticking(step)), pynvml)
+    watch = GpuWatch(fake_gpu(nvml, clock=ticking(step)), pynvml)
     for _ in range(count):
         watch.sample()
     return watch.conditions()
@@ -283,7 +283,7 @@ def test_a_thread_samples_meanwhile_and_ends() -> None:
     enough, nvml = threading.Event(), FakeNvml([board()])
     nvml.on_query = lambda: enough.set() if nvml.queries > 60 else None
     with watching(GPU, interval=1e-3, cuda=FakeCuda(uuid=board().uuid), api=nvml) as watch:
-        assert isinstance(watch, Watch)
+        assert isinstance(watch, GpuWatch)
         assert enough.wait(60)
     assert watch.conditions().samples >= 8
     assert "nvml" not in {thread.name for thread in threading.enumerate()}
@@ -300,7 +300,7 @@ def test_the_thread_is_gone_before_nvml_is() -> None:
 
     nvml.on_query = slow
     with watching(GPU, interval=1e-3, cuda=FakeCuda(uuid=board().uuid), api=nvml) as watch:
-        assert isinstance(watch, Watch) and reading.wait(60)
+        assert isinstance(watch, GpuWatch) and reading.wait(60)
     assert "nvml" not in {thread.name for thread in threading.enumerate()}
     assert nvml.late == 0, "a reading after the library was closed"
 

@@ -21,13 +21,13 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.launch.workloads import Workloads
 from mpcheck.bench.profile.alternate import alternate, speedup
-from mpcheck.bench.profile.attribution import UNATTRIBUTED, CallCost, Cost, Event, attribute, group_of
+from mpcheck.bench.profile.attribution import UNATTRIBUTED, CallCost, Event, TimeCost, attribute, group_of
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, rows_of
 from mpcheck.bench.profile.profiler import computes, convert, profile_model
 from mpcheck.bench.profile.sweep import sweep
 from mpcheck.records.finding import read_findings
 from mpcheck.sessions.profile.pictures import draw_blocks
-from mpcheck.sessions.profile.run import Plan, profile_session
+from mpcheck.sessions.profile.run import ProfilePlan, profile_session
 from mpcheck.sessions.profile.tables import markdown, number, render
 from mpcheck.sessions.run import Options, Session
 
@@ -46,8 +46,8 @@ def node(sequence: int, start: float, end: float, thread: int = 0, name: str = "
     return Event(f"autograd::engine::evaluate_function: {name}", start, end, thread, "node", sequence, 0)
 
 
-def own(call: CallCost, name: str, phase: Any = "forward") -> Cost:
-    return call.own.get((name, phase), Cost())
+def own(call: CallCost, name: str, phase: Any = "forward") -> TimeCost:
+    return call.own.get((name, phase), TimeCost())
 
 
 FORWARD = [block("model", 0, 100), block("outer", 10, 50), block("inner", 20, 40), op(22, 32, 5), op(42, 47, 6), op(60, 64, 7)]
@@ -134,9 +134,9 @@ def test_rows_add_up_whatever_the_events(events: list[Event]) -> None:
 
 
 def test_the_eighty_percent_rule() -> None:
-    assert [bound("cuda", Cost(10, d)) for d in (7.9, 8.0)] == ["CPU-bound", "GPU-bound"]
-    assert [bound("cpu", Cost(10, d)) for d in (7.9, 8.0)] == ["overhead-bound", "kernel-bound"]
-    assert bound("cpu", Cost()) == "-"
+    assert [bound("cuda", TimeCost(10, d)) for d in (7.9, 8.0)] == ["CPU-bound", "GPU-bound"]
+    assert [bound("cpu", TimeCost(10, d)) for d in (7.9, 8.0)] == ["overhead-bound", "kernel-bound"]
+    assert bound("cpu", TimeCost()) == "-"
 
 
 def test_the_fastest_quarter_is_kept() -> None:
@@ -249,7 +249,7 @@ def test_the_trace_names_the_blocks(forces: tuple[ProfileMap, Path]) -> None:
 
 def test_energy_alone_has_no_backward_pass(workloads: Workloads) -> None:
     found = profile_model(workloads, key("energy"), calls=1)
-    assert all(r.backward == Cost() for r in found.rows)
+    assert all(r.backward == TimeCost() for r in found.rows)
 
 
 class Slow(torch.autograd.Function):
@@ -339,7 +339,7 @@ def test_the_sweep_measures_what_fits() -> None:
 def session_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("profile")
     options = Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32", "tf32"))
-    profile_session(options, Plan(("energy",), calls=1, latency_seconds=0.0), out)
+    profile_session(options, ProfilePlan(("energy",), calls=1, latency_seconds=0.0), out)
     return out
 
 
@@ -367,5 +367,5 @@ def test_pictures_show_every_block_s_time(session_files: Path) -> None:
 
 def test_nothing_measured_is_an_error_and_writes_no_record(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="nothing was measured"):
-        profile_session(Options(systems=(SYSTEM,), backends=("e3nn",), formats=("tf32",)), Plan(("energy",), calls=1), tmp_path)
+        profile_session(Options(systems=(SYSTEM,), backends=("e3nn",), formats=("tf32",)), ProfilePlan(("energy",), calls=1), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -100,7 +100,7 @@ def _compared(name: str, got: torch.Tensor, wanted: torch.Tensor, allowed: torch
 class Comparison:
     """Failures by name, the largest distance in units of what rounding allows, and how many tensors were compared.
 
-    ``unmapped`` are contractions whose weights cannot be compared: upstream's projection is not square, or not to be had.
+    ``unmapped`` are contractions whose weights cannot be compared: upstream's projection is not square, or unavailable.
     """
 
     failures: list[str]

@@ -214,7 +214,7 @@ def mix(
         A module that takes and gives what upstream's do; it shares its parameters with the parts.
 
     Raises:
-        InputError: unknown backend or block, or a backend that is not to be had here.
+        InputError: unknown backend or block, or a backend that is unavailable here.
     """
     where = torch.device(device)
     built: dict[str, BackendModel] = {}

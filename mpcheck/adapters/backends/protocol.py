@@ -100,7 +100,7 @@ def unsupported(model: BackendModel, block: Block, fmt: Format) -> Unsupported |
 
 
 def built(backend: Backend, model: torch.nn.Module, device: torch.device) -> BackendModel | Unsupported:
-    """A backend's model, or why it is not to be had."""
+    """A backend's model, or why it is unavailable."""
     if missing := unavailable(backend, device.type):
         return missing
     try:
@@ -144,7 +144,7 @@ def backends() -> dict[str, Backend]:
         try:
             backend = point.load()
         except Exception as error:
-            raise InputError(f"backend {point.name} ({point.value}) cannot be imported: {error}; uninstall or mend its package") from error
+            raise InputError(f"backend {point.name} ({point.value}) cannot be imported: {error}; uninstall or fix its package") from error
         if not isinstance(backend, Backend):
             raise InputError(f"backend {point.name} ({point.value}) does not implement mpcheck.adapters.backends.protocol.Backend")
         found[point.name] = backend

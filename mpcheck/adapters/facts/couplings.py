@@ -65,7 +65,7 @@ def triangles(highest: int) -> list[tuple[int, int, int]]:
     return [(a, b, c) for a in every for b in every if a <= b for c in range(b - a, min(a + b, highest) + 1)]
 
 
-def mended(tensor: torch.Tensor) -> torch.Tensor:
+def repaired(tensor: torch.Tensor) -> torch.Tensor:
     """An e3nn coupling table of a module replaced by the exact one; every other tensor as it is."""
     if tensor.ndim != 3 or tensor.dtype != torch.float64 or any(extent % 2 == 0 or extent > 9 for extent in tensor.shape):
         return tensor

@@ -15,7 +15,7 @@ import torch
 
 from mpcheck._errors import error_line
 from mpcheck.bench.cost.device import DeviceCost, device_cost, peak_on_device
-from mpcheck.bench.cost.operations import Cost, cost_of, tensors_in
+from mpcheck.bench.cost.operations import OperationCost, cost_of, tensors_in
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.launch.pinning import no_collection, torch_threads
 from mpcheck.bench.launch.workloads import UnsupportedError, Workload
@@ -58,7 +58,7 @@ class CostMode(DispatchMode):
             self._add(cost)
         return result
 
-    def _add(self, cost: Cost) -> None:
+    def _add(self, cost: OperationCost) -> None:
         self.operations[cost.name] += 1
         self.launches += cost.launches
         self.multiply_adds += cost.multiply_adds

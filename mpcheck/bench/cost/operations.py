@@ -28,7 +28,7 @@ UPDATING = frozenset("scatter_add_ index_add_ scatter_ index_copy_ scatter_reduc
 
 
 @dataclass(frozen=True)
-class Cost:
+class OperationCost:
     """Of one call of an operation.
 
     Attributes:
@@ -86,7 +86,7 @@ def cost_of(
     result: Any,
     made: Sequence[torch.Tensor],
     known: set[int],
-) -> Cost | None:
+) -> OperationCost | None:
     """What a call cost; None where it is free: a view, a query of shapes, an operation on no elements.
 
     Args:
@@ -102,12 +102,12 @@ def cost_of(
     if not (fresh or sync or (mutates and any(t.numel() for t in given))):
         return None
     if name in ALLOCATING:
-        return Cost(name, 0, 0, 0, (), False)
+        return OperationCost(name, 0, 0, 0, (), False)
     computed = next(floats(result), None)
     work = multiply_adds(operation, args, computed) if computed is not None and operation.rounds else 0
     written = tensors_in(kwargs.get("out")) if mutates else []
     moved = sum(map(distinct_bytes, tensors_in(args) + written)) if written else _bytes(name, given, fresh, mutates)
-    return Cost(name, 0 if name == "_local_scalar_dense" else 1, work, moved, _casts(name, given, made, computed), sync)
+    return OperationCost(name, 0 if name == "_local_scalar_dense" else 1, work, moved, _casts(name, given, made, computed), sync)
 
 
 def _bytes(name: str, given: Sequence[torch.Tensor], fresh: Sequence[torch.Tensor], mutates: bool) -> int:

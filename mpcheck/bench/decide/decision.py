@@ -34,12 +34,12 @@ class Rule:
     """How to decide.
 
     Attributes:
-        margin: relative change that is let be: 0.02 is 2 %.
+        margin: tolerated relative change: 0.02 is 2 %.
         equivalence: largest relative change of *same*.
         alpha: probability of any false alarm in a run; also of a wrong *same*, per benchmark, times five.
         power: with which the minimum detectable effect is stated.
         looks: how often a verdict may be asked for as launches come in.
-        wander: standard deviation of what remains between two occasions on one machine after the yardstick (log scale); more
+        between_occasion_sd: standard deviation of what remains between two occasions on one machine after the yardstick (log scale); more
             launches do not reduce it. 0 where both sides run at the same time.
     """
 
@@ -48,7 +48,7 @@ class Rule:
     alpha: float = 0.01
     power: float = 0.95
     looks: int = 1
-    wander: float = 0.0
+    between_occasion_sd: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Sample:
         effect: mean log(head / base).
         variance: between launches; freedom: its degrees of freedom.
         launches: of the head, the side that can be sampled further; others: 1/n of the other side's launches, 0 where paired.
-        margin: relative change that is let be in this benchmark, where it is larger than the rule's.
+        margin: tolerated relative change in this benchmark, where it is larger than the rule's.
     """
 
     effect: float
@@ -71,14 +71,14 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class LatencyVerdict:
     """A decision and everything that it rests on; effects are ratios less one.
 
     Attributes:
         low, high: interval of the effect, at one-sided level ``alpha`` on each side, of this benchmark alone.
         p: of the effect not exceeding the margin, corrected for all benchmarks and looks.
         detectable: the smallest true slow-down that this many launches call with the rule's power.
-        margin, equivalence: relative change that was let be, and the largest one of *same*.
+        margin, equivalence: relative change that was tolerated, and the largest one of *same*.
         needed: launches in all after which *same* or *slower* could be said; None where no number of them is enough.
     """
 
@@ -94,7 +94,7 @@ class Verdict:
     equivalence: float
 
 
-def paired(differences: Sequence[float]) -> Sample:
+def paired_sample(differences: Sequence[float]) -> Sample:
     """Both sides measured in the same launches: ``differences`` are log(head / base) of each.
 
     Raises:
@@ -106,7 +106,7 @@ def paired(differences: Sequence[float]) -> Sample:
     return Sample(float(values.mean()), float(values.var(ddof=1)), len(values) - 1, len(values))
 
 
-def unpaired(base: Sequence[float], head: Sequence[float]) -> Sample:
+def unpaired_sample(base: Sequence[float], head: Sequence[float]) -> Sample:
     """Sides measured on different occasions: logarithms of each launch's normalised seconds.
 
     Raises:
@@ -148,12 +148,12 @@ class _Error:
     variance: float
     freedom: float
     others: float
-    wander: float
+    between_occasion_sd: float
     margin: float
     bound: float
 
     def at(self, launches: int) -> float:
-        return math.sqrt(self.variance * (1 / launches + self.others) + self.wander**2)
+        return math.sqrt(self.variance * (1 / launches + self.others) + self.between_occasion_sd**2)
 
     def quantile(self, tail: float) -> float:
         return float(stats.t.isf(tail, self.freedom))
@@ -169,8 +169,8 @@ def _error(sample: Sample, common: tuple[float, float], rule: Rule) -> _Error:
     moderated = max((d0 * s0 + sample.freedom * sample.variance) / freedom, 1e-12)
     margin, bound = (math.log1p(max(limit, sample.margin)) for limit in (rule.margin, rule.equivalence))
     if sample.variance > moderated * stats.chi2.isf(WILD, sample.freedom) / sample.freedom:
-        return _Error(sample.variance, sample.freedom, sample.others, rule.wander, margin, bound)
-    return _Error(moderated, freedom, sample.others, rule.wander, margin, bound)
+        return _Error(sample.variance, sample.freedom, sample.others, rule.between_occasion_sd, margin, bound)
+    return _Error(moderated, freedom, sample.others, rule.between_occasion_sd, margin, bound)
 
 
 def _needed(sample: Sample, error: _Error, rule: Rule, level: float) -> int | None:
@@ -193,7 +193,7 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) -> dict[str, Verdict]:
+def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) -> dict[str, LatencyVerdict]:
     """Every benchmark of a run.
 
     Args:
@@ -223,7 +223,7 @@ def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) 
         elif abs(sample.effect) + error.quantile(5 * rule.alpha) * spread <= error.bound:
             decision = "same"
         strict = level / max(family or 0, len(samples))
-        found[name] = Verdict(
+        found[name] = LatencyVerdict(
             decision=decision,
             effect=math.expm1(sample.effect),
             low=math.expm1(sample.effect - reach),

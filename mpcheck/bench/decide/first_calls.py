@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from mpcheck.bench.decide.decision import Rule, Sample, Verdict, judge, paired, unpaired
+from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample, unpaired_sample
 from mpcheck.bench.decide.outcomes import FIRST, SHAPE, Standing, latency_finding
 from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.keys import parse_id
@@ -22,14 +22,14 @@ from mpcheck.records.finding import Finding
 from mpcheck.records.record import finite
 
 if TYPE_CHECKING:
-    from mpcheck.bench.launch.paired import Duel
+    from mpcheck.bench.launch.paired import PairedMeasurement
 
-STORED_START = Rule(margin=0.5, equivalence=1.0, wander=0.05)
+STORED_START = Rule(margin=0.5, equivalence=1.0, between_occasion_sd=0.05)
 """Against stored first calls. Between launches they vary by 6 % (median over the 76 benchmarks of the built-in model on e3nn, standard
 deviation of the logarithm), 16 % (one in twenty), 24 % (the worst), on two processors with other work on both. The margin is 2.5
-of those of one in twenty. The wander is an assumption: far below the margin, and more than the steady state's, as nothing
+of those of one in twenty. The deviation between occasions is an assumption: far below the margin, and more than the steady state's, as nothing
 corrects first calls for the machine's speed on that day."""
-DUEL_START = Rule(margin=0.5, equivalence=1.0)
+PAIRED_START = Rule(margin=0.5, equivalence=1.0)
 """Base against head, whose processes start side by side."""
 KINDS: dict[str, tuple[str, str]] = {FIRST: ("first", "after"), SHAPE: ("shape", "shape_after")}
 """By check, the seconds' field of a :class:`mpcheck.bench.figures.Start`, and the one that tells what had been called before."""
@@ -57,7 +57,7 @@ class Pair:
     def sample(self) -> Sample:
         """On the log scale, with the margin that ``least`` seconds are."""
         base, head = ([math.log(x) for x in side] for side in (self.base, self.head))
-        found = paired([h - b for b, h in zip(base, head, strict=True)]) if self.together else unpaired(base, head)
+        found = paired_sample([h - b for b, h in zip(base, head, strict=True)]) if self.together else unpaired_sample(base, head)
         return replace(found, margin=self.least / math.exp(statistics.fmean(base)))
 
 
@@ -72,7 +72,7 @@ class Starts:
     """
 
     pairs: dict[Name, Pair] = field(default_factory=dict)
-    verdicts: dict[Name, Verdict] = field(default_factory=dict)
+    verdicts: dict[Name, LatencyVerdict] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     unjudged: Counter[str] = field(default_factory=Counter)
 
@@ -87,7 +87,7 @@ class Starts:
         return [f"first calls of {count} benchmarks are not judged: {reason}" for reason, count in self.unjudged.items()]
 
 
-def judge_pairs(pairs: Mapping[Any, Pair], rule: Rule = DUEL_START) -> dict[Any, Verdict]:
+def judge_pairs(pairs: Mapping[Any, Pair], rule: Rule = PAIRED_START) -> dict[Any, LatencyVerdict]:
     """Verdicts on first calls, corrected for all of them.
 
     Raises:
@@ -146,12 +146,12 @@ def stored_starts(figures: Mapping[str, Figures], base: Mapping[str, Figures], r
     return found
 
 
-def duel_starts(duel: Duel, rule: Rule = DUEL_START) -> Starts:
+def paired_starts(measured: PairedMeasurement, rule: Rule = PAIRED_START) -> Starts:
     """First calls of base and head in every pair of launches."""
     found = Starts()
-    most = longest({name: statistics.median(values) for name, values in duel.seconds["base"].items()})
-    for name in duel.differences:
-        base, head = (duel.starts[side].get(name, []) for side in ("base", "head"))
+    most = longest({name: statistics.median(values) for name, values in measured.seconds["base"].items()})
+    for name in measured.differences:
+        base, head = (measured.starts[side].get(name, []) for side in ("base", "head"))
         both = [(b, h) for b, h in zip(base, head, strict=True) if (b.shape is None) == (h.shape is None)]
         _add(found, name, base, head, most[name], together=True)
         if len(both) < len(base):  # one side refuses the other shape

@@ -10,7 +10,7 @@ import numpy as np
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.cost.compare import compare_fingerprints
-from mpcheck.bench.decide.decision import Rule, Verdict
+from mpcheck.bench.decide.decision import LatencyVerdict, Rule
 from mpcheck.bench.figures import Fingerprint, Launch
 from mpcheck.records.finding import Finding
 from mpcheck.records.record import finite
@@ -39,7 +39,7 @@ def _share(value: float) -> str:
     return f"{100 * value:.3g} %"
 
 
-def wording(verdict: Verdict, rule: Rule) -> str:
+def wording(verdict: LatencyVerdict, rule: Rule) -> str:
     """A verdict in a line: effect, interval, what could have been seen."""
     text = {
         "slower": "slower by more than the margin",
@@ -59,7 +59,7 @@ def wording(verdict: Verdict, rule: Rule) -> str:
 
 
 def latency_finding(
-    fields: Mapping[str, Any], verdict: Verdict, rule: Rule, standing: Standing, metrics: Mapping[str, Any], check: str = LATENCY
+    fields: Mapping[str, Any], verdict: LatencyVerdict, rule: Rule, standing: Standing, metrics: Mapping[str, Any], check: str = LATENCY
 ) -> Finding:
     """A verdict as a finding."""
     reason = wording(verdict, rule)

@@ -22,7 +22,7 @@ def yardstick_of(launches: Sequence[Launch]) -> str:
     return min(spread, key=lambda n: (spread[n], n))
 
 
-def calm(launches: Sequence[Launch]) -> Sequence[Launch]:
+def undisturbed(launches: Sequence[Launch]) -> Sequence[Launch]:
     """Launches that had their processor for themselves; all of them where fewer than two had."""
     own = [launch for launch in launches if launch.waiting <= CROWDED]
     return own if len(own) >= 2 else launches
@@ -30,7 +30,7 @@ def calm(launches: Sequence[Launch]) -> Sequence[Launch]:
 
 def crowding(launches: Sequence[Launch]) -> str:
     """Why launches cannot be compared with stored ones, in a line; empty where they can."""
-    shares = [launch.waiting for launch in calm(launches)]
+    shares = [launch.waiting for launch in undisturbed(launches)]
     if not shares or max(shares) <= CROWDED:
         return ""
     return f"others ran on the same processor {100 * max(shares):.0f} % of the time; wait for a quieter one, or compare with --against"

@@ -1,4 +1,4 @@
-"""From launches to findings: latency against a stored baseline or against the other side of a duel, and cost, which is exact."""
+"""From launches to findings: latency against a stored baseline or against the other side of a pair, and cost, which is exact."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 import numpy as np
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench.decide.decision import Rule, Sample, Verdict, judge, paired, unpaired
+from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample, unpaired_sample
 from mpcheck.bench.decide.outcomes import LATENCY, Standing, absolute, cost_finding, device_metrics, latency_finding
-from mpcheck.bench.decide.units import calm, crowding, yardstick_of
+from mpcheck.bench.decide.units import crowding, undisturbed, yardstick_of
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, fields_of, parse_id
-from mpcheck.bench.launch.measurement import Campaign
-from mpcheck.bench.launch.paired import Duel
+from mpcheck.bench.launch.measurement import Measurement
+from mpcheck.bench.launch.paired import PairedMeasurement
 from mpcheck.records.finding import Finding, Outcome
 from mpcheck.records.record import finite
 
 _NARROWS = ("system", "backend", "format", "variant")
-STORED = Rule(margin=0.03, equivalence=0.05, wander=0.008)
-"""Against a stored baseline. The wander is an assumption, which 321 comparisons of identical code without a false alarm, within 18
-minutes, did not contradict (``benchmarks/gate_power.py report`` estimates it from the same launches: 0.95 %, of 7 groups of 8). What
-days do to a machine nobody has measured."""
-DUEL = Rule(margin=0.02, equivalence=0.03)
+STORED = Rule(margin=0.03, equivalence=0.05, between_occasion_sd=0.008)
+"""Against a stored baseline. The deviation between occasions is an assumption, which 321 comparisons of identical code without a false
+alarm, within 18 minutes, did not contradict (``benchmarks/gate_power.py report`` estimates it from the same launches: 0.95 %, of 7 groups
+of 8). What days do to a machine nobody has measured."""
+PAIRED = Rule(margin=0.02, equivalence=0.03)
 """Base against head in the same minutes."""
 
 
 def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[Sample, str] | None:
     """Stored launches against new ones, in units of a yardstick; None where there are too few, or the yardstick is another."""
-    base, head = calm(base), calm(head)
+    base, head = undisturbed(base), undisturbed(head)
     if min(len(base), len(head)) < 2:
         return None
     name = yardstick_of(base)
@@ -40,43 +40,43 @@ def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[Sampl
     def logs(launches: Sequence[Launch]) -> list[float]:
         return [math.log(launch.normalised[name]) for launch in launches]
 
-    return unpaired(logs(base), logs(head)), name
+    return unpaired_sample(logs(base), logs(head)), name
 
 
-def stored_verdicts(figures: Mapping[str, Figures], base: Mapping[str, Figures], rule: Rule) -> dict[str, tuple[Verdict, str]]:
+def stored_verdicts(figures: Mapping[str, Figures], base: Mapping[str, Figures], rule: Rule) -> dict[str, tuple[LatencyVerdict, str]]:
     """Verdict and yardstick of every benchmark that both have."""
     samples = {n: s for n, f in figures.items() if n in base and (s := stored_sample(base[n].launches, f.launches)) is not None}
     verdicts = judge({n: s for n, (s, _) in samples.items()}, rule)
     return {n: (v, samples[n][1]) for n, v in verdicts.items()}
 
 
-def duel_verdicts(duel: Duel, rule: Rule) -> dict[str, Verdict]:
+def paired_verdicts(measured: PairedMeasurement, rule: Rule) -> dict[str, LatencyVerdict]:
     """Verdict of every benchmark that both sides have run at least twice."""
-    return judge({n: paired(d) for n, d in duel.differences.items() if len(d) >= 2}, rule)
+    return judge({n: paired_sample(d) for n, d in measured.differences.items() if len(d) >= 2}, rule)
 
 
-def unclear(verdicts: Mapping[str, Verdict]) -> list[str]:
+def unclear(verdicts: Mapping[str, LatencyVerdict]) -> list[str]:
     """Benchmarks that more launches might decide."""
     return [n for n, v in verdicts.items() if v.decision == "inconclusive" and v.needed is not None]
 
 
 def stored_findings(
-    keys: Sequence[BenchKey], campaign: Campaign, base: Mapping[str, Figures] | None, missing: str, rule: Rule, standing: Standing
+    keys: Sequence[BenchKey], measured: Measurement, base: Mapping[str, Figures] | None, missing: str, rule: Rule, standing: Standing
 ) -> dict[str, list[Finding]]:
     """Findings of every benchmark against stored figures.
 
     Args:
         base: stored figures; None where there are none that may be compared, for the reason ``missing``.
     """
-    figures = campaign.figures
+    figures = measured.figures
     verdicts = stored_verdicts(figures, base or {}, rule)
     found: dict[str, list[Finding]] = {}
     for key in keys:
         fields = fields_of(key)
         if key.id not in figures:
-            found[key.id] = [_refused(fields, campaign.unsupported.get(key.id, Unsupported("not-applicable", "not measured")))]
+            found[key.id] = [_refused(fields, measured.unsupported.get(key.id, Unsupported("not-applicable", "not measured")))]
             continue
-        metrics = absolute(figures[key.id].launches) | device_metrics(campaign.device.get(key.id, {}))
+        metrics = absolute(figures[key.id].launches) | device_metrics(measured.device.get(key.id, {}))
         if key.id in verdicts:
             verdict, yardstick = verdicts[key.id]
             assert base is not None  # there would be no verdict
@@ -94,7 +94,7 @@ def stored_findings(
             )
         found[key.id] = [latency]
         stored = base[key.id].fingerprint if base is not None and key.id in base else None
-        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, campaign.uncounted.get(key.id)))
+        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, measured.uncounted.get(key.id)))
     return found
 
 
@@ -132,31 +132,31 @@ def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) 
     return [Finding(check=LATENCY, **f, verdict="removed", reason=reason) for f in lost if tuple(f[n] for n in _NARROWS) in measured]
 
 
-def _counted(duel: Duel, name: str) -> tuple[Fingerprint | None, Fingerprint | None, Unsupported | None]:
-    if name in duel.uncounted:
-        side, why = duel.uncounted[name]
+def _counted(measured: PairedMeasurement, name: str) -> tuple[Fingerprint | None, Fingerprint | None, Unsupported | None]:
+    if name in measured.uncounted:
+        side, why = measured.uncounted[name]
         return None, None, Unsupported(why.code, f"{side}: {why}", why.lacking)
-    return duel.fingerprints["base"][name], duel.fingerprints["head"][name], None
+    return measured.fingerprints["base"][name], measured.fingerprints["head"][name], None
 
 
-def duel_findings(duel: Duel, rule: Rule, standing: Standing) -> dict[str, list[Finding]]:
+def paired_findings(measured: PairedMeasurement, rule: Rule, standing: Standing) -> dict[str, list[Finding]]:
     """Findings of every benchmark, base against head; new and removed ones too."""
-    verdicts = duel_verdicts(duel, rule)
+    verdicts = paired_verdicts(measured, rule)
     found: dict[str, list[Finding]] = {}
-    for name in duel.keys["head"]:
+    for name in measured.keys["head"]:
         fields = parse_id(name)
-        if name not in duel.keys["base"]:
+        if name not in measured.keys["base"]:
             found[name] = [Finding(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
-        elif name in duel.unsupported:
-            side, why = duel.unsupported[name]
+        elif name in measured.unsupported:
+            side, why = measured.unsupported[name]
             found[name] = [_refused(fields, why, side)]
         elif name in verdicts:
-            seconds = {side: float(np.median(duel.seconds[side][name])) for side in ("base", "head")}
+            seconds = {side: float(np.median(measured.seconds[side][name])) for side in ("base", "head")}
             metrics: dict[str, Any] = {"median_ms": finite(1e3 * seconds["head"]), "base_median_ms": finite(1e3 * seconds["base"])}
             found[name] = [
                 latency_finding(fields, verdicts[name], rule, standing, metrics),
-                cost_finding(fields, *_counted(duel, name)),
+                cost_finding(fields, *_counted(measured, name)),
             ]
-    removed = [n for n in duel.keys["base"] if n not in duel.keys["head"]]
+    removed = [n for n in measured.keys["base"] if n not in measured.keys["head"]]
     found.update({n: [Finding(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})
     return found

@@ -15,7 +15,7 @@ from mpcheck._errors import InputError
 from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, allocate, checked
 from mpcheck.bench.gpu.graph import GraphTimer, launch_share
 from mpcheck.bench.gpu.kernels import Agreement, KernelTimes, Profile, agreement, kernel_times, profile_device
-from mpcheck.bench.gpu.state import INTERVAL, Conditions, Watch, watching
+from mpcheck.bench.gpu.state import INTERVAL, Conditions, GpuWatch, watching
 from mpcheck.bench.launch.timers import EventTimer, Timer
 from mpcheck.bench.launch.workloads import UnsupportedError
 
@@ -56,12 +56,12 @@ class DeviceFigures:
 
     @property
     def device_seconds(self) -> float | None:
-        """What the device itself works: the graph's time, else the sum of kernels; None where neither is to be had."""
+        """What the device itself works: the graph's time, else the sum of kernels; None where neither is available."""
         return self.graph_seconds if self.graph_seconds is not None else self.kernels.seconds if self.kernels is not None else None
 
 
 @dataclass
-class Bench:
+class DeviceBench:
     """The device, and what measures it. ``interval``: of the thread that samples its state; None where there is no such thread."""
 
     device: torch.device
@@ -92,7 +92,7 @@ class Bench:
         del kept
         return max(0, self.api.max_memory_allocated(self.device) - held)
 
-    def joules(self, call: Callable[[], Any], seconds: float, watch: Watch | str) -> tuple[float | None, str]:
+    def joules(self, call: Callable[[], Any], seconds: float, watch: GpuWatch | str) -> tuple[float | None, str]:
         """Energy per call over a window full of calls."""
         if isinstance(watch, str):
             return None, watch
@@ -139,7 +139,7 @@ def measure_device(
     if not seconds_budget > 0:
         raise InputError(f"a budget of {seconds_budget} s: give a positive number of seconds")
     device = checked(device, api)
-    bench, share = Bench(device, api, clock, interval), {name: part * seconds_budget for name, part in SHARES.items()}
+    bench, share = DeviceBench(device, api, clock, interval), {name: part * seconds_budget for name, part in SHARES.items()}
     with api.device(device), watching(device, interval=interval, cuda=api, api=nvml, clock=clock) as watch:
         call()
         peak = bench.peak(call)
@@ -167,14 +167,14 @@ def measure_device(
     )
 
 
-def _kernels(bench: Bench, call: Callable[[], Any], calls: int, profile: Profile) -> tuple[KernelTimes | None, str]:
+def _kernels(bench: DeviceBench, call: Callable[[], Any], calls: int, profile: Profile) -> tuple[KernelTimes | None, str]:
     try:
         return kernel_times(call, max(3, min(50, calls)), bench.device, api=bench.api, profile=profile), ""
     except UnsupportedError as error:
         return None, str(error)
 
 
-def _graph(bench: Bench, call: Callable[[], Any], seconds: float, allocate: Allocate) -> tuple[float | None, str]:
+def _graph(bench: DeviceBench, call: Callable[[], Any], seconds: float, allocate: Allocate) -> tuple[float | None, str]:
     try:
         with GraphTimer(bench.device, api=bench.api, allocate=allocate) as timer:
             return bench.per_call(timer, call, seconds), ""

@@ -146,7 +146,7 @@ def opened_gpu(
     api: Any = pynvml,
     clock: Callable[[], float] = time.perf_counter,
 ) -> Iterator[Gpu | str]:
-    """A CUDA device's readings while the block lasts; in their stead the reason, where NVML or the device is not to be had."""
+    """A CUDA device's readings while the block lasts; in their stead the reason, where NVML or the device is unavailable."""
     try:
         device = checked(device, cuda)
         api.nvmlInit()

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.bench.gpu.state import Conditions, Watch, usable_rounds, watching
+from mpcheck.bench.gpu.state import Conditions, GpuWatch, usable_rounds, watching
 
 
 class Rounds:
@@ -19,8 +19,8 @@ class Rounds:
         reason: why the device is not watched; empty where it is, or where there is nothing to watch.
     """
 
-    def __init__(self, watch: Watch | str | None, clock: Callable[[], float]) -> None:
-        self._watch = watch if isinstance(watch, Watch) else None
+    def __init__(self, watch: GpuWatch | str | None, clock: Callable[[], float]) -> None:
+        self._watch = watch if isinstance(watch, GpuWatch) else None
         self._clock = clock
         self._spans: list[tuple[float, float]] = []
         self.reason = watch if isinstance(watch, str) else ""

@@ -88,7 +88,7 @@ def energy(states: Sequence[GpuState], gpu: Gpu) -> tuple[float | None, str]:
     return float(trapezoid([w for _, w in drawn], [t for t, _ in drawn])), "power integrated over time"
 
 
-class Watch:
+class GpuWatch:
     """Samples of a GPU's state, by a thread and on demand."""
 
     def __init__(self, gpu: Gpu, api: Any = pynvml) -> None:
@@ -146,16 +146,16 @@ class Watch:
 @contextlib.contextmanager
 def watching(
     device: torch.device, *, interval: float | None = INTERVAL, cuda: CudaApi = CUDA, api: Any = pynvml, **options: Any
-) -> Iterator[Watch | str]:
+) -> Iterator[GpuWatch | str]:
     """Watch a GPU while the block lasts: a sample before, one after, and one every ``interval`` seconds by a thread (none if None).
 
-    ``options`` go to :func:`mpcheck.bench.gpu.nvml.opened_gpu`. Where the device or NVML is not to be had, the reason stands in the watch's stead.
+    ``options`` go to :func:`mpcheck.bench.gpu.nvml.opened_gpu`. Where the device or NVML is unavailable, the reason stands in the watch's stead.
     """
     with opened_gpu(device, cuda=cuda, api=api, **options) as gpu:
         if isinstance(gpu, str):
             yield gpu
             return
-        watch, ended, failed = Watch(gpu, api), threading.Event(), list[Exception]()
+        watch, ended, failed = GpuWatch(gpu, api), threading.Event(), list[Exception]()
 
         def follow(seconds: float) -> None:
             try:
@@ -206,4 +206,4 @@ def usable_rounds(rounds: Sequence[Conditions | None], index: int = 0) -> list[i
     raise InputError(f"{found}; cool it, lower the power draw or lock the clocks, then measure again")
 
 
-__all__ = ["Conditions", "Watch", "counter_joules", "energy", "usable", "usable_rounds", "watching"]
+__all__ = ["Conditions", "GpuWatch", "counter_joules", "energy", "usable", "usable_rounds", "watching"]

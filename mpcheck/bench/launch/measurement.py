@@ -13,13 +13,12 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch, Start
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.pinning import processors
-from mpcheck.bench.launch.processes import Launch as Process
-from mpcheck.bench.launch.processes import launched, own_paths
-from mpcheck.bench.launch.sampling import Plan, Readings, launch_of
+from mpcheck.bench.launch.processes import LaunchProcess, launched, own_paths
+from mpcheck.bench.launch.sampling import Readings, SamplingPlan, launch_of
 from mpcheck.bench.launch.starts import digest, in_order
 from mpcheck.bench.launch.workload import UnsupportedError
 
-Undecided = Callable[["Campaign"], Iterable[str]]
+Undecided = Callable[["Measurement"], Iterable[str]]
 """Which benchmarks another launch should measure again."""
 
 
@@ -36,7 +35,7 @@ class Effort:
     looks: tuple[int, ...] = (3, 5, 8)
     seconds: float = 140.0
     threads: int = 1
-    plan: Plan = field(default_factory=Plan)
+    plan: SamplingPlan = field(default_factory=SamplingPlan)
 
     @property
     def patience(self) -> float:
@@ -51,12 +50,12 @@ HANGS = 20  # times a run's time for a single answer
 PATIENCE = 2  # launches made at most, crowded ones among them, in multiples of those that are wanted
 DEVICE_SECONDS = 3.0  # of each benchmark on a GPU; its energy counter needs about one of them
 STORED_EFFORT = Effort()
-DUEL_EFFORT = Effort(looks=(5, 8, 12), seconds=600.0)
+PAIRED_EFFORT = Effort(looks=(5, 8, 12), seconds=600.0)
 
 
 @dataclass
-class Campaign:
-    """What a campaign found.
+class Measurement:
+    """What all launches found.
 
     Attributes:
         launches: figures of each launch by benchmark; seconds: of one call in every round of every launch.
@@ -103,7 +102,7 @@ def request(options: Any, batches: Sequence[int], works: Sequence[str], flush_l2
     return {"options": fields, "batches": list(batches), "works": list(works), "flush_l2": flush_l2, "skip": list(skip)}
 
 
-def _count(process: Process, name: str, into: Campaign) -> None:
+def _count(process: LaunchProcess, name: str, into: Measurement) -> None:
     """A benchmark's cost, once."""
     if name in into.fingerprints or name in into.uncounted:
         return
@@ -113,7 +112,7 @@ def _count(process: Process, name: str, into: Campaign) -> None:
         into.uncounted[name] = error.why
 
 
-def start_all(process: Process, names: Sequence[str], into: Campaign, progress: Callable[[str], None]) -> dict[str, float]:
+def start_all(process: LaunchProcess, names: Sequence[str], into: Measurement, progress: Callable[[str], None]) -> dict[str, float]:
     """One launch's first calls of the benchmarks named, before anything else is called; seconds of the very first one of each."""
     made: dict[str, float] = {}
     told: dict[str, dict[str, Any]] = {}
@@ -135,7 +134,12 @@ def start_all(process: Process, names: Sequence[str], into: Campaign, progress: 
 
 
 def measure_all(
-    process: Process, names: Sequence[str], plan: Plan, into: Campaign, progress: Callable[[str], None], made: Mapping[str, float] | None = None
+    process: LaunchProcess,
+    names: Sequence[str],
+    plan: SamplingPlan,
+    into: Measurement,
+    progress: Callable[[str], None],
+    made: Mapping[str, float] | None = None,
 ) -> None:
     """One launch's figures of the benchmarks named.
 
@@ -167,7 +171,7 @@ def measure_all(
     into.crowded += bool(measured) and statistics.median(measured) > CROWDED
 
 
-def _add_device_figures(process: Process, names: Sequence[str], into: Campaign, progress: Callable[[str], None]) -> None:
+def _add_device_figures(process: LaunchProcess, names: Sequence[str], into: Measurement, progress: Callable[[str], None]) -> None:
     """What the GPU itself tells, added to the launch's figures."""
     for name in names:
         progress(f"launch {into.processes + 1}, device time of {name}")
@@ -177,13 +181,13 @@ def _add_device_figures(process: Process, names: Sequence[str], into: Campaign, 
         into.launches[name][-1] = into.launches[name][-1].model_copy(update=figures)
 
 
-def run_campaign(
+def run_launches(
     load: Mapping[str, Any],
     effort: Effort,
     undecided: Undecided,
     progress: Callable[[str], None] = lambda _: None,
-    restart: Callable[[Campaign], bool] = lambda _: False,
-) -> Campaign:
+    restart: Callable[[Measurement], bool] = lambda _: False,
+) -> Measurement:
     """Measure until nothing is undecided, or ``effort`` is spent; at least the first look's launches are made.
 
     Args:
@@ -194,7 +198,7 @@ def run_campaign(
     Raises:
         InputError: bad input, or a launch died.
     """
-    found = Campaign()
+    found = Measurement()
     began = time.perf_counter()
     wanted: list[str] = []
     starting = True

@@ -20,15 +20,14 @@ from mpcheck.bench.figures import Fingerprint, Start
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.measurement import Effort
 from mpcheck.bench.launch.pinning import processors
-from mpcheck.bench.launch.processes import WORKER, launched
-from mpcheck.bench.launch.processes import Launch as Process
-from mpcheck.bench.launch.sampling import Plan, typical
+from mpcheck.bench.launch.processes import WORKER, LaunchProcess, launched
+from mpcheck.bench.launch.sampling import SamplingPlan, typical
 from mpcheck.bench.launch.starts import digest, in_order
 from mpcheck.bench.launch.workload import UnsupportedError
 
 
 @dataclass(frozen=True)
-class Side:
+class MeasuredSide:
     """One of the two environments.
 
     Attributes:
@@ -42,8 +41,8 @@ class Side:
 
 
 @dataclass
-class Duel:
-    """What a duel found.
+class PairedMeasurement:
+    """What all pairs of launches found.
 
     Attributes:
         differences: by benchmark, log(head / base) of each pair of launches.
@@ -71,7 +70,7 @@ class Duel:
         return [k for k in self.keys["head"] if k in base and k not in self.unsupported]
 
 
-def _both(sides: Sequence[Process], command: str, **fields: Any) -> dict[str, dict[str, Any]]:
+def _both(sides: Sequence[LaunchProcess], command: str, **fields: Any) -> dict[str, dict[str, Any]]:
     """Both sides' answers, by name, asked one after the other.
 
     Raises:
@@ -89,7 +88,7 @@ def _both(sides: Sequence[Process], command: str, **fields: Any) -> dict[str, di
     return answers
 
 
-def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -> tuple[list[float], list[float], float]:
+def alternate(base: LaunchProcess, head: LaunchProcess, key: str, plan: SamplingPlan, number: int) -> tuple[list[float], list[float], float]:
     """One pass over a benchmark: seconds of one call in every round on either side, and log(head / base).
 
     Args:
@@ -112,7 +111,7 @@ def alternate(base: Process, head: Process, key: str, plan: Plan, number: int) -
     return own[0], own[1], math.log(typical(own[1]) / typical(own[0]))
 
 
-def _count(pair: Mapping[str, Process], name: str, into: Duel) -> None:
+def _count(pair: Mapping[str, LaunchProcess], name: str, into: PairedMeasurement) -> None:
     """Either side's cost of a benchmark, once."""
     if name in into.uncounted:
         return
@@ -125,12 +124,12 @@ def _count(pair: Mapping[str, Process], name: str, into: Duel) -> None:
                 return
 
 
-def _start_all(pair: Mapping[str, Process], into: Duel, progress: Callable[[str], None]) -> None:
+def _start_all(pair: Mapping[str, LaunchProcess], into: PairedMeasurement, progress: Callable[[str], None]) -> None:
     """First calls of everything that both sides have, before anything else is called; the sides take turns in who is first."""
     made: list[str] = []
     first: dict[str, dict[str, dict[str, Any]]] = {}
 
-    def turns(place: int) -> list[Process]:
+    def turns(place: int) -> list[LaunchProcess]:
         return [pair[side] for side in (("base", "head") if place % 2 else ("head", "base"))]
 
     for place, name in enumerate(in_order(into.shared)):
@@ -151,22 +150,22 @@ def _start_all(pair: Mapping[str, Process], into: Duel, progress: Callable[[str]
         called.append(name)
 
 
-def _refuse(into: Duel, name: str, error: UnsupportedError) -> None:
+def _refuse(into: PairedMeasurement, name: str, error: UnsupportedError) -> None:
     into.unsupported[name] = (error.side, error.why)
 
 
 def _pair(
-    sides: Sequence[Side],
+    sides: Sequence[MeasuredSide],
     load: Mapping[str, Any],
     effort: Effort,
     wanted: Sequence[str] | None,
-    into: Duel,
+    into: PairedMeasurement,
     progress: Callable[[str], None],
     starting: bool,
 ) -> None:
     number = into.pairs + 1
     with ExitStack() as stack:
-        pair: dict[str, Process] = {}
+        pair: dict[str, LaunchProcess] = {}
         for side in sides if number % 2 else sides[::-1]:  # neither side is always the older process
             progress(f"pair {number}: starting {side.name}")
             pair[side.name], into.hello[side.name] = stack.enter_context(
@@ -201,24 +200,24 @@ def _pair(
     into.pairs += 1
 
 
-def run_duel(
-    base: Side,
-    head: Side,
+def run_paired(
+    base: MeasuredSide,
+    head: MeasuredSide,
     load: Mapping[str, Any],
     effort: Effort,
-    undecided: Callable[[Duel], Iterable[str]],
+    undecided: Callable[[PairedMeasurement], Iterable[str]],
     progress: Callable[[str], None] = lambda _: None,
-    restart: Callable[[Duel], bool] = lambda _: False,
-) -> Duel:
+    restart: Callable[[PairedMeasurement], bool] = lambda _: False,
+) -> PairedMeasurement:
     """Pair after pair until nothing is undecided or ``effort`` is spent; at least the first look's pairs are made.
 
     Args:
-        restart: whether more first calls are wanted; see :func:`mpcheck.bench.launch.measurement.run_campaign`.
+        restart: whether more first calls are wanted; see :func:`mpcheck.bench.launch.measurement.run_launches`.
 
     Raises:
         InputError: an environment without mpcheck, bad input, or a launch that died.
     """
-    found = Duel()
+    found = PairedMeasurement()
     began = time.perf_counter()
     wanted: list[str] | None = None
     starting = True

@@ -23,7 +23,7 @@ from mpcheck.bench.launch.workloads import UnsupportedError
 ANSWERS = frozenset({"ok", "unsupported", "input_error", "crash"})
 
 
-class Launch:
+class LaunchProcess:
     """A running worker process.
 
     Attributes:
@@ -153,7 +153,7 @@ def launched(
     paths: Sequence[str] = (),
     arguments: Sequence[str] = WORKER,
     patience: float = math.inf,
-) -> Iterator[tuple[Launch, Mapping[str, Any]]]:
+) -> Iterator[tuple[LaunchProcess, Mapping[str, Any]]]:
     """A worker and what it said of itself; it ends with the block.
 
     Args:
@@ -173,7 +173,7 @@ def launched(
         )
     except OSError as error:
         raise InputError(f"{name}: {python} cannot be started: {error.strerror or error}; give an environment that has mpcheck installed") from error
-    launch = Launch(process, name, patience)
+    launch = LaunchProcess(process, name, patience)
     try:
         try:
             hello = launch.ask("hello")
@@ -189,7 +189,7 @@ def launched(
         _end(process, launch)
 
 
-def _end(process: subprocess.Popen[str], launch: Launch) -> None:
+def _end(process: subprocess.Popen[str], launch: LaunchProcess) -> None:
     """Wait for a process that no request reaches any more; kill one that does not end by itself."""
     if process.stdin is not None:
         with contextlib.suppress(OSError):  # what it did not read cannot be flushed

@@ -11,7 +11,7 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._files.git import checked_out, commit_of, top_of
-from mpcheck.bench.launch.paired import Side
+from mpcheck.bench.launch.paired import MeasuredSide
 from mpcheck.bench.launch.processes import own_paths, package_root
 
 
@@ -35,7 +35,7 @@ def source_paths(tree: Path) -> tuple[str, ...]:
 
 
 @contextlib.contextmanager
-def sides(against: str, repository: Path) -> Iterator[tuple[Side, Side]]:
+def sides(against: str, repository: Path) -> Iterator[tuple[MeasuredSide, MeasuredSide]]:
     """Base and head.
 
     Args:
@@ -50,7 +50,7 @@ def sides(against: str, repository: Path) -> Iterator[tuple[Side, Side]]:
     except (OSError, ValueError):  # a name that no file can have
         interpreter, present = None, False
     if interpreter is not None:
-        yield Side("base", str(interpreter)), Side("head", sys.executable, own_paths())
+        yield MeasuredSide("base", str(interpreter)), MeasuredSide("head", sys.executable, own_paths())
         return
     if present:
         raise InputError(f"--against {against}: no Python environment in it; give its directory, its python, or a commit")
@@ -60,7 +60,7 @@ def sides(against: str, repository: Path) -> Iterator[tuple[Side, Side]]:
         where = f"a commit of {repository}" if top is not None else f"a commit ({repository} is no git repository)"
         raise InputError(f"--against {against}: neither a Python environment nor {where}; give one of them")
     with checked_out(commit, top) as tree:
-        yield Side("base", sys.executable, source_paths(tree)), Side("head", sys.executable, source_paths(top))
+        yield MeasuredSide("base", sys.executable, source_paths(tree)), MeasuredSide("head", sys.executable, source_paths(top))
 
 
 def same_sources(hello: Mapping[str, Mapping[str, Any]]) -> bool:

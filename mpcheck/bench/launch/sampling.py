@@ -26,7 +26,7 @@ LONG = 0.01
 
 
 @dataclass(frozen=True)
-class Plan:
+class SamplingPlan:
     """How much to sample.
 
     Attributes:
@@ -104,7 +104,7 @@ def seconds_of(timer: Timer, workload: Workload) -> float:
     return once if once > LONG else min(once, *(timer.seconds(workload.call, 1) for _ in range(2)))
 
 
-def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: Plan, first: bool) -> Readings:
+def sample(workloads: Workloads, key: BenchKey, timer: Timer, plan: SamplingPlan, first: bool) -> Readings:
     """One pass over a benchmark.
 
     Args:

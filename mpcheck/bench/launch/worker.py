@@ -117,9 +117,9 @@ class Worker:
         """One pass over a benchmark: its rounds beside the yardstick's."""
         from dataclasses import asdict
 
-        from mpcheck.bench.launch.sampling import Plan, sample
+        from mpcheck.bench.launch.sampling import SamplingPlan, sample
 
-        return asdict(sample(self.workloads, self._key(key), self.timer, Plan(**plan), first))
+        return asdict(sample(self.workloads, self._key(key), self.timer, SamplingPlan(**plan), first))
 
     def device(self, key: str, seconds: float) -> dict[str, Any]:
         """What a GPU tells of a benchmark: its time in a CUDA graph and in kernels, energy, clocks; empty on a CPU."""

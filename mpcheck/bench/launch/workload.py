@@ -22,7 +22,7 @@ class UnsupportedError(Exception):
     """Why a workload cannot run here; its text goes into ``unsupported(reason)``.
 
     Attributes:
-        why: the reason as fields. side: of a duel, ``base``, ``head`` or ``both``; empty elsewhere.
+        why: the reason as fields. side: of a pair of launches, ``base``, ``head`` or ``both``; empty elsewhere.
     """
 
     def __init__(self, why: Unsupported | str, side: str = "") -> None:

@@ -144,7 +144,7 @@ class Workloads:
         """A backend's model.
 
         Raises:
-            UnsupportedError: it is not to be had.
+            UnsupportedError: it is unavailable.
         """
         if name not in self.build_seconds:
             began = time.perf_counter()

@@ -42,7 +42,7 @@ class Event:
 
 
 @dataclass
-class Cost:
+class TimeCost:
     """µs on the host, of the kernels (on a CPU: of the operations that compute or move data), of waiting for the GPU; launches."""
 
     host: float = 0.0
@@ -50,7 +50,7 @@ class Cost:
     waiting: float = 0.0
     launches: float = 0.0
 
-    def add(self, other: Cost, weight: float = 1.0) -> None:
+    def add(self, other: TimeCost, weight: float = 1.0) -> None:
         """Add another one, weighted."""
         self.host += weight * other.host
         self.device += weight * other.device
@@ -70,13 +70,13 @@ class CallCost:
     """
 
     duration: float
-    own: dict[tuple[str, Phase], Cost] = field(default_factory=dict)
+    own: dict[tuple[str, Phase], TimeCost] = field(default_factory=dict)
     parents: dict[str, str] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
 
-    def cost(self, block: str, phase: Phase) -> Cost:
+    def cost(self, block: str, phase: Phase) -> TimeCost:
         """A block's own cost, to be added to."""
-        return self.own.setdefault((block, phase), Cost())
+        return self.own.setdefault((block, phase), TimeCost())
 
 
 def nested(events: Sequence[Event]) -> tuple[list[int], list[Segment]]:

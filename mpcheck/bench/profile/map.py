@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.profile.attribution import ROOT, UNATTRIBUTED, CallCost, Cost, Phase, group_of
+from mpcheck.bench.profile.attribution import ROOT, UNATTRIBUTED, CallCost, Phase, TimeCost, group_of
 
 THRESHOLD = 0.8
 """Share of the time from which on the device is what a run waits for; the rule of Sec. 3.3.1 of the thesis that this map repeats."""
 
 
 @dataclass(frozen=True)
-class Row:
+class MapRow:
     """One block. Seconds, mean over the calls of the model that were kept.
 
     Attributes:
@@ -35,9 +35,9 @@ class Row:
     depth: int
     calls: float
     dtypes: tuple[str, ...]
-    forward: Cost
-    backward: Cost
-    total: Cost
+    forward: TimeCost
+    backward: TimeCost
+    total: TimeCost
     share: float
     bound: str
 
@@ -57,7 +57,7 @@ class ProfileMap:
 
     key: BenchKey
     device: str
-    rows: list[Row]
+    rows: list[MapRow]
     end_to_end: float
     unprofiled: float
     samples: tuple[float, ...]
@@ -71,7 +71,7 @@ class ProfileMap:
         return self.end_to_end / self.unprofiled
 
 
-def bound(device: str, cost: Cost) -> str:
+def bound(device: str, cost: TimeCost) -> str:
     """What limits a piece of work.
 
     On a GPU: ``GPU-bound`` where kernels take 80 % of its host time or more, else ``CPU-bound`` (dispatch). On a CPU the
@@ -100,7 +100,7 @@ def fastest_mean(seconds: Sequence[float]) -> float:
     return statistics.fmean(sorted(seconds)[: kept(len(seconds))])
 
 
-def rows_of(calls: Sequence[CallCost], device: str, dtypes: Mapping[str, set[str]] = {}) -> list[Row]:
+def rows_of(calls: Sequence[CallCost], device: str, dtypes: Mapping[str, set[str]] = {}) -> list[MapRow]:
     """Rows in the order in which the blocks first ran, each composite before its blocks; ``model`` first, ``(unattributed)`` last.
 
     Args:
@@ -109,34 +109,34 @@ def rows_of(calls: Sequence[CallCost], device: str, dtypes: Mapping[str, set[str
         dtypes: of the blocks' outputs.
     """
     weight = 1e-6 / len(calls)
-    own: dict[tuple[str, Phase], Cost] = {}
+    own: dict[tuple[str, Phase], TimeCost] = {}
     parents: dict[str, str] = {}
     count: dict[str, float] = {}
     for call in calls:
         for key, cost in call.own.items():
-            own.setdefault(key, Cost()).add(Cost(cost.host, cost.device, cost.waiting, cost.launches * 1e6), weight)
+            own.setdefault(key, TimeCost()).add(TimeCost(cost.host, cost.device, cost.waiting, cost.launches * 1e6), weight)
         parents.update(call.parents)
         for block, number in call.calls.items():
             count[block] = count.get(block, 0.0) + number / len(calls)
     for phase in ("forward", "backward"):
-        own.setdefault((UNATTRIBUTED, phase), Cost())
+        own.setdefault((UNATTRIBUTED, phase), TimeCost())
     blocks = list(dict.fromkeys(block for block, _ in own))
-    totals = {block: Cost() for block in blocks}
+    totals = {block: TimeCost() for block in blocks}
     for (block, _), cost in own.items():
         for name in _upwards(block, parents):
-            totals.setdefault(name, Cost()).add(cost)
+            totals.setdefault(name, TimeCost()).add(cost)
     everything = sum(call.duration for call in calls) * weight
     ordered = [b for b in _tree(blocks, parents) if b != UNATTRIBUTED] + [UNATTRIBUTED]
     found = []
     for block in ordered:
-        forward, backward = own.get((block, "forward"), Cost()), own.get((block, "backward"), Cost())
+        forward, backward = own.get((block, "forward"), TimeCost()), own.get((block, "backward"), TimeCost())
         total = totals[block]
         if block == ROOT:
             total.add(totals[UNATTRIBUTED])
         above = parents.get(block, "")
         group = UNATTRIBUTED if block == UNATTRIBUTED else group_of(block)
         found.append(
-            Row(
+            MapRow(
                 block, above, group, len(_upwards(block, parents)) - 1, count.get(block, 0.0), tuple(sorted(dtypes.get(block, ()))),
                 forward, backward, total, (forward.host + backward.host) / everything,
                 "-" if block == UNATTRIBUTED else bound(device, total),

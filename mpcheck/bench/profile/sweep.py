@@ -37,7 +37,7 @@ def architecture(l_max: int) -> Architecture:
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """One combination of batch size and angular order.
 
     Attributes:
@@ -60,7 +60,7 @@ class Point:
 
 def sweep(
     options: Options, l_max: Sequence[int] = L_MAX, batches: Sequence[int] = BATCHES, budget: float = BUDGET, point: float = POINT
-) -> list[Point]:
+) -> list[SweepPoint]:
     """Measure every point that fits into the budget; the others say that they were left out.
 
     Args:
@@ -69,7 +69,7 @@ def sweep(
         budget: seconds; a model is not built where the one before it, doubled, would end later.
         point: seconds of calls for each point.
     """
-    began, found, last = time.perf_counter(), list[Point](), 0.0
+    began, found, last = time.perf_counter(), list[SweepPoint](), 0.0
     for order in l_max:
         spent = time.perf_counter() - began
         if spent + 2 * last > budget:
@@ -92,12 +92,12 @@ def sweep(
     return found
 
 
-def _left_out(l_max: int, batch: int, budget: float) -> Point:
-    return Point(l_max, batch, reasons={"*": f"left out: the sweep's {budget:.0f} s were spent"})
+def _left_out(l_max: int, batch: int, budget: float) -> SweepPoint:
+    return SweepPoint(l_max, batch, reasons={"*": f"left out: the sweep's {budget:.0f} s were spent"})
 
 
 def _build(workloads: Workloads) -> dict[str, str]:
-    """Build every backend; why some are not to be had."""
+    """Build every backend; why some are unavailable."""
     missing = {}
     for name in workloads.session.options.backends:
         try:
@@ -107,7 +107,7 @@ def _build(workloads: Workloads) -> dict[str, str]:
     return missing
 
 
-def _measure(workloads: Workloads, l_max: int, batch: int, point: float, missing: dict[str, str]) -> Point:
+def _measure(workloads: Workloads, l_max: int, batch: int, point: float, missing: dict[str, str]) -> SweepPoint:
     session = workloads.session
     graph, calls, reasons = workloads.graph(SYSTEM, batch), {}, dict(missing)
     with contextlib.ExitStack() as stack:
@@ -121,4 +121,4 @@ def _measure(workloads: Workloads, l_max: int, batch: int, point: float, missing
                 continue
             calls[backend] = finished(workload)
         seconds = alternate(calls, point) if calls else {}
-    return Point(l_max, batch, int(graph["positions"].shape[0]), int(graph["edge_index"].shape[1]), seconds, reasons)
+    return SweepPoint(l_max, batch, int(graph["positions"].shape[0]), int(graph["edge_index"].shape[1]), seconds, reasons)

@@ -20,7 +20,7 @@ from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.protocol import BackendModel, unsupported
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.adapters.facts.couplings import coupling, mended, triangles
+from mpcheck.adapters.facts.couplings import coupling, repaired, triangles
 from mpcheck.adapters.facts.rotation import Turn, highest
 from mpcheck.checks.symmetry.action import Action, Structure, swayed
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, summary
@@ -157,9 +157,9 @@ class Subject:
 def table_errors(model: E3nnModel, reference: BlockReference) -> Tensors:
     """Squared change of every result of the e3nn block in float64 where its coupling tables are exact; empty without any."""
     module = model.module(reference.block)
-    if module is None or not any(mended(t) is not t for t in tensors_of(module)):
+    if module is None or not any(repaired(t) is not t for t in tensors_of(module)):
         return {}
-    with replaced(module, mended):
+    with replaced(module, repaired):
         run = Run(lambda arguments: model.call(reference.block, arguments), reference.skeleton, reference.inputs, {}, False)
     return {n: (t - reference.values[n]).square() for n, t in run.outputs.items()}
 

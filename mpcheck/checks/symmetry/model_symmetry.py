@@ -11,7 +11,7 @@ from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.facts.couplings import mended
+from mpcheck.adapters.facts.couplings import repaired
 from mpcheck.adapters.facts.rotation import Turn
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, noise_of
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
@@ -44,7 +44,7 @@ def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int)
                     drawn = properties(module, graph, stress)
             for name, moment in found.items():
                 moment.add(component, (drawn[name] - moment.value) / eta_of(component))
-    with replaced(module, mended):
+    with replaced(module, repaired):
         exact = properties(module, graph, stress)
     tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}
     tensors |= {f"noise:{c}:{n}": s for n, m in found.items() for c, s in m.noise().items()}

@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from scipy.stats import binomtest
 
-from mpcheck._files.io import write_text
-from mpcheck._files.stored import Stamp, load
+from mpcheck._files.documents import DocumentKind, write_document
+from mpcheck._files.stored import Stamp
 from mpcheck._files.yaml import Strict
 from mpcheck.history.latency.device import DeviceKey
 
-SUITE = "bench-aa"
 REMEDY = "remove it and measure the rate again"
 Mode = Literal["stored", "ab"]
 ENOUGH = 5
@@ -91,6 +90,9 @@ class AARates(Strict):
         return next((rate for rate in self.rates if rate.mode == mode), None)
 
 
+KIND = DocumentKind(AARates, "false-alarm rates", 1, REMEDY, "bench-aa")
+
+
 def aa_path(directory: Path, slug: str) -> Path:
     """``baselines/<device>/aa.json``."""
     return directory / slug / "aa.json"
@@ -102,7 +104,7 @@ def read_aa(path: Path) -> AARates | None:
     Raises:
         InputError: damaged, foreign, or of a future schema.
     """
-    return load(AARates, path, "false-alarm rates", SUITE, REMEDY)
+    return KIND.read_if_there(path)
 
 
 def store_aa(path: Path, device: DeviceKey, rate: AARate) -> AARates:
@@ -114,5 +116,5 @@ def store_aa(path: Path, device: DeviceKey, rate: AARate) -> AARates:
     old = read_aa(path)
     kept = [r for r in old.rates if r.mode != rate.mode] if old is not None and not old.device.matches(device) else []
     new = AARates(device=device, rates=[*kept, rate])
-    write_text(path, new.model_dump_json(indent=1) + "\n")
+    write_document(path, new, "rates")
     return new

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,14 +12,13 @@ from pydantic import Field, field_validator, model_validator
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
-from mpcheck._files.io import write_text
-from mpcheck._files.stored import Model, Stamp, load, now
+from mpcheck._files.documents import DocumentKind, write_document
+from mpcheck._files.stored import Model, Stamp, now
 from mpcheck._files.yaml import Strict
 from mpcheck.bench.figures import Figures
 from mpcheck.history.latency.device import DeviceKey
 from mpcheck.records.environment import commit
 
-SUITE = "bench"
 DIGITS = 6  # significant ones, of stored figures: no clock knows more
 REMEDY = "restore it from version control, or measure anew with `mpcheck bench` and store that with `mpcheck baseline update`"
 
@@ -97,6 +96,9 @@ class BenchBaseline(Strict):
         return found
 
 
+KIND = DocumentKind(BenchBaseline, "latency baseline", 1, REMEDY, "bench")
+
+
 def provenance_of(cells: Mapping[str, Figures], reason: str = "") -> Provenance:
     """Commit of the current directory, time, version, and how much was measured."""
     launches = [figures.launches for figures in cells.values()]
@@ -122,7 +124,7 @@ def read_baseline(path: Path, what: str = "latency baseline", remedy: str = REME
         InputError: a directory, more than 64 MiB, truncated, not JSON, a field twice, another suite's file, a future schema, a
             wrong field, seconds that are not positive and finite, quantiles that do not ascend, a cell without launches.
     """
-    return load(BenchBaseline, path, what, SUITE, remedy)
+    return replace(KIND, what=what, remedy=remedy).read_if_there(path)
 
 
 def stored_for(
@@ -157,7 +159,5 @@ def write_baseline(path: Path, baseline: BenchBaseline) -> None:
     """
     if path.is_dir():
         raise InputError(f"latency baseline {path} is a directory; remove it or choose another place")
-    head = json.dumps(baseline.model_dump(exclude={"cells"}), indent=1)
-    cells = baseline.model_dump(include={"cells"})["cells"]
-    lines = ",\n".join(f"  {json.dumps(k)}: {json.dumps(rounded(v), separators=(',', ':'))}" for k, v in sorted(cells.items()))
-    write_text(path, f'{head[:-2]},\n "cells": {{\n{lines}\n }}\n}}\n')
+    data = baseline.model_dump()
+    write_document(path, {**data, "cells": rounded(data["cells"])}, "cells")

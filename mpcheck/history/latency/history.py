@@ -8,15 +8,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mpcheck._files.documents import DocumentKind
 from mpcheck._files.lines import REMEDY, append_line, read_lines
-from mpcheck._files.stored import Model, Stamp, check
+from mpcheck._files.stored import Model, Stamp
 from mpcheck._files.yaml import Strict
 from mpcheck.bench.figures import Seconds
 from mpcheck.history.latency.baseline import BenchBaseline, rounded
 from mpcheck.history.latency.device import DeviceKey
 from mpcheck.history.latency.update import normalised_of, seconds_of
 
-SUITE = "bench-history"
 WHAT = "latency history"
 
 
@@ -45,6 +45,9 @@ class HistoryEntry(Stamp):
     systems: dict[str, str]
     options: dict[str, int | str | bool]
     cells: dict[str, HistoryCell]
+
+
+KIND = DocumentKind(HistoryEntry, WHAT, 1, REMEDY, "bench-history")
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,7 @@ def read_history(path: Path) -> History:
             wrong field; it names the line.
     """
     lines, damaged = read_lines(path, WHAT)
-    return History([check(HistoryEntry, data, where, SUITE, REMEDY) for where, data in lines], damaged)
+    return History([KIND.check(data, where) for where, data in lines], damaged)
 
 
 def append(path: Path, entry: HistoryEntry) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from mpcheck._errors import InputError
 from mpcheck.bench.decide.units import USUAL
-from mpcheck.history.latency.change_points import Shift, shifts
+from mpcheck.history.latency.change_points import LevelShift, shifts
 from mpcheck.history.latency.history import HistoryEntry, read_history
 from mpcheck.records.versions import changed_versions
 
@@ -21,7 +21,7 @@ SHARE = "share"
 
 
 @dataclass(frozen=True)
-class Point:
+class SeriesPoint:
     """One entry of a history.
 
     Attributes:
@@ -47,7 +47,7 @@ class Series:
 
     cell: str
     unit: str
-    points: list[Point]
+    points: list[SeriesPoint]
 
     @property
     def values(self) -> list[float]:
@@ -121,7 +121,7 @@ def series_of(entries: Sequence[HistoryEntry], cell: str) -> Series:
     for e in own:
         c = e.cells[cell]
         value = c.normalised[unit] if shared else 1e3 * c.seconds
-        points.append(Point(e.commit, e.date, value, e.device.packages, c.seconds, c.launches))
+        points.append(SeriesPoint(e.commit, e.date, value, e.device.packages, c.seconds, c.launches))
     return Series(cell, unit, points)
 
 
@@ -137,7 +137,7 @@ def series(path: Path, cell: str) -> Series:
 def change_points(found: Series) -> list[ChangePoint]:
     """Lasting changes of a series, oldest first; see :func:`mpcheck.history.latency.change_points.shifts` for what is one."""
 
-    def named(shift: Shift) -> ChangePoint:
+    def named(shift: LevelShift) -> ChangePoint:
         before, after = found.points[shift.index - 1], found.points[shift.index]
         effect, low, high = (float(np.expm1(x)) for x in (shift.effect, shift.low, shift.high))
         return ChangePoint(shift.index, after.commit, before.commit, after.date, effect, low, high, changed_versions(before.packages, after.packages))

@@ -25,7 +25,7 @@ KEPT = ("unchanged", "first call")
 
 
 @dataclass(frozen=True)
-class Change:
+class CellChange:
     """What an update would do to one cell.
 
     Attributes:
@@ -110,7 +110,7 @@ def start_change(old: Sequence[Start], new: Sequence[Start], least: float) -> tu
     return "; ".join(words), loosens, takes
 
 
-def _change(cell: str, old: Figures, new: Figures, least: float) -> Change:
+def _change(cell: str, old: Figures, new: Figures, least: float) -> CellChange:
     change, words = relative(old, new)
     # beyond the margin as logarithms, so that there and back again is no gain
     kind: Kind = "slower" if change > MARGIN else "faster" if change < 1 / (1 + MARGIN) - 1 else "unchanged"
@@ -129,10 +129,10 @@ def _change(cell: str, old: Figures, new: Figures, least: float) -> Change:
     # Figures within the margin stay. Else a series of updates, each a little slower, would pass without a reason.
     takes = kind != "unchanged" or starts or (old.fingerprint is None and new.fingerprint is not None)
     loosens = kind == "slower" or bool(worse) or later
-    return Change(cell, kind, "; ".join(filter(None, [words, *lines, told])), loosens=loosens, takes=takes, starts=starts)
+    return CellChange(cell, kind, "; ".join(filter(None, [words, *lines, told])), loosens=loosens, takes=takes, starts=starts)
 
 
-def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) -> list[Change]:
+def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) -> list[CellChange]:
     """What storing ``new`` would change, cell by cell, those that loosen first.
 
     A baseline of other versions, another model or other options is replaced as a whole, which loosens: nobody can tell whether
@@ -142,22 +142,22 @@ def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) 
         prune: whether cells that ``new`` lacks are dropped; without, they stay.
     """
     if old is None:
-        return [Change(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items()]
+        return [CellChange(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items()]
     differing = old.mismatches(new.device, new.model.digest, new.systems, new.options)
     if differing:
-        found = [Change(cell, "replaced", "; ".join(differing), loosens=True) for cell in old.cells if cell in new.cells]
+        found = [CellChange(cell, "replaced", "; ".join(differing), loosens=True) for cell in old.cells if cell in new.cells]
         gone = set(old.cells) - set(new.cells)
     else:
         least = longest(steady(old.cells))
         found = [_change(cell, old.cells[cell], new.cells[cell], least[cell]) for cell in old.cells if cell in new.cells]
         gone = set(old.cells) - set(new.cells) if prune else set()
     why = "; ".join(differing) or "not in the new figures"
-    found += [Change(cell, "removed", why, loosens=True) for cell in sorted(gone)]
-    found += [Change(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items() if cell not in old.cells]
+    found += [CellChange(cell, "removed", why, loosens=True) for cell in sorted(gone)]
+    found += [CellChange(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items() if cell not in old.cells]
     return sorted(found, key=lambda c: not c.loosens)
 
 
-def _taken(change: Change, old: Mapping[str, Figures], new: Figures) -> Figures:
+def _taken(change: CellChange, old: Mapping[str, Figures], new: Figures) -> Figures:
     """New figures; of what did not change the stored ones: launches where only the cost or the first calls are new, and first calls."""
     if change.cell not in old or change.kind == "replaced":
         return new
@@ -168,7 +168,7 @@ def _taken(change: Change, old: Mapping[str, Figures], new: Figures) -> Figures:
     return new.model_copy(update={"starts": starts})
 
 
-def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[Change], reason: str) -> BenchBaseline:
+def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[CellChange], reason: str) -> BenchBaseline:
     """What is stored after an update: new figures where they changed, stored ones elsewhere, each with its origin."""
     provenance = new.provenance.model_copy(update={"reason": reason})
     if old is None or any(c.kind == "replaced" for c in found) or not set(old.cells) - {c.cell for c in found if c.kind == "removed"}:
@@ -184,7 +184,7 @@ def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[Change], r
     return new.model_copy(update={"provenance": provenance, "systems": {**old.systems, **new.systems}, "cells": cells, "origins": origins})
 
 
-def check_reason(found: list[Change], slug: str, reason: str) -> None:
+def check_reason(found: list[CellChange], slug: str, reason: str) -> None:
     """Refuse to loosen silently.
 
     Raises:

@@ -10,11 +10,11 @@ from typing import Literal
 
 from mpcheck._errors import InputError
 from mpcheck._files.stored import now
-from mpcheck.bench.decide.decision import Rule, Verdict, judge, paired
-from mpcheck.bench.decide.verdicts import DUEL, STORED, stored_verdicts
+from mpcheck.bench.decide.decision import LatencyVerdict, Rule, judge, paired_sample
+from mpcheck.bench.decide.verdicts import PAIRED, STORED, stored_verdicts
 from mpcheck.bench.figures import Figures
-from mpcheck.bench.launch.measurement import DUEL_EFFORT, STORED_EFFORT, Effort, request, run_campaign
-from mpcheck.bench.launch.paired import Side, run_duel
+from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, Effort, request, run_launches
+from mpcheck.bench.launch.paired import MeasuredSide, run_paired
 from mpcheck.bench.launch.processes import own_paths
 from mpcheck.history.latency.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.records.environment import commit
@@ -45,14 +45,14 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
     run = BenchRun(options)
     path = aa_path(options.directory, run.device.slug)
     read_aa(path)  # a damaged one is told of before hours are spent
-    usual = STORED_EFFORT if mode == "stored" else DUEL_EFFORT
+    usual = STORED_EFFORT if mode == "stored" else PAIRED_EFFORT
     count = options.launches or LAUNCHES[mode]
     least = usual.looks[-1] + (BASE_LAUNCHES if mode == "stored" else 0)
     if count < least:
         raise InputError(f"--launches {count}: calibrating needs at least {least}")
     load = request(run.session.options, options.batches, run.options.works, options.flush_l2)
     effort = replace(usual, looks=(count,), seconds=float("inf"), threads=options.threads)
-    rounds = _stored(run, load, effort, usual.looks) if mode == "stored" else _duel(run, load, effort, usual.looks)
+    rounds = _stored(run, load, effort, usual.looks) if mode == "stored" else _paired(run, load, effort, usual.looks)
     comparisons = alarms = 0
     for verdicts in rounds:
         comparisons += len(verdicts[0])
@@ -60,16 +60,16 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
     if not comparisons:
         raise InputError("calibrating: no benchmark ran in every launch; choose others with --block, --backend or --format")
     rate = AARate(
-        commit=commit(), date=now(), mode=mode, comparisons=comparisons, alarms=alarms, nominal=(STORED if mode == "stored" else DUEL).alpha
+        commit=commit(), date=now(), mode=mode, comparisons=comparisons, alarms=alarms, nominal=(STORED if mode == "stored" else PAIRED).alpha
     )
     store_aa(path, run.device, rate)
     return path, rate
 
 
-def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, Verdict]]]:
-    campaign = run_campaign(load, effort, lambda _: [], run.progress)
+def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, LatencyVerdict]]]:
+    measurement = run_launches(load, effort, lambda _: [], run.progress)
     rule = replace(STORED, looks=len(looks))
-    ran = {n: f.launches for n, f in campaign.figures.items() if len(f.launches) == campaign.processes}
+    ran = {n: f.launches for n, f in measurement.figures.items() if len(f.launches) == measurement.processes}
     base = {n: Figures(launches=found[:BASE_LAUNCHES]) for n, found in ran.items()}
     heads = {n: found[BASE_LAUNCHES:] for n, found in ran.items()}
     for start, _ in _groups(effort.looks[0] - BASE_LAUNCHES, looks):
@@ -79,10 +79,10 @@ def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple
         ]
 
 
-def _duel(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, Verdict]]]:
-    base, head = (Side(name, sys.executable, own_paths()) for name in ("base", "head"))
-    duel = run_duel(base, head, load, effort, lambda _: [], run.progress)
-    ran = {n: d for n, d in duel.differences.items() if len(d) == duel.pairs}
-    rule: Rule = replace(DUEL, looks=len(looks))
+def _paired(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple[int, ...]) -> Iterator[list[dict[str, LatencyVerdict]]]:
+    base, head = (MeasuredSide(name, sys.executable, own_paths()) for name in ("base", "head"))
+    measurement = run_paired(base, head, load, effort, lambda _: [], run.progress)
+    ran = {n: d for n, d in measurement.differences.items() if len(d) == measurement.pairs}
+    rule: Rule = replace(PAIRED, looks=len(looks))
     for start, _ in _groups(effort.looks[0], looks):
-        yield [judge({n: paired(d[start : start + look]) for n, d in ran.items()}, rule) for look in looks]
+        yield [judge({n: paired_sample(d[start : start + look]) for n, d in ran.items()}, rule) for look in looks]

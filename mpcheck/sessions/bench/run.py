@@ -11,22 +11,22 @@ from mpcheck._errors import InputError
 from mpcheck._files.stored import Model
 from mpcheck._unsupported import BASELINE
 from mpcheck.bench.decide.decision import Rule
-from mpcheck.bench.decide.first_calls import DUEL_START, STORED_START, Starts, duel_starts, start_findings, stored_starts
+from mpcheck.bench.decide.first_calls import PAIRED_START, STORED_START, Starts, paired_starts, start_findings, stored_starts
 from mpcheck.bench.decide.outcomes import LATENCY, Standing
 from mpcheck.bench.decide.verdicts import (
-    DUEL,
+    PAIRED,
     STORED,
-    duel_findings,
-    duel_verdicts,
     gone,
+    paired_findings,
+    paired_verdicts,
     stored_findings,
     stored_verdicts,
     unclear,
 )
 from mpcheck.bench.figures import Figures
 from mpcheck.bench.keys import BenchKey, check_work, fields_of
-from mpcheck.bench.launch.measurement import DUEL_EFFORT, STORED_EFFORT, Campaign, Effort, request, run_campaign
-from mpcheck.bench.launch.paired import Duel, run_duel
+from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, Effort, Measurement, request, run_launches
+from mpcheck.bench.launch.paired import PairedMeasurement, run_paired
 from mpcheck.bench.launch.refs import same_sources, sides
 from mpcheck.bench.launch.workloads import Workloads
 from mpcheck.bench.launch.yardstick import ALGORITHM
@@ -86,7 +86,7 @@ class BenchRun:
     @cached_property
     def rule(self) -> Rule:
         """How it is decided."""
-        rule = replace(DUEL if self.options.against else STORED, looks=len(self.effort.looks))
+        rule = replace(PAIRED if self.options.against else STORED, looks=len(self.effort.looks))
         if not self.options.margin:
             return rule
         return replace(rule, margin=self.options.margin, equivalence=max(rule.equivalence, self.options.margin))
@@ -94,13 +94,13 @@ class BenchRun:
     @cached_property
     def start_rule(self) -> Rule:
         """How first calls are decided; a margin of the user's counts where it is larger."""
-        rule, margin = replace(DUEL_START if self.options.against else STORED_START, looks=len(self.effort.looks)), self.options.margin
+        rule, margin = replace(PAIRED_START if self.options.against else STORED_START, looks=len(self.effort.looks)), self.options.margin
         return replace(rule, margin=max(rule.margin, margin), equivalence=max(rule.equivalence, margin))
 
     @cached_property
     def effort(self) -> Effort:
         """How much is measured."""
-        usual = DUEL_EFFORT if self.options.against else STORED_EFFORT
+        usual = PAIRED_EFFORT if self.options.against else STORED_EFFORT
         least = self.options.launches
         looks = tuple(sorted({least, *(look for look in usual.looks if look > least)})) if least else usual.looks
         return replace(usual, looks=looks, seconds=self.options.seconds or usual.seconds, threads=self.options.threads)
@@ -134,43 +134,43 @@ class BenchRun:
         return request(self.session.options, self.options.batches, self.options.works, self.options.flush_l2, skip)
 
     @cached_property
-    def campaign(self) -> Campaign:
+    def measurement(self) -> Measurement:
         """Launches against the stored baseline."""
 
-        def undecided(so_far: Campaign) -> Iterable[str]:
+        def undecided(so_far: Measurement) -> Iterable[str]:
             return unclear({n: v for n, (v, _) in stored_verdicts(so_far.figures, self._base() or {}, self.rule).items()})
 
-        def restart(so_far: Campaign) -> bool:
+        def restart(so_far: Measurement) -> bool:
             return stored_starts(so_far.figures, self._base() or {}, self.start_rule).undecided
 
-        return run_campaign(self._load(), self.effort, undecided, self.progress, restart)
+        return run_launches(self._load(), self.effort, undecided, self.progress, restart)
 
     @cached_property
-    def duel(self) -> Duel:
+    def paired(self) -> PairedMeasurement:
         """Pairs of launches, base against head."""
         with sides(self.options.against, Path.cwd()) as (base, head):
-            return run_duel(
+            return run_paired(
                 base,
                 head,
                 self._load(),
                 self.effort,
-                lambda d: unclear(duel_verdicts(d, self.rule)),
+                lambda d: unclear(paired_verdicts(d, self.rule)),
                 self.progress,
-                lambda d: duel_starts(d, self.start_rule).undecided,
+                lambda d: paired_starts(d, self.start_rule).undecided,
             )
 
     @cached_property
     def starts(self) -> Starts:
         """What was found of first calls."""
         if self.options.against:
-            return duel_starts(self.duel, self.start_rule)
-        return stored_starts(self.campaign.figures, self._base() or {}, self.start_rule)
+            return paired_starts(self.paired, self.start_rule)
+        return stored_starts(self.measurement.figures, self._base() or {}, self.start_rule)
 
     @cached_property
     def findings(self) -> dict[str, list[Finding]]:
         """By benchmark; what concerns none that the run has is under an empty name."""
         if self.options.against:
-            found = duel_findings(self.duel, self.rule, self.standing)
+            found = paired_findings(self.paired, self.rule, self.standing)
             known = {key.id for key in self.keys}
             reason = "neither base nor head has it, whose libraries are not this process's"
             lost = [k for k in self.keys if k.id not in found]
@@ -180,7 +180,7 @@ class BenchRun:
             return self._all_required(found)
         base, missing = self.stored
         cells = base.cells if base is not None else None
-        found = stored_findings(self.keys, self.campaign, cells, missing, self.rule, self.standing)
+        found = stored_findings(self.keys, self.measurement, cells, missing, self.rule, self.standing)
         self._add_starts(found)
         found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks)) or [self._nothing_gone("the baseline" if cells else "")]
         return self._all_required(found)
@@ -210,7 +210,7 @@ class BenchRun:
 
     def seconds(self, key: BenchKey) -> list[float]:
         """Of one call, in every round: the head's."""
-        return self.duel.seconds["head"].get(key.id, []) if self.options.against else self.campaign.seconds.get(key.id, [])
+        return self.paired.seconds["head"].get(key.id, []) if self.options.against else self.measurement.seconds.get(key.id, [])
 
     @property
     def notes(self) -> list[str]:
@@ -218,12 +218,12 @@ class BenchRun:
         found = []
         if self.options.against:
             found += [
-                f"{side}: " + ", ".join(f"{n} {f['version']}" for n, f in self.duel.hello[side]["sources"].items()) for side in ("base", "head")
+                f"{side}: " + ", ".join(f"{n} {f['version']}" for n, f in self.paired.hello[side]["sources"].items()) for side in ("base", "head")
             ]
-            if same_sources(self.duel.hello):
+            if same_sources(self.paired.hello):
                 found.append("base and head import the same libraries: nothing that is measured differs between them")
         else:
-            found += [f"building the {name} model: {min(s):.1f} s" for name, s in self.campaign.build_seconds.items() if min(s) > 0.1]
+            found += [f"building the {name} model: {min(s):.1f} s" for name, s in self.measurement.build_seconds.items() if min(s) > 0.1]
             if self.stored[1]:
                 found.append(f"no-baseline: {self.stored[1]}")
         found += self.starts.notes
@@ -232,10 +232,10 @@ class BenchRun:
         return found
 
     def document(self) -> BenchBaseline | None:
-        """The run's figures as they can be stored; None for a duel, which has no figures of its own."""
-        if self.options.against or not self.campaign.figures:
+        """The run's figures as they can be stored; None where base and head were measured in pairs, which are no figures to store."""
+        if self.options.against or not self.measurement.figures:
             return None
-        cells = self.campaign.figures
+        cells = self.measurement.figures
         return BenchBaseline(
             device=self.device,
             provenance=provenance_of(cells),

@@ -28,7 +28,7 @@ NOISE = 16.0
 
 
 @dataclass(frozen=True)
-class Standing:
+class ReferenceStanding:
     """What of a block moved since the baseline was recorded.
 
     Attributes:
@@ -55,10 +55,10 @@ class Blame:
     def __init__(self, session: Session, stored: Mapping[str, Mapping[str, Print]]) -> None:
         self.session = session
         self.stored = stored
-        self._standings: dict[tuple[str, str], Standing | None] = {}
+        self._standings: dict[tuple[str, str], ReferenceStanding | None] = {}
         self._judged: dict[CellKey, bool] = {}
 
-    def standing(self, system: str, block: str) -> Standing | None:
+    def standing(self, system: str, block: str) -> ReferenceStanding | None:
         """What moved of a block; None where the baseline has no prints of it, or it has no reference."""
         place = (system, block)
         if place not in self._standings:
@@ -68,7 +68,7 @@ class Blame:
             self._standings[place] = self._compare(before, library.get(block)) if known and before is not None else None
         return self._standings[place]
 
-    def _compare(self, before: Mapping[str, Print], reference: BlockReference) -> Standing:
+    def _compare(self, before: Mapping[str, Print], reference: BlockReference) -> ReferenceStanding:
         now = prints_of(reference)
         inputs = moved(before, now, INPUT)
         values: dict[str, str] = {}
@@ -76,7 +76,7 @@ class Blame:
             direction = BACKWARD if name.startswith((f"{VALUE}grad.", f"{VALUE}weight.")) else FORWARD
             if direction not in values and (said := self._value(before.get(name), now.get(name), name.removeprefix(VALUE), reference)):
                 values[direction] = said
-        return Standing(inputs, moved(before, now, COTANGENT), values)
+        return ReferenceStanding(inputs, moved(before, now, COTANGENT), values)
 
     def _value(self, before: Print | None, now: Print | None, name: str, reference: BlockReference) -> str:
         if before is None or now is None:
@@ -103,7 +103,7 @@ class Blame:
 
     def _culprit(self, system: str, block: str) -> bool:
         standing = attempt(lambda: self.standing(system, block))
-        return isinstance(standing, Standing) and bool(standing.values)  # what it raises, its own cells say
+        return isinstance(standing, ReferenceStanding) and bool(standing.values)  # what it raises, its own cells say
 
     def _names(self, system: str) -> list[str]:
         return [b.name for b in self.session.blocks(system)]
@@ -117,7 +117,7 @@ class Blame:
         said = standing.values.get(key.direction, "") if standing else ""
         if not said or any(self._within(key)):
             return ""
-        return f"on the same inputs as when the baseline was recorded the float64 reference differs: {said}; mend it or record the baseline anew"
+        return f"on the same inputs as when the baseline was recorded the float64 reference differs: {said}; fix it or record the baseline anew"
 
     def excused(self, key: CellKey, drifts: Sequence[Drifted]) -> str:
         """Why a drifted cell is not to blame; empty where it is.

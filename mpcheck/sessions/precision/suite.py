@@ -68,8 +68,8 @@ class Suite:
         drifts = [self._drifted(key, c, entry) for c in every]
         number, said = sum(map(bool, drifts)), [m.text for m in moved]
         if 2 * number < len(every) and all(self._races(key, d.quantity) for ds in drifts for d in ds):
-            calm = every[next(i for i, found in enumerate(drifts) if not found)]
-            return _noted(calm, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
+            steady = every[next(i for i, found in enumerate(drifts) if not found)]
+            return _noted(steady, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
         return _red(cell, [*said, f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else said)
 
     def _drifted(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> list[Drifted]:

@@ -8,8 +8,8 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.profile.alternate import speedup
 from mpcheck.bench.profile.attribution import UNATTRIBUTED
-from mpcheck.bench.profile.map import ProfileMap, Row
-from mpcheck.bench.profile.sweep import SYSTEM, WORK, Point
+from mpcheck.bench.profile.map import MapRow, ProfileMap
+from mpcheck.bench.profile.sweep import SYSTEM, WORK, SweepPoint
 from mpcheck.records.finding import Finding, Outcome
 from mpcheck.records.record import Number
 
@@ -25,7 +25,7 @@ def _where(key: BenchKey) -> str:
     return f"{key.system}*{key.batch}"
 
 
-def row_metrics(row: Row) -> Metrics:
+def row_metrics(row: MapRow) -> Metrics:
     """A row's figures, units in their names; times and launches per call of the model."""
     return {
         "parent": row.parent, "group": row.group, "depth": row.depth, "calls": row.calls, "dtype": ", ".join(row.dtypes),
@@ -81,7 +81,7 @@ def latency_findings(key: BenchKey, samples: dict[str, list[float]]) -> list[Fin
     return found
 
 
-def sweep_findings(points: list[Point], backends: tuple[str, ...], fmt: str, seed: int = 0) -> list[Finding]:
+def sweep_findings(points: list[SweepPoint], backends: tuple[str, ...], fmt: str, seed: int = 0) -> list[Finding]:
     """One finding a point and backend; the speed-up against e3nn is with the other backends' figures."""
     found = []
     for point in points:

@@ -34,7 +34,7 @@ LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
 
 
 @dataclass(frozen=True)
-class Plan:
+class ProfilePlan:
     """What a profile session measures.
 
     Attributes:
@@ -52,7 +52,7 @@ class Plan:
     latency_seconds: float = LATENCY_SECONDS
 
 
-def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, list[Path]]:
+def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Findings, list[Path]]:
     """Measure, and write ``profile.json``, ``profile.md``, pictures and traces; of several systems the first one counts.
 
     Raises:
@@ -93,7 +93,7 @@ class Measured:
     """What the parts of a session share: what they measure on, and what they leave beside their findings."""
 
     workloads: Workloads
-    plan: Plan
+    plan: ProfilePlan
     out: Path
     samples: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
@@ -146,7 +146,7 @@ def _sweep(options: Options, seconds: float) -> list[Finding]:
     return sweep_findings(points, options.backends, options.formats[0], options.seed)
 
 
-def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[list[Finding], list[Path]]:
+def _map(workloads: Workloads, key: BenchKey, plan: ProfilePlan, out: Path) -> tuple[list[Finding], list[Path]]:
     name = "-".join(["profile-trace", key.backend, key.format, key.work.replace("+", "-")])
     trace = out / f"{name}.json.gz"
     try:
@@ -176,4 +176,4 @@ def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
     return [out / f"{SESSION.name}.json", out / f"{SESSION.name}.md", *write_pictures(out, run, samples)]
 
 
-__all__ = ["Plan", "profile_session", "write"]
+__all__ = ["ProfilePlan", "profile_session", "write"]

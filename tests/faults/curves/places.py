@@ -36,7 +36,7 @@ def module_of(session: Session, key: CellKey) -> torch.nn.Module | None:
     """Upstream's module of a cell on its backend; None for steps.
 
     Raises:
-        LookupError: the backend is not to be had.
+        LookupError: the backend is unavailable.
     """
     backend = session.backend(key.backend)
     if isinstance(backend, Unsupported):

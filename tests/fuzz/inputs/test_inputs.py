@@ -1,4 +1,4 @@
-"""What mutated files once found stays mended; and the fuzzer is not blind."""
+"""What mutated files once found stays fixed; and the fuzzer is not blind."""
 
 from __future__ import annotations
 

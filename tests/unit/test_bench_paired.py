@@ -13,15 +13,15 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench.launch import paired as duels
+from mpcheck.bench.launch import paired as paired_module
 from mpcheck.bench.launch.measurement import Effort
-from mpcheck.bench.launch.paired import Duel, Side, alternate, run_duel
-from mpcheck.bench.launch.sampling import Plan
+from mpcheck.bench.launch.paired import MeasuredSide, PairedMeasurement, alternate, run_paired
+from mpcheck.bench.launch.sampling import SamplingPlan
 from mpcheck.bench.launch.workloads import UnsupportedError
 from tests.unit.bench_samples import PRINT
 
-PLAN = Plan(passes=4, rounds=6, seconds=1e6, target=1e-3)
-BASE, HEAD = Side("base", "python"), Side("head", "python")
+PLAN = SamplingPlan(passes=4, rounds=6, seconds=1e6, target=1e-3)
+BASE, HEAD = MeasuredSide("base", "python"), MeasuredSide("head", "python")
 Fault = Callable[[str, str, str], None]
 
 
@@ -122,7 +122,7 @@ def test_the_same_code_differs_by_noise_only() -> None:
 
 def test_a_long_call_ends_with_its_time_but_not_before_four_rounds() -> None:
     slow = Machine(seconds=10.0)
-    base, _, _ = alternate(Worker(slow, "base"), Worker(slow, "head"), "a", Plan(seconds=0.6), 0)  # type: ignore[arg-type]
+    base, _, _ = alternate(Worker(slow, "base"), Worker(slow, "head"), "a", SamplingPlan(seconds=0.6), 0)  # type: ignore[arg-type]
     assert len(base) == 4
 
 
@@ -136,7 +136,7 @@ def fails_at(*where: tuple[str, str, str], error: Exception | None = None) -> Fa
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the made-up processes are made of; change it before the duel."""
+    """What the made-up processes are made of; change it before the measurement."""
     state: dict[str, Any] = {"machine": Machine(), "fault": None, "keys": {"base": ("a", "b"), "head": ("a", "b")}, "started": []}
 
     @contextlib.contextmanager
@@ -148,21 +148,21 @@ def world(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         finally:
             state["machine"].open -= 1
 
-    monkeypatch.setattr(duels, "launched", launched)
+    monkeypatch.setattr(paired_module, "launched", launched)
     return state
 
 
 EFFORT = Effort(looks=(2, 3, 5), seconds=1e6, plan=PLAN)
 
 
-def test_a_duel_measures_again_what_is_undecided(world: dict[str, Any]) -> None:
+def test_paired_measurement_measures_again_what_is_undecided(world: dict[str, Any]) -> None:
     looks: list[int] = []
 
-    def undecided(d: Duel) -> list[str]:
+    def undecided(d: PairedMeasurement) -> list[str]:
         looks.append(d.pairs)
         return ["b"] if d.pairs < 3 else []
 
-    found = run_duel(BASE, HEAD, {}, EFFORT, undecided)
+    found = run_paired(BASE, HEAD, {}, EFFORT, undecided)
     assert (looks, found.pairs, world["machine"].open) == ([2, 3], 3, 0)
     assert {n: len(d) for n, d in found.differences.items()} == {"a": 2, "b": 3}
     assert found.differences["b"] == [pytest.approx(math.log(1.1))] * 3
@@ -171,17 +171,17 @@ def test_a_duel_measures_again_what_is_undecided(world: dict[str, Any]) -> None:
     assert found.fingerprints["base"] == found.fingerprints["head"] == {"a": PRINT, "b": PRINT}
 
 
-def test_a_duel_ends_when_its_time_is_spent(world: dict[str, Any]) -> None:
-    assert run_duel(BASE, HEAD, {}, Effort(looks=(2, 9), seconds=0.0, plan=PLAN), lambda d: d.shared).pairs == 2
-    assert run_duel(BASE, HEAD, {}, EFFORT, lambda d: d.shared).pairs == 5
+def test_paired_measurement_ends_when_its_time_is_spent(world: dict[str, Any]) -> None:
+    assert run_paired(BASE, HEAD, {}, Effort(looks=(2, 9), seconds=0.0, plan=PLAN), lambda d: d.shared).pairs == 2
+    assert run_paired(BASE, HEAD, {}, EFFORT, lambda d: d.shared).pairs == 5
 
 
 def test_benchmarks_that_one_side_lacks_are_not_measured(world: dict[str, Any]) -> None:
     world["keys"] = {"base": ("a", "old"), "head": ("new", "a")}
-    found = run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
+    found = run_paired(BASE, HEAD, {}, EFFORT, lambda _: [])
     assert found.shared == ["a"] and list(found.differences) == ["a"]
     world["keys"] = {"base": ("old",), "head": ("new",)}
-    nothing = run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
+    nothing = run_paired(BASE, HEAD, {}, EFFORT, lambda _: [])
     assert (nothing.differences, nothing.pairs) == ({}, 1), "another pair would find no more"
 
 
@@ -197,7 +197,7 @@ def test_what_a_side_cannot_run_is_said_with_its_name(
     world: dict[str, Any], where: list[tuple[str, str, str]], told: tuple[str, Unsupported]
 ) -> None:
     world["fault"] = fails_at(*where)
-    found = run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
+    found = run_paired(BASE, HEAD, {}, EFFORT, lambda _: [])
     assert found.unsupported == {"b": told}
     assert list(found.differences) == ["a"] and len(found.differences["a"]) == 2
 
@@ -205,7 +205,7 @@ def test_what_a_side_cannot_run_is_said_with_its_name(
 @pytest.mark.parametrize("side", ["base", "head"])
 def test_what_cannot_be_counted_is_timed_all_the_same(world: dict[str, Any], side: str) -> None:
     world["fault"] = fails_at((side, "fingerprint", "b"), error=UnsupportedError("its cost differs: from call to call"))
-    found = run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
+    found = run_paired(BASE, HEAD, {}, EFFORT, lambda _: [])
     assert found.unsupported == {} and found.uncounted == {"b": (side, Unsupported("not-applicable", "its cost differs: from call to call"))}
     assert len(found.differences["b"]) == 2
 
@@ -213,5 +213,5 @@ def test_what_cannot_be_counted_is_timed_all_the_same(world: dict[str, Any], sid
 def test_a_side_that_dies_closes_both(world: dict[str, Any]) -> None:
     world["fault"] = fails_at(("base", "load", ""), error=InputError("base died during load (killed by signal 9): x"))
     with pytest.raises(InputError, match=r"^base died during load"):
-        run_duel(BASE, HEAD, {}, EFFORT, lambda _: [])
+        run_paired(BASE, HEAD, {}, EFFORT, lambda _: [])
     assert world["machine"].open == 0
