@@ -12,6 +12,7 @@ from mpcheck.adapters.blocks import names_by_id
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
 from mpcheck.checks.physics import properties
 from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.concluded import concluded
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.records.finding import Finding
@@ -50,7 +51,7 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     if not isinstance(found, Raised):
         return found
     block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
-    key = Key(inspection.name, block, "e3nn", "float64")
+    key = Key(inspection.name, block, "e3nn", FLOAT64.name)
     context.broken[key.id] = found
     return [key]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from mpcheck._errors import InputError
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, Work
 from mpcheck.bench.launch.pinning import processors
+from mpcheck.formats import FLOAT32
 from mpcheck.sessions.run import Options, Session
 
 MOST_FRAMES = 100_000  # in a batch: more is a typing error
@@ -77,6 +78,6 @@ def parse_batches(texts: Sequence[str]) -> tuple[int, ...]:
 
 def narrowed(options: Options) -> Options:
     """The bench session's defaults where the user named no system or format."""
-    formats = options.formats or (("float32",) if options.device == "cpu" else Options().formats)
+    formats = options.formats or ((FLOAT32.name,) if options.device == "cpu" else Options().formats)
     found = replace(options, formats=formats)
     return found if options.systems else replace(found, systems=tuple(Session(found).systems)[:1])
