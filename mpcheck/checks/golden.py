@@ -30,7 +30,7 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.observe import Observer
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import quiet
-from mpcheck.formats import COMPONENTS, FORMATS
+from mpcheck.formats import COMPONENTS, FLOAT64
 from mpcheck.judge.metrics import FLOOR, widened
 from mpcheck.judge.tolerances import Limits
 from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
@@ -100,7 +100,7 @@ def measure(model: torch.nn.Module, graph: Mapping[str, torch.Tensor]) -> Tensor
 
 def measure_noise(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], values: Tensors, seed: int) -> Tensors:
     """Noise scale of every compressed value at float64's roundoff."""
-    u = FORMATS["float64"].roundoff
+    u = FLOAT64.roundoff
     squares = {n: torch.zeros_like(v) for n, v in values.items()}
     for component in COMPONENTS:
         weight = u[component] if component != "operand" else 0.0

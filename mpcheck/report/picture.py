@@ -12,9 +12,10 @@ from matplotlib.lines import Line2D
 
 from mpcheck._files.io import atomic_path
 from mpcheck._text import picture
+from mpcheck.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TF32
 from mpcheck.records.record import Quantity, Run
 
-COLOURS = {"float64": "#999999", "float32": "#0072b2", "tf32": "#009e73", "bfloat16": "#d55e00", "float16": "#cc79a7"}
+COLOURS = {FLOAT64.name: "#999999", FLOAT32.name: "#0072b2", TF32.name: "#009e73", BFLOAT16.name: "#d55e00", FLOAT16.name: "#cc79a7"}
 """Okabe and Ito's palette: told apart by colour-blind readers."""
 RIGHT = 2.5  # ratios beyond it are drawn at the edge as arrows
 ROW = 0.24  # inches a block

@@ -9,6 +9,7 @@ from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt_unless_refused, blamed
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.concluded import concluded
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.records.finding import Finding
@@ -105,6 +106,6 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     if not isinstance(found, Raised):
         return found
     block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
-    key = Key(inspection.name, block, "e3nn", "float64")
+    key = Key(inspection.name, block, "e3nn", FLOAT64.name)
     context.broken[key.id] = found
     return [key]

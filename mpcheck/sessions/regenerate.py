@@ -15,6 +15,7 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
+from mpcheck.formats import FLOAT64
 from mpcheck.history.ratios import Baseline, baseline_path, changes, collect, provenance, read_baseline, write_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import describe, device_slug
@@ -32,7 +33,7 @@ ARITHMETIC = ("torch", "mace-torch", "e3nn", "cuequivariance")
 def golden(session: Session, directory: Path, reason: str) -> list[str]:
     """Golden values of the built-in model on its default systems; unchanged ones are left as they are."""
     lines = []
-    limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+    limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
     for system in session.systems:
         graph = session.graph(system)
         model = session.reference_backend.model

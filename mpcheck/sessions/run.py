@@ -26,7 +26,7 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel, load_model
 from mpcheck.checks.precision import CellKey, PrecisionCheck, cell_keys
-from mpcheck.formats import FORMATS, get_format
+from mpcheck.formats import FLOAT64, FORMATS, get_format
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
@@ -221,7 +221,7 @@ class Session:
     def _unplanned(self, system: str, error: Raised) -> CellKey:
         """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""
         block = blamed(error.error, names_by_id(self.reference_backend.model))
-        key = CellKey(system, block or "model", "e3nn", "float64", FORWARD)
+        key = CellKey(system, block or "model", "e3nn", FLOAT64.name, FORWARD)
         self.broken[key.id] = error
         return key
 

@@ -9,7 +9,7 @@ from mpcheck._raised import Raised, attempt
 from mpcheck.bench.decide.outcomes import LATENCY
 from mpcheck.bench.keys import BenchKey, fields_of
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64, get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.finding import Finding
 from mpcheck.records.names import COVERAGE, GOLDEN, PRECISION
@@ -29,7 +29,7 @@ def planned_cell(key: CellKey) -> Planned:
 
 def planned_golden(system: str) -> Planned:
     """Golden values of a system."""
-    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend="e3nn", format="float64", system=system)
+    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend="e3nn", format=FLOAT64.name, system=system)
 
 
 def planned_inspection(key: Key) -> Planned:

@@ -28,7 +28,7 @@ from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.drawing import drawn, thinned
 from mpcheck.checks.physics.formulae import ACTIVATIONS, COMPLEX, WIDE, normalisation
 from mpcheck.checks.physics.structure import SIGMAS, Case, Values
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import UNIFORM_SPREAD
@@ -78,7 +78,7 @@ def closed_forms(case: Case) -> list[Finding]:
     # upstream's pair repulsion computes in torch's default type, which is the audit of dtypes' to blame
     with default_dtype(torch.float64):
         for block in case.context.blocks(case.key.system):
-            if isinstance(usable(library, backend, block, get_format("float64")), Unsupported):
+            if isinstance(usable(library, backend, block, FLOAT64), Unsupported):
                 continue
             facts = closed_form(block, case.context.reference_backend.model)
             if isinstance(facts, str):
@@ -116,7 +116,7 @@ def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: 
     for where, inputs in (("captured arguments", captured), ("drawn arguments", drawn(captured, facts, case.context.model.r_max, seed))):
         if any(t.numel() == 0 for t in inputs.values()):
             continue
-        limit = limits_for(case.context.tolerances, block, backend.name, "float64", "forward").rms
+        limit = limits_for(case.context.tolerances, block, backend.name, FLOAT64.name, "forward").rms
         compared = partial(_compare, case, backend, reference, facts, inputs, (seed, where), limit)
         rows = attempt(lambda compared=compared: list(compared()))  # type: ignore[misc]  # a loop's variable, bound
         if isinstance(rows, Raised):
@@ -209,7 +209,7 @@ def _directions(inputs: Tensors, facts: Facts, key: tuple[object, ...]) -> Tenso
 def _evaluate(backend: BackendModel, reference: BlockReference, inputs: Tensors, directions: Tensors, key: tuple[object, ...]) -> Values:
     """Outputs, and ``derivative by NAME``: of a random weighted sum of all outputs along the argument's direction."""
     block = reference.block
-    with backend.prepared(block, get_format("float64")):
+    with backend.prepared(block, FLOAT64):
         run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, inputs, backend.parameters(block), True)
         found = {n: t.detach() for n, t in run.outputs.items()}
         weights = random_cotangents(found, *key)

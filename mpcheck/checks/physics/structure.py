@@ -14,6 +14,7 @@ from ase import Atoms
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Key
 from mpcheck.judge.metrics import bits_digest, widened
 from mpcheck.judge.scale import UNIFORM_SPREAD
@@ -66,7 +67,7 @@ class Case:
         chosen: Outcome = verdict or ("pass" if sound else "fail")
         number = None if ratio is None or not math.isfinite(ratio) else ratio
         return Finding(
-            check=self.key.check, subject=self.key.subject, backend=self.key.backend, format="float64", system=self.key.system,
+            check=self.key.check, subject=self.key.subject, backend=self.key.backend, format=FLOAT64.name, system=self.key.system,
             variant=variant, verdict=chosen, reason="" if chosen == "pass" else reason, ratio=number, limit=limit,
             metrics={k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}, worst=worst,
         )  # fmt: skip

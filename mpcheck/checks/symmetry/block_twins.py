@@ -15,7 +15,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.observe import Arguments, Observer
-from mpcheck.formats import FORMATS
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.judge.tolerances import Tolerances, limits_for
@@ -52,9 +52,9 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
         source.model({k: t.clone() for k, t in graph.items()}, compute_force=False)
     found = []
     for block, skeleton, tensors in sink.blocks.values():  # a call that cannot be repeated is left to the end-to-end comparison
-        if block.kind == "step" or twin.unsupported(block, FORMATS["float64"]):
+        if block.kind == "step" or twin.unsupported(block, FLOAT64):
             continue
-        limit = widened(limits_for(tolerances, block.name, twin.name, "float64", "forward").rms, UNIFORM_SPREAD)
+        limit = widened(limits_for(tolerances, block.name, twin.name, FLOAT64.name, "forward").rms, UNIFORM_SPREAD)
         exact, noise = _noise(source, block, skeleton, tensors, seed)
         got = attempt(lambda b=block, s=skeleton, t=tensors: Run(lambda a: twin.call(b, a), s, t, {}, False).outputs)  # type: ignore[misc]
         if isinstance(got, Raised):

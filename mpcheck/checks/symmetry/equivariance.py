@@ -29,7 +29,7 @@ from mpcheck.checks.symmetry.invariance import undeclared
 from mpcheck.checks.symmetry.model_symmetry import WholeSubject, learned
 from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
-from mpcheck.formats import COMPONENTS, Format
+from mpcheck.formats import COMPONENTS, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
@@ -174,7 +174,7 @@ def structure_of(context: Context, system: str) -> Structure:
 def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
     """The spectrum of group elements: the full one where errors are smallest, a brief one elsewhere."""
     full, brief = (MODEL_FULL, MODEL_BRIEF) if key.subject == MODEL else (FULL, BRIEF)
-    return elements(context.seed, *(full if fmt.name == "float64" and key.backend == "e3nn" else brief))
+    return elements(context.seed, *(full if fmt == FLOAT64 and key.backend == "e3nn" else brief))
 
 
 def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Finding:
@@ -225,7 +225,7 @@ def _judge_tables(context: Context) -> Finding:
     fails = errors[name] > TABLE_LIMIT
     reason = f"wigner_3j {name} is off by {errors[name]:.3g} roundings of float64, two are enough" if fails else ""
     return Finding(
-        check=NAME, subject=TABLES, backend="e3nn", format="float64", verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
+        check=NAME, subject=TABLES, backend="e3nn", format=FLOAT64.name, verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
         reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
     )  # fmt: skip
 
@@ -276,7 +276,7 @@ def keys(context: Context) -> list[Key]:
     """Every block on the smallest system that has edges; the steps, where geometry enters, and the whole model on all of them."""
     sized = {name: context.counts(name).edges for name in context.systems}
     smallest = min(sized, key=lambda name: (sized[name] == 0, sized[name]))
-    found = [Key(NAME, TABLES, "e3nn")] if "e3nn" in context.backend_names and any(f.name == "float64" for f in context.formats) else []
+    found = [Key(NAME, TABLES, "e3nn")] if "e3nn" in context.backend_names and FLOAT64 in context.formats else []
     for system in context.systems:
         names = [b.name for b in context.blocks(system) if system == smallest or b.kind == "step"]
         found += [Key(NAME, name, backend, system=system) for name in [*names, MODEL] for backend in context.backend_names]

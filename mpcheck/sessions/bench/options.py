@@ -9,11 +9,10 @@ from dataclasses import replace
 from mpcheck._errors import InputError
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK
 from mpcheck.bench.launch.pinning import processors
-from mpcheck.formats import FORMATS
+from mpcheck.formats import FLOAT32, FORMATS
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.run import Session
 
-FLOAT32 = "float32"
 MOST_FRAMES = 100_000  # in a batch: more is a typing error
 
 
@@ -51,6 +50,6 @@ def parse_batches(texts: Sequence[str]) -> tuple[int, ...]:
 
 def narrowed(options: BenchOptions) -> BenchOptions:
     """The session's defaults where the user named no system, format or work."""
-    formats = options.formats or ((FLOAT32,) if options.device == "cpu" else tuple(FORMATS))
+    formats = options.formats or ((FLOAT32.name,) if options.device == "cpu" else tuple(FORMATS))
     found = replace(options, formats=formats, works=options.works or (*BLOCK_WORK, *MODEL_WORK))
     return found if options.systems else replace(found, systems=tuple(Session(found).systems)[:1])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mpcheck._raised import attempt
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.replay import BACKWARD, FORWARD
 from mpcheck.judge.scale import noise_scale
 from mpcheck.records.record import Cell
@@ -91,7 +91,7 @@ class Blame:
         own = next((n for n in reference.values if n in (name, name.replace(".", ".random.", 1))), None)
         if own is None:
             return 0.0
-        roundoff = self.session.reference_backend.roundoff(reference.block, get_format("float64"))
+        roundoff = self.session.reference_backend.roundoff(reference.block, FLOAT64)
         return noise_scale(reference.noise[own], reference.statistics[own], roundoff, reference.values[own]).rms
 
     def culprits(self, system: str, among: Sequence[str]) -> Iterator[str]:

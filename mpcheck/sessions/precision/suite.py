@@ -11,7 +11,7 @@ from mpcheck._unsupported import BASELINE
 from mpcheck.adapters.graph import make_graph
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64, get_format
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, read_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import device_slug
@@ -91,7 +91,7 @@ class Suite:
 
     def golden_systems(self) -> list[str]:
         """Systems of this run that have golden values for this model."""
-        if not self.session.options.model.startswith("builtin:") or "float64" not in self.session.options.formats:
+        if not self.session.options.model.startswith("builtin:") or FLOAT64.name not in self.session.options.formats:
             return []
         return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
 
@@ -107,7 +107,7 @@ class Suite:
         model = session.reference_backend
         graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
         today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
-        limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+        limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
         return [{"system": system, **row} for row in compare_golden(golden, today, limits)]
 
 

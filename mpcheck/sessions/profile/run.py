@@ -19,6 +19,7 @@ from mpcheck.bench.launch.workloads import UnsupportedError, Workloads
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
+from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Finding, Findings, write_findings
 from mpcheck.records.record import Part, Planned
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
@@ -29,7 +30,6 @@ from mpcheck.sessions.profile.pictures import Samples, write_pictures
 from mpcheck.sessions.profile.tables import markdown
 from mpcheck.sessions.run import Options, Session
 
-FORMAT = "float32"  # where the user names none
 LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
 
 
@@ -97,7 +97,7 @@ class Measured:
     out: Path
     samples: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, "e3nn", "float32", "energy"))
+    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, "e3nn", FLOAT32.name, "energy"))
     any: bool = False
 
 

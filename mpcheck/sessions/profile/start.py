@@ -23,13 +23,14 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     fields = values_of(spec.options, options)
     # torch and mace take seconds to import; a wrong option must not
     from mpcheck.bench.keys import MODEL_WORK
+    from mpcheck.formats import FLOAT32
     from mpcheck.records.outcome import outcome
     from mpcheck.report.standing import standing
-    from mpcheck.sessions.profile.run import FORMAT, Plan, profile_session
+    from mpcheck.sessions.profile.run import ProfilePlan, profile_session
     from mpcheck.sessions.profile.tables import render
 
-    asked = spec.options(**{"formats": (FORMAT,), **fields}, progress=lambda text: say(f"{text} …", error=True))
-    plan = Plan(asked.works or MODEL_WORK, asked.batch, asked.warmup, asked.calls, asked.sweep_seconds if asked.sweep else None)
+    asked = spec.options(**{"formats": (FLOAT32.name,), **fields}, progress=lambda text: say(f"{text} …", error=True))
+    plan = ProfilePlan(asked.works or MODEL_WORK, asked.batch, asked.warmup, asked.calls, asked.sweep_seconds if asked.sweep else None)
     run, files = profile_session(asked, plan, out)
     say_lines(render(run))
     for line in standing(run)[1:]:
