@@ -231,6 +231,12 @@ class Options:
     progress: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
 
+def plain(options: Options) -> dict[str, Any]:
+    """What every session is asked, as data; neither what one session alone takes, nor what a process keeps for itself."""
+    found = {one.name: getattr(options, one.name) for one in fields(Options) if one.name != "progress"}
+    return {k: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+
 @dataclass(frozen=True)
 class InspectedOptions(Options):
     """What a session of several checks takes.
