@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from rich.markup import escape
 
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import Declared, Options, declared
@@ -18,12 +19,12 @@ KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 def type_of(one: Declared) -> tuple[Any, Any]:
     """What typer must be told of an option: an annotated type, and the default."""
-    option = one.option
+    option, said = one.option, escape(one.option.help)
     if option.argument:
-        return Annotated[str, typer.Argument(help=option.help)], one.default
+        return Annotated[str, typer.Argument(help=said)], one.default
     words = [f"--{one.name}", *([option.short] if option.short else [])]
     numbers: dict[str, Any] = {"min": option.least, "max": option.most} if one.type in (int, float) and not one.several else {}
-    told = typer.Option(*words, help=option.help, metavar=option.metavar or None, envvar=option.variable or None, **numbers)
+    told = typer.Option(*words, help=said, metavar=option.metavar or None, envvar=option.variable or None, **numbers)
     if one.several and not option.single:
         return Annotated[list[str] | None, told], None
     if one.several:
@@ -87,9 +88,38 @@ def shared(*names: str, options: type = Options, **help: str) -> Callable[[F], F
                 one = known[parameter.name.replace("_", "-")]
                 kind, default = type_of(one)
                 if one.several and "list" not in str(parameter.annotation):  # this command takes one of them
-                    kind, default = Annotated[str, typer.Option(f"--{one.name}", help=one.option.help)], ""
+                    kind, default = Annotated[str, typer.Option(f"--{one.name}", help=escape(one.option.help))], ""
                 parameter = parameter.replace(annotation=kind, default=default if parameter.default is parameter.empty else parameter.default)
             found.append(parameter)
         return _shaped(function, function.__name__, function.__doc__ or "", found)
 
     return decorate
+
+
+def setting_word(name: str, one: Declared) -> str:
+    """The parameter of a gate's setting: ``bench_block`` of ``bench.blocks``."""
+    table, dot, _ = name.rpartition(".")
+    return f"{table}{dot and '_'}{one.name}".replace("-", "_").replace(".", "_")
+
+
+def setting(word: str, one: Declared) -> inspect.Parameter:
+    """A gate's setting as a parameter: what is not given leaves the word to others, so that nothing has a default."""
+    flag, said = word.replace("_", "-"), escape(one.option.help)
+    if one.type is bool:
+        return _parameter(word, bool | None, typer.Option(f"--{flag}/--no-{flag}", help=said), None)
+    if one.several:
+        return _parameter(word, list[str] | None, typer.Option(f"--{flag}", help=f"{said}; repeat for several"), None)
+    if one.type in (int, float):
+        told = typer.Option(f"--{flag}", help=said, min=one.option.least, max=one.option.most)
+        return _parameter(word, int | None if one.type is int else float | None, told, None)
+    return _parameter(word, str, typer.Option(f"--{flag}", help=said), "")
+
+
+def _parameter(name: str, kind: Any, told: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, KEYWORD, default=default, annotation=Annotated[kind, told])
+
+
+def add_parameters(function: Callable[..., Any], more: list[inspect.Parameter]) -> None:
+    """Give a command's function, in place of its ``**`` parameter, these."""
+    own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    _shaped(function, function.__name__, function.__doc__ or "", [*own, *more])
