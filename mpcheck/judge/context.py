@@ -68,7 +68,7 @@ class Context(Protocol):
         """The float64 e3nn model on the run's device."""
 
     def backend(self, name: str) -> BackendModel | Unsupported:
-        """A backend's model, built once; the reason where it is not to be had."""
+        """A backend's model, built once; the reason where it is unavailable."""
 
     def graph(self, system: str) -> Tensors:
         """A system's tensors in float64 on the CPU."""

@@ -142,7 +142,7 @@ class Store:
         with self.lock(name):
             if self.has(name):
                 try:
-                    return self.load(name)  # another process built or mended it while this one waited
+                    return self.load(name)  # another process built or repaired it while this one waited
                 except Damaged:
                     self.drop(name)
             build()

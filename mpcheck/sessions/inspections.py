@@ -12,8 +12,8 @@ from mpcheck.adapters.blocks import names_by_id
 from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
 from mpcheck.checks.physics import properties
 from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
-from mpcheck.judge.concluded import concluded
 from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.follows import follow
 from mpcheck.records.finding import Finding
 
 SuiteName = Literal["symmetry", "audit"]
@@ -59,4 +59,4 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
 def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:
     """One piece of it."""
     inspection = next(i for i in SUITES[suite] if i.name == key.check)
-    return concluded(context, inspection.run(context, key))
+    return follow(context, inspection.run(context, key))

@@ -12,4 +12,4 @@ pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("audit")]
 
 
 def test_audit(inspection_key: Any, mp_session: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_inspection("audit", mp_session, inspection_key))
+    mp_conclude(work.inspection_rows("audit", mp_session, inspection_key))

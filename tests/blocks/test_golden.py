@@ -12,4 +12,4 @@ pytestmark = pytest.mark.mpcheck
 
 
 def test_golden_float64(golden_system: str, mp_suite: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_golden(mp_suite, golden_system))
+    mp_conclude(work.golden_rows(mp_suite, golden_system))

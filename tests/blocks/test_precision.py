@@ -15,4 +15,4 @@ pytestmark = pytest.mark.mpcheck
 
 
 def test_cell(cell_key: Any, mp_suite: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_cell(mp_suite, cell_key))
+    mp_conclude(work.cell_rows(mp_suite, cell_key))

@@ -12,4 +12,4 @@ pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("symmetry")]
 
 
 def test_symmetry(inspection_key: Any, mp_session: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_inspection("symmetry", mp_session, inspection_key))
+    mp_conclude(work.inspection_rows("symmetry", mp_session, inspection_key))

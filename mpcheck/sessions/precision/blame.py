@@ -21,6 +21,7 @@ from mpcheck.reference.build import ENERGY
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.prints import COTANGENT, INPUT, MOVED, VALUE, Print, distance, moved, prints_of, size
 from mpcheck.sessions.precision.drift import Drifted
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 
 NOISE = 16.0
@@ -117,7 +118,7 @@ class Blame:
         said = standing.values.get(key.direction, "") if standing else ""
         if not said or any(self._within(key)):
             return ""
-        return f"on the same inputs as when the baseline was recorded the float64 reference differs: {said}; mend it or record the baseline anew"
+        return f"on the same inputs as when the baseline was recorded the float64 reference differs: {said}; fix it or record the baseline anew"
 
     def excused(self, key: CellKey, drifts: Sequence[Drifted]) -> str:
         """Why a drifted cell is not to blame; empty where it is.
@@ -148,7 +149,7 @@ class Blame:
 
     def _judges(self, key: CellKey) -> bool:
         if key not in self._judged:
-            cell = attempt(lambda: self.session.judge(key))
+            cell = attempt(lambda: judge_by_limits(self.session, key))
             self._judged[key] = isinstance(cell, Cell) and bool(cell.quantities)  # what it raises, its own cell says
         return self._judged[key]
 
