@@ -73,7 +73,7 @@ def mix(
     # torch and mace take seconds to import; a wrong option must not
     from mpcheck._torch_state import neutral
     from mpcheck.checks.symmetry.mixing import keys_of, run, together
-    from mpcheck.judge.concluded import concluded
+    from mpcheck.judge.follows import follow
     from mpcheck.sessions.run import Options, Session
 
     options = Options(
@@ -82,7 +82,7 @@ def mix(
     )  # fmt: skip
     context = Session(options)
     with neutral():
-        findings = [f for key in keys_of(context, base, swaps) for f in concluded(context, run(context, key, structures))]
+        findings = [f for key in keys_of(context, base, swaps) for f in follow(context, run(context, key, structures))]
         if len(swaps) > 1:
             findings += together(context, base, swaps, structures)
     for line in lines(findings):

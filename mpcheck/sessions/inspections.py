@@ -10,8 +10,8 @@ from mpcheck._raised import Raised, attempt_unless_refused, blamed
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.formats import FLOAT64
-from mpcheck.judge.concluded import concluded
 from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.follows import follow
 from mpcheck.records.finding import Finding
 from mpcheck.sessions import work
 from mpcheck.sessions.options import InspectedOptions, resolve
@@ -48,7 +48,7 @@ class InspectedWork(PlainWork):
 
     def records(self, piece: Piece) -> work.Rows:
         """See :class:`mpcheck.sessions.pieces.Work`."""
-        return work.judge_inspection(self.session, piece.key, lambda key: inspect(self.inspections, self.session, key))
+        return work.inspection_rows(self.session, piece.key, lambda key: inspect(self.inspections, self.session, key))
 
 
 def chosen(inspections: Sequence[Inspection], only: Sequence[str] = ()) -> list[Inspection]:
@@ -73,7 +73,7 @@ def planned(inspections: Sequence[Inspection], context: Context) -> list[Key]:
 def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> list[Finding]:
     """What a check finds in one piece of its work."""
     inspection = next(i for i in inspections if i.name == key.check)
-    return concluded(context, inspection.run(context, key))
+    return follow(context, inspection.run(context, key))
 
 
 def checks_of(name: str) -> tuple[Inspection, ...]:

@@ -22,6 +22,7 @@ from mpcheck.records.environment import describe, device_slug
 from mpcheck.records.record import Cell
 from mpcheck.reference.prints import Print, prints_of
 from mpcheck.sessions.derive import derive
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
 MODEL = "builtin:hco"
@@ -75,7 +76,7 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
             cells = []
             for key in session.cells():
                 session.options.progress(f"run {repeat + 1} of {repeats}: {key.system} {key.block}")
-                cells.append(session.judge(key))
+                cells.append(judge_by_limits(session, key))
             runs.append(cells)
     finally:
         torch.set_num_threads(before)

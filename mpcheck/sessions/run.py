@@ -27,12 +27,10 @@ from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel, load_model
 from mpcheck.checks.precision import CellKey, PrecisionCheck, cell_keys
 from mpcheck.formats import FLOAT64, FORMATS, get_format
-from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
-from mpcheck.judge.upstream_limits import explanation
-from mpcheck.records.record import Cell
+from mpcheck.judge.upstream_limits import no_conversion
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.provenance import provenance
@@ -88,8 +86,8 @@ class Session:
         """A backend's model, built at first use; the reason where it is unavailable."""
         if name not in self._backends and name not in self._refused:
             built = attempt(lambda: self._build(name))
-            if isinstance(built, Raised) and (limit := explanation(built.error)):
-                built = Unsupported("no-conversion", f"upstream's converter cannot do this model: {limit.reason} ({built.line})", name)
+            if isinstance(built, Raised):
+                built = no_conversion(built, name) or built
             if isinstance(built, Raised):  # kept: building takes up to a minute, and every cell asks
                 self._refused[name] = built
             else:
@@ -224,12 +222,6 @@ class Session:
         key = CellKey(system, block or "model", "e3nn", FLOAT64.name, FORWARD)
         self.broken[key.id] = error
         return key
-
-    @neutral()
-    def judge(self, key: CellKey) -> Cell:
-        """One cell."""
-        cell = self.check(key.system).judge(key, get_format(key.format))
-        return asked(self, cell, cell.block)
 
 
 def parse_device(text: str) -> torch.device:

@@ -46,7 +46,7 @@ PLANNED_GONE = Planned(key=GONE, check=COVERAGE, subject="benchmarks")
 """What is stored of benchmarks that the model no longer has."""
 
 
-def judge_cell(suite: Suite, key: CellKey) -> Rows:
+def cell_rows(suite: Suite, key: CellKey) -> Rows:
     """One cell's record."""
     before = suite.session.broken.get(key.id)
     cell = before if before is not None else attempt(lambda: suite.judge(key))
@@ -55,15 +55,15 @@ def judge_cell(suite: Suite, key: CellKey) -> Rows:
     return [("cell", cell.model_dump())]
 
 
-def judge_golden(suite: Suite, system: str) -> Rows:
+def golden_rows(suite: Suite, system: str) -> Rows:
     """A system's golden values: a record a tensor."""
-    rows = attempt(lambda: suite.judge_golden(system))
+    rows = attempt(lambda: suite.compare_golden(system))
     if isinstance(rows, Raised):
         return [failed(planned_golden(system), f"raised {rows.text}")]
     return [("golden", row) for row in rows]
 
 
-def judge_inspection(session: Session, key: Key, inspect: Callable[[Key], Sequence[Finding]]) -> Rows:
+def inspection_rows(session: Session, key: Key, inspect: Callable[[Key], Sequence[Finding]]) -> Rows:
     """Findings of one piece of a check."""
     before = session.broken.get(key.id)
     found = before if before is not None else attempt(lambda: inspect(key))

@@ -33,11 +33,12 @@ from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.judge.tolerances import limits_for
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.records.finding import Finding
 from mpcheck.reference.build import random_cotangents
+from mpcheck.reference.deviation import disturbed, squares
 from mpcheck.reference.library import BlockReference
-from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 CONSTANTS, FORWARD, GRADIENT = "constants", "forward", "gradient"
 DRAWS = 8  # of Monte Carlo arithmetic: the scale of few roundings is then known to a quarter
@@ -147,13 +148,12 @@ def _compare(
 ) -> Iterator[Row]:
     base = case.context.reference_backend
     directions = _directions(inputs, facts, key)
-    exact = _evaluate(base, reference, inputs, directions, key)
-    squares = {k: torch.zeros_like(v) for k, v in exact.items()}
-    for draw in range(DRAWS):
-        with WholeNoise(seed_of(*key, draw)):
-            noisy = _evaluate(base, reference, inputs, directions, key)
-        for k, v in noisy.items():
-            squares[k] += ((v - exact[k]) / ETA).square()
+
+    def values() -> Values:
+        return _evaluate(base, reference, inputs, directions, key)
+
+    exact = values()
+    noise = squares(disturbed(values), exact, [seed_of(*key, draw) for draw in range(DRAWS)], torch.square)
     found = exact if backend is base else _evaluate(backend, reference, inputs, directions, key)
     expected = _expected(reference, facts, inputs, directions, {n: tuple(t.shape) for n, t in exact.items()}, key)
     where = str(key[-1])
@@ -165,7 +165,7 @@ def _compare(
                 continue  # a parameter that this backend has in another form, or an argument that makes no difference
             yield Row(GRADIENT if gradient else FORWARD, reference.block.name, f"{what}, which is missing,", math.inf, 1.0)
             continue
-        scale = ROUNDOFF * math.sqrt(float((squares[name] / DRAWS).mean()))
+        scale = ROUNDOFF * math.sqrt(float((sum(noise[name], torch.zeros_like(exact[name])) / DRAWS).mean()))
         ratio, size = _ratio(found[name], value, scale), max(1, len(np.unique(np.abs(value))))
         allowed = (
             SIGMAS * limit * (TABLES if facts.formula == "tensor_product" else 1.0)

@@ -22,8 +22,8 @@ from mpcheck.checks.physics import inputs
 from mpcheck.checks.physics.structure import Case, noise
 from mpcheck.formats import FLOAT32, FLOAT64, TF32, Format
 from mpcheck.judge.replay import arithmetic
-from mpcheck.judge.whole_noise import ROUNDOFF
 from mpcheck.records.finding import Finding
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 CALLS = {FLOAT32.name: 20, TF32.name: 20}  # with those that warm up
 FEW = 4  # of any other format

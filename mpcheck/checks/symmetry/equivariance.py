@@ -22,7 +22,7 @@ from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.facts.couplings import coupling, repaired, triangles
 from mpcheck.adapters.facts.rotation import Turn, highest
-from mpcheck.checks.symmetry.action import Action, Structure, swayed
+from mpcheck.checks.symmetry.action import Action, Structure, perturb_geometry
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, summary
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import undeclared
@@ -37,6 +37,7 @@ from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import Limits, limits_for
 from mpcheck.records.finding import Finding
 from mpcheck.reference.build import build_reference
+from mpcheck.reference.deviation import squares
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.noise import ETA, seed_of
 from mpcheck.reference.spec import DRAWS
@@ -124,18 +125,14 @@ class Subject:
         """Variance of float64's roundings of the turned arguments: those of ``D x`` are independent even where x repeats itself."""
         block, generator = self.reference.block, torch.Generator().manual_seed(seed_of("turning", self.reference.block.name))
 
-        def values(swayed: Tensors) -> Tensors:
-            return Run(lambda arguments: model.call(block, arguments), self.reference.skeleton, swayed, {}, False).outputs
+        def values(inputs: Tensors) -> Tensors:
+            return Run(lambda arguments: model.call(block, arguments), self.reference.skeleton, inputs, {}, False).outputs
 
-        def sway(t: torch.Tensor) -> torch.Tensor:
+        def perturb(t: torch.Tensor) -> torch.Tensor:
             return t + ETA * t * (2 * torch.rand(t.shape, generator=generator, dtype=t.dtype).to(t.device) - 1) if t.is_floating_point() else t
 
-        exact = values(given)
-        squares: dict[str, list[torch.Tensor]] = {n: [] for n in exact}
-        for _ in range(DRAWS):
-            for name, value in values({n: sway(t) for n, t in given.items()}).items():
-                squares[name].append((U64 / ETA * (value - exact[name])).square())
-        return {n: moments(s)[0] for n, s in squares.items()}
+        found = squares(lambda _: values({n: perturb(t) for n, t in given.items()}), values(given), range(DRAWS), torch.square)
+        return {n: U64 * U64 * moments(own)[0] for n, own in found.items()}
 
     def _geometry(self, given: Tensors) -> dict[str, tuple[torch.Tensor, float]]:
         """Variance for u = 1 that the moved positions' own roundings cause, and its relative spread between draws."""
@@ -145,13 +142,11 @@ class Subject:
             tensors = {**given, "positions": positions, "shifts": shifts}
             return Run(lambda arguments: self.backend.call(block, arguments), self.reference.skeleton, tensors, {}, False).outputs
 
-        exact = values(*(given[n] for n in names))
-        squares: dict[str, list[torch.Tensor]] = {n: [] for n in exact}
-        for draw in range(GEOMETRY_DRAWS):
-            drawn = values(*swayed(given["positions"], given["shifts"], given["edge_index"], seed_of("geometry", block.name, draw)))
-            for name, value in exact.items():
-                squares[name].append(((drawn[name] - value) / ETA).square())
-        return {n: moments(s) for n, s in squares.items()}
+        def draw(seed: int) -> Tensors:
+            return values(*perturb_geometry(given["positions"], given["shifts"], given["edge_index"], seed))
+
+        seeds = [seed_of("geometry", block.name, number) for number in range(GEOMETRY_DRAWS)]
+        return {n: moments(own) for n, own in squares(draw, values(*(given[n] for n in names)), seeds, torch.square).items()}
 
 
 def table_errors(model: E3nnModel, reference: BlockReference) -> Tensors:

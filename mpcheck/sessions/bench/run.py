@@ -34,7 +34,7 @@ from mpcheck.history.latency.aa_rate import aa_path, read_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, stored_for
 from mpcheck.history.latency.device import DeviceKey, device_key
 from mpcheck.judge.capabilities import asked
-from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.judge.known_faults import apply_known_faults, class_names
 from mpcheck.records.finding import Finding
 from mpcheck.records.names import COVERAGE
 from mpcheck.records.shards import divide, parse_shard
@@ -200,7 +200,7 @@ class BenchRun:
 
     def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
         classes = class_names(self.session.reference_backend.model)
-        return {n: [self._required(f) for f in settle(fs, classes)] for n, fs in found.items()}
+        return {n: [self._required(f) for f in apply_known_faults(fs, classes)] for n, fs in found.items()}
 
     def _required(self, finding: Finding) -> Finding:
         """A failure where what the user requires is missing."""

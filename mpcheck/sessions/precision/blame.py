@@ -21,6 +21,7 @@ from mpcheck.reference.build import ENERGY
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.prints import COTANGENT, INPUT, MOVED, VALUE, Print, distance, moved, prints_of, size
 from mpcheck.sessions.precision.drift import Drifted
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 
 NOISE = 16.0
@@ -148,7 +149,7 @@ class Blame:
 
     def _judges(self, key: CellKey) -> bool:
         if key not in self._judged:
-            cell = attempt(lambda: self.session.judge(key))
+            cell = attempt(lambda: judge_by_limits(self.session, key))
             self._judged[key] = isinstance(cell, Cell) and bool(cell.quantities)  # what it raises, its own cell says
         return self._judged[key]
 

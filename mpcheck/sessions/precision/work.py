@@ -38,4 +38,4 @@ class PrecisionWork(PlainWork):
 
     def records(self, piece: Piece) -> work.Rows:
         """See :class:`mpcheck.sessions.pieces.Work`."""
-        return work.judge_golden(self.suite, piece.key) if isinstance(piece.key, str) else work.judge_cell(self.suite, piece.key)
+        return work.golden_rows(self.suite, piece.key) if isinstance(piece.key, str) else work.cell_rows(self.suite, piece.key)
