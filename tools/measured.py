@@ -137,10 +137,10 @@ def main(reports: Path) -> None:
     facts, packages = run.environment, run.environment["packages"]
     lines = [
         "# Measured", "",
-        f"Written by `python tools/measured.py reports` from `nox -s precision symmetry audit`: {escape(run.model['name'])}, {len(run.systems)} "
+        f"Written by `python tools/measured.py reports` from `mpcheck run`, `symmetry` and `audit`: {escape(run.model['name'])}, {len(run.systems)} "
         f"systems, {escape(facts['device_name'])}, {facts['threads']} thread(s), torch {packages['torch']}, mace {packages['mace-torch']}, "
-        f"cuEquivariance {packages.get('cuequivariance', 'none')} (its naive method on a CPU). {run.seconds:.0f}, {symmetry.seconds:.0f} and "
-        f"{audit.seconds:.0f} s. The sessions' own `.md` files hold every row.", "",
+        f"cuEquivariance {packages.get('cuequivariance', 'none')} (its naive method on a CPU). "
+        "The sessions' own `.md` files hold every row.", "",
         "## Rounding ratios", "", *distributions(run), *largest(run),
         "Each is decided by few independent roundings: a sum over one graph, one row's gradient, a bias. Its limit allows for that "
         "([why](ratios.md#the-limits)).", "",
