@@ -128,9 +128,7 @@ def power(gate: Gate, thinning: int) -> None:
 
 def blame(session: Session) -> None:
     """Faults that are in the references as well, which they make for themselves."""
-    print(
-        "| fault in upstream and its references | red by the plain rule | by drift | inputs moved | least move of a print |\n|---|---|---|---|---:|"
-    )
+    print("| fault in upstream and its references | red by the plain rule | by drift | inputs moved | their least move |\n|---|---|---|---|---:|")
     for name, (patch, arguments) in FAULTS.items():
         with tempfile.TemporaryDirectory() as cache:
             made = anew(session, Path(cache))
