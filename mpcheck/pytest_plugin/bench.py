@@ -143,12 +143,14 @@ def _write_figures(session: pytest.Session) -> None:
     if run is None or out is None or "findings" not in vars(run) or not run.keys:
         return
     from mpcheck.history.latency.baseline import write_baseline
-    from mpcheck.report.bench_pictures import write_latency_picture
+    from mpcheck.report.pictures.ranges import Sample
+    from mpcheck.report.pictures.sessions import write_bench_picture
 
     document = run.document()
     if document is not None:
         write_baseline(Path(out) / "bench-figures.json", document)
-    write_latency_picture(Path(out) / "bench.svg", run.session.model.name, {key.id: run.seconds(key) for key in run.keys})
+    samples = (Sample(f"{k.system}*{k.batch}", k.subject, k.work, f"{k.backend} {k.format}", run.seconds(k)) for k in run.keys)
+    write_bench_picture(Path(out) / "bench.svg", run.session.model.name, samples)
     plugin_run.note(session.config, run.notes)
 
 

@@ -21,11 +21,12 @@ from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
 from mpcheck.records.finding import Finding, Findings, write_findings
 from mpcheck.records.record import Part, Planned
+from mpcheck.report.pictures.distributions import Samples
+from mpcheck.report.pictures.sessions import write_profile_pictures
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
 from mpcheck.sessions.profile.cost_rows import COST_MODEL, cost_findings
 from mpcheck.sessions.profile.findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
-from mpcheck.sessions.profile.pictures import Samples, write_pictures
-from mpcheck.sessions.profile.tables import markdown
+from mpcheck.sessions.profile.tables import maps, markdown, of_check
 from mpcheck.sessions.run import Options, Session
 
 SUITE = "profile"
@@ -172,7 +173,8 @@ def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
     """
     write_findings(out / "profile.json", run)
     write_text(out / "profile.md", markdown(run))
-    return [out / "profile.json", out / "profile.md", *write_pictures(out, run, samples)]
+    pictures = write_profile_pictures(out, run, maps(run), samples, of_check(run, SWEEP))
+    return [out / "profile.json", out / "profile.md", *pictures]
 
 
 __all__ = ["Plan", "profile_session", "write"]
