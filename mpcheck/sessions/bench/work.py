@@ -8,7 +8,8 @@ from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck.bench.keys import BenchKey
 from mpcheck.history.latency.baseline import write_baseline
 from mpcheck.records.finding import Finding
-from mpcheck.report.bench_pictures import write_latency_picture
+from mpcheck.report.pictures.ranges import Sample
+from mpcheck.report.pictures.sessions import write_bench_picture
 from mpcheck.sessions import work
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.run import BenchRun
@@ -63,4 +64,5 @@ class BenchWork:
         document = self.run.document()
         if document is not None:
             write_baseline(out / "bench-figures.json", document)
-        write_latency_picture(out / "bench.svg", self.session.model.name, {key.id: self.run.seconds(key) for key in self.run.keys})
+        samples = (Sample(f"{k.system}*{k.batch}", k.subject, k.work, f"{k.backend} {k.format}", self.run.seconds(k)) for k in self.run.keys)
+        write_bench_picture(out / "bench.svg", self.session.model.name, samples)

@@ -22,12 +22,13 @@ from mpcheck.bench.profile.sweep import sweep
 from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Finding, Findings, write_findings
 from mpcheck.records.record import Part, Planned
+from mpcheck.report.pictures.distributions import Samples
+from mpcheck.report.pictures.sessions import write_profile_pictures
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
 from mpcheck.sessions.profile import SESSION
 from mpcheck.sessions.profile.cost_rows import COST_MODEL, cost_findings
 from mpcheck.sessions.profile.findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
-from mpcheck.sessions.profile.pictures import Samples, write_pictures
-from mpcheck.sessions.profile.tables import markdown
+from mpcheck.sessions.profile.tables import maps, markdown, of_check
 from mpcheck.sessions.run import Options, Session
 
 LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
@@ -171,9 +172,11 @@ def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
     Raises:
         InputError: the directory cannot be written.
     """
-    write_findings(out / f"{SESSION.name}.json", run)
-    write_text(out / f"{SESSION.name}.md", markdown(run))
-    return [out / f"{SESSION.name}.json", out / f"{SESSION.name}.md", *write_pictures(out, run, samples)]
+    records, summary = out / f"{SESSION.name}.json", out / f"{SESSION.name}.md"
+    write_findings(records, run)
+    write_text(summary, markdown(run))
+    pictures = write_profile_pictures(out, run, maps(run), samples, of_check(run, SWEEP))
+    return [records, summary, *pictures]
 
 
 __all__ = ["ProfilePlan", "profile_session", "write"]
