@@ -27,7 +27,7 @@ from mpcheck.bench.profile.profiler import computes, convert, profile_model
 from mpcheck.bench.profile.sweep import sweep
 from mpcheck.records.finding import read_findings
 from mpcheck.report.pictures.blocks import parts_of
-from mpcheck.sessions.profile.run import profile_session
+from mpcheck.sessions.profile.run import ProfilePlan, profile_session
 from mpcheck.sessions.profile.tables import maps, markdown, number, render
 from mpcheck.sessions.run import Options, Session
 
