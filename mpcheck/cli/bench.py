@@ -9,6 +9,7 @@ import typer
 
 from mpcheck._errors import InputError
 from mpcheck._text import say
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions.launch import launch
 
 
@@ -59,7 +60,7 @@ def bench(
     from mpcheck.sessions.run import Options, clear_progress, stderr_progress
 
     session = Options(
-        model=model, systems=tuple(system or ()), device=device, backends=tuple(backend or ("e3nn",)),
+        model=model, systems=tuple(system or ()), device=device, backends=tuple(backend or (REFERENCE_BACKEND,)),
         formats=tuple(get_format(name).name for name in format or ()), blocks=tuple(block or ()), seed=seed, progress=stderr_progress,
     )  # fmt: skip
     asked = BenchOptions(

@@ -26,6 +26,7 @@ from mpcheck.cli.merge import merge
 from mpcheck.cli.mix import mix
 from mpcheck.cli.profile import profile
 from mpcheck.cli.report import report
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions.launch import launch
 
 app = typer.Typer(
@@ -175,7 +176,7 @@ def explain(
     format: Annotated[str, typer.Argument(help="number format")],
     model: Annotated[str, typer.Option("--model")] = "builtin:hco",
     system: Annotated[str, typer.Option("--system")] = "",
-    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
+    backend: Annotated[str, typer.Option("--backend")] = REFERENCE_BACKEND,
     cache: Cache = None,
     seed: Seed = 0,
 ) -> None:
@@ -190,7 +191,7 @@ def derive(
     model: Model = "builtin:hco",
     system: Annotated[str, typer.Option("--system")] = "",
     out: Annotated[Path | None, typer.Option("--out", help="default: tolerances/MODEL.yaml")] = None,
-    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
+    backend: Annotated[str, typer.Option("--backend")] = REFERENCE_BACKEND,
     cache: Cache = None,
     seed: Seed = 0,
 ) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from mpcheck._errors import InputError
 from mpcheck._text import say
+from mpcheck.records.names import ACCELERATED_BACKEND
 
 if TYPE_CHECKING:
     from mpcheck.records.finding import Finding
@@ -61,7 +62,7 @@ def lines(findings: list[Finding]) -> list[str]:
 def mix(
     model: Model,
     swap: Swaps,
-    base: Annotated[str, typer.Option("--base", help="backend of all other blocks")] = "cueq",
+    base: Annotated[str, typer.Option("--base", help="backend of all other blocks")] = ACCELERATED_BACKEND,
     system: Systems = None,
     structures: Annotated[int, typer.Option("--structures", help="perturbed structures of the end-to-end figures", min=2, max=10000)] = 100,
     device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "cpu",

@@ -9,6 +9,7 @@ import typer
 
 from mpcheck._text import say, say_lines
 from mpcheck.formats import FLOAT32
+from mpcheck.records.names import DEFAULT_BACKENDS
 
 Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
 System = Annotated[str | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; default: the first built-in one that fits")]
@@ -45,7 +46,7 @@ def profile(
     from mpcheck.sessions.run import Options
 
     options = Options(
-        model=model, systems=(system,) if system else (), device=device, backends=tuple(dict.fromkeys(backend or ("e3nn", "cueq"))),
+        model=model, systems=(system,) if system else (), device=device, backends=tuple(dict.fromkeys(backend or DEFAULT_BACKENDS)),
         formats=tuple(dict.fromkeys(number_format or (FLOAT32.name,))), seed=seed,
         allow_degraded=tuple(allow_degraded or ()), progress=lambda text: say(f"{text} …", error=True),
     )  # fmt: skip

@@ -10,11 +10,11 @@ from mpcheck._errors import InputError
 from mpcheck.formats import get_format
 from mpcheck.gate.settings import FIELDS, GateSettings
 from mpcheck.history.objections import Effect, Objection, cut
+from mpcheck.records.names import DEFAULT_BACKENDS
 
 Rule = Callable[[Any, Any], Effect]
 MARGIN, LAUNCHES, SECONDS = 0.02, 5, 600.0
 """What the bench session takes where a setting is 0, base against head (:mod:`mpcheck.bench.decide.decision`)."""
-ALL_BACKENDS = ("e3nn", "cueq")  # of an empty list
 
 
 def _changed(base: Any, head: Any) -> Effect:
@@ -103,7 +103,7 @@ RULES: dict[str, Rule] = {
     "install": _changed,
     "model": _changed,
     "systems": _selection(lambda names: names or None),  # those that fit, of an empty list
-    "backends": _selection(lambda names: names or ALL_BACKENDS),
+    "backends": _selection(lambda names: names or DEFAULT_BACKENDS),
     "formats": _formats,
     "blocks": _patterns,
     "sessions": _selection(lambda names: names),

@@ -9,6 +9,7 @@ import pytest
 
 from mpcheck._files.io import is_file
 from mpcheck.formats import FORMATS, get_format
+from mpcheck.records.names import DEFAULT_BACKENDS
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -28,7 +29,7 @@ def add_options(parser: pytest.Parser) -> None:
         help="systems: builtin:NAME[:N] or FILE[@SLICE]; default: those built-in ones that the model's elements allow",
     )
     add("--mp-device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N")
-    add("--mp-backend", default="e3nn,cueq", metavar="BACKENDS", help="e3nn, cueq, cueq-mul_ir or a registered one")
+    add("--mp-backend", default=",".join(DEFAULT_BACKENDS), metavar="BACKENDS", help="e3nn, cueq, cueq-mul_ir or a registered one")
     add("--mp-format", default="", metavar="FORMATS", help="number formats; default: all")
     add("--mp-block", default="", metavar="GLOBS", help="blocks, as glob patterns; default: all")
     add("--mp-cache", default=None, metavar="DIR", help="cache of references; default: MPCHECK_CACHE_DIR or the platform's cache directory")

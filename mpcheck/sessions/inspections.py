@@ -16,6 +16,7 @@ from mpcheck.formats import FLOAT64
 from mpcheck.judge.concluded import concluded
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.records.finding import Finding
+from mpcheck.records.names import REFERENCE_BACKEND
 
 SuiteName = Literal["symmetry", "audit"]
 
@@ -51,7 +52,7 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     if not isinstance(found, Raised):
         return found
     block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
-    key = Key(inspection.name, block, "e3nn", FLOAT64.name)
+    key = Key(inspection.name, block, REFERENCE_BACKEND, FLOAT64.name)
     context.broken[key.id] = found
     return [key]
 

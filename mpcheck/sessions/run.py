@@ -18,10 +18,11 @@ from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
 from mpcheck._text import terminal
 from mpcheck._torch_state import neutral
-from mpcheck._unsupported import CAPABILITIES, Unsupported
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.capabilities import requirable
 from mpcheck.adapters.backends.e3nn import BACKEND as E3NN
 from mpcheck.adapters.backends.e3nn import E3nnModel
-from mpcheck.adapters.backends.protocol import BackendModel, backends, built, get_backend, unavailable
+from mpcheck.adapters.backends.protocol import BackendModel, built, get_backend, unavailable
 from mpcheck.adapters.blocks import Block, names_by_id
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -33,6 +34,7 @@ from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
 from mpcheck.judge.upstream_limits import explanation
+from mpcheck.records.names import DEFAULT_BACKENDS, REFERENCE_BACKEND
 from mpcheck.records.record import Cell
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
@@ -40,8 +42,6 @@ from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
 from mpcheck.systems import System, available_systems, resolve_system
-
-DEFAULT_BACKENDS = ("e3nn", "cueq")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Options:
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         backends, formats: names; blocks: glob patterns, empty for all.
         cache: directory of references; None for the default.
-        require: capabilities whose absence is a failure: :data:`CAPABILITIES` and the names of backends.
+        require: capabilities whose absence is a failure: :func:`mpcheck.adapters.backends.capabilities.requirable`.
         allow_degraded: backends, or ``backend:block``, that something else may compute than was asked for; glob patterns.
         tolerances: a tolerance file; None for the packaged one.
         seed: of built-in systems, cotangents and draws.
@@ -91,7 +91,7 @@ class Session:
         for name in options.backends:
             get_backend(name)
         self.formats = [get_format(name) for name in options.formats]
-        known = dict.fromkeys((*CAPABILITIES, *backends()))
+        known = requirable()
         unknown = sorted(set(options.require) - set(known))
         if unknown:
             raise InputError(f"unknown capability {', '.join(unknown)} in --require; choose from {', '.join(known)}")
@@ -138,7 +138,7 @@ class Session:
         entry = get_backend(name)
         if missing := unavailable(entry, self.device.type):
             return missing
-        if name == "e3nn":
+        if name == REFERENCE_BACKEND:
             return self.reference_backend
         self.options.progress(f"building the {name} model")
         return built(entry, self.reference_backend.model, self.device)
@@ -257,7 +257,7 @@ class Session:
     def _unplanned(self, system: str, error: Raised) -> CellKey:
         """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""
         block = blamed(error.error, names_by_id(self.reference_backend.model))
-        key = CellKey(system, block or "model", "e3nn", FLOAT64.name, FORWARD)
+        key = CellKey(system, block or "model", REFERENCE_BACKEND, FLOAT64.name, FORWARD)
         self.broken[key.id] = error
         return key
 
@@ -292,4 +292,4 @@ def clear_progress() -> None:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-__all__: Sequence[str] = ["CAPABILITIES", "Options", "Session", "clear_progress", "parse_device", "stderr_progress"]
+__all__: Sequence[str] = ["Options", "Session", "clear_progress", "parse_device", "stderr_progress"]

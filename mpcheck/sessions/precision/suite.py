@@ -15,6 +15,7 @@ from mpcheck.formats import FLOAT64, get_format
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, read_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import device_slug
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Cell
 from mpcheck.sessions.precision.blame import Blame
 from mpcheck.sessions.precision.drift import Drifted, drifted, own_zeros
@@ -107,7 +108,7 @@ class Suite:
         model = session.reference_backend
         graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
         today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
-        limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
+        limits = limits_for(session.tolerances, "golden", REFERENCE_BACKEND, FLOAT64.name, "forward")
         return [{"system": system, **row} for row in compare_golden(golden, today, limits)]
 
 
