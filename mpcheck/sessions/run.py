@@ -83,8 +83,11 @@ class Session:
     """Everything that is built for a run. Nothing global is changed, and nothing depends on what the caller has: see :mod:`mpcheck._torch_state`."""
 
     @neutral()
-    def __init__(self, options: Options) -> None:
-        """Raises:
+    def __init__(self, options: Options, model: LoadedModel | None = None) -> None:
+        """Args:
+            model: what to judge, where it is loaded already; ``options.model`` is then its name.
+
+        Raises:
         InputError: unknown model, system, device, backend, format, block or capability.
         """
         self.options = options
@@ -100,7 +103,7 @@ class Session:
         self.device = parse_device(options.device)
         self.tolerances: Tolerances = load_tolerances(options.tolerances)
         before = _torch_state.read()
-        self.model: LoadedModel = load_model(options.model)
+        self.model: LoadedModel = load_model(options.model) if model is None else model
         self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
         self.systems: dict[str, System] = {

@@ -75,15 +75,19 @@ class Guest(torch.nn.Module):
         return convert(value, slot, self.host.layout, self.guest.layout) if isinstance(value, torch.Tensor) else value
 
     def _contraction(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """From the host's way of calling a symmetric contraction to the guest's; independent of either's layout."""
-        x, y = given["x"], given["y"]
-        if self.host.indexed == self.guest.indexed:
+        """From the host's way of calling a symmetric contraction to e3nn's, and from that to the guest's."""
+        x, y, slot = given["x"], given["y"], self.block.input_slot("x")
+        if self.host.indexed and self.guest.indexed:
             return dict(given)
-        if self.guest.indexed:  # [rows, mul, dim] -> [rows, dim * mul], one-hot -> index
+        if self.host.indexed:  # [rows, dim * mul] -> [rows, mul, dim], index -> one-hot
+            dim = sum(2 * int(term.strip()[:-1].rpartition("x")[2]) + 1 for term in (slot.irreps or "").split("+"))
+            one_hot = torch.nn.functional.one_hot(y.long(), self.elements).to(x.dtype)
+            x, y = x.reshape(x.shape[0], dim, -1).transpose(1, 2), one_hot
+        else:
+            x = convert(x, slot, self.host.layout, "mul_ir")
+        if self.guest.indexed:
             return {"x": x.transpose(1, 2).flatten(1), "y": y.argmax(dim=-1).int()}
-        dim = sum(2 * int(term.strip()[:-1].rpartition("x")[2]) + 1 for term in (self.block.input_slot("x").irreps or "").split("+"))
-        one_hot = torch.nn.functional.one_hot(y.long(), self.elements).to(x.dtype)
-        return {"x": x.reshape(x.shape[0], dim, -1).transpose(1, 2), "y": one_hot}
+        return {"x": convert(x, slot, "mul_ir", self.guest.layout), "y": y}
 
     def _output(self, value: Any, path: str) -> Any:
         if isinstance(value, torch.Tensor):

@@ -6,9 +6,11 @@ Third parties register theirs by an entry point in the group ``mpcheck.backends`
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import entry_points
+from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -150,12 +152,40 @@ def unavailable(backend: Backend, device: str) -> Unsupported | None:
     return of_backend(backend.name, why, "not-installed") if why else None
 
 
-@cache
+_ADDED: ContextVar[Mapping[str, Backend]] = ContextVar("mpcheck backends", default=MappingProxyType({}))
+
+
+@contextlib.contextmanager
+def added(backend: Backend) -> Iterator[None]:
+    """A backend that no entry point names is registered under its name while the block lasts, in this thread.
+
+    Raises:
+        InputError: it is no backend.
+    """
+    if not isinstance(backend, Backend):
+        raise InputError(f"a {type(backend).__name__} is no backend; derive it from mpcheck.adapters.backends.base.BackendBase")
+    token = _ADDED.set({**_ADDED.get(), backend.name: backend})
+    try:
+        yield
+    finally:
+        _ADDED.reset(token)
+
+
 def backends() -> dict[str, Backend]:
-    """Installed backends by name, the built-in ones first.
+    """Backends by name: the built-in ones, other installed ones, those of :func:`added`.
 
     Raises:
         InputError: an entry point that cannot be imported or is no backend.
+    """
+    return {**installed(), **_ADDED.get()}
+
+
+@cache
+def installed() -> dict[str, Backend]:
+    """Backends that entry points name, the built-in ones first; read once.
+
+    Raises:
+        InputError: as :func:`backends`.
     """
     found: dict[str, Backend] = {}
     for point in sorted(entry_points(group="mpcheck.backends"), key=lambda p: (not p.value.startswith("mpcheck."), p.name)):
