@@ -9,6 +9,7 @@ from typing import Any
 from mpcheck.formats import FLOAT64
 from mpcheck.records.accounts import missing
 from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.outcome import red
 from mpcheck.records.record import Cell, Planned, Quantity, Run
 
@@ -105,7 +106,7 @@ def item_of_golden(row: Mapping[str, Any]) -> Item:
     block, _, tensor = str(row["name"]).partition(":")
     failure = str(row["failure"])
     return Item(
-        session="precision", check=GOLDEN, subject=block, backend="e3nn", format=FLOAT64.name, system=str(row["system"]), variant=tensor,
+        session="precision", check=GOLDEN, subject=block, backend=REFERENCE_BACKEND, format=FLOAT64.name, system=str(row["system"]), variant=tensor,
         verdict="fail" if failure else "pass", reason=failure, ratio=row.get("rms"), limit=row.get("limit"),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 
 from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Findings
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Run
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
@@ -18,7 +19,7 @@ from mpcheck.report.pictures.rows import MOST_BACKENDS, MOST_FORMATS, chosen_wor
 from mpcheck.report.pictures.words import extent, milliseconds, plain, short_format, shorten
 
 MODEL = "model"
-USUAL = ("e3nn", FLOAT32.name)
+USUAL = (REFERENCE_BACKEND, FLOAT32.name)
 """Backend and format that latencies are compared with, where they were measured."""
 MOST_PANELS, MOST_ROWS = 8, 20
 PANEL, GAP, ROW = 120.0, 36.0, 20.0
