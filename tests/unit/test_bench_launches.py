@@ -20,13 +20,13 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported, no_device
-from mpcheck.bench.launch import measurement as campaigns
+from mpcheck.bench.launch import measurement as measurement_module
 from mpcheck.bench.launch.measurement import Effort, Measurement, run_launches
 from mpcheck.bench.launch.processes import WORKER, LaunchProcess, environment, launched, own_paths
-from mpcheck.bench.launch.sampling import SamplingPlan
 from mpcheck.bench.launch.worker import PROTOCOL
-from mpcheck.bench.launch.workloads import UnsupportedError
-from mpcheck.bench.launch.yardstick import KERNELS
+from mpcheck.bench.timing.sampling import SamplingPlan
+from mpcheck.bench.timing.yardstick import KERNELS
+from mpcheck.bench.work.workload import UnsupportedError
 from tests.unit.bench_samples import PRINT
 
 FAKE = """
@@ -232,7 +232,7 @@ class World:
             "fingerprint": lambda **_: {"fingerprint": PRINT.model_dump()},
             "costs": lambda **_: {"build_seconds": {"e3nn": 1.5}},
         }
-        monkeypatch.setattr(campaigns, "launched", self.launched)
+        monkeypatch.setattr(measurement_module, "launched", self.launched)
 
     @contextlib.contextmanager
     def launched(self, *_: Any, **__: Any) -> Iterator[tuple[Any, dict[str, Any]]]:

@@ -24,7 +24,7 @@ from mpcheck.bench.cost.device import DeviceCost, beyond_idle, tally
 from mpcheck.bench.cost.fingerprint import counted, fingerprint, graph_breaks
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.workloads import UnsupportedError, Workload, Workloads
+from mpcheck.bench.work.workloads import UnsupportedError, Workload, Workloads
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"
@@ -231,7 +231,7 @@ def test_cueq_costs_the_same_on_every_call(session: Session, block: str, work: A
 _CHILD = f"""
 import json, sys
 from mpcheck.bench.cost.fingerprint import fingerprint
-from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.sessions.run import Options, Session
 blocks = ("interactions.1", "products.1", "spherical_harmonics", "model")
 w = Workloads(Session(Options(systems=("{SYSTEM}",), backends=("e3nn",), formats=("float64", "float32"), blocks=blocks)))

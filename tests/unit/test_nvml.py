@@ -20,7 +20,7 @@ from mpcheck.bench.gpu.figures import DeviceFigures, measure_device
 from mpcheck.bench.gpu.nvml import Gpu, GpuState, find_handle, opened_gpu, reason_names, throttling
 from mpcheck.bench.gpu.rounds import judged_rounds
 from mpcheck.bench.gpu.state import Conditions, GpuWatch, counter_joules, usable, usable_rounds, watching
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.workload import UnsupportedError
 from tests.fakes.cuda import FLUSH, LAUNCH, FakeCuda, launches
 from tests.fakes.nvml import READINGS, Board, FakeNvml
 

@@ -19,12 +19,12 @@ from mpcheck._errors import InputError
 from mpcheck.adapters.facts.ranges import PREFIX, Ranges
 from mpcheck.adapters.upstream import mace
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.workloads import Workloads
 from mpcheck.bench.profile.alternate import alternate, speedup
 from mpcheck.bench.profile.attribution import UNATTRIBUTED, CallCost, Event, TimeCost, attribute, group_of
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, rows_of
 from mpcheck.bench.profile.profiler import computes, convert, profile_model
 from mpcheck.bench.profile.sweep import sweep
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.records.finding import read_findings
 from mpcheck.sessions.profile.pictures import draw_blocks
 from mpcheck.sessions.profile.run import ProfilePlan, profile_session

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpcheck.bench.launch.pinning import torch_threads
+from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.checks.precision import CellKey
 from mpcheck.records.record import Cell
 from mpcheck.sessions.precision.replays import REPLAYS, races

@@ -15,11 +15,12 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.bench.gpu import graph as gpu_graph
 from mpcheck.bench.gpu.api import CudaApi, no_synchronising
-from mpcheck.bench.gpu.graph import WARM_UP
+from mpcheck.bench.gpu.events import EventTimer, L2Flush
+from mpcheck.bench.gpu.graph import WARM_UP, GraphTimer, launch_share
 from mpcheck.bench.gpu.kernels import agreement, covered, device_intervals, kernel_seconds, kernel_times
-from mpcheck.bench.launch.hostclock import HostClock
-from mpcheck.bench.launch.timers import ClockError, EventTimer, GraphTimer, L2Flush, choose_timer, launch_share
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.timing.timers import choose_timer
+from mpcheck.bench.work.hostclock import ClockError, HostClock
+from mpcheck.bench.work.workload import UnsupportedError
 from tests.fakes.cuda import FLUSH, LAUNCH, FakeCuda, FakeEvent, launches
 
 GPU = torch.device("cuda")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, Work
-from mpcheck.bench.launch.pinning import processors
+from mpcheck.bench.work.pinning import processors
 from mpcheck.sessions.run import Options, Session
 
 MOST_FRAMES = 100_000  # in a batch: more is a typing error
