@@ -10,15 +10,21 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import nox
 
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))  # what declares sessions needs nothing but the standard library
+from mpcheck.sessions.contract import SessionSpec  # noqa: E402
+from mpcheck.sessions.launch import suite_path  # noqa: E402
+from mpcheck.sessions.registry import sessions  # noqa: E402
+
 nox.needs_version = ">=2024.4.15"
-nox.options.sessions = ["lint", "tests", "precision"]
+nox.options.sessions = ["lint", "tests", next(iter(sessions()))]
 nox.options.default_venv_backend = "none"
 
-ROOT = Path(__file__).parent
 SHARED = ROOT / ".nox" / "shared"
 OWN = os.environ.get("MPCHECK_NOX_PYTHON", "")  # an environment that has everything: sessions use it as it is, and install nothing
 BIN = Path(OWN).parent if OWN else SHARED / ("Scripts" if os.name == "nt" else "bin")
@@ -74,11 +80,12 @@ def tool(session: nox.Session, module: str, *arguments: str) -> None:
     session.run(PYTHON, "-m", module, *arguments, external=True)
 
 
-def suite(session: nox.Session, name: str, folder: str, *arguments: str) -> None:
+def suite(session: nox.Session, spec: SessionSpec) -> None:
     """Run a suite; arguments of the session go to pytest: `nox -s precision -- --mp-model X`."""
     prepare(session)
-    plain = arguments or ("-p", "no:benchmark")
-    tool(session, "pytest", f"tests/{folder}", "-q", *LEAN, *plain, "--mp-out", "reports", "--junitxml", f"reports/{name}.xml", *session.posargs)
+    plain = [word.format(out=ROOT / "reports") for word in spec.pytest_words] or ["-p", "no:benchmark"]
+    reports = ["--mp-out", "reports", "--junitxml", f"reports/{spec.name}.xml"]
+    tool(session, "pytest", str(suite_path(spec)), "-q", *LEAN, *plain, *reports, *session.posargs)
 
 
 def own_tests(session: nox.Session, folder: str, *arguments: str) -> None:
@@ -86,35 +93,22 @@ def own_tests(session: nox.Session, folder: str, *arguments: str) -> None:
     tool(session, "pytest", folder, "-q", "-p", "no:benchmark", *arguments)
 
 
-@nox.session
-def precision(session: nox.Session) -> None:
-    """Main job: every block at every format and backend."""
-    suite(session, "precision", "blocks")
+def judged(spec: SessionSpec) -> Callable[[nox.Session], None]:
+    """A nox session for one of the package's: its suite, or its command where it has none."""
+
+    def run(session: nox.Session) -> None:
+        if spec.work:
+            suite(session, spec)
+        else:
+            prepare(session)
+            tool(session, "mpcheck", spec.command, *session.posargs)
+
+    run.__doc__ = spec.title
+    return run
 
 
-@nox.session
-def symmetry(session: nox.Session) -> None:
-    """Rotations, layouts, mixed backends, conversion."""
-    suite(session, "symmetry", "symmetry")
-
-
-@nox.session
-def audit(session: nox.Session) -> None:
-    """What really ran and in which types; accumulation, reductions at scale, physics without a reference."""
-    suite(session, "audit", "audit")
-
-
-@nox.session
-def bench(session: nox.Session) -> None:
-    """Latency and cost of every block against the stored baseline: `-- --mp-against REF` for base against head."""
-    suite(session, "bench", "benchmarks", "--benchmark-quiet", "--benchmark-json=reports/pytest-benchmark.json")
-
-
-@nox.session
-def profile(session: nox.Session) -> None:
-    """Where the time goes: the map of blocks, a trace for Perfetto, pictures."""
-    prepare(session)
-    tool(session, "mpcheck", "profile", *(session.posargs or ["builtin:hco"]))
+for _spec in sessions().values():
+    nox.session(judged(_spec), name=_spec.name)
 
 
 @nox.session

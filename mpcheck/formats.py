@@ -4,18 +4,23 @@ A format is described by the unit roundoff of each *component* of a computation,
 rounds the operands of matrix products to 11 significant bits and everything else to 24; autocast rounds matrix products
 and leaves the rest; sums of 16-bit numbers are usually kept in float32. The unit roundoff of round-to-nearest with ``p``
 significant bits is ``u = 2**-p`` (Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., section 2.1).
+
+Formats are named here and nowhere else: other modules say ``FLOAT64`` or ``FLOAT64.name``. Torch is imported where a format is asked for
+its types, so that what only reads records does not need it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from types import MappingProxyType
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from mpcheck._errors import InputError
+
+if TYPE_CHECKING:
+    import torch
 
 Component = Literal["stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "converted"]
 COMPONENTS: tuple[Component, ...] = (
@@ -43,30 +48,46 @@ class Format:
 
     Attributes:
         name: as users type it.
-        storage: torch dtype of stored tensors.
+        storage_type: torch's name of the type of stored tensors.
         roundoff: unit roundoff of each component; 0 where the component is not rounded.
-        math: the type in which a backend that offers the choice computes inside a block.
+        math_type: of the type in which a backend that offers the choice computes inside a block.
         operand_bits: significant bits that operands of matrix products are rounded to, where that is not their storage.
         native: per device type, components whose partial sums torch keeps in the format itself, not in float32.
     """
 
     name: str
-    storage: torch.dtype
+    storage_type: str
     roundoff: Mapping[Component, float]
-    math: torch.dtype
+    math_type: str
     operand_bits: int | None = None
     aliases: tuple[str, ...] = ()
     native: Mapping[str, frozenset[Component]] = field(default_factory=lambda: MappingProxyType({}))
 
+    @cached_property
+    def storage(self) -> torch.dtype:
+        """Type of stored tensors."""
+        return _dtype(self.storage_type)
+
+    @cached_property
+    def math(self) -> torch.dtype:
+        """Type in which a backend that offers the choice computes inside a block."""
+        return _dtype(self.math_type)
+
     @property
     def largest(self) -> float:
         """Largest finite value."""
-        return float(torch.finfo(self.storage).max)
+        import torch
+
+        return torch.finfo(self.storage).max
 
     @property
     def smallest_normal(self) -> float:
         """Smallest positive normal value; below it a number has fewer significant bits than the format promises."""
-        return float(torch.finfo(self.storage).smallest_normal)
+        return SMALLEST_NORMAL[self.storage_type]
+
+    def emulated(self, device: str) -> bool:
+        """Whether mpcheck rounds operands of matrix products itself, because a device type does not do it."""
+        return self.operand_bits is not None and device == "cpu"
 
     @property
     def u(self) -> float:
@@ -99,12 +120,24 @@ class Format:
         return found
 
 
-def _uniform(name: str, storage: torch.dtype, bits: int, math: torch.dtype, *aliases: str) -> Format:
+def _dtype(name: str) -> torch.dtype:
+    import torch
+
+    found: torch.dtype = getattr(torch, name)
+    return found
+
+
+_F64, _F32, _BF16, _F16 = "float64", "float32", "bfloat16", "float16"
+SMALLEST_NORMAL: Mapping[str, float] = MappingProxyType({_F64: 2.0**-1022, _F32: 2.0**-126, _BF16: 2.0**-126, _F16: 2.0**-14})
+"""By torch's name of a type; ``torch.finfo`` has the same numbers."""
+
+
+def _uniform(name: str, bits: int, math: str, *aliases: str) -> Format:
     u = 2.0**-bits
     wide = min(u, WIDE)
     # half of the smallest subnormal: float16's matters on values of order one, float32's and bfloat16's where an envelope or an
     # activation has taken everything to 1e-40; float64's is no number (see `noise_scale` for what is judged down there)
-    underflow = u * float(torch.finfo(storage).smallest_normal)
+    underflow = u * SMALLEST_NORMAL[name]
     roundoff: dict[Component, float] = {
         "stored": u, "constant": wide, "operand": 0.0, "product": u, "operation": u, "inner": wide, "scatter": wide,
         "gather": wide, "underflow": underflow, "converted": 0.0,
@@ -112,23 +145,17 @@ def _uniform(name: str, storage: torch.dtype, bits: int, math: torch.dtype, *ali
     # torch's CPU kernel of index_put(accumulate=True) adds element by element in the storage type; its CUDA kernels of
     # scatter_add and index_add use atomics of the storage type. (CPU scatter_add of rows keeps a float32 row.)
     native: dict[str, frozenset[Component]] = {"cpu": frozenset({"gather"}), "cuda": frozenset({"scatter"})} if u > WIDE else {}
-    return Format(name, storage, MappingProxyType(roundoff), math, None, aliases, MappingProxyType(native))
+    return Format(name, name, MappingProxyType(roundoff), math, None, aliases, MappingProxyType(native))
 
 
 _TF32: dict[Component, float] = {**dict.fromkeys(COMPONENTS, WIDE), "operand": 2.0**-11, "underflow": 2.0**-150, "converted": 0.0}
 
-FORMATS: Mapping[str, Format] = MappingProxyType(
-    {
-        f.name: f
-        for f in (
-            _uniform("float64", torch.float64, 53, torch.float64, "fp64", "double"),
-            _uniform("float32", torch.float32, 24, torch.float32, "fp32", "single", "float"),
-            Format("tf32", torch.float32, MappingProxyType(_TF32), torch.float32, 11, ("tensorfloat32",)),
-            _uniform("bfloat16", torch.bfloat16, 8, torch.float32, "bf16"),
-            _uniform("float16", torch.float16, 11, torch.float32, "fp16", "half"),
-        )
-    }
-)
+FLOAT64 = _uniform(_F64, 53, _F64, "fp64", "double")
+FLOAT32 = _uniform(_F32, 24, _F32, "fp32", "single", "float")
+TF32 = Format("tf32", _F32, MappingProxyType(_TF32), _F32, 11, ("tensorfloat32",))
+BFLOAT16 = _uniform(_BF16, 8, _F32, "bf16")
+FLOAT16 = _uniform(_F16, 11, _F32, "fp16", "half")
+FORMATS: Mapping[str, Format] = MappingProxyType({f.name: f for f in (FLOAT64, FLOAT32, TF32, BFLOAT16, FLOAT16)})
 """All formats, widest first."""
 
 _ALIASES = {alias: f.name for f in FORMATS.values() for alias in f.aliases}
@@ -144,3 +171,12 @@ def get_format(name: str) -> Format:
     if found is None:
         raise InputError(f"unknown format {name!r}; choose from {', '.join(FORMATS)}")
     return found
+
+
+def own_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Formats by their own names, each once: one has several.
+
+    Raises:
+        InputError: see :func:`get_format`.
+    """
+    return tuple(dict.fromkeys(get_format(name).name for name in names))

@@ -12,6 +12,7 @@ import torch
 
 from mpcheck.checks.precision import CellKey
 from mpcheck.records.record import Cell
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"
@@ -82,6 +83,6 @@ def judge(session: Session) -> Callable[..., Cell]:
     """``judge(block, format, direction, backend)``: one cell."""
 
     def call(block: str, fmt: str, direction: str = "forward", backend: str = "e3nn") -> Cell:
-        return session.judge(CellKey(SYSTEM, block, backend, fmt, direction))
+        return judge_by_limits(session, CellKey(SYSTEM, block, backend, fmt, direction))
 
     return call

@@ -40,7 +40,7 @@ def _describe(parts: list[str], name: str, command: Any) -> None:
             continue
         option = parameter.param_type_name == "option"
         names = ", ".join(f"`{o}`" for o in (*parameter.opts, *parameter.secondary_opts)) if option else f"`{(parameter.name or '').upper()}`"
-        shown = getattr(parameter, "help", None) or ""
+        shown = (getattr(parameter, "help", None) or "").replace("\\[", "[")  # a bracket that a terminal's markup would take
         default = parameter.default
         if isinstance(default, (str, int, float, Path)) and not isinstance(default, bool) and str(default):
             shown += f" (default: `{default}`)"

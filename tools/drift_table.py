@@ -29,6 +29,7 @@ from mpcheck.judge.replay import DIRECTIONS  # noqa: E402
 from mpcheck.records.record import Cell  # noqa: E402
 from mpcheck.reference.prints import distance, prints_of, size  # noqa: E402
 from mpcheck.sessions.precision.drift import drifted, own_zeros  # noqa: E402
+from mpcheck.sessions.precision.limits import judge_by_limits  # noqa: E402
 from mpcheck.sessions.precision.suite import Suite  # noqa: E402
 from mpcheck.sessions.run import Options, Session  # noqa: E402
 from tests.faults.catalogue_runs import anew  # noqa: E402
@@ -91,7 +92,7 @@ def rewritings(gate: Gate) -> None:
         row = Counter[str]()
         with one.plant(gate.session, Acts()):
             for key in keys([*one.leaves(gate.session, SYSTEM), *one.around(gate.session, SYSTEM)]):
-                cell = gate.session.judge(key)
+                cell = judge_by_limits(gate.session, key)
                 if cell.quantities and cell.verdict == "pass":
                     before, now = gate.both(key, cell)
                     row.update({"cells": 1, "before": before, "now": now, "wide": now and key.format == "float64"})
@@ -127,9 +128,7 @@ def power(gate: Gate, thinning: int) -> None:
 
 def blame(session: Session) -> None:
     """Faults that are in the references as well, which they make for themselves."""
-    print(
-        "| fault in upstream and its references | red by the plain rule | by drift | inputs moved | least move of a print |\n|---|---|---|---|---:|"
-    )
+    print("| fault in upstream and its references | red by the plain rule | by drift | inputs moved | their least move |\n|---|---|---|---|---:|")
     for name, (patch, arguments) in FAULTS.items():
         with tempfile.TemporaryDirectory() as cache:
             made = anew(session, Path(cache))

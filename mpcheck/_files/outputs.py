@@ -9,7 +9,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import cannot_write, is_file, refuse_irregular
-from mpcheck._files.kinds import BENCHMARKS, FIGURES, GZIP, MARKDOWN, PNG, SVG, XML, kind_of, records_of
+from mpcheck._files.kinds import kind_of
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,6 @@ def model_and_systems(model: str, systems: Iterable[str]) -> list[Path]:
     for system in systems:
         found += [Path(system), Path(system.rpartition("@")[0] or system)]
     return [path for path in found if is_file(path)]
-
-
-def of_session(session: str, out: Path, option: str = "--out") -> list[Output]:
-    """What a session writes into its directory, as far as there is a file of the name already or it is always written."""
-    found = [Output(out / f"{session}.json", records_of(session), option), Output(out / f"{session}.md", MARKDOWN, option)]
-    if session == "profile":
-        kinds = {".png": PNG, ".svg": SVG, ".gz": GZIP}
-        return found + [Output(path, kinds[path.suffix], option) for path in sorted(out.glob("profile-*")) if path.suffix in kinds]
-    found += [Output(out / f"{session}.xml", XML, option), Output(out / f"{session}.png", PNG, option)]
-    if session == "bench":
-        found += [Output(out / "bench-figures.json", FIGURES, option), Output(out / "pytest-benchmark.json", BENCHMARKS, option)]
-    return found
 
 
 def refuse_directory(path: Path | None, option: str) -> None:

@@ -26,6 +26,7 @@ from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
+from mpcheck.formats import FLOAT64
 
 _DATA = resources.files("mpcheck") / "data" / "models"
 FOUNDATION = ("mace_mp", "mace_off")
@@ -45,7 +46,7 @@ class LoadedModel:
     name: str
     module: torch.nn.Module
     source: dict[str, str] = field(default_factory=dict)
-    stored_dtype: str = "float64"
+    stored_dtype: str = FLOAT64.name
 
     @property
     def elements(self) -> list[str]:
@@ -180,7 +181,7 @@ def _check_state(state: dict[str, torch.Tensor], model: torch.nn.Module, path: P
             raise InputError(f"weights {path}: {name} is {list(tensor.shape)}, the architecture wants {list(expected[name].shape)}")
     _check_finite(state, f"weights {path}")
     kinds = sorted({str(state[n].dtype).removeprefix("torch.") for n, _ in model.named_parameters()})
-    return kinds[-1] if kinds else "float64"
+    return kinds[-1] if kinds else FLOAT64.name
 
 
 def _check_finite(state: dict[str, torch.Tensor], where: str) -> None:
@@ -215,7 +216,7 @@ def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
     _check_finite(model.state_dict(), where)
     for parameter in model.parameters():
         parameter.grad = None
-    return model, "+".join(kinds) or "float64"
+    return model, "+".join(kinds) or FLOAT64.name
 
 
 def _exact_tables(model: torch.nn.Module) -> dict[str, str]:

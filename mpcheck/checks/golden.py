@@ -30,10 +30,11 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.observe import Observer
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import quiet
-from mpcheck.formats import COMPONENTS, FORMATS
+from mpcheck.formats import COMPONENTS, FLOAT64
 from mpcheck.judge.metrics import FLOOR, widened
 from mpcheck.judge.tolerances import Limits
-from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
+from mpcheck.reference.deviation import deviations, disturbed
+from mpcheck.reference.noise import eta_of, perturb, seed_of
 
 SCHEMA = 1
 MAX_BYTES = 64 << 20  # the built-in model's take 50 kB; a pull request may bring any
@@ -100,23 +101,22 @@ def measure(model: torch.nn.Module, graph: Mapping[str, torch.Tensor]) -> Tensor
 
 def measure_noise(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], values: Tensors, seed: int) -> Tensors:
     """Noise scale of every compressed value at float64's roundoff."""
-    u = FORMATS["float64"].roundoff
+    u = FLOAT64.roundoff
     squares = {n: torch.zeros_like(v) for n, v in values.items()}
+
+    def stored(key: int) -> Tensors:
+        noisy = {k: perturb(v, key) for k, v in graph.items()}
+        with replaced(model, partial(perturb, seed=key)):
+            return measure(model, noisy)
+
     for component in COMPONENTS:
         weight = u[component] if component != "operand" else 0.0
         if not weight:
             continue
-        for draw in range(DRAWS):
-            key = seed_of("golden", seed, component, draw)
-            if component == "stored":
-                noisy = {k: perturb(v, key) if v.is_floating_point() else v for k, v in graph.items()}
-                with replaced(model, partial(perturb, seed=key)):
-                    drawn = measure(model, noisy)
-            else:
-                with NoiseMode(component, key):
-                    drawn = measure(model, graph)
-            for name, value in values.items():
-                squares[name] += ((drawn[name] - value) * (weight / eta_of(component))).square() / DRAWS
+        draw = stored if component == "stored" else disturbed(lambda: measure(model, graph), component)
+        seeds = [seed_of("golden", seed, component, number) for number in range(DRAWS)]
+        for name, deviation in deviations(draw, values, seeds, eta_of(component)):
+            squares[name] += (deviation * weight).square() / DRAWS
     return {n: s.sqrt() for n, s in squares.items()}
 
 

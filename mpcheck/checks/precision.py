@@ -1,4 +1,4 @@
-"""The precision check of one model on one system: enumerate its cells and judge each."""
+"""The precision check of one model on one system: its cells, and what a replay of each is by the limits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,11 @@ from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
-from mpcheck.judge.known_faults import class_names, settle
 from mpcheck.judge.metrics import Layout, compare, with_arithmetic
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import PRECISION
 from mpcheck.records.record import Cell, Quantity
 from mpcheck.reference.faults import ReferenceFaultError
 from mpcheck.reference.library import BlockReference, Library
@@ -59,7 +56,7 @@ def cell_keys(blocks: Sequence[Block], system: str, backends: Sequence[str], for
 
 
 class PrecisionCheck:
-    """Judges cells of one model on one system."""
+    """Replays cells of one model on one system and judges them by the limits."""
 
     def __init__(self, library: Library, counts: Counts, tolerances: Tolerances, backend: Callable[[str], BackendModel | Unsupported]) -> None:
         """Args:
@@ -73,12 +70,8 @@ class PrecisionCheck:
         self.backend = backend
         self._outputs: tuple[tuple[str, ...], Tensors] = ((), {})  # of the last forward replay
 
-    def judge(self, key: CellKey, fmt: Format) -> Cell:
-        """One cell; upstream's faults that are on record are told as such, and are no failure."""
-        return self._settled(self._judge(key, fmt))
-
-    def _judge(self, key: CellKey, fmt: Format) -> Cell:
-        """Replay one cell and compare every quantity with its reference."""
+    def replayed(self, key: CellKey, fmt: Format) -> Cell:
+        """One cell replayed, every quantity compared with its reference and judged by the limits."""
         block = self.library.block(key.block)
         base: dict[str, Any] = {
             "block": key.block,
@@ -214,19 +207,6 @@ class PrecisionCheck:
         if error.missing:
             return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
         return Cell(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
-
-    def _settled(self, cell: Cell) -> Cell:
-        """What :func:`settle` makes of a cell; one that shows a known fault judges nothing, whether it raised or erred."""
-        names: dict[str, Any] = {
-            "subject": cell.block, "backend": cell.backend, "format": cell.format, "system": cell.system, "variant": cell.direction,
-        }  # fmt: skip
-        if cell.verdict not in ("pass", "fail"):
-            return cell
-        told = Finding(check=PRECISION, **names, verdict="fail" if cell.verdict == "fail" else "pass", reason=cell.reason)
-        first, *stale = settle([told], class_names(self.library.backend.model))
-        if first.verdict == "known-fault":
-            return cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
-        return cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason}) if stale else cell
 
 
 def _refused(base: dict[str, Any], why: Unsupported) -> Cell:

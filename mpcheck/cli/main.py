@@ -1,4 +1,4 @@
-"""The command line: run, blocks, compare, tolerances."""
+"""The command line: a command for every session, and those about what sessions wrote."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from mpcheck._errors import InputError
 from mpcheck._raised import evaluated
 from mpcheck._text import say, say_lines
 from mpcheck.cli.baseline import baseline_app
-from mpcheck.cli.bench import bench
 from mpcheck.cli.comment import comment
 from mpcheck.cli.compare import compare
 from mpcheck.cli.gate import gate, init
 from mpcheck.cli.history import history_app
 from mpcheck.cli.merge import merge
 from mpcheck.cli.mix import mix
-from mpcheck.cli.profile import profile
+from mpcheck.cli.options import command_of, shared
 from mpcheck.cli.report import report
-from mpcheck.sessions.launch import launch
+from mpcheck.sessions.options import MODELS
+from mpcheck.sessions.registry import sessions
 
 app = typer.Typer(
     name="mpcheck",
@@ -37,106 +37,15 @@ app = typer.Typer(
 )
 tolerances_app = typer.Typer(no_args_is_help=True, help="Where the allowed errors come from.")
 app.add_typer(tolerances_app, name="tolerances")
+BACKEND = "whose arithmetic is allowed for"
 
-Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
-Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
-Device = Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")]
-Cache = Annotated[Path | None, typer.Option("--cache", help="cache of references")]
-Backends = Annotated[list[str] | None, typer.Option("--backend", help="e3nn, cueq, …; default: e3nn and cueq")]
-Formats = Annotated[list[str] | None, typer.Option("--format", help="default: all")]
-Blocks = Annotated[list[str] | None, typer.Option("--block", help="glob pattern; default: all")]
-Out = Annotated[Path, typer.Option("--out", help="directory of the records and reports")]
-Require = Annotated[list[str] | None, typer.Option("--require", help="cuda, cueq, cueq-kernels, baseline or a backend: missing is a failure")]
-AllowDegraded = Annotated[list[str] | None, typer.Option("--allow-degraded", help="backend, or BACKEND:BLOCK, that something else may compute")]
-Workers = Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="one line per cell")]
-SymmetryChecks = Annotated[list[str] | None, typer.Option("--check", help="equivariance, layout, mix or conversion; default: all")]
-AuditChecks = Annotated[list[str] | None, typer.Option("--check", help="engagement, dtypes, accumulation, reductions or physics; default: all")]
-Shard = Annotated[str, typer.Option("--shard", help="K/N: part K of N of the work; `mpcheck merge` puts the parts together")]
-Seed = Annotated[int, typer.Option("--seed", help="of built-in systems, cotangents and draws", min=0)]
+for _spec in sessions().values():
+    app.command(_spec.command)(command_of(_spec))
 
 
 @app.command()
-def run(
-    model: Model = "builtin:hco",
-    system: Systems = None,
-    device: Device = "cpu",
-    backend: Backends = None,
-    format: Formats = None,
-    block: Blocks = None,
-    out: Out = Path("reports"),
-    require: Require = None,
-    allow_degraded: AllowDegraded = None,
-    cache: Cache = None,
-    tolerances: Annotated[Path | None, typer.Option("--tolerances", help="a tolerance file instead of the packaged limits")] = None,
-    baselines: Annotated[Path | None, typer.Option("--baselines", help="directory of stored baselines")] = None,
-    seed: Seed = 0,
-    shard: Shard = "",
-    workers: Workers = 0,
-    verbose: Verbose = False,
-) -> None:
-    """Judge every block of a model at every format and backend against computed tolerances."""
-    options = {
-        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "allow-degraded": allow_degraded, "cache": cache, "tolerances": tolerances, "baselines": baselines, "seed": seed, "shard": shard,
-    }  # fmt: skip
-    raise typer.Exit(launch("precision", out, options, workers, verbose))
-
-
-@app.command()
-def symmetry(
-    model: Model = "builtin:hco",
-    system: Systems = None,
-    device: Device = "cpu",
-    backend: Backends = None,
-    format: Formats = None,
-    block: Blocks = None,
-    check: SymmetryChecks = None,
-    out: Out = Path("reports"),
-    require: Require = None,
-    allow_degraded: AllowDegraded = None,
-    cache: Cache = None,
-    seed: Seed = 0,
-    shard: Shard = "",
-    workers: Workers = 0,
-    verbose: Verbose = False,
-) -> None:
-    """Rotations, inversion, permutations, layouts, mixed backends and conversion of a model."""
-    options = {
-        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "allow-degraded": allow_degraded, "cache": cache, "check": check, "seed": seed, "shard": shard,
-    }  # fmt: skip
-    raise typer.Exit(launch("symmetry", out, options, workers, verbose))
-
-
-@app.command()
-def audit(
-    model: Model = "builtin:hco",
-    system: Systems = None,
-    device: Device = "cpu",
-    backend: Backends = None,
-    format: Formats = None,
-    block: Blocks = None,
-    check: AuditChecks = None,
-    out: Out = Path("reports"),
-    require: Require = None,
-    allow_degraded: AllowDegraded = None,
-    cache: Cache = None,
-    seed: Seed = 0,
-    shard: Shard = "",
-    workers: Workers = 0,
-    verbose: Verbose = False,
-) -> None:
-    """Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
-    options = {
-        "model": model, "system": system, "device": device, "backend": backend, "format": format, "block": block, "require": require,
-        "allow-degraded": allow_degraded, "cache": cache, "check": check, "seed": seed, "shard": shard,
-    }  # fmt: skip
-    raise typer.Exit(launch("audit", out, options, workers, verbose))
-
-
-@app.command()
-def blocks(model: Model = "builtin:hco", system: Systems = None, device: Device = "cpu", cache: Cache = None, seed: Seed = 0) -> None:
+@shared("model", "system", "device", "cache", "seed")
+def blocks(model: str, system: list[str], device: str, cache: Path | None, seed: int) -> None:
     """List a model's blocks: role, parameters, irreps, shapes on a system."""
     from mpcheck._console import Grid
     from mpcheck.sessions.run import Options, Session, stderr_progress
@@ -160,24 +69,23 @@ app.command()(compare)
 app.command()(merge)
 app.command()(mix)
 app.command()(comment)
-app.command()(bench)
 app.command()(gate)
 app.command()(init)
-app.command()(profile)
 app.command()(report)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(history_app, name="history")
 
 
 @tolerances_app.command()
+@shared("system", "cache", "seed")
 def explain(
     block: Annotated[str, typer.Argument(help="block name")],
     format: Annotated[str, typer.Argument(help="number format")],
-    model: Annotated[str, typer.Option("--model")] = "builtin:hco",
-    system: Annotated[str, typer.Option("--system")] = "",
-    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
-    cache: Cache = None,
-    seed: Seed = 0,
+    system: str,
+    cache: Path | None,
+    seed: int,
+    model: Annotated[str, typer.Option("--model", help=MODELS)] = "builtin:hco",
+    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = "e3nn",
 ) -> None:
     """Show in words and numbers where the allowed absolute error of a cell comes from."""
     from mpcheck.sessions.explain import explain as explain_cell
@@ -186,13 +94,14 @@ def explain(
 
 
 @tolerances_app.command()
+@shared("model", "system", "cache", "seed")
 def derive(
-    model: Model = "builtin:hco",
-    system: Annotated[str, typer.Option("--system")] = "",
+    model: str,
+    system: str,
+    cache: Path | None,
+    seed: int,
     out: Annotated[Path | None, typer.Option("--out", help="default: tolerances/MODEL.yaml")] = None,
-    backend: Annotated[str, typer.Option("--backend")] = "e3nn",
-    cache: Cache = None,
-    seed: Seed = 0,
+    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = "e3nn",
 ) -> None:
     """Write the plain table: allowed max_abs and max_rel per block, format and direction, computed from machine epsilon."""
     from mpcheck.sessions.derive import derive as derive_table
@@ -201,10 +110,8 @@ def derive(
 
 
 @tolerances_app.command()
-def check(
-    path: Annotated[Path | None, typer.Argument(help="default: every file in tolerances/")] = None,
-    cache: Cache = None,
-) -> None:
+@shared("cache")
+def check(cache: Path | None, path: Annotated[Path | None, typer.Argument(help="default: every file in tolerances/")] = None) -> None:
     """Validate tolerance files; a derived table that no longer follows from its model is stale. Exit 1 where one is."""
     from mpcheck.sessions.derive import check_files
 

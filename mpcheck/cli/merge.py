@@ -18,14 +18,15 @@ def merge(
 
     Parts of different models, devices, seeds, versions or options are refused, and so are parts that are missing or there twice.
     """
-    from mpcheck._files.outputs import of_session, refuse_directory, refuse_outputs
+    from mpcheck._files.outputs import refuse_directory, refuse_outputs
     from mpcheck.records.outcome import STATUS, WORDS, judged, outcome
     from mpcheck.records.read import read_results
     from mpcheck.report.write import write_records
+    from mpcheck.sessions.registry import get
 
     results = read_results(parts)
     refuse_directory(out, "--out")
-    refuse_outputs([output for session in results.documents for output in of_session(session, out)], [*results.files, *results.passed_over])
+    refuse_outputs([output for session in results.documents for output in get(session).outputs(out)], [*results.files, *results.passed_over])
     for session, document in results.documents.items():
         verdict = WORDS[outcome(document)]
         count = sum(path.name == f"{session}.json" for path in results.files)

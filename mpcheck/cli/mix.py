@@ -9,13 +9,12 @@ import typer
 
 from mpcheck._errors import InputError
 from mpcheck._text import say
+from mpcheck.cli.options import shared
 
 if TYPE_CHECKING:
     from mpcheck.records.finding import Finding
 
-Model = Annotated[str, typer.Argument(help="builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAME or mace_off:NAME")]
 Swaps = Annotated[list[str], typer.Option("--swap", help="BLOCK=BACKEND, e.g. products.0.linear=e3nn; repeat for several")]
-Systems = Annotated[list[str] | None, typer.Option("--system", help="builtin:NAME[:N] or FILE[@SLICE]; repeat for several")]
 
 
 def parse_swaps(texts: list[str]) -> dict[str, str]:
@@ -58,22 +57,23 @@ def lines(findings: list[Finding]) -> list[str]:
     return found
 
 
+@shared("model", "system", "device", "cache", "seed")
 def mix(
-    model: Model,
+    model: str,
     swap: Swaps,
+    system: list[str],
+    device: str,
+    cache: Path | None,
+    seed: int,
     base: Annotated[str, typer.Option("--base", help="backend of all other blocks")] = "cueq",
-    system: Systems = None,
     structures: Annotated[int, typer.Option("--structures", help="perturbed structures of the end-to-end figures", min=2, max=10000)] = 100,
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "cpu",
-    cache: Annotated[Path | None, typer.Option("--cache", help="cache of references")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="of built-in systems and perturbations", min=0)] = 0,
 ) -> None:
     """Swap blocks of a model for another backend's, without and with layout conversions, and say what that does."""
     swaps = parse_swaps(swap)
     # torch and mace take seconds to import; a wrong option must not
     from mpcheck._torch_state import neutral
     from mpcheck.checks.symmetry.mixing import keys_of, run, together
-    from mpcheck.judge.concluded import concluded
+    from mpcheck.judge.follows import follow
     from mpcheck.sessions.run import Options, Session
 
     options = Options(
@@ -82,7 +82,7 @@ def mix(
     )  # fmt: skip
     context = Session(options)
     with neutral():
-        findings = [f for key in keys_of(context, base, swaps) for f in concluded(context, run(context, key, structures))]
+        findings = [f for key in keys_of(context, base, swaps) for f in follow(context, run(context, key, structures))]
         if len(swaps) > 1:
             findings += together(context, base, swaps, structures)
     for line in lines(findings):

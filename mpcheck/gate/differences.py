@@ -8,13 +8,12 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck.formats import get_format
-from mpcheck.gate.settings import FIELDS, GateSettings
+from mpcheck.gate.settings import DECLARED, FIELDS, GateSettings
 from mpcheck.history.objections import Effect, Objection, cut
+from mpcheck.sessions.options import Options
 
 Rule = Callable[[Any, Any], Effect]
-MARGIN, LAUNCHES, SECONDS = 0.02, 5, 600.0
-"""What the bench session takes where a setting is 0, base against head (:mod:`mpcheck.bench.decide.decision`)."""
-ALL_BACKENDS = ("e3nn", "cueq")  # of an empty list
+ALL_BACKENDS = Options.backends  # of an empty list
 
 
 def _changed(base: Any, head: Any) -> Effect:
@@ -93,45 +92,36 @@ def _named(base: str, head: str) -> Effect:
     return "widens" if head and not base else "loosens"
 
 
-def _let_be(base: Sequence[str], head: Sequence[str]) -> Effect:
+def _tolerated(base: Sequence[str], head: Sequence[str]) -> Effect:
     """Names of what is tolerated: more of them let more through."""
     return "loosens" if set(head) - set(base) else "widens" if set(base) - set(head) else "neutral"
 
 
-RULES: dict[str, Rule] = {
-    "base": _named,
-    "install": _changed,
-    "model": _changed,
-    "systems": _selection(lambda names: names or None),  # those that fit, of an empty list
-    "backends": _selection(lambda names: names or ALL_BACKENDS),
-    "formats": _formats,
-    "blocks": _patterns,
-    "sessions": _selection(lambda names: names),
-    "device": _changed,
-    "margin": _less_is_stricter(MARGIN),
-    "baselines": _named,
-    "history": _neutral,  # only tells since when something is red
-    "require": _selection(lambda names: names),
-    "allow-degraded": _let_be,
-    "only-new": _flag,
-    "reference": _reference,
-    "timeout": _neutral,  # what takes longer is red
-    "workers": _neutral,
-    "bench.blocks": _patterns,
-    "bench.formats": _formats,
-    "bench.launches": _more_is_stricter(LAUNCHES),
-    "bench.seconds": _more_is_stricter(SECONDS),
-    "bench.threads": _changed,
+NAMED: dict[str, Callable[[float], Rule]] = {
+    "changed": lambda _: _changed,
+    "neutral": lambda _: _neutral,
+    "named": lambda _: _named,
+    "flag": lambda _: _flag,
+    "reference": lambda _: _reference,
+    "patterns": lambda _: _patterns,
+    "formats": lambda _: _formats,
+    "names": lambda _: _selection(lambda names: names or None),  # those that fit, of an empty list
+    "backends": lambda _: _selection(lambda names: names or ALL_BACKENDS),
+    "stricter": lambda _: _selection(lambda names: names),
+    "looser": lambda _: _tolerated,
+    "more is stricter": _more_is_stricter,
+    "less is stricter": _less_is_stricter,
 }
-"""By setting, what a difference of it means. One without a rule loosens."""
+"""By the word with which an option says what a difference of it means; of a number with what 0 stands for."""
+RULES: dict[str, Rule] = {name: NAMED[one.option.rule](one.option.usual) for name, one in DECLARED.items()}
 
 
 def values(settings: GateSettings) -> dict[str, Any]:
-    """Every setting by its name in the file. What the bench session takes from the gate has the gate's value."""
-    data = settings.model_dump(by_alias=True)
-    bench = data.pop("bench")
-    found = {name: data[name] for name in FIELDS if not name.startswith("bench.")} | {f"bench.{name}": value for name, value in bench.items()}
-    return found | {f"bench.{name}": found[f"bench.{name}"] or found[name] for name in ("blocks", "formats")}
+    """Every setting by its name in the file. What a session's own table leaves to the gate has the gate's value."""
+    found = settings.model_dump(by_alias=True)
+    tables = {name: found.pop(name) for name in list(found) if isinstance(found[name], dict)}
+    own = {f"{session}.{name}": value or found.get(name, value) for session, table in tables.items() for name, value in table.items()}
+    return found | own
 
 
 def narrows(base: GateSettings, head: GateSettings, pinned: Collection[str] = ()) -> list[Objection]:
@@ -142,7 +132,7 @@ def narrows(base: GateSettings, head: GateSettings, pinned: Collection[str] = ()
     """
     old, new, found = values(base), values(head), []
     for name in old:
-        if old[name] == new[name] or (name.startswith("bench.") and _inherited(name, base, head)):
+        if old[name] == new[name] or _inherited(name, base, head):
             continue
         effect: Effect = "neutral" if name in pinned else RULES.get(name, _changed)(old[name], new[name])
         found.append(Objection(kind="settings", what=name, base=shown(old[name]), head=shown(new[name]), effect=effect))
@@ -150,9 +140,9 @@ def narrows(base: GateSettings, head: GateSettings, pinned: Collection[str] = ()
 
 
 def _inherited(name: str, base: GateSettings, head: GateSettings) -> bool:
-    """Whether neither side gives the bench session a value of its own: the gate's difference is told already."""
-    field = name.removeprefix("bench.")
-    return field in ("blocks", "formats") and not getattr(base.bench, field) and not getattr(head.bench, field)
+    """Whether neither side gives a session a value of its own: the gate's difference is told already."""
+    session, dot, field = name.partition(".")
+    return bool(dot) and field in FIELDS and not any(getattr(getattr(side, session), field.replace("-", "_")) for side in (base, head))
 
 
 def shown(value: Any) -> str:

@@ -153,7 +153,8 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
     from mpcheck.history.latency.baseline import bench_path, read_baseline, write_baseline
     from mpcheck.history.latency.history import append, entry_of, history_path
     from mpcheck.history.latency.update import merged
-    from mpcheck.sessions.launch import launch
+    from mpcheck.sessions import bench
+    from mpcheck.sessions.launch import start
     from mpcheck.sessions.regenerate import baseline
     from mpcheck.sessions.run import Options, Session, stderr_progress
 
@@ -171,7 +172,7 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
             "format": settings.formats, "block": settings.blocks, "baselines": directory / BASELINES,
         }  # fmt: skip
         figures = Path(records) / "bench-figures.json"
-        measured = read_baseline(figures) if launch("bench", Path(records), asked) in MEASURED and is_file(figures) else None
+        measured = read_baseline(figures) if start(bench.SESSION, asked, Path(records)) in MEASURED and is_file(figures) else None
     if measured is None:
         raise InputError("the latencies could not be measured; the reason is above")
     slug = measured.device.slug

@@ -11,18 +11,16 @@ from pathlib import Path
 from mpcheck._errors import InputError
 from mpcheck.gate.environments import Side
 from mpcheck.gate.processes import Ended, run
-from mpcheck.gate.settings import SESSIONS, GateSettings
+from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides, reference_of
 from mpcheck.records.accounts import disorder
 from mpcheck.records.environment import GATED
-from mpcheck.records.outcome import MEASURING, STATUS, WORDS, outcome
+from mpcheck.records.outcome import STATUS, WORDS, outcome
 from mpcheck.records.read import read_document
-from mpcheck.records.reproduce import COMMANDS
 from mpcheck.reference.spec import PINNED
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.registry import get, sessions
 
-ONCE = ("bench", "profile")
-"""Sessions that run on head only: the one measures base itself, in turns with head; the other judges nothing."""
-PARALLEL = ("precision", "symmetry", "audit")
 JUDGED = (0, 1)  # exit statuses of a session that came to a verdict
 
 
@@ -45,43 +43,28 @@ class Crash:
         return f"{self.session or 'import'} of {self.side}: {self.why}"
 
 
-def arguments(settings: GateSettings, session: str, out: Path, against: str) -> list[str]:
-    """Words of a session's command line.
+def arguments(settings: GateSettings, spec: SessionSpec, out: Path, against: str) -> list[str]:
+    """Words of a session's command line: every setting that is not the default.
 
     Args:
-        against: base's environment, for the bench session; may be empty.
+        against: base's environment, for a session that measures it beside head; may be empty.
     """
-    words = [COMMANDS[session], settings.model, "--device", settings.device, "--out", str(out)]
-    bench = session == "bench"
-    blocks = (bench and settings.bench.blocks) or settings.blocks
-    formats = (bench and settings.bench.formats) or settings.formats
-    lists = {
-        "system": settings.systems,
-        "backend": settings.backends,
-        "format": formats,
-        "block": blocks,
-        "require": settings.require,
-        "allow-degraded": settings.allow_degraded,
-    }
-    if settings.workers and session in PARALLEL:
-        words += ["--workers", str(settings.workers)]
-    for name, values in lists.items():
-        if session == "profile" and name in ("block", "require"):
+    words = [spec.command, "--out", str(out)]
+    for field, one in spec.declared.items():
+        value = settings.of(spec, field) if one.option.gate else None
+        if not value or value == one.default:
             continue
-        for value in values[:1] if session == "profile" and name == "system" else values:
-            words += [f"--{name}", value]
-    if session in ("precision", "bench") and settings.baselines:
-        words += ["--baselines", settings.baselines]
-    if bench:
-        numbers = {"margin": settings.margin, "launches": settings.bench.launches, "seconds": settings.bench.seconds}
-        words += [word for name, number in numbers.items() if number for word in (f"--{name}", str(number))]
-        words += ["--threads", str(settings.bench.threads), *(["--against", against] if against else [])]
-    return words
+        texts = [str(v) for v in (value[:1] if one.option.single else value)] if one.several else [str(value)]
+        words[1:1] = texts if one.option.argument else []
+        words += [] if one.option.argument else [word for text in texts for word in (f"--{one.name}", text)]
+    if settings.workers and spec.parallel:
+        words += ["--workers", str(settings.workers)]
+    return words + ([f"--{spec.against}", against] if spec.against and against else [])
 
 
 def written(directory: Path) -> list[Path]:
     """Records of sessions in a directory; other JSON lies beside them."""
-    return [path for session in SESSIONS if (path := directory / f"{session}.json").is_file()]
+    return [path for session in sessions() if (path := directory / f"{session}.json").is_file()]
 
 
 def run_sessions(sides: Sides, side: Side, settings: GateSettings, out: Path, cache: Path, say: Callable[[str], None]) -> list[Crash]:
@@ -98,12 +81,13 @@ def run_sessions(sides: Sides, side: Side, settings: GateSettings, out: Path, ca
         return [Crash(name, "", sides.broken[name])]
     crashes = []
     for session in settings.sessions:
-        if name == "base" and session in ONCE:
+        spec = get(session)
+        if name == "base" and spec.sides == "head":
             continue
         record = out / name / f"{session}.json"
         pinned = sides.pins.get(session, "") if name == "head" else ""
         facts = {"MPCHECK_CACHE_DIR": str(cache), PINNED: pinned, GATED: gated(sides) if name == "head" else ""}
-        ended = _run(side, session, sides, settings, out / name, facts, say)
+        ended = _run(side, spec, sides, settings, out / name, facts, say)
         if name == "base" and settings.reference == "base":
             sides.pins[session] = reference_of(record if ended.code in JUDGED else out / "none")  # before any code of head runs
         why = no_verdict(session, ended, record)
@@ -137,18 +121,20 @@ def no_verdict(session: str, ended: Ended, record: Path) -> str:
     if document.state == "running":
         record.unlink(missing_ok=True)
         return ended.refusal or f"{ended.how}: {ended.last_words}"
-    status = 0 if session == MEASURING and came == "nothing judged" else STATUS[came]
+    status = 0 if not get(session).judges and came == "nothing judged" else STATUS[came]
     if came == "crashed":
         return f"{ended.how}; {'; '.join(disorder(document)[:2])}"
     return "" if ended.code == status else f"{ended.how}, but its records say {WORDS[came]}"
 
 
-def _run(side: Side, session: str, sides: Sides, settings: GateSettings, out: Path, facts: Mapping[str, str], say: Callable[[str], None]) -> Ended:
-    against = str(sides.base.home) if session == "bench" and sides.base is not None and sides.usable("base") else ""
-    say(f"{session} of {side.tree.name}" + (" against base" if against else "") + " …")
+def _run(
+    side: Side, spec: SessionSpec, sides: Sides, settings: GateSettings, out: Path, facts: Mapping[str, str], say: Callable[[str], None]
+) -> Ended:
+    against = str(sides.base.home) if spec.against and sides.base is not None and sides.usable("base") else ""
+    say(f"{spec.name} of {side.tree.name}" + (" against base" if against else "") + " …")
     began = time.perf_counter()
-    words = arguments(settings, session, out, against)
-    ended = run(side, "cli.main:entry", words, sides.directory, out / f"{session}.log", settings.timeout, **facts)
+    words = arguments(settings, spec, out, against)
+    ended = run(side, "cli.main:entry", words, sides.directory, out / f"{spec.name}.log", settings.timeout, **facts)
     verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
-    say(f"{session} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
+    say(f"{spec.name} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
     return ended

@@ -8,14 +8,16 @@ import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, create_model, field_validator
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import read_text
 from mpcheck._files.yaml import Strict
-from mpcheck.records.outcome import MEASURING
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.options import Declared, Option, declared
+from mpcheck.sessions.registry import sessions
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,8 +25,8 @@ else:
     import tomli as tomllib
 
 FILE = "mpcheck.toml"
-SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
 ROOT_VARIABLE, OUT_VARIABLE, ALLOW_VARIABLE = "MPCHECK_GATE_ROOT", "MPCHECK_GATE_OUT", "MPCHECK_GATE_ALLOW"
+DEFAULT_SESSIONS = [name for name, spec in sessions().items() if spec.gated]
 DEFAULT = "default"
 """Pins a setting to its default, which an empty variable does not: that leaves the word to the file."""
 MAX_BYTES = 256 << 10
@@ -41,69 +43,72 @@ class _Table(Strict):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, alias_generator=_hyphens, populate_by_name=False)
 
 
-class BenchSettings(_Table):
-    """``[gate.bench]``: what of the bench session differs from the rest.
-
-    Attributes:
-        blocks: glob patterns; formats: names; empty for those of the gate. launches: at least so many pairs of processes; 0 for the default.
-        seconds: start no further pair after so many; 0 for the default. threads: of each launch.
-    """
-
-    blocks: list[str] = []
-    formats: list[str] = []
-    launches: int = Field(default=0, ge=0)
-    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    threads: int = Field(default=1, ge=1)
+def _field(one: Declared) -> tuple[Any, Any]:
+    """A declared option as a field of a table: lists as TOML has them, a path as its text; None is the empty text."""
+    if one.several:
+        return Annotated[list[str], one.option], Field(default_factory=list)
+    if one.type in (int, float):
+        return Annotated[one.type, one.option], Field(default=one.default, ge=one.option.least, le=one.option.most, allow_inf_nan=False)
+    return Annotated[one.type if one.type is bool else str, one.option], one.default or (False if one.type is bool else "")
 
 
-class GateSettings(_Table):
-    """``[gate]``.
+def _declared() -> dict[str, Any]:
+    """Settings that sessions declare: those of ``[gate]``, which count for all that take them, and a table of its own where one has such."""
+    every, tables = dict[str, Any](), dict[str, Any]()
+    for spec in sessions().values():
+        settable = {name: one for name, one in spec.declared.items() if one.option.gate}
+        every |= {name: _field(one) for name, one in settable.items() if name not in spec.own_settings and name not in every}
+        own: dict[str, Any] = {name: _field(one) for name, one in settable.items() if name in spec.own_settings}
+        if own:
+            table = create_model(f"{spec.name.title()}Settings", __base__=_Table, **own)
+            tables[spec.name] = (table, table())
+    return every | tables
+
+
+if TYPE_CHECKING:
+
+    class _Declared(_Table):
+        def __getattr__(self, name: str) -> Any: ...
+
+else:
+    _Declared = create_model("_Declared", __base__=_Table, **_declared())
+
+
+class GateSettings(_Declared):
+    """``[gate]``: the gate's own settings, after those that the sessions declare (:mod:`mpcheck.sessions.options`). Lists are empty for the
+    sessions' defaults.
 
     Attributes:
         base: commit to compare with; empty for none.
         install: commands that install the repository into each side's environment, one a line, run without a shell; empty where its
             files are put on Python's path as they are.
-        model, systems, backends, formats, blocks, device, require: as the sessions take them; empty lists for their defaults.
-        allow_degraded: backends, or ``BACKEND:BLOCK``, that something else may compute than was asked for.
-        sessions: which are run.
-        margin: tolerated relative slow-down; 0 for the bench session's default.
-        baselines: directory of stored baselines, relative to the root. history: likewise, of the gate's history; empty for none.
+        sessions: which are run. history: directory of the gate's history, relative to the root; empty for none.
         only_new: whether failures that base has, too, leave the gate green.
         reference: ``base``: head is judged against the float64 values of base, so that a change of the mathematics is seen;
             ``own``: against its own.
         timeout: seconds that one session of one side may take.
-        workers: processes of the precision, symmetry and audit sessions, each with a GPU of its own where there are several; 0 for one.
+        workers: processes of the sessions that can have several, each with a GPU of its own where there are several; 0 for one.
     """
 
-    base: str = ""
-    install: str = ""
-    model: str = "builtin:hco"
-    systems: list[str] = []
-    backends: list[str] = []
-    formats: list[str] = []
-    blocks: list[str] = []
-    sessions: list[str] = ["precision", "bench"]
-    device: str = "cpu"
-    margin: float = Field(default=0.0, ge=0, allow_inf_nan=False)
-    baselines: str = ""
-    history: str = ""
-    require: list[str] = []
-    allow_degraded: list[str] = []
-    only_new: bool = False
-    reference: Literal["base", "own"] = "base"
-    timeout: float = Field(default=3600.0, gt=0, allow_inf_nan=False)
-    workers: int = Field(default=0, ge=0)
-    bench: BenchSettings = BenchSettings()
+    base: Annotated[str, Option("commit to compare with, or none", rule="named")] = ""
+    install: Annotated[str, Option("command that installs the repository into each side's environment")] = ""
+    sessions: Annotated[list[str], Option("session to run", rule="stricter")] = DEFAULT_SESSIONS
+    history: Annotated[str, Option("directory of the gate's history, relative to the root", rule="neutral")] = ""
+    only_new: Annotated[bool, Option("failures that base has, too, leave it green", rule="flag")] = False
+    reference: Annotated[Literal["base", "own"], Option("base or own: whose float64 values head is judged against", rule="reference")] = "base"
+    timeout: Annotated[float, Option("seconds that one session of one side may take", rule="neutral"), Field(gt=0, allow_inf_nan=False)] = 3600.0
+    workers: Annotated[int, Option("processes of the sessions that can have several", rule="neutral", least=0), Field(ge=0)] = 0
 
     @field_validator("sessions")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
-        unknown = [name for name in names if name not in SESSIONS]
+        known = sessions()
+        unknown = [name for name in names if name not in known]
         if unknown or not names:
-            raise ValueError(f"{unknown[0] if unknown else 'none'} is no session; choose from {', '.join(SESSIONS)}")
-        if set(names) == {MEASURING}:
-            raise ValueError(f"{MEASURING} judges nothing; choose another session, too")
-        return [name for name in SESSIONS if name in names]
+            raise ValueError(f"{unknown[0] if unknown else 'none'} is no session; choose from {', '.join(known)}")
+        if not any(known[name].judges for name in names):
+            raise ValueError(f"{names[0]} judges nothing; choose another session, too")
+        return [name for name in known if name in names]
 
     @field_validator("install")
     @classmethod
@@ -116,6 +121,11 @@ class GateSettings(_Table):
             if words and words[0] not in ("bash", "sh") and SHELL.search(line):
                 raise ValueError(f"{line!r} needs a shell, and none is used; write one command a line, or bash -c '…'")
         return text
+
+    def of(self, spec: SessionSpec, field: str) -> Any:
+        """What a session takes: its own table's value where there is one, else that of all."""
+        own = getattr(getattr(self, spec.name), field) if field in spec.own_settings else None
+        return own or getattr(self, field, own)
 
     @property
     def commands(self) -> list[list[str]]:
@@ -153,12 +163,27 @@ def table_of(path: Path) -> dict[str, Any]:
 
 
 def _fields() -> dict[str, Any]:
-    """Defaults by the names that settings have in the file; those of ``[gate.bench]`` begin with ``bench.``."""
-    own = {_hyphens(name): value for name, value in GateSettings() if name != "bench"}
-    return own | {f"bench.{_hyphens(name)}": value for name, value in BenchSettings()}
+    """Defaults by the names that settings have in the file; those of a session's own table begin with its name and a dot."""
+    found = dict[str, Any]()
+    for name, value in GateSettings():
+        if isinstance(value, _Table):
+            found |= {f"{name}.{_hyphens(field)}": default for field, default in value}
+        else:
+            found[_hyphens(name)] = value
+    return found
+
+
+def _options() -> dict[str, Declared]:
+    """What is declared of each setting, by its name in the file."""
+    own = {_hyphens(name): one for name, one in declared(GateSettings).items()}
+    for name, value in GateSettings():
+        if isinstance(value, _Table):
+            own |= {f"{name}.{_hyphens(field)}": one for field, one in declared(type(value)).items()}
+    return own
 
 
 FIELDS = _fields()
+DECLARED = _options()
 VARIABLES = {f"MPCHECK_GATE_{re.sub(r'[.-]', '_', name.upper())}": name for name in FIELDS}
 """By variable, the setting that it pins. ``none`` as base means no base."""
 
@@ -217,10 +242,11 @@ def combined(table: Mapping[str, Any], pins: Mapping[str, Any], origin: str, pla
     Raises:
         InputError: the first wrong field, with where it came from.
     """
-    data = {**table, **{name: value for name, value in pins.items() if not name.startswith("bench.")}}
-    nested = {name.removeprefix("bench."): value for name, value in pins.items() if name.startswith("bench.")}
-    if nested and isinstance(data.get("bench", {}), dict):
-        data["bench"] = {**data.get("bench", {}), **nested}
+    data = {**table, **{name: value for name, value in pins.items() if "." not in name}}
+    for name, value in pins.items():
+        session, dot, field = name.partition(".")
+        if dot and isinstance(data.get(session, {}), dict):
+            data[session] = {**data.get(session, {}), field: value}
     try:
         return GateSettings.model_validate(data)
     except ValidationError as error:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from mpcheck.formats import FLOAT64
+
 RELATIVE, LEAST, FLOOR = 0.15, 0.2, 0.03
 """Of a rounding ratio. Two sound evaluations of one quantity, summed in other orders, differ in it by what independent roundings do: a
 tenth, which is also the drift gate's rule. Half as much again is left for the few roundings of small tensors, and a ratio below
@@ -16,7 +18,7 @@ OTHER_RELATIVE, OTHER_FLOOR = 0.35, 0.05
 ``RELATIVE``, gradients of few weights in 16 bits, the most from 0.81 to 1.05."""
 MANY, SHARE = 10, 0.25
 """Cells, and their share among those that are not bit-identical, from which on even small growth is no chance."""
-REFERENCE, SOUND = "float64", 0.7
+REFERENCE, SOUND = FLOAT64.name, 0.7
 """Format of the references, and the ratio of sound code (`docs/ratios.md`)."""
 LATENCY = 0.03
 """Of a median nobody judged: the margin of the latency gate against stored figures."""

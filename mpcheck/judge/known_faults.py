@@ -141,7 +141,7 @@ def load_faults(path: Path | None = None) -> tuple[KnownFault, ...]:
     return tuple(load_yaml(KnownFaults, where, "file of known faults").faults)
 
 
-def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequence[KnownFault] | None = None) -> list[Finding]:
+def apply_known_faults(findings: Sequence[Finding], classes: Container[str], faults: Sequence[KnownFault] | None = None) -> list[Finding]:
     """The findings of one piece of work, known faults named as such, and a failure for every entry that is out of date.
 
     Args:
@@ -149,7 +149,7 @@ def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequenc
         classes: names of the classes of the model's submodules.
         faults: None for the packaged file.
     """
-    settled = list(findings)
+    told = list(findings)
     for fault in load_faults() if faults is None else faults:
         own = [i for i, f in enumerate(findings) if fault.concerns(f) and f.verdict in ("pass", "fail")]
         if not own or any(name not in classes for name in fault.needs) or any(name in classes for name in fault.unless):
@@ -161,9 +161,9 @@ def settle(findings: Sequence[Finding], classes: Container[str], faults: Sequenc
         for i in shown:
             found = findings[i]
             reason = f"{found.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"
-            settled[i] = found.model_copy(update={"verdict": "known-fault", "reason": reason})
+            told[i] = found.model_copy(update={"verdict": "known-fault", "reason": reason})
         if fault.always and not shown and all(findings[i].verdict == "pass" for i in own):
             first = findings[own[0]]
             reason = f"known fault {fault.id} no longer applies to {fault.package} {version}: remove its entry or narrow its versions"
-            settled.append(first.model_copy(update={"verdict": "fail", "reason": reason, "variant": f"{first.variant or 'entry'}, known fault"}))
-    return settled
+            told.append(first.model_copy(update={"verdict": "fail", "reason": reason, "variant": f"{first.variant or 'entry'}, known fault"}))
+    return told

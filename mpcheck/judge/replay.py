@@ -23,7 +23,7 @@ DIRECTIONS = (FORWARD, BACKWARD)
 @contextlib.contextmanager
 def arithmetic(fmt: Format, device: torch.device) -> Iterator[None]:
     """The matrix-product arithmetic of a format: tf32 switched on or emulated, off for all others; flags put back."""
-    emulated = fmt.operand_bits is not None and device.type == "cpu"
+    emulated = fmt.emulated(device.type)
     with _torch_precision.products(tf32=fmt.operand_bits is not None and not emulated):
         if fmt.operand_bits is not None and emulated:
             with OperandRounding(fmt.operand_bits):

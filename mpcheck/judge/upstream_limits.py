@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
+from mpcheck._raised import Raised
+from mpcheck._unsupported import Unsupported
 from mpcheck.judge.versions import VersionRange, installed_within
 
 
@@ -67,7 +69,10 @@ def load_limits(path: Path | None = None) -> list[UpstreamLimit]:
     return load_yaml(UpstreamLimits, where, "file of upstream's limits").limits
 
 
-def explanation(error: BaseException) -> UpstreamLimit | None:
-    """The limit that explains what upstream's converter raised on a model whose architecture nobody has described; None where none does."""
+def no_conversion(raised: Raised, backend: str) -> Unsupported | None:
+    """What upstream's converter raised on a model whose architecture nobody has described, where a limit explains it; None where none does."""
     known = (limit for limit in load_limits() if installed_within(limit.package, limit.versions) is not None)
-    return next((limit for limit in known if limit.explains(error)), None)
+    limit = next((limit for limit in known if limit.explains(raised.error)), None)
+    if limit is None:
+        return None
+    return Unsupported("no-conversion", f"upstream's converter cannot do this model: {limit.reason} ({raised.line})", backend)

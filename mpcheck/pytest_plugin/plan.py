@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ FILE = "mpcheck_plan"
 
 
 def add(config: pytest.Config, suite: str, planned: Sequence[Planned]) -> None:
-    """Add work of a session, in its order; the tests that do it are told apart by parameters, see :func:`planned_of`."""
+    """Add work of a session, in its order; the tests that do it are told apart by their parameter, see :func:`piece_of`."""
     plan, places = config.stash.setdefault(PLAN, {}), config.stash.setdefault(PLACES, {})
     config.stash[SUITE] = suite
     for one in planned:
@@ -30,20 +30,11 @@ def add(config: pytest.Config, suite: str, planned: Sequence[Planned]) -> None:
         plan[one.key] = one
 
 
-def planned_of(item: pytest.Item) -> Planned | None:
-    """The work that a test does; None of a test that is not the suite's."""
-    from mpcheck.sessions import work
-
+def piece_of(item: pytest.Item) -> Any:
+    """The piece of work that a test does, :class:`mpcheck.sessions.pieces.Piece`; None of a test that is not a suite's."""
     parameters: Mapping[str, Any] = getattr(getattr(item, "callspec", None), "params", {})
-    makers: dict[str, Callable[[Any], Planned]] = {
-        "cell_key": work.planned_cell, "golden_system": work.planned_golden, "inspection_key": work.planned_inspection,
-        "bench_key": work.planned_benchmark,
-    }  # fmt: skip
-    for name, make in makers.items():
-        if name in parameters and parameters[name] is not NOTSET:  # the one test of an empty list of parameters
-            return make(parameters[name])
-    marker = item.get_closest_marker("mpcheck_plan")
-    return work.PLANNED_GONE if marker is not None else None
+    piece = parameters.get("mp_piece", NOTSET)  # NOTSET: the one test of an empty list of parameters
+    return None if piece is NOTSET else piece
 
 
 def describe(config: pytest.Config, items: Sequence[pytest.Item], left: Sequence[str]) -> dict[str, Any]:
@@ -53,7 +44,7 @@ def describe(config: pytest.Config, items: Sequence[pytest.Item], left: Sequence
         left: keys of the work that another shard does.
     """
     plan = config.stash.get(PLAN, {})
-    ours = {item.nodeid: planned.key for item in items if (planned := planned_of(item)) is not None}
+    ours = {item.nodeid: piece.planned.key for item in items if (piece := piece_of(item)) is not None}
     chosen, away = set(ours.values()), set(left)
     left_out: Mapping[str, list[str]] = config.stash[NARROWED] if NARROWED in config.stash else {}  # noqa: SIM401 - `get` has no such type
     narrowed = {**left_out}

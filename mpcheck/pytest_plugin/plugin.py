@@ -17,9 +17,10 @@ from mpcheck.pytest_plugin import plan as plugin_plan
 from mpcheck.pytest_plugin import run as plugin_run
 from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.collector import RECORD, Collector
-from mpcheck.pytest_plugin.options import add_options, names
+from mpcheck.pytest_plugin.options import OUT, add_options, given
 
 _ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
+PIECE = "mp_piece"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,18 +31,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Markers, and under xdist a worker per block, so that no two workers build the same reference."""
     config.addinivalue_line("markers", "mpcheck: a test that judges cells of the run given by --mp options")
-    config.addinivalue_line("markers", "mpcheck_plan(key): a test that does a piece of planned work without a parameter")
-    config.addinivalue_line("markers", "mpcheck_suite(name): a test that does the work of a session: symmetry or audit")
+    config.addinivalue_line("markers", "mpcheck_suite(name): a test that does a piece of a session's work, which it takes as mp_piece")
     config.stash[plugin_run.BEGAN] = time.perf_counter()
     if config.pluginmanager.hasplugin("xdist") and getattr(config.option, "dist", "no") == "load":
         config.option.dist = "loadgroup"
+    if getattr(config.option, "numprocesses", None):  # before xdist starts its workers: each would only say so with a traceback
+        from mpcheck.sessions.launch import suites_in
+
+        if alone := next((spec for spec in suites_in(config.args, config.invocation_params.dir) if not spec.parallel), None):
+            pytest.exit(f"mpcheck: error: the {alone.name} session measures in processes of its own, one at a time: run it without -n", returncode=2)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Versions, device and ambient flags."""
     from mpcheck.records.environment import describe
 
-    device = str(config.getoption("--mp-device"))
+    device = given(config, "device")
     facts = describe(device)
     packages = ", ".join(f"{k} {v}" for k, v in facts["packages"].items() if k != "mpcheck")
     flags = facts["flags"]
@@ -56,58 +61,22 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Parametrize ``cell_key`` over the run's cells, ``golden_system`` over the systems with golden values, ``inspection_key`` over the work of
-    the session that the test's ``mpcheck_suite`` marker names.
-    """
-    config, names_ = metafunc.config, metafunc.fixturenames
-    if not {"cell_key", "inspection_key", "golden_system"} & set(names_):
+    """Parametrize ``mp_piece`` over the work of the session that the test's ``mpcheck_suite`` marker names."""
+    if PIECE not in metafunc.fixturenames:
         return
-    try:
-        if "cell_key" in names_:
-            _parametrize_cells(metafunc)
-        if "inspection_key" in names_:
-            _parametrize_inspections(metafunc)
-        if "golden_system" in names_:
-            systems = plugin_run.get_suite(config).golden_systems()
-            plugin_plan.add(config, "precision", [_work().planned_golden(system) for system in systems])
-            metafunc.parametrize("golden_system", systems)
-    except InputError as error:
-        plugin_run.refuse(config, error)
-
-
-def _work() -> Any:
-    from mpcheck.sessions import work
-
-    return work
-
-
-def _parametrize_cells(metafunc: pytest.Metafunc) -> None:
-    config, suite = metafunc.config, plugin_run.get_suite(metafunc.config)
-    keys = suite.session.cells()
-    groups = _grouped(config, [f"{key.system}/{key.block}" for key in keys])
-    several = len(suite.session.systems) > 1
-    parameters = [
-        pytest.param(key, id=(f"{key.system}/" if several else "") + f"{key.block}-{key.backend}-{key.format}-{key.direction}", marks=[group])
-        for key, group in zip(keys, groups, strict=True)
-    ]
-    plugin_plan.add(config, "precision", [_work().planned_cell(key) for key in keys])
-    config.stash[plugin_plan.NARROWED] = {} if suite.session.broken else suite.session.narrowed()
-    metafunc.parametrize("cell_key", parameters)
-
-
-def _parametrize_inspections(metafunc: pytest.Metafunc) -> None:
-    from mpcheck.sessions import inspections
-
     config, marker = metafunc.config, metafunc.definition.get_closest_marker("mpcheck_suite")
     if marker is None:
-        raise pytest.UsageError(f"{metafunc.definition.nodeid} takes inspection_key but has no mpcheck_suite marker")
-    name, session, only = marker.args[0], plugin_run.get_session(config), names(config, "--mp-check")
-    keys = inspections.keys(name, session, only)
-    groups = _grouped(config, [f"{key.check}/{key.system}/{key.subject.partition('.')[0]}" for key in keys])
-    plugin_plan.add(config, name, [_work().planned_inspection(key) for key in keys])
-    checks = [inspection.name for inspection in inspections.SUITES[name] if only and inspection.name not in only]
-    config.stash[plugin_plan.NARROWED] = ({} if session.broken else session.narrowed()) | ({"checks": checks} if checks else {})
-    metafunc.parametrize("inspection_key", [pytest.param(key, id=key.id, marks=[group]) for key, group in zip(keys, groups, strict=True)])
+        raise pytest.UsageError(f"{metafunc.definition.nodeid} takes {PIECE} but has no mpcheck_suite marker")
+    name = marker.args[0]
+    try:
+        work = plugin_run.get_work(config, name)
+        pieces = work.pieces()
+        marks = _grouped(config, [piece.group for piece in pieces])
+        plugin_plan.add(config, name, [piece.planned for piece in pieces])
+        config.stash[plugin_plan.NARROWED] = work.narrowed()
+    except InputError as error:
+        plugin_run.refuse(config, error)
+    metafunc.parametrize(PIECE, [pytest.param(piece, id=piece.label, marks=[mark]) for piece, mark in zip(pieces, marks, strict=True)])
 
 
 def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDecorator]:
@@ -118,7 +87,7 @@ def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDe
     """
     from mpcheck.records.shards import divide, parse_shard
 
-    if text := str(config.getoption("--mp-shard")):
+    if text := given(config, "shard"):
         divide(groups, parse_shard(text).of)
     return [pytest.mark.xdist_group(group) for group in groups]
 
@@ -128,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave only the shard's tests. They are divided in the order of the plan, so that every machine divides them alike."""
     from mpcheck.records.shards import divide, parse_shard
 
-    text = str(config.getoption("--mp-shard"))
+    text = given(config, "shard")
     ours = [(_key_of(item), item) for item in items if item.get_closest_marker("mpcheck")]
     if not text or not ours or plugin_run.BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
         return
@@ -147,8 +116,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _key_of(item: pytest.Item) -> str:
-    planned = plugin_plan.planned_of(item)
-    return planned.key if planned is not None else item.nodeid
+    piece = plugin_plan.piece_of(item)
+    return piece.planned.key if piece is not None else item.nodeid
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist tells the controller that the worker has collected
@@ -180,26 +149,27 @@ def pytest_xdist_node_collection_finished(node: Any, ids: Sequence[str]) -> None
         plugin_run.begin_run(node.config, plugin_plan.read(str(path)))
 
 
-@pytest.fixture(scope="session")
-def mp_session(request: pytest.FixtureRequest) -> Any:
-    """The run that the --mp options describe, without baselines."""
-    return plugin_run.get_session(request.config)
-
-
-@pytest.fixture(scope="session")
-def mp_suite(request: pytest.FixtureRequest) -> Any:
-    """The run that the --mp options describe."""
-    return plugin_run.get_suite(request.config)
+@pytest.fixture
+def mp_work(request: pytest.FixtureRequest) -> Any:
+    """The work of the session that the test's ``mpcheck_suite`` marker names, as the --mp options describe it."""
+    marker = request.node.get_closest_marker("mpcheck_suite")
+    return plugin_run.get_work(request.config, marker.args[0])
 
 
 @pytest.fixture
 def mp_conclude(request: pytest.FixtureRequest) -> Any:
-    """Call it with the records of a test's work: they reach the report, also from an xdist worker, and the test ends as they say."""
+    """Call it: the test's piece of work is done, its records reach the report, also from an xdist worker, and the test ends as they say."""
 
-    def conclude(rows: list[tuple[str, dict[str, Any]]]) -> None:
-        planned = plugin_plan.planned_of(request.node)
-        assert planned is not None, "a test that concludes has a planned piece of work"
-        request.node.stash[_RECORDS] = _work().numbered(planned, rows)
+    def conclude() -> None:
+        from mpcheck.sessions.work import numbered
+
+        piece = plugin_plan.piece_of(request.node)
+        assert piece is not None, "a test that concludes has a planned piece of work"
+        try:
+            rows = request.getfixturevalue("mp_work").records(piece)
+        except InputError as error:
+            plugin_run.refuse(request.config, error)
+        request.node.stash[_RECORDS] = numbered(piece.planned, rows)
         text, skip = plugin_words.failures(rows), plugin_words.unsupported(rows)
         if text:
             pytest.fail(text, pytrace=False)
@@ -255,12 +225,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if plugin_run.is_worker(config):
         return
     config.pluginmanager.register(Collector(), "mpcheck-collector")
-    if (out := config.getoption("--mp-out")) and not config.option.collectonly:
+    if (out := config.getoption(OUT)) and not config.option.collectonly:
         from mpcheck.sessions.finish import set_aside
         from mpcheck.sessions.launch import suites_in
 
-        for suite in suites_in(config.args, config.invocation_params.dir):
-            set_aside(Path(out), suite)
+        for spec in suites_in(config.args, config.invocation_params.dir):
+            set_aside(Path(out), spec.name)
 
 
 @pytest.hookimpl(wrapper=True)

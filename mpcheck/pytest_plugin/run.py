@@ -13,11 +13,12 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck.pytest_plugin import words as plugin_words
-from mpcheck.pytest_plugin.options import make_options
+from mpcheck.pytest_plugin.options import OUT, options_of
 from mpcheck.records.record import Planned
+from mpcheck.sessions.options import resolve
+from mpcheck.sessions.registry import get
 
-SESSION: pytest.StashKey[Any] = pytest.StashKey()
-SUITE: pytest.StashKey[Any] = pytest.StashKey()
+WORK: pytest.StashKey[Any] = pytest.StashKey()
 COLLECTED: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 BEGAN: pytest.StashKey[float] = pytest.StashKey()
 BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
@@ -37,39 +38,15 @@ def refuse(config: pytest.Config, error: InputError) -> NoReturn:
     pytest.exit(config.stash[BAD_INPUT], returncode=2)
 
 
-def adopt(config: pytest.Config, session: Any) -> None:
-    """Records of this run are about a session that a suite made itself."""
-    config.stash[SESSION] = session
-
-
-def note(config: pytest.Config, lines: Sequence[str]) -> None:
-    """Lines that a reader of the findings must see."""
-    config.stash[NOTES] = lines
-
-
-def get_session(config: pytest.Config) -> Any:
-    """The run, built at first use; bad input ends pytest with one line and status 2."""
-    if SESSION not in config.stash:
-        from mpcheck.sessions.run import Session
-
+def get_work(config: pytest.Config, name: str) -> Any:
+    """The work of a session, built at first use; bad input ends pytest with one line and status 2."""
+    if WORK not in config.stash:
         try:
-            config.stash[SESSION] = Session(make_options(config))
+            spec = get(name)
+            config.stash[WORK] = resolve(spec.work)(options_of(config, spec))
         except InputError as error:
             refuse(config, error)
-    return config.stash[SESSION]
-
-
-def get_suite(config: pytest.Config) -> Any:
-    """The run with its baselines: what the suite's tests call."""
-    from mpcheck.sessions.precision.suite import Suite
-
-    if SUITE not in config.stash:
-        directory = config.getoption("--mp-baselines")
-        try:
-            config.stash[SUITE] = Suite(get_session(config), Path(directory) if directory else Path("baselines"))
-        except InputError as error:
-            refuse(config, error)
-    return config.stash[SUITE]
+    return config.stash[WORK]
 
 
 def collector_of(config: pytest.Config) -> Any:
@@ -87,7 +64,7 @@ def begin_run(config: pytest.Config, plan: Mapping[str, Any]) -> None:
     from mpcheck.sessions.finish import begin
 
     try:
-        config.stash[SAID] = begin(accounts_of(config, "running"), get_session(config), config.getoption("--mp-out"))
+        config.stash[SAID] = begin(accounts_of(config, "running"), get_work(config, collector.suite).session, config.getoption(OUT))
     except InputError as error:
         refuse(config, error)
 
@@ -116,18 +93,22 @@ def finish_run(session: pytest.Session) -> None:
     from mpcheck.report.standing import standing
     from mpcheck.sessions import finish, work
 
-    out = config.getoption("--mp-out")
+    out = config.getoption(OUT)
     if BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
         finish.withdraw(out, collector.suite)
         return
-    collector.account(lambda planned, why: work.failed(collector.suite, planned, why))
+    collector.account(work.failed)
     state, why = ended(session, collector)
-    session_ = get_session(config)
+    work_ = get_work(config, collector.suite)
+    session_ = work_.session
     if session_.options.shard:
         session_.options = replace(session_.options, shard_rows=collector.told_places())
     accounts = accounts_of(config, state, why)
     found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
-    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[BEGAN], out, config.stash.get(NOTES, []))
+    if out:
+        work_.write_beside(Path(out))
+    config.stash[NOTES] = work_.notes()
+    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[BEGAN], out, config.stash[NOTES])
     config.stash[COLLECTED] = {"run": document, "out": files}
     came = outcome(document)
     plugin_words.tell_junit(config, came, standing(document))

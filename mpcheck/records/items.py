@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mpcheck.formats import FLOAT64
 from mpcheck.records.accounts import missing
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.records.outcome import red
@@ -104,7 +105,7 @@ def item_of_golden(row: Mapping[str, Any]) -> Item:
     block, _, tensor = str(row["name"]).partition(":")
     failure = str(row["failure"])
     return Item(
-        session="precision", check=GOLDEN, subject=block, backend="e3nn", format="float64", system=str(row["system"]), variant=tensor,
+        session="precision", check=GOLDEN, subject=block, backend="e3nn", format=FLOAT64.name, system=str(row["system"]), variant=tensor,
         verdict="fail" if failure else "pass", reason=failure, ratio=row.get("rms"), limit=row.get("limit"),
     )  # fmt: skip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 SYMMETRY = ("equivariance", "layout", "mix", "conversion")
 AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "physics")
 BENCH = ("latency", "cost", "first-call", "new-shape")
-PRECISION = "precision"
+PRECISION, GOLDEN = "precision", "golden"
 CHECKS = (PRECISION, *SYMMETRY, *AUDIT, *BENCH)
 AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where findings have a format."""

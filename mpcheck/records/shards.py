@@ -45,6 +45,15 @@ def parse_shard(text: str, where: str = "--shard") -> Shard:
     return Shard(int(found[1]), int(found[2]))
 
 
+def normalised(texts: Sequence[str]) -> str:
+    """``K/N`` as records have it, of what was typed last.
+
+    Raises:
+        InputError: see :func:`parse_shard`.
+    """
+    return str(parse_shard(texts[-1]))
+
+
 def divide(groups: Sequence[str | None], of: int) -> list[int]:
     """The part (from 1) that each piece of work belongs to.
 

@@ -13,9 +13,10 @@ from mpcheck.adapters.backends.parametrisation import converted, converted_pertu
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.formats import COMPONENTS, Component
+from mpcheck.reference.deviation import Draw, deviations, disturbed
 from mpcheck.reference.faults import UnsteadyError
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import CensusMode, ConstantRounding, NoiseMode, eta_of, largest, perturb, perturb_absolute, seed_of
+from mpcheck.reference.noise import CensusMode, ConstantRounding, eta_of, largest, perturb, perturb_absolute, seed_of
 from mpcheck.reference.spec import draws_of
 from mpcheck.reference.steady import beyond_noise, copied
 
@@ -113,8 +114,10 @@ def build_reference(
     for component in COMPONENTS:
         if component not in census.present:
             continue
-        for draw in range(draws_of(component, draws, elements, block.kind == "composite")):
-            deviate(backend, block, skeleton, exact, cotangents, component, (seed, block.name, component, draw), moments)
+        seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, elements, block.kind == "composite"))]
+        draw_of = draws_in(backend, block, skeleton, exact, cotangents, component)
+        for name, deviation in deviations(draw_of, values, seeds, eta_of(component)):
+            moments[name].add(component, deviation)
     noise = {n: moment.noise() for n, moment in moments.items()}
     between()
     again = evaluate(backend, block, skeleton, copied(inputs, backend.device), cotangents)
@@ -135,35 +138,26 @@ def build_reference(
     return tensors, manifest
 
 
-def deviate(
-    backend: E3nnModel,
-    block: Block,
-    skeleton: Any,
-    inputs: Tensors,
-    cotangents: Mapping[str, Tensors],
-    component: Component,
-    key: tuple[object, ...],
-    moments: Mapping[str, Moments],
-) -> None:
-    """One Monte Carlo draw of one component, added to the moments."""
-    seed = seed_of(*key)
-    if component in ("stored", "underflow"):  # what is stored rounds to the format's subnormal numbers as well
-        sway = perturb if component == "stored" else perturb_absolute
-        noisy = {n: sway(t, seed) for n, t in inputs.items()}
-        swayed = {case: {n: sway(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
-        with replaced(backend.module(block), lambda t: sway(t, seed)), NoiseMode(component, seed):
-            drawn = evaluate(backend, block, skeleton, noisy, swayed)
-    elif component == "converted":
-        module = backend.module(block)
+def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, cotangents: Mapping[str, Tensors], component: Component) -> Draw:
+    """Monte Carlo draws of one component of a block's noise: its values by seed."""
+    module = backend.module(block)
+
+    def stored(seed: int) -> Mapping[str, torch.Tensor]:  # what is stored rounds to the format's subnormal numbers as well
+        perturbed = perturb if component == "stored" else perturb_absolute
+        noisy = {n: perturbed(t, seed) for n, t in inputs.items()}
+        directions = {case: {n: perturbed(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
+        return disturbed(lambda: evaluate(backend, block, skeleton, noisy, directions), component, module)(seed)
+
+    def through_the_converter(seed: int) -> Tensors:
         assert module is not None  # only modules have parameters
         with converted_perturbed(module, lambda t: perturb(t, seed)):
-            drawn = evaluate(backend, block, skeleton, inputs, cotangents)
-    else:
-        with NoiseMode(component, seed):
-            drawn = evaluate(backend, block, skeleton, inputs, cotangents)
-    for name, moment in moments.items():
-        if name in drawn:
-            moment.add(component, drawn[name].sub(moment.value).div_(eta_of(component)))
+            return evaluate(backend, block, skeleton, inputs, cotangents)
+
+    if component in ("stored", "underflow"):
+        return stored
+    if component == "converted":
+        return through_the_converter
+    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component)
 
 
 def rounded_values(backend: E3nnModel, reference: BlockInputs, dtype: torch.dtype) -> Tensors:

@@ -1,4 +1,4 @@
-"""What is wrong with a reference itself: never fixed in silence, always told with the block that it is of."""
+"""What is wrong with a reference itself: never repaired in silence, always told with the block that it is of."""
 
 from __future__ import annotations
 

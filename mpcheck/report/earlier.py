@@ -11,7 +11,7 @@ from mpcheck.records.read import read_document
 from mpcheck.records.record import Run
 
 Document = Run | Findings
-SUFFIXES = ("json", "md", "png", "svg")
+SUFFIXES = ("json", "md", "svg", "png")  # png: an earlier version wrote pictures so
 
 
 def records_path(directory: Path, suite: str) -> Path:

@@ -17,14 +17,16 @@ from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path
 from mpcheck._files.kinds import PDF, PNG, SVG
 from mpcheck._files.outputs import Output, refuse_outputs
-from mpcheck._text import picture
 from mpcheck.history.latency.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
+from mpcheck.report.pictures.canvas import settings
+from mpcheck.report.pictures.theme import light
+from mpcheck.report.pictures.words import cut
 
-BLUE, VERMILION = "#0072b2", "#d55e00"  # of Okabe and Ito's palette; the shapes differ too
 TICKS = 12  # commits named on an axis, at most
 MOST = 24  # panels that a picture can hold
 ROWS, ROW = 4, 0.08  # of words in a panel, and the share of its height that one takes
 NAMED = 8  # changes of a panel that have words, at most
+NAME, CELL = 40, 100  # characters
 FORMATS = ("svg", "png", "pdf")
 THINGS = {"latency": "benchmarks", "ratio": "rounding ratios"}
 
@@ -50,14 +52,15 @@ def _name(axes: Axes, values: npt.NDArray[np.float64], changes: Sequence[ChangeP
     axes.set_ylim(low - below, low - below + (high - low + 2 * below) / (1 - share))
     named = sorted(changes, key=lambda c: -abs(c.effect))[:NAMED]
     for i, change in enumerate(changes):
-        axes.axvline(change.index - 0.5, color=VERMILION, linewidth=1.2, linestyle=":", label="lasting change" if i == 0 else None)
+        axes.axvline(change.index - 0.5, color=light("series-1"), linewidth=1.2, linestyle=":", label="lasting change" if i == 0 else None)
         if change not in named:
             continue
         right = change.index > 0.6 * len(values)
         axes.annotate(
-            f"{effect_words(change)} at {picture(change.commit)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)), xycoords=("data", "axes fraction"),
+            f"{effect_words(change)} at {cut(change.commit, NAME)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)),
+            xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left", va="top", fontsize=6.5,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
+            bbox={"facecolor": light("paper"), "edgecolor": "none", "pad": 0.6},
         )  # fmt: skip
 
 
@@ -65,18 +68,18 @@ def _panel(axes: Axes, series: Series, last: bool) -> None:
     values = np.asarray(series.values)
     places = np.arange(len(values))
     changes = change_points(series)
-    axes.plot(places, values, color=BLUE, marker="o", markersize=3.5, linewidth=0.8, label="measured")
+    axes.plot(places, values, color=light("series-0"), marker="o", markersize=3.5, linewidth=0.8, label="measured")
     bounds = [0, *(c.index for c in changes), len(values)]
     for i, (a, b) in enumerate(itertools.pairwise(bounds)):
         label = "level (median)" if i == 0 else None
-        axes.plot([a - 0.4, b - 0.6], [float(np.median(values[a:b]))] * 2, color="black", linewidth=1.6, linestyle="--", label=label)
+        axes.plot([a - 0.4, b - 0.6], [float(np.median(values[a:b]))] * 2, color=light("ink"), linewidth=1.6, linestyle="--", label=label)
     _name(axes, values, changes)
     step = -(-len(values) // TICKS)
-    axes.set_xticks(places[::step], [picture(p.commit[:8]) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
+    axes.set_xticks(places[::step], [cut(p.commit[:8], NAME) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
     axes.set_xlim(-0.7, len(values) - 0.3)
     axes.set_ylabel(unit_words(series.unit), fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(picture(series.cell, 100), fontsize=8, loc="left")
+    axes.set_title(cut(series.cell, CELL), fontsize=8, loc="left")
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -100,7 +103,7 @@ def draw(found: Sequence[Series], device: str) -> Figure:
     for axes, series in zip(panels, found, strict=True):
         _panel(axes, series, axes is panels[-1])
     what = "worst rounding ratio of each block" if found[0].unit == SHARE else "latency"
-    figure.suptitle(f"{what} on {picture(device)}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{what} on {cut(device, NAME)}", fontsize=9, x=0.01, ha="left")
     handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower right", ncols=3, fontsize=7, frameon=False)
     return figure
@@ -117,6 +120,7 @@ def write_history_picture(path: Path, found: Sequence[Series], device: str) -> N
         raise InputError(f"--out {path}: a picture's name ends in {', '.join('.' + f for f in FORMATS)}")
     refuse_outputs([Output(path, {"svg": SVG, "png": PNG, "pdf": PDF}[kind], "--out")], [])
     stream = io.BytesIO()
-    draw(found, device).savefig(stream, format=kind)
+    with settings():
+        draw(found, device).savefig(stream, format=kind)
     with atomic_path(path) as temporary:
         temporary.write_bytes(stream.getvalue())

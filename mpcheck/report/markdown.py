@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mpcheck._text import fence, seen_lines
 from mpcheck._text import markdown as escape
+from mpcheck.formats import FLOAT64
 from mpcheck.records.items import first_changed, item_of_cell
 from mpcheck.records.record import Golden, Run
 from mpcheck.records.reproduce import repeated_where, reproduce
@@ -54,7 +55,7 @@ def render(run: Run) -> str:
         f"- {escape(packages)}",
         f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads",
     ]
-    lines += [f"- model digest {escape(run.model['digest'][:16])}, stored in {escape(run.model.get('stored_dtype', 'float64'))}"]
+    lines += [f"- model digest {escape(run.model['digest'][:16])}, stored in {escape(run.model.get('stored_dtype', FLOAT64.name))}"]
     lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
     lines += [f"- {escape(s['name'])}: {escape(s['atoms'])} atoms in {escape(s['frames'])} graphs, {escape(s['edges'])} edges" for s in run.systems]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpcheck._console import Grid, Sheet
+from mpcheck.formats import TF32
 from mpcheck.records.items import first_changed, item_of_cell
 from mpcheck.records.outcome import Outcome, outcome
 from mpcheck.records.record import Run
@@ -71,7 +72,7 @@ def _facts(sheet: Sheet, run: Run) -> None:
             sheet.line(f"model: {run.model[key]}")
     slow = ", ".join(f"{c.block}-{c.backend}-{c.format}-{c.direction} {c.seconds * 1e3:.0f} ms" for c in summary.slowest(run, 2))
     sheet.line((f"slowest cells: {slow}", "dim"), cut=True)
-    if run.environment.get("device") == "cpu" and any(c.format == "tf32" for c in run.cells):
+    if run.environment.get("device") == "cpu" and any(c.format == TF32.name for c in run.cells):
         sheet.line(("tf32 is emulated on a CPU: operands of matrix products rounded to 11 significant bits", "dim"), wrap=True)
 
 

@@ -32,14 +32,14 @@ def write_records(directory: Path, document: Run | Findings, notes: Sequence[str
         write_findings(records, document)
         write_text(summary, text)
         return [records, summary]
-    from mpcheck.report.picture import write_picture
+    from mpcheck.report.pictures.sessions import write_precision_picture
 
     write_run(records, document)
     write_text(summary, text)
     if not document.cells:  # a run that was stopped before its first record
         return [records, summary]
-    picture = directory / "precision.png"
-    write_picture(picture, document)
+    picture = directory / "precision.svg"
+    write_precision_picture(picture, document)
     return [records, summary, picture]
 
 

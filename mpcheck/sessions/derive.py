@@ -15,6 +15,7 @@ from mpcheck._files.yaml import Strict, load_yaml, parse_yaml
 from mpcheck.formats import FORMATS
 from mpcheck.judge.tolerances import load_tolerances, packaged
 from mpcheck.records.record import Cell
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
 Positive = Annotated[float, Field(ge=0)]
@@ -43,7 +44,7 @@ class Derived(Strict):
 
 
 def _cells(session: Session) -> list[Cell]:
-    cells = [session.judge(key) for key in session.cells()]
+    cells = [judge_by_limits(session, key) for key in session.cells()]
     clear_progress()
     return [c for c in cells if c.quantities]
 

@@ -9,6 +9,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import COMPONENTS, get_format
 from mpcheck.records.record import Cell, Quantity
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
 WORDS = {
@@ -43,7 +44,7 @@ def explain(model: str, system: str, block: str, fmt_name: str, backend: str, ca
     for found in blocks:
         for direction in ("forward", "backward"):
             key = CellKey(name, found.name, backend, fmt.name, direction)
-            cell = session.judge(key)
+            cell = judge_by_limits(session, key)
             clear_progress()
             lines += [f"{cell.id}: {cell.verdict}" + (f" ({cell.reason})" if cell.reason else "")]
             if cell.quantities:

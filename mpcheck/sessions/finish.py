@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from mpcheck.report import bench, terminal
 from mpcheck.report import findings as findings_report
 from mpcheck.report.earlier import remove_earlier, set_aside, withdraw
 from mpcheck.report.write import write_records, write_state
-from mpcheck.sessions.run import Options, Session
+from mpcheck.sessions.options import Options, plain
+from mpcheck.sessions.run import Session
 
 Document = Run | Findings
 
@@ -41,9 +42,7 @@ class Accounts:
 
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
-    asked = {k: v for k, v in asdict(options).items() if k != "progress" and (v or k not in (SHARD, ROWS))}
-    asked.update({k: str(v) if v is not None else None for k, v in asked.items() if k in ("cache", "tolerances")})
-    asked.update({k: list(v) for k, v in asked.items() if isinstance(v, tuple)})
+    asked = {k: v for k, v in plain(options).items() if v or k not in (SHARD, ROWS)}
     return {
         "schema_version": 2,
         "mpcheck": __version__,

@@ -1,43 +1,99 @@
-"""Which checks the symmetry and the audit session run."""
+"""The work of sessions that run several checks, each of which lists its own."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import ClassVar
 
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt_unless_refused, blamed
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
-from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
-from mpcheck.checks.physics import properties
-from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
-from mpcheck.judge.concluded import concluded
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.follows import follow
 from mpcheck.records.finding import Finding
+from mpcheck.sessions import work
+from mpcheck.sessions.options import InspectedOptions, resolve
+from mpcheck.sessions.pieces import Piece, PlainWork
+from mpcheck.sessions.registry import get
+from mpcheck.sessions.run import Session
 
-SuiteName = Literal["symmetry", "audit"]
 
-SUITES: dict[SuiteName, tuple[Inspection, ...]] = {
-    "symmetry": (equivariance.INSPECTION, layouts.INSPECTION, mixing.INSPECTION, conversions.INSPECTION),
-    "audit": (engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, properties.INSPECTION),
-}
-"""In the order in which they run."""
+class InspectedWork(PlainWork):
+    """A piece for every key of every check.
+
+    Attributes:
+        inspections: the session's checks, in the order in which they run.
+    """
+
+    inspections: ClassVar[tuple[Inspection, ...]] = ()
+
+    def __init__(self, options: InspectedOptions) -> None:
+        """Raises:
+        InputError: bad options; a name that is no check of the session.
+        """
+        self.chosen = chosen(self.inspections, options.checks)
+        self.session = Session(options)
+
+    def pieces(self) -> list[Piece]:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        keys = planned(self.chosen, self.session)
+        return [Piece(work.planned_inspection(k), k.id, f"{k.check}/{k.system}/{k.subject.partition('.')[0]}", k) for k in keys]
+
+    def narrowed(self) -> dict[str, list[str]]:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        checks = [inspection.name for inspection in self.inspections if inspection not in self.chosen]
+        return ({} if self.session.broken else self.session.narrowed()) | ({"checks": checks} if checks else {})
+
+    def records(self, piece: Piece) -> work.Rows:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        return work.inspection_rows(self.session, piece.key, lambda key: inspect(self.inspections, self.session, key))
+
+
+def chosen(inspections: Sequence[Inspection], only: Sequence[str] = ()) -> list[Inspection]:
+    """Those that are named; all where none is.
+
+    Raises:
+        InputError: a name that none of them has.
+    """
+    names = [inspection.name for inspection in inspections]
+    if unknown := [name for name in only if name not in names]:
+        raise InputError(f"unknown check {unknown[0]!r} of this session; choose from {', '.join(names)}")
+    return [inspection for inspection in inspections if not only or inspection.name in only]
 
 
 @neutral()
-def keys(suite: SuiteName, context: Context, only: Sequence[str] = ()) -> list[Key]:
-    """All the work of a session, or that of the checks named.
+def planned(inspections: Sequence[Inspection], context: Context) -> list[Key]:
+    """All the work of some checks."""
+    return [key for inspection in inspections for key in _planned(inspection, context)]
+
+
+@neutral()
+def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> list[Finding]:
+    """What a check finds in one piece of its work."""
+    inspection = next(i for i in inspections if i.name == key.check)
+    return follow(context, inspection.run(context, key))
+
+
+def checks_of(name: str) -> tuple[Inspection, ...]:
+    """The checks of a session that has several."""
+    found: tuple[Inspection, ...] = resolve(get(name).work).inspections
+    return found
+
+
+def keys(name: str, context: Context, only: Sequence[str] = ()) -> list[Key]:
+    """All the work of a session in a run, or that of the checks named.
 
     Raises:
         InputError: a name that is no check of the session.
     """
-    names = [inspection.name for inspection in SUITES[suite]]
-    unknown = [name for name in only if name not in names]
-    if unknown:
-        raise InputError(f"unknown check {unknown[0]!r} of the {suite} session; choose from {', '.join(names)}")
-    chosen = [inspection for inspection in SUITES[suite] if not only or inspection.name in only]
-    return [key for inspection in chosen for key in _planned(inspection, context)]
+    return planned(chosen(checks_of(name), only), context)
+
+
+def run(name: str, context: Context, key: Key) -> list[Finding]:
+    """One piece of it."""
+    return inspect(checks_of(name), context, key)
 
 
 def _planned(inspection: Inspection, context: Context) -> list[Key]:
@@ -50,13 +106,6 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     if not isinstance(found, Raised):
         return found
     block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
-    key = Key(inspection.name, block, "e3nn", "float64")
+    key = Key(inspection.name, block, "e3nn", FLOAT64.name)
     context.broken[key.id] = found
     return [key]
-
-
-@neutral()
-def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:
-    """One piece of it."""
-    inspection = next(i for i in SUITES[suite] if i.name == key.check)
-    return concluded(context, inspection.run(context, key))

@@ -14,27 +14,30 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
-from mpcheck._files.outputs import model_and_systems, of_session, refuse_outputs
+from mpcheck._files.outputs import model_and_systems, refuse_outputs
 from mpcheck._text import say, say_lines
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.registry import sessions
 
-FOLDERS = {"precision": "blocks", "symmetry": "symmetry", "audit": "audit", "bench": "benchmarks"}
 
-
-def suite_path(suite: str) -> Path:
-    """A suite's tests: inside the package in a wheel, beside it in a checkout."""
+def suite_path(spec: SessionSpec) -> Path:
+    """A suite's tests: in the session's own folder, inside the package in a wheel, or beside it in a checkout."""
     package = Path(str(resources.files("mpcheck")))
-    inside = package / "_suite" / FOLDERS[suite]
-    return inside if inside.is_dir() else package.parent / "tests" / FOLDERS[suite]
+    if not spec.folder:
+        return Path(str(resources.files(spec.work.partition(":")[0].rpartition(".")[0]))) / "suite"
+    inside = package / "_suite" / spec.folder
+    return inside if inside.is_dir() else package.parent / "tests" / spec.folder
 
 
-def suites_in(arguments: Sequence[str], here: Path) -> list[str]:
+def suites_in(arguments: Sequence[str], here: Path) -> list[SessionSpec]:
     """Sessions whose tests pytest is asked to run.
 
     Args:
         arguments: of pytest: paths, maybe with ``::TEST``; here: what they are relative to.
     """
     asked = [(here / str(argument).partition("::")[0]).resolve() for argument in arguments]
-    return [suite for suite in FOLDERS if any(path.is_relative_to(suite_path(suite).resolve()) for path in asked)]
+    suites = [(spec, suite_path(spec).resolve()) for spec in sessions().values() if spec.work]
+    return [spec for spec, place in suites if any(path.is_relative_to(place) for path in asked)]
 
 
 class _Refusals:
@@ -92,11 +95,10 @@ def status_of(code: int, records: Path, refusals: _Refusals) -> tuple[int, str]:
     return STATUS[came], ""
 
 
-def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, verbose: bool = False) -> int:
-    """Run a suite.
+def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int = 0, verbose: bool = False) -> int:
+    """Run a session's suite.
 
     Args:
-        suite: precision, symmetry, audit or bench.
         out: directory of the records and reports.
         options: values of the plugin's ``--mp-NAME`` options; empty ones are left out, sequences are joined by commas.
         workers: processes of pytest-xdist.
@@ -112,14 +114,14 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
 
     named = (options.get(name) for name in ("system", "tolerances"))
     files = [Path(str(text)) for value in named if value for text in ([value] if isinstance(value, (str, Path)) else value)]
-    refuse_outputs(of_session(suite, out), model_and_systems(str(options.get("model") or ""), map(str, files)))
+    refuse_outputs(spec.outputs(out), model_and_systems(str(options.get("model") or ""), map(str, files)))
     try:
         out.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
     arguments = [
-        str(suite_path(suite)),
+        str(suite_path(spec)),
         f"--mp-out={out}",
         "-c",
         "/dev/null",
@@ -130,16 +132,12 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
         "no:randomly",
     ]
     # capturing logs costs a millisecond a cell
-    arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{suite}.xml'}"]
-    if suite == "bench":
-        # nothing is kept in its storage, but a directory of it would be made in the user's
-        arguments += ["--benchmark-quiet", f"--benchmark-storage=file://{out.resolve()}", f"--benchmark-json={out / 'pytest-benchmark.json'}"]
-    else:
-        arguments += ["-p", "no:benchmark"]
+    arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{spec.name}.xml'}"]
+    arguments += [word.format(out=out.resolve()) for word in spec.pytest_words] or ["-p", "no:benchmark"]
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]
     for name, value in options.items():
-        text = ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        if text not in (None, "", 0):
+        text = ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
+        if text not in (None, "", 0, False):
             arguments.append(f"--mp-{name}" if text is True else f"--mp-{name}={text}")
     if workers:
         arguments += ["-n", str(workers)]
@@ -155,7 +153,7 @@ def launch(suite: str, out: Path, options: Mapping[str, Any], workers: int = 0, 
     if not verbose:
         for text, tests in refusals.crashes.most_common(3):
             say(f"{tests} tests could not begin: {text} (--verbose shows where)", error=True)
-    status, said = status_of(code, out / f"{suite}.json", refusals)  # xdist takes a failed collection for a failed test
+    status, said = status_of(code, out / f"{spec.name}.json", refusals)  # xdist takes a failed collection for a failed test
     if said:
         say(f"mpcheck: {said}", error=True)
     return status

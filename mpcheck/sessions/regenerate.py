@@ -15,12 +15,14 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
+from mpcheck.formats import FLOAT64
 from mpcheck.history.ratios import Baseline, baseline_path, changes, collect, provenance, read_baseline, write_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import describe, device_slug
 from mpcheck.records.record import Cell
 from mpcheck.reference.prints import Print, prints_of
 from mpcheck.sessions.derive import derive
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
 MODEL = "builtin:hco"
@@ -32,7 +34,7 @@ ARITHMETIC = ("torch", "mace-torch", "e3nn", "cuequivariance")
 def golden(session: Session, directory: Path, reason: str) -> list[str]:
     """Golden values of the built-in model on its default systems; unchanged ones are left as they are."""
     lines = []
-    limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+    limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
     for system in session.systems:
         graph = session.graph(system)
         model = session.reference_backend.model
@@ -74,7 +76,7 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
             cells = []
             for key in session.cells():
                 session.options.progress(f"run {repeat + 1} of {repeats}: {key.system} {key.block}")
-                cells.append(session.judge(key))
+                cells.append(judge_by_limits(session, key))
             runs.append(cells)
     finally:
         torch.set_num_threads(before)

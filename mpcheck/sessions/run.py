@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,56 +26,18 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel, load_model
 from mpcheck.checks.precision import CellKey, PrecisionCheck, cell_keys
-from mpcheck.formats import FORMATS, get_format
-from mpcheck.judge.capabilities import asked
+from mpcheck.formats import FLOAT64, FORMATS, get_format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
-from mpcheck.judge.upstream_limits import explanation
-from mpcheck.records.record import Cell
+from mpcheck.judge.upstream_limits import no_conversion
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
+from mpcheck.sessions.options import Options
 from mpcheck.systems import System, available_systems, resolve_system
-
-DEFAULT_BACKENDS = ("e3nn", "cueq")
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user asked for.
-
-    Attributes:
-        model: see :func:`mpcheck.adapters.load.load_model`.
-        systems: built-in names or files; empty for the defaults that the model's elements allow.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        backends, formats: names; blocks: glob patterns, empty for all.
-        cache: directory of references; None for the default.
-        require: capabilities whose absence is a failure: :data:`CAPABILITIES` and the names of backends.
-        allow_degraded: backends, or ``backend:block``, that something else may compute than was asked for; glob patterns.
-        tolerances: a tolerance file; None for the packaged one.
-        seed: of built-in systems, cotangents and draws.
-        shard: the part of the work that is this run's, ``K/N``; empty for all of it. shard_rows: where the part's records stand in the
-            whole session's, by kind; see :func:`mpcheck.records.shards.runs`.
-    """
-
-    model: str = "builtin:hco"
-    systems: tuple[str, ...] = ()
-    device: str = "cpu"
-    backends: tuple[str, ...] = DEFAULT_BACKENDS
-    formats: tuple[str, ...] = tuple(FORMATS)
-    blocks: tuple[str, ...] = ()
-    cache: Path | None = None
-    require: tuple[str, ...] = ()
-    allow_degraded: tuple[str, ...] = ()
-    tolerances: Path | None = None
-    seed: int = 0
-    draws: int = DRAWS
-    shard: str = ""
-    shard_rows: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    progress: Callable[[str], None] = field(default=lambda _: None, compare=False)
 
 
 class Session:
@@ -87,7 +48,8 @@ class Session:
         """Raises:
         InputError: unknown model, system, device, backend, format, block or capability.
         """
-        self.options = options
+        every = options.formats or tuple(FORMATS)
+        self.options = options = replace(options, formats=every, draws=DRAWS if options.draws is None else options.draws)
         for name in options.backends:
             get_backend(name)
         self.formats = [get_format(name) for name in options.formats]
@@ -124,8 +86,8 @@ class Session:
         """A backend's model, built at first use; the reason where it is unavailable."""
         if name not in self._backends and name not in self._refused:
             built = attempt(lambda: self._build(name))
-            if isinstance(built, Raised) and (limit := explanation(built.error)):
-                built = Unsupported("no-conversion", f"upstream's converter cannot do this model: {limit.reason} ({built.line})", name)
+            if isinstance(built, Raised):
+                built = no_conversion(built, name) or built
             if isinstance(built, Raised):  # kept: building takes up to a minute, and every cell asks
                 self._refused[name] = built
             else:
@@ -200,7 +162,7 @@ class Session:
         """
         code, options = code_of(self.model.module), self.options
         return ReferenceSpec(
-            self.model.digest, self.systems[system].digest, options.seed, options.draws, self.reference_backend.device.type,
+            self.model.digest, self.systems[system].digest, options.seed, options.draws or DRAWS, self.reference_backend.device.type,
             code.digest, tuple(code.by), self.model.source.get("sha256", ""),
         ).of(os.environ)  # fmt: skip
 
@@ -233,7 +195,7 @@ class Session:
             blocks = [name for name in every if not any(fnmatchcase(name, p) for p in options.blocks)]
         found = {
             "blocks": blocks, "formats": [name for name in FORMATS if name not in options.formats],
-            "backends": [name for name in DEFAULT_BACKENDS if name not in options.backends], "systems": systems,
+            "backends": [name for name in Options.backends if name not in options.backends], "systems": systems,
         }  # fmt: skip
         return {kind: names for kind, names in found.items() if names}
 
@@ -257,15 +219,9 @@ class Session:
     def _unplanned(self, system: str, error: Raised) -> CellKey:
         """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""
         block = blamed(error.error, names_by_id(self.reference_backend.model))
-        key = CellKey(system, block or "model", "e3nn", "float64", FORWARD)
+        key = CellKey(system, block or "model", "e3nn", FLOAT64.name, FORWARD)
         self.broken[key.id] = error
         return key
-
-    @neutral()
-    def judge(self, key: CellKey) -> Cell:
-        """One cell."""
-        cell = self.check(key.system).judge(key, get_format(key.format))
-        return asked(self, cell, cell.block)
 
 
 def parse_device(text: str) -> torch.device:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mpcheck._raised import Raised, attempt
 from mpcheck.bench.decide.outcomes import LATENCY
 from mpcheck.bench.keys import BenchKey, fields_of
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64, get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.finding import Finding
-from mpcheck.records.names import COVERAGE
+from mpcheck.records.names import COVERAGE, GOLDEN, PRECISION
 from mpcheck.records.record import Cell, Part, Planned
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 
-PRECISION, GOLDEN, GONE = "precision", "golden", "gone"
+GONE = "gone"
 Rows = list[tuple[str, dict[str, Any]]]
 """Kind of record (``cell``, ``golden``, ``finding``) and the record as data."""
 
@@ -29,7 +29,7 @@ def planned_cell(key: CellKey) -> Planned:
 
 def planned_golden(system: str) -> Planned:
     """Golden values of a system."""
-    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend="e3nn", format="float64", system=system)
+    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend="e3nn", format=FLOAT64.name, system=system)
 
 
 def planned_inspection(key: Key) -> Planned:
@@ -46,35 +46,35 @@ PLANNED_GONE = Planned(key=GONE, check=COVERAGE, subject="benchmarks")
 """What is stored of benchmarks that the model no longer has."""
 
 
-def judge_cell(suite: Suite, key: CellKey) -> Rows:
+def cell_rows(suite: Suite, key: CellKey) -> Rows:
     """One cell's record."""
     before = suite.session.broken.get(key.id)
     cell = before if before is not None else attempt(lambda: suite.judge(key))
     if isinstance(cell, Raised):
-        return [failed(PRECISION, planned_cell(key), f"raised {cell.text}")]
+        return [failed(planned_cell(key), f"raised {cell.text}")]
     return [("cell", cell.model_dump())]
 
 
-def judge_golden(suite: Suite, system: str) -> Rows:
+def golden_rows(suite: Suite, system: str) -> Rows:
     """A system's golden values: a record a tensor."""
-    rows = attempt(lambda: suite.judge_golden(system))
+    rows = attempt(lambda: suite.compare_golden(system))
     if isinstance(rows, Raised):
-        return [failed(PRECISION, planned_golden(system), f"raised {rows.text}")]
+        return [failed(planned_golden(system), f"raised {rows.text}")]
     return [("golden", row) for row in rows]
 
 
-def judge_inspection(name: inspections.SuiteName, session: Session, key: Key) -> Rows:
+def inspection_rows(session: Session, key: Key, inspect: Callable[[Key], Sequence[Finding]]) -> Rows:
     """Findings of one piece of a check."""
     before = session.broken.get(key.id)
-    found = before if before is not None else attempt(lambda: inspections.run(name, session, key))
+    found = before if before is not None else attempt(lambda: inspect(key))
     if isinstance(found, Raised):
-        return [failed(name, planned_inspection(key), f"raised {found.text}")]
+        return [failed(planned_inspection(key), f"raised {found.text}")]
     return [("finding", finding.model_dump()) for finding in found]
 
 
-def failed(session: str, planned: Planned, reason: str) -> tuple[str, dict[str, Any]]:
+def failed(planned: Planned, reason: str) -> tuple[str, dict[str, Any]]:
     """The red record of work that came to nothing."""
-    if session != PRECISION:
+    if planned.check not in (PRECISION, GOLDEN):
         fields = {n: getattr(planned, n) for n in ("check", "subject", "backend", "format", "system", "variant")}
         return "finding", Finding(**fields, verdict="fail", reason=reason, key=planned.key).model_dump()
     if planned.check == GOLDEN:

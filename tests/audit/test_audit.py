@@ -1,4 +1,4 @@
-"""The audit session: one test per piece of work. Run it with `nox -s audit` or `mpcheck audit`."""
+"""The audit session: one test for each piece of its work. Run it with `nox -s audit`, or with `pytest tests/audit --mp-model …`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpcheck.sessions import work
-
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("audit")]
 
 
-def test_audit(inspection_key: Any, mp_session: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_inspection("audit", mp_session, inspection_key))
+def test_audit(mp_piece: Any, mp_conclude: Any) -> None:
+    mp_conclude()

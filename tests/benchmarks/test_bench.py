@@ -1,4 +1,4 @@
-"""The bench session: one test a benchmark, latency and cost. Run it with `nox -s bench` or `mpcheck bench`."""
+"""The bench session: one test a benchmark, latency and cost. Run it with `nox -s bench`, or with `pytest tests/benchmarks --mp-model …`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,15 @@ from typing import Any
 import pytest
 
 from mpcheck.pytest_plugin.bench import CLOCK
-from mpcheck.sessions import work
 
-pytestmark = pytest.mark.mpcheck
+pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("bench")]
 
 
 @pytest.mark.benchmark(timer=CLOCK)
-def test_latency_and_cost(bench_key: Any, mp_bench: Any, mp_conclude: Any, request: pytest.FixtureRequest) -> None:
-    findings = mp_bench.findings[bench_key.id]
-    rounds = mp_bench.seconds(bench_key)
+def test_latency_and_cost(mp_piece: Any, mp_work: Any, mp_conclude: Any, request: pytest.FixtureRequest) -> None:
+    rounds = mp_work.rounds(mp_piece)
     if rounds:
         benchmark = request.getfixturevalue("benchmark")
-        benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.metrics} for f in findings})
+        benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.metrics} for f in mp_work.found(mp_piece)})
         CLOCK.replay(benchmark, rounds)
-    mp_conclude([("finding", finding.model_dump()) for finding in findings])
-
-
-@pytest.mark.mpcheck_plan(work.GONE)
-def test_benchmarks_that_are_gone(mp_bench: Any, mp_conclude: Any) -> None:
-    mp_conclude([("finding", finding.model_dump()) for finding in mp_bench.findings[""]])
+    mp_conclude()

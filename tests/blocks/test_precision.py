@@ -1,7 +1,4 @@
-"""Every block at every format and backend against its computed tolerance; one test per cell.
-
-Run it with `pytest tests/blocks --mp-model … --mp-system …`, with `mpcheck run`, or with `nox -s precision`.
-"""
+"""The precision session: one test for each piece of its work. Run it with `nox -s precision`, or with `pytest tests/blocks --mp-model …`."""
 
 from __future__ import annotations
 
@@ -9,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpcheck.sessions import work
-
-pytestmark = pytest.mark.mpcheck
+pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("precision")]
 
 
-def test_cell(cell_key: Any, mp_suite: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_cell(mp_suite, cell_key))
+def test_cell(mp_piece: Any, mp_conclude: Any) -> None:
+    mp_conclude()

@@ -31,6 +31,7 @@ from mpcheck.judge.upstream_limits import load_limits
 from mpcheck.records.finding import Finding
 from mpcheck.records.items import first_changed
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 from tests.faults.catalogue import Plant
@@ -79,12 +80,12 @@ def _view(session: Session, plant: Plant) -> Session:
 
 
 def _precision(session: Session, plant: Plant) -> Seen:
-    cell = session.judge(CellKey(plant.system, plant.subject, plant.backend, plant.format, plant.direction))
+    cell = judge_by_limits(session, CellKey(plant.system, plant.subject, plant.backend, plant.format, plant.direction))
     return Seen(cell.verdict, (cell.block,) if cell.verdict == "fail" else (), cell.reason)
 
 
 def _golden(session: Session, plant: Plant) -> Seen:
-    rows = Suite(session, BASELINES).judge_golden(plant.system)
+    rows = Suite(session, BASELINES).compare_golden(plant.system)
     failed = [row for row in rows if row["failure"]]
     if not failed:
         return Seen("pass")

@@ -14,6 +14,7 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.checks.precision import CellKey
 from mpcheck.records.record import Cell
 from mpcheck.reference.faults import UnsteadyError
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
@@ -68,7 +69,7 @@ def test_a_reference_of_which_one_call_was_wrong_is_none(cold: Session, number: 
         with pytest.raises(UnsteadyError, match=f"^{BLOCK} computes other float64 values in ") as caught:
             cold.library(SYSTEM).get(BLOCK)
         assert caught.value.block == BLOCK
-        cells = [cold.judge(key) for key in cold.cells()]
+        cells = [judge_by_limits(cold, key) for key in cold.cells()]
     red = [c for c in cells if c.verdict == "fail"]
     assert {c.block for c in red} == {BLOCK} and len(red) == 4
     assert all("nothing can be judged by them" in c.reason for c in red)
@@ -76,13 +77,13 @@ def test_a_reference_of_which_one_call_was_wrong_is_none(cold: Session, number: 
 
 def test_without_a_fault_the_same_is_green(cold: Session) -> None:
     with wrong_call(-1, torch.float64):
-        assert {cold.judge(key).verdict for key in cold.cells()} == {"pass"}
+        assert {judge_by_limits(cold, key).verdict for key in cold.cells()} == {"pass"}
     assert not any(entry["unsteady"] for entry in cold.library(SYSTEM).index["entries"].values())
 
 
 def judged(session: Session, fmt: str, backend: str = "e3nn") -> list[Cell]:
     """A block's two cells in the order of the session."""
-    return [session.judge(CellKey(SYSTEM, BLOCK, backend, fmt, direction)) for direction in ("forward", "backward")]
+    return [judge_by_limits(session, CellKey(SYSTEM, BLOCK, backend, fmt, direction)) for direction in ("forward", "backward")]
 
 
 @pytest.mark.parametrize("fmt", ["float64", "float32"])
@@ -99,9 +100,9 @@ def test_a_backward_cell_alone_judges_the_call_that_it_differentiates(session: S
     key = CellKey(SYSTEM, BLOCK, "e3nn", "float32", "backward")
     judged(session, "float64")
     with wrong_call(1, torch.float32):
-        cell = session.judge(key)
+        cell = judge_by_limits(session, key)
     assert cell.verdict == "fail" and "out: in a later call" in cell.reason
-    assert session.judge(key).verdict == "pass"
+    assert judge_by_limits(session, key).verdict == "pass"
 
 
 def test_calls_of_equal_bits_are_judged_once(session: Session) -> None:

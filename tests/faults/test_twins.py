@@ -15,6 +15,7 @@ from mpcheck.checks.physics.inputs import WARM_UP
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.judge.replay import DIRECTIONS
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests.faults.asserting import refused_in_one_line, torch_left_as_it_was
 from tests.faults.catalogue import Plant, load_catalogue
@@ -127,12 +128,12 @@ def test_blocks_that_round_otherwise_stay_green_in_every_format(entry: Entry, se
         acted = 0
         for fmt in PLAIN:
             keys = [CellKey(WATER, name, "e3nn", fmt, direction) for direction in DIRECTIONS]
-            if all(session.judge(key).verdict == "unsupported" for key in keys):
+            if all(judge_by_limits(session, key).verdict == "unsupported" for key in keys):
                 continue
             before, acts = block_results(session, "e3nn", fmt, name, WATER), Acts()
             other = {"dtype": str(get_format(fmt).storage).removeprefix("torch.")} if "dtype" in entry.arguments else {}
             with _planted(entry, acts, **other)(session):
-                if failures := [f"{c.block} {c.direction}: {c.reason}" for c in map(session.judge, keys) if c.verdict == "fail"]:
+                if failures := [f"{c.block} {c.direction}: {c.reason}" for c in (judge_by_limits(session, k) for k in keys) if c.verdict == "fail"]:
                     red.setdefault(fmt, []).extend(failures)
                 changed |= {(name, fmt)} if block_results(session, "e3nn", fmt, name, WATER) != before else set()
             acted += acts.calls
@@ -153,10 +154,10 @@ def test_a_twin_that_falls_short_is_red(direction: str, name: str, value: Any, s
 
     monkeypatch.setattr(acting, name, value or Cast)
     with TWINS["positions_in_three_parts"](session, Acts()):
-        assert session.judge(key).verdict == "fail"
+        assert judge_by_limits(session, key).verdict == "fail"
     monkeypatch.undo()
     with TWINS["positions_in_three_parts"](session, Acts()):
-        assert session.judge(key).verdict == "pass"
+        assert judge_by_limits(session, key).verdict == "pass"
 
 
 BROKEN = {

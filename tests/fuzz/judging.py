@@ -11,6 +11,7 @@ from pathlib import Path
 from mpcheck._errors import InputError, error_line
 from mpcheck.sessions import inspections
 from mpcheck.sessions.inspections import SuiteName
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests.fuzz.cases import Case
 
@@ -83,7 +84,7 @@ class Judged:
 def precision(session: Session) -> Iterator[Note]:
     """Every cell of every block; judging block by block builds each reference once."""
     for key in session.cells():
-        cell = session.judge(key)
+        cell = judge_by_limits(session, key)
         what = f"precision:{cell.block}-{cell.backend}-{cell.format}-{cell.direction}"
         yield Note(what, cell.verdict, cell.reason, f"precision {cell.role} {cell.backend} {cell.direction}")
 

@@ -19,6 +19,7 @@ from mpcheck._errors import InputError
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge.context import Key
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests.faults.patches import PATCHES
 from tests.fuzz.cases import CORPUS, Plant, corpus, load_case
@@ -56,7 +57,7 @@ def verdicts(session: Session, plant: Plant) -> list[tuple[str, str]]:
     """Verdict and reason of everything that the plant's check says of its subject."""
     system = next(iter(session.systems))
     if plant.check == "precision":
-        cell = session.judge(CellKey(system, plant.subject, plant.backend, plant.format, plant.direction))
+        cell = judge_by_limits(session, CellKey(system, plant.subject, plant.backend, plant.format, plant.direction))
         return [(cell.verdict, cell.reason)]
     session.formats = [f for f in session.formats if f.name == plant.format]
     fmt = "" if plant.check == "equivariance" else plant.format

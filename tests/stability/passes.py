@@ -15,6 +15,7 @@ import torch
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 from tests.stability.records import Pass
 from tests.stability.variations import BACKENDS, VARIATIONS, with_backend
@@ -106,7 +107,7 @@ def judged(session: Session, group: Group, variation: str, keys: Sequence[CellKe
         for number, key in enumerate(keys):
             if not number % 100:
                 progress(f"{group.model} seed {group.seed}, {variation}: {number} of {len(keys)} cells, {len(red)} red")
-            cell = session.judge(key)
+            cell = judge_by_limits(session, key)
             verdicts[cell.verdict] += 1
             if cell.verdict == "fail":
                 red.append(f"{cell.id}: {cell.reason}")

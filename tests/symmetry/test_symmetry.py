@@ -1,4 +1,4 @@
-"""The symmetry session: one test per piece of work. Run it with `nox -s symmetry` or `mpcheck symmetry`."""
+"""The symmetry session: one test for each piece of its work. Run it with `nox -s symmetry`, or with `pytest tests/symmetry --mp-model …`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from mpcheck.sessions import work
-
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("symmetry")]
 
 
-def test_symmetry(inspection_key: Any, mp_session: Any, mp_conclude: Any) -> None:
-    mp_conclude(work.judge_inspection("symmetry", mp_session, inspection_key))
+def test_symmetry(mp_piece: Any, mp_conclude: Any) -> None:
+    mp_conclude()

@@ -1,17 +1,13 @@
-"""The bench session's table and Markdown: honest headlines, no markup from data, and a picture that is one."""
+"""The bench session's table and Markdown: honest headlines, no markup from data."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.image import imread
 
-from mpcheck._errors import InputError
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.report.bench import WIDTH, columns, entries, markdown, render, verdict_line
-from mpcheck.report.bench_pictures import write_latency_picture
 from tests.unit.accounts import fields
 
 ENVIRONMENT = {"device_name": "Made <Up> | CPU", "platform": "Linux", "packages": {"torch": "2.13.0"}}
@@ -155,28 +151,3 @@ def test_notes_are_shown() -> None:
         markdown(run_of(latency()), ["base and head import the same libraries"]),
     ):
         assert "base and head import the same libraries" in text
-
-
-SECONDS = {
-    "builtin:water*1/products.0.linear-e3nn-float32-forward": [1e-3, 1.1e-3, 1.3e-3],
-    "builtin:water*1/products.0.linear-cueq-mul_ir-float32-forward": [2e-3] * 5,
-    "builtin:water*4/model-e3nn-float32-energy+forces": [0.03, 0.05], "builtin:water*4/model-cueq-float32-energy": [],
-}  # fmt: skip
-
-
-def test_the_picture_is_drawn(tmp_path: Path) -> None:
-    write_latency_picture(tmp_path / "p.png", "builtin:hco", SECONDS)
-    image = imread(tmp_path / "p.png")[..., :3]
-    assert image.shape[0] > 100 and image.shape[1] > 500
-    colours = {tuple((c * 255).round().astype(int)) for c in image.reshape(-1, 3)}
-    assert {(0, 114, 178), (213, 94, 0)} <= colours, "both backends are in it"
-    write_latency_picture(tmp_path / "p.svg", r"$\frac$ $", {**SECONDS, r"$\nope$/x$*1/a-e3nn-float32-forward": [1e-3]})
-    assert "<svg" in (tmp_path / "p.svg").read_text()
-
-
-def test_no_picture_of_nothing_and_none_where_none_can_be(tmp_path: Path) -> None:
-    write_latency_picture(tmp_path / "p.svg", "m", {"a/b-e3nn-float32-forward": []})
-    assert list(tmp_path.iterdir()) == []
-    (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="cannot write"):
-        write_latency_picture(tmp_path / "file" / "p.svg", "m", SECONDS)

@@ -14,6 +14,7 @@ import torch
 from mpcheck.checks.precision import CellKey
 from mpcheck.history.ratios import Baseline
 from mpcheck.reference.prints import INPUT, MOVED, VALUE, distance, moved, print_of, prints_of, size
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.regenerate import references
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -38,7 +39,7 @@ SOFT = [key(BEHIND), key(COMPOSITE), key(BEFORE, direction="backward")]
 @pytest.fixture(scope="module")
 def baseline(session: Session) -> Baseline:
     blocks = (CULPRIT, COMPOSITE, BEHIND, BEFORE)
-    cells = [session.judge(key(b, f, d)) for b in blocks for f in FORMATS for d in ("forward", "backward")]
+    cells = [judge_by_limits(session, key(b, f, d)) for b in blocks for f in FORMATS for d in ("forward", "backward")]
     return tightened(tightened(baseline_of(session, cells, references(session)), SOFT[:2]), SOFT[2:], ".energy.")
 
 
@@ -96,13 +97,14 @@ def test_a_baseline_without_prints_excuses_nothing(session: Session, baseline: B
 
 def test_a_limit_is_not_excused(session: Session, baseline: Baseline, faulty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with wrong_basis(session, faulty) as made:
-        suite, original = suite_of(made, baseline, tmp_path), made.judge
+        suite, original = suite_of(made, baseline, tmp_path), judge_by_limits
 
-        def judge(asked: CellKey) -> Any:
-            cell = original(asked)
+        def judge(session: Session, asked: CellKey) -> Any:
+            cell = original(session, asked)
             return cell.model_copy(update={"verdict": "fail", "reason": "out: rms ratio 3 > 1"}) if asked.block == BEHIND else cell
 
-        monkeypatch.setattr(made, "judge", judge)
+        for place in ("suite", "blame"):
+            monkeypatch.setattr(f"mpcheck.sessions.precision.{place}.judge_by_limits", judge)
         cell = suite.judge(key(BEHIND))
     assert cell.verdict == "fail" and "rms ratio 3 > 1" in cell.reason
 

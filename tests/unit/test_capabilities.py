@@ -30,6 +30,7 @@ from mpcheck.records.finding import Finding
 from mpcheck.records.outcome import red
 from mpcheck.records.record import Cell
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 
@@ -144,7 +145,7 @@ def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Pat
     options = Options(systems=(SYSTEM,), backends=("mine",), formats=("float32",), blocks=(BLOCK,), cache=cache)
     for required, verdict in (((), "unsupported"), (("mine",), "fail"), (("cuda", "cueq", "cueq-kernels"), "unsupported")):
         session = Session(replace(options, require=required))
-        found = session.judge(session.cells()[0])
+        found = judge_by_limits(session, session.cells()[0])
         assert (found.verdict, found.lacking) == (verdict, "mine")
         for suite, check in (
             ("symmetry", "equivariance"),
@@ -177,9 +178,9 @@ def test_a_backend_that_is_not_to_be_had_fails_where_it_is_required(why: str, ca
     options = Options(systems=(SYSTEM,), backends=("cueq",), formats=("float32",), blocks=(BLOCK,), cache=cache)
     for required in (("cueq-kernels", "cuda"), ("cueq",)):
         session = Session(replace(options, require=required))
-        assert session.judge(session.cells()[0]).verdict == "fail"
+        assert judge_by_limits(session, session.cells()[0]).verdict == "fail"
     session = Session(options)
-    assert session.judge(session.cells()[0]).verdict == "unsupported"
+    assert judge_by_limits(session, session.cells()[0]).verdict == "unsupported"
 
 
 def test_out_of_range_fails_no_requirement(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,17 +189,17 @@ def test_out_of_range_fails_no_requirement(session: Session, monkeypatch: pytest
     reference = library.get(BLOCK)
     monkeypatch.setattr(type(library), "get", lambda *_: replace(reference, peaks=dict.fromkeys(reference.peaks, 1e9)))
     for backend in ("cueq", "e3nn"):
-        found = asked_for.judge(CellKey(SYSTEM, BLOCK, backend, "float16", "forward"))
+        found = judge_by_limits(asked_for, CellKey(SYSTEM, BLOCK, backend, "float16", "forward"))
         assert (found.verdict, found.lacking) == ("unsupported", "") and "range" in found.reason
 
 
 def test_naive_on_a_cpu_is_no_fault_unless_kernels_are_required(session: Session) -> None:
     key = CellKey(SYSTEM, BLOCK, "cueq", "float32", "forward")
-    found = session.judge(key)
+    found = judge_by_limits(session, key)
     assert (found.verdict, found.lacking) == ("pass", "cueq-kernels")
     required = Session(replace(session.options, require=("cueq-kernels",)))
-    assert required.judge(key).reason == "required: cuEquivariance's kernels did not run: naive method"
-    assert session.judge(replace(key, backend="e3nn")).lacking == ""
+    assert judge_by_limits(required, key).reason == "required: cuEquivariance's kernels did not run: naive method"
+    assert judge_by_limits(session, replace(key, backend="e3nn")).lacking == ""
 
 
 @pytest.fixture
@@ -218,7 +219,7 @@ def impostor(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
 
 def test_a_backend_that_is_another_is_degraded_in_every_session(impostor: Session) -> None:
     for key in impostor.cells():
-        found = impostor.judge(key)
+        found = judge_by_limits(impostor, key)
         assert found.verdict == ("degraded" if key.backend == "cueq" else "pass"), found.reason
         assert fails(found) is (key.backend == "cueq")
     for suite in ("symmetry", "audit"):
@@ -237,7 +238,7 @@ def test_a_backend_that_is_another_is_degraded_in_every_session(impostor: Sessio
 
 def test_an_allowed_one_is_told_and_green(impostor: Session) -> None:
     impostor.options = replace(impostor.options, allow_degraded=(f"cueq:{BLOCK}",))
-    found = {key.block: impostor.judge(key) for key in impostor.cells() if key.backend == "cueq"}
+    found = {key.block: judge_by_limits(impostor, key) for key in impostor.cells() if key.backend == "cueq"}
     assert found[BLOCK].tolerated == f"--allow-degraded cueq:{BLOCK}" and not fails(found[BLOCK])
     assert fails(found["interactions.1.conv_tp"])
     with Workloads(impostor).opened(BenchKey(SYSTEM, 1, BLOCK, "cueq", "float32", "forward")) as workload:
@@ -252,9 +253,9 @@ def test_a_forward_that_goes_round_its_kernel_is_degraded(session: Session) -> N
     with contextlib.ExitStack() as stack:
         layer.forward = other.forward
         stack.callback(lambda: layer.__dict__.pop("forward"))
-        found = session.judge(key)
+        found = judge_by_limits(session, key)
     assert found.verdict == "degraded" and "was never called" in found.reason, found.reason
-    assert session.judge(key).verdict == "pass"
+    assert judge_by_limits(session, key).verdict == "pass"
 
 
 def test_findings_keep_the_fields() -> None:

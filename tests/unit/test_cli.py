@@ -63,7 +63,7 @@ def test_run_succeeds_and_says_what_it_wrote(written: tuple[subprocess.Completed
     assert "readouts.0.linear" in process.stdout
     assert f"wrote {out / 'precision.json'}" in process.stdout.replace("\n", "")
     assert PREFIX not in process.stdout
-    assert sorted(p.name for p in out.iterdir()) == ["precision.json", "precision.md", "precision.png", "precision.xml"]
+    assert sorted(p.name for p in out.iterdir()) == ["precision.json", "precision.md", "precision.svg", "precision.xml"]
     assert [p.name for p in out.parent.parent.iterdir()] == ["deep"]  # nothing besides
 
 

@@ -11,7 +11,7 @@ from mpcheck._files.yaml import validate
 from mpcheck.adapters.architecture import Architecture
 from mpcheck.adapters.slots import PLAIN
 from mpcheck.formats import FORMATS
-from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, class_names, settle
+from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names
 from mpcheck.judge.metrics import Layout, _bias_limit, compare
 from mpcheck.judge.scale import Scale
 from mpcheck.judge.tolerances import limits_for, load_tolerances
@@ -98,8 +98,8 @@ def test_a_known_fault_may_need_several_traits() -> None:
         evidence="measured on a model of hydrogen",
     )  # fmt: skip
     red = Finding(check="physics", subject="stress", verdict="fail", reason="wrong")
-    assert settle([red], {"BesselBasis", "NonLinearReadoutBlock"}, [fault])[0].verdict == "known-fault"
-    assert settle([red], {"BesselBasis"}, [fault])[0].verdict == "fail"
+    assert apply_known_faults([red], {"BesselBasis", "NonLinearReadoutBlock"}, [fault])[0].verdict == "known-fault"
+    assert apply_known_faults([red], {"BesselBasis"}, [fault])[0].verdict == "fail"
 
 
 def test_upstreams_chebyshev_basis_has_no_gradient() -> None:

@@ -17,6 +17,7 @@ from mpcheck.judge.replay import DIRECTIONS
 from mpcheck.records.environment import device_slug
 from mpcheck.reference.prints import VALUE
 from mpcheck.sessions.precision.drift import SOUND, drifted, own_zeros
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -41,7 +42,7 @@ def cells_of(session: Session, rewriting: Rewriting, formats: tuple[str, ...]) -
 @pytest.fixture(scope="module")
 def suite(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Suite:
     """All of e3nn's float64 cells, stored as they are where the code is its own reference."""
-    cells = [session.judge(key) for key in cells_of(session, EVERYWHERE, ("float64",))]
+    cells = [judge_by_limits(session, key) for key in cells_of(session, EVERYWHERE, ("float64",))]
     return suite_of(session, baseline_of(session, [c for c in cells if c.quantities]), tmp_path_factory.mktemp("baselines"))
 
 
@@ -60,7 +61,7 @@ def test_a_benign_rewriting_is_no_drift_from_the_zeros_of_its_predecessor(rewrit
 
 def test_an_error_beyond_sound_code_drifts_from_an_own_zero(suite: Suite, session: Session) -> None:
     key = CellKey(SYSTEM, "interactions.1.linear", "e3nn", "float64", "forward")
-    cell = session.judge(key)
+    cell = judge_by_limits(session, key)
     entry = suite.baseline.cells[cell.id] if suite.baseline else {}
     reference = session.library(SYSTEM).get(key.block)
     own = own_zeros(key, reference, session.reference_backend.roundoff(reference.block, get_format("float64")), "e3nn")
@@ -87,7 +88,7 @@ def test_zeros_of_exact_operations_stay_baselines(suite: Suite, session: Session
 
     assert suite.judge(key).verdict == "pass"
     with planted.replaced_attribute(module, "forward", one_in_fifty_off):
-        assert session.judge(key).verdict == "pass"
+        assert judge_by_limits(session, key).verdict == "pass"
         cell = suite.judge(key)
     assert (cell.verdict, cell.drift) == ("fail", "fail")
 
@@ -104,17 +105,17 @@ def test_only_float64_of_the_references_own_backend_is_its_own_reference(block: 
 def test_a_sum_kept_in_another_way_is_seen_by_drift_alone(session: Session, tmp_path: Path) -> None:
     """Term after term instead of in blocks: within every limit, three times the stored ratio."""
     key = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "float32", "backward")
-    suite = suite_of(session, baseline_of(session, [session.judge(key)]), tmp_path)
+    suite = suite_of(session, baseline_of(session, [judge_by_limits(session, key)]), tmp_path)
     assert suite.judge(key).verdict == "pass"
     with products(one_by_one):
-        assert session.judge(key).verdict == "pass"
+        assert judge_by_limits(session, key).verdict == "pass"
         cell = suite.judge(key)
     assert (cell.verdict, cell.drift) == ("fail", "fail") and "rms ratio drifted" in cell.reason
 
 
 def test_a_quantity_that_is_gone_has_drifted_and_a_new_one_is_said(session: Session, tmp_path: Path) -> None:
     key = CellKey(SYSTEM, "interactions.1.linear", "e3nn", "bfloat16", "backward")
-    baseline = baseline_of(session, [session.judge(key)])
+    baseline = baseline_of(session, [judge_by_limits(session, key)])
     (place, entries), first = next(iter(baseline.cells.items())), "grad.random.features"
     more = baseline.model_copy(update={"cells": {place: {**entries, "grad.random.charges": entries[first]}}})
     less = baseline.model_copy(update={"cells": {place: {n: e for n, e in entries.items() if n != first}}})
@@ -126,7 +127,7 @@ def test_a_quantity_that_is_gone_has_drifted_and_a_new_one_is_said(session: Sess
 def test_a_baseline_without_prints_still_reads(session: Session, tmp_path: Path) -> None:
     """As recorded before there were any."""
     key = CellKey(SYSTEM, "interactions.1.linear", "e3nn", "bfloat16", "forward")
-    baseline = baseline_of(session, [session.judge(key)])
+    baseline = baseline_of(session, [judge_by_limits(session, key)])
     path = baseline_path(tmp_path, device_slug("cpu"))
     write_baseline(path, baseline)
     path.write_text(path.read_text().replace(' "references": {\n\n },\n', ""))

@@ -13,7 +13,7 @@ from mpcheck.adapters.facts.rotation import Turn, highest, mixed, odd, roundings
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import o3
 from mpcheck.checks.symmetry import equivariance, invariance
-from mpcheck.checks.symmetry.action import Action, Structure, swayed
+from mpcheck.checks.symmetry.action import Action, Structure, perturb_geometry
 from mpcheck.checks.symmetry.deviation import deviations
 from mpcheck.checks.symmetry.group import Shift, Shuffle
 from mpcheck.checks.symmetry.sampling import elements, simplest
@@ -164,12 +164,12 @@ def test_edge_vectors_follow_every_element(edges: tuple[Action, dict[str, torch.
     assert float((result - expected).abs().max()) < 1e-12
 
 
-def test_swaying_is_of_the_size_of_what_is_moved(edges: tuple[Action, dict[str, torch.Tensor]]) -> None:
+def test_a_perturbed_geometry_is_of_the_size_of_what_is_moved(edges: tuple[Action, dict[str, torch.Tensor]]) -> None:
     _, tensors = edges
     sizes = []
     for far in (0.0, 100.0):
         positions = tensors["positions"] + far
-        swung, shifts = swayed(positions, tensors["shifts"], tensors["edge_index"], 5)
+        swung, shifts = perturb_geometry(positions, tensors["shifts"], tensors["edge_index"], 5)
         sizes.append(float((swung - positions).norm()) * 2**26)
         assert float((shifts - tensors["shifts"]).abs().max()) * 2**26 < 40
     assert sizes[1] > 10 * sizes[0] and 100 / 3 < sizes[1] < 100 * math.sqrt(21)

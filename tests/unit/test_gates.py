@@ -21,6 +21,7 @@ from mpcheck.records.read import Results
 from mpcheck.records.record import Cell, Run
 from mpcheck.sessions.finish import Accounts, assembled
 from mpcheck.sessions.precision.drift import drifted
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -40,7 +41,7 @@ def made(session: Session, cells: list[Cell]) -> Run:
 
 @pytest.fixture
 def suite(session: Session, tmp_path: Path) -> Suite:
-    write_baseline(baseline_path(tmp_path, device_slug("cpu")), baseline_of(session, [session.judge(KEY)]))
+    write_baseline(baseline_path(tmp_path, device_slug("cpu")), baseline_of(session, [judge_by_limits(session, KEY)]))
     return Suite(session, tmp_path)
 
 
@@ -52,7 +53,7 @@ def test_drift_sees_a_fault_below_the_universal_limit(suite: Suite, session: Ses
     """Truncation in the radial MLP stays under every universal limit; against the stored bias it stands out."""
     module = session.reference_backend.model.get_submodule(KEY.block)
     with planted.truncating(module):
-        assert session.judge(KEY).verdict == "pass"
+        assert judge_by_limits(session, KEY).verdict == "pass"
         cell = suite.judge(KEY)
     assert (cell.verdict, cell.drift) == ("fail", "fail")
     assert "drifted" in cell.reason
@@ -64,24 +65,24 @@ def test_without_a_baseline_the_drift_verdict_says_so(session: Session, tmp_path
 
 
 def test_a_baseline_of_another_model_does_not_judge(session: Session, tmp_path: Path) -> None:
-    foreign = baseline_of(session, [session.judge(KEY)]).model_copy(update={"model": {"name": "x", "digest": "0"}})
+    foreign = baseline_of(session, [judge_by_limits(session, KEY)]).model_copy(update={"model": {"name": "x", "digest": "0"}})
     write_baseline(baseline_path(tmp_path, device_slug("cpu")), foreign)
     assert Suite(session, tmp_path).judge(KEY).drift == "no-baseline"
 
 
 def test_loosening_a_baseline_is_named(session: Session) -> None:
-    old = baseline_of(session, [session.judge(KEY)])
+    old = baseline_of(session, [judge_by_limits(session, KEY)])
     entry = old.cells[next(iter(old.cells))]["out"]
     worse = old.model_copy(update={"cells": {next(iter(old.cells)): {"out": [2 * entry[0], *entry[1:]]}}})
     limits = load_tolerances().drift
     assert changes(old, worse, limits)[1]
     assert not changes(worse, old, limits)[1]
     assert changes(old, old, limits) == ([], [])
-    assert drifted(session.judge(KEY), old.cells[next(iter(old.cells))], load_tolerances()) == []
+    assert drifted(judge_by_limits(session, KEY), old.cells[next(iter(old.cells))], load_tolerances()) == []
 
 
 def test_baseline_reads_back(session: Session, tmp_path: Path) -> None:
-    baseline = baseline_of(session, [session.judge(KEY)])
+    baseline = baseline_of(session, [judge_by_limits(session, KEY)])
     write_baseline(tmp_path / "b.json", baseline)
     assert read_baseline(tmp_path / "b.json") == baseline
 
@@ -117,7 +118,7 @@ def test_required_kernels_and_devices_fail(session: Session) -> None:
     strict = object.__new__(Session)
     strict.__dict__.update(session.__dict__)
     strict.options = dataclasses.replace(session.options, require=("cueq-kernels", "cuda"))
-    cell = session.judge(CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
+    cell = judge_by_limits(session, CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
     assert cell.verdict == "pass" and cell.lacking == "cueq-kernels"
     assert asked(strict, cell, cell.block).verdict == "fail"
     missing = cell.model_copy(update={"verdict": "unsupported", "reason": "gone", "lacking": "cuda"})

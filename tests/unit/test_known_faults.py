@@ -18,6 +18,7 @@ from mpcheck.records.finding import Finding
 from mpcheck.records.names import AUDIT, BENCH, CHECKS, SYMMETRY
 from mpcheck.records.record import Cell
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -77,17 +78,17 @@ def test_a_cell_that_raises_or_errs(raises: bool, session: Session, known: Any, 
     with monkeypatch.context() as patched:
         patched.setattr(module, "forward", forward)
         known()
-        red = session.judge(key)
+        red = judge_by_limits(session, key)
         assert red.verdict == "fail" and bool(red.quantities) is not raises
         known(entry(check="precision", says="planted" if raises else "rms ratio"))
         told = Suite(session, tmp_path).judge(key)
         assert told.verdict == "unsupported" and "[known fault planted of torch" in told.reason
         known(entry(check="precision", says="another text"))
-        assert session.judge(key).verdict == "fail"
-    stale = session.judge(key)
+        assert judge_by_limits(session, key).verdict == "fail"
+    stale = judge_by_limits(session, key)
     assert stale.verdict == "fail" and "no longer applies" in stale.reason
     known(entry(check="precision", variant="backward"))
-    found: Cell = session.judge(key)
+    found: Cell = judge_by_limits(session, key)
     assert found.verdict == "pass", "of the other direction"
 
 

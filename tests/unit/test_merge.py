@@ -154,7 +154,7 @@ def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert [c.id for c in read_run(out / "precision.json").cells] == [c.id for c in CELLS]
     assert SHARD not in read_findings(out / "audit.json").options
     assert (out / "precision.md").read_text().startswith("# mpcheck precision: PASS")
-    assert {p.name for p in out.iterdir()} == {"precision.json", "precision.md", "precision.png", "audit.json", "audit.md"}
+    assert {p.name for p in out.iterdir()} == {"precision.json", "precision.md", "precision.svg", "audit.json", "audit.md"}
     assert read_results([out]).items
 
 

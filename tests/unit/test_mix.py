@@ -20,8 +20,8 @@ from mpcheck.checks.symmetry.layouts import judged
 from mpcheck.cli import mix as cli_mix
 from mpcheck.formats import FORMATS
 from mpcheck.judge.replay import FORWARD, replay
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.sessions.run import Session
 
 SYSTEM = "builtin:water"

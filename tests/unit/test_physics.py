@@ -18,7 +18,7 @@ from mpcheck.checks.physics import strides
 from mpcheck.checks.physics import structure as physics_model
 from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.judge.context import Key
-from mpcheck.judge.known_faults import KnownFault, load_faults, settle
+from mpcheck.judge.known_faults import KnownFault, apply_known_faults, load_faults
 from mpcheck.records.finding import Finding
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
@@ -203,7 +203,7 @@ def _fault(**fields: Any) -> KnownFault:
 
 
 def test_known_fault_is_named_and_another_reason_stays_a_failure() -> None:
-    named, other = settle([_finding(), _finding(reason="wrong sign")], (), [_fault(link="https://example.org")])
+    named, other = apply_known_faults([_finding(), _finding(reason="wrong sign")], (), [_fault(link="https://example.org")])
     assert named.verdict == "known-fault"
     assert "known fault f of torch >=1, https://example.org" in named.reason
     assert other.verdict == "fail"
@@ -215,27 +215,27 @@ def test_known_fault_is_named_and_another_reason_stays_a_failure() -> None:
      _fault(format=["float32"]), _fault(backend="cueq")],
 )  # fmt: skip
 def test_known_fault_that_does_not_concern_a_finding(fault: KnownFault) -> None:
-    assert settle([_finding()], (), [fault]) == [_finding()]
-    assert settle([_finding("pass")], (), [fault]) == [_finding("pass")], "nor is it out of date"
+    assert apply_known_faults([_finding()], (), [fault]) == [_finding()]
+    assert apply_known_faults([_finding("pass")], (), [fault]) == [_finding("pass")], "nor is it out of date"
 
 
 def test_known_fault_that_another_part_of_the_model_hides() -> None:
     fault = _fault(unless=["AgnesiTransform"])
-    assert settle([_finding("pass")], {"AgnesiTransform"}, [fault]) == [_finding("pass")]
-    assert settle([_finding()], {"AgnesiTransform"}, [fault]) == [_finding()]
-    assert settle([_finding()], {"BesselBasis"}, [fault])[0].verdict == "known-fault"
+    assert apply_known_faults([_finding("pass")], {"AgnesiTransform"}, [fault]) == [_finding("pass")]
+    assert apply_known_faults([_finding()], {"AgnesiTransform"}, [fault]) == [_finding()]
+    assert apply_known_faults([_finding()], {"BesselBasis"}, [fault])[0].verdict == "known-fault"
 
 
 def test_known_fault_that_not_every_model_shows_is_never_out_of_date() -> None:
-    assert settle([_finding("pass")], (), [_fault(always=False)]) == [_finding("pass")]
-    assert settle([_finding()], (), [_fault(always=False)])[0].verdict == "known-fault"
+    assert apply_known_faults([_finding("pass")], (), [_fault(always=False)]) == [_finding("pass")]
+    assert apply_known_faults([_finding()], (), [_fault(always=False)])[0].verdict == "known-fault"
 
 
 def test_known_fault_out_of_date_is_a_failure() -> None:
-    found = settle([_finding("pass", reason="")], (), [_fault()])
+    found = apply_known_faults([_finding("pass", reason="")], (), [_fault()])
     assert [f.verdict for f in found] == ["pass", "fail"]
     assert "no longer applies to torch" in found[1].reason
-    assert settle([_finding("unsupported")], (), [_fault()]) == [_finding("unsupported")], "what did not run says nothing"
+    assert apply_known_faults([_finding("unsupported")], (), [_fault()]) == [_finding("unsupported")], "what did not run says nothing"
 
 
 @pytest.mark.parametrize(

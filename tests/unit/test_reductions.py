@@ -10,7 +10,7 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.checks.audit import reductions
 from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many_atoms
 from mpcheck.formats import get_format
-from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.judge.known_faults import apply_known_faults, class_names
 from mpcheck.records.finding import Finding
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
@@ -59,16 +59,16 @@ def test_formats_that_cannot_hold_e0_say_so(session: Session) -> None:
 def test_known_fault_in_a_session_and_reported_once_it_is_mended(session: Session) -> None:
     classes = class_names(session.reference_backend.model)
     found = [f for n in reductions.CARBON_SIZES for f in energy(session, n)]
-    assert {f.verdict for f in settle(found, classes)} == {"known-fault", "pass"}
+    assert {f.verdict for f in apply_known_faults(found, classes)} == {"known-fault", "pass"}
     original = mace.modules.models.scatter_sum
 
     def wide(src: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         return original(src=src.double(), **kwargs).to(src.dtype)
 
     with replaced_attribute(mace.modules.models, "scatter_sum", wide):
-        fixed = settle([f for n in reductions.CARBON_SIZES for f in energy(session, n)], classes)
-    assert [f.verdict for f in fixed].count("fail") == 1
-    assert "no longer applies" in fixed[-1].reason
+        mended = apply_known_faults([f for n in reductions.CARBON_SIZES for f in energy(session, n)], classes)
+    assert [f.verdict for f in mended].count("fail") == 1
+    assert "no longer applies" in mended[-1].reason
 
 
 def test_whole_model_on_isolated_atoms(session: Session) -> None:

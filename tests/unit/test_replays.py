@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ import torch
 from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.checks.precision import CellKey
 from mpcheck.records.record import Cell
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.replays import REPLAYS, races
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
@@ -22,6 +24,7 @@ from tests.unit.drifting import baseline_of, suite_of
 KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "forward")
 RACING = CellKey(SYSTEM, "interactions.1", "e3nn", "float32", "backward")
 RACED = "grad.energy.node_feats"
+BY_LIMITS = "mpcheck.sessions.precision.suite.judge_by_limits"
 Script = Callable[..., tuple[Cell, int]]
 
 
@@ -38,19 +41,19 @@ def outcome(clean: Cell, kind: str, quantity: str, number: int) -> Cell:
 @pytest.fixture
 def script(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
     """``script(key, kinds)``: what the suite makes of a cell whose replays come out as listed, and how many it asked for."""
-    clean = {key: session.judge(key) for key in (KEY, RACING)}
+    clean = {key: judge_by_limits(session, key) for key in (KEY, RACING)}
     suite = suite_of(session, baseline_of(session, clean.values()), tmp_path)
     without = Suite(session, tmp_path / "none")
 
     def call(key: CellKey, kinds: Sequence[str], baseline: bool = True) -> tuple[Cell, int]:
         asked: list[int] = []
 
-        def judge(_: CellKey) -> Cell:
+        def judge(*_: Any) -> Cell:
             asked.append(len(asked))
             return outcome(clean[key], kinds[asked[-1]], "out" if key is KEY else RACED, asked[-1])
 
         with monkeypatch.context() as patched:
-            patched.setattr(session, "judge", judge)
+            patched.setattr(BY_LIMITS, judge)
             return (suite if baseline else without).judge(key), len(asked)
 
     return call
@@ -92,24 +95,24 @@ def test_a_replay_that_fails_a_limit_is_told_with_its_own_reason(script: Script)
 
 def test_a_first_call_that_is_wrong_is_red_whatever_comes_after(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault beyond the limit, planted in the first call only: the repaired replays do not wash it out."""
-    key, calls, original = CellKey(SYSTEM, "interactions.1.scatter", "e3nn", "bfloat16", "forward"), list[CellKey](), session.judge
-    suite = suite_of(session, baseline_of(session, [original(key)]), tmp_path)
+    key, calls, original = CellKey(SYSTEM, "interactions.1.scatter", "e3nn", "bfloat16", "forward"), list[CellKey](), judge_by_limits
+    suite = suite_of(session, baseline_of(session, [original(session, key)]), tmp_path)
 
-    def judge(asked: CellKey) -> Cell:
+    def judge(session: Session, asked: CellKey) -> Cell:
         calls.append(asked)
         if len(calls) > 1:
-            return original(asked)
+            return original(session, asked)
         with planted.sequential_scatter(torch.bfloat16):
-            return original(asked)
+            return original(session, asked)
 
-    monkeypatch.setattr(session, "judge", judge)
+    monkeypatch.setattr(BY_LIMITS, judge)
     cell = suite.judge(key)
     assert cell.verdict == "fail" and "intermittent: fail in 1 of 5 replays" in cell.reason
 
 
 def test_a_constant_failure_is_asked_once_more_only(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, calls, original = CellKey(SYSTEM, "interactions.1.scatter", "e3nn", "bfloat16", "forward"), list[CellKey](), session.judge
-    monkeypatch.setattr(session, "judge", lambda asked: calls.append(asked) or original(asked))
+    key, calls, original = CellKey(SYSTEM, "interactions.1.scatter", "e3nn", "bfloat16", "forward"), list[CellKey](), judge_by_limits
+    monkeypatch.setattr(BY_LIMITS, lambda session, asked: calls.append(asked) or original(session, asked))
     with planted.sequential_scatter(torch.bfloat16):
         cell = Suite(session, tmp_path).judge(key)
     assert cell.verdict == "fail" and "intermittent" not in cell.reason and len(calls) == 2
@@ -133,6 +136,6 @@ def test_what_races_is_what_differs_from_call_to_call(fmt: str, session: Session
     noise = session.library(SYSTEM).get(RACING.block).noise
     key = CellKey(SYSTEM, RACING.block, "e3nn", fmt, "backward")
     with torch_threads(2):
-        every = [session.judge(key) for _ in range(3)]
+        every = [judge_by_limits(session, key) for _ in range(3)]
         differ = {q.name for c in every for q, first in zip(c.quantities, every[0].quantities, strict=True) if q.digest != first.digest}
         assert all(races(key, noise[name], "cpu") for name in differ), differ

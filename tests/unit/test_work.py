@@ -88,7 +88,7 @@ def _plain(error: Callable[[], BaseException]) -> BaseException:
 def records(session: Session, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     suite = Suite(session, directory)
     for key in session.cells():
-        rows = work.numbered(work.planned_cell(key), work.judge_cell(suite, key))
+        rows = work.numbered(work.planned_cell(key), work.cell_rows(suite, key))
         assert len(rows) == 1
         yield rows[0]
 
@@ -117,7 +117,7 @@ def test_a_check_that_raises_ends_in_records(name: inspections.SuiteName, stage:
     session = made(monkeypatch, stage, lambda: KeyError("bfloat16"), tmp_path)
     only = {"symmetry": ("layout",), "audit": ("dtypes", "engagement")}[name]
     keys = inspections.keys(name, session, only)
-    found = [(key, data) for key in keys for _, data in work.judge_inspection(name, session, key)]
+    found = [(key, data) for key in keys for _, data in work.inspection_rows(name, session, key)]
     assert {key.id for key, _ in found} == {key.id for key in keys}
     red = [data for _, data in found if data["verdict"] == "fail"]
     assert red and all("KeyError" in data["reason"] for data in red)

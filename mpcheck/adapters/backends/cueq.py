@@ -134,8 +134,8 @@ class CueqModel:
                 parts.append("/".join(methods) or "naive")
             if math_dtypes(module) and fmt.math not in (None, fmt.storage):
                 parts.append(f"math {str(fmt.math).removeprefix('torch.')}")
-        if fmt.name == "tf32" and self.device.type == "cpu":
-            parts.append("tf32 emulated on CPU")
+        if fmt.emulated(self.device.type):
+            parts.append(f"{fmt.name} emulated on CPU")
         return ", ".join(parts)
 
 

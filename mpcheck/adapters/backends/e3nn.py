@@ -62,7 +62,7 @@ class E3nnModel:
 
     def note(self, block: Block, fmt: Format) -> str:
         """tf32 on a CPU is emulated, and says so."""
-        return "tf32 emulated on CPU" if fmt.name == "tf32" and self.device.type == "cpu" else ""
+        return f"{fmt.name} emulated on CPU" if fmt.emulated(self.device.type) else ""
 
 
 class E3nnBackend:

@@ -21,7 +21,7 @@ from mpcheck.adapters.backends.protocol import BackendModel, get_backend
 from mpcheck.adapters.backends.protocol import built as build
 from mpcheck.adapters.blocks import Block, argument_names, module_blocks
 from mpcheck.adapters.slots import Slot
-from mpcheck.formats import FORMATS, Component, Format
+from mpcheck.formats import FLOAT64, Component, Format
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class MixedModel:
     @staticmethod
     def _guest(base: BackendModel, donor: BackendModel, source: torch.nn.Module, block: Block, adapters: bool) -> Guest:
         for side in (base, donor):
-            reason = side.unsupported(block, FORMATS["float64"])
+            reason = side.unsupported(block, FLOAT64)
             if reason:
                 raise InputError(f"{block.name} cannot be swapped: in {side.name} it is {reason}")
         own, other = base.module(block), donor.module(block)

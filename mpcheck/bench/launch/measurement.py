@@ -17,6 +17,7 @@ from mpcheck.bench.timing.sampling import Readings, SamplingPlan, launch_of
 from mpcheck.bench.timing.starts import digest, in_order
 from mpcheck.bench.work.pinning import processors
 from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.sessions.options import Options, plain
 
 Undecided = Callable[["Measurement"], Iterable[str]]
 """Which benchmarks another launch should measure again."""
@@ -91,15 +92,13 @@ class Measurement:
         return {n: Figures(launches=found, fingerprint=self.fingerprints.get(n), starts=self.starts.get(n, [])) for n, found in ran.items()}
 
 
-def request(options: Any, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False, skip: Sequence[str] = ()) -> dict[str, Any]:
+def request(options: Options, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False, skip: Sequence[str] = ()) -> dict[str, Any]:
     """A worker's ``load``: the options of a session without what a process keeps for itself.
 
     Args:
         skip: benchmarks that are another shard's.
     """
-    fields = {k: v for k, v in asdict(options).items() if k != "progress"}
-    fields |= {k: str(fields[k]) for k in ("cache", "tolerances") if fields[k] is not None}
-    return {"options": fields, "batches": list(batches), "works": list(works), "flush_l2": flush_l2, "skip": list(skip)}
+    return {"options": plain(options), "batches": list(batches), "works": list(works), "flush_l2": flush_l2, "skip": list(skip)}
 
 
 def _count(process: LaunchProcess, name: str, into: Measurement) -> None:

@@ -170,7 +170,7 @@ class Workloads:
         """
         fmt = get_format(key.format)
         backend = self.backend(key.backend)
-        if fmt.operand_bits is not None and backend.device.type == "cpu":
+        if fmt.emulated(backend.device.type):
             raise UnsupportedError(f"{fmt.name} is emulated on a CPU: it has no latency of its own")
         if key.subject == MODEL:
             block, make = WHOLE, self._whole

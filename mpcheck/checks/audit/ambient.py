@@ -18,14 +18,13 @@ from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
-from mpcheck.formats import FORMATS
+from mpcheck.formats import FLOAT32, FLOAT64
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
 from mpcheck.records.finding import Finding
 from mpcheck.reference.library import BlockReference
 
 PROCESS, CONSTRUCTION, AUTOCAST = "process", "construction", "autocast"
-_FLOAT32 = FORMATS["float32"]
 
 
 def process_finding(check: str, device: torch.device, left_behind: Sequence[str] = ()) -> Finding:
@@ -44,7 +43,7 @@ def process_finding(check: str, device: torch.device, left_behind: Sequence[str]
         faults.append(f"TF32 is on: {', '.join([told, *lowered])}")
     if device.type in state.autocast:
         faults.append(f"autocast is on for {device.type}")
-    if flags["default_dtype"] not in ("float32", "float64"):
+    if flags["default_dtype"] not in (FLOAT32.name, FLOAT64.name):
         faults.append(f"the default dtype is {flags['default_dtype']}")
     kinds = [k for k in ("fp16", "bf16") if flags[f"{k}_reduced_precision_reduction"]]
     note = f"CUDA may add partial sums of {' and '.join(kinds)} products in that type (torch's default)" if kinds else ""
@@ -85,7 +84,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
     counts = DtypeCounts(frozenset({torch.float32, torch.bfloat16}))
     tensors = arguments_in(reference, backend, lambda t: t.to(torch.float32))
     leaked: list[torch.dtype] = []
-    with backend.prepared(block, _FLOAT32), warnings.catch_warnings(), default_dtype_watched(leaked.append):
+    with backend.prepared(block, FLOAT32), warnings.catch_warnings(), default_dtype_watched(leaked.append):
         warnings.simplefilter("ignore")
 
         def called() -> None:

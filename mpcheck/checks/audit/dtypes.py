@@ -16,7 +16,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.observing import Observation, observe
-from mpcheck.formats import FORMATS, Format
+from mpcheck.formats import BFLOAT16, FLOAT32, Format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.records.finding import Finding
@@ -40,7 +40,7 @@ def declared(backend: BackendModel, block: Block, fmt: Format) -> frozenset[torc
 def keys(context: Context) -> list[Key]:
     """The process, the constructors, then the cells of the smallest system, each block under autocast after its formats."""
     system = audit_system(context)
-    formats = [f.name for f in context.formats] + ([AUTOCAST] if any(f.name == "bfloat16" for f in context.formats) else [])
+    formats = [f.name for f in context.formats] + ([AUTOCAST] if BFLOAT16 in context.formats else [])
     found = [Key(NAME, PROCESS), *(Key(NAME, CONSTRUCTION, backend) for backend in context.backend_names)]
     return found + [
         Key(NAME, block.name, backend, fmt, system) for block in context.blocks(system) for backend in context.backend_names for fmt in formats
@@ -128,7 +128,7 @@ def _cell(context: Context, key: Key) -> Finding:
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
     block = library.block(key.subject)
-    fmt = next((f for f in context.formats if f.name == key.format), FORMATS["float32"])
+    fmt = next((f for f in context.formats if f.name == key.format), FLOAT32)
     backend = usable(library, context.backend(key.backend), block, fmt)
     if isinstance(backend, Unsupported):
         return refused(base, backend)

@@ -27,7 +27,7 @@ from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import energy_sum, scatter
 from mpcheck.checks.audit.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
 from mpcheck.checks.physics.structure import energies, evaluate
-from mpcheck.formats import Format, get_format
+from mpcheck.formats import FLOAT32, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused
@@ -69,7 +69,7 @@ def summed(values: torch.Tensor, low: torch.Tensor, fmt: Format, device: str) ->
     """Upstream's energy sum of ``low`` [atoms], the stored form of the float64 ``values``."""
     index = torch.zeros(len(low), dtype=torch.long, device=low.device)
     result = float(energy_sum(low, index, dim=0, dim_size=1)[0])
-    roundoff = fmt.on(device) if low.dtype == fmt.storage else get_format("float64").on(device)
+    roundoff = fmt.on(device) if low.dtype == fmt.storage else FLOAT64.on(device)
     wide = low.to(torch.float64)
     stored = exact_sum(wide)
     alike = float(torch.unique(low, return_counts=True)[1].to(torch.float64).square().sum())
@@ -121,7 +121,7 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
     kept = torch.float64 if remedy else fmt.storage
     total = float(torch.tensor(e0.result, dtype=kept) + torch.tensor(inter.result, dtype=kept))
     true, stored = e0.true + inter.true, e0.stored + inter.stored
-    final = (get_format("float64") if remedy else fmt).on(device)["operation"] * abs(stored)
+    final = (FLOAT64 if remedy else fmt).on(device)["operation"] * abs(stored)
     scale = math.sqrt(e0.scale**2 + inter.scale**2 + final**2)
     ratio = abs(total - stored) / scale if scale > 0 else (0.0 if total == stored else math.inf)
     per_atom = 1e3 / count
@@ -154,7 +154,7 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
 
 def judge_model(context: Context) -> Finding:
     """Upstream's whole model in float32 on atoms without neighbours, all with a large E0: what its forward really adds up."""
-    fmt, backend = get_format("float32"), context.reference_backend
+    fmt, backend = FLOAT32, context.reference_backend
     graph = _isolated(context)
     block = backend.model.get_submodule("atomic_energies_fn")
 
@@ -190,7 +190,7 @@ def energy(context: Context, system: str) -> list[Finding]:
     seen = census(context, system)
     cases = [many_atoms(context, system, seen, n) for n in SIZES] + [carbon(context, n) for n in CARBON_SIZES]
     found = [finding for atoms in cases for fmt in context.formats for finding in judge_energy(context, atoms, fmt)]
-    return [*found, judge_model(context)] if any(f.name == "float32" for f in context.formats) else found
+    return [*found, judge_model(context)] if FLOAT32 in context.formats else found
 
 
 def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighbours: int) -> Finding:

@@ -19,8 +19,9 @@ import torch
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.observing import arguments_in
-from mpcheck.formats import Format
+from mpcheck.formats import FLOAT64, Format
 from mpcheck.judge.emulate import round_significand
 from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.dispatch import DispatchMode
@@ -62,7 +63,7 @@ class SingleRounding(DispatchMode):
 @contextlib.contextmanager
 def _widened(backend: BackendModel, reference: BlockReference, fmt: Format, math_type: torch.dtype) -> Iterator[None]:
     """The block in float64 with the parameters and buffers that the format stores, and a given type inside."""
-    wide = dataclasses.replace(fmt, name=f"{fmt.name} in float64", storage=torch.float64, math=math_type)
+    wide = dataclasses.replace(fmt, name=f"{fmt.name} in float64", storage_type=FLOAT64.storage_type, math_type=name_of(math_type))
 
     def stored(t: torch.Tensor) -> torch.Tensor:
         return t.to(fmt.storage).to(torch.float64) if t.dtype == torch.float64 else t

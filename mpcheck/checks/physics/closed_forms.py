@@ -28,16 +28,17 @@ from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.drawing import drawn, thinned
 from mpcheck.checks.physics.formulae import ACTIVATIONS, COMPLEX, WIDE, normalisation
 from mpcheck.checks.physics.structure import SIGMAS, Case, Values
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.judge.tolerances import limits_for
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.records.finding import Finding
 from mpcheck.reference.build import random_cotangents
+from mpcheck.reference.deviation import disturbed, squares
 from mpcheck.reference.library import BlockReference
-from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 CONSTANTS, FORWARD, GRADIENT = "constants", "forward", "gradient"
 DRAWS = 8  # of Monte Carlo arithmetic: the scale of few roundings is then known to a quarter
@@ -78,7 +79,7 @@ def closed_forms(case: Case) -> list[Finding]:
     # upstream's pair repulsion computes in torch's default type, which is the audit of dtypes' to blame
     with default_dtype(torch.float64):
         for block in case.context.blocks(case.key.system):
-            if isinstance(usable(library, backend, block, get_format("float64")), Unsupported):
+            if isinstance(usable(library, backend, block, FLOAT64), Unsupported):
                 continue
             facts = closed_form(block, case.context.reference_backend.model)
             if isinstance(facts, str):
@@ -116,7 +117,7 @@ def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: 
     for where, inputs in (("captured arguments", captured), ("drawn arguments", drawn(captured, facts, case.context.model.r_max, seed))):
         if any(t.numel() == 0 for t in inputs.values()):
             continue
-        limit = limits_for(case.context.tolerances, block, backend.name, "float64", "forward").rms
+        limit = limits_for(case.context.tolerances, block, backend.name, FLOAT64.name, "forward").rms
         compared = partial(_compare, case, backend, reference, facts, inputs, (seed, where), limit)
         rows = attempt(lambda compared=compared: list(compared()))  # type: ignore[misc]  # a loop's variable, bound
         if isinstance(rows, Raised):
@@ -147,13 +148,12 @@ def _compare(
 ) -> Iterator[Row]:
     base = case.context.reference_backend
     directions = _directions(inputs, facts, key)
-    exact = _evaluate(base, reference, inputs, directions, key)
-    squares = {k: torch.zeros_like(v) for k, v in exact.items()}
-    for draw in range(DRAWS):
-        with WholeNoise(seed_of(*key, draw)):
-            noisy = _evaluate(base, reference, inputs, directions, key)
-        for k, v in noisy.items():
-            squares[k] += ((v - exact[k]) / ETA).square()
+
+    def values() -> Values:
+        return _evaluate(base, reference, inputs, directions, key)
+
+    exact = values()
+    noise = squares(disturbed(values), exact, [seed_of(*key, draw) for draw in range(DRAWS)], torch.square)
     found = exact if backend is base else _evaluate(backend, reference, inputs, directions, key)
     expected = _expected(reference, facts, inputs, directions, {n: tuple(t.shape) for n, t in exact.items()}, key)
     where = str(key[-1])
@@ -165,7 +165,7 @@ def _compare(
                 continue  # a parameter that this backend has in another form, or an argument that makes no difference
             yield Row(GRADIENT if gradient else FORWARD, reference.block.name, f"{what}, which is missing,", math.inf, 1.0)
             continue
-        scale = ROUNDOFF * math.sqrt(float((squares[name] / DRAWS).mean()))
+        scale = ROUNDOFF * math.sqrt(float((sum(noise[name], torch.zeros_like(exact[name])) / DRAWS).mean()))
         ratio, size = _ratio(found[name], value, scale), max(1, len(np.unique(np.abs(value))))
         allowed = (
             SIGMAS * limit * (TABLES if facts.formula == "tensor_product" else 1.0)
@@ -209,7 +209,7 @@ def _directions(inputs: Tensors, facts: Facts, key: tuple[object, ...]) -> Tenso
 def _evaluate(backend: BackendModel, reference: BlockReference, inputs: Tensors, directions: Tensors, key: tuple[object, ...]) -> Values:
     """Outputs, and ``derivative by NAME``: of a random weighted sum of all outputs along the argument's direction."""
     block = reference.block
-    with backend.prepared(block, get_format("float64")):
+    with backend.prepared(block, FLOAT64):
         run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, inputs, backend.parameters(block), True)
         found = {n: t.detach() for n, t in run.outputs.items()}
         weights = random_cotangents(found, *key)

@@ -24,8 +24,9 @@ from mpcheck.checks.physics.forces import OFFSETS, SHRINK, SMOOTH, STEP
 from mpcheck.checks.physics.small import Seen
 from mpcheck.checks.physics.structure import DRAWS, SIGMAS, rms
 from mpcheck.judge.context import Context
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.deviation import deviation, disturbed
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 Order = Literal[1, 2]
 FINEST = (0.125, -0.125)  # of the step, besides the OFFSETS
@@ -154,11 +155,12 @@ def rounding(context: Context, seen: Seen, order: Order, seed: int) -> float:
     place = (seen.block.name, order)
     if place not in held:
         function = BlockFunction(context.reference_backend, seen, seed)
-        exact, squares = function.value(order, {}), 0.0
-        for draw in range(DRAWS):
-            with WholeNoise(seed_of("derivatives", *function.key, draw)):
-                squares += ((function.value(order, {}) - exact) / ETA) ** 2
-        held[place] = ROUNDOFF * math.sqrt(squares / DRAWS)
+
+        def values() -> Tensors:
+            return {"value": torch.tensor(function.value(order, {}), dtype=torch.float64)}
+
+        seeds = [seed_of("derivatives", *function.key, draw) for draw in range(DRAWS)]
+        held[place] = float(deviation(disturbed(values), values(), seeds)["value"])
     return held[place]
 
 

@@ -17,7 +17,7 @@ from mpcheck.checks.physics.differences import BlockFunction, Judged, compared, 
 from mpcheck.checks.physics.forces import derivatives
 from mpcheck.checks.physics.small import TILT, Seen, blocks, frames, graph_of
 from mpcheck.checks.physics.structure import Case, evaluate, noise
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.records.finding import Finding
 from mpcheck.reference.noise import seed_of
 
@@ -60,7 +60,7 @@ def directions(case: Case) -> list[Finding]:
 def _block(case: Case, backend: BackendModel, seen: Seen, names: list[str]) -> Judged:
     """The derivative along one direction of all arguments; where it fails, which edges do it."""
     name, sigma = seen.block.name, rounding(case.context, seen, 1, case.context.seed)
-    with backend.prepared(seen.block, get_format("float64")):
+    with backend.prepared(seen.block, FLOAT64):
         function = BlockFunction(backend, seen, case.context.seed)
         found = function.derivative(1)
         if infinite := _infinite(found.by, names):

@@ -20,7 +20,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.tree import map_tensors
 from mpcheck.checks.physics.differences import BlockFunction
 from mpcheck.checks.physics.small import Seen
-from mpcheck.formats import Format, get_format
+from mpcheck.formats import FLOAT64, Format
 from mpcheck.judge.context import Context
 from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.noise import largest
@@ -81,7 +81,7 @@ def peak_of(context: Context, seen: Seen, size: float) -> float:
     """
     held = _peaks.setdefault(context, {})
     if (seen.block.name, size) not in held:
-        with context.reference_backend.prepared(seen.block, get_format("float64")), Peak() as mode:
+        with context.reference_backend.prepared(seen.block, FLOAT64), Peak() as mode:
             BlockFunction(context.reference_backend, seen, context.seed).derivative(2)
         held[seen.block.name, size] = mode.peak
     return held[seen.block.name, size]

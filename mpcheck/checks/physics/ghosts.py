@@ -23,9 +23,10 @@ from mpcheck.checks.physics.watching import Watched, consumer, watched
 from mpcheck.checks.symmetry.conversions import structure
 from mpcheck.judge.context import Context
 from mpcheck.judge.metrics import bits_digest
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.records.finding import Finding
-from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.deviation import deviation, disturbed
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 FORWARD, BACKWARD = "forward", "backward"
 _scales: WeakKeyDictionary[Context, dict[tuple[str, str], Values]] = WeakKeyDictionary()
@@ -99,14 +100,11 @@ def _quantities(out: Values, seen: Watched) -> Values:
 
 def measure(model: torch.nn.Module, graph: Tensors, seed: int) -> Values:
     """RMS rounding error in float64 of every quantity, element by element, under Monte Carlo arithmetic."""
-    exact = _quantities(*ordinary(model, graph))
-    squares = {k: torch.zeros_like(v) for k, v in exact.items()}
-    for draw in range(DRAWS):
-        with WholeNoise(seed_of(seed, draw)):
-            noisy = _quantities(*ordinary(model, graph))
-        for k, v in noisy.items():
-            squares[k] += ((v - exact[k]) / ETA).square()
-    return {k: ROUNDOFF * (v / DRAWS).sqrt() for k, v in squares.items()}
+
+    def values() -> Values:
+        return _quantities(*ordinary(model, graph))
+
+    return deviation(disturbed(values), values(), [seed_of(seed, draw) for draw in range(DRAWS)])
 
 
 def compare(case: Case, model: torch.nn.Module, graph: Tensors, scale: Values, head: str, name: str = "") -> list[Finding]:

@@ -23,9 +23,9 @@ from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.strides import columns_first, every_other
 from mpcheck.checks.physics.structure import DRAWS, Case, difference_ratio, limit_of
 from mpcheck.judge.metrics import bits_digest
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.records.finding import Finding
-from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.deviation import deviation, disturbed
+from mpcheck.reference.noise import seed_of
 
 MODES: Mapping[str, dict[str, bool]] = {
     "plain": {"compute_force": True},
@@ -142,14 +142,11 @@ def _variants(graph: Tensors, read: set[str]) -> Iterator[tuple[str, Tensors]]:
 def _scales(case: Case, graph: Tensors, mode: str) -> Tensors:
     """RMS rounding error of every output, element by element, in float64, of the reference backend."""
     model = case.context.reference_backend.model
-    exact, _ = outputs(model, graph, MODES[mode])
-    squares = {k: torch.zeros_like(v) for k, v in exact.items()}
-    for draw in range(DRAWS):
-        with WholeNoise(seed_of("strided-model", case.context.seed, mode, draw)):
-            noisy, _ = outputs(model, graph, MODES[mode])
-        for k, v in noisy.items():
-            squares[k] += ((v - exact[k]) / ETA).square()
-    return {k: ROUNDOFF * (v / DRAWS).sqrt() for k, v in squares.items()}
+
+    def values() -> Tensors:
+        return outputs(model, graph, MODES[mode])[0]
+
+    return deviation(disturbed(values), values(), [seed_of("strided-model", case.context.seed, mode, draw) for draw in range(DRAWS)])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.refusing import refused
 from mpcheck.records.finding import Finding
@@ -79,7 +80,7 @@ def keys(context: Context) -> list[Key]:
 
     def of(system: str, wanted: str) -> list[Key]:
         return [
-            Key(NAME, name, backend, "float64", system)
+            Key(NAME, name, backend, FLOAT64.name, system)
             for backend in context.backend_names
             for name, entry in PROPERTIES.items()
             if entry.systems == wanted and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
@@ -120,7 +121,7 @@ def run(context: Context, key: Key) -> list[Finding]:
 
 
 def _refused(key: Key, why: Unsupported) -> Finding:
-    return refused({"check": NAME, "subject": key.subject, "backend": key.backend, "format": "float64", "system": key.system}, why)
+    return refused({"check": NAME, "subject": key.subject, "backend": key.backend, "format": FLOAT64.name, "system": key.system}, why)
 
 
 INSPECTION = Inspection(NAME, keys, run)

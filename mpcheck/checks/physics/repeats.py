@@ -20,12 +20,12 @@ from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics import inputs
 from mpcheck.checks.physics.structure import Case, noise
-from mpcheck.formats import Format
+from mpcheck.formats import FLOAT32, FLOAT64, TF32, Format
 from mpcheck.judge.replay import arithmetic
-from mpcheck.judge.whole_noise import ROUNDOFF
 from mpcheck.records.finding import Finding
+from mpcheck.reference.whole_noise import ROUNDOFF
 
-CALLS = {"float32": 20, "tf32": 20}  # with those that warm up
+CALLS = {FLOAT32.name: 20, TF32.name: 20}  # with those that warm up
 FEW = 4  # of any other format
 
 
@@ -39,9 +39,8 @@ def repeat(case: Case) -> list[Finding]:
     found = inputs.repeat(case)
     graph = case.graph(case.atoms)
     scale = noise(case, graph)
-    emulated = [f for f in case.context.formats if f.operand_bits is not None and case.device.type == "cpu"]
     for fmt in case.context.formats:
-        if fmt.name != "float64" and fmt not in emulated:
+        if fmt != FLOAT64 and not fmt.emulated(case.device.type):
             found += [f.model_copy(update={"format": fmt.name}) for f in _format(case, fmt, graph, scale)]
     return found
 

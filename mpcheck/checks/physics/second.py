@@ -11,7 +11,7 @@ from mpcheck.checks.physics.differences import BlockFunction, Comparison, Deriva
 from mpcheck.checks.physics.extremes import lost, places
 from mpcheck.checks.physics.small import Seen, blocks
 from mpcheck.checks.physics.structure import Case
-from mpcheck.formats import Format, get_format
+from mpcheck.formats import FLOAT64, Format
 from mpcheck.records.finding import Finding
 
 CALLS = 4  # TorchScript has optimised what it runs after three
@@ -49,7 +49,7 @@ def _block(case: Case, backend: BackendModel, seen: Seen) -> tuple[Judged, Judge
     """Against differences, and call against call: all along one direction, within what the differences may be off."""
     name = seen.block.name
     sigma = rounding(case.context, seen, 2, case.context.seed)
-    with backend.prepared(seen.block, get_format("float64")):
+    with backend.prepared(seen.block, FLOAT64):
         function = BlockFunction(backend, seen, case.context.seed)
         calls = [function.derivative(2) for _ in range(CALLS)]
         direction = function.direction(2)
@@ -77,7 +77,7 @@ def _said(function: BlockFunction, found: Comparison, last: Derivative, sigma: f
 
 def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) -> Finding | None:
     """One format; None for tf32 on a CPU, whose range and kernels are float32's."""
-    if fmt.operand_bits is not None and case.device.type == "cpu":
+    if fmt.emulated(case.device.type):
         return None
     judged, missing, extreme = [], 0, 0.0
     for one in seen:

@@ -15,7 +15,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.checks.physics.structure import Case, evaluate
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context
 
 # Neighbours of an atom at the origin, in units of r_max. Seen from both ends of an edge, each direction comes with both signs.
@@ -67,5 +67,5 @@ def blocks(case: Case, backend: BackendModel) -> Iterator[Seen]:
             evaluate(model, graph_of(case), compute_force=False)
         _seen[context] = sink
     for block, skeleton, inputs in _seen[context].blocks.values():
-        if block.kind != "composite" and not backend.unsupported(block, get_format("float64")):
+        if block.kind != "composite" and not backend.unsupported(block, FLOAT64):
             yield Seen(block, skeleton, {n: t.to(case.device) for n, t in inputs.items()})

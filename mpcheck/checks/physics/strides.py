@@ -13,7 +13,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.structure import Case, rms
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import noise_scale
@@ -51,7 +51,7 @@ def strided(case: Case) -> list[Finding]:
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"
     library = case.context.library(case.key.system)
-    fmt = get_format("float64")
+    fmt = FLOAT64
     blocks = [b for b in case.context.blocks(case.key.system) if not isinstance(usable(library, backend, b, fmt), Unsupported)]
     worst: dict[str, tuple[float, float, str, str]] = dict.fromkeys(LAYOUTS, (0.0, 1.0, "", ""))
     for block in blocks:
@@ -79,8 +79,8 @@ def _block(case: Case, backend: BackendModel, reference: BlockReference, layout:
     found = attempt(lambda: _run(backend, reference, moved, cotangents))
     if isinstance(found, Raised):
         return math.inf, 1.0, "its call", found.text
-    roundoff = backend.roundoff(reference.block, get_format("float64"))
-    rms_limit = limits_for(case.context.tolerances, reference.block.name, backend.name, "float64", "forward").rms
+    roundoff = backend.roundoff(reference.block, FLOAT64)
+    rms_limit = limits_for(case.context.tolerances, reference.block.name, backend.name, FLOAT64.name, "forward").rms
     worst = (0.0, rms_limit, "out", "")
     for name, value in base.items():
         if torch.equal(found[name], value):
@@ -103,7 +103,7 @@ def _block(case: Case, backend: BackendModel, reference: BlockReference, layout:
 
 def _run(backend: BackendModel, reference: BlockReference, inputs: Tensors, cotangents: Mapping[str, Tensors]) -> Tensors:
     block = reference.block
-    with backend.prepared(block, get_format("float64")):
+    with backend.prepared(block, FLOAT64):
         run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, inputs, backend.parameters(block), True)
         found = {n: t.detach() for n, t in run.outputs.items()}
         for case, by_output in cotangents.items():

@@ -14,12 +14,13 @@ from ase import Atoms
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Key
 from mpcheck.judge.metrics import bits_digest, widened
 from mpcheck.judge.scale import UNIFORM_SPREAD
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
 from mpcheck.records.finding import Finding, Outcome
-from mpcheck.reference.noise import ETA, seed_of
+from mpcheck.reference.deviation import deviation, disturbed
+from mpcheck.reference.noise import seed_of
 
 MOST_ATOMS = 512  # of a structure whose derivatives are taken numerically: some seconds on a CPU
 DRAWS = 4  # of Monte Carlo arithmetic; a scalar's scale is then known to a third, which SIGMAS covers
@@ -66,7 +67,7 @@ class Case:
         chosen: Outcome = verdict or ("pass" if sound else "fail")
         number = None if ratio is None or not math.isfinite(ratio) else ratio
         return Finding(
-            check=self.key.check, subject=self.key.subject, backend=self.key.backend, format="float64", system=self.key.system,
+            check=self.key.check, subject=self.key.subject, backend=self.key.backend, format=FLOAT64.name, system=self.key.system,
             variant=variant, verdict=chosen, reason="" if chosen == "pass" else reason, ratio=number, limit=limit,
             metrics={k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}, worst=worst,
         )  # fmt: skip
@@ -156,14 +157,11 @@ def noise(case: Case, graph: Tensors, purpose: str = "") -> Values:
 
 def measure_noise(model: torch.nn.Module, graph: Tensors, seed: int, draws: int = DRAWS) -> Values:
     """RMS deviation of every quantity of a model on a graph under Monte Carlo arithmetic, for float64's roundoff."""
-    exact = quantities(evaluate(model, graph, compute_virials=True), graph)
-    squares = {k: torch.zeros_like(v) for k, v in exact.items()}
-    for draw in range(draws):
-        with WholeNoise(seed_of(seed, draw)):
-            noisy = quantities(evaluate(model, graph, compute_virials=True), graph)
-        for k, v in noisy.items():
-            squares[k] += ((v - exact[k]) / ETA).square()
-    return {k: ROUNDOFF * (v / draws).sqrt() for k, v in squares.items()}
+
+    def values() -> Values:
+        return quantities(evaluate(model, graph, compute_virials=True), graph)
+
+    return deviation(disturbed(values), values(), [seed_of(seed, draw) for draw in range(draws)])
 
 
 def rms(x: torch.Tensor) -> float:

@@ -121,7 +121,7 @@ class Action:
         return self._shuffled(value, element) if isinstance(element, Shuffle) else value
 
 
-def swayed(positions: torch.Tensor, shifts: torch.Tensor, edge_index: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+def perturb_geometry(positions: torch.Tensor, shifts: torch.Tensor, edge_index: torch.Tensor, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Positions and shifts with the roundings that a moved structure adds to edge vectors, at Monte Carlo size.
 
     Far from the origin the positions round by more than the distances between them; so do the shifts of distant images, and

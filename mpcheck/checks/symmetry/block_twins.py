@@ -9,18 +9,18 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.observe import Arguments, Observer
-from mpcheck.formats import FORMATS
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.judge.tolerances import Tolerances, limits_for
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.reference.noise import ETA, perturb, seed_of
+from mpcheck.reference.deviation import disturbed, squares
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 DRAWS = 4
 
@@ -52,9 +52,9 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
         source.model({k: t.clone() for k, t in graph.items()}, compute_force=False)
     found = []
     for block, skeleton, tensors in sink.blocks.values():  # a call that cannot be repeated is left to the end-to-end comparison
-        if block.kind == "step" or twin.unsupported(block, FORMATS["float64"]):
+        if block.kind == "step" or twin.unsupported(block, FLOAT64):
             continue
-        limit = widened(limits_for(tolerances, block.name, twin.name, "float64", "forward").rms, UNIFORM_SPREAD)
+        limit = widened(limits_for(tolerances, block.name, twin.name, FLOAT64.name, "forward").rms, UNIFORM_SPREAD)
         exact, noise = _noise(source, block, skeleton, tensors, seed)
         got = attempt(lambda b=block, s=skeleton, t=tensors: Run(lambda a: twin.call(b, a), s, t, {}, False).outputs)  # type: ignore[misc]
         if isinstance(got, Raised):
@@ -79,15 +79,6 @@ def _noise(source: E3nnModel, block: Block, skeleton: Any, tensors: Tensors, see
         return Run(lambda arguments: call(**arguments), skeleton, tensors, {}, False).outputs
 
     exact = outputs()
-    squares = dict.fromkeys(exact, 0.0)
-    for draw in range(DRAWS):
-        own = seed_of("conversion", block.name, seed, draw)
-
-        def rounded(t: torch.Tensor, own: int = own) -> torch.Tensor:
-            return perturb(t, own) if t.is_floating_point() else t
-
-        with replaced(source.module(block), rounded), WholeNoise(own):
-            noisy = outputs()
-        for name, value in exact.items():
-            squares[name] += _rms(noisy[name] - value) ** 2
-    return exact, {n: math.sqrt(s / DRAWS) / ETA * ROUNDOFF for n, s in squares.items()}
+    seeds = [seed_of("conversion", block.name, seed, draw) for draw in range(DRAWS)]
+    found = squares(disturbed(outputs, stored=source.module(block)), exact, seeds, lambda deviation: _rms(deviation) ** 2)
+    return exact, {n: math.sqrt(sum(own) / DRAWS) * ROUNDOFF for n, own in found.items()}

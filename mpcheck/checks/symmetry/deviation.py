@@ -15,7 +15,7 @@ from mpcheck.adapters.facts.rotation import mixed, roundings
 from mpcheck.adapters.slots import Slot
 from mpcheck.checks.symmetry.group import Element
 from mpcheck.checks.symmetry.sampling import EFFORT, simplest
-from mpcheck.formats import FORMATS, Component
+from mpcheck.formats import FLOAT64, Component
 from mpcheck.judge.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import Scale, noise_scale
@@ -23,7 +23,7 @@ from mpcheck.judge.tolerances import Limits
 from mpcheck.records.finding import Finding
 from mpcheck.records.record import finite
 
-U64 = FORMATS["float64"].u
+U64 = FLOAT64.u
 
 
 @dataclass(frozen=True)

@@ -22,14 +22,14 @@ from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.facts.couplings import coupling, repaired, triangles
 from mpcheck.adapters.facts.rotation import Turn, highest
-from mpcheck.checks.symmetry.action import Action, Structure, swayed
+from mpcheck.checks.symmetry.action import Action, Structure, perturb_geometry
 from mpcheck.checks.symmetry.deviation import U64, Deviation, Noise, deviations, moments, noise_of, summary
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import undeclared
 from mpcheck.checks.symmetry.model_symmetry import WholeSubject, learned
 from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
-from mpcheck.formats import COMPONENTS, Format
+from mpcheck.formats import COMPONENTS, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
@@ -37,6 +37,7 @@ from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import Limits, limits_for
 from mpcheck.records.finding import Finding
 from mpcheck.reference.build import build_reference
+from mpcheck.reference.deviation import squares
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.noise import ETA, seed_of
 from mpcheck.reference.spec import DRAWS
@@ -124,18 +125,14 @@ class Subject:
         """Variance of float64's roundings of the turned arguments: those of ``D x`` are independent even where x repeats itself."""
         block, generator = self.reference.block, torch.Generator().manual_seed(seed_of("turning", self.reference.block.name))
 
-        def values(swayed: Tensors) -> Tensors:
-            return Run(lambda arguments: model.call(block, arguments), self.reference.skeleton, swayed, {}, False).outputs
+        def values(inputs: Tensors) -> Tensors:
+            return Run(lambda arguments: model.call(block, arguments), self.reference.skeleton, inputs, {}, False).outputs
 
-        def sway(t: torch.Tensor) -> torch.Tensor:
+        def perturb(t: torch.Tensor) -> torch.Tensor:
             return t + ETA * t * (2 * torch.rand(t.shape, generator=generator, dtype=t.dtype).to(t.device) - 1) if t.is_floating_point() else t
 
-        exact = values(given)
-        squares: dict[str, list[torch.Tensor]] = {n: [] for n in exact}
-        for _ in range(DRAWS):
-            for name, value in values({n: sway(t) for n, t in given.items()}).items():
-                squares[name].append((U64 / ETA * (value - exact[name])).square())
-        return {n: moments(s)[0] for n, s in squares.items()}
+        found = squares(lambda _: values({n: perturb(t) for n, t in given.items()}), values(given), range(DRAWS), torch.square)
+        return {n: U64 * U64 * moments(own)[0] for n, own in found.items()}
 
     def _geometry(self, given: Tensors) -> dict[str, tuple[torch.Tensor, float]]:
         """Variance for u = 1 that the moved positions' own roundings cause, and its relative spread between draws."""
@@ -145,13 +142,11 @@ class Subject:
             tensors = {**given, "positions": positions, "shifts": shifts}
             return Run(lambda arguments: self.backend.call(block, arguments), self.reference.skeleton, tensors, {}, False).outputs
 
-        exact = values(*(given[n] for n in names))
-        squares: dict[str, list[torch.Tensor]] = {n: [] for n in exact}
-        for draw in range(GEOMETRY_DRAWS):
-            drawn = values(*swayed(given["positions"], given["shifts"], given["edge_index"], seed_of("geometry", block.name, draw)))
-            for name, value in exact.items():
-                squares[name].append(((drawn[name] - value) / ETA).square())
-        return {n: moments(s) for n, s in squares.items()}
+        def draw(seed: int) -> Tensors:
+            return values(*perturb_geometry(given["positions"], given["shifts"], given["edge_index"], seed))
+
+        seeds = [seed_of("geometry", block.name, number) for number in range(GEOMETRY_DRAWS)]
+        return {n: moments(own) for n, own in squares(draw, values(*(given[n] for n in names)), seeds, torch.square).items()}
 
 
 def table_errors(model: E3nnModel, reference: BlockReference) -> Tensors:
@@ -174,7 +169,7 @@ def structure_of(context: Context, system: str) -> Structure:
 def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
     """The spectrum of group elements: the full one where errors are smallest, a brief one elsewhere."""
     full, brief = (MODEL_FULL, MODEL_BRIEF) if key.subject == MODEL else (FULL, BRIEF)
-    return elements(context.seed, *(full if fmt.name == "float64" and key.backend == "e3nn" else brief))
+    return elements(context.seed, *(full if fmt == FLOAT64 and key.backend == "e3nn" else brief))
 
 
 def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Finding:
@@ -225,7 +220,7 @@ def _judge_tables(context: Context) -> Finding:
     fails = errors[name] > TABLE_LIMIT
     reason = f"wigner_3j {name} is off by {errors[name]:.3g} roundings of float64, two are enough" if fails else ""
     return Finding(
-        check=NAME, subject=TABLES, backend="e3nn", format="float64", verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
+        check=NAME, subject=TABLES, backend="e3nn", format=FLOAT64.name, verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
         reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
     )  # fmt: skip
 
@@ -276,7 +271,7 @@ def keys(context: Context) -> list[Key]:
     """Every block on the smallest system that has edges; the steps, where geometry enters, and the whole model on all of them."""
     sized = {name: context.counts(name).edges for name in context.systems}
     smallest = min(sized, key=lambda name: (sized[name] == 0, sized[name]))
-    found = [Key(NAME, TABLES, "e3nn")] if "e3nn" in context.backend_names and any(f.name == "float64" for f in context.formats) else []
+    found = [Key(NAME, TABLES, "e3nn")] if "e3nn" in context.backend_names and FLOAT64 in context.formats else []
     for system in context.systems:
         names = [b.name for b in context.blocks(system) if system == smallest or b.kind == "step"]
         found += [Key(NAME, name, backend, system=system) for name in [*names, MODEL] for backend in context.backend_names]

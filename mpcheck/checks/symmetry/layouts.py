@@ -23,7 +23,7 @@ from mpcheck.adapters.backends.layout import Layout as MemoryLayout
 from mpcheck.adapters.backends.layout import differing, misread
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.slots import Slot
-from mpcheck.formats import Format, get_format
+from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import Layout, compare
 from mpcheck.judge.raised import raised
@@ -134,7 +134,7 @@ def _input_cases(context: Context, backend: BackendModel, reference: BlockRefere
 
         same = _apart(name, slot, reference, wrong, tensor)
         # whether the irreps matter on this structure is asked of the float64 reference: a backend that drops them must not excuse itself
-        without = partial(run, _emptied(tensor, slot), context.reference_backend, get_format("float64"))
+        without = partial(run, _emptied(tensor, slot), context.reference_backend, FLOAT64)
         cases.append(_Case(name, slot, same, partial(run, wrong, backend, fmt), without))
     return cases
 

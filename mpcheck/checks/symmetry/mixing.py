@@ -26,7 +26,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.symmetry.layouts import Judgement, judged, layout_of, smallest, unread
 from mpcheck.checks.symmetry.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
-from mpcheck.formats import FORMATS
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused, usable
@@ -138,11 +138,11 @@ def tried(context: Context, mixed: MixedModel, base: BackendModel, donor: Backen
     """Judge the swapped block in float64 within the limits of who computes it, then evaluate the mixed model end to end."""
     raised: list[str] = []
     judgement, moved, ratio = None, None, None
-    low = attempt(lambda: replay(mixed, reference, FORMATS["float64"], FORWARD))
+    low = attempt(lambda: replay(mixed, reference, FLOAT64, FORWARD))
     if isinstance(low, Raised):
         raised.append(low.text)
     else:
-        judgement = judged(low, reference, donor, FORMATS["float64"], context.tolerances)
+        judgement = judged(low, reference, donor, FLOAT64, context.tolerances)
     shifted = attempt(lambda: on.shift(mixed, base))
     if isinstance(shifted, Raised):
         raised.append(shifted.text)
@@ -210,7 +210,7 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Findin
     block = library.block(key.subject)
     base, donor = context.backend(key.backend), context.backend(key.variant)
     for side in (base, donor):
-        if isinstance(why := usable(library, side, block, FORMATS["float64"]), Unsupported):
+        if isinstance(why := usable(library, side, block, FLOAT64), Unsupported):
             return [refused(names, why)]
     assert not isinstance(base, Unsupported) and not isinstance(donor, Unsupported)  # told above
     reference, on, limit = library.get(key.subject), bench(context, structures), end_to_end_limit(context)

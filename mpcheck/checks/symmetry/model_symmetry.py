@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -20,8 +20,10 @@ from mpcheck.formats import COMPONENTS, Format
 from mpcheck.judge.context import Context
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import Limits
+from mpcheck.reference.deviation import deviations as deviations_of
+from mpcheck.reference.deviation import disturbed
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
+from mpcheck.reference.noise import eta_of, perturb, seed_of
 
 DRAWS = 4  # of each component; the whole model's sums average over many blocks' roundings
 
@@ -30,20 +32,18 @@ def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int)
     """Float64 values, the noise scale of each component for u = 1, and what exact coupling tables change: a store's entry."""
     values = properties(module, graph, stress)
     found = {n: Moments(v) for n, v in values.items()}
+
+    def stored(key: int) -> Mapping[str, torch.Tensor]:
+        noisy = {n: perturb(t, key) for n, t in graph.items()}
+        return disturbed(lambda: properties(module, noisy, stress), "stored", module)(key)
+
     for component in COMPONENTS:
         if component in ("underflow", "converted"):
             continue  # below the normal range nothing of a whole model matters; the converter's map is exact to its roundings
-        for draw in range(DRAWS):
-            key = seed_of("symmetry", seed, component, draw)
-            if component == "stored":
-                noisy = {n: perturb(t, key) for n, t in graph.items()}
-                with replaced(module, partial(perturb, seed=key)), NoiseMode(component, key):
-                    drawn = properties(module, noisy, stress)
-            else:
-                with NoiseMode(component, key):
-                    drawn = properties(module, graph, stress)
-            for name, moment in found.items():
-                moment.add(component, (drawn[name] - moment.value) / eta_of(component))
+        draw = stored if component == "stored" else disturbed(lambda: properties(module, graph, stress), component)
+        seeds = [seed_of("symmetry", seed, component, number) for number in range(DRAWS)]
+        for name, deviation in deviations_of(draw, values, seeds, eta_of(component)):
+            found[name].add(component, deviation)
     with replaced(module, repaired):
         exact = properties(module, graph, stress)
     tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}

@@ -19,14 +19,15 @@ from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.slots import PLAIN
 from mpcheck.adapters.steps import VECTOR
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.symmetry.action import Structure, swayed
+from mpcheck.checks.symmetry.action import Structure, perturb_geometry
 from mpcheck.checks.symmetry.deviation import moments
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import turned_graph
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context
+from mpcheck.reference.deviation import disturbed, squares
 from mpcheck.reference.library import Library
-from mpcheck.reference.noise import ETA, NoiseMode, seed_of
+from mpcheck.reference.noise import seed_of
 
 GEOMETRY_DRAWS = 4
 SLOTS = {"energy": PLAIN, "forces": VECTOR, "stress": PLAIN}
@@ -142,17 +143,15 @@ class Whole:
         backend, stress = self.context.reference_backend, has_stress(self.frames)
         graph = {n: t.to(backend.device) for n, t in self.graph(element).items()}
         exact = properties(backend.model, graph, stress)
-        squares: dict[str, list[torch.Tensor]] = {}
-        for draw in range(GEOMETRY_DRAWS):
-            seed = seed_of("geometry", self.system, draw)
-            positions, shifts = swayed(graph["positions"], graph["shifts"], graph["edge_index"], seed)
-            drawn = properties(backend.model, {**graph, "positions": positions, "shifts": shifts}, stress)
-            with NoiseMode("operand", seed):
-                drawn |= {f"operand:{n}": t for n, t in properties(backend.model, graph, stress).items()}
-            for name, value in drawn.items():
-                squares.setdefault(name, []).append(((value - exact[name.rpartition(":")[2]]) / ETA).square())
+        operands = disturbed(lambda: {f"operand:{n}": t for n, t in properties(backend.model, graph, stress).items()}, "operand")
+
+        def draw(seed: int) -> Tensors:
+            positions, shifts = perturb_geometry(graph["positions"], graph["shifts"], graph["edge_index"], seed)
+            return {**properties(backend.model, {**graph, "positions": positions, "shifts": shifts}, stress), **operands(seed)}
+
+        seeds = [seed_of("geometry", self.system, number) for number in range(GEOMETRY_DRAWS)]
         found: Tensors = {}
-        for name, own in squares.items():
+        for name, own in squares(draw, exact | {f"operand:{n}": t for n, t in exact.items()}, seeds, torch.square).items():
             found[name], spread = moments(own)
             found[f"spread:{name}"] = torch.tensor(spread, dtype=torch.float64)
         return found

@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from ase import Atoms
 
-from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.load import LoadedModel
-from mpcheck.judge.whole_noise import ROUNDOFF, WholeNoise
-from mpcheck.reference.noise import ETA, perturb, seed_of
+from mpcheck.reference.deviation import disturbed, squares
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 AMPLITUDE = 0.03  # Å: a thermal vibration at room temperature, so that no two structures share their symmetry
 BATCH_ATOMS = 300  # atoms evaluated at once: keeps the messages of a batch below some hundred MB
@@ -103,16 +103,8 @@ def noise(model: torch.nn.Module, graphs: Sequence[Tensors], exact: Evaluated, s
 
     Every operation rounds, and every parameter, as a backend's that stores parameters in a parametrisation of its own.
     """
-    squares = [0.0, 0.0]
-    for draw in range(DRAWS):
-        own = seed_of("mixed", seed, draw)
-
-        def rounded(t: torch.Tensor, own: int = own) -> torch.Tensor:
-            return perturb(t, own) if t.is_floating_point() else t
-
-        with replaced(model, rounded), WholeNoise(own):
-            found = evaluate(model, graphs)
-        squares[0] += float((found.features - exact.features).square().mean())
-        squares[1] += float((found.energies - exact.energies).square().mean())
-    features, energies = (math.sqrt(s / DRAWS) / ETA * ROUNDOFF for s in squares)
+    seeds = [seed_of("mixed", seed, draw) for draw in range(DRAWS)]
+    draw = disturbed(lambda: vars(evaluate(model, graphs)), stored=model)
+    found = squares(draw, vars(exact), seeds, lambda deviation: float(deviation.square().mean()))
+    features, energies = (math.sqrt(sum(found[name]) / DRAWS) * ROUNDOFF for name in ("features", "energies"))
     return features, energies

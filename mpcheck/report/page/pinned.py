@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpcheck.formats import FORMATS
 from mpcheck.records.reproduce import COMMANDS, REPEATED
 
 MODELS = re.compile(
@@ -19,7 +20,7 @@ OPTIONS = {
     "--model": MODELS,
     "--system": SYSTEMS,
     "--backend": re.compile(r"e3nn|cueq|cueq-mul_ir"),
-    "--format": re.compile(r"float64|float32|tf32|bfloat16|float16"),
+    "--format": re.compile("|".join(FORMATS)),
     "--check": re.compile(r"equivariance|layout|mix|conversion|engagement|dtypes|accumulation|reductions|physics"),
     "--work": re.compile(r"forward|forward\+backward|energy|energy\+forces"),
     "--block": re.compile(r"(?=.{1,200}\Z)[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*(@[0-9]{1,6})?"),

@@ -84,18 +84,22 @@ class Canvas:
         axes.grid(axis=grid, color=theme.GRID, linewidth=0.6)
         return axes
 
-    def legend(self, x: float, y: float, entries: Sequence[tuple[str, Look]]) -> float:
-        """A legend whose first line is at a height; returns the height below it. Each entry: its text and how its sign is drawn."""
+    def legend(self, x: float, y: float, entries: Sequence[tuple[str, Look]], room: float = 200) -> float:
+        """A legend whose first line is at a height; returns the height below it.
+
+        Args:
+            entries: text, and how its sign is drawn. room: of each text, in pixels.
+        """
         left = x
         for text, look in entries:
-            shown = shorten(text, 200, SMALL)
+            shown = shorten(text, room, SMALL)
             wide = 24 + extent(shown, SMALL)
             if left > x and left + wide > self.width:
                 left, y = x, y + LINE
             points = [left, left + 8, left + 16] if look.get("linestyle", "none") != "none" else [left + 8]
             drawn: Look = {"markersize": 4.5, "markevery": [len(points) // 2]} | look
             self.sheet.add_line(Line2D(points, [y] * len(points), **drawn))
-            self.write(left + 20, y, text, SMALL, 200)
+            self.write(left + 20, y, text, SMALL, room)
             left += wide + 8
         return y + LINE
 
@@ -124,6 +128,17 @@ def decades(axes: Axes, axis: str, low: float, high: float, most: int = 4) -> No
     step = max(1, math.ceil((last - first) / most))
     places = [p for p in range(first, last + 1, step) if low <= p <= high]
     ticks(axes, axis, places, [power(p) for p in places])
+
+
+def readable(axes: Axes, axis: Literal["x", "y"], low: float, high: float) -> None:
+    """Limits of an axis that holds decimal logarithms, with ticks at 1, 2 and 5 times powers of ten, in plain numbers."""
+    (axes.set_xlim if axis == "x" else axes.set_ylim)(low, high)
+    factors = (1, 1.5, 2, 3, 4, 5, 7) if high - low < 0.8 else (1, 2, 5) if high - low < 3 else (1,)
+    places = [math.log10(f * 10.0**e) for e in range(math.floor(low), math.ceil(high) + 1) for f in factors]
+    inside = [p for p in places if low <= p <= high]
+    if len(inside) < 2:
+        inside = [low + share * (high - low) for share in (0.2, 0.5, 0.8)]
+    ticks(axes, axis, inside, [f"{10**p:.3g}" for p in inside])
 
 
 def ticks(axes: Axes, axis: str, places: Sequence[float], labels: Sequence[str]) -> None:

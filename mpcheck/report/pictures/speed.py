@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Findings
 from mpcheck.records.record import Run
 from mpcheck.report.pictures import theme
@@ -17,7 +18,7 @@ from mpcheck.report.pictures.rows import MOST_BACKENDS, MOST_FORMATS, chosen_wor
 from mpcheck.report.pictures.words import extent, milliseconds, plain, short_format, shorten
 
 MODEL = "model"
-USUAL = ("e3nn", "float32")
+USUAL = ("e3nn", FLOAT32.name)
 """Backend and format that latencies are compared with, where they were measured."""
 MOST_PANELS, MOST_ROWS = 8, 20
 PANEL, GAP, ROW = 120.0, 36.0, 20.0

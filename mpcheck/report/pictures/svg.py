@@ -11,6 +11,7 @@ from mpcheck._files.io import write_text
 from mpcheck._text import whole
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.theme import css, with_variables
+from mpcheck.report.pictures.words import shorten
 
 SVG = "http://www.w3.org/2000/svg"
 _HREF = "{http://www.w3.org/1999/xlink}href"
@@ -20,6 +21,8 @@ _ROOT = "font-family:inherit;stroke-linejoin:round;max-width:{width}px;width:100
 
 _ALONE = "font-family:system-ui,'Segoe UI','DejaVu Sans',sans-serif;stroke-linejoin:round"
 MARGIN = 12  # pixels about a picture that stands alone
+COLUMNS = 2  # of a sheet
+HEAD, SUBHEAD, BOLD = 12.0, 10.5, 1.1  # pixels of a sheet's titles, and how much wider bold letters are
 
 
 def finish(raw: str, name: str, title: str, alt: str, tips: Mapping[str, str]) -> str:
@@ -111,6 +114,47 @@ def standalone(picture: Picture) -> str:
     head = re.sub(r'style="[^"]*"', f'style="{_ALONE}"', head)
     ground = f'<rect x="-{MARGIN}" y="-{MARGIN}" width="{width:g}" height="{height:g}" style="fill:var(--paper)"/>'
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}><style>{css()}</style>{ground}{body}\n'
+
+
+def sheet(title: str, pictures: Sequence[Picture]) -> str:
+    """Pictures two by two in a file of its own, each below its title, for light and dark."""
+    wide = max(float(ET.fromstring(p.svg).attrib["width"]) for p in pictures)
+    width = MARGIN + (wide + MARGIN) * min(len(pictures), COLUMNS)
+    root = ET.Element(f"{{{SVG}}}svg", {"role": "img", "style": _ALONE})
+    ET.SubElement(root, f"{{{SVG}}}title").text = whole(title)
+    ET.SubElement(root, f"{{{SVG}}}style").text = css()
+    ground = ET.SubElement(root, f"{{{SVG}}}rect", {"style": "fill:var(--paper)"})
+    _head(root, MARGIN, MARGIN + 12, title, width - 2 * MARGIN, HEAD)
+    top = MARGIN + 30.0
+    for start in range(0, len(pictures), COLUMNS):
+        lowest = top
+        for column, picture in enumerate(pictures[start : start + COLUMNS]):
+            left, element = MARGIN + column * (wide + MARGIN), ET.fromstring(picture.svg)
+            _head(root, left, top + 8, picture.title, wide, SUBHEAD)
+            del element.attrib["style"]
+            element.attrib |= {"x": f"{left:g}", "y": f"{top + 18:g}"}
+            root.append(element)
+            lowest = max(lowest, top + 18 + float(element.attrib["height"]))
+        top = lowest + 2 * MARGIN
+    root.attrib |= {"viewBox": f"0 0 {width:g} {top - MARGIN:g}", "width": f"{width:g}", "height": f"{top - MARGIN:g}"}
+    ground.attrib |= {"width": f"{width:g}", "height": f"{top - MARGIN:g}"}
+    ET.register_namespace("", SVG)
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+
+
+def _head(root: ET.Element, x: float, y: float, text: str, room: float, size: float) -> None:
+    style = f"font-size:{size:g}px;font-weight:bold;fill:var(--ink)"
+    ET.SubElement(root, f"{{{SVG}}}text", {"x": f"{x:g}", "y": f"{y:g}", "style": style}).text = shorten(text, room, size * BOLD)
+
+
+def write_sheet(path: Path, title: str, pictures: Sequence[Picture]) -> Path:
+    """Write pictures into one file; returns it.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    write_text(path, sheet(title, pictures))
+    return path
 
 
 def write_pictures(directory: Path, pictures: Sequence[Picture]) -> list[Path]:

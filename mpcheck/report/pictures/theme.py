@@ -75,6 +75,11 @@ def with_variables(style: str) -> str:
     return _ANY.sub(lambda found: _VARIABLES[found[0]], style)
 
 
+def light(name: str) -> str:
+    """The colour that a variable has in the light theme: for files that know no variables."""
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", css().partition("@media")[0]))[name]
+
+
 def css() -> str:
     """The report's style sheet of the variables' values for light and dark, which a picture that stands alone takes along."""
     text = (resources.files("mpcheck.report") / "page" / "templates" / "theme.css").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from mpcheck.bench.launch.paired import MeasuredSide, run_paired
 from mpcheck.bench.launch.processes import own_paths
 from mpcheck.history.latency.aa_rate import AARate, aa_path, read_aa, store_aa
 from mpcheck.records.environment import commit
-from mpcheck.sessions.bench.options import BenchOptions
+from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.run import BenchRun
 
 BASE_LAUNCHES = 8
@@ -50,7 +50,7 @@ def calibrate(mode: Literal["stored", "ab"], options: BenchOptions) -> tuple[Pat
     least = usual.looks[-1] + (BASE_LAUNCHES if mode == "stored" else 0)
     if count < least:
         raise InputError(f"--launches {count}: calibrating needs at least {least}")
-    load = request(run.options.session, options.batches, options.works, options.flush_l2)
+    load = request(run.session.options, options.batches, run.options.works, options.flush_l2)
     effort = replace(usual, looks=(count,), seconds=float("inf"), threads=options.threads)
     rounds = _stored(run, load, effort, usual.looks) if mode == "stored" else _paired(run, load, effort, usual.looks)
     comparisons = alarms = 0

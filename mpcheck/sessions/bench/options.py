@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 
 from mpcheck._errors import InputError
-from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, Work
+from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK
 from mpcheck.bench.work.pinning import processors
-from mpcheck.sessions.run import Options, Session
+from mpcheck.formats import FLOAT32, FORMATS
+from mpcheck.sessions.bench import BenchOptions
+from mpcheck.sessions.run import Session
 
 MOST_FRAMES = 100_000  # in a batch: more is a typing error
-
-
-@dataclass(frozen=True)
-class BenchOptions:
-    """What a user asked for.
-
-    Attributes:
-        session: model, systems, device, backends, formats, blocks. No systems or formats mean the session's own defaults: the
-            first default system; float32 on a CPU, every format on CUDA.
-        batches: how often a system's frames are repeated in one graph; works: what is timed.
-        against: another environment or commit for base against head; empty for the stored baseline.
-        directory: of baselines.
-        launches: at least this many; 0 for the default. seconds: after which no further launch is started; 0 for the default.
-        margin: tolerated relative slow-down; 0 for the mode's default.
-        threads: of each launch.
-        flush_l2: clear a GPU's L2 cache before every timed call.
-    """
-
-    session: Options = field(default_factory=Options)
-    batches: tuple[int, ...] = (1,)
-    works: tuple[Work, ...] = (*BLOCK_WORK, *MODEL_WORK)
-    against: str = ""
-    directory: Path = Path("baselines")
-    launches: int = 0
-    seconds: float = 0.0
-    margin: float = 0.0
-    threads: int = 1
-    flush_l2: bool = False
 
 
 def checked(options: BenchOptions) -> BenchOptions:
@@ -75,8 +48,8 @@ def parse_batches(texts: Sequence[str]) -> tuple[int, ...]:
     return tuple(int(text[:12]) for text in texts)
 
 
-def narrowed(options: Options) -> Options:
-    """The bench session's defaults where the user named no system or format."""
-    formats = options.formats or (("float32",) if options.device == "cpu" else Options().formats)
-    found = replace(options, formats=formats)
+def narrowed(options: BenchOptions) -> BenchOptions:
+    """The session's defaults where the user named no system, format or work."""
+    formats = options.formats or ((FLOAT32.name,) if options.device == "cpu" else tuple(FORMATS))
+    found = replace(options, formats=formats, works=options.works or (*BLOCK_WORK, *MODEL_WORK))
     return found if options.systems else replace(found, systems=tuple(Session(found).systems)[:1])

@@ -24,7 +24,7 @@ from mpcheck.bench.decide.verdicts import (
     unclear,
 )
 from mpcheck.bench.figures import Figures
-from mpcheck.bench.keys import BenchKey, fields_of
+from mpcheck.bench.keys import BenchKey, check_work, fields_of
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, Effort, Measurement, request, run_launches
 from mpcheck.bench.launch.paired import PairedMeasurement, run_paired
 from mpcheck.bench.launch.refs import same_sources, sides
@@ -34,11 +34,12 @@ from mpcheck.history.latency.aa_rate import aa_path, read_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, stored_for
 from mpcheck.history.latency.device import DeviceKey, device_key
 from mpcheck.judge.capabilities import asked
-from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.judge.known_faults import apply_known_faults, class_names
 from mpcheck.records.finding import Finding
 from mpcheck.records.names import COVERAGE
 from mpcheck.records.shards import divide, parse_shard
-from mpcheck.sessions.bench.options import BenchOptions, checked, narrowed
+from mpcheck.sessions.bench import BenchOptions
+from mpcheck.sessions.bench.options import checked, narrowed
 from mpcheck.sessions.run import Session
 
 
@@ -50,13 +51,13 @@ class BenchRun:
         InputError: bad input, or a selection without any benchmark.
         """
         checked(options)
-        self.options = replace(options, session=narrowed(options.session))
-        self.session = Session(self.options.session)
-        self.workloads = Workloads(self.session, options.batches, options.works)
+        self.options = narrowed(options)
+        self.session = Session(self.options)
+        self.workloads = Workloads(self.session, options.batches, check_work(self.options.works))
         self.every: list[BenchKey] = self.workloads.keys()
         self.keys = self._part()
         if not self.every:
-            raise InputError(f"no benchmark is selected: --work {','.join(options.works)} is none of what the chosen blocks do; choose others")
+            raise InputError(f"no benchmark is selected: --work {','.join(self.options.works)} is none of what the chosen blocks do; choose others")
         self.progress = self.session.options.progress
         if not options.against:
             self.stored  # noqa: B018 - a damaged file is told of before minutes are spent on measuring
@@ -64,9 +65,9 @@ class BenchRun:
 
     def _part(self) -> list[BenchKey]:
         """Benchmarks that are this run's: those of its shard."""
-        if not self.options.session.shard or not self.every:
+        if not self.options.shard or not self.every:
             return self.every
-        shard = parse_shard(self.options.session.shard)
+        shard = parse_shard(self.options.shard)
         parts = divide([key.id for key in self.every], shard.of)
         return [key for key, part in zip(self.every, parts, strict=True) if part == shard.number]
 
@@ -130,7 +131,7 @@ class BenchRun:
     def _load(self) -> dict[str, object]:
         own = {key.id for key in self.keys}
         skip = [key.id for key in self.every if key.id not in own]
-        return request(self.options.session, self.options.batches, self.options.works, self.options.flush_l2, skip)
+        return request(self.session.options, self.options.batches, self.options.works, self.options.flush_l2, skip)
 
     @cached_property
     def measurement(self) -> Measurement:
@@ -199,7 +200,7 @@ class BenchRun:
 
     def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
         classes = class_names(self.session.reference_backend.model)
-        return {n: [self._required(f) for f in settle(fs, classes)] for n, fs in found.items()}
+        return {n: [self._required(f) for f in apply_known_faults(fs, classes)] for n, fs in found.items()}
 
     def _required(self, finding: Finding) -> Finding:
         """A failure where what the user requires is missing."""

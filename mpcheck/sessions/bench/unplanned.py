@@ -8,7 +8,8 @@ from mpcheck.bench.decide.outcomes import LATENCY
 from mpcheck.bench.keys import MODEL, BenchKey, fields_of
 from mpcheck.records.finding import Finding
 from mpcheck.records.names import COVERAGE
-from mpcheck.sessions.bench.options import BenchOptions, narrowed
+from mpcheck.sessions.bench import BenchOptions
+from mpcheck.sessions.bench.options import narrowed
 from mpcheck.sessions.run import Session
 
 
@@ -16,7 +17,7 @@ class UnplannedRun:
     """Takes the place of :class:`mpcheck.sessions.bench.run.BenchRun`."""
 
     def __init__(self, options: BenchOptions, error: Raised) -> None:
-        self.session = Session(narrowed(options.session))
+        self.session = Session(narrowed(options))
         called = outermost(error.error)  # a copy of the model, which is what is observed
         names = names_by_id(called) if called is not None else {}
         system = next(iter(self.session.systems), "")

@@ -1,1 +1,37 @@
-"""The precision session."""
+"""The precision session: every block at every format and backend against limits computed from the unit roundoff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from mpcheck._files.kinds import SVG
+from mpcheck.records.names import GOLDEN, PRECISION
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.options import BASELINES, Options
+
+
+@dataclass(frozen=True)
+class PrecisionOptions(Options):
+    """What the precision session takes.
+
+    Attributes:
+        baselines: directory of stored ratios and golden values; None for ``./baselines``.
+    """
+
+    baselines: Annotated[Path | None, BASELINES] = None
+
+
+SESSION = SessionSpec(
+    name="precision",
+    command="run",
+    title="Judge every block of a model at every format and backend against computed tolerances.",
+    gated=True,
+    order=10,
+    options=PrecisionOptions,
+    work="mpcheck.sessions.precision.work:PrecisionWork",
+    folder="blocks",
+    checks=(PRECISION, GOLDEN),
+    extra=(("precision.svg", SVG),),
+)

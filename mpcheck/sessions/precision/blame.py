@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from mpcheck._raised import attempt
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64
 from mpcheck.judge.replay import BACKWARD, FORWARD
 from mpcheck.judge.scale import noise_scale
 from mpcheck.records.record import Cell
@@ -21,6 +21,7 @@ from mpcheck.reference.build import ENERGY
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.prints import COTANGENT, INPUT, MOVED, VALUE, Print, distance, moved, prints_of, size
 from mpcheck.sessions.precision.drift import Drifted
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 
 NOISE = 16.0
@@ -91,7 +92,7 @@ class Blame:
         own = next((n for n in reference.values if n in (name, name.replace(".", ".random.", 1))), None)
         if own is None:
             return 0.0
-        roundoff = self.session.reference_backend.roundoff(reference.block, get_format("float64"))
+        roundoff = self.session.reference_backend.roundoff(reference.block, FLOAT64)
         return noise_scale(reference.noise[own], reference.statistics[own], roundoff, reference.values[own]).rms
 
     def culprits(self, system: str, among: Sequence[str]) -> Iterator[str]:
@@ -148,7 +149,7 @@ class Blame:
 
     def _judges(self, key: CellKey) -> bool:
         if key not in self._judged:
-            cell = attempt(lambda: self.session.judge(key))
+            cell = attempt(lambda: judge_by_limits(self.session, key))
             self._judged[key] = isinstance(cell, Cell) and bool(cell.quantities)  # what it raises, its own cell says
         return self._judged[key]
 

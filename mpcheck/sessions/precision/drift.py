@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import Component
+from mpcheck.formats import FLOAT64, Component
 from mpcheck.history.ratios import Entry
 from mpcheck.judge.scale import rounds
 from mpcheck.judge.tolerances import Limits, Tolerances, limits_for
@@ -34,7 +34,7 @@ def own_zeros(key: CellKey, reference: BlockReference, roundoff: Mapping[Compone
     Where such a ratio was recorded the code was its own reference: it says how reproducible the code is, not how well it
     rounds. A quantity that is computed without rounding (gathered, copied, selected) is exact by any code, and stays at its zero.
     """
-    if key.format != "float64" or key.backend != backend:
+    if key.format != FLOAT64.name or key.backend != backend:
         return frozenset()
     return frozenset(name for name, row in reference.statistics.items() if rounds(row, roundoff))
 

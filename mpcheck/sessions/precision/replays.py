@@ -32,12 +32,12 @@ def races(key: CellKey, components: Container[str], device: str) -> bool:
     return key.backend != "e3nn" or "gather" in components or "scatter" in components  # another backend's kernels are not observed
 
 
-def repeated(cell: Cell, judge: Callable[[], Cell]) -> list[Cell]:
+def repeated(cell: Cell, replay: Callable[[], Cell]) -> list[Cell]:
     """The cell and its replays; the cell alone where the first replay gave the same bits."""
-    first = judge()
+    first = replay()
     if _bits(first) == _bits(cell):
         return [cell]
-    return [cell, first, *(judge() for _ in range(REPLAYS - 1))]
+    return [cell, first, *(replay() for _ in range(REPLAYS - 1))]
 
 
 def _bits(cell: Cell) -> tuple[str, str, list[str]]:

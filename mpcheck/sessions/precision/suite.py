@@ -1,4 +1,9 @@
-"""The precision suite: a session with its baselines. What the tests in tests/blocks call."""
+"""The precision suite: a session with its baselines. What the tests in tests/blocks call.
+
+The path of a cell: it is planned (:func:`mpcheck.checks.precision.cell_keys`), replayed, and judged by its limits
+(:func:`judge_by_limits`); repeated where it fails them; asked whether its block computes otherwise on the inputs that it always had
+(:class:`Blame`); compared with its stored ratios (:mod:`mpcheck.sessions.precision.drift`); and recorded (:mod:`mpcheck.sessions.work`).
+"""
 
 from __future__ import annotations
 
@@ -11,13 +16,14 @@ from mpcheck._unsupported import BASELINE
 from mpcheck.adapters.graph import make_graph
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import FLOAT64, get_format
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, read_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import device_slug
 from mpcheck.records.record import Cell
 from mpcheck.sessions.precision.blame import Blame
 from mpcheck.sessions.precision.drift import Drifted, drifted, own_zeros
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.replays import failed, races, repeated
 from mpcheck.sessions.run import Session
 
@@ -40,36 +46,47 @@ class Suite:
 
     @neutral()
     def judge(self, key: CellKey) -> Cell:
-        """One cell with all three gates. What fails a limit once has failed."""
-        cell = self.session.judge(key)
-        if cell.verdict not in ("pass", "unsupported"):
-            cell = failed(cell, repeated(cell, lambda: self.session.judge(key)))
+        """One cell by its limits, what its block computes, and its stored ratios."""
+        cell = self._by_limits(key)
         if not cell.quantities or cell.verdict == "unsupported":  # the latter: a known fault of upstream
             return cell
-        session, stored = self.session, self.baseline
-        if stored is None or not stored.matches(session.model.digest, key.system, session.systems[key.system].digest, session.options.seed):
+        stored = self._stored(key.system)
+        if stored is None:
             return self._without_baseline(cell)
+        if changed := self.blame.accused(key):
+            return _red(cell, [changed])
         entry = stored.cells.get(cell.id)
-        if said := self.blame.accused(key):
-            return _red(cell, [said])
-        return self._without_baseline(cell) if entry is None else self._against(key, cell, entry)
+        return self._without_baseline(cell) if entry is None else self._by_ratios(key, cell, entry)
 
-    def _against(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> Cell:
-        """The drift gate on a cell."""
+    def _by_limits(self, key: CellKey) -> Cell:
+        """A cell by its limits; what fails them once has failed, and is told how often it does."""
+        cell = judge_by_limits(self.session, key)
+        if cell.verdict in ("pass", "unsupported"):
+            return cell
+        return failed(cell, repeated(cell, lambda: judge_by_limits(self.session, key)))
+
+    def _stored(self, system: str) -> Baseline | None:
+        """The baseline, where it is one of this model, system and seed."""
+        session, stored = self.session, self.baseline
+        known = stored is not None and stored.matches(session.model.digest, system, session.systems[system].digest, session.options.seed)
+        return stored if known else None
+
+    def _by_ratios(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> Cell:
+        """A cell by its stored ratios: one that drifts is excused where another block is to blame, and repeated where it is not."""
         moved = self._drifted(key, cell, entry)
         if not moved:
             new = [q.name for q in cell.quantities if q.name not in entry]
             return _noted(cell, "pass", f"no stored ratio of {', '.join(new)}" if new else "")
         if cell.verdict == "pass" and (excuse := self.blame.excused(key, moved)):
             return _noted(cell, "inputs-moved", f"{moved[0].text}; {excuse}")
-        every = repeated(cell, lambda: self.session.judge(key)) if cell.verdict == "pass" else [cell]
+        every = repeated(cell, lambda: judge_by_limits(self.session, key)) if cell.verdict == "pass" else [cell]
         if broken := [c for c in every if c.verdict != "pass"]:
             return _red(failed(broken[0], every), [m.text for m in moved])
         drifts = [self._drifted(key, c, entry) for c in every]
         number, said = sum(map(bool, drifts)), [m.text for m in moved]
         if 2 * number < len(every) and all(self._races(key, d.quantity) for ds in drifts for d in ds):
-            steady = every[next(i for i, found in enumerate(drifts) if not found)]
-            return _noted(steady, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
+            undisturbed = every[next(i for i, found in enumerate(drifts) if not found)]
+            return _noted(undisturbed, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
         return _red(cell, [*said, f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else said)
 
     def _drifted(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> list[Drifted]:
@@ -91,12 +108,12 @@ class Suite:
 
     def golden_systems(self) -> list[str]:
         """Systems of this run that have golden values for this model."""
-        if not self.session.options.model.startswith("builtin:") or "float64" not in self.session.options.formats:
+        if not self.session.options.model.startswith("builtin:") or FLOAT64.name not in self.session.options.formats:
             return []
         return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
 
     @neutral()
-    def judge_golden(self, system: str) -> list[dict[str, Any]]:
+    def compare_golden(self, system: str) -> list[dict[str, Any]]:
         """Today's float64 values against the committed ones, on the committed structure.
 
         Raises:
@@ -107,7 +124,7 @@ class Suite:
         model = session.reference_backend
         graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
         today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
-        limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
+        limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
         return [{"system": system, **row} for row in compare_golden(golden, today, limits)]
 
 

@@ -11,24 +11,27 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import write_text
-from mpcheck._files.outputs import model_and_systems, of_session, refuse_directory, refuse_outputs
+from mpcheck._files.outputs import model_and_systems, refuse_directory, refuse_outputs
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
-from mpcheck.bench.work.workloads import UnsupportedError, Workloads
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
+from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Finding, Findings, write_findings
 from mpcheck.records.record import Part, Planned
+from mpcheck.report.pictures.distributions import Samples
+from mpcheck.report.pictures.sessions import write_profile_pictures
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
+from mpcheck.sessions.profile import SESSION
 from mpcheck.sessions.profile.cost_rows import COST_MODEL, cost_findings
 from mpcheck.sessions.profile.findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
-from mpcheck.sessions.profile.pictures import Samples, write_pictures
-from mpcheck.sessions.profile.tables import markdown
+from mpcheck.sessions.profile.tables import maps, markdown, of_check
 from mpcheck.sessions.run import Options, Session
 
-SUITE = "profile"
 LATENCY_SECONDS = 3.0  # of calls, for the distributions of each work
 
 
@@ -61,7 +64,7 @@ def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Fin
     if wrong := [w for w in plan.works if w not in MODEL_WORK]:
         raise InputError(f"--work {wrong[0]}: a profile is of the whole model; choose from {', '.join(MODEL_WORK)}")
     refuse_directory(out, "--out")
-    refuse_outputs(of_session("profile", out), model_and_systems(options.model, options.systems))
+    refuse_outputs(SESSION.outputs(out), model_and_systems(options.model, options.systems))
     session = Session(options)
     if not session.systems:
         raise InputError(f"no built-in system fits the elements of {options.model}; name one with --system FILE")
@@ -70,17 +73,17 @@ def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Fin
     measured = Measured(Workloads(session, (plan.batch,), plan.works), plan, out)
     parts = list(_parts(measured, options, system))
     planned, found = [one for one, _ in parts], list[Finding]()
-    running = Accounts(SUITE, planned, "running")
+    running = Accounts(SESSION.name, planned, "running")
     begin(running, session, str(out))
     for one, work in parts:
         did = attempt(work)
         if isinstance(did, Raised) and isinstance(did.error, InputError):
-            withdraw(str(out), SUITE)
+            withdraw(str(out), SESSION.name)
             raise did.error
         rows = [unsupported_finding(measured.last, Unsupported("raised", f"raised {did.text}"))] if isinstance(did, Raised) else did
         found += [f.model_copy(update={"key": one.key, "part": Part(number=i, of=len(rows))}) for i, f in enumerate(rows, 1)]
     if not any(f.verdict in ("pass", "fail") for f in found):
-        withdraw(str(out), SUITE)
+        withdraw(str(out), SESSION.name)
         raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
     accounts = replace(running, state="complete")
     run = Findings(findings=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
@@ -96,7 +99,7 @@ class Measured:
     out: Path
     samples: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, "e3nn", "float32", "energy"))
+    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, "e3nn", FLOAT32.name, "energy"))
     any: bool = False
 
 
@@ -170,9 +173,11 @@ def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
     Raises:
         InputError: the directory cannot be written.
     """
-    write_findings(out / "profile.json", run)
-    write_text(out / "profile.md", markdown(run))
-    return [out / "profile.json", out / "profile.md", *write_pictures(out, run, samples)]
+    records, summary = out / f"{SESSION.name}.json", out / f"{SESSION.name}.md"
+    write_findings(records, run)
+    write_text(summary, markdown(run))
+    pictures = write_profile_pictures(out, run, maps(run), samples, of_check(run, SWEEP))
+    return [records, summary, *pictures]
 
 
 __all__ = ["ProfilePlan", "profile_session", "write"]

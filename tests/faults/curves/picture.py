@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mpcheck._files.io import atomic_path
-from mpcheck.report.picture import COLOURS
+from mpcheck.report.pictures.theme import light
 from tests.faults.curves.blockwise import EQUIVARIANCE
 from tests.faults.curves.cells import DRIFT, PRECISION
 from tests.faults.curves.golden_runs import GOLDEN
@@ -19,7 +19,7 @@ from tests.faults.curves.records import Curves
 from tests.faults.curves.statistics import Curve, curve
 
 MARKERS = ("o", "s", "^", "D", "v", "P")
-INK = ("#000000", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+INK = tuple(light(name) for name in ("ink", *(f"series-{i}" for i in range(5))))
 SIZES = (1e-2, 1e4)
 BLOCKS = {
     PRECISION: "precision: limits and arithmetic", DRIFT: "drift from a stored baseline", EQUIVARIANCE: "equivariance",
@@ -65,7 +65,7 @@ def draw(found: Curves) -> Figure:
     FigureCanvasAgg(figure)
     panels = figure.subplots(2, 2, sharey=True).flatten()
     for axes, (check, title) in zip(panels, BLOCKS.items(), strict=False):
-        _panel(axes, title, [(curve(check, f, found.plantings, found.sound), f, COLOURS[f]) for f in FORMATS])
+        _panel(axes, title, [(curve(check, f, found.plantings, found.sound), f, c) for f, c in zip(FORMATS, INK, strict=False)])
     whole = [GOLDEN, *dict.fromkeys(k for p in found.plantings for k in p.asked if k.startswith("physics"))]
     lines = [(curve(k, "", found.plantings, found.sound), k.removeprefix("physics: "), c) for k, c in zip(whole, INK, strict=False)]
     _panel(panels[3], "golden values and physics, float64", lines)

@@ -22,6 +22,7 @@ from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.finding import Finding
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests.faults.catalogue import CheckName, Plant
 from tests.faults.catalogue_runs import OWN_CONFIGURATIONS, anew, conclude
@@ -130,7 +131,7 @@ class Panel:
         plant, view = self.plant, self.view
         keys = cell_keys(view.blocks(plant.system), plant.system, [plant.backend], [f.name for f in view.formats])
         with self._planted():
-            cells = [view.judge(key) for key in keys]
+            cells = [judge_by_limits(view, key) for key in keys]
         return len(cells), [Red(c.id, (c.block,), c.reason) for c in cells if c.verdict in ("fail", "degraded")]
 
     def _keys(self, check: CheckName) -> list[Key]:

@@ -1,4 +1,4 @@
-"""What becomes of a piece of work's findings, whichever check made them: one place for all."""
+"""What follows once a piece of work is judged, whichever check did it: substitutes, known faults of upstream, what the user requires."""
 
 from __future__ import annotations
 
@@ -9,16 +9,33 @@ from mpcheck.adapters.backends.protocol import substitute
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Context
-from mpcheck.judge.known_faults import class_names, settle
+from mpcheck.judge.known_faults import apply_known_faults, class_names
 from mpcheck.records.finding import Finding
+from mpcheck.records.names import PRECISION
+from mpcheck.records.record import Cell
 
 
-def concluded(context: Context, findings: Sequence[Finding]) -> list[Finding]:
+def follow(context: Context, findings: Sequence[Finding]) -> list[Finding]:
     """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
     capability is missing.
     """
-    found = settle([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
+    found = apply_known_faults([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
     return [asked(context, finding, finding.subject) for finding in found]
+
+
+def follow_cell(context: Context, cell: Cell) -> Cell:
+    """The same of a cell, which tells of a substitute itself; one that shows a known fault judges nothing, whether it raised or erred."""
+    if cell.verdict in ("pass", "fail"):
+        told = Finding(
+            check=PRECISION, subject=cell.block, backend=cell.backend, format=cell.format, system=cell.system, variant=cell.direction,
+            verdict="fail" if cell.verdict == "fail" else "pass", reason=cell.reason,
+        )  # fmt: skip
+        first, *stale = apply_known_faults([told], class_names(context.reference_backend.model))
+        if first.verdict == "known-fault":
+            cell = cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
+        elif stale:
+            cell = cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason})
+    return asked(context, cell, cell.block)
 
 
 def degraded(context: Context, finding: Finding) -> Finding:

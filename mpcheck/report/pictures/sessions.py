@@ -1,0 +1,65 @@
+"""The pictures that sessions leave beside their records, each a file that stands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.record import Run
+from mpcheck.report.pictures.blocks import block_pictures
+from mpcheck.report.pictures.canvas import settings
+from mpcheck.report.pictures.distributions import Samples, distribution_pictures
+from mpcheck.report.pictures.heat import heat_maps
+from mpcheck.report.pictures.ranges import Sample, range_pictures
+from mpcheck.report.pictures.svg import write_sheet
+from mpcheck.report.pictures.sweep import sweep_pictures
+from mpcheck.report.pictures.words import slug
+
+Maps = Mapping[tuple[str, str, str, str], Sequence[Finding]]
+"""The blocks of every map, by system, format, work and backend."""
+
+
+def write_precision_picture(path: Path, run: Run) -> None:
+    """Worst rounding ratio of every block and format, in units of its limit.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    with settings():
+        found = heat_maps(run)
+    write_sheet(path, f"{run.model['name']} on {run.environment['device_name']}: worst rounding ratio over its limit", found)
+
+
+def write_bench_picture(path: Path, model: str, samples: Iterable[Sample]) -> None:
+    """Latency of every benchmark; nothing is written where none was timed.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    with settings():
+        found = range_pictures(samples)
+    if found:
+        write_sheet(path, f"{model}: latency of every benchmark", found)
+
+
+def write_profile_pictures(directory: Path, run: Findings, maps: Maps, samples: Samples, sweep: Sequence[Finding]) -> list[Path]:
+    """Own times of the blocks, a file for each work and format; distributions of call times; the sweep. Returns the files.
+
+    Raises:
+        InputError: the directory cannot be written.
+    """
+    head, cpu = f"{run.model['name']} on {run.environment['device_name']}", not str(run.environment["device"]).startswith("cuda")
+    seen, several, written = list(dict.fromkeys(key[:3] for key in maps)), len({fmt for _, fmt, *_ in maps}) > 1, list[Path]()
+    with settings():
+        for system, fmt, work in seen:
+            found = block_pictures({key[3]: rows for key, rows in maps.items() if key[:3] == (system, fmt, work)}, cpu)
+            name = slug("profile", work, fmt if several else "", taken={p.stem for p in written})
+            written.append(write_sheet(directory / f"{name}.svg", f"{head}: {work}, {fmt}, {system}", found))
+        for name, title, found in (
+            ("profile-latency", "time of one call", distribution_pictures(samples)),
+            ("profile-sweep", "energy+forces, 16x0e + 16x1o, two layers", sweep_pictures(sweep)),
+        ):
+            if found:
+                written.append(write_sheet(directory / f"{name}.svg", f"{head}: {title}", found))
+    return written

@@ -1,0 +1,13 @@
+"""Which checks the audit session runs."""
+
+from __future__ import annotations
+
+from mpcheck.checks.audit import accumulation, dtypes, engagement, reductions
+from mpcheck.checks.physics import properties
+from mpcheck.sessions.inspections import InspectedWork
+
+
+class AuditWork(InspectedWork):
+    """Engagement, number types, accumulation, reductions at scale, physics without a reference."""
+
+    inspections = (engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, properties.INSPECTION)

@@ -1,0 +1,81 @@
+"""What a session is: declared once, in the ``__init__`` of its folder; everything else that knows of sessions reads it from here.
+
+References of the form ``module:name`` are imported when they are used, so that a command that runs another session, or only reads
+records, imports nothing of this one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mpcheck._files.kinds import MARKDOWN, XML, records_of
+from mpcheck._files.outputs import Output
+from mpcheck.sessions.options import Declared, Options, declared, resolve
+
+
+@dataclass(frozen=True)
+class SessionSpec:
+    """One session.
+
+    Attributes:
+        name: in records, files and settings. command: of the command line. title: what it does, for ``--help``.
+        order: of sessions that are shown together.
+        options: dataclass of what it takes; without: fields of it that it does not take.
+        start: ``module:function`` that runs it from a command, ``(spec, options by name, out, workers, verbose) -> exit status``.
+        work: ``module:class`` of its work under pytest, see :class:`mpcheck.sessions.work.Work`; empty of one that no suite runs.
+        folder: of its suite below ``tests/`` in a checkout.
+        checks: names of the checks whose records it writes.
+        judges: False where it measures and judges nothing, so that it is never green.
+        parallel: whether it may run in several processes.
+        gated: whether a gate runs it where its settings name no session.
+        sides: whose code a gate runs it with: both, or head's alone because it measures base itself or judges nothing.
+        against: the option by which it measures base beside head; empty where it has none.
+        own_settings: fields of its options that a gate has a setting of its own for, ``[gate.NAME]``.
+        extra: files that it writes beside its records: name or glob, and kind (:mod:`mpcheck._files.kinds`).
+        pytest_words: further words for pytest; ``{out}`` stands for the directory.
+        shown: ``module:name`` of how its records are told; see :class:`mpcheck.report.showing.Showing`.
+    """
+
+    name: str
+    command: str
+    title: str
+    order: int
+    options: type[Any] = Options
+    without: tuple[str, ...] = ()
+    start: str = "mpcheck.sessions.launch:start"
+    work: str = ""
+    folder: str = ""
+    checks: tuple[str, ...] = ()
+    judges: bool = True
+    parallel: bool = True
+    gated: bool = False
+    sides: Literal["both", "head"] = "both"
+    against: str = ""
+    own_settings: tuple[str, ...] = ()
+    extra: tuple[tuple[str, str], ...] = ()
+    pytest_words: tuple[str, ...] = ()
+    shown: str = ""
+
+    @property
+    def declared(self) -> dict[str, Declared]:
+        """The options that it takes, by field."""
+        return {name: one for name, one in declared(self.options).items() if name not in self.without}
+
+    def takes(self, field: str) -> bool:
+        """Whether it takes an option."""
+        return field in self.declared
+
+    def outputs(self, out: Path, option: str = "--out") -> list[Output]:
+        """What it writes into its directory, as far as there is a file of the name already or it is always written."""
+        named = [(f"{self.name}.json", records_of(self.name)), (f"{self.name}.md", MARKDOWN), *([(f"{self.name}.xml", XML)] if self.work else [])]
+        found = [Output(out / name, kind, option) for name, kind in named]
+        for pattern, kind in self.extra:
+            places = sorted(out.glob(pattern)) if "*" in pattern else [out / pattern]
+            found += [Output(path, kind, option) for path in places]
+        return found
+
+    def begin(self, *arguments: Any) -> int:
+        """Run it; see ``start``."""
+        return int(resolve(self.start)(self, *arguments))

@@ -1,0 +1,19 @@
+"""The symmetry session: what a rotation, an inversion, another layout or another backend may not change."""
+
+from __future__ import annotations
+
+from mpcheck.records.names import SYMMETRY
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.options import InspectedOptions
+
+SESSION = SessionSpec(
+    name="symmetry",
+    command="symmetry",
+    title="Rotations, inversion, permutations, layouts, mixed backends and conversion of a model.",
+    order=20,
+    options=InspectedOptions,
+    without=("tolerances",),
+    work="mpcheck.sessions.symmetry.work:SymmetryWork",
+    folder="symmetry",
+    checks=SYMMETRY,
+)
