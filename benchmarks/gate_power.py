@@ -34,9 +34,9 @@ from mpcheck.bench.figures import CROWDED, Launch
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, request
 from mpcheck.bench.launch.paired import alternate
-from mpcheck.bench.launch.pinning import processors
 from mpcheck.bench.launch.processes import launched
-from mpcheck.bench.launch.sampling import Readings, launch_of
+from mpcheck.bench.timing.sampling import Readings, launch_of
+from mpcheck.bench.work.pinning import processors
 from mpcheck.sessions.run import Options
 
 SHARES = (0.0, 0.03, 0.05, 0.10, 0.20)

@@ -11,6 +11,11 @@ BESIDE = ("tolerances", "tests/blocks", "tests/symmetry", "tests/audit", "tests/
 """What a wheel holds inside the package lies beside it in a checkout."""
 
 
+def package_root() -> str:
+    """Where this mpcheck is: a checkout, or the directory of installed packages."""
+    return str(Path(__file__).resolve().parents[1])
+
+
 def own_places() -> list[Path]:
     """Directories of the package, and in a checkout of the limits and suites beside it."""
     package = Path(__file__).resolve().parent
@@ -27,7 +32,7 @@ def own_files() -> Iterator[Path]:
 @cache
 def own_digest() -> str:
     """SHA-256 of names and contents of :func:`own_files`, 16 digits: the same wherever the same mpcheck lies."""
-    root, state = Path(__file__).resolve().parents[1], hashlib.sha256()
+    root, state = Path(package_root()), hashlib.sha256()
     for path in own_files():
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         state.update(f"{path.relative_to(root).as_posix()}\0{content}\n".encode())

@@ -49,11 +49,11 @@ class Start(Strict):
     """What one process spent on a benchmark before its steady state.
 
     Attributes:
-        first: seconds of the first calls in the process together (:data:`mpcheck.bench.launch.starts.CALLS`), compilation in them.
+        first: seconds of the first calls in the process together (:data:`mpcheck.bench.timing.starts.CALLS`), compilation in them.
         shape: of the first calls, after those, on a structure more or less; None where they are unavailable.
         refused: why they are not; broken: whether they should have been, and something was raised.
         after: digest of the benchmarks that the process had called before: what those compiled is not compiled again, so that only
-            first calls that come after the same ones may be compared. See :func:`mpcheck.bench.launch.starts.digest`.
+            first calls that come after the same ones may be compared. See :func:`mpcheck.bench.timing.starts.digest`.
         shape_after: likewise, of all that it called before it was given another shape.
     """
 

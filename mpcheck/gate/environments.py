@@ -23,7 +23,7 @@ from typing import TextIO
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import log_file, write_text
-from mpcheck.bench.launch.processes import package_root
+from mpcheck._own import package_root
 from mpcheck.gate.trees import Tree
 
 STARTUP = '''\

@@ -14,7 +14,7 @@ from pathlib import Path
 from mpcheck._errors import InputError
 from mpcheck._files.git import git, top_of
 from mpcheck._files.io import cannot_write, is_file, write_text
-from mpcheck.bench.launch.processes import package_root
+from mpcheck._own import package_root
 from mpcheck.gate.settings import FILE, GateSettings, read_settings
 from mpcheck.gate.trees import Tree
 

@@ -19,9 +19,9 @@ from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.decide.decision import Rule, judge, paired
 from mpcheck.bench.decide.first_calls import Pair, judge_pairs
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.starts import first_calls
-from mpcheck.bench.launch.workload import once
-from mpcheck.bench.launch.workloads import Workload, Workloads
+from mpcheck.bench.timing.starts import first_calls
+from mpcheck.bench.work.workload import once
+from mpcheck.bench.work.workloads import Workload, Workloads
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.precision import CellKey

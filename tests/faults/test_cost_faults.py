@@ -13,7 +13,7 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.bench.cost.compare import CostChange, compare_fingerprints
 from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.keys import BenchKey, Work
-from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.sessions.run import Options, Session
 from tests.faults.planted import replaced_attribute
 

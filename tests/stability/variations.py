@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.load import load_model
-from mpcheck.bench.launch.pinning import torch_threads
+from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.sessions.run import Session
 
 aten = torch.ops.aten

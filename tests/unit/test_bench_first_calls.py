@@ -28,9 +28,9 @@ from mpcheck.bench.decide.first_calls import (
 from mpcheck.bench.figures import Figures, Launch, Start
 from mpcheck.bench.keys import BenchKey, check_work
 from mpcheck.bench.launch.paired import PairedMeasurement
-from mpcheck.bench.launch.starts import digest, in_order, reshape, start
-from mpcheck.bench.launch.workload import UnsupportedError
-from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.bench.timing.starts import digest, in_order, reshape, start
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.sessions.run import Options, Session
 
 LINEAR, WHOLE = "s*1/products.0.linear-e3nn-float32-forward", "s*1/model-e3nn-float32-energy"

@@ -16,8 +16,8 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.bench.launch import paired as paired_module
 from mpcheck.bench.launch.measurement import Effort
 from mpcheck.bench.launch.paired import MeasuredSide, PairedMeasurement, alternate, run_paired
-from mpcheck.bench.launch.sampling import SamplingPlan
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.timing.sampling import SamplingPlan
+from mpcheck.bench.work.workload import UnsupportedError
 from tests.unit.bench_samples import PRINT
 
 PLAN = SamplingPlan(passes=4, rounds=6, seconds=1e6, target=1e-3)

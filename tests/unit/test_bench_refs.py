@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.launch.processes import launched, own_paths, package_root
+from mpcheck._own import package_root
+from mpcheck.bench.launch.processes import launched, own_paths
 from mpcheck.bench.launch.refs import same_sources, sides, source_paths
 
 

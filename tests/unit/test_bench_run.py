@@ -17,7 +17,7 @@ from mpcheck.bench.decide.verdicts import PAIRED, STORED
 from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.launch.measurement import Effort, Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
-from mpcheck.bench.launch.pinning import processors
+from mpcheck.bench.work.pinning import processors
 from mpcheck.formats import FORMATS
 from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, write_baseline

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch import sampling
-from mpcheck.bench.launch.sampling import COMPOSITES, LONG, Readings, SamplingPlan, launch_of, normalised, sample, seconds_of, typical
-from mpcheck.bench.launch.workloads import WHOLE, UnsupportedError, Workload
-from mpcheck.bench.launch.yardstick import KERNELS, kernels
+from mpcheck.bench.timing import sampling
+from mpcheck.bench.timing.sampling import COMPOSITES, LONG, Readings, SamplingPlan, launch_of, normalised, sample, seconds_of, typical
+from mpcheck.bench.timing.yardstick import KERNELS, kernels
+from mpcheck.bench.work.workloads import WHOLE, UnsupportedError, Workload
 
 KEY = BenchKey("builtin:water", 1, "model", "e3nn", "float32", "energy")
 

@@ -23,8 +23,8 @@ from mpcheck.adapters.backends.capabilities import covers, lacks
 from mpcheck.adapters.backends.cueq import BACKEND, CueqModel
 from mpcheck.adapters.backends.protocol import backends
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.workload import UnsupportedError
-from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Key

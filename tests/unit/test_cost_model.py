@@ -24,7 +24,7 @@ from mpcheck.bench.cost.fingerprint import counted
 from mpcheck.bench.cost.model import CostRow, evaluated_paths, predicted
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.launch.hostclock import HostClock
+from mpcheck.bench.work.hostclock import HostClock
 
 
 class Machine:

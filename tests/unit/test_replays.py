@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.bench.launch.pinning import torch_threads
+from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.checks.precision import CellKey
 from mpcheck.records.record import Cell
 from mpcheck.sessions.precision.limits import judge_by_limits

@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 import torch
 
 from mpcheck._unsupported import no_device
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.workload import UnsupportedError
 
 
 class TimingEvent(Protocol):

@@ -13,11 +13,12 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, allocate, checked
+from mpcheck.bench.gpu.events import EventTimer
 from mpcheck.bench.gpu.graph import GraphTimer, launch_share
 from mpcheck.bench.gpu.kernels import Agreement, KernelTimes, Profile, agreement, kernel_times, profile_device
 from mpcheck.bench.gpu.state import INTERVAL, Conditions, GpuWatch, watching
-from mpcheck.bench.launch.timers import EventTimer, Timer
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.hostclock import Timer
+from mpcheck.bench.work.workload import UnsupportedError
 
 ROUNDS = 5
 MAX_CALLS = 10_000

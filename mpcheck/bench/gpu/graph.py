@@ -13,7 +13,7 @@ import torch
 
 from mpcheck._errors import InputError, error_line
 from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, DeviceGraph, Scratch, allocate, checked, no_synchronising
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.workload import UnsupportedError
 
 WARM_UP = 3
 """Calls on the side stream before capture, as torch's notes on CUDA graphs ask: libraries make their workspaces then."""

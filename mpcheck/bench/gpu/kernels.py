@@ -12,7 +12,7 @@ import torch
 
 from mpcheck._errors import InputError, error_line
 from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.workload import UnsupportedError
 
 MICROSECOND = 1e-6
 TOLERANCE = 0.03

@@ -14,7 +14,7 @@ import torch
 
 from mpcheck._errors import error_line
 from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.workload import UnsupportedError
 
 BENIGN = ("GpuIdle", "ApplicationsClocksSetting", "DisplayClockSetting")
 """What holds clocks down without throttling: nothing to do, or clocks that somebody chose."""

@@ -12,11 +12,11 @@ from typing import Any
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch, Start
 from mpcheck.bench.launch.crowding import quietest
-from mpcheck.bench.launch.pinning import processors
 from mpcheck.bench.launch.processes import LaunchProcess, launched, own_paths
-from mpcheck.bench.launch.sampling import Readings, SamplingPlan, launch_of
-from mpcheck.bench.launch.starts import digest, in_order
-from mpcheck.bench.launch.workload import UnsupportedError
+from mpcheck.bench.timing.sampling import Readings, SamplingPlan, launch_of
+from mpcheck.bench.timing.starts import digest, in_order
+from mpcheck.bench.work.pinning import processors
+from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.sessions.options import Options, plain
 
 Undecided = Callable[["Measurement"], Iterable[str]]

@@ -19,11 +19,11 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.bench.figures import Fingerprint, Start
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.measurement import Effort
-from mpcheck.bench.launch.pinning import processors
 from mpcheck.bench.launch.processes import WORKER, LaunchProcess, launched
-from mpcheck.bench.launch.sampling import SamplingPlan, typical
-from mpcheck.bench.launch.starts import digest, in_order
-from mpcheck.bench.launch.workload import UnsupportedError
+from mpcheck.bench.timing.sampling import SamplingPlan, typical
+from mpcheck.bench.timing.starts import digest, in_order
+from mpcheck.bench.work.pinning import processors
+from mpcheck.bench.work.workload import UnsupportedError
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,11 @@
-"""Start launches and talk to them."""
+"""Start launches and talk to them: a JSON object a line, over pipes.
+
+Not by execnet, though pytest-xdist brings it. Measured, asked in turns: a kernel of 54 µs in either kind of process, pinned to one
+processor, 1000 rounds of 20 calls each: 5 to 95 % of the rounds within 53.4 to 56.4 µs in both, and the mean ratio of the two
+1.0001 ± 0.0008, so that its receiving thread costs no time; but isolation it has not. A gateway of another interpreter starts in the
+caller's own environment (no PYTHONPATH, PYTHONHASHSEED or thread count of its own), with the current directory first on its path, runs a
+second thread that is not pinned, and its standard error is the caller's, so that a launch that dies leaves no last words.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +25,7 @@ from typing import Any
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.launch.worker import PROTOCOL
-from mpcheck.bench.launch.workloads import UnsupportedError
-
-ANSWERS = frozenset({"ok", "unsupported", "input_error", "crash"})
+from mpcheck.bench.work.workload import UnsupportedError
 
 
 class LaunchProcess:
@@ -54,23 +59,15 @@ class LaunchProcess:
                 self._status()
                 self.process.kill()
             line = self.process.stdout.readline()
-        if not line and late.is_set():
-            what = " ".join(filter(None, (command, str(fields.get("key", "")))))
+        if line:
+            return self._answer(line, command)
+        if late.is_set():
+            what = f"{command} {fields.get('key', '')}".strip()
             raise InputError(
                 f"{self.name} did not answer {what} within {self.patience:.0f} s and was ended: {self._last_words()};"
                 " where it only needs longer, allow more with --seconds"
             )
-        if not line:
-            raise InputError(f"{self.name} died during {command} ({self._status()}): {self._last_words()}")
-        found = self._answer(line, command)
-        if "unsupported" in found:
-            raise UnsupportedError(found["unsupported"])
-        if "input_error" in found:
-            raise InputError(found["input_error"])
-        if "crash" in found:
-            raise InputError(f"{self.name} failed during {command}: {found['crash']}")
-        answer: dict[str, Any] = found["ok"]
-        return answer
+        raise InputError(f"{self.name} died during {command} ({self._status()}): {self._last_words()}")
 
     @contextlib.contextmanager
     def _killed_after_patience(self) -> Iterator[threading.Event]:
@@ -90,18 +87,21 @@ class LaunchProcess:
             timer.cancel()
 
     def _answer(self, line: str, command: str) -> dict[str, Any]:
-        """One of the four kinds of answer; a program that is no worker says something else, or says back what it hears."""
+        """What one of the four kinds of answer says; a program that is no worker says something else, or says back what it hears."""
         try:
-            found = json.loads(line)
-        except ValueError:
-            found = None
-        if isinstance(found, dict) and "unsupported" in found:
-            with contextlib.suppress(ValueError):
-                return {"unsupported": Unsupported.of(found["unsupported"])}
-            found = None
-        if not isinstance(found, dict) or len(found) != 1 or not ANSWERS.issuperset(found):
+            ((kind, told),) = json.loads(line).items()
+            why = Unsupported.of(told) if kind == "unsupported" else None
+        except (ValueError, AttributeError, TypeError):
+            kind, told, why = "", None, None
+        if why is not None:
+            raise UnsupportedError(why)
+        if kind == "input_error":
+            raise InputError(told)
+        if kind == "crash":
+            raise InputError(f"{self.name} failed during {command}: {told}")
+        if kind != "ok" or not isinstance(told, dict):
             raise InputError(f"{self.name} gave no answer to {command} but {line.strip()[:80]!r}")
-        return found
+        return told
 
     def _status(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -203,8 +203,3 @@ def _end(process: subprocess.Popen[str], launch: LaunchProcess) -> None:
         for stream in (process.stdout, process.stderr):
             if stream is not None:
                 stream.close()
-
-
-def package_root() -> str:
-    """Where this mpcheck is: the first of a worker's paths where it is a checkout."""
-    return str(Path(__file__).resolve().parents[3])

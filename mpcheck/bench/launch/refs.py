@@ -11,8 +11,9 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._files.git import checked_out, commit_of, top_of
+from mpcheck._own import package_root
 from mpcheck.bench.launch.paired import MeasuredSide
-from mpcheck.bench.launch.processes import own_paths, package_root
+from mpcheck.bench.launch.processes import own_paths
 
 
 def _interpreter(path: Path) -> Path | None:

@@ -75,9 +75,9 @@ class Worker:
         import torch
 
         from mpcheck.bench.keys import check_work
-        from mpcheck.bench.launch.pinning import pinned
-        from mpcheck.bench.launch.timers import choose_timer
-        from mpcheck.bench.launch.workloads import Workloads
+        from mpcheck.bench.timing.timers import choose_timer
+        from mpcheck.bench.work.pinning import pinned
+        from mpcheck.bench.work.workloads import Workloads
         from mpcheck.records.environment import describe
         from mpcheck.sessions.run import Options, Session
 
@@ -103,13 +103,13 @@ class Worker:
 
     def start(self, key: str) -> dict[str, Any]:
         """The first calls of a benchmark in this process."""
-        from mpcheck.bench.launch.starts import start
+        from mpcheck.bench.timing.starts import start
 
         return start(self.workloads, self._key(key))
 
     def reshape(self, key: str) -> dict[str, Any]:
         """The first calls of a benchmark on another number of structures."""
-        from mpcheck.bench.launch.starts import reshape
+        from mpcheck.bench.timing.starts import reshape
 
         return reshape(self.workloads, self._key(key))
 
@@ -117,7 +117,7 @@ class Worker:
         """One pass over a benchmark: its rounds beside the yardstick's."""
         from dataclasses import asdict
 
-        from mpcheck.bench.launch.sampling import SamplingPlan, sample
+        from mpcheck.bench.timing.sampling import SamplingPlan, sample
 
         return asdict(sample(self.workloads, self._key(key), self.timer, SamplingPlan(**plan), first))
 
@@ -142,7 +142,7 @@ class Worker:
 
     def prepare(self, key: str, warmup: int) -> dict[str, Any]:
         """Open a workload for :meth:`turn`."""
-        from mpcheck.bench.launch.sampling import seconds_of
+        from mpcheck.bench.timing.sampling import seconds_of
 
         self.release()
         self.workload = self.open.enter_context(self.workloads.opened(self._key(key)))
@@ -153,7 +153,7 @@ class Worker:
 
     def turn(self, calls: int) -> dict[str, Any]:
         """Seconds of one call, over ``calls`` calls of the open workload, after one that brings its data back into the caches."""
-        from mpcheck.bench.launch.sampling import LONG
+        from mpcheck.bench.timing.sampling import LONG
 
         if self.once < LONG:
             self.workload.call()
@@ -178,7 +178,7 @@ COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerpri
 def answer(worker: Worker, line: str) -> dict[str, Any]:
     """One request's answer; what went wrong is an answer, too."""
     from mpcheck._unsupported import Unsupported
-    from mpcheck.bench.launch.workload import UnsupportedError
+    from mpcheck.bench.work.workload import UnsupportedError
 
     command = ""
     try:

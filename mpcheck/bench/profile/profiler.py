@@ -18,10 +18,10 @@ from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path
 from mpcheck.adapters.facts.ranges import PREFIX, Ranges
 from mpcheck.bench.keys import MODEL, BenchKey
-from mpcheck.bench.launch.pinning import no_collection
-from mpcheck.bench.launch.workloads import Workload, Workloads
 from mpcheck.bench.profile.attribution import ROOT, CallCost, Event, Kind, attribute
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, fastest_mean, rows_of
+from mpcheck.bench.work.pinning import no_collection
+from mpcheck.bench.work.workloads import Workload, Workloads
 
 STRETCH = 3  # calls profiled together, then as many without a profiler: slow drifts of the machine hit both
 TRACED = 2  # calls in an exported trace

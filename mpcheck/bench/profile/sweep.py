@@ -15,9 +15,9 @@ import numpy as np
 from mpcheck._files.io import write_text
 from mpcheck.adapters.architecture import Architecture
 from mpcheck.bench.keys import MODEL, BenchKey, Work
-from mpcheck.bench.launch.workloads import UnsupportedError, Workloads
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished
+from mpcheck.bench.work.workloads import UnsupportedError, Workloads
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:diamond:1"

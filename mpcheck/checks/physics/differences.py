@@ -207,6 +207,8 @@ def _differences(function: BlockFunction, order: Order, direction: Mapping[str, 
 
     One alone can vanish by chance, where terms of two orders cancel: then the other shows what is left.
     """
+    # Not scipy.differentiate.derivative (scipy 1.15; 1.11 is allowed): its error is the difference of two successive estimates, which holds
+    # the function's rounding, too, and can vanish by chance. What is allowed here is truncation and the noise scale, each known by itself.
     values = [function.value(order, {n: v * (step * o) for n, v in direction.items()}) for o in (*OFFSETS, *FINEST)]
     central = [(values[2 * i] - values[2 * i + 1]) / (2 * step / 2**i) for i in range(4)]
     once = [(4 * central[i + 1] - central[i]) / 3 for i in range(3)]

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from mpcheck._errors import InputError
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK
-from mpcheck.bench.launch.pinning import processors
+from mpcheck.bench.work.pinning import processors
 from mpcheck.formats import FLOAT32, FORMATS
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.run import Session

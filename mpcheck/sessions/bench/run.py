@@ -28,8 +28,8 @@ from mpcheck.bench.keys import BenchKey, check_work, fields_of
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, Effort, Measurement, request, run_launches
 from mpcheck.bench.launch.paired import PairedMeasurement, run_paired
 from mpcheck.bench.launch.refs import same_sources, sides
-from mpcheck.bench.launch.workloads import Workloads
-from mpcheck.bench.launch.yardstick import ALGORITHM
+from mpcheck.bench.timing.yardstick import ALGORITHM
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.history.latency.aa_rate import aa_path, read_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, stored_for
 from mpcheck.history.latency.device import DeviceKey, device_key

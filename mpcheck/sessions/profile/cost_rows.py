@@ -9,7 +9,7 @@ from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.cost.model import predicted
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.workloads import UnsupportedError, Workloads
+from mpcheck.bench.work.workloads import UnsupportedError, Workloads
 from mpcheck.formats import get_format
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.records.names import REFERENCE_BACKEND

@@ -15,10 +15,11 @@ from mpcheck._files.outputs import model_and_systems, refuse_directory, refuse_o
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
-from mpcheck.bench.launch.workloads import UnsupportedError, Workloads
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Finding, Findings, write_findings
 from mpcheck.records.names import REFERENCE_BACKEND

@@ -14,7 +14,7 @@ from typing import cast, get_args
 
 from mpcheck._errors import error_line
 from mpcheck.adapters.backends.design import DESIGN
-from mpcheck.bench.launch.workloads import UnsupportedError
+from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.precision import cell_keys

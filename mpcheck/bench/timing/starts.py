@@ -14,8 +14,8 @@ from typing import Any
 import torch
 
 from mpcheck.bench.keys import BenchKey, parse_id
-from mpcheck.bench.launch.workload import UnsupportedError, Workload, once, told_apart
-from mpcheck.bench.launch.workloads import Workloads
+from mpcheck.bench.work.workload import UnsupportedError, Workload, once, told_apart
+from mpcheck.bench.work.workloads import Workloads
 
 CALLS = 2  # timed together: TorchScript compiles in the second
 

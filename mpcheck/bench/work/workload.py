@@ -15,7 +15,7 @@ from mpcheck._raised import ENDS, raised
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import Block
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.launch.hostclock import HostClock
+from mpcheck.bench.work.hostclock import HostClock
 
 
 class UnsupportedError(Exception):

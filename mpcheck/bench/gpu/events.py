@@ -1,34 +1,21 @@
-"""Clocks for calls: the host's on a CPU, pairs of events on a GPU."""
+"""Seconds of calls on a GPU, by pairs of events."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, Scratch, TimingEvent, allocate, checked
-from mpcheck.bench.gpu.graph import GraphTimer, launch_share
-from mpcheck.bench.launch.hostclock import ClockError, HostClock, counted
+from mpcheck.bench.work.hostclock import ClockError, counted
 
 MILLISECOND = 1e-3
 L2_MARGIN = 2
 """How often the L2 cache's size is written to clear it: once would leave what replacement happens to spare."""
 L2_UNKNOWN = 128 << 20
 """Bytes written where the device does not tell its L2's size; more than any GPU of today has."""
-
-
-class Timer(Protocol):
-    """Seconds of work."""
-
-    def seconds(self, call: Callable[[], Any], calls: int) -> float:
-        """Seconds of ``calls`` calls together.
-
-        Raises:
-            ClockError: the clock is broken.
-        """
 
 
 class L2Flush:
@@ -93,31 +80,3 @@ class EventTimer:
                 event.record()
             self._made.append(pair)
         return self._made[:count]
-
-
-def choose_timer(
-    device: torch.device,
-    kind: Literal["events", "graph"] = "events",
-    *,
-    flush_l2: bool = False,
-    api: CudaApi = CUDA,
-    allocate: Allocate = allocate,
-) -> Timer:
-    """The clock that a device's calls are timed by; on a CPU always the host's.
-
-    Raises:
-        InputError: neither a CPU nor a CUDA device, or a graph with the L2 cache flushed between its calls.
-        UnsupportedError: no such CUDA device.
-    """
-    if device.type == "cpu":
-        return HostClock()
-    if device.type != "cuda":
-        raise InputError(f"no timer for device {device}; choose cpu, cuda or cuda:N")
-    if kind == "graph":
-        if flush_l2:
-            raise InputError("a CUDA graph is timed as a whole, so the L2 cache cannot be flushed between its calls; flush with event timing")
-        return GraphTimer(device, api=api, allocate=allocate)
-    return EventTimer(device, flush_l2, api=api, allocate=allocate)
-
-
-__all__ = ["ClockError", "EventTimer", "GraphTimer", "L2Flush", "Timer", "choose_timer", "launch_share"]

@@ -24,7 +24,7 @@ from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.adapters.tree import flatten, map_tensors, unflatten
 from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
-from mpcheck.bench.launch.workload import UnsupportedError, Workload, once, told_apart
+from mpcheck.bench.work.workload import UnsupportedError, Workload, once, told_apart
 from mpcheck.formats import Format, get_format
 from mpcheck.judge.replay import arithmetic
 from mpcheck.sessions.run import Session

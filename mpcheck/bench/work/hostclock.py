@@ -10,13 +10,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from mpcheck._errors import InputError
 
 
 class ClockError(InputError):
     """A clock that cannot time: it goes backwards, or stands still over real work."""
+
+
+class Timer(Protocol):
+    """Seconds of work."""
+
+    def seconds(self, call: Callable[[], Any], calls: int) -> float:
+        """Seconds of ``calls`` calls together.
+
+        Raises:
+            ClockError: the clock is broken.
+        """
 
 
 def counted(calls: int) -> int:

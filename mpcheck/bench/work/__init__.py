@@ -1,0 +1,1 @@
+"""One piece of work: prepared, called and timed once, in a process held still."""

@@ -1,0 +1,84 @@
+"""Backends in turns, the sweep, and what a profile session writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mpcheck._errors import InputError
+from mpcheck.bench.profile.alternate import alternate, speedup
+from mpcheck.bench.profile.sweep import sweep
+from mpcheck.records.finding import read_findings
+from mpcheck.report.pictures.blocks import parts_of
+from mpcheck.sessions.profile.run import ProfilePlan, profile_session
+from mpcheck.sessions.profile.tables import maps, markdown, number, render
+from mpcheck.sessions.run import Options
+
+SYSTEM = "builtin:water:3"
+
+
+def test_backends_take_turns() -> None:
+    order: list[str] = []
+    found = alternate({n: lambda n=n: order.append(n) for n in "ab"}, seconds=0.0, warmup=1)  # type: ignore[misc]
+    assert "".join(order) == "ab" + "ab" + "ba" + "ab" + "ba" + "ab"
+    assert [len(v) for v in found.values()] == [5, 5]
+
+
+def test_a_speed_up_has_an_interval() -> None:
+    fast = [1.0 + 0.01 * (i % 7) for i in range(40)]
+    found = speedup([3 * x for x in fast], fast)
+    assert found.ratio == pytest.approx(3)
+    assert found.low <= 3.0001
+    assert found.high >= 2.9999
+    noisy = speedup([3.0 + (i % 5) for i in range(20)], [1.0 + (i % 3) for i in range(20)])
+    assert noisy.low < noisy.ratio < noisy.high
+    with pytest.raises(ValueError, match="two or more"):
+        speedup([1.0], [1.0])
+
+
+def test_the_sweep_says_what_it_left_out() -> None:
+    points = sweep(Options(backends=("e3nn",), formats=("float32",)), l_max=(1, 2), batches=(1, 4), budget=0.0)
+    assert [(p.l_max, p.batch) for p in points] == [(1, 1), (1, 4), (2, 1), (2, 4)]
+    assert all("left out" in p.reasons["*"] and not p.seconds for p in points)
+
+
+def test_the_sweep_measures_what_fits() -> None:
+    (one, two) = sweep(Options(backends=("e3nn",), formats=("float32",)), l_max=(1,), batches=(1, 2), point=0.0)
+    assert (two.atoms, two.edges) == (2 * one.atoms, 2 * one.edges)
+    assert all(len(p.seconds["e3nn"]) == 5 for p in (one, two))
+
+
+@pytest.fixture(scope="module")
+def session_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("profile")
+    options = Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32", "tf32"))
+    profile_session(options, ProfilePlan(("energy",), calls=1, latency_seconds=0.0), out)
+    return out
+
+
+def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> None:
+    run = read_findings(session_files / "profile.json")
+    blocks = [f for f in run.findings if f.check == "profile" and f.verdict == "pass"]
+    assert run.suite == "profile"
+    assert sum(number(f, "share") for f in blocks) == pytest.approx(1, abs=1e-4)
+    assert "emulated on a CPU" in next(f.reason for f in run.findings if f.verdict == "unsupported")
+    text = (session_files / "profile.md").read_text()
+    assert text == markdown(run)
+    assert all(f.subject in text.replace("\\", "") for f in blocks)
+    assert "emulated on a CPU" in render(run)
+    assert max(map(len, render(run).splitlines()[:-2])) <= 100
+
+
+def test_pictures_show_every_block_s_time(session_files: Path) -> None:
+    run = read_findings(session_files / "profile.json")
+    drawn = sum(sum(parts_of(f, cpu=True)) for f in maps(run)[f"{SYSTEM}*1", "float32", "energy", "e3nn"])
+    assert drawn == pytest.approx(number(run.findings[0], "end_to_end_ms"), rel=0.01)
+    assert {p.name for p in session_files.glob("*.svg")} == {"profile-energy.svg", "profile-latency.svg"}
+    assert not list(session_files.glob("*.png"))
+
+
+def test_nothing_measured_is_an_error_and_writes_no_record(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing was measured"):
+        profile_session(Options(systems=(SYSTEM,), backends=("e3nn",), formats=("tf32",)), ProfilePlan(("energy",), calls=1), tmp_path)
+    assert list(tmp_path.iterdir()) == []
