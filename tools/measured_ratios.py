@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from mpcheck._files.io import write_text
+from mpcheck._text import markdown_table
 from mpcheck.records.record import Cell, Quantity, Run, read_run
 
 FORMATS = ("float32", "tf32", "bfloat16", "float16")
@@ -23,13 +24,13 @@ def quantities(run: Run, fmt: str, backend: str) -> list[tuple[Cell, Quantity, f
 
 def distribution(run: Run, backend: str) -> list[str]:
     """One row per format."""
-    lines = ["| format | tensors | median | 95 % | 99 % | above 1 | largest |", "|---|---:|---:|---:|---:|---:|---:|"]
+    rows = []
     for fmt in FORMATS:
         values = sorted(r for _, _, r in quantities(run, fmt, backend))
         at = [values[min(len(values) - 1, int(p * len(values)))] for p in (0.5, 0.95, 0.99)]
         above = sum(v > 1 for v in values) / len(values)
-        lines.append(f"| {fmt} | {len(values)} | {at[0]:.2f} | {at[1]:.2f} | {at[2]:.2f} | {above:.1%} | {values[-1]:.2f} |")
-    return lines
+        rows.append([fmt, str(len(values)), *(f"{v:.2f}" for v in at), f"{above:.1%}", f"{values[-1]:.2f}"])
+    return markdown_table(("format", "tensors", "median", "95 %", "99 %", "above 1", "largest"), rows, "lrrrrrr")
 
 
 def above_one(run: Run) -> list[str]:
@@ -39,10 +40,11 @@ def above_one(run: Run) -> list[str]:
         for cell, quantity, ratio in quantities(run, fmt, "e3nn"):
             if ratio > 1 and ratio > worst.get(cell.block, (0.0, cell, quantity))[0]:
                 worst[cell.block] = (ratio, cell, quantity)
-    lines = ["| block | ratio | its limit | format | system | tensor | shape |", "|---|---:|---:|---|---|---|---|"]
-    for block, (ratio, cell, q) in sorted(worst.items(), key=lambda item: -item[1][0]):
-        lines.append(f"| `{block}` | {ratio:.2f} | {q.rms_limit:.2f} | {cell.format} | {cell.system} | `{q.name}` | {q.shape} |")
-    return lines
+    rows = (
+        [f"`{block}`", f"{ratio:.2f}", f"{q.rms_limit:.2f}", cell.format, cell.system, f"`{q.name}`", str(q.shape)]
+        for block, (ratio, cell, q) in sorted(worst.items(), key=lambda item: -item[1][0])
+    )
+    return markdown_table(("block", "ratio", "its limit", "format", "system", "tensor", "shape"), rows, "lrr")
 
 
 def main() -> None:
@@ -58,11 +60,9 @@ def main() -> None:
         "## e3nn",
         "",
         *distribution(run, "e3nn"),
-        "",
         "## cueq (naive method on a CPU)",
         "",
         *distribution(run, "cueq"),
-        "",
         "## Blocks above 1 in bfloat16 or float16 (e3nn), and why",
         "",
         "Each is a tensor that few independent roundings decide: a sum over one graph, a gradient that the energy's equal cotangents make",
@@ -71,7 +71,7 @@ def main() -> None:
         "",
         *above_one(run),
     ]
-    write_text(Path("docs/measured.md"), "\n".join(lines) + "\n")
+    write_text(Path("docs/measured.md"), "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -11,14 +11,10 @@ from pathlib import Path
 
 from mpcheck._files.io import write_text
 from mpcheck._text import markdown as escape
+from mpcheck._text import markdown_table, number
 from mpcheck.checks.audit.dtypes import dtype_table
 from mpcheck.records.finding import Finding, Findings, read_findings
 from mpcheck.report.findings import entry
-
-
-def number(value: object, digits: int = 3) -> str:
-    """A metric as text; empty where there is none."""
-    return f"{value:.{digits}g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
 def code(text: str) -> str:
@@ -45,11 +41,11 @@ def grid(findings: Sequence[Finding], column: Callable[[Finding], str]) -> list[
     rows: dict[tuple[str, str], list[Finding]] = {}
     for f in findings:
         rows.setdefault((f.subject, f.backend), []).append(f)
-    lines = ["| subject | backend | " + " | ".join(columns) + " |", "|---|---|" + "---:|" * len(columns)]
+    lines = []
     for (subject, backend), own in rows.items():
         fields = [[f for f in own if column(f) == c] for c in columns]
-        lines.append(f"| {code(subject)} | {escape(backend)} | " + " | ".join(entry(part)[0] if part else "" for part in fields) + " |")
-    return lines
+        lines.append([code(subject), escape(backend), *(entry(part)[0] if part else "" for part in fields)])
+    return markdown_table(("subject", "backend", *columns), lines, "ll" + "r" * len(columns))
 
 
 def of(run: Findings, check: str) -> list[Finding]:
@@ -59,14 +55,16 @@ def of(run: Findings, check: str) -> list[Finding]:
 
 def mixing(run: Findings) -> list[str]:
     """What each swap does to the whole model, without adapters and with them."""
-    lines = ["| swapped block | model | adapters | relative L2 of the node features | correlation | largest difference | energy, eV/atom | verdict |"]
-    lines += ["|---|---|---|---:|---:|---:|---:|---|"]
+    lines = []
     for f in of(run, "mix"):
-        figures = [number(f.metrics.get(k)) for k in ("features_relative_l2", "features_correlation", "features_max", "energy_eV_per_atom")]
+        figures = [number(f.metrics.get(k), none="") for k in ("features_relative_l2", "features_correlation", "features_max", "energy_eV_per_atom")]
         seen = "mismatch, seen" if f.variant == "bare" and f.verdict == "pass" else f.verdict
         adapters = "yes" if f.variant == "adapted" else "no"
-        lines.append(f"| {code(f.subject)} | {escape(f.backend)} | {adapters} | " + " | ".join(figures) + f" | {seen} |")
-    return lines
+        lines.append([code(f.subject), escape(f.backend), adapters, *figures, seen])
+    return markdown_table(
+        ("swapped block", "model", "adapters", "relative L2 of the node features", "correlation", "largest difference", "energy, eV/atom", "verdict"),
+        lines, "lllrrrrl",
+    )  # fmt: skip
 
 
 def accumulation(run: Findings) -> list[str]:
@@ -76,21 +74,20 @@ def accumulation(run: Findings) -> list[str]:
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for f in own:
         rows.setdefault((f.subject, f.backend), {})[f.format] = str(f.metrics.get("accumulation", f.verdict))
-    lines = ["| block | backend | " + " | ".join(formats) + " |", "|---|---|" + "---|" * len(formats)]
-    lines += [f"| {code(b)} | {backend} | " + " | ".join(row.get(f, "") for f in formats) + " |" for (b, backend), row in rows.items()]
-    return lines
+    cells = ([code(b), backend, *(row.get(f, "") for f in formats)] for (b, backend), row in rows.items())
+    return markdown_table(("block", "backend", *formats), cells)
 
 
 def reductions(run: Findings) -> list[str]:
     """Error per atom of every energy sum, and the ratio of every message scatter."""
     energies = [f for f in of(run, "reductions") if "error_meV_per_atom" in f.metrics]
-    lines = ["| sum | format | how | error, meV/atom | of it: E0 stored | of it: the sum of E0 | noise ratio | verdict |"]
-    lines += ["|---|---|---|---:|---:|---:|---:|---|"]
+    rows = []
     for f in energies:
-        figures = [number(f.metrics.get(k)) for k in ("error_meV_per_atom", "stored_error_meV_per_atom", "E0_sum_error_meV_per_atom")]
-        lines.append(f"| {escape(f.subject)} | {f.format} | {escape(f.variant)} | " + " | ".join(figures) + f" | {number(f.ratio)} | {f.verdict} |")
+        figures = [number(f.metrics.get(k), none="") for k in ("error_meV_per_atom", "stored_error_meV_per_atom", "E0_sum_error_meV_per_atom")]
+        rows.append([escape(f.subject), f.format, escape(f.variant), *figures, number(f.ratio, none=""), f.verdict])
+    head = ("sum", "format", "how", "error, meV/atom", "of it: E0 stored", "of it: the sum of E0", "noise ratio", "verdict")
     others = [f for f in of(run, "reductions") if "error_meV_per_atom" not in f.metrics and f.verdict != "unsupported"]
-    return [*lines, "", *grid(others, lambda f: f.format)]
+    return [*markdown_table(head, rows, "lllrrrrl"), *grid(others, lambda f: f.format)]
 
 
 def main(symmetry: Path, audit: Path) -> None:
@@ -98,17 +95,17 @@ def main(symmetry: Path, audit: Path) -> None:
     run = read_findings(symmetry)
     lines = head(run, "Measured symmetry")
     if equivariance := of(run, "equivariance"):
-        lines += ["## Equivariance: worst ratio over group elements, tensors and irreps", "", *grid(equivariance, lambda f: f.format), ""]
-    lines += ["## Mixed backends", "", "One block swapped by name; energies and features over perturbed structures.", "", *mixing(run), ""]
-    lines += ["## Wrong layout fed on purpose", "", "`same`: both layouts coincide there.", "", *grid(of(run, "layout"), lambda f: f.format), ""]
-    lines += ["## Conversion round trips", "", *grid(of(run, "conversion"), lambda f: f.variant), ""]
+        lines += ["## Equivariance: worst ratio over group elements, tensors and irreps", "", *grid(equivariance, lambda f: f.format)]
+    lines += ["## Mixed backends", "", "One block swapped by name; energies and features over perturbed structures.", "", *mixing(run)]
+    lines += ["## Wrong layout fed on purpose", "", "`same`: both layouts coincide there.", "", *grid(of(run, "layout"), lambda f: f.format)]
+    lines += ["## Conversion round trips", "", *grid(of(run, "conversion"), lambda f: f.variant)]
     write_text(Path("docs/symmetry-measured.md"), "\n".join(lines))
     run = read_findings(audit)
     lines = head(run, "Measured audit")
-    lines += ["## Number types: share of operations / of multiply-adds", "", *dtype_table(run.findings), ""]
-    lines += ["## Accumulation", "", *accumulation(run), ""]
-    lines += ["## Reductions at scale", "", *reductions(run), ""]
-    lines += ["## Physics without a reference", "", *grid(of(run, "physics"), lambda f: f.variant or "·"), ""]
+    lines += ["## Number types: share of operations / of multiply-adds", "", *dtype_table(run.findings)]
+    lines += ["## Accumulation", "", *accumulation(run)]
+    lines += ["## Reductions at scale", "", *reductions(run)]
+    lines += ["## Physics without a reference", "", *grid(of(run, "physics"), lambda f: f.variant or "·")]
     known = [f for f in run.findings if f.verdict == "known-fault"]
     lines += ["## Known faults of upstream that showed", "", *(f"- {code(f.id)}: {escape(f.reason)}" for f in known), ""]
     write_text(Path("docs/audit-measured.md"), "\n".join(lines))
