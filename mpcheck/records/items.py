@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mpcheck._text import number
 from mpcheck.formats import FLOAT64
 from mpcheck.records.accounts import missing
 from mpcheck.records.finding import Finding, Findings
@@ -92,7 +93,8 @@ def item_of_cell(cell: Cell) -> Item:
     worst = ""
     if told is not None and told.worst is not None:
         w = told.worst
-        worst = f"{told.name} at {w.place}: {number(w.value)} instead of {number(w.expected)}, allowed error {number(w.allowed)}"
+        value, expected, allowed = (number(x, 4, "not finite") for x in (w.value, w.expected, w.allowed))
+        worst = f"{told.name} at {w.place}: {value} instead of {expected}, allowed error {allowed}"
     return Item(
         session="precision", check="precision", subject=cell.block, backend=cell.backend, format=cell.format, system=cell.system,
         variant=cell.direction, verdict=cell.verdict, reason=cell.reason, ratio=told.rms if told is not None else None,
@@ -141,8 +143,3 @@ def recorded_items(document: Run | Findings) -> Iterator[Item]:
         return
     yield from (item_of_cell(c) for c in document.cells)
     yield from (item_of_golden(row) for row in document.golden)
-
-
-def number(value: float | None) -> str:
-    """Four digits; ``not finite`` where records have no number."""
-    return "not finite" if value is None else f"{value:.4g}"

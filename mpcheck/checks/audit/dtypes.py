@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._text import listed, markdown_table
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
@@ -80,9 +81,9 @@ def operation_faults(seen: Observation, fmt: Format) -> list[str]:
         by_type.setdefault(dtype, Counter())[name] += number
     faults = []
     for dtype, names in by_type.items():
-        listed = ", ".join(f"{n} x{c}" for n, c in names.most_common(3)) + (" …" if len(names) > 3 else "")
+        told = listed([f"{n} x{c}" for n, c in names.most_common()], 3)
         where = "below" if torch.finfo(dtype).bits < torch.finfo(fmt.storage).bits else "besides"
-        faults.append(f"{name_of(dtype)} {where} {name_of(fmt.storage)} in {listed}")
+        faults.append(f"{name_of(dtype)} {where} {name_of(fmt.storage)} in {told}")
     if seen.leaked is not None:
         faults.append(f"left the default dtype at {name_of(seen.leaked)}")
     return faults
@@ -145,14 +146,14 @@ def dtype_table(findings: Sequence[Finding]) -> list[str]:
     """Block x type as a Markdown table: share of operations / share of multiply-adds, for each backend and format."""
     own = [f for f in findings if f.check == NAME and f.format and "ops" in f.metrics]
     types = list(dict.fromkeys(k.removeprefix("ops ").removesuffix(" %") for f in own for k in f.metrics if k.startswith("ops ")))
-    lines = ["| block | backend | format | " + " | ".join(types) + " | casts |", "|---|---|---|" + "---:|" * (len(types) + 1)]
+    rows = []
     for f in own:
         cells = []
         for name in types:
             pair = [f.metrics.get(f"{what} {name} %") for what in ("ops", "multiply-adds")]
             cells.append("" if pair == [None, None] else " / ".join(f"{p or 0.0:.3g} %" for p in pair if not isinstance(p, (str, list))))
-        lines.append(f"| {f.subject} | {f.backend} | {f.format} | " + " | ".join(cells) + f" | {f.metrics['casts']:.0f} |")
-    return lines
+        rows.append([f.subject, f.backend, f.format, *cells, f"{f.metrics['casts']:.0f}"])
+    return markdown_table(("block", "backend", "format", *types, "casts"), rows, "lll" + "r" * (len(types) + 1))
 
 
 INSPECTION = Inspection(NAME, keys, run)
