@@ -10,18 +10,20 @@ import sys
 from pathlib import Path
 
 from mpcheck._files.io import write_text
-from mpcheck.records.record import Cell, Quantity, Run, read_run
+from mpcheck.records.document import Records, read_records
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity
 
 FORMATS = ("float32", "tf32", "bfloat16", "float16")
 
 
-def quantities(run: Run, fmt: str, backend: str) -> list[tuple[Cell, Quantity, float]]:
+def quantities(run: Records, fmt: str, backend: str) -> list[tuple[Record, Quantity, float]]:
     """Every judged tensor of a format on a backend, with its ratio."""
     cells = [c for c in run.cells if c.format == fmt and c.backend == backend]
     return [(c, q, q.rms) for c in cells for q in c.quantities if q.rms is not None]
 
 
-def distribution(run: Run, backend: str) -> list[str]:
+def distribution(run: Records, backend: str) -> list[str]:
     """One row per format."""
     lines = ["| format | tensors | median | 95 % | 99 % | above 1 | largest |", "|---|---:|---:|---:|---:|---:|---:|"]
     for fmt in FORMATS:
@@ -32,9 +34,9 @@ def distribution(run: Run, backend: str) -> list[str]:
     return lines
 
 
-def above_one(run: Run) -> list[str]:
+def above_one(run: Records) -> list[str]:
     """Blocks of e3nn whose worst ratio exceeds 1 in a 16-bit format: the worst tensor of each."""
-    worst: dict[str, tuple[float, Cell, Quantity]] = {}
+    worst: dict[str, tuple[float, Record, Quantity]] = {}
     for fmt in ("bfloat16", "float16"):
         for cell, quantity, ratio in quantities(run, fmt, "e3nn"):
             if ratio > 1 and ratio > worst.get(cell.block, (0.0, cell, quantity))[0]:
@@ -46,7 +48,7 @@ def above_one(run: Run) -> list[str]:
 
 
 def main() -> None:
-    run = read_run(Path(sys.argv[1]))
+    run = read_records(Path(sys.argv[1]))
     facts = run.environment
     lines = [
         "# Measured rounding ratios",

@@ -12,7 +12,8 @@ from pathlib import Path
 from mpcheck._files.io import write_text
 from mpcheck._text import markdown as escape
 from mpcheck.checks.audit.dtypes import dtype_table
-from mpcheck.records.finding import Finding, Findings, read_findings
+from mpcheck.records.document import Records, read_records
+from mpcheck.records.record import Record
 from mpcheck.report.findings import entry
 
 
@@ -26,7 +27,7 @@ def code(text: str) -> str:
     return "`" + text.replace("|", "\\|").replace("`", "'") + "`"
 
 
-def head(run: Findings, title: str) -> list[str]:
+def head(run: Records, title: str) -> list[str]:
     """Title, command, model and machine."""
     packages = run.environment["packages"]
     return [
@@ -39,10 +40,10 @@ def head(run: Findings, title: str) -> list[str]:
     ]
 
 
-def grid(findings: Sequence[Finding], column: Callable[[Finding], str]) -> list[str]:
+def grid(findings: Sequence[Record], column: Callable[[Record], str]) -> list[str]:
     """Subject and backend by column: the worst ratio of each field, or its verdict."""
     columns = list(dict.fromkeys(column(f) for f in findings))
-    rows: dict[tuple[str, str], list[Finding]] = {}
+    rows: dict[tuple[str, str], list[Record]] = {}
     for f in findings:
         rows.setdefault((f.subject, f.backend), []).append(f)
     lines = ["| subject | backend | " + " | ".join(columns) + " |", "|---|---|" + "---:|" * len(columns)]
@@ -52,12 +53,12 @@ def grid(findings: Sequence[Finding], column: Callable[[Finding], str]) -> list[
     return lines
 
 
-def of(run: Findings, check: str) -> list[Finding]:
+def of(run: Records, check: str) -> list[Record]:
     """A check's findings."""
     return [f for f in run.findings if f.check == check]
 
 
-def mixing(run: Findings) -> list[str]:
+def mixing(run: Records) -> list[str]:
     """What each swap does to the whole model, without adapters and with them."""
     lines = ["| swapped block | model | adapters | relative L2 of the node features | correlation | largest difference | energy, eV/atom | verdict |"]
     lines += ["|---|---|---|---:|---:|---:|---:|---|"]
@@ -69,7 +70,7 @@ def mixing(run: Findings) -> list[str]:
     return lines
 
 
-def accumulation(run: Findings) -> list[str]:
+def accumulation(run: Records) -> list[str]:
     """Measured accumulation of every block."""
     own = of(run, "accumulation")
     formats = list(dict.fromkeys(f.format for f in own))
@@ -81,7 +82,7 @@ def accumulation(run: Findings) -> list[str]:
     return lines
 
 
-def reductions(run: Findings) -> list[str]:
+def reductions(run: Records) -> list[str]:
     """Error per atom of every energy sum, and the ratio of every message scatter."""
     energies = [f for f in of(run, "reductions") if "error_meV_per_atom" in f.metrics]
     lines = ["| sum | format | how | error, meV/atom | of it: E0 stored | of it: the sum of E0 | noise ratio | verdict |"]
@@ -95,7 +96,7 @@ def reductions(run: Findings) -> list[str]:
 
 def main(symmetry: Path, audit: Path) -> None:
     """Write both documents."""
-    run = read_findings(symmetry)
+    run = read_records(symmetry)
     lines = head(run, "Measured symmetry")
     if equivariance := of(run, "equivariance"):
         lines += ["## Equivariance: worst ratio over group elements, tensors and irreps", "", *grid(equivariance, lambda f: f.format), ""]
@@ -103,7 +104,7 @@ def main(symmetry: Path, audit: Path) -> None:
     lines += ["## Wrong layout fed on purpose", "", "`same`: both layouts coincide there.", "", *grid(of(run, "layout"), lambda f: f.format), ""]
     lines += ["## Conversion round trips", "", *grid(of(run, "conversion"), lambda f: f.variant), ""]
     write_text(Path("docs/symmetry-measured.md"), "\n".join(lines))
-    run = read_findings(audit)
+    run = read_records(audit)
     lines = head(run, "Measured audit")
     lines += ["## Number types: share of operations / of multiply-adds", "", *dtype_table(run.findings), ""]
     lines += ["## Accumulation", "", *accumulation(run), ""]

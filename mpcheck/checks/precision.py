@@ -24,9 +24,10 @@ from mpcheck.judge.refusing import usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
-from mpcheck.records.finding import Finding
+from mpcheck.records import tensors as records
 from mpcheck.records.names import PRECISION
-from mpcheck.records.record import Cell, Quantity
+from mpcheck.records.record import Record, of_tensors
+from mpcheck.records.tensors import Quantity
 from mpcheck.reference.faults import ReferenceFaultError
 from mpcheck.reference.library import BlockReference, Library
 
@@ -45,6 +46,12 @@ class CellKey:
     def id(self) -> str:
         """As its record's: ``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``."""
         return f"{self.system}/{self.block}-{self.backend}-{self.format}-{self.direction}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As fields of its record."""
+        names = {"subject": self.block, "backend": self.backend, "format": self.format, "system": self.system, "variant": self.direction}
+        return {"check": PRECISION, **names}
 
 
 def cell_keys(blocks: Sequence[Block], system: str, backends: Sequence[str], formats: Sequence[str]) -> list[CellKey]:
@@ -73,23 +80,15 @@ class PrecisionCheck:
         self.backend = backend
         self._outputs: tuple[tuple[str, ...], Tensors] = ((), {})  # of the last forward replay
 
-    def judge(self, key: CellKey, fmt: Format) -> Cell:
+    def judge(self, key: CellKey, fmt: Format) -> Record:
         """One cell; upstream's faults that are on record are told as such, and are no failure."""
         return self._settled(self._judge(key, fmt))
 
-    def _judge(self, key: CellKey, fmt: Format) -> Cell:
+    def _judge(self, key: CellKey, fmt: Format) -> Record:
         """Replay one cell and compare every quantity with its reference."""
         block = self.library.block(key.block)
-        base: dict[str, Any] = {
-            "block": key.block,
-            "role": block.role,
-            "kind": block.kind,
-            "backend": key.backend,
-            "format": key.format,
-            "accumulation": fmt.accumulation,
-            "direction": key.direction,
-            "system": key.system,
-        }
+        compared = records.Tensors(role=block.role, block=block.kind, accumulation=fmt.accumulation)
+        base: dict[str, Any] = {**key.about, "detail": compared}
         backend = usable(self.library, self.backend(key.backend), block, fmt)
         if isinstance(backend, Unsupported):
             return _refused(base, backend)
@@ -97,7 +96,7 @@ class PrecisionCheck:
             reference = self.library.get(key.block)
             self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
         except ReferenceFaultError as error:
-            return Cell(**base, verdict="fail", reason=str(error))
+            return Record(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if not any(reference.values[n].numel() for n in names):
             empty = Unsupported("empty", "empty tensors on this system")
@@ -119,14 +118,15 @@ class PrecisionCheck:
         quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
-        return Cell(
-            **base,
+        return of_tensors(
+            quantities,
+            compared,
+            **key.about,
             verdict="fail" if failures else "degraded" if other else "pass",
             reason=reason or "".join(other),
             lacking=backend.name if other else lacking(backend, block),
             note=backend.note(block, fmt),
             seconds=round(seconds, 6),
-            quantities=quantities,
         )
 
     def _with_later(
@@ -209,28 +209,24 @@ class PrecisionCheck:
         return Layout(slot, slot.groups(shape), rows)
 
     @staticmethod
-    def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Cell:
+    def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Record:
         """A block that cannot run: in a type without the operation; else a failure."""
         if error.missing:
             return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
-        return Cell(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
+        return Record(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
 
-    def _settled(self, cell: Cell) -> Cell:
+    def _settled(self, cell: Record) -> Record:
         """What :func:`settle` makes of a cell; one that shows a known fault judges nothing, whether it raised or erred."""
-        names: dict[str, Any] = {
-            "subject": cell.block, "backend": cell.backend, "format": cell.format, "system": cell.system, "variant": cell.direction,
-        }  # fmt: skip
         if cell.verdict not in ("pass", "fail"):
             return cell
-        told = Finding(check=PRECISION, **names, verdict="fail" if cell.verdict == "fail" else "pass", reason=cell.reason)
-        first, *stale = settle([told], class_names(self.library.backend.model))
+        first, *stale = settle([cell], class_names(self.library.backend.model))
         if first.verdict == "known-fault":
             return cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
         return cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason}) if stale else cell
 
 
-def _refused(base: dict[str, Any], why: Unsupported) -> Cell:
-    return Cell(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
+def _refused(base: dict[str, Any], why: Unsupported) -> Record:
+    return Record(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
 def _same_bits(first: Tensors, later: Tensors) -> bool:

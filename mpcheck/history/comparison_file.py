@@ -14,7 +14,7 @@ from mpcheck._files.stored import load
 from mpcheck._files.yaml import Strict
 from mpcheck.history.compare import Change, Comparison, Kind
 from mpcheck.records.items import Item
-from mpcheck.records.record import Number
+from mpcheck.records.tensors import Number
 
 SUITE = "comparison"
 REMEDY = "make it anew with `mpcheck compare --json`"
@@ -40,6 +40,7 @@ class ItemRow(Strict):
     seconds: float
     depth: int
     tolerated: Text = ""
+    batch: int | None = None
 
 
 class ChangeRow(Strict):

@@ -15,7 +15,7 @@ from mpcheck._files.io import is_there, write_text
 from mpcheck._files.yaml import Strict
 from mpcheck.judge.tolerances import DriftLimits
 from mpcheck.records.environment import commit
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.prints import VALUE, Print, moved
 
 SCHEMA = 1
@@ -73,7 +73,7 @@ def read_baseline(path: Path) -> Baseline | None:
     return found
 
 
-def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
+def collect(runs: Sequence[Sequence[Record]]) -> dict[str, dict[str, Entry]]:
     """Entries from repeated runs: the mean, and the largest distance from it."""
     series: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for run in runs:

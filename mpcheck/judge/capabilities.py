@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from mpcheck._unsupported import KERNELS, lacks, tolerated
-from mpcheck.records.finding import Finding
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import NOT_RUN
 
-Judged = TypeVar("Judged", Cell, Finding)
 WITHOUT_KERNELS = "cuEquivariance's kernels did not run: naive method"
-NOT_RUN = ("unsupported", "degraded")
 
 
 class Asking(Protocol):
@@ -26,7 +24,7 @@ class Asking(Protocol):
         """What may be degraded."""
 
 
-def asked(run: Asking, item: Judged, block: str) -> Judged:
+def asked(run: Asking, item: Record, block: str) -> Record:
     """A failure where a required capability is missing; a degraded one with the setting that allows it, where one does."""
     if (item.verdict in NOT_RUN or item.lacking == KERNELS) and item.verdict != "fail" and lacks(run.required, item.backend, item.lacking):
         reason = item.reason if item.verdict in NOT_RUN else WITHOUT_KERNELS

@@ -10,10 +10,10 @@ from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Context
 from mpcheck.judge.known_faults import class_names, settle
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 
-def concluded(context: Context, findings: Sequence[Finding]) -> list[Finding]:
+def concluded(context: Context, findings: Sequence[Record]) -> list[Record]:
     """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
     capability is missing.
     """
@@ -21,7 +21,7 @@ def concluded(context: Context, findings: Sequence[Finding]) -> list[Finding]:
     return [asked(context, finding, finding.subject) for finding in found]
 
 
-def degraded(context: Context, finding: Finding) -> Finding:
+def degraded(context: Context, finding: Record) -> Record:
     """A finding that passes on a backend which is none; of a property of the whole model, any of its blocks."""
     if finding.verdict != "pass" or not finding.backend or not (finding.system or finding.subject == WHOLE.role):
         return finding
@@ -34,7 +34,7 @@ def degraded(context: Context, finding: Finding) -> Finding:
     return finding
 
 
-def block_of(context: Context, finding: Finding) -> Block:
+def block_of(context: Context, finding: Record) -> Block:
     """The block that a finding is about; the whole model where its subject is a property."""
     own = context.library(finding.system).blocks() if finding.system else []
     return next((block for block in own if block.name == finding.subject), WHOLE)

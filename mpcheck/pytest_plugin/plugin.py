@@ -18,6 +18,7 @@ from mpcheck.pytest_plugin import run as plugin_run
 from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.collector import RECORD, Collector
 from mpcheck.pytest_plugin.options import add_options, names
+from mpcheck.records.record import Record
 
 _ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 
@@ -196,11 +197,11 @@ def mp_suite(request: pytest.FixtureRequest) -> Any:
 def mp_conclude(request: pytest.FixtureRequest) -> Any:
     """Call it with the records of a test's work: they reach the report, also from an xdist worker, and the test ends as they say."""
 
-    def conclude(rows: list[tuple[str, dict[str, Any]]]) -> None:
+    def conclude(records: list[Record]) -> None:
         planned = plugin_plan.planned_of(request.node)
         assert planned is not None, "a test that concludes has a planned piece of work"
-        request.node.stash[_RECORDS] = _work().numbered(planned, rows)
-        text, skip = plugin_words.failures(rows), plugin_words.unsupported(rows)
+        request.node.stash[_RECORDS] = _work().numbered(planned, records)
+        text, skip = plugin_words.failures(records), plugin_words.unsupported(records)
         if text:
             pytest.fail(text, pytrace=False)
         if skip:
@@ -209,7 +210,7 @@ def mp_conclude(request: pytest.FixtureRequest) -> Any:
     return conclude
 
 
-_RECORDS: pytest.StashKey[list[tuple[str, dict[str, Any]]]] = pytest.StashKey()
+_RECORDS: pytest.StashKey[list[Record]] = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -233,7 +234,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Attach a test's records to its report; attributes survive xdist's serialisation."""
     report = yield
     if call.when == "call":
-        setattr(report, RECORD, item.stash.get(_RECORDS, []))
+        setattr(report, RECORD, [record.model_dump() for record in item.stash.get(_RECORDS, [])])
     return report
 
 

@@ -120,14 +120,15 @@ def finish_run(session: pytest.Session) -> None:
     if BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
         finish.withdraw(out, collector.suite)
         return
-    collector.account(lambda planned, why: work.failed(collector.suite, planned, why))
+    collector.account(work.failed)
     state, why = ended(session, collector)
     session_ = get_session(config)
     if session_.options.shard:
         session_.options = replace(session_.options, shard_rows=collector.told_places())
     accounts = accounts_of(config, state, why)
-    found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
-    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[BEGAN], out, config.stash.get(NOTES, []))
+    document, files = finish.finish(
+        accounts, session_, collector.ordered(), time.perf_counter() - config.stash[BEGAN], out, config.stash.get(NOTES, [])
+    )
     config.stash[COLLECTED] = {"run": document, "out": files}
     came = outcome(document)
     plugin_words.tell_junit(config, came, standing(document))

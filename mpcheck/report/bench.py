@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
 from mpcheck._text import seen_lines
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
 from mpcheck.records.names import COVERAGE
-from mpcheck.report.findings import STYLES
+from mpcheck.records.record import Record
 from mpcheck.report.standing import standing, word
+from mpcheck.report.styles import STYLES
 
 WIDTH = 118
 SHORT = {"no-baseline": "new", "unsupported": "–", "removed": "gone"}
@@ -23,31 +23,31 @@ SHOWN = ("fail", "removed", "inconclusive")
 STARTS = ("first-call", "new-shape")
 
 
-def rows(run: Findings) -> dict[Row, dict[str, dict[str, Finding]]]:
+def rows(run: Records) -> dict[Row, dict[str, dict[str, Record]]]:
     """Findings by (system, subject, backend, format), then by work, then by check."""
-    found: dict[Row, dict[str, dict[str, Finding]]] = {}
-    for f in (f for f in run.findings if f.check != COVERAGE):
-        found.setdefault((f.system, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
+    found: dict[Row, dict[str, dict[str, Record]]] = {}
+    for f in (f for f in run.records if f.check != COVERAGE):
+        found.setdefault((f.where, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
     return found
 
 
-def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, (int, float)) else "–"
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
 
 
-def effect(finding: Finding | None) -> tuple[str, str]:
+def effect(finding: Record | None) -> tuple[str, str]:
     """Text and style of a latency verdict: the effect, and what was decided."""
     if finding is None:
         return "", "dim"
-    value = finding.metrics.get("effect_percent")
-    if not isinstance(value, (int, float)):
+    value = finding.latency.effect_percent
+    if value is None:
         return SHORT.get(finding.verdict, finding.verdict), STYLES[finding.verdict]
-    mark = MARKS.get(str(finding.metrics.get("decision")), "")
+    mark = MARKS.get(finding.latency.decision or "", "")
     style = "cyan" if mark == "faster" else STYLES[finding.verdict]
     return f"{value:+.1f}% {mark}".rstrip(), style
 
 
-def cost(findings: Sequence[Finding]) -> tuple[str, str]:
+def cost(findings: Sequence[Record]) -> tuple[str, str]:
     """Text and style of the cost verdicts of a row."""
     verdicts = [f.verdict for f in findings]
     if not verdicts:
@@ -60,21 +60,21 @@ def cost(findings: Sequence[Finding]) -> tuple[str, str]:
     return ("less", "cyan") if any(f.reason for f in findings) else ("=", STYLES["pass"])
 
 
-def columns(run: Findings) -> list[str]:
+def columns(run: Records) -> list[str]:
     """Pairs of work that share a column: a block's and the model's."""
-    works = {f.variant for f in run.findings}
+    works = {f.variant for f in run.records}
     return [c for c in ("forward|energy", "forward+backward|energy+forces") if set(c.split("|")) & works]
 
 
-def entries(run: Findings) -> list[tuple[Row, list[tuple[str, str]]]]:
+def entries(run: Records) -> list[tuple[Row, list[tuple[str, str]]]]:
     """One line a (system, subject, backend, format): milliseconds and verdict of each work, then the cost's."""
     found = []
     for row, works in rows(run).items():
         line: list[tuple[str, str]] = []
         for column in columns(run):
-            own: dict[str, Finding] = next((works[w] for w in column.split("|") if w in works), {})
+            own: dict[str, Record] = next((works[w] for w in column.split("|") if w in works), {})
             latency = own.get("latency")
-            line += [(_number(latency.metrics.get("median_ms")) if latency else "", ""), effect(latency)]
+            line += [(_number(latency.latency.median_ms) if latency else "", ""), effect(latency)]
         line.append(cost([fs["cost"] for fs in works.values() if "cost" in fs]))
         found.append((row, line))
     return found
@@ -84,27 +84,27 @@ def _widest(found: Sequence[tuple[Row, list[tuple[str, str]]]], place: int) -> i
     return max((len(line[place][0]) for _, line in found), default=0)
 
 
-def verdict_line(run: Findings) -> str:
+def verdict_line(run: Records) -> str:
     """What the run says as a whole."""
-    latency = [f for f in run.findings if f.check == "latency"]
+    latency = [f for f in run.records if f.check == "latency"]
     decided = Counter(_decision(f) for f in latency)
     order = ("slower", UNGATED, "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
     parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
-    more = sum(f.check == "cost" and f.verdict == "fail" for f in run.findings)
+    more = sum(f.check == "cost" and f.verdict == "fail" for f in run.records)
     text = f"{word(run)}: latency {parts or 'not measured'}; cost {more} with more work than before"
-    starts = Counter(_decision(f) for f in run.findings if f.check in STARTS)
+    starts = Counter(_decision(f) for f in run.records if f.check in STARTS)
     told = ", ".join(f"{starts[d]} {d}" for d in order if starts[d])
     return f"{text}; first calls {told}" if told else text
 
 
-def _decision(finding: Finding) -> str:
-    decision = str(finding.metrics.get("decision", finding.verdict))
+def _decision(finding: Record) -> str:
+    decision = finding.latency.decision or finding.verdict
     return UNGATED if decision == "slower" and finding.verdict != "fail" else decision
 
 
-def _grid(run: Findings) -> Grid:
+def _grid(run: Records) -> Grid:
     grid = Grid("latency (ms of one call, head against base) and cost")
-    systems = len({f.system for f in run.findings}) > 1
+    systems = len({f.where for f in run.records}) > 1
     for name in (*(("system",) if systems else ()), "subject", "backend", "format"):
         grid.column(name, wrap=False, most=40)
     found = entries(run)
@@ -117,19 +117,19 @@ def _grid(run: Findings) -> Grid:
     return grid
 
 
-def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
+def render(run: Records, notes: Sequence[str] = (), color: bool = False) -> str:
     """The table, then what is red or unclear, then the verdict."""
     sheet = Sheet(WIDTH, color)
     sheet.grid(_grid(run))
     sheet.line()
     for verdict in SHOWN:
-        own = [f for f in run.findings if f.verdict == verdict]
+        own = [f for f in run.records if f.verdict == verdict]
         for f in sorted(own, key=lambda f: -abs(f.ratio or 1.0))[:6]:
             sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]))
             sheet.line(f"     {f.reason}")
         if len(own) > 6:
             sheet.line((f"  and {len(own) - 6} more {verdict}", "dim"))
-    for reason, number in Counter(f.reason for f in run.findings if f.verdict in ("unsupported", "no-baseline")).most_common(4):
+    for reason, number in Counter(f.reason for f in run.records if f.verdict in ("unsupported", "no-baseline")).most_common(4):
         sheet.line((f"  {reason}: {number}", "dim"), cut=True)
     for note in notes:
         sheet.line((f"  {note}", "dim"))
@@ -140,13 +140,13 @@ def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str
     return sheet.text
 
 
-def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
+def markdown(run: Records, notes: Sequence[str] = ()) -> str:
     """Verdict first, then what is red or unclear, the table, the environment."""
     lines = [f"# mpcheck bench: {verdict_line(run)}", ""]
-    lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s.", ""]
+    lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s.", ""]
     lines += [f"- **{escape(line)}**" for line in standing(run)[1:]] + [f"- {escape(note)}" for note in notes] + [""]
     for verdict in SHOWN:
-        own = [f for f in run.findings if f.verdict == verdict]
+        own = [f for f in run.records if f.verdict == verdict]
         if own:
             lines += [f"## {verdict}", "", "| benchmark | reason |", "|---|---|"]
             lines += [f"| {escape(f.id)} | {escape(f.reason)} |" for f in own[:50]] + [""]
@@ -154,6 +154,6 @@ def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
     lines += ["## Latency and cost", "", "| system | subject | backend | format | " + " | ".join(heads) + " | cost |"]
     lines += ["|---|---|---|---|" + "---:|---|" * len(columns(run)) + "---|"]
     lines += ["| " + " | ".join(escape(x) for x in (*row, *(text for text, _ in line))) + " |" for row, line in entries(run)]
-    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}"]
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
+    lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}"]
     return seen_lines("\n".join(lines)) + "\n"

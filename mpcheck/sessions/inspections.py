@@ -14,7 +14,7 @@ from mpcheck.checks.physics import properties
 from mpcheck.checks.symmetry import conversions, equivariance, layouts, mixing
 from mpcheck.judge.concluded import concluded
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 SuiteName = Literal["symmetry", "audit"]
 
@@ -56,7 +56,7 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
 
 
 @neutral()
-def run(suite: SuiteName, context: Context, key: Key) -> list[Finding]:
+def run(suite: SuiteName, context: Context, key: Key) -> list[Record]:
     """One piece of it."""
     inspection = next(i for i in SUITES[suite] if i.name == key.check)
     return concluded(context, inspection.run(context, key))

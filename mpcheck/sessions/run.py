@@ -33,7 +33,7 @@ from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
 from mpcheck.judge.upstream_limits import explanation
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.provenance import provenance
@@ -262,10 +262,10 @@ class Session:
         return key
 
     @neutral()
-    def judge(self, key: CellKey) -> Cell:
+    def judge(self, key: CellKey) -> Record:
         """One cell."""
         cell = self.check(key.system).judge(key, get_format(key.format))
-        return asked(self, cell, cell.block)
+        return asked(self, cell, cell.subject)
 
 
 def parse_device(text: str) -> torch.device:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.bench.decide.outcomes import LATENCY
 from mpcheck.bench.keys import BenchKey, fields_of
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import COVERAGE
-from mpcheck.records.record import Cell, Part, Planned
+from mpcheck.records.names import COVERAGE, GOLDEN, LATENCY, PRECISION
+from mpcheck.records.record import Part, Planned, Record
+from mpcheck.records.tensors import Quantity, Tensors
 from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 
-PRECISION, GOLDEN, GONE = "precision", "golden", "gone"
-Rows = list[tuple[str, dict[str, Any]]]
-"""Kind of record (``cell``, ``golden``, ``finding``) and the record as data."""
+GONE = "gone"
 
 
 def planned_cell(key: CellKey) -> Planned:
     """A cell of the precision session."""
-    return Planned(key=key.id, check=PRECISION, subject=key.block, backend=key.backend, format=key.format, system=key.system, variant=key.direction)
+    return Planned(key=key.id, **key.about)
 
 
 def planned_golden(system: str) -> Planned:
@@ -46,50 +43,43 @@ PLANNED_GONE = Planned(key=GONE, check=COVERAGE, subject="benchmarks")
 """What is stored of benchmarks that the model no longer has."""
 
 
-def judge_cell(suite: Suite, key: CellKey) -> Rows:
+def judge_cell(suite: Suite, key: CellKey) -> list[Record]:
     """One cell's record."""
     before = suite.session.broken.get(key.id)
     cell = before if before is not None else attempt(lambda: suite.judge(key))
     if isinstance(cell, Raised):
-        return [failed(PRECISION, planned_cell(key), f"raised {cell.text}")]
-    return [("cell", cell.model_dump())]
+        return [failed(planned_cell(key), f"raised {cell.text}")]
+    return [cell]
 
 
-def judge_golden(suite: Suite, system: str) -> Rows:
+def judge_golden(suite: Suite, system: str) -> list[Record]:
     """A system's golden values: a record a tensor."""
     rows = attempt(lambda: suite.judge_golden(system))
     if isinstance(rows, Raised):
-        return [failed(PRECISION, planned_golden(system), f"raised {rows.text}")]
-    return [("golden", row) for row in rows]
+        return [failed(planned_golden(system), f"raised {rows.text}")]
+    return rows
 
 
-def judge_inspection(name: inspections.SuiteName, session: Session, key: Key) -> Rows:
+def judge_inspection(name: inspections.SuiteName, session: Session, key: Key) -> list[Record]:
     """Findings of one piece of a check."""
     before = session.broken.get(key.id)
     found = before if before is not None else attempt(lambda: inspections.run(name, session, key))
     if isinstance(found, Raised):
-        return [failed(name, planned_inspection(key), f"raised {found.text}")]
-    return [("finding", finding.model_dump()) for finding in found]
+        return [failed(planned_inspection(key), f"raised {found.text}")]
+    return found
 
 
-def failed(session: str, planned: Planned, reason: str) -> tuple[str, dict[str, Any]]:
+def failed(planned: Planned, reason: str) -> Record:
     """The red record of work that came to nothing."""
-    if session != PRECISION:
-        fields = {n: getattr(planned, n) for n in ("check", "subject", "backend", "format", "system", "variant")}
-        return "finding", Finding(**fields, verdict="fail", reason=reason, key=planned.key).model_dump()
+    about, detail = planned.about, None
     if planned.check == GOLDEN:
-        part = Part(number=1, of=1).model_dump()
-        return "golden", {
-            "system": planned.system, "name": "model", "rms": None, "max": None, "limit": None, "failure": reason, "key": planned.key, "part": part
-        }  # fmt: skip
-    cell = Cell(
-        block=planned.subject, role="", kind="leaf", backend=planned.backend, format=planned.format,
-        accumulation=get_format(planned.format).accumulation, direction=planned.variant, system=planned.system, verdict="fail", reason=reason,
-        key=planned.key,
-    )  # fmt: skip
-    return "cell", cell.model_dump()
+        about["subject"] = "model"
+        detail = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
+    elif planned.check == PRECISION:
+        detail = Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)
+    return Record(**about, verdict="fail", reason=reason, key=planned.key, detail=detail)
 
 
-def numbered(planned: Planned, rows: Rows) -> Rows:
+def numbered(planned: Planned, records: Sequence[Record]) -> list[Record]:
     """The records of one piece of work with its key, and which of them each is."""
-    return [(kind, data | {"key": planned.key, "part": Part(number=i, of=len(rows)).model_dump()}) for i, (kind, data) in enumerate(rows, 1)]
+    return [r.model_copy(update={"key": planned.key, "part": Part(number=i, of=len(records))}) for i, r in enumerate(records, 1)]

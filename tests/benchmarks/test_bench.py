@@ -18,11 +18,11 @@ def test_latency_and_cost(bench_key: Any, mp_bench: Any, mp_conclude: Any, reque
     rounds = mp_bench.seconds(bench_key)
     if rounds:
         benchmark = request.getfixturevalue("benchmark")
-        benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.metrics} for f in findings})
+        benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.figures} for f in findings})
         CLOCK.replay(benchmark, rounds)
-    mp_conclude([("finding", finding.model_dump()) for finding in findings])
+    mp_conclude(findings)
 
 
 @pytest.mark.mpcheck_plan(work.GONE)
 def test_benchmarks_that_are_gone(mp_bench: Any, mp_conclude: Any) -> None:
-    mp_conclude([("finding", finding.model_dump()) for finding in mp_bench.findings[""]])
+    mp_conclude(mp_bench.findings[""])

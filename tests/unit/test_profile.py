@@ -25,7 +25,7 @@ from mpcheck.bench.profile.attribution import UNATTRIBUTED, CallCost, Cost, Even
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, rows_of
 from mpcheck.bench.profile.profiler import computes, convert, profile_model
 from mpcheck.bench.profile.sweep import sweep
-from mpcheck.records.finding import read_findings
+from mpcheck.records.document import read_records
 from mpcheck.sessions.profile.pictures import draw_blocks
 from mpcheck.sessions.profile.run import Plan, profile_session
 from mpcheck.sessions.profile.tables import markdown, number, render
@@ -344,7 +344,7 @@ def session_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> None:
-    run = read_findings(session_files / "profile.json")
+    run = read_records(session_files / "profile.json")
     blocks = [f for f in run.findings if f.check == "profile" and f.verdict == "pass"]
     assert run.suite == "profile"
     assert sum(number(f, "share") for f in blocks) == pytest.approx(1, abs=1e-4)
@@ -357,7 +357,7 @@ def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> 
 
 
 def test_pictures_show_every_block_s_time(session_files: Path) -> None:
-    run = read_findings(session_files / "profile.json")
+    run = read_records(session_files / "profile.json")
     (axes,) = draw_blocks(run, f"{SYSTEM}*1", "float32", "energy").axes
     drawn = sum(bar.get_width() for bar in axes.patches)  # type: ignore[attr-defined]
     assert drawn == pytest.approx(number(run.findings[0], "end_to_end_ms"), rel=0.01)

@@ -11,7 +11,7 @@ import torch
 
 from mpcheck.bench.launch.pinning import torch_threads
 from mpcheck.checks.precision import CellKey
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.sessions.precision.replays import REPLAYS, races
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
@@ -22,10 +22,10 @@ from tests.unit.drifting import baseline_of, suite_of
 KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "forward")
 RACING = CellKey(SYSTEM, "interactions.1", "e3nn", "float32", "backward")
 RACED = "grad.energy.node_feats"
-Script = Callable[..., tuple[Cell, int]]
+Script = Callable[..., tuple[Record, int]]
 
 
-def outcome(clean: Cell, kind: str, quantity: str, number: int) -> Cell:
+def outcome(clean: Record, kind: str, quantity: str, number: int) -> Record:
     """A replay of a cell that passes, fails a limit, is degraded, or drifts in one quantity; no two have the same bits."""
     chosen = next(q for q in clean.quantities if q.name == quantity)
     assert chosen.rms is not None
@@ -42,10 +42,10 @@ def script(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     suite = suite_of(session, baseline_of(session, clean.values()), tmp_path)
     without = Suite(session, tmp_path / "none")
 
-    def call(key: CellKey, kinds: Sequence[str], baseline: bool = True) -> tuple[Cell, int]:
+    def call(key: CellKey, kinds: Sequence[str], baseline: bool = True) -> tuple[Record, int]:
         asked: list[int] = []
 
-        def judge(_: CellKey) -> Cell:
+        def judge(_: CellKey) -> Record:
             asked.append(len(asked))
             return outcome(clean[key], kinds[asked[-1]], "out" if key is KEY else RACED, asked[-1])
 
@@ -95,7 +95,7 @@ def test_a_first_call_that_is_wrong_is_red_whatever_comes_after(session: Session
     key, calls, original = CellKey(SYSTEM, "interactions.1.scatter", "e3nn", "bfloat16", "forward"), list[CellKey](), session.judge
     suite = suite_of(session, baseline_of(session, [original(key)]), tmp_path)
 
-    def judge(asked: CellKey) -> Cell:
+    def judge(asked: CellKey) -> Record:
         calls.append(asked)
         if len(calls) > 1:
             return original(asked)

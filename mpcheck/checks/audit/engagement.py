@@ -28,7 +28,9 @@ from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import arithmetic
-from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 NAME = "engagement"
@@ -75,7 +77,7 @@ def _explain(found: list[Implementation], backend: BackendModel, block: Block) -
     return where + (f" ({', '.join(asked)} has no CPU kernel)" if where and asked else "")
 
 
-def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Outcome, str, str]:
+def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Verdict, str, str]:
     """Verdict, reason, and the capability that is missing, of one cell."""
     found = implementations(backend.module(block))
     reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != "e3nn" else []
@@ -84,7 +86,7 @@ def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, s
     return "pass", _explain(found, backend, block), lacking(backend, block)
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One cell."""
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
@@ -119,7 +121,7 @@ def run(context: Context, key: Key) -> list[Finding]:
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same
-    return [Finding(**base, verdict=verdict, reason=reason, lacking=missing, metrics=metrics, seconds=round(time.perf_counter() - began, 6))]
+    return [Record(**base, verdict=verdict, reason=reason, lacking=missing, detail=figures(metrics), seconds=round(time.perf_counter() - began, 6))]
 
 
 def kernel_names(events: Iterable[Any]) -> list[str]:

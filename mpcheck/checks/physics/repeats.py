@@ -23,7 +23,7 @@ from mpcheck.checks.physics.structure import Case, noise
 from mpcheck.formats import Format
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.whole_noise import ROUNDOFF
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 CALLS = {"float32": 20, "tf32": 20}  # with those that warm up
 FEW = 4  # of any other format
@@ -34,7 +34,7 @@ def energy_only(model: torch.nn.Module, graph: Tensors) -> Tensors:
     return {"energy": model({k: v.clone() for k, v in graph.items()}, compute_force=False)["energy"].detach()}
 
 
-def repeat(case: Case) -> list[Finding]:
+def repeat(case: Case) -> list[Record]:
     """Equal calls of the whole model in float64, and in each other format of the run, there with freed memory full of NaN."""
     found = inputs.repeat(case)
     graph = case.graph(case.atoms)
@@ -46,7 +46,7 @@ def repeat(case: Case) -> list[Finding]:
     return found
 
 
-def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Finding]:
+def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Record]:
     """One format; its noise scale is float64's, larger by the ratio of the unit roundoffs."""
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"

@@ -35,7 +35,8 @@ from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import Limits, limits_for
-from mpcheck.records.finding import Finding
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
 from mpcheck.reference.build import build_reference
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.noise import ETA, seed_of
@@ -177,7 +178,7 @@ def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
     return elements(context.seed, *(full if fmt.name == "float64" and key.backend == "e3nn" else brief))
 
 
-def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Finding:
+def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Record:
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": fmt.name, "system": key.system}
     block, began = reference.block, time.perf_counter()
     action = Action(block, structure_of(context, key.system))
@@ -193,7 +194,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
     limits = limits_for(context.tolerances, key.subject, key.backend, fmt.name, "forward")
     group = [e for e in group_of(context, key, fmt) if action.applies(e, reference.inputs)]
 
-    def found() -> Finding:
+    def found() -> Record:
         with backend.prepared(block, fmt):
             subject = Subject(reference, backend, fmt, action, limits, tables)
             every = [deviations for e in group if (deviations := subject.compare(e))]
@@ -216,7 +217,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
     return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
-def _judge_tables(context: Context) -> Finding:
+def _judge_tables(context: Context) -> Record:
     """Upstream's coupling tables against the exact ones: a square root and a normalisation are two roundings."""
     slots = [slot for system in context.systems for b in context.blocks(system) for slot in (*b.inputs.values(), *b.outputs.values())]
     top = min(4, max(2, *map(highest, slots)))  # at least what every equivariant model has, at most what the exact tables reach
@@ -224,18 +225,18 @@ def _judge_tables(context: Context) -> Finding:
     name = max(errors, key=lambda n: errors[n])
     fails = errors[name] > TABLE_LIMIT
     reason = f"wigner_3j {name} is off by {errors[name]:.3g} roundings of float64, two are enough" if fails else ""
-    return Finding(
+    return Record(
         check=NAME, subject=TABLES, backend="e3nn", format="float64", verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
-        reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
+        reason=reason, detail=figures({"largest_l": top, "tables": len(errors)}), worst=name,
     )  # fmt: skip
 
 
-def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format) -> Finding:
+def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format) -> Record:
     base: dict[str, Any] = {"check": NAME, "subject": MODEL, "backend": key.backend, "format": fmt.name, "system": key.system}
     limits, began = limits_for(context.tolerances, MODEL, key.backend, fmt.name, "forward"), time.perf_counter()
     noise, whole = learned(context, key.system), whole_of(context, key.system, structure_of(context, key.system))
 
-    def found() -> Finding:
+    def found() -> Record:
         group = [e for e in group_of(context, key, fmt) if whole.applies(e)]
         with backend.prepared(WHOLE, fmt):
             subject = WholeSubject(whole, backend, fmt, limits, noise)
@@ -255,7 +256,7 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
     return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One block, or the whole model, on one backend in every format."""
     if key.subject == TABLES:
         return [_judge_tables(context)]

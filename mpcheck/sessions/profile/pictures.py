@@ -17,8 +17,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from mpcheck._files.io import atomic_path
 from mpcheck._text import picture
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.sessions.profile.findings import SWEEP
+from mpcheck.records.document import Records
+from mpcheck.records.names import SWEEP
+from mpcheck.records.record import Record
 from mpcheck.sessions.profile.tables import maps, number, of_check
 
 DRAWN = 0.01  # share of the end-to-end time from which on a block has a bar of its own
@@ -48,7 +49,7 @@ def _plain(axes: Axes) -> None:
         axes.spines[side].set_visible(False)
 
 
-def parts_of(f: Finding, cpu: bool) -> list[float]:
+def parts_of(f: Record, cpu: bool) -> list[float]:
     """Four stacked pieces of a block's own host time, ms: kernels and overhead, forward and backward.
 
     On a GPU kernels run beside the host, so that nothing of the host's time is theirs.
@@ -60,9 +61,9 @@ def parts_of(f: Finding, cpu: bool) -> list[float]:
     return found
 
 
-def draw_blocks(run: Findings, system: str, fmt: str, work: str) -> Figure:
+def draw_blocks(run: Records, system: str, fmt: str, work: str) -> Figure:
     """One row a block, one panel a backend on its own scale; blocks below 1 % in every backend share one row."""
-    cpu = not str(run.environment["device"]).startswith("cuda")
+    cpu = not str(run.environment.device).startswith("cuda")
     chosen = {backend: rows for (s, f, w, backend), rows in maps(run).items() if (s, f, w) == (system, fmt, work)}
     order = list(dict.fromkeys(f.subject for rows in chosen.values() for f in rows))
     large = {f.subject for rows in chosen.values() for f in rows if number(f, "share") >= DRAWN}
@@ -87,7 +88,7 @@ def draw_blocks(run: Findings, system: str, fmt: str, work: str) -> Figure:
         for place, total in enumerate(left):
             axes.annotate(f"{total:.2f}", (total, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=6.5)
         axes.set_xlim(right=1.12 * max(float(left.max()), axes.get_xlim()[1] / 1.05))
-        axes.set_title(f"{picture(backend)}: {number(rows[0], 'end_to_end_ms'):.1f} ms, {picture(rows[0].metrics['bound'])}", fontsize=8, loc="left")
+        axes.set_title(f"{picture(backend)}: {number(rows[0], 'end_to_end_ms'):.1f} ms, {picture(rows[0].figures['bound'])}", fontsize=8, loc="left")
         axes.set_xlabel("own host time of one call, ms (own scale)", fontsize=8)
         axes.grid(axis="x", linewidth=0.3, alpha=0.5)
         axes.set_axisbelow(True)
@@ -100,11 +101,11 @@ def draw_blocks(run: Findings, system: str, fmt: str, work: str) -> Figure:
     if not cpu:
         handles.append(Line2D([], [], linestyle="", marker="D", markersize=4, color="black", label="kernels on the GPU"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False)
-    figure.suptitle(", ".join(map(picture, (run.model["name"], work, fmt, system, run.environment["device_name"]))), fontsize=9, x=0.01, ha="left")
+    figure.suptitle(", ".join(map(picture, (run.model.name, work, fmt, system, run.environment.device_name))), fontsize=9, x=0.01, ha="left")
     return figure
 
 
-def draw_latency(run: Findings, samples: Samples) -> Figure:
+def draw_latency(run: Records, samples: Samples) -> Figure:
     """Empirical distributions of the seconds of one call, one panel for each work and format, one line a backend."""
     figure = _figure(1.0 + 3.4 * len(samples), 3.0)
     panels = figure.subplots(1, len(samples), sharey=True, squeeze=False)[0]
@@ -121,7 +122,7 @@ def draw_latency(run: Findings, samples: Samples) -> Figure:
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7, frameon=False)
         _plain(axes)
     panels[0].set_ylabel("share of calls that took no longer", fontsize=8)
-    figure.suptitle(f"{picture(run.model['name'])} on {picture(run.environment['device_name'])}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{picture(run.model.name)} on {picture(run.environment.device_name)}", fontsize=9, x=0.01, ha="left")
     return figure
 
 
@@ -139,7 +140,7 @@ def _readable_log(axes: Axes, vertical: bool = False) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def draw_sweep(run: Findings) -> Figure:
+def draw_sweep(run: Records) -> Figure:
     """Left: time of one call over the batch size, for every angular order and backend. Right: speed-up against e3nn with its interval."""
     points = of_check(run, SWEEP)
     orders = sorted({int(number(f, "l_max")) for f in points})
@@ -156,7 +157,7 @@ def draw_sweep(run: Findings) -> Figure:
             spread = [y - [number(f, "q25_ms") for f in own], [number(f, "q75_ms") for f in own] - y]
             style, face = LINES[number_ % len(LINES)][1], colour if number_ == 0 else "white"
             times.errorbar(x, y, yerr=np.abs(spread), color=colour, linestyle=style, marker=marker, markersize=5, markerfacecolor=face, capsize=2)
-            faster = [(p, f) for p, f in zip(x, own, strict=True) if "speedup" in f.metrics]
+            faster = [(p, f) for p, f in zip(x, own, strict=True) if "speedup" in f.figures]
             if faster:
                 at = [p + 0.06 * (place - (len(orders) - 1) / 2) for p, _ in faster]
                 ratio = np.array([number(f, "speedup") for _, f in faster])
@@ -180,11 +181,11 @@ def draw_sweep(run: Findings) -> Figure:
             Line2D([], [], color="black", linestyle=LINES[i % 4][1], marker="o", markerfacecolor="black" if i == 0 else "white", label=picture(b))
         )
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=7, frameon=False)
-    figure.suptitle(f"energy+forces, 16x0e + 16x1o, two layers, on {picture(run.environment['device_name'])}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"energy+forces, 16x0e + 16x1o, two layers, on {picture(run.environment.device_name)}", fontsize=9, x=0.01, ha="left")
     return figure
 
 
-def pictures(run: Findings, samples: Samples) -> dict[str, Callable[[], Figure]]:
+def pictures(run: Records, samples: Samples) -> dict[str, Callable[[], Figure]]:
     """What there is to draw of a run, by file name without suffix."""
     found: dict[str, Callable[[], Figure]] = {}
     seen = list(dict.fromkeys((s, f, w) for s, f, w, _ in maps(run)))
@@ -199,7 +200,7 @@ def pictures(run: Findings, samples: Samples) -> dict[str, Callable[[], Figure]]
     return found
 
 
-def write_pictures(directory: Path, run: Findings, samples: Samples) -> list[Path]:
+def write_pictures(directory: Path, run: Records, samples: Samples) -> list[Path]:
     """Draw everything as PNG and SVG, atomically.
 
     Raises:

@@ -19,11 +19,12 @@ from mpcheck.bench.launch.workloads import UnsupportedError, Workloads
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished, profile_model
 from mpcheck.bench.profile.sweep import sweep
-from mpcheck.records.finding import Finding, Findings, write_findings
-from mpcheck.records.record import Part, Planned
+from mpcheck.records.document import Records, write_records
+from mpcheck.records.names import COST_MODEL, PROFILE, SWEEP
+from mpcheck.records.record import Part, Planned, Record
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
-from mpcheck.sessions.profile.cost_rows import COST_MODEL, cost_findings
-from mpcheck.sessions.profile.findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
+from mpcheck.sessions.profile.cost_rows import cost_findings
+from mpcheck.sessions.profile.findings import latency_findings, map_findings, sweep_findings, unsupported_finding
 from mpcheck.sessions.profile.pictures import Samples, write_pictures
 from mpcheck.sessions.profile.tables import markdown
 from mpcheck.sessions.run import Options, Session
@@ -51,7 +52,7 @@ class Plan:
     latency_seconds: float = LATENCY_SECONDS
 
 
-def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, list[Path]]:
+def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Records, list[Path]]:
     """Measure, and write ``profile.json``, ``profile.md``, pictures and traces; of several systems the first one counts.
 
     Raises:
@@ -69,7 +70,7 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
     session.systems = {system: session.systems[system]}
     measured = Measured(Workloads(session, (plan.batch,), plan.works), plan, out)
     parts = list(_parts(measured, options, system))
-    planned, found = [one for one, _ in parts], list[Finding]()
+    planned, found = [one for one, _ in parts], list[Record]()
     running = Accounts(SUITE, planned, "running")
     begin(running, session, str(out))
     for one, work in parts:
@@ -83,7 +84,7 @@ def profile_session(options: Options, plan: Plan, out: Path) -> tuple[Findings, 
         withdraw(str(out), SUITE)
         raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
     accounts = replace(running, state="complete")
-    run = Findings(findings=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
+    run = Records(records=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
     return run, write(run, measured.samples, out) + measured.files
 
 
@@ -100,7 +101,7 @@ class Measured:
     any: bool = False
 
 
-def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Finding]]]]:
+def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Record]]]]:
     """The session's work: a map of every backend for each format and work, costs of every block, the sweep."""
     plan = measured.plan
     for fmt in options.formats:
@@ -116,9 +117,9 @@ def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[
         yield Planned(key="sweep", check=SWEEP, subject=MODEL, format=fmt), partial(_sweep, options, plan.sweep_seconds)
 
 
-def _maps(measured: Measured, keys: list[BenchKey]) -> list[Finding]:
+def _maps(measured: Measured, keys: list[BenchKey]) -> list[Record]:
     """Maps of one format and work, and the distributions of its calls."""
-    found: list[Finding] = []
+    found: list[Record] = []
     for key in keys:
         measured.last = key
         measured.workloads.session.options.progress(f"profile: {key.id}")
@@ -133,19 +134,19 @@ def _maps(measured: Measured, keys: list[BenchKey]) -> list[Finding]:
     return found
 
 
-def _costs(measured: Measured, system: str, fmt: str) -> list[Finding]:
+def _costs(measured: Measured, system: str, fmt: str) -> list[Record]:
     if not measured.any:
-        return [Finding(check=COST_MODEL, subject=MODEL, format=fmt, system=system, verdict="unsupported", reason="nothing could be measured")]
+        return [Record(check=COST_MODEL, subject=MODEL, format=fmt, system=system, verdict="unsupported", reason="nothing could be measured")]
     measured.workloads.session.options.progress("profile: counted cost of every block")
     return cost_findings(measured.workloads, system, measured.plan.batch, fmt)
 
 
-def _sweep(options: Options, seconds: float) -> list[Finding]:
+def _sweep(options: Options, seconds: float) -> list[Record]:
     points = sweep(replace(options, systems=()), budget=seconds)
     return sweep_findings(points, options.backends, options.formats[0], options.seed)
 
 
-def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[list[Finding], list[Path]]:
+def _map(workloads: Workloads, key: BenchKey, plan: Plan, out: Path) -> tuple[list[Record], list[Path]]:
     name = "-".join(["profile-trace", key.backend, key.format, key.work.replace("+", "-")])
     trace = out / f"{name}.json.gz"
     try:
@@ -164,13 +165,13 @@ def _latencies(workloads: Workloads, keys: list[BenchKey], seconds: float) -> di
         return alternate(calls, seconds) if calls else {}
 
 
-def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
+def write(run: Records, samples: Samples, out: Path) -> list[Path]:
     """Records, Markdown and pictures.
 
     Raises:
         InputError: the directory cannot be written.
     """
-    write_findings(out / "profile.json", run)
+    write_records(out / "profile.json", run)
     write_text(out / "profile.md", markdown(run))
     return [out / "profile.json", out / "profile.md", *write_pictures(out, run, samples)]
 
