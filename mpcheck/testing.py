@@ -13,24 +13,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._names import PRECISION, REFERENCE_BACKEND
 from mpcheck.adapters.backends.protocol import Backend, added
 from mpcheck.adapters.load import LoadedModel, load_model, load_object
 from mpcheck.formats import BFLOAT16, FLOAT32, FLOAT64
-from mpcheck.records.finding import Finding
-from mpcheck.records.items import Item, decisive, item_of_cell, item_of_finding
-from mpcheck.records.names import PRECISION, REFERENCE_BACKEND
-from mpcheck.records.record import Cell
-from mpcheck.sessions import inspections
-from mpcheck.sessions.precision.suite import Suite
-from mpcheck.sessions.run import Options, Session
-from mpcheck.sessions.work import judge_cell, judge_inspection
+from mpcheck.records.items import item_of
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import decisive
+from mpcheck.sessions.options import Options, resolve
+from mpcheck.sessions.pieces import Work
+from mpcheck.sessions.registry import sessions
+from mpcheck.sessions.run import Session
 from mpcheck.systems import available_systems
 
 __all__ = ["FORMATS", "assert_backend", "assert_model"]
@@ -56,7 +56,7 @@ def assert_backend(
     baselines: Path | None = None,
     cache: Path | None = None,
     seed: int = 0,
-) -> list[Item]:
+) -> list[Record]:
     """A backend computes a model's blocks as well as each format allows, by its own implementation and in the layout that it claims.
 
     Args:
@@ -104,7 +104,7 @@ def assert_model(
     baselines: Path | None = None,
     cache: Path | None = None,
     seed: int = 0,
-) -> list[Item]:
+) -> list[Record]:
     """Every block of a model computes as well as each format allows.
 
     Args and errors as of :func:`assert_backend`; ``backends`` are registered names.
@@ -134,58 +134,51 @@ def _session(model: Model, systems: Sequence[str], options: Options) -> Session:
     return Session(replace(options, model=loaded.name, systems=chosen), loaded)
 
 
-def _asserted(what: str, session: Session, checks: Sequence[str], baselines: Path | None, backend: str = "") -> list[Item]:
+def _asserted(what: str, session: Session, checks: Sequence[str], baselines: Path | None, backend: str = "") -> list[Record]:
     """Judge, and raise an assertion that tells the failures, innermost blocks first."""
     __tracebackhide__ = True
-    rows = list(_judged(session, _known(checks), baselines, backend))
-    items = [item for item, _ in rows]
-    failed = sorted((row for row in rows if row[0].failed), key=lambda row: row[0].depth)
+    records = list(_judged(session, checks, baselines, backend))
+    failed = sorted((r for r in records if r.red), key=lambda r: item_of("", r).depth)
     if failed:
         more = [f"… and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
-        told = "\n  ".join([*(_line(item, tensor) for item, tensor in failed[:SHOWN]), *more])
-        raise AssertionError(f"{what}: {len(failed)} of {len(items)} failed\n  {told}")
-    if not any(item.verdict == "pass" for item in items):
-        reasons = "; ".join(dict.fromkeys(item.reason for item in items if item.reason)) or "no work"
+        told = "\n  ".join([*map(_line, failed[:SHOWN]), *more])
+        raise AssertionError(f"{what}: {len(failed)} of {len(records)} failed\n  {told}")
+    if not any(r.verdict == "pass" for r in records):
+        reasons = "; ".join(dict.fromkeys(r.reason for r in records if r.reason)) or "no work"
         raise AssertionError(f"{what}: nothing could be judged: {reasons}")
-    return items
+    return records
 
 
-def _known(checks: Sequence[str]) -> list[str]:
-    known = [PRECISION, *(i.name for suite in inspections.SUITES.values() for i in suite)]
-    for name in checks:
-        if name not in known:
-            raise InputError(f"unknown check {name!r}; choose from {', '.join(known)}")
-    return [name for name in known if name in checks]
+def _judged(session: Session, checks: Sequence[str], baselines: Path | None, backend: str) -> Iterator[Record]:
+    """Every record of the checks; of one backend, where it is named.
+
+    Raises:
+        InputError: an unknown check.
+    """
+    suites = [spec for spec in sessions().values() if spec.judges and spec.parallel]  # what is timed needs processes of its own
+    known = [name for spec in suites for name in spec.checks]
+    if unknown := [name for name in checks if name not in known]:
+        raise InputError(f"unknown check {unknown[0]!r}; choose from {', '.join(known)}")
+    for spec in suites:
+        own = tuple(name for name in spec.checks if name in checks)
+        if not own:
+            continue
+        more = {name: value for name, value in (("baselines", baselines), ("checks", own)) if spec.takes(name)}
+        work: Work = resolve(spec.work)(spec.options(**_common(session), **more), session)
+        for piece in work.pieces():
+            about = piece.planned
+            if about.check in checks and (backend in ("", about.backend, about.variant) or about.key in session.broken):
+                yield from work.records(piece)
 
 
-def _judged(session: Session, checks: Sequence[str], baselines: Path | None, backend: str) -> Iterator[tuple[Item, str]]:
-    """Every record of the checks, and the tensor that decides it; of one backend, where it is named."""
-    if PRECISION in checks:
-        suite = Suite(session, baselines)
-        for key in session.cells():
-            if backend in ("", key.backend) or key.id in session.broken:
-                yield from map(_item_of, judge_cell(suite, key))
-    for name, suite_checks in inspections.SUITES.items():
-        own = [i.name for i in suite_checks if i.name in checks]
-        for work in inspections.keys(name, session, own) if own else ():
-            if backend in ("", work.backend, work.variant) or work.id in session.broken:
-                for row in judge_inspection(name, session, work):
-                    yield _item_of(row, name)
+def _common(session: Session) -> dict[str, Any]:
+    return {one.name: getattr(session.options, one.name) for one in fields(Options)}
 
 
-def _item_of(row: tuple[str, dict[str, Any]], session: str = PRECISION) -> tuple[Item, str]:
-    kind, data = row
-    if kind == "finding":
-        finding = Finding.model_validate(data)
-        return item_of_finding(session, finding), finding.worst
-    cell = Cell.model_validate(data)
-    told = decisive(cell.quantities)
-    return item_of_cell(cell), told.name if told is not None else ""
-
-
-def _line(item: Item, tensor: str) -> str:
+def _line(item: Record) -> str:
     """``BLOCK (BACKEND, FORMAT, …): TENSOR, ratio R ÷ limit L: REASON``."""
     where = ", ".join(filter(None, (item.check, item.backend, item.format, item.variant, item.system)))
     figures = f"ratio {item.ratio:.3g} ÷ limit {item.limit:.3g}" if item.ratio is not None and item.limit else ""
-    said = ", ".join(filter(None, (tensor, figures)))
+    told = decisive(item.quantities)
+    said = ", ".join(filter(None, (told.name if told is not None else item.worst, figures)))
     return f"{item.subject} ({where}): " + ": ".join(filter(None, (said, item.reason)))

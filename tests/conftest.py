@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mpcheck.checks.precision import CellKey
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 
@@ -79,10 +79,10 @@ def session(cache: Path) -> Session:
 
 
 @pytest.fixture(scope="session")
-def judge(session: Session) -> Callable[..., Cell]:
+def judge(session: Session) -> Callable[..., Record]:
     """``judge(block, format, direction, backend)``: one cell."""
 
-    def call(block: str, fmt: str, direction: str = "forward", backend: str = "e3nn") -> Cell:
+    def call(block: str, fmt: str, direction: str = "forward", backend: str = "e3nn") -> Record:
         return judge_by_limits(session, CellKey(SYSTEM, block, backend, fmt, direction))
 
     return call

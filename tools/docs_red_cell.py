@@ -22,8 +22,8 @@ sys.path.insert(0, str(ROOT))
 import torch  # noqa: E402
 
 from mpcheck.cli.main import main as mpcheck  # noqa: E402
-from mpcheck.records.items import decisive  # noqa: E402
-from mpcheck.records.record import read_run  # noqa: E402
+from mpcheck.records.document import read_records  # noqa: E402
+from mpcheck.records.tensors import decisive  # noqa: E402
 from tests.faults.planted import sequential_scatter  # noqa: E402
 
 COMMAND = "mpcheck run builtin:hco --system builtin:dense --backend e3nn --block interactions.1.scatter --block interactions.1.linear "
@@ -47,7 +47,7 @@ def printed(out: Path) -> tuple[int, str]:
 
 def record(out: Path) -> str:
     """The tensor that turned the innermost red cell red, as the records hold it, without its groups and digest."""
-    run = read_run(out / "precision.json")
+    run = read_records(out / "precision.json")
     cell = next(c for c in run.cells if c.block == "interactions.1.scatter" and c.verdict == "fail")
     told = decisive(cell.quantities)
     assert told is not None

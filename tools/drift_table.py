@@ -27,7 +27,7 @@ from mpcheck.checks.precision import CellKey  # noqa: E402
 from mpcheck.formats import FORMATS, get_format  # noqa: E402
 from mpcheck.history.ratios import Entry  # noqa: E402
 from mpcheck.judge.replay import DIRECTIONS  # noqa: E402
-from mpcheck.records.record import Cell  # noqa: E402
+from mpcheck.records.record import Record  # noqa: E402
 from mpcheck.reference.prints import distance, prints_of, size  # noqa: E402
 from mpcheck.sessions.precision.drift import drifted, own_zeros  # noqa: E402
 from mpcheck.sessions.precision.limits import judge_by_limits  # noqa: E402
@@ -50,7 +50,7 @@ FAULTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
 }
 
 
-def plain(cell: Cell, stored: Mapping[str, Entry]) -> bool:
+def plain(cell: Record, stored: Mapping[str, Entry]) -> bool:
     """The rule that knows nothing but the stored numbers."""
     for q in cell.quantities:
         if q.name in stored and q.rms is not None and q.signed_bias is not None:
@@ -71,7 +71,7 @@ class Gate:
         assert stored is not None, "no baseline of this device"
         self.stored = stored.cells
 
-    def both(self, key: CellKey, cell: Cell) -> tuple[bool, bool]:
+    def both(self, key: CellKey, cell: Record) -> tuple[bool, bool]:
         """Red by the plain rule, and by the gate's."""
         reference = self.session.library(SYSTEM).get(key.block)
         roundoff = self.session.reference_backend.roundoff(reference.block, get_format(key.format))

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mpcheck._files.io import write_text
 from mpcheck._text import markdown as escape
-from mpcheck.records.finding import Finding, Findings, read_findings
-from mpcheck.records.record import Cell, Quantity, Run, read_run
+from mpcheck.records.document import Records, read_records
+from mpcheck.records.record import Quantity, Record, Run, read_run
 
 FORMATS = ("float32", "tf32", "bfloat16", "float16")
 SHOWN = 10
@@ -32,7 +32,7 @@ def figure(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, (int, float)) and not isinstance(value, bool) else ""
 
 
-def quantities(run: Run, fmt: str, backend: str) -> list[tuple[Cell, Quantity, float]]:
+def quantities(run: Run, fmt: str, backend: str) -> list[tuple[Record, Quantity, float]]:
     """Every judged tensor of a format on a backend, with its ratio."""
     return [(c, q, q.rms) for c in run.cells if (c.format, c.backend) == (fmt, backend) for q in c.quantities if q.rms is not None]
 
@@ -51,7 +51,7 @@ def distributions(run: Run) -> list[str]:
 
 def largest(run: Run) -> list[str]:
     """Blocks of e3nn whose worst ratio exceeds 1 in a 16-bit format: the worst tensor of each, the largest first."""
-    worst: dict[str, tuple[float, Cell, Quantity]] = {}
+    worst: dict[str, tuple[float, Record, Quantity]] = {}
     for fmt in ("bfloat16", "float16"):
         for cell, quantity, ratio in quantities(run, fmt, "e3nn"):
             if ratio > max(1.0, worst.get(cell.block, (0.0,))[0]):
@@ -65,9 +65,9 @@ def largest(run: Run) -> list[str]:
     return [title, "", *table(["block", "format", "tensor", "ratio", "limit"], rows, 3)]
 
 
-def ranges(run: Findings, check: str, group: Callable[[Finding], str], head: str) -> list[str]:
+def ranges(run: Records, check: str, group: Callable[[Record], str], head: str) -> list[str]:
     """Of each group of a check's findings: how many, their verdicts, the largest ratio and share of the limit, and where that is."""
-    groups: dict[str, list[Finding]] = {}
+    groups: dict[str, list[Record]] = {}
     for f in run.findings:
         if f.check == check:
             groups.setdefault(group(f), []).append(f)
@@ -81,7 +81,7 @@ def ranges(run: Findings, check: str, group: Callable[[Finding], str], head: str
     return table([head, "findings", "nearest to its limit", "its ratio", "of the limit"], rows, 3)
 
 
-def counts(run: Findings, check: str, head: str) -> list[str]:
+def counts(run: Records, check: str, head: str) -> list[str]:
     """Verdicts of a check's findings by variant."""
     own = [f for f in run.findings if f.check == check]
     verdicts = list(dict.fromkeys(f.verdict for f in own))
@@ -91,7 +91,7 @@ def counts(run: Findings, check: str, head: str) -> list[str]:
     )
 
 
-def mixing(run: Findings) -> list[str]:
+def mixing(run: Records) -> list[str]:
     """What unadapted swaps of one block do to the whole model, and what is left of it with adapters."""
     rows = []
     for variant in ("bare", "adapted"):
@@ -103,7 +103,7 @@ def mixing(run: Findings) -> list[str]:
     return table(["adapters", "swaps", "mismatches seen", "largest change of node features, relative L2", "of the energy, eV/atom"], rows)
 
 
-def accumulation(run: Findings) -> list[str]:
+def accumulation(run: Records) -> list[str]:
     """How many blocks accumulate in which way, by format."""
     own = [f for f in run.findings if f.check == "accumulation" and "accumulation" in f.metrics]
     kinds = list(dict.fromkeys(str(f.metrics["accumulation"]) for f in own))
@@ -111,7 +111,7 @@ def accumulation(run: Findings) -> list[str]:
     return table(["format", *kinds], [[fmt, *(str(counts[fmt, k]) for k in kinds)] for fmt in dict.fromkeys(f.format for f in own)])
 
 
-def energies(run: Findings) -> list[str]:
+def energies(run: Records) -> list[str]:
     """Error of the energy sum per atom, E0 as upstream stores and adds it and kept in float64."""
     rows: dict[str, dict[tuple[str, str], str]] = {}
     for f in run.findings:
@@ -122,9 +122,9 @@ def energies(run: Findings) -> list[str]:
     return table(["sum", *(f"{fmt}, {how}" for fmt, how in columns)], [[escape(n), *(row.get(c, "") for c in columns)] for n, row in rows.items()])
 
 
-def known(run: Findings) -> list[str]:
+def known(run: Records) -> list[str]:
     """Faults of upstream that showed, one line each: the same fault on another backend or system counts only."""
-    faults: dict[str, list[Finding]] = {}
+    faults: dict[str, list[Record]] = {}
     for f in run.findings:
         if f.verdict == "known-fault":
             faults.setdefault(f.reason.rpartition("[known fault ")[2].rstrip("]") or f.reason, []).append(f)
@@ -133,7 +133,7 @@ def known(run: Findings) -> list[str]:
 
 def main(reports: Path) -> None:
     """Write the page."""
-    run, symmetry, audit = read_run(reports / "precision.json"), read_findings(reports / "symmetry.json"), read_findings(reports / "audit.json")
+    run, symmetry, audit = read_run(reports / "precision.json"), read_records(reports / "symmetry.json"), read_records(reports / "audit.json")
     facts, packages = run.environment, run.environment["packages"]
     lines = [
         "# Measured", "",

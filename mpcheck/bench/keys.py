@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from mpcheck._errors import InputError
+from mpcheck.records.migrate import batched
 
 Work = Literal["forward", "forward+backward", "energy", "energy+forces"]
 """Of a block: forward without gradients; forward and every gradient (inputs and parameters). Of the model: energy; energy and forces."""
@@ -55,12 +56,12 @@ def parse_id(name: str) -> dict[str, Any]:
     where, _, rest = name.rpartition("/")
     head, fmt, work = rest.rsplit("-", 2) if rest.count("-") >= 3 else (rest, "", "")
     subject, _, backend = head.partition("-")  # a backend's name may have one, a block's has none
-    return {"system": where, "subject": subject, "backend": backend, "format": fmt, "variant": work}
+    return {**batched(where), "subject": subject, "backend": backend, "format": fmt, "variant": work}
 
 
 def fields_of(key: BenchKey) -> dict[str, Any]:
     """The fields of a finding about a benchmark."""
-    return {"system": f"{key.system}*{key.batch}", "subject": key.subject, "backend": key.backend, "format": key.format, "variant": key.work}
+    return {"system": key.system, "batch": key.batch, "subject": key.subject, "backend": key.backend, "format": key.format, "variant": key.work}
 
 
 __all__ = ["BLOCK_WORK", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work", "fields_of", "parse_id"]

@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from mpcheck._errors import InputError
 from mpcheck._files.documents import of_version, read_fields
 from mpcheck._files.io import atomic_path, cannot_write, sha256_file, write_text
+from mpcheck._names import GOLDEN
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -33,6 +34,9 @@ from mpcheck.adapters.upstream import quiet
 from mpcheck.formats import COMPONENTS, FLOAT64
 from mpcheck.judge.metrics import FLOOR, widened
 from mpcheck.judge.tolerances import Limits
+from mpcheck.records import tensors as records
+from mpcheck.records.record import Record, of_tensors
+from mpcheck.records.tensors import Quantity
 from mpcheck.reference.deviation import deviations, disturbed
 from mpcheck.reference.noise import eta_of, perturb, seed_of
 
@@ -194,39 +198,51 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     return Golden(tuple(frames), values, noise, manifest)
 
 
-def compare_golden(golden: Golden, today: Tensors, limits: Limits) -> list[dict[str, Any]]:
-    """One row per stored tensor: its rounding ratio at float64, and why it fails, if it does.
+def compare_golden(golden: Golden, today: Tensors, limits: Limits, system: str = "") -> list[Record]:
+    """One record per stored tensor: its rounding ratio at float64, and why it fails, if it does.
 
-    Both sides round, so that their difference has sqrt(2) times the noise scale. The rows come in the order in which today's
+    Both sides round, so that their difference has sqrt(2) times the noise scale. The records come in the order in which today's
     model computes them, so that the first that fails is where a change began; then what it no longer computes.
     """
-    rows: list[dict[str, Any]] = []
     order = [n for n in today if n in golden.values] + [n for n in golden.values if n not in today]
-    for name, value in ((n, golden.values[n]) for n in order):
-        row: dict[str, Any] = {"name": name, "rms": None, "max": None, "limit": None, "failure": ""}
-        rows.append(row)
-        if name not in today:
-            row["failure"] = "gone: upstream no longer computes it"
-            continue
-        now = today[name].to("cpu")
-        if now.shape != value.shape:
-            row["failure"] = f"shape {list(now.shape)} instead of {list(value.shape)}"
-            continue
-        if not value.numel():
-            continue
-        s = golden.noise[name] * 2**0.5
-        rms = float(s.square().mean().sqrt())
-        error = (now - value).abs()
-        if not bool(torch.isfinite(now).all()):
-            row["failure"] = "not finite"
-            continue
-        ratio = float(error.square().mean().sqrt()) / rms if rms > 0 else (0.0 if not bool(error.any()) else float("inf"))
-        largest = float((error / (s + FLOOR * rms)).max()) if rms > 0 else ratio
-        limit = widened(limits.rms, 2 / (5 * value.numel()) ** 0.5)
-        row.update(rms=round(ratio, 4) if ratio < 1e300 else None, max=round(largest, 4) if largest < 1e300 else None, limit=round(limit, 4))
-        relative = float((error / (value.abs() + 1e-300)).max())
-        if ratio > limit or largest > limits.max_at(value.numel()) * limit / limits.rms:
-            row["failure"] = f"rms ratio {ratio:.3g} > {limit:.3g} or max {largest:.3g}: float64 values changed by {relative:.2g} (relative)"
-    new = sorted(set(today) - set(golden.values))
-    rows += [{"name": n, "rms": None, "max": None, "limit": None, "failure": "new: not in the golden file; regenerate it"} for n in new]
-    return rows
+    found = [_compared(name, golden, today.get(name), limits) for name in order]
+    found += [_quantity(name, failure="new: not in the golden file; regenerate it") for name in sorted(set(today) - set(golden.values))]
+    return [_record(quantity, system) for quantity in found]
+
+
+def _compared(name: str, golden: Golden, today: torch.Tensor | None, limits: Limits) -> Quantity:
+    value = golden.values[name]
+    if today is None:
+        return _quantity(name, failure="gone: upstream no longer computes it")
+    now = today.to("cpu")
+    if now.shape != value.shape:
+        return _quantity(name, failure=f"shape {list(now.shape)} instead of {list(value.shape)}")
+    if not value.numel():
+        return _quantity(name)
+    s = golden.noise[name] * 2**0.5
+    rms = float(s.square().mean().sqrt())
+    error = (now - value).abs()
+    if not bool(torch.isfinite(now).all()):
+        return _quantity(name, failure="not finite")
+    ratio = float(error.square().mean().sqrt()) / rms if rms > 0 else (0.0 if not bool(error.any()) else float("inf"))
+    largest = float((error / (s + FLOOR * rms)).max()) if rms > 0 else ratio
+    limit = widened(limits.rms, 2 / (5 * value.numel()) ** 0.5)
+    relative, failure = float((error / (value.abs() + 1e-300)).max()), ""
+    if ratio > limit or largest > limits.max_at(value.numel()) * limit / limits.rms:
+        failure = f"rms ratio {ratio:.3g} > {limit:.3g} or max {largest:.3g}: float64 values changed by {relative:.2g} (relative)"
+    rounded = [round(x, 4) if x < 1e300 else None for x in (ratio, largest)]
+    return _quantity(name, *rounded, limit=round(limit, 4), failure=failure)
+
+
+def _quantity(name: str, rms: float | None = None, largest: float | None = None, *, limit: float | None = None, failure: str = "") -> Quantity:
+    return Quantity(name=name, rms=rms, max=largest, rms_limit=limit, failures=[failure] if failure else [])
+
+
+def _record(quantity: Quantity, system: str) -> Record:
+    """A golden value's record; what a block computes is named ``BLOCK:TENSOR``."""
+    block, _, tensor = quantity.name.partition(":")
+    failure = "".join(quantity.failures)
+    return of_tensors(
+        [quantity], records.Tensors(), check=GOLDEN, subject=block, backend="e3nn", format="float64", system=system, variant=tensor,
+        verdict="fail" if failure else "pass", reason=failure,
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._names import PRECISION
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.parametrisation import OWN
@@ -24,7 +25,9 @@ from mpcheck.judge.refusing import usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
-from mpcheck.records.record import Cell, Quantity
+from mpcheck.records import tensors as records
+from mpcheck.records.record import Record, of_tensors
+from mpcheck.records.tensors import Quantity
 from mpcheck.reference.faults import ReferenceFaultError
 from mpcheck.reference.library import BlockReference, Library
 
@@ -43,6 +46,12 @@ class CellKey:
     def id(self) -> str:
         """As its record's: ``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``."""
         return f"{self.system}/{self.block}-{self.backend}-{self.format}-{self.direction}"
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As fields of its record."""
+        names = {"subject": self.block, "backend": self.backend, "format": self.format, "system": self.system, "variant": self.direction}
+        return {"check": PRECISION, **names}
 
 
 def cell_keys(blocks: Sequence[Block], system: str, backends: Sequence[str], formats: Sequence[str]) -> list[CellKey]:
@@ -71,19 +80,11 @@ class PrecisionCheck:
         self.backend = backend
         self._outputs: tuple[tuple[str, ...], Tensors] = ((), {})  # of the last forward replay
 
-    def replayed(self, key: CellKey, fmt: Format) -> Cell:
+    def replayed(self, key: CellKey, fmt: Format) -> Record:
         """One cell replayed, every quantity compared with its reference and judged by the limits."""
         block = self.library.block(key.block)
-        base: dict[str, Any] = {
-            "block": key.block,
-            "role": block.role,
-            "kind": block.kind,
-            "backend": key.backend,
-            "format": key.format,
-            "accumulation": fmt.accumulation,
-            "direction": key.direction,
-            "system": key.system,
-        }
+        compared = records.Tensors(role=block.role, block=block.kind, accumulation=fmt.accumulation)
+        base: dict[str, Any] = {**key.about, "detail": compared}
         backend = usable(self.library, self.backend(key.backend), block, fmt)
         if isinstance(backend, Unsupported):
             return _refused(base, backend)
@@ -91,7 +92,7 @@ class PrecisionCheck:
             reference = self.library.get(key.block)
             self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
         except ReferenceFaultError as error:
-            return Cell(**base, verdict="fail", reason=str(error))
+            return Record(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if not any(reference.values[n].numel() for n in names):
             empty = Unsupported("empty", "empty tensors on this system")
@@ -113,14 +114,15 @@ class PrecisionCheck:
         quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
-        return Cell(
-            **base,
+        return of_tensors(
+            quantities,
+            compared,
+            **key.about,
             verdict="fail" if failures else "degraded" if other else "pass",
             reason=reason or "".join(other),
             lacking=backend.name if other else backend.lacking(block),
             note=backend.note(block, fmt),
             seconds=round(seconds, 6),
-            quantities=quantities,
         )
 
     def _with_later(
@@ -203,15 +205,15 @@ class PrecisionCheck:
         return Layout(slot, slot.groups(shape), rows)
 
     @staticmethod
-    def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Cell:
+    def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Record:
         """A block that cannot run: in a type without the operation; else a failure."""
         if error.missing:
             return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
-        return Cell(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
+        return Record(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
 
 
-def _refused(base: dict[str, Any], why: Unsupported) -> Cell:
-    return Cell(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
+def _refused(base: dict[str, Any], why: Unsupported) -> Record:
+    return Record(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
 def _same_bits(first: Tensors, later: Tensors) -> bool:

@@ -44,19 +44,19 @@ def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
         InputError: missing, damaged, not of a bench session, or the two are of different models.
     """
     from mpcheck.history.latency.baseline import read_baseline
-    from mpcheck.records.finding import read_findings
+    from mpcheck.records.document import read_records
 
     remedy = "make them anew with `mpcheck bench`"
     if records.stem.endswith("-figures"):
         figures, run = records, None
     else:
-        figures, run = records.with_name(f"{records.stem}-figures{records.suffix}"), read_findings(records)
+        figures, run = records.with_name(f"{records.stem}-figures{records.suffix}"), read_records(records)
         if run.suite != "bench":
             raise InputError(f"records {records}: suite is {run.suite!r}, not 'bench'; give the bench.json that `mpcheck bench` wrote")
     found = read_baseline(figures, "figures", remedy)
     if found is None:
         raise InputError(f"figures {figures} do not exist; {remedy}")
-    if run is not None and run.model.get("digest") != found.model.digest:
+    if run is not None and run.model.digest != found.model.digest:
         raise InputError(f"figures {figures}: model.digest is not the one in {records}: they are of another run; {remedy}")
     return figures, found
 

@@ -14,6 +14,7 @@ import typer
 
 from mpcheck import __version__
 from mpcheck._errors import InputError
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import evaluated
 from mpcheck._text import say, say_lines
 from mpcheck.cli.baseline import baseline_app
@@ -25,7 +26,6 @@ from mpcheck.cli.merge import merge
 from mpcheck.cli.mix import mix
 from mpcheck.cli.options import command_of, shared
 from mpcheck.cli.report import report
-from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions.options import MODELS
 from mpcheck.sessions.registry import sessions
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mpcheck._errors import InputError
+from mpcheck._names import ACCELERATED_BACKEND
 from mpcheck._text import say
 from mpcheck.cli.options import shared
-from mpcheck.records.names import ACCELERATED_BACKEND
 
 if TYPE_CHECKING:
-    from mpcheck.records.finding import Finding
+    from mpcheck.records.record import Record
 
 Swaps = Annotated[list[str], typer.Option("--swap", help="BLOCK=BACKEND, e.g. products.0.linear=e3nn; repeat for several")]
 
@@ -35,7 +35,7 @@ def parse_swaps(texts: list[str]) -> dict[str, str]:
     return found
 
 
-def lines(findings: list[Finding]) -> list[str]:
+def lines(findings: list[Record]) -> list[str]:
     """What to print: two lines for each swap, without and with adapters."""
     found = []
     for f in findings:
@@ -46,14 +46,14 @@ def lines(findings: list[Finding]) -> list[str]:
                 ("features_relative_l2", "relative L2"), ("features_correlation", "correlation"), ("features_max", "max"),
                 ("energy_eV_per_atom", "energy eV/atom"), ("end_to_end_ratio", "times the noise"),
             )
-            if isinstance(value := f.metrics.get(key), (int, float))
+            if isinstance(value := f.figures.get(key), (int, float))
         )  # fmt: skip
         named = {"pass": "MISMATCH, seen" if f.variant == "bare" else "ok", "indistinguishable": "ok, no layout changes"}
         verdict = named.get(f.verdict, f.verdict.upper())
         found.append(f"{f.subject} ({f.backend}) {adapters}: {verdict}" + (f"; node features: {figures}" if figures else ""))
         if f.verdict in ("fail", "unsupported", "degraded") or not figures:
             found.append(f"    {f.reason}")
-        elif mismatched := f.metrics.get("mismatched"):
+        elif mismatched := f.figures.get("mismatched"):
             found.append(f"    layout mismatch of {', '.join(mismatched) if isinstance(mismatched, list) else mismatched}")
     return found
 

@@ -69,7 +69,7 @@ def entries_of(directory: Path, results: Results) -> list[GateEntry]:
 
     if not directory.is_dir():
         raise InputError(f"--history {directory} is no directory; `mpcheck history record` begins one")
-    slug = str(results.first.environment["device_slug"])
+    slug = str(results.first.environment.device_slug)
     path = gate_history_path(directory, slug)
     if not path.is_file():
         say(f"warning: no history of {slug!r} in {directory}", error=True)

@@ -13,7 +13,7 @@ def of_judges(before: Results | None, results: Results | None) -> list[Objection
     own, found = own_digest(), []
     for side, records in (("base", before), ("head", results)):
         documents = records.documents if records is not None else {}
-        others = {str(d.environment.get("mpcheck_digest") or "an unknown one"): name for name, d in documents.items()}
+        others = {str(d.environment.mpcheck_digest or "an unknown one"): name for name, d in documents.items()}
         others.pop(own, None)
         for digest, session in others.items():
             sides = {"base": own, "head": own, side: digest}
@@ -33,7 +33,7 @@ def of_records(before: Results | None, results: Results | None) -> list[Objectio
         if theirs is None:
             continue
         lines = documents_differ(ours, theirs)
-        slugs = [str(d.environment.get("device_slug")) for d in (ours, theirs)]
+        slugs = [str(d.environment.device_slug) for d in (ours, theirs)]
         lines += [f"different devices: {slugs[0]} and {slugs[1]}"] if slugs[0] != slugs[1] else []
         found += [Objection(kind="records", what=cut(f"{session}: {line}"), effect="contradicts") for line in lines]
     return found

@@ -174,7 +174,7 @@ def _history(root: Path, settings: GateSettings, results: Results | None) -> Seq
         return ()
     from mpcheck.history.gates import gate_history_path, read_gate_history
 
-    slug = str(results.first.environment.get("device_slug", "unknown"))
+    slug = str(results.first.environment.device_slug)
     path = gate_history_path(root / settings.history, slug)
     return tuple(read_gate_history(path).entries)
 

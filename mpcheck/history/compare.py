@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from mpcheck._errors import InputError
+from mpcheck._names import PRECISION
 from mpcheck._text import number
 from mpcheck.history.movement import MANY, REFERENCE, SHARE, beyond, distance, grown, starting, unjudged_effect, worth_telling
-from mpcheck.records.accounts import missing
-from mpcheck.records.finding import Finding
-from mpcheck.records.items import Item, item_of_planned, recorded_items
+from mpcheck.records.items import Item, item_of, lost_items
 from mpcheck.records.read import SESSIONS, Results
-from mpcheck.records.record import Cell, Quantity
+from mpcheck.records.record import Record
 from mpcheck.records.same import heads_differ, label
+from mpcheck.records.tensors import Quantity
+from mpcheck.records.verdicts import CONCLUDED
 
 Kind = Literal["new-failure", "fixed", "moved", "improved", "latency", "audit", "gone", "new"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which they are told."""
 RED: tuple[Kind, ...] = ("new-failure", "moved", "gone")
 """What a comparison fails for. Latency is judged by the bench session, other sessions' figures by their own limits."""
-CONCLUDED = ("pass", "fail", "known-fault", "degraded")
 CALLED = ("slower", "faster")
-Row = Cell | Finding | Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,9 +98,9 @@ def compare(base: Results, head: Results) -> Comparison:
         InputError: records of different models, which are named; no session in common.
     """
     ours, theirs = base.first.model, head.first.model
-    if ours["digest"] != theirs["digest"]:
+    if ours.digest != theirs.digest:
         raise InputError(
-            f"base and head are of different models: {ours['name']} ({ours['digest'][:12]}) and {theirs['name']} ({theirs['digest'][:12]}) differ in "
+            f"base and head are of different models: {ours.name} ({ours.digest[:12]}) and {theirs.name} ({theirs.digest[:12]}) differ in "
             "weights or architecture; give two runs of one model"
         )
     alone = "bench" in head.documents and "bench" not in base.documents
@@ -126,7 +124,7 @@ def compare(base: Results, head: Results) -> Comparison:
             else:
                 within += 1
         changes += [Change("gone", name, before, None, f"was {before.verdict}") for name, (before, _) in old.items() if name not in new]
-        lost = [item_of_planned(session, planned) for planned in missing(head.documents[session])]
+        lost = lost_items(head.documents[session])
         changes += [Change("new-failure", item.id, None, item, _verdict(item)) for item in lost if item.id not in old]
     order = {kind: place for place, kind in enumerate(KINDS)}
     changes.sort(key=lambda c: (order[c.kind], -c.size, c.item))
@@ -134,25 +132,21 @@ def compare(base: Results, head: Results) -> Comparison:
     return Comparison(label(base), label(head), changes, identical, within, still, heads_differ(base, head), broken)
 
 
-def _rows(results: Results, session: str) -> dict[str, tuple[Item, Row]]:
+def _rows(results: Results, session: str) -> dict[str, tuple[Item, Record]]:
     """A session's conclusions with their records, by id."""
-    if session not in results.documents:
-        return {}
-    document = results.documents[session]
-    findings, run = results.findings(session), results.precision
-    rows: list[Row] = [*findings.findings] if findings is not None else [*run.cells, *run.golden] if run is not None else []
-    return {item.id: (item, row) for item, row in zip(recorded_items(document), rows, strict=True)}
+    document = results.documents.get(session)
+    return {(item := item_of(session, record)).id: (item, record) for record in document.records} if document is not None else {}
 
 
-def _change(before: Item | None, was: Row | None, after: Item, row: Row) -> Change | None:
+def _change(before: Item | None, was: Record | None, after: Item, row: Record) -> Change | None:
     """What is to be told of a row of the head; None of one that did not change beyond noise."""
     if before is None:
         return Change("new-failure" if after.failed else "new", after.id, None, after, _verdict(after))
     if after.failed != before.failed or after.verdict != before.verdict:
         return _verdict_changed(before, was, after, row)
-    if isinstance(row, Cell) and isinstance(was, Cell):
+    if was is not None and row.check == PRECISION:
         return _cell_moved(before, was, after, row)
-    if after.session == "bench" and isinstance(row, Finding) and isinstance(was, Finding):
+    if was is not None and after.session == "bench":
         return _latency(before, was, after, row)
     if after.session == "profile" or not beyond(before.ratio, after.ratio):
         return None
@@ -163,14 +157,14 @@ def _change(before: Item | None, was: Row | None, after: Item, row: Row) -> Chan
     return None
 
 
-def _verdict_changed(before: Item, was: Row | None, after: Item, row: Row) -> Change | None:
+def _verdict_changed(before: Item, was: Record | None, after: Item, row: Record) -> Change | None:
     detail = f"{before.verdict} -> {_verdict(after)}"
     if after.failed:
         return Change("new-failure", after.id, before, after, detail + (f"; {after.worst}" if after.worst else ""))
     if before.failed and after.verdict == "pass":
         return Change("fixed", after.id, before, after, detail + (f" (was: {before.reason})" if before.reason else ""))
     lost = before.verdict in CONCLUDED and after.verdict not in CONCLUDED
-    if after.session == "bench" and isinstance(row, Finding) and isinstance(was, Finding):
+    if was is not None and after.session == "bench":
         return Change("gone", after.id, before, after, detail) if after.verdict in ("unsupported", "removed") else _latency(before, was, after, row)
     if after.session in ("precision", "profile"):
         return Change("gone" if lost else "new", after.id, before, after, detail)
@@ -179,7 +173,7 @@ def _verdict_changed(before: Item, was: Row | None, after: Item, row: Row) -> Ch
     return Change("audit", after.id, before, after, detail)
 
 
-def _cell_moved(before: Item, was: Cell, after: Item, row: Cell) -> Change | None:
+def _cell_moved(before: Item, was: Record, after: Item, row: Record) -> Change | None:
     """Tensor by tensor: the ones that moved beyond noise, else those that only one side has."""
     old, new = ({q.name: q for q in cell.quantities} for cell in (was, row))
     start = {n: starting(q.rms, was.format) for n, q in old.items()}
@@ -206,40 +200,37 @@ def _direction(before: float | None, after: float | None) -> Kind:
     return "improved" if after is not None and (before is None or after < before) else "moved"
 
 
-def _latency(before: Item, was: Finding, after: Item, row: Finding) -> Change | None:
+def _latency(before: Item, was: Record, after: Item, row: Record) -> Change | None:
     """What the bench session itself called; of what it did not judge, the effect of the medians, or of the counts."""
-    decision = row.metrics.get("decision")
+    decision = row.latency.decision
     if decision is not None:
-        called = decision in CALLED and decision != was.metrics.get("decision")
+        called = decision in CALLED and decision != was.latency.decision
         return Change("latency", after.id, before, after, after.reason or str(decision)) if called else None
     if row.check == "cost":
-        counted = [(n, was.metrics[n], x) for n, x in row.metrics.items() if n in was.metrics and x != was.metrics[n]]
+        counted = [(n, was.figures[n], x) for n, x in row.figures.items() if n in was.figures and x != was.figures[n]]
         words = ", ".join(f"{name} {_count(a)} -> {_count(b)}" for name, a, b in counted)
         return Change("latency", after.id, before, after, words) if counted else None
-    effect = unjudged_effect(was.metrics, row.metrics)
+    effect = unjudged_effect(was.latency, row.latency)
     if effect is None or not worth_telling(*effect):
         return None
-    medians = f"median {_count(was.metrics['median_ms'])} -> {_count(row.metrics['median_ms'])} ms"
+    medians = f"median {_count(was.latency.median_ms)} -> {_count(row.latency.median_ms)} ms"
     return Change("latency", after.id, before, after, f"not judged: {100 * effect[0]:+.1f} % (spread {100 * effect[1]:.1f} %), {medians}")
 
 
-def _bench_alone(after: Item, row: Row) -> Change | None:
+def _bench_alone(after: Item, row: Record) -> Change | None:
     """A finding of a bench session that is itself base against head, or against stored figures."""
     if after.failed:
         return Change("new-failure", after.id, None, after, _verdict(after))
     if after.verdict == "removed":
         return Change("gone", after.id, None, after, _verdict(after))
-    called = isinstance(row, Finding) and row.metrics.get("decision") in CALLED
-    return Change("latency", after.id, None, after, after.reason) if called else None
+    return Change("latency", after.id, None, after, after.reason) if row.latency.decision in CALLED else None
 
 
-def _same(was: Row | None, row: Row) -> bool:
+def _same(was: Record | None, row: Record) -> bool:
     """Whether every recorded figure is the same; of tensors, every bit."""
-    if isinstance(was, Cell) and isinstance(row, Cell):
-        return [q.name for q in was.quantities] == [q.name for q in row.quantities] and all(map(_bits, was.quantities, row.quantities))
-    if isinstance(was, Finding) and isinstance(row, Finding):
-        return was.model_dump(exclude={"seconds"}) == row.model_dump(exclude={"seconds"})
-    return was == row
+    if was is None or row.check != PRECISION:
+        return was is not None and was.model_dump(exclude={"seconds"}) == row.model_dump(exclude={"seconds"})
+    return [q.name for q in was.quantities] == [q.name for q in row.quantities] and all(map(_bits, was.quantities, row.quantities))
 
 
 def _bits(a: Quantity, b: Quantity) -> bool:

@@ -12,7 +12,7 @@ from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.yaml import Strict
 from mpcheck.history.compare import Change, Comparison, Kind
 from mpcheck.records.items import Item
-from mpcheck.records.record import Number
+from mpcheck.records.tensors import Number
 
 REMEDY = "make it anew with `mpcheck compare --json`"
 Text = Annotated[str, Field(max_length=100_000)]
@@ -37,6 +37,7 @@ class ItemRow(Strict):
     seconds: float
     depth: int
     tolerated: Text = ""
+    batch: int | None = None
 
 
 class ChangeRow(Strict):

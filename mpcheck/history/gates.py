@@ -16,9 +16,10 @@ from mpcheck._files.documents import DocumentKind
 from mpcheck._files.io import digest
 from mpcheck._files.lines import REMEDY, append_line, read_lines
 from mpcheck._files.stored import Model, Stamp, now
+from mpcheck._names import PRECISION
+from mpcheck.records.document import Records
 from mpcheck.records.outcome import WORDS, outcome
 from mpcheck.records.read import Results
-from mpcheck.records.record import Run
 from mpcheck.records.same import UNKNOWN, commit_of
 from mpcheck.records.shards import ROWS, SHARD
 
@@ -123,14 +124,14 @@ def entry_of(results: Results, kind: Kind = "run") -> GateEntry:
             f"records {', '.join(map(str, results.files)) or 'in memory'}: nothing in them, so nothing to record; run the sessions again"
         )
     first = results.first
-    date = first.environment.get("date") or UNKNOWN
+    date = first.environment.date or UNKNOWN
     try:
         return GateEntry(
             commit=commit_of(first), date=now() if date == UNKNOWN else str(date), kind=kind, mpcheck=first.mpcheck,
-            device=first.environment["device_slug"], model=Model(name=first.model["name"], digest=first.model["digest"]),
-            options=_options(results), packages={str(n): str(v) for n, v in first.environment["packages"].items()},
+            device=first.environment.device_slug, model=Model(name=first.model.name, digest=first.model.digest),
+            options=_options(results), packages=first.environment.packages,
             verdicts={session: WORDS[outcome(document)] for session, document in results.documents.items()},
-            red=[item.id for item in results.failures], ratios=worst_shares(results.precision),
+            red=[item.id for item in results.failures], ratios=worst_shares(results.documents.get(PRECISION)),
         )  # fmt: skip
     except ValueError as error:
         reason = str(error).splitlines()[-2 if len(str(error).splitlines()) > 2 else -1].strip()
@@ -139,19 +140,19 @@ def entry_of(results: Results, kind: Kind = "run") -> GateEntry:
 
 def _options(results: Results) -> str:
     asked: dict[str, Any] = {
-        session: {k: v for k, v in document.options.items() if k not in ELSEWHERE} | {"systems": [s.get("digest") for s in document.systems]}
+        session: {k: v for k, v in document.options.items() if k not in ELSEWHERE} | {"systems": [s.digest or None for s in document.systems]}
         for session, document in results.documents.items()
     }
     return digest(json.dumps(asked, sort_keys=True))[:16]
 
 
-def worst_shares(run: Run | None) -> dict[str, float]:
+def worst_shares(run: Records | None) -> dict[str, float]:
     """Of every block, backend and format, the largest share of its limit that any tensor of any system and direction has."""
     found: dict[str, float] = {}
-    for cell in run.cells if run is not None else ():
+    for cell in run.of(PRECISION) if run is not None else ():
         shares = [q.rms / q.rms_limit for q in cell.quantities if q.rms is not None and q.rms_limit]
         if shares:
-            name = f"{cell.block}|{cell.backend}|{cell.format}"
+            name = f"{cell.subject}|{cell.backend}|{cell.format}"
             found[name] = max(found.get(name, 0.0), float(f"{max(shares):.5g}"))
     return found
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
 from mpcheck.formats import FLOAT64
+from mpcheck.records.detail import Latency
 
 RELATIVE, LEAST, FLOOR = 0.15, 0.2, 0.03
 """Of a rounding ratio. Two sound evaluations of one quantity, summed in other orders, differ in it by what independent roundings do: a
@@ -55,18 +54,17 @@ def starting(before: float | None, fmt: str) -> float | None:
     return max(before, SOUND) if before is not None and fmt == REFERENCE else before
 
 
-def unjudged_effect(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Relative change of a latency's median, and the spread of that change, from the metrics of two findings that nobody decided.
+def unjudged_effect(before: Latency, after: Latency) -> tuple[float, float] | None:
+    """Relative change of a latency's median, and the spread of that change, of two that nobody decided.
 
     None where either has no median. The spread is the standard deviation of the logarithm between launches, of both together; infinite
     where a side was measured in one launch.
     """
-    medians = [side.get("median_ms") for side in (before, after)]
-    if not all(isinstance(m, (int, float)) and m > 0 for m in medians):
+    old, new = before.median_ms, after.median_ms
+    if old is None or new is None or min(old, new) <= 0:
         return None
-    spreads = [side.get("spread_percent") for side in (before, after)]
-    known = [s / 100 for s in spreads if isinstance(s, (int, float))]
-    return float(medians[1]) / float(medians[0]) - 1, math.hypot(*known) if len(known) == 2 else math.inf  # type: ignore[arg-type]
+    known = [side.spread_percent / 100 for side in (before, after) if side.spread_percent is not None]
+    return new / old - 1, math.hypot(*known) if len(known) == 2 else math.inf
 
 
 def worth_telling(effect: float, spread: float) -> bool:

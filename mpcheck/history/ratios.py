@@ -15,7 +15,7 @@ from mpcheck._files.io import MAX_TEXT_BYTES
 from mpcheck._files.yaml import Strict
 from mpcheck.judge.tolerances import DriftLimits
 from mpcheck.records.environment import commit
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.prints import VALUE, Print, moved
 
 REMEDY = "restore it from version control or record it anew with `nox -s regenerate`"
@@ -76,7 +76,7 @@ def read_baseline(path: Path) -> Baseline | None:
     return KIND.read_if_there(path)
 
 
-def collect(runs: Sequence[Sequence[Cell]]) -> dict[str, dict[str, Entry]]:
+def collect(runs: Sequence[Sequence[Record]]) -> dict[str, dict[str, Entry]]:
     """Entries from repeated runs: the mean, and the largest distance from it."""
     series: dict[str, dict[str, list[tuple[float, float]]]] = {}
     for run in runs:

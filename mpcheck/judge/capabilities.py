@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from mpcheck._unsupported import tolerated
 from mpcheck.adapters.backends.capabilities import capabilities, lacks
-from mpcheck.records.finding import Finding
-from mpcheck.records.record import Cell
-
-Judged = TypeVar("Judged", Cell, Finding)
-NOT_RUN = ("unsupported", "degraded")
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import NOT_RUN
 
 
 class Asking(Protocol):
@@ -26,7 +23,7 @@ class Asking(Protocol):
         """What may be degraded."""
 
 
-def asked(run: Asking, item: Judged, block: str) -> Judged:
+def asked(run: Asking, item: Record, block: str) -> Record:
     """A failure where a required capability is missing; a degraded one with the setting that allows it, where one does."""
     without = capabilities().get(item.lacking) if item.lacking else None
     if (item.verdict in NOT_RUN or without) and item.verdict != "fail" and lacks(run.required, item.backend, item.lacking):

@@ -17,7 +17,7 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.load import LoadedModel
 from mpcheck.formats import Format
 from mpcheck.judge.tolerances import Tolerances
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.library import Library
 from mpcheck.systems import System
 
@@ -105,11 +105,11 @@ class Inspection:
     """A check of the symmetry or the audit session.
 
     Attributes:
-        name: of the check, as in ``Finding.check``.
+        name: of the check, as in ``Record.check``.
         keys: its work on a run, cheap to list; building of backends and references waits until ``run``.
         run: does one piece and says what it found; at least one finding.
     """
 
     name: str
     keys: Callable[[Context], list[Key]]
-    run: Callable[[Context, Key], list[Finding]]
+    run: Callable[[Context, Key], list[Record]]

@@ -9,12 +9,10 @@ from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Context
 from mpcheck.judge.known_faults import apply_known_faults, class_names
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import PRECISION
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 
 
-def follow(context: Context, findings: Sequence[Finding]) -> list[Finding]:
+def follow(context: Context, findings: Sequence[Record]) -> list[Record]:
     """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
     capability is missing.
     """
@@ -22,22 +20,18 @@ def follow(context: Context, findings: Sequence[Finding]) -> list[Finding]:
     return [asked(context, finding, finding.subject) for finding in found]
 
 
-def follow_cell(context: Context, cell: Cell) -> Cell:
+def follow_cell(context: Context, cell: Record) -> Record:
     """The same of a cell, which tells of a substitute itself; one that shows a known fault judges nothing, whether it raised or erred."""
     if cell.verdict in ("pass", "fail"):
-        told = Finding(
-            check=PRECISION, subject=cell.block, backend=cell.backend, format=cell.format, system=cell.system, variant=cell.direction,
-            verdict="fail" if cell.verdict == "fail" else "pass", reason=cell.reason,
-        )  # fmt: skip
-        first, *stale = apply_known_faults([told], class_names(context.reference_backend.model))
+        first, *stale = apply_known_faults([cell], class_names(context.reference_backend.model))
         if first.verdict == "known-fault":
             cell = cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
         elif stale:
             cell = cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason})
-    return asked(context, cell, cell.block)
+    return asked(context, cell, cell.subject)
 
 
-def degraded(context: Context, finding: Finding) -> Finding:
+def degraded(context: Context, finding: Record) -> Record:
     """A finding that passes on a backend which is none; of a property of the whole model, any of its blocks."""
     if finding.verdict != "pass" or not finding.backend or not (finding.system or finding.subject == WHOLE.role):
         return finding
@@ -50,7 +44,7 @@ def degraded(context: Context, finding: Finding) -> Finding:
     return finding
 
 
-def block_of(context: Context, finding: Finding) -> Block:
+def block_of(context: Context, finding: Record) -> Block:
     """The block that a finding is about; the whole model where its subject is a property."""
     own = context.library(finding.system).blocks() if finding.system else []
     return next((block for block in own if block.name == finding.subject), WHOLE)

@@ -17,12 +17,12 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
+from mpcheck._names import AUTOCAST, CHECKS
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
 from mpcheck.judge.versions import VersionRange, installed_within
 from mpcheck.records.environment import PACKAGES
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import AUTOCAST, CHECKS
+from mpcheck.records.record import Record
 
 Text = Annotated[str, Field(min_length=1)]
 SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
@@ -60,7 +60,7 @@ class KnownFault(Strict):
     evidence: Annotated[str, Field(min_length=20)]
     link: str = ""
 
-    def concerns(self, finding: Finding) -> bool:
+    def concerns(self, finding: Record) -> bool:
         """Whether this fault would show in a finding of this name."""
         return (
             finding.check == self.check
@@ -141,7 +141,7 @@ def load_faults(path: Path | None = None) -> tuple[KnownFault, ...]:
     return tuple(load_yaml(KnownFaults, where, "file of known faults").faults)
 
 
-def apply_known_faults(findings: Sequence[Finding], classes: Container[str], faults: Sequence[KnownFault] | None = None) -> list[Finding]:
+def apply_known_faults(findings: Sequence[Record], classes: Container[str], faults: Sequence[KnownFault] | None = None) -> list[Record]:
     """The findings of one piece of work, known faults named as such, and a failure for every entry that is out of date.
 
     Args:

@@ -14,7 +14,7 @@ from mpcheck.adapters.slots import Slot
 from mpcheck.formats import Format
 from mpcheck.judge.scale import Scale
 from mpcheck.judge.tolerances import Limits
-from mpcheck.records.record import Group, Quantity, Worst, finite
+from mpcheck.records.tensors import Group, Quantity, Worst, finite
 
 FLOOR = 0.1  # of rms(s), added to s per element: a few draws of each component know one element's s to about 20 %
 STABILISER = 1e-3  # of rms(value), added to |value| in relative errors

@@ -7,10 +7,10 @@ from typing import Any
 from mpcheck._raised import Raised
 from mpcheck._unsupported import Unsupported
 from mpcheck.judge.refusing import refused
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 
-def raised(base: dict[str, Any], error: Raised) -> Finding:
+def raised(base: dict[str, Any], error: Raised) -> Record:
     """What a block or model that raised is: unsupported where an operation does not exist in the type, else a failure.
 
     Args:
@@ -18,4 +18,4 @@ def raised(base: dict[str, Any], error: Raised) -> Finding:
     """
     if error.missing:
         return refused(base, Unsupported("no-operation", error.line))
-    return Finding(**base, verdict="fail", reason=f"raised {error.text}")
+    return Record(**base, verdict="fail", reason=f"raised {error.text}")

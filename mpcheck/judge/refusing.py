@@ -9,7 +9,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel, unsupported
 from mpcheck.adapters.blocks import Block
 from mpcheck.formats import Format
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.library import Library
 
 
@@ -22,9 +22,9 @@ def usable(library: Library, backend: BackendModel | Unsupported, block: Block, 
     return unsupported(backend, block, fmt) or backend
 
 
-def refused(base: dict[str, Any], why: Unsupported) -> Finding:
+def refused(base: dict[str, Any], why: Unsupported) -> Record:
     """The finding of work that cannot run."""
-    return Finding(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
+    return Record(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
 def no_operation(error: Exception) -> Unsupported | None:

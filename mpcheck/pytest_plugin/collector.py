@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
+from mpcheck._names import PRECISION
 from mpcheck._text import shortened
-from mpcheck.records.outcome import red
-from mpcheck.records.record import Planned
-from mpcheck.records.shards import by_first_seen, runs
+from mpcheck.records.record import Part, Planned, Record
+from mpcheck.records.shards import RECORDS, by_first_seen, runs
 
 RECORD = "mpcheck_record"
 """Attribute of a test's report: it survives xdist's serialisation."""
-KINDS = ("cell", "golden", "finding")
 DIED = "ended without a record: the process that judged it died"
 
 
@@ -25,7 +24,7 @@ class Collector:
 
     Attributes:
         suite: the session; empty until something of it is planned. planned: by key, in the order of the whole session, this shard's alone.
-        places: of every key in the whole session. keys: by test. narrowed: see :class:`mpcheck.records.record.Accounted`.
+        places: of every key in the whole session. keys: by test. narrowed: see :class:`mpcheck.records.document.Records`.
         interrupted: why the run ended early.
     """
 
@@ -37,18 +36,18 @@ class Collector:
         self.narrowed: dict[str, list[str]] = {}
         self.interrupted = ""
         self.failed: dict[str, str] = {}
-        self.rows: list[tuple[str, dict[str, Any]]] = []
+        self.rows: list[Record] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Every report passes here, whichever worker made it."""
-        self.rows += getattr(report, RECORD, [])
+        self.rows += [Record.model_validate(data) for data in getattr(report, RECORD, [])]
         key = self.keys.get(report.nodeid)
         if key is not None and report.failed:
             self.failed.setdefault(key, told(report))
 
     def pytest_keyboard_interrupt(self, excinfo: Any) -> None:
         """Ctrl-C, or pytest's own exit."""
-        self.interrupted = f"{excinfo.typename} after {len({data['key'] for _, data in self.rows})} of {len(self.planned)}"
+        self.interrupted = f"{excinfo.typename} after {len({record.key for record in self.rows})} of {len(self.planned)}"
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Of pytest, or of a plugin."""
@@ -56,42 +55,38 @@ class Collector:
 
     def lost(self) -> dict[str, str]:
         """Planned work whose test failed without a red record, or which left no record at all, with the reason."""
-        recorded = {data["key"] for _, data in self.rows}
-        reds = {data["key"] for kind, data in self.rows if _red(kind, data)}
+        recorded = {record.key for record in self.rows}
+        reds = {record.key for record in self.rows if record.red}
         found = {key: why for key, why in self.failed.items() if key not in reds}
         if not self.interrupted:
             found |= {key: self.failed.get(key, DIED) for key in self.planned if key not in recorded}
         return found
 
-    def account(self, failed: Callable[[Planned, str], tuple[str, dict[str, Any]]]) -> None:
-        """Give lost work its red record: in place of a cell's own, which did not tell, beside the findings of any other.
+    def account(self, failed: Callable[[Planned, str], Record]) -> None:
+        """Give lost work its red record: in place of a cell's own, which did not tell, beside the records of any other.
 
         Args:
             failed: makes it, of what was planned and the reason.
         """
         lost = self.lost()
-        kept = [(kind, data) for kind, data in self.rows if not (kind == "cell" and data["key"] in lost)]
-        held = Counter(data["key"] for _, data in kept)
-        self.rows = [(k, d | {"part": {**d["part"], "of": held[d["key"]] + 1}} if d["key"] in lost else d) for k, d in kept]
+        kept = [record for record in self.rows if not (record.check == PRECISION and record.key in lost)]
+        held = Counter(record.key for record in kept)
+        self.rows = [_part(r, r.part.number, held[r.key] + 1) if r.key in lost else r for r in kept]
         for key, why in lost.items():
-            kind, data = failed(self.planned[key], why)
-            number = held[key] + 1
-            self.rows.append((kind, data | {"key": key, "part": {"number": number, "of": number}}))
+            self.rows.append(_part(failed(self.planned[key], why).model_copy(update={"key": key}), held[key] + 1, held[key] + 1))
 
-    def ordered(self, kind: str) -> list[dict[str, Any]]:
-        """Records of one kind in the order of the plan."""
-        own = [data for k, data in self.rows if k == kind]
-        return sorted(own, key=lambda data: (self.places.get(data["key"], len(self.places)), data["part"]["number"]))
+    def ordered(self) -> list[Record]:
+        """Records in the order of the plan, those of one check together."""
+        rows = sorted(self.rows, key=lambda record: (self.places.get(record.key, len(self.places)), record.part.number))
+        return by_first_seen(rows, lambda record: record.check)
 
     def told_places(self) -> dict[str, list[str]]:
-        """Where the rows of the records stand in the whole session's, for a part of it."""
-        findings = by_first_seen(self.ordered("finding"), lambda data: data["check"])
-        found = {"cells": self.ordered("cell"), "golden": self.ordered("golden"), "findings": findings}
-        return {name: runs(self.places[data["key"]] for data in rows) for name, rows in found.items() if rows}
+        """Where the records stand in the whole session's, for a part of it."""
+        return {RECORDS: found} if (found := runs(self.places[record.key] for record in self.ordered())) else {}
 
 
-def _red(kind: str, data: dict[str, Any]) -> bool:
-    return bool(data["failure"]) if kind == "golden" else red(data["verdict"], data["tolerated"])
+def _part(record: Record, number: int, of: int) -> Record:
+    return record.model_copy(update={"part": Part(number=number, of=of)})
 
 
 def told(report: pytest.TestReport) -> str:

@@ -18,6 +18,7 @@ from mpcheck.pytest_plugin import run as plugin_run
 from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.collector import RECORD, Collector
 from mpcheck.pytest_plugin.options import OUT, add_options, given
+from mpcheck.records.record import Record
 
 _ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 PIECE = "mp_piece"
@@ -161,16 +162,16 @@ def mp_conclude(request: pytest.FixtureRequest) -> Any:
     """Call it: the test's piece of work is done, its records reach the report, also from an xdist worker, and the test ends as they say."""
 
     def conclude() -> None:
-        from mpcheck.sessions.work import numbered
+        from mpcheck.sessions.pieces import numbered
 
         piece = plugin_plan.piece_of(request.node)
         assert piece is not None, "a test that concludes has a planned piece of work"
         try:
-            rows = request.getfixturevalue("mp_work").records(piece)
+            records = request.getfixturevalue("mp_work").records(piece)
         except InputError as error:
             plugin_run.refuse(request.config, error)
-        request.node.stash[_RECORDS] = numbered(piece.planned, rows)
-        text, skip = plugin_words.failures(rows), plugin_words.unsupported(rows)
+        request.node.stash[_RECORDS] = numbered(piece.planned, records)
+        text, skip = plugin_words.failures(records), plugin_words.unsupported(records)
         if text:
             pytest.fail(text, pytrace=False)
         if skip:
@@ -179,7 +180,7 @@ def mp_conclude(request: pytest.FixtureRequest) -> Any:
     return conclude
 
 
-_RECORDS: pytest.StashKey[list[tuple[str, dict[str, Any]]]] = pytest.StashKey()
+_RECORDS: pytest.StashKey[list[Record]] = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -203,7 +204,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Attach a test's records to its report; attributes survive xdist's serialisation."""
     report = yield
     if call.when == "call":
-        setattr(report, RECORD, item.stash.get(_RECORDS, []))
+        setattr(report, RECORD, [record.model_dump() for record in item.stash.get(_RECORDS, [])])
     return report
 
 

@@ -91,24 +91,23 @@ def finish_run(session: pytest.Session) -> None:
         return
     from mpcheck.records.outcome import STATUS, outcome
     from mpcheck.report.standing import standing
-    from mpcheck.sessions import finish, work
+    from mpcheck.sessions import finish
 
     out = config.getoption(OUT)
     if BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
         finish.withdraw(out, collector.suite)
         return
-    collector.account(work.failed)
+    collector.account(get_work(config, collector.suite).failed)
     state, why = ended(session, collector)
     work_ = get_work(config, collector.suite)
     session_ = work_.session
     if session_.options.shard:
         session_.options = replace(session_.options, shard_rows=collector.told_places())
     accounts = accounts_of(config, state, why)
-    found = {kind: collector.ordered(kind) for kind in ("cell", "golden", "finding")}
     if out:
         work_.write_beside(Path(out))
     config.stash[NOTES] = work_.notes()
-    document, files = finish.finish(accounts, session_, found, time.perf_counter() - config.stash[BEGAN], out, config.stash[NOTES])
+    document, files = finish.finish(accounts, session_, collector.ordered(), time.perf_counter() - config.stash[BEGAN], out, config.stash[NOTES])
     config.stash[COLLECTED] = {"run": document, "out": files}
     came = outcome(document)
     plugin_words.tell_junit(config, came, standing(document))

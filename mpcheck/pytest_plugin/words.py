@@ -3,55 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import pytest
 
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import terminal
-from mpcheck.records.finding import Finding
-from mpcheck.records.items import first_changed
-from mpcheck.records.outcome import WORDS, Outcome, red
-from mpcheck.records.record import Cell
+from mpcheck.records.outcome import WORDS, Outcome
+from mpcheck.records.record import Record, first_changed
 
-Rows = Sequence[tuple[str, dict[str, Any]]]
 GOLDEN_TOLD = 8
 
 
-def failures(rows: Rows) -> str:
+def failures(records: Sequence[Record]) -> str:
     """Why a test fails; empty where none of its records is red."""
     lines = []
-    for kind, data in rows:
-        if kind == "golden" or not red(data["verdict"], data["tolerated"]):
-            continue
-        name = Cell.model_validate(data).id if kind == "cell" else Finding.model_validate(data).id
-        worst = _worst(data) if kind == "cell" else data["worst"] and f"worst: {data['worst']}"
-        lines += [f"{name}: {data['verdict']}: {data['reason']}", *([f"  {worst}"] if worst else [])]
-    return "\n".join(terminal(line) for line in lines + _golden([data for kind, data in rows if kind == "golden"]))
+    for record in records:
+        if record.red and record.check != GOLDEN:
+            worst = _worst(record) or (f"worst: {record.worst}" if record.worst and record.check != PRECISION else "")
+            lines += [f"{record.id}: {record.verdict}: {record.reason}", *([f"  {worst}"] if worst else [])]
+    return "\n".join(terminal(line) for line in lines + _golden([record for record in records if record.check == GOLDEN]))
 
 
-def _worst(data: dict[str, Any]) -> str:
+def _worst(record: Record) -> str:
     """The worst element of the first tensor that failed, in words."""
-    for q in data["quantities"]:
-        if q["failures"] and q["worst"] is not None:
-            w = q["worst"]
-            return f"worst element of {q['name']}: {w['place']}: got {w['value']}, expected {w['expected']}, allowed error {w['allowed']}"
+    for q in record.quantities:
+        if q.failures and (w := q.worst) is not None:
+            return f"worst element of {q.name}: {w.place}: got {w.value}, expected {w.expected}, allowed error {w.allowed}"
     return ""
 
 
-def _golden(rows: Sequence[dict[str, Any]]) -> list[str]:
-    failed = [row for row in rows if row["failure"]]
+def _golden(records: Sequence[Record]) -> list[str]:
+    failed = [record for record in records if record.red]
     if not failed:
         return []
-    block = first_changed(rows)
+    block = first_changed(records)
     began = f", first in the output of {block}" if block else ", in no block's output"
-    head = f"float64 values of {rows[0]['system']} differ from baselines/numerics in {len(failed)} of {len(rows)} tensors{began}:"
-    return [head, *(f"  {row['name']}: {row['failure']}" for row in failed[:GOLDEN_TOLD])]
+    head = f"float64 values of {records[0].system} differ from baselines/numerics in {len(failed)} of {len(records)} tensors{began}:"
+    return [head, *(f"  {record.tensor}: {record.reason}" for record in failed[:GOLDEN_TOLD])]
 
 
-def unsupported(rows: Rows) -> str:
+def unsupported(records: Sequence[Record]) -> str:
     """Why a test is skipped: none of its work could run here; empty where some could."""
-    verdicts = [data.get("verdict", "pass") for _, data in rows]
-    return terminal(f"unsupported({rows[0][1]['reason']})") if verdicts and all(v == "unsupported" for v in verdicts) else ""
+    none = bool(records) and all(record.verdict == "unsupported" for record in records)
+    return terminal(f"unsupported({records[0].reason})") if none else ""
 
 
 def tell_junit(config: pytest.Config, came: Outcome, lines: Sequence[str]) -> None:

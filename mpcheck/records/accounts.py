@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from mpcheck._text import listed
-from mpcheck.records.finding import Findings
-from mpcheck.records.record import Part, Planned, Run
+from mpcheck.records.document import Records
+from mpcheck.records.record import Planned
 
-Document = Run | Findings
 TOLD = 3  # keys of a kind that are named
 
 
-def parts(document: Document) -> Iterator[tuple[str, Part]]:
-    """Of every record the key of the work that it belongs to, and which of that work's records it is."""
-    if isinstance(document, Findings):
-        yield from ((f.key or f.id, f.part) for f in document.findings)
-        return
-    yield from ((c.key or c.id, c.part) for c in document.cells)
-    yield from ((row["key"], row["part"]) for row in document.golden)
-
-
-def missing(document: Document) -> list[Planned]:
+def missing(document: Records) -> list[Planned]:
     """Planned work without a record, or with fewer than it had when it ended."""
     held: dict[str, set[int]] = {}
     wanted: dict[str, int] = {}
-    for key, part in parts(document):
-        held.setdefault(key, set()).add(part.number)
-        wanted[key] = max(part.of, wanted.get(key, 1))
+    for record in document.records:
+        key = record.key or record.id
+        held.setdefault(key, set()).add(record.part.number)
+        wanted[key] = max(record.part.of, wanted.get(key, 1))
     return [p for p in document.plan if len(held.get(p.key, ())) < wanted.get(p.key, 1)]
 
 
-def disorder(document: Document) -> list[str]:
+def disorder(document: Records) -> list[str]:
     """Why records are not what one run wrote, a line each: state, missing, unplanned and double records."""
     found = []
     if document.state != "complete":
         how = {"running": "the run did not end: it was killed, or is still going on", "interrupted": "interrupted"}.get(document.state, "crashed")
         found.append(": ".join(filter(None, (how, document.why))))
     planned = Counter(p.key for p in document.plan)
-    kept = Counter((key, part.number) for key, part in parts(document))
+    kept = Counter((record.key or record.id, record.part.number) for record in document.records)
     kinds = {
         "planned, but without a record": [p.key for p in missing(document)],
         "in the records, but not planned": list(dict.fromkeys(key for key, _ in kept if key not in planned)),
@@ -55,7 +45,7 @@ def disorder(document: Document) -> list[str]:
     return found
 
 
-def narrowing(document: Document) -> str:
+def narrowing(document: Records) -> str:
     """What the user left out of a run, in a line; empty where it was all."""
     kinds = {kind: names for kind, names in document.narrowed.items() if names}
     told = [f"{len(names)} {kind} ({listed(names, TOLD)})" for kind, names in kinds.items()]

@@ -17,7 +17,7 @@ class Limits:
 
     Attributes:
         file_bytes: of one file.
-        rows: cells or findings of one file.
+        rows: records of one file.
         text: characters of one text.
         depth: of nested lists and objects.
     """
@@ -51,7 +51,7 @@ def within(data: dict[str, Any], path: Path, limits: Limits) -> None:
     Raises:
         InputError: too many rows, too long a text, nested too deep.
     """
-    for name in ("cells", "findings", "golden"):
+    for name in ("records", "cells", "findings", "golden"):
         rows = data.get(name)
         if isinstance(rows, (list, dict)) and len(rows) > limits.rows:
             raise InputError(f"records {path}: field {name} has {len(rows):,} rows, {limits.rows:,} are read at most")

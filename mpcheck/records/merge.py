@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._text import listed, shortened
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.record import Cell, Run
-from mpcheck.records.shards import ROWS, SHARD, Shard, by_first_seen, parse_shard, places
+from mpcheck.records.document import Environment, Model, Records
+from mpcheck.records.record import Record
+from mpcheck.records.shards import RECORDS, ROWS, SHARD, Shard, by_first_seen, parse_shard, places
 
-Document = Run | Findings
-Row = Cell | Finding | dict[str, Any]
 SAME = ("suite", "schema_version", "mpcheck")
 ENVIRONMENT = ("mpcheck_digest", "device_slug", "device_name", "packages", "flags")
 OWN = (SHARD, ROWS, "cache", "device")
 """Options that parts need not share: which part it is; where a machine keeps its references; which of its GPUs it used."""
-UNKNOWN = (None, "", "unknown")
+UNKNOWN = ("", "unknown")
 STATES = ("crashed", "interrupted", "running", "complete")
 SAID = 120  # characters of what parts say that do not agree
 """Worst first."""
@@ -30,11 +28,11 @@ class Part:
     """One part as read."""
 
     path: Path
-    document: Document
+    document: Records
     shard: Shard
 
 
-def merge(parts: Sequence[tuple[Path, Document]]) -> Document:
+def merge(parts: Sequence[tuple[Path, Records]]) -> Records:
     """One document of all the parts of a session: rows in the order of the whole session, times added up.
 
     Args:
@@ -66,8 +64,7 @@ def merge(parts: Sequence[tuple[Path, Document]]) -> Document:
         "environment": _environment([part.document for part in found]),
         "seconds": round(sum(part.document.seconds for part in found), 3),
     }
-    for name in ("cells", "golden") if isinstance(first, Run) else ("findings",):
-        changes[name] = _rows(found, name)
+    changes["records"] = _records(found)
     changes |= _accounts(found)
     return first.model_copy(update=changes)
 
@@ -85,7 +82,7 @@ def _accounts(parts: Sequence[Part]) -> dict[str, Any]:
     return {"plan": list(plan.values()), "state": worst.state, "why": worst.why, "narrowed": {k: v for k, v in narrowed.items() if v}}
 
 
-def _shard_of(path: Path, document: Document) -> Shard:
+def _shard_of(path: Path, document: Records) -> Shard:
     text = document.options.get(SHARD)
     if not text:
         raise InputError(f"{path} is a whole {document.suite} session, run without --shard; give the parts alone, or it alone")
@@ -111,14 +108,14 @@ def _complete(parts: Sequence[Part]) -> list[Part]:
     return [by_number[number] for number in sorted(by_number)]
 
 
-def _compared(first: Document, other: Document) -> Iterator[tuple[str, object, object]]:
+def _compared(first: Records, other: Records) -> Iterator[tuple[str, object, object]]:
     for name in SAME:
         yield name, getattr(first, name), getattr(other, name)
-    if first.model["digest"] != other.model["digest"]:
+    if first.model.digest != other.model.digest:
         yield "model", *_told_apart(first.model, other.model)
     for name in ENVIRONMENT:
-        yield name, first.environment.get(name), other.environment.get(name)
-    ours, theirs = first.environment.get("commit"), other.environment.get("commit")
+        yield name, getattr(first.environment, name), getattr(other.environment, name)
+    ours, theirs = first.environment.commit, other.environment.commit
     if ours not in UNKNOWN and theirs not in UNKNOWN:
         yield "commit", ours, theirs
     for name in sorted({*first.options, *other.options} - set(OWN)):
@@ -126,72 +123,60 @@ def _compared(first: Document, other: Document) -> Iterator[tuple[str, object, o
     yield "systems", _systems(first), _systems(other)
 
 
-def _told_apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str, str]:
+def _told_apart(ours: Model, theirs: Model) -> tuple[str, str]:
     """Names of two models, with digests where the names do not tell."""
-    a, b = str(ours["name"]), str(theirs["name"])
-    return (a, b) if a != b else (f"{a} ({ours['digest'][:12]})", f"{b} ({theirs['digest'][:12]})")
+    a, b = ours.name, theirs.name
+    return (a, b) if a != b else (f"{a} ({ours.digest[:12]})", f"{b} ({theirs.digest[:12]})")
 
 
-def _systems(document: Document) -> dict[str, object]:
-    return {str(system.get("name")): system.get("digest") for system in document.systems}
+def _systems(document: Records) -> dict[str, str]:
+    return {system.name: system.digest for system in document.systems}
 
 
-def _environment(documents: Sequence[Document]) -> dict[str, Any]:
+def _environment(documents: Sequence[Records]) -> Environment:
     """The first part's, as old as the oldest."""
-    found = dict(documents[0].environment)
-    dates = [d for document in documents if isinstance(d := document.environment.get("date"), str)]
-    return found | ({"date": min(dates)} if dates else {})
+    dates = [document.environment.date for document in documents if document.environment.date]
+    return documents[0].environment.model_copy(update={"date": min(dates)} if dates else {})
+
+
+def _places(part: Part) -> list[int] | None:
+    """Where each record of a part stands in the whole session; None where the part does not say."""
+    told = part.document.options.get(ROWS)
+    if told is None:
+        return None
+    where = f"records {part.path}: field options.{ROWS}.{RECORDS}"
+    return places(told.get(RECORDS, []) if isinstance(told, dict) else None, len(part.document.records), where)
 
 
 def _order(parts: Sequence[Part]) -> dict[str, int]:
     """Where each piece of work stands in the whole session's plan, as the places of its records say."""
     found: dict[str, int] = {}
     for part in parts:
-        told = part.document.options.get(ROWS)
-        for name in ("cells", "golden", "findings"):
-            rows = getattr(part.document, name, [])
-            if isinstance(told, dict) and rows:
-                where = f"records {part.path}: field options.{ROWS}.{name}"
-                found |= {_key(row): place for place, row in zip(places(told.get(name, []), len(rows), where), rows, strict=True)}
+        found |= {record.key or record.id: place for place, record in zip(_places(part) or (), part.document.records, strict=False)}
     return found
 
 
-def _key(row: Row) -> str:
-    return str(row["key"]) if isinstance(row, dict) else row.key or row.id
-
-
-def _rows(parts: Sequence[Part], name: str) -> list[Row]:
-    """Rows in the order of the whole session where the parts say it, part after part where they do not."""
-    placed: list[tuple[int, Part, Row]] = []
-    for part in parts:
-        rows: list[Row] = getattr(part.document, name)
-        order = part.document.options.get(ROWS)
-        if order is None:
-            placed += [(0, part, row) for row in rows]
-            continue
-        where = f"records {part.path}: field options.{ROWS}.{name}"
-        told = order.get(name, []) if isinstance(order, dict) else None
-        placed += [(place, part, row) for place, row in zip(places(told, len(rows), where), rows, strict=True)]
-    if all(part.document.options.get(ROWS) is not None for part in parts):
+def _records(parts: Sequence[Part]) -> list[Record]:
+    """Records in the order of the whole session where the parts say it, part after part where they do not."""
+    placed: list[tuple[int, Part, Record]] = []
+    told = [_places(part) for part in parts]
+    for part, own in zip(parts, told, strict=True):
+        placed += [(place, part, record) for place, record in zip(own or [0] * len(part.document.records), part.document.records, strict=True)]
+    if all(own is not None for own in told):
         placed.sort(key=lambda entry: entry[0])
-    placed = by_first_seen(placed, lambda entry: entry[2].check if isinstance(entry[2], Finding) else "")
-    found: dict[str, tuple[Path, Row]] = {}
-    for _, part, row in placed:
-        key = f"{row['system']} {row['name']}" if isinstance(row, dict) else row.id
-        path, other = found.setdefault(key, (part.path, row))
-        if other is not row and _content(other) != _content(row):
-            raise InputError(
-                f"{path} and {part.path} disagree about {shortened(key, SAID)}: {_verdict(other)} and {_verdict(row)}; run both parts again"
-            )
-    return [row for _, row in found.values()]
+    placed = by_first_seen(placed, lambda entry: entry[2].check)
+    found: dict[str, tuple[Path, Record]] = {}
+    for _, part, record in placed:
+        path, other = found.setdefault(record.id, (part.path, record))
+        if other is not record and _content(other) != _content(record):
+            said = f"{shortened(record.id, SAID)}: {_verdict(other)} and {_verdict(record)}"
+            raise InputError(f"{path} and {part.path} disagree about {said}; run both parts again")
+    return [record for _, record in found.values()]
 
 
-def _content(row: Row) -> object:
-    return row if isinstance(row, dict) else row.model_dump(exclude={"seconds"})
+def _content(record: Record) -> object:
+    return record.model_dump(exclude={"seconds"})
 
 
-def _verdict(row: Row) -> str:
-    if isinstance(row, dict):
-        return shortened(row.get("failure") or "pass", SAID)
-    ratio = row.worst_rms if isinstance(row, Cell) else row.ratio
-    return row.verdict + (f" at {ratio:.4g}" if ratio is not None else "")
+def _verdict(record: Record) -> str:
+    return record.verdict + (f" at {record.ratio:.4g}" if record.ratio is not None else "")

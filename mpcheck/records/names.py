@@ -1,14 +1,17 @@
-"""Names that records, and what reads them, have in common: checks whose findings, or cells, go through the file of known faults; backends."""
+"""Names of sessions and checks that records speak of."""
 
 from __future__ import annotations
 
+SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
 SYMMETRY = ("equivariance", "layout", "mix", "conversion")
 AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "physics")
-BENCH = ("latency", "cost", "first-call", "new-shape")
+LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
+BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
 PRECISION, GOLDEN = "precision", "golden"
 CHECKS = (PRECISION, *SYMMETRY, *AUDIT, *BENCH)
+"""All checks whose records go through the file of known faults."""
 AUTOCAST = "autocast"
-"""What the audit of types calls float32 under autocast, where findings have a format."""
+"""What the audit of types calls float32 under autocast, where records have a format."""
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"
@@ -16,3 +19,5 @@ REFERENCE_BACKEND = "e3nn"
 ACCELERATED_BACKEND = "cueq"
 """What is judged besides where the user names no backend."""
 DEFAULT_BACKENDS = (REFERENCE_BACKEND, ACCELERATED_BACKEND)
+PROFILE, SWEEP, COST_MODEL = "profile", "sweep", "cost-model"
+"""Checks of the profile session, besides :data:`LATENCY`."""

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 from mpcheck.records.accounts import disorder
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.record import Cell, Run
+from mpcheck.records.document import Records
 
 Outcome = Literal["crashed", "fail", "nothing judged", "pass"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -20,14 +19,7 @@ WORDS: dict[Outcome, str] = {"crashed": "CRASHED", "fail": "FAIL", "nothing judg
 """What people read."""
 
 
-def red(verdict: str, tolerated: str = "") -> bool:
-    """Whether a record of this verdict turns its session red. One that another implementation than the asked-for one computed does, unless
-    the user named it (``--allow-degraded``).
-    """
-    return verdict in ("fail", "missing") or (verdict == "degraded" and not tolerated)
-
-
-def outcome(document: Run | Findings) -> Outcome:
+def outcome(document: Records) -> Outcome:
     """What one session came to.
 
     ``crashed``: it did not end, or its records are not whole. ``fail``: a record is red. ``pass``: nothing is red, and something was judged
@@ -35,15 +27,13 @@ def outcome(document: Run | Findings) -> Outcome:
     """
     if disorder(document):
         return "crashed"
-    rows: list[Cell] | list[Finding] = document.cells if isinstance(document, Run) else document.findings
-    golden = document.golden if isinstance(document, Run) else []
-    if any(red(row.verdict, row.tolerated) for row in rows) or any(row["failure"] for row in golden):
+    if any(record.red for record in document.records):
         return "fail"
-    passed = golden or any(row.verdict == "pass" for row in rows)
+    passed = any(record.verdict == "pass" for record in document.records)
     return "pass" if passed and document.suite != MEASURING else "nothing judged"
 
 
-def combined(documents: Iterable[Run | Findings], forgiven: Iterable[str] = ()) -> Outcome:
+def combined(documents: Iterable[Records], forgiven: Iterable[str] = ()) -> Outcome:
     """Of several sessions: the worst; ``nothing judged`` of none. A session that only measures takes nothing from the others' verdict.
 
     Args:
@@ -61,8 +51,6 @@ def worst(outcomes: Iterable[Outcome]) -> Outcome:
     return min(outcomes, key=OUTCOMES.index, default="nothing judged")
 
 
-def judged(document: Run | Findings) -> int:
+def judged(document: Records) -> int:
     """How many records say that something was right or wrong."""
-    rows: list[Cell] | list[Finding] = document.cells if isinstance(document, Run) else document.findings
-    golden = len(document.golden) if isinstance(document, Run) else 0
-    return golden + sum(row.verdict in ("pass", "fail") or red(row.verdict, row.tolerated) for row in rows)
+    return sum(record.verdict in ("pass", "fail") or record.red for record in document.records)

@@ -6,26 +6,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
-
-from pydantic import ValidationError
 
 from mpcheck._errors import InputError
-from mpcheck._files.documents import BrokenError, parse
-from mpcheck._files.io import read_text
+from mpcheck._names import SESSIONS
 from mpcheck.records.accounts import disorder
-from mpcheck.records.finding import Findings
+from mpcheck.records.document import Records, parsed, records_of
 from mpcheck.records.items import Item, items_of
 from mpcheck.records.limits import OWN, Limits, within
 from mpcheck.records.merge import merge
 from mpcheck.records.outcome import WORDS, Outcome, combined
-from mpcheck.records.record import SCHEMA, Run, check_head
 
-SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
-REMEDY = "make it anew with this version of mpcheck"
 COMPANIONS = ("pytest-benchmark.json", "bench-figures.json")
 """JSON that sessions write beside their records and that ``reports/*.json`` therefore names too."""
-Document = Run | Findings
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,7 @@ class Results:
         passed_over: files beside them that hold no records.
     """
 
-    documents: dict[str, Document]
+    documents: dict[str, Records]
     files: list[Path] = field(default_factory=list)
     passed_over: list[Path] = field(default_factory=list)
 
@@ -53,18 +45,7 @@ class Results:
         return sorted((i for i in self.items if i.failed), key=lambda i: (i.depth, -i.share, i.id))
 
     @property
-    def precision(self) -> Run | None:
-        """The precision session's records."""
-        found = self.documents.get("precision")
-        return found if isinstance(found, Run) else None
-
-    def findings(self, session: str) -> Findings | None:
-        """Another session's records."""
-        found = self.documents.get(session)
-        return found if isinstance(found, Findings) else None
-
-    @property
-    def first(self) -> Document:
+    def first(self) -> Records:
         """A document whose head speaks for all: model, environment."""
         return next(iter(self.documents.values()))
 
@@ -110,37 +91,19 @@ def files_named(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(_candidates(paths)))
 
 
-def read_document(path: Path, limits: Limits = OWN) -> Document | None:
+def read_document(path: Path, limits: Limits = OWN) -> Records | None:
     """One session's records; None for JSON that sessions write beside them.
 
     Raises:
         InputError: missing, too large, truncated, no JSON, another schema version, wrong fields, or records of nothing we know.
     """
-    try:
-        data = parse(read_text(path, "records", limits.file_bytes))
-    except BrokenError as error:
-        raise InputError(f"records {path}: {error}; {REMEDY}") from error
-    if not isinstance(data, dict):
-        raise InputError(f"records {path}: an object of fields expected, found {type(data).__name__}; {REMEDY}")
+    data = parsed(path, limits.file_bytes)
     if path.name in COMPANIONS or ("suite" not in data and "benchmarks" in data) or ("provenance" in data and "device" in data):
         return None
-    suite, version = data.get("suite"), data.get("schema_version")
-    if suite not in SESSIONS:
+    if (suite := data.get("suite")) not in SESSIONS:
         raise InputError(f"records {path}: field suite is {suite!r}, expected one of {', '.join(SESSIONS)}; this is another kind of file")
-    if version != SCHEMA or isinstance(version, bool):
-        raise InputError(f"records {path}: schema_version is {version!r}, this mpcheck reads {SCHEMA}; {REMEDY}")
     within(data, path, limits)
-    return _validated(Run if suite == "precision" else Findings, data, path)
-
-
-def _validated(schema: type[Run] | type[Findings], data: dict[str, Any], path: Path) -> Document:
-    try:
-        document = schema.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise InputError(f"records {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}; {REMEDY}") from error
-    check_head(document, path)
-    return document
+    return records_of(data, path)
 
 
 def read_results(paths: Sequence[Path], limits: Limits = OWN) -> Results:
@@ -153,7 +116,7 @@ def read_results(paths: Sequence[Path], limits: Limits = OWN) -> Results:
     Raises:
         InputError: see :func:`read_document`; nothing to read; sessions of different models or devices, which are named.
     """
-    parts: dict[str, list[tuple[Path, Document]]] = {}
+    parts: dict[str, list[tuple[Path, Records]]] = {}
     passed_over: list[Path] = []
     for path in files_named(paths):
         document = read_document(path, limits)
@@ -168,7 +131,7 @@ def read_results(paths: Sequence[Path], limits: Limits = OWN) -> Results:
     return Results({s: merge(parts[s]) for s in SESSIONS if s in parts}, [path for path, _ in flat], passed_over)
 
 
-def same_model_and_device(documents: Sequence[tuple[Path, Document]]) -> None:
+def same_model_and_device(documents: Sequence[tuple[Path, Records]]) -> None:
     """Refuse to speak of several models or machines as if they were one.
 
     Raises:
@@ -177,12 +140,12 @@ def same_model_and_device(documents: Sequence[tuple[Path, Document]]) -> None:
     (first_path, first), *rest = documents
     for path, other in rest:
         for what, ours, theirs in (
-            ("model", (first.model["digest"]), (other.model["digest"])),
-            ("device", first.environment.get("device_slug"), other.environment.get("device_slug")),
+            ("model", first.model.digest, other.model.digest),
+            ("device", first.environment.device_slug, other.environment.device_slug),
         ):
             if ours != theirs:
-                names = (first.model["name"], other.model["name"]) if what == "model" else (ours, theirs)
+                names = (first.model.name, other.model.name) if what == "model" else (ours, theirs)
                 raise InputError(f"{first_path} and {path} are of different {what}s ({names[0]} and {names[1]}); give records of one {what}")
 
 
-__all__ = ["COMPANIONS", "SESSIONS", "Document", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]
+__all__ = ["COMPANIONS", "SESSIONS", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]

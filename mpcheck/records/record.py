@@ -1,40 +1,62 @@
-"""Records: what a run writes and what reports, baselines and comparisons read. Schema-versioned and strict."""
+"""A record: one conclusion of one check, whatever the session."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, Literal, Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-from pydantic import ConfigDict, Field
-from typing_extensions import TypedDict  # pydantic needs it before Python 3.12
+from pydantic import Field
 
-from mpcheck._errors import InputError
-from mpcheck._files.documents import load_document, write_document
 from mpcheck._files.yaml import Strict
-
-SCHEMA = 2
-Verdict = Literal["pass", "fail", "unsupported", "degraded"]
-Drift = Literal["pass", "fail", "no-baseline", "off", "inputs-moved"]
-Number = float | None
-"""A finite number; None stands for one that is not (JSON has no NaN)."""
-State = Literal["running", "complete", "interrupted", "crashed"]
+from mpcheck._names import GOLDEN, PRECISION
+from mpcheck.records.detail import Detail, Latency
+from mpcheck.records.tensors import Drift, Number, Quantity, Tensors, summary
+from mpcheck.records.verdicts import Verdict, red
 
 
-class Planned(Strict):
-    """One piece of work that a run was going to do, written down before it starts.
+class About(Strict):
+    """What a conclusion is about.
 
     Attributes:
-        key: unique in the run; every record of the work has it.
-        check, subject, backend, format, system, variant: what it is about, as in a record of it.
+        check: its name: ``precision``, ``golden``, ``equivariance``, ``engagement``, ``latency`` …
+        subject: the block, or ``model``, or the configuration that it is about.
+        system: as the user named it; batch: how often it is repeated in one graph, of what is timed; None of all else.
+        variant: the direction (``forward``, ``backward``), or what else was done: ``rotation``, ``swapped`` …; may be empty.
     """
 
-    key: str
     check: str
     subject: str = ""
     backend: str = ""
     format: str = ""
     system: str = ""
+    batch: int | None = Field(default=None, ge=1)
     variant: str = ""
+
+    @property
+    def where(self) -> str:
+        """The system, with its batch where it has one: ``builtin:water*4``."""
+        return self.system if self.batch is None else f"{self.system}*{self.batch}"
+
+    @property
+    def name(self) -> str:
+        """``CHECK:SYSTEM/SUBJECT-BACKEND-FORMAT-VARIANT``, empty parts left out."""
+        where = "/".join(filter(None, (self.where, self.subject)))
+        return f"{self.check}:" + "-".join(filter(None, (where, self.backend, self.format, self.variant)))
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The fields above, for a record of the same work."""
+        return {name: getattr(self, name) for name in About.model_fields}
+
+
+class Planned(About):
+    """One piece of work that a run was going to do, written down before it starts.
+
+    Attributes:
+        key: unique in the run; every record of the work has it.
+    """
+
+    key: str
 
 
 class Part(Strict):
@@ -44,182 +66,87 @@ class Part(Strict):
     of: int = Field(ge=1)
 
 
-class Accounted(Strict):
-    """What the records of every session say of the run itself.
+class Record(About):
+    """One conclusion.
 
     Attributes:
-        plan: all that was to be done.
-        state: ``running`` until the run has ended, so that one that was killed is told from a whole one.
-        why: how it ended, where it did not end well.
-        narrowed: what the user left out, by kind (``blocks``, ``formats``, ``systems``, ``backends``, ``checks``).
-    """
-
-    plan: list[Planned]
-    state: State
-    why: str = ""
-    narrowed: dict[str, list[str]] = {}
-
-
-class Worst(Strict):
-    """The element with the largest error in units of what is allowed."""
-
-    place: str
-    value: Number
-    expected: Number
-    allowed: Number
-
-
-class Group(Strict):
-    """Metrics of one irrep or one weight path."""
-
-    name: str
-    rms: Number
-    limit: Number
-
-
-class Quantity(Strict):
-    """One tensor of a cell: an output, or a gradient. Ratios are in units of the format's noise scale."""
-
-    name: str
-    shape: list[int]
-    max_abs: Number
-    max_rel: Number
-    stabiliser: Number
-    rms: Number
-    rms_limit: Number
-    max: Number
-    max_limit: Number
-    bias: Number
-    signed_bias: Number
-    bias_limit: Number
-    signed_bias_limit: Number
-    nonfinite: int
-    out_of_range: int
-    allowed_abs: Number
-    allowed_rel: Number
-    arithmetic: Number = None
-    arithmetic_limit: Number = None
-    arithmetic_bias: Number = None
-    arithmetic_bias_limit: Number = None
-    groups: list[Group] = []
-    worst: Worst | None = None
-    failures: list[str] = []
-    digest: str = ""
-
-
-class Cell(Strict):
-    """One comparison: block x backend x format x direction x system.
-
-    Attributes:
-        key: of the planned work that it is the record of; part: always the only one.
         lacking: the capability that it could not run for, or ran without; empty where none that can be required is missing.
-        tolerated: the setting that allows it to be degraded; empty where none does, and a degraded cell is then red.
+        tolerated: the setting that allows it to be degraded; empty where none does, and a degraded one is then red.
+        ratio: the measured figure in units of what sets its scale (noise scale, mostly), of tensors that of the decisive one; limit: what is
+            allowed of it.
+        worst: where the largest deviation is, in words.
+        key: of the planned work that it is a record of; part: which of that work's records.
+        detail: what was measured.
     """
 
-    block: str
-    role: str
-    kind: str
-    backend: str
-    format: str
-    accumulation: str
-    direction: str
-    system: str
     verdict: Verdict
     reason: str = ""
     lacking: str = ""
     tolerated: str = ""
     note: str = ""
-    drift: Drift = "off"
+    ratio: Number = None
+    limit: Number = None
+    worst: str = ""
     seconds: float = 0.0
     key: str = ""
     part: Part = Part(number=1, of=1)
-    quantities: list[Quantity] = []
+    detail: Detail | None = None
 
     @property
     def id(self) -> str:
-        """``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``."""
-        return f"{self.system}/{self.block}-{self.backend}-{self.format}-{self.direction}"
+        """Its :attr:`About.name`; of precision without the check: ``SYSTEM/BLOCK-BACKEND-FORMAT-DIRECTION``, as stored ratios have it."""
+        return self.name.removeprefix(f"{PRECISION}:")
+
+    @property
+    def red(self) -> bool:
+        """Whether it turns its session red."""
+        return red(self.verdict, self.tolerated)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Figures by name that the check took besides, those that are finite or told to be not."""
+        return self.detail.figures if self.detail is not None else {}
+
+    @property
+    def tensors(self) -> Tensors:
+        """What was compared tensor by tensor; none of a record of another kind."""
+        return self.detail if isinstance(self.detail, Tensors) else Tensors()
+
+    @property
+    def quantities(self) -> list[Quantity]:
+        """Its tensors."""
+        return self.tensors.quantities
+
+    @property
+    def tensor(self) -> str:
+        """Of a golden value, its name in the model: ``BLOCK:TENSOR``, ``forces``."""
+        return ":".join(filter(None, (self.subject, self.variant)))
+
+    @property
+    def drift(self) -> Drift:
+        """Of its tensors against stored ratios."""
+        return self.tensors.drift
+
+    @property
+    def latency(self) -> Latency:
+        """What was timed and decided; nothing of a record of another kind."""
+        return self.detail if isinstance(self.detail, Latency) else Latency()
 
     @property
     def worst_rms(self) -> float | None:
-        """The largest rounding ratio of its quantities; None where there are none."""
-        known = [q.rms for q in self.quantities if q.rms is not None]
-        return max(known) if known else None
+        """The largest rounding ratio of its tensors; None where there are none."""
+        return max((q.rms for q in self.quantities if q.rms is not None), default=None)
+
+    def drifted(self, drift: Drift, **changes: Any) -> Record:
+        """The record with what its tensors' drift came to, and other changes."""
+        return self.model_copy(update={"detail": self.tensors.model_copy(update={"drift": drift}), **changes})
 
 
-class Golden(TypedDict):
-    """One tensor compared with its committed float64 values; ``failure`` is empty where it is the same."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid", strict=True)  # type: ignore[misc]  # pydantic's way to say so of a dictionary
-
-    system: str
-    name: str
-    rms: Number
-    max: Number
-    limit: Number
-    failure: str
-    key: str
-    part: Part
+def of_tensors(quantities: Sequence[Quantity], tensors: Tensors, **fields: Any) -> Record:
+    """A record of tensors: its ratio is that of the decisive one."""
+    return Record(**summary(quantities), **fields, detail=tensors.model_copy(update={"quantities": list(quantities)}))
 
 
-class Run(Accounted):
-    """Everything one session found."""
-
-    schema_version: Literal[2]
-    suite: str
-    mpcheck: str
-    environment: dict[str, Any]
-    model: dict[str, Any]
-    systems: list[dict[str, Any]]
-    options: dict[str, Any]
-    cells: list[Cell]
-    golden: list[Golden] = []
-    seconds: float = Field(default=0.0, ge=0.0)
-
-
-def finite(value: float) -> Number:
-    """A number for JSON: None where it is infinite or NaN, seven digits otherwise."""
-    number = float(value)
-    return None if number != number or number in (float("inf"), float("-inf")) else float(f"{number:.7g}")
-
-
-def read_run(path: Path) -> Run:
-    """Read records.
-
-    Raises:
-        InputError: missing, truncated, not JSON, of another schema version, or with wrong fields.
-    """
-    run = load_document(Run, path, "records", SCHEMA, "make them anew with this version of mpcheck")
-    check_head(run, path)
-    return run
-
-
-class Head(Protocol):
-    """What the records of every session begin with."""
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """Device, versions, commit."""
-
-    @property
-    def model(self) -> dict[str, Any]:
-        """Name and digest."""
-
-
-def check_head(document: Head, path: Path) -> None:
-    """Refuse records whose model or device is not named: everything that reads them speaks of both.
-
-    Raises:
-        InputError: the field that is missing or no text.
-    """
-    for part, keys in (("model", ("name", "digest")), ("environment", ("device_slug", "device_name", "platform"))):
-        for key in keys:
-            if not isinstance(getattr(document, part).get(key), str):
-                raise InputError(f"records {path}: field {part}.{key}: expected a text; run the session again")
-    if not isinstance(document.environment.get("packages"), dict):
-        raise InputError(f"records {path}: field environment.packages: expected versions by package; run the session again")
-
-
-def write_run(path: Path, run: Run) -> None:
-    """Write records atomically, one cell a line."""
-    write_document(path, run, "cells")
+def first_changed(golden: Iterable[Record]) -> str:
+    """The block whose golden output changed first, in the order in which the model computes them; empty where no output did."""
+    return next((r.subject for r in golden if r.check == GOLDEN and r.red and r.variant.startswith("out")), "")

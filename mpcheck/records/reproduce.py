@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import shell
-from mpcheck.records.finding import Findings
-from mpcheck.records.items import GOLDEN, Item
-from mpcheck.records.record import Run
+from mpcheck.records.document import Records
+from mpcheck.records.items import Item
 
 COMMANDS = {"precision": "run", "symmetry": "symmetry", "audit": "audit", "bench": "bench", "profile": "profile"}
 COMMIT = re.compile("[0-9a-f]{7,40}")
@@ -16,12 +16,12 @@ REPEATED = "reports/repeated"  # not the report in which the command stands
 CHECKED = ("symmetry", "audit")  # sessions whose commands take --check
 
 
-def reproduce(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> str:
+def reproduce(document: Records, item: Item, blocks: Collection[str] | None = None) -> str:
     """:func:`words` as a command line for a shell, every name from data quoted, on one line."""
     return shell(words(document, item, blocks))
 
 
-def words(document: Run | Findings, item: Item, blocks: Collection[str] | None = None) -> list[str]:
+def words(document: Records, item: Item, blocks: Collection[str] | None = None) -> list[str]:
     """The command's words.
 
     What a gate has judged, a gate repeats: only that imports the tree that was judged, and judges it by what it was judged by.
@@ -30,12 +30,12 @@ def words(document: Run | Findings, item: Item, blocks: Collection[str] | None =
         document: that the item comes from; its options say device and seed.
         blocks: :func:`blocks_of` the document, from who asks for many commands; None looks through all its rows.
     """
-    options, gate, model = document.options, _gate(document), str(document.model["name"])
+    options, gate, model = document.options, _gate(document), document.model.name
     words = ["mpcheck", COMMANDS[item.session], f"./{model}" if model.startswith("-") else model]  # a name is no option
     if gate is not None:
         words = ["mpcheck", "gate", "--base", gate["base"] or "none", "--model", model, "--session", item.session]
     if item.system:
-        words += ["--system", item.system.partition("*")[0] if item.session == "bench" else item.system]
+        words += ["--system", item.structure if item.session == "bench" else item.system]
     if item.backend:
         words += ["--backend", item.backend]
     if item.format:
@@ -59,22 +59,20 @@ def _of_the_session(item: Item) -> list[str]:
     words = []
     if item.session in CHECKED:
         words += ["--check", item.check]
-    if item.session == "bench" and "*" in item.system:
-        words += ["--batch", item.system.rpartition("*")[2]]
+    if item.session == "bench" and item.batch is not None:
+        words += ["--batch", str(item.batch)]
     if item.session == "bench" and item.variant:
         words += ["--work", item.variant]
     return words
 
 
-def _gate(document: Run | Findings) -> dict[str, str] | None:
+def _gate(document: Records) -> dict[str, str] | None:
     """Of the gate that made the records: commits that are nothing but commits, for records may come from anybody."""
-    found = document.environment.get("gate")
-    if not isinstance(found, dict):
-        return None
-    return {name: text if COMMIT.fullmatch(text := str(found.get(name, ""))) else "" for name in ("base", "head")}
+    found = document.environment.gate
+    return None if found is None else {name: text if COMMIT.fullmatch(text) else "" for name, text in found}
 
 
-def repeated_where(document: Run | Findings) -> str:
+def repeated_where(document: Records) -> str:
     """Where a command that repeats a gate has to be typed, since it gates the files that lie there; empty outside of a gate."""
     gate = _gate(document)
     if gate is None:
@@ -82,12 +80,12 @@ def repeated_where(document: Run | Findings) -> str:
     return f"in a checkout of {gate['head']}, with its changes where it had some" if gate["head"] else "in the directory that was gated"
 
 
-def blocks_of(document: Run | Findings) -> frozenset[str]:
+def blocks_of(document: Records) -> frozenset[str]:
     """Names that ``--block`` takes: those of the precision session's cells; of findings, subjects that look like submodules or steps.
 
     A check's own subjects (``model``, ``energy_sum of diamond``, architectures) are no blocks.
     """
-    if isinstance(document, Run):
-        return frozenset([*(c.block for c in document.cells), *(p.subject for p in document.plan if p.check == "precision")])
-    engaged = frozenset(f.subject for f in document.findings if f.check in ("engagement", "equivariance", "layout", "latency", "accumulation"))
+    if document.suite == PRECISION:
+        return frozenset(about.subject for about in (*document.records, *document.plan) if about.check == PRECISION)
+    engaged = frozenset(r.subject for r in document.records if r.check in ("engagement", "equivariance", "layout", "latency", "accumulation"))
     return frozenset(s for s in engaged if " " not in s and s != "model")

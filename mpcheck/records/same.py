@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mpcheck._text import listed
-from mpcheck.records.read import SESSIONS, Document, Results
+from mpcheck.records.document import Records
+from mpcheck.records.read import SESSIONS, Results
 from mpcheck.records.versions import changed_versions
 
 UNKNOWN = "unknown"
 APART = ("cache", "shard", "shard_rows", "device")  # options that differ without changing what is judged, or are said otherwise
 
 
-def commit_of(document: Document) -> str:
+def commit_of(document: Records) -> str:
     """The commit that was judged; ``unknown`` in records that do not say it."""
-    return str(document.environment.get("commit") or UNKNOWN)
+    return document.environment.commit or UNKNOWN
 
 
 def label(results: Results) -> str:
@@ -29,13 +28,13 @@ def heads_differ(base: Results, head: Results) -> list[str]:
     """Differences of device, versions, options and sessions, a line each."""
     ours, theirs = base.first.environment, head.first.environment
     found = []
-    if ours["device_slug"] != theirs["device_slug"]:
-        found.append(f"different devices: {ours['device_name']} and {theirs['device_name']}")
-    packages = {"mpcheck": base.first.mpcheck, **_texts(ours["packages"])}, {"mpcheck": head.first.mpcheck, **_texts(theirs["packages"])}
+    if ours.device_slug != theirs.device_slug:
+        found.append(f"different devices: {ours.device_name} and {theirs.device_name}")
+    packages = {"mpcheck": base.first.mpcheck, **ours.packages}, {"mpcheck": head.first.mpcheck, **theirs.packages}
     if versions := changed_versions(*packages):
         found.append("versions: " + ", ".join(versions))
-    if ours.get("threads") != theirs.get("threads"):
-        found.append(f"threads: {ours.get('threads')} -> {theirs.get('threads')}")
+    if ours.threads != theirs.threads:
+        found.append(f"threads: {ours.threads} -> {theirs.threads}")
     for session in SESSIONS:
         a, b = base.documents.get(session), head.documents.get(session)
         if a is not None and b is not None:
@@ -47,18 +46,14 @@ def heads_differ(base: Results, head: Results) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _texts(packages: dict[str, Any]) -> dict[str, str]:
-    return {str(name): str(version) for name, version in packages.items()}
-
-
-def documents_differ(ours: Document, theirs: Document) -> list[str]:
+def documents_differ(ours: Records, theirs: Records) -> list[str]:
     """Differences of two documents of one session in what they were asked for, a line each."""
     names = sorted({*ours.options, *theirs.options} - set(APART))
     found = [
         f"option {n}: {_said(ours.options.get(n))} -> {_said(theirs.options.get(n))}" for n in names if ours.options.get(n) != theirs.options.get(n)
     ]
-    old = {str(s.get("name")): s.get("digest") for s in ours.systems}
-    other = [str(s.get("name")) for s in theirs.systems if old.get(str(s.get("name")), s.get("digest")) != s.get("digest")]
+    old = {s.name: s.digest for s in ours.systems}
+    other = [s.name for s in theirs.systems if old.get(s.name, s.digest) != s.digest]
     return found + [f"{name} is another structure in the head" for name in other]
 
 

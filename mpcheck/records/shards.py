@@ -15,8 +15,8 @@ from typing import TypeVar
 from mpcheck._errors import InputError
 
 Row = TypeVar("Row")
-SHARD, ROWS = "shard", "shard_rows"
-"""Options in the records of a part: which one it is, and where its rows stand in the whole session."""
+SHARD, ROWS, RECORDS = "shard", "shard_rows", "records"
+"""Options in the records of a part: which one it is, and where its rows stand in the whole session; and what it calls them."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 
 from mpcheck._console import Grid, Sheet
+from mpcheck._names import COVERAGE
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, number, seen_lines
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.names import COVERAGE
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 from mpcheck.report.palette import style as style_of
 from mpcheck.report.standing import standing, word
 
@@ -22,27 +23,27 @@ SHOWN = ("fail", "removed", "inconclusive")
 STARTS = ("first-call", "new-shape")
 
 
-def rows(run: Findings) -> dict[Row, dict[str, dict[str, Finding]]]:
+def rows(run: Records) -> dict[Row, dict[str, dict[str, Record]]]:
     """Findings by (system, subject, backend, format), then by work, then by check."""
-    found: dict[Row, dict[str, dict[str, Finding]]] = {}
-    for f in (f for f in run.findings if f.check != COVERAGE):
-        found.setdefault((f.system, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
+    found: dict[Row, dict[str, dict[str, Record]]] = {}
+    for f in (f for f in run.records if f.check != COVERAGE):
+        found.setdefault((f.where, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
     return found
 
 
-def effect(finding: Finding | None) -> tuple[str, str]:
+def effect(finding: Record | None) -> tuple[str, str]:
     """Text and style of a latency verdict: the effect, and what was decided."""
     if finding is None:
         return "", "dim"
-    value = finding.metrics.get("effect_percent")
-    if not isinstance(value, (int, float)):
+    value = finding.latency.effect_percent
+    if value is None:
         return SHORT.get(finding.verdict, finding.verdict), style_of(finding.verdict)
-    mark = MARKS.get(str(finding.metrics.get("decision")), "")
+    mark = MARKS.get(finding.latency.decision or "", "")
     style = style_of("faster") if mark == "faster" else style_of(finding.verdict)
     return f"{value:+.1f}% {mark}".rstrip(), style
 
 
-def cost(findings: Sequence[Finding]) -> tuple[str, str]:
+def cost(findings: Sequence[Record]) -> tuple[str, str]:
     """Text and style of the cost verdicts of a row."""
     verdicts = [f.verdict for f in findings]
     if not verdicts:
@@ -55,21 +56,21 @@ def cost(findings: Sequence[Finding]) -> tuple[str, str]:
     return ("less", style_of("faster")) if any(f.reason for f in findings) else ("=", style_of("pass"))
 
 
-def columns(run: Findings) -> list[str]:
+def columns(run: Records) -> list[str]:
     """Pairs of work that share a column: a block's and the model's."""
-    works = {f.variant for f in run.findings}
+    works = {f.variant for f in run.records}
     return [c for c in ("forward|energy", "forward+backward|energy+forces") if set(c.split("|")) & works]
 
 
-def entries(run: Findings) -> list[tuple[Row, list[tuple[str, str]]]]:
+def entries(run: Records) -> list[tuple[Row, list[tuple[str, str]]]]:
     """One line a (system, subject, backend, format): milliseconds and verdict of each work, then the cost's."""
     found = []
     for row, works in rows(run).items():
         line: list[tuple[str, str]] = []
         for column in columns(run):
-            own: dict[str, Finding] = next((works[w] for w in column.split("|") if w in works), {})
+            own: dict[str, Record] = next((works[w] for w in column.split("|") if w in works), {})
             latency = own.get("latency")
-            line += [(number(latency.metrics.get("median_ms")) if latency else "", ""), effect(latency)]
+            line += [(number(latency.latency.median_ms) if latency else "", ""), effect(latency)]
         line.append(cost([fs["cost"] for fs in works.values() if "cost" in fs]))
         found.append((row, line))
     return found
@@ -79,27 +80,27 @@ def _widest(found: Sequence[tuple[Row, list[tuple[str, str]]]], place: int) -> i
     return max((len(line[place][0]) for _, line in found), default=0)
 
 
-def verdict_line(run: Findings) -> str:
+def verdict_line(run: Records) -> str:
     """What the run says as a whole."""
-    latency = [f for f in run.findings if f.check == "latency"]
+    latency = [f for f in run.records if f.check == "latency"]
     decided = Counter(_decision(f) for f in latency)
     order = ("slower", UNGATED, "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
     parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
-    more = sum(f.check == "cost" and f.verdict == "fail" for f in run.findings)
+    more = sum(f.check == "cost" and f.verdict == "fail" for f in run.records)
     text = f"{word(run)}: latency {parts or 'not measured'}; cost {more} with more work than before"
-    starts = Counter(_decision(f) for f in run.findings if f.check in STARTS)
+    starts = Counter(_decision(f) for f in run.records if f.check in STARTS)
     told = ", ".join(f"{starts[d]} {d}" for d in order if starts[d])
     return f"{text}; first calls {told}" if told else text
 
 
-def _decision(finding: Finding) -> str:
-    decision = str(finding.metrics.get("decision", finding.verdict))
+def _decision(finding: Record) -> str:
+    decision = finding.latency.decision or finding.verdict
     return UNGATED if decision == "slower" and finding.verdict != "fail" else decision
 
 
-def _grid(run: Findings) -> Grid:
+def _grid(run: Records) -> Grid:
     grid = Grid("latency (ms of one call, head against base) and cost")
-    systems = len({f.system for f in run.findings}) > 1
+    systems = len({f.where for f in run.records}) > 1
     for name in (*(("system",) if systems else ()), "subject", "backend", "format"):
         grid.column(name, wrap=False, most=40)
     found = entries(run)
@@ -112,19 +113,19 @@ def _grid(run: Findings) -> Grid:
     return grid
 
 
-def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str:
+def render(run: Records, notes: Sequence[str] = (), color: bool = False) -> str:
     """The table, then what is red or unclear, then the verdict."""
     sheet = Sheet(WIDTH, color)
     sheet.grid(_grid(run))
     sheet.line()
     for verdict in SHOWN:
-        own = [f for f in run.findings if f.verdict == verdict]
+        own = [f for f in run.records if f.verdict == verdict]
         for f in sorted(own, key=lambda f: -abs(f.ratio or 1.0))[:6]:
             sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", style_of(verdict)))
             sheet.line(f"     {f.reason}")
         if len(own) > 6:
             sheet.line((f"  and {len(own) - 6} more {verdict}", "dim"))
-    for reason, many in Counter(f.reason for f in run.findings if f.verdict in ("unsupported", "no-baseline")).most_common(4):
+    for reason, many in Counter(f.reason for f in run.records if f.verdict in ("unsupported", "no-baseline")).most_common(4):
         sheet.line((f"  {reason}: {many}", "dim"), cut=True)
     for note in notes:
         sheet.line((f"  {note}", "dim"))
@@ -135,19 +136,19 @@ def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str
     return sheet.text
 
 
-def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
+def markdown(run: Records, notes: Sequence[str] = ()) -> str:
     """Verdict first, then what is red or unclear, the table, the environment."""
     lines = [f"# mpcheck bench: {verdict_line(run)}", ""]
-    lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s.", ""]
+    lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s.", ""]
     lines += [f"- **{escape(line)}**" for line in standing(run)[1:]] + [f"- {escape(note)}" for note in notes] + [""]
     for verdict in SHOWN:
-        own = [f for f in run.findings if f.verdict == verdict]
+        own = [f for f in run.records if f.verdict == verdict]
         if own:
             lines += [f"## {verdict}", "", *markdown_table(("benchmark", "reason"), ((escape(f.id), escape(f.reason)) for f in own[:50]))]
     heads = [h for c in columns(run) for h in (f"{c.replace('|', ' / ')}, ms", "against base")]
     cells = ([escape(x) for x in (*row, *(text for text, _ in line))] for row, line in entries(run))
     head = ("system", "subject", "backend", "format", *heads, "cost")
     lines += ["## Latency and cost", "", *markdown_table(head, cells, "llll" + "rl" * len(columns(run)))]
-    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}"]
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
+    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}"]
     return seen_lines("\n".join(lines)) + "\n"

@@ -133,7 +133,7 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
     base = checked(directory / "base", limits)
     entries: list[GateEntry] = []
     if history is not None:
-        entries = in_time(read_gate_history(gate_history_path(history, str(head.first.environment["device_slug"]))).entries)
+        entries = in_time(read_gate_history(gate_history_path(history, str(head.first.environment.device_slug))).entries)
     comparison, broken = compared(base, head)
     against, more = beside(directory, comparison)
     judgement = judgement_of(head, conclusion, against or broken)

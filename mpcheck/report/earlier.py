@@ -6,11 +6,9 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
-from mpcheck.records.finding import Findings
+from mpcheck.records.document import Records
 from mpcheck.records.read import read_document
-from mpcheck.records.record import Run
 
-Document = Run | Findings
 SUFFIXES = ("json", "md", "svg", "png")  # png: an earlier version wrote pictures so
 
 
@@ -33,21 +31,21 @@ def _earlier(path: Path) -> Path:
     return path.with_name(f"{path.name}.earlier")
 
 
-def _read(path: Path) -> Document | None:
+def _read(path: Path) -> Records | None:
     try:
         return read_document(path) if is_file(path) else None
     except InputError:  # damaged, or of another version: it says nothing that could be lost
         return None
 
 
-def _holds(wide: Document | None, narrow: Document | None) -> bool:
+def _holds(wide: Records | None, narrow: Records | None) -> bool:
     """Whether one run planned all that another did, of the same model."""
     if wide is None or narrow is None:
         return narrow is None
-    return wide.model["digest"] == narrow.model["digest"] and {p.key for p in narrow.plan} <= {p.key for p in wide.plan}
+    return wide.model.digest == narrow.model.digest and {p.key for p in narrow.plan} <= {p.key for p in wide.plan}
 
 
-def set_aside(directory: Path, suite: str, new: Document | None = None) -> list[str]:
+def set_aside(directory: Path, suite: str, new: Records | None = None) -> list[str]:
     """Move the records of an earlier run away before a new one begins: whatever becomes of it, they are not its verdict.
 
     Args:
@@ -71,7 +69,7 @@ def set_aside(directory: Path, suite: str, new: Document | None = None) -> list[
     return [f"kept the records of an earlier run that judged what this one leaves out: {kept}"]
 
 
-def remove_earlier(directory: Path, document: Document) -> None:
+def remove_earlier(directory: Path, document: Records) -> None:
     """Remove the earlier run's records where the new ones are complete and cover them."""
     kept = earlier_path(directory, document.suite)
     if document.state == "complete" and is_file(kept) and _holds(document, _read(kept)):

@@ -7,29 +7,27 @@ from collections import Counter
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
-from mpcheck.records.finding import Finding, Findings, Outcome
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import VERDICTS, WORST_FIRST
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 
 WIDTH = 100
-ORDER: tuple[Outcome, ...] = (
-    "pass", "fail", "degraded", "unsupported", "indistinguishable", "inconclusive", "known-fault", "no-baseline", "removed",
-)  # fmt: skip
-_WORSE = ("fail", "degraded", "known-fault", "removed", "inconclusive", "no-baseline", "pass", "indistinguishable", "unsupported")
 _SHORT = {"unsupported": "–", "indistinguishable": "same", "inconclusive": "?", "known-fault": "known", "no-baseline": "new"}
 
 
-def worst_of(findings: list[Finding]) -> Finding:
+def worst_of(findings: list[Record]) -> Record:
     """The finding that a reader must see first: the worst verdict, then the largest share of its limit."""
 
-    def share(f: Finding) -> float:
+    def share(f: Record) -> float:
         return (f.ratio or 0.0) / f.limit if f.limit else (f.ratio or 0.0)
 
-    return min(findings, key=lambda f: (_WORSE.index(f.verdict), -share(f)))
+    return min(findings, key=lambda f: (WORST_FIRST.index(f.verdict), -share(f)))
 
 
-def entry(findings: list[Finding]) -> tuple[str, str]:
+def entry(findings: list[Record]) -> tuple[str, str]:
     """Text and verdict of one field of a table."""
     found = worst_of(findings)
     number = "" if found.ratio is None else (f"{found.ratio:.2f}" if 0.005 <= found.ratio < 99.5 or found.ratio == 0 else f"{found.ratio:.0e}")
@@ -38,17 +36,17 @@ def entry(findings: list[Finding]) -> tuple[str, str]:
     return _SHORT.get(found.verdict, number or "ok"), found.verdict
 
 
-def tables(run: Findings) -> dict[str, tuple[list[str], list[tuple[str, str, list[tuple[str, str] | None]]]]]:
+def tables(run: Records) -> dict[str, tuple[list[str], list[tuple[str, str, list[tuple[str, str] | None]]]]]:
     """Per check: its columns (formats, or variants where there are no formats) and rows (subject, backend, entries)."""
     found = {}
-    for check in dict.fromkeys(f.check for f in run.findings):
-        own = [f for f in run.findings if f.check == check]
+    for check in dict.fromkeys(f.check for f in run.records):
+        own = [f for f in run.records if f.check == check]
 
-        def column(f: Finding, formats: bool = any(f.format for f in own)) -> str:
+        def column(f: Record, formats: bool = any(f.format for f in own)) -> str:
             return f.format if formats else f.variant
 
         columns = list(dict.fromkeys(column(f) for f in own))
-        rows: dict[tuple[str, str], list[Finding]] = {}
+        rows: dict[tuple[str, str], list[Record]] = {}
         for f in own:
             rows.setdefault((f.subject, f.backend), []).append(f)
         found[check] = (
@@ -61,13 +59,13 @@ def tables(run: Findings) -> dict[str, tuple[list[str], list[tuple[str, str, lis
     return found
 
 
-def counts(run: Findings) -> dict[str, int]:
+def counts(run: Records) -> dict[str, int]:
     """Findings by verdict."""
-    tally = Counter(f.verdict for f in run.findings)
-    return {v: tally[v] for v in ORDER if tally[v]}
+    tally = Counter(f.verdict for f in run.records)
+    return {v: tally[v] for v in VERDICTS if tally[v]}
 
 
-def render(run: Findings, color: bool = False) -> str:
+def render(run: Records, color: bool = False) -> str:
     """The tables, 100 columns at most, then what is not a pass."""
     sheet = Sheet(WIDTH, color)
     for check, (columns, rows) in tables(run).items():
@@ -83,10 +81,10 @@ def render(run: Findings, color: bool = False) -> str:
     sheet.line()
     sheet.line("findings: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
-        for f in [f for f in run.findings if f.verdict == verdict][:6]:
+        for f in [f for f in run.records if f.verdict == verdict][:6]:
             sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", style(verdict)))
             sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
-    for reason, number in Counter(f.reason for f in run.findings if f.verdict == "unsupported").most_common(4):
+    for reason, number in Counter(f.reason for f in run.records if f.verdict == "unsupported").most_common(4):
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
     for line in standing(run):
         sheet.line((line, "bold"))
@@ -95,15 +93,15 @@ def render(run: Findings, color: bool = False) -> str:
     return sheet.text
 
 
-def markdown(run: Findings) -> str:
+def markdown(run: Records) -> str:
     """Verdict first, then failures, a table per check, environment."""
     tally = counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
-    lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s."]
+    lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
     lines += ["Findings: " + ", ".join(f"{n} {v}" for v, n in tally.items()) + ".", ""]
     for verdict_ in ("fail", "degraded", "known-fault", "inconclusive"):
-        own = [f for f in run.findings if f.verdict == verdict_]
+        own = [f for f in run.records if f.verdict == verdict_]
         if own:
             told = ([escape(text) for text in (f.id, f.reason, f.worst)] for f in own[:50])
             lines += [f"## {verdict_}", "", *markdown_table(("finding", "reason", "worst"), told)]
@@ -114,7 +112,7 @@ def markdown(run: Findings) -> str:
         )
         head = ("subject", "backend", *map(escape, columns))
         lines += [f"## {escape(check)}", "", *markdown_table(head, cells, "ll" + "r" * len(columns))]
-    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads"]
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
+    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads"]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
     return seen_lines("\n".join(lines)) + "\n"

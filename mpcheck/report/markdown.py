@@ -4,58 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import fence, markdown_table, seen_lines
 from mpcheck._text import markdown as escape
-from mpcheck.formats import FLOAT64
-from mpcheck.records.items import first_changed, item_of_cell
-from mpcheck.records.record import Golden, Run
+from mpcheck.records.document import Records
+from mpcheck.records.items import item_of
+from mpcheck.records.record import Record, first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 
 
-def render(run: Run) -> str:
+def render(run: Records) -> str:
     """Verdict first, then failures, the table, ratios per format, environment."""
     counts = summary.counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck precision: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
-    lines += [f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s."]
+    lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
     if failed:
         where = repeated_where(run)
         lines += ["## Failures", "", *markdown_table(("cell", "reason"), ((escape(c.id), escape(c.reason)) for c in failed[:50]))]
         lines += [f"{len(failed) - 50} more in the records.", ""] if len(failed) > 50 else []
-        lines += [f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of_cell(failed[0]))), ""]
+        lines += [f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of(PRECISION, failed[0]))), ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     cells = ([*map(escape, names), *(f"**{e.text}**" if e.failed else e.text for e in entries)] for *names, entries in rows)
     lines += markdown_table(("block", "role", "backend", *map(escape, formats)), cells, "lll" + "r" * len(formats))
     ratios = [(escape(fmt), *(f"{x:.3f}" for x in found)) for fmt in formats if (found := summary.ratio_range(run, fmt))]
     lines += ["## Ratios by format", "", *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr")]
-    if run.golden:
-        bad = [row for row in run.golden if row["failure"]]
-        lines += ["## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ{began(run.golden)}.", ""]
-        lines += [*(f"- {escape(row['system'])} {escape(row['name'])}: {escape(row['failure'])}" for row in bad[:20]), *([""] if bad else [])]
+    if golden := run.of(GOLDEN):
+        bad = [record for record in golden if record.red]
+        lines += ["## Golden float64", "", f"{len(golden)} tensors compared, {len(bad)} differ{began(golden)}.", ""]
+        lines += [*(f"- {escape(record.system)} {escape(record.tensor)}: {escape(record.reason)}" for record in bad[:20]), *([""] if bad else [])]
     reasons = summary.unsupported(run)
     if reasons:
         lines += ["## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items()), ""]
-    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
     lines += [
         "## Environment",
         "",
         f"- {escape(packages)}",
-        f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads",
+        f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads",
     ]
-    lines += [f"- model digest {escape(run.model['digest'][:16])}, stored in {escape(run.model.get('stored_dtype', FLOAT64.name))}"]
-    lines += [f"- model: {escape(run.model[key])}" for key in ("tables", "tables_left") if key in run.model]
+    lines += [f"- model digest {escape(run.model.digest[:16])}, stored in {escape(run.model.stored_dtype)}"]
+    lines += [f"- model: {escape(run.model.source[key])}" for key in ("tables", "tables_left") if key in run.model.source]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
-    lines += [f"- {escape(s['name'])}: {escape(s['atoms'])} atoms in {escape(s['frames'])} graphs, {escape(s['edges'])} edges" for s in run.systems]
+    lines += [f"- {escape(s.name)}: {escape(s.atoms)} atoms in {escape(s.frames)} graphs, {escape(s.edges)} edges" for s in run.systems]
     return seen_lines("\n".join(lines)) + "\n"
 
 
-def began(golden: Sequence[Golden]) -> str:
+def began(golden: Sequence[Record]) -> str:
     """``, first in BLOCK`` where an output changed."""
     block = first_changed(golden)
     return f", first in the output of {escape(block)}" if block else ""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mpcheck.records.outcome import red
-from mpcheck.records.record import Cell, Run
-
-VERDICTS = ("pass", "fail", "degraded", "unsupported")
+from mpcheck._names import PRECISION
+from mpcheck.records.document import Records
+from mpcheck.records.items import INNERMOST
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import VERDICTS
 
 
 @dataclass(frozen=True)
@@ -28,57 +29,57 @@ class Entry:
         return f"FAIL {shown}" if self.failed else shown
 
 
-def entry(cells: list[Cell]) -> Entry:
+def entry(cells: list[Record]) -> Entry:
     """Summarise cells; a quantity without a finite ratio counts as infinite."""
     ran = [c for c in cells if c.verdict != "unsupported"]
     if not ran:
         return Entry(None, False, True)
     infinite = any(q.rms is None for c in ran for q in c.quantities)
     ratios = [r for c in ran if (r := c.worst_rms) is not None]
-    return Entry(None if infinite or not ratios else max(ratios), any(red(c.verdict, c.tolerated) for c in ran), False)
+    return Entry(None if infinite or not ratios else max(ratios), any(c.red for c in ran), False)
 
 
-def table(run: Run) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:
+def table(run: Records) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:
     """Formats as columns, and one row per block and backend: (block, role, backend, entries)."""
-    formats = list(dict.fromkeys(c.format for c in run.cells))
-    rows: dict[tuple[str, str], list[Cell]] = {}
-    for cell in run.cells:
-        rows.setdefault((cell.block, cell.backend), []).append(cell)
+    formats = list(dict.fromkeys(c.format for c in run.of(PRECISION)))
+    rows: dict[tuple[str, str], list[Record]] = {}
+    for cell in run.of(PRECISION):
+        rows.setdefault((cell.subject, cell.backend), []).append(cell)
     return formats, [
-        (block, cells[0].role, backend, [entry([c for c in cells if c.format == f]) for f in formats]) for (block, backend), cells in rows.items()
+        (block, cells[0].tensors.role, backend, [entry([c for c in cells if c.format == f]) for f in formats])
+        for (block, backend), cells in rows.items()
     ]
 
 
-def counts(run: Run) -> dict[str, int]:
+def counts(run: Records) -> dict[str, int]:
     """Cells by verdict."""
-    found: Counter[str] = Counter(c.verdict for c in run.cells)
+    found: Counter[str] = Counter(c.verdict for c in run.of(PRECISION))
     return {v: found[v] for v in VERDICTS if found[v]}
 
 
-def drift_counts(run: Run) -> dict[str, int]:
+def drift_counts(run: Records) -> dict[str, int]:
     """Cells by drift verdict."""
-    return dict(Counter(c.drift for c in run.cells if c.drift != "off"))
+    return dict(Counter(c.drift for c in run.of(PRECISION) if c.drift != "off"))
 
 
-def unsupported(run: Run) -> dict[str, int]:
+def unsupported(run: Records) -> dict[str, int]:
     """Reasons for cells that did not run, and how many each."""
-    return dict(Counter(c.reason for c in run.cells if c.verdict == "unsupported").most_common())
+    return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "unsupported").most_common())
 
 
-def slowest(run: Run, count: int = 3) -> list[Cell]:
+def slowest(run: Records, count: int = 3) -> list[Record]:
     """The cells that took longest."""
-    return sorted(run.cells, key=lambda c: -c.seconds)[:count]
+    return sorted(run.of(PRECISION), key=lambda c: -c.seconds)[:count]
 
 
-def failures(run: Run) -> list[Cell]:
+def failures(run: Records) -> list[Record]:
     """Red cells: innermost blocks first, because a composite is red when a leaf in it is."""
-    kinds = {"leaf": 0, "step": 0, "composite": 1}
-    return sorted((c for c in run.cells if red(c.verdict, c.tolerated)), key=lambda c: (kinds.get(c.kind, 2), -(c.worst_rms or 1e300)))
+    return sorted((c for c in run.of(PRECISION) if c.red), key=lambda c: (INNERMOST[c.tensors.block], -(c.worst_rms or 1e300)))
 
 
-def ratio_range(run: Run, fmt: str) -> tuple[float, float, float] | None:
+def ratio_range(run: Records, fmt: str) -> tuple[float, float, float] | None:
     """Median, 95th percentile and largest rounding ratio over all quantities of a format."""
-    values = sorted(q.rms for c in run.cells if c.format == fmt for q in c.quantities if q.rms is not None)
+    values = sorted(q.rms for c in run.of(PRECISION) if c.format == fmt for q in c.quantities if q.rms is not None)
     if not values:
         return None
     return values[len(values) // 2], values[min(len(values) - 1, int(0.95 * len(values)))], values[-1]

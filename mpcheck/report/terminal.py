@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from mpcheck._console import Grid, Sheet
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.formats import TF32
-from mpcheck.records.items import first_changed, item_of_cell
+from mpcheck.records.document import Records
+from mpcheck.records.items import item_of
 from mpcheck.records.outcome import outcome
-from mpcheck.records.record import Run
+from mpcheck.records.record import first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
 from mpcheck.report.palette import style
@@ -23,7 +25,7 @@ def _style(entry: summary.Entry) -> str:
     return style("pass" if entry.ratio is not None and entry.ratio <= 1.0 else "inconclusive")
 
 
-def render(run: Run, color: bool = False) -> str:
+def render(run: Records, color: bool = False) -> str:
     """The table and what a reader needs to know beside it."""
     sheet, grid = Sheet(WIDTH, color), Grid("worst rounding ratio: rms error / computed noise scale")
     formats, rows = summary.table(run)
@@ -49,35 +51,34 @@ def render(run: Run, color: bool = False) -> str:
     return sheet.text
 
 
-def _facts(sheet: Sheet, run: Run) -> None:
+def _facts(sheet: Sheet, run: Records) -> None:
     sheet.line("cells: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in summary.counts(run).items()))
     for reason, number in list(summary.unsupported(run).items())[:4]:
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
     drift = summary.drift_counts(run)
     if drift.get("no-baseline"):
-        sheet.line(f"drift: no-baseline for {drift['no-baseline']} cells on {run.environment['device_slug']}; record one with `nox -s regenerate`")
+        sheet.line(f"drift: no-baseline for {drift['no-baseline']} cells on {run.environment.device_slug}; record one with `nox -s regenerate`")
     if drift.get("pass") or drift.get("fail"):
         behind = f", {drift['inputs-moved']} beyond on inputs that another block moved" if drift.get("inputs-moved") else ""
         sheet.line(f"drift: {drift.get('pass', 0)} within the stored ratios, {drift.get('fail', 0)} beyond{behind}", wrap=True)
-    if run.golden:
-        failed = sum(1 for row in run.golden if row["failure"])
-        block = first_changed(run.golden)
-        sheet.line(f"golden float64: {len(run.golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), wrap=True)
+    if golden := run.of(GOLDEN):
+        failed, block = sum(record.red for record in golden), first_changed(golden)
+        sheet.line(f"golden float64: {len(golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), wrap=True)
     for line in reference_lines(run.systems):
         sheet.line(line)
     for key in ("tables", "tables_left"):
-        if key in run.model:
-            sheet.line(f"model: {run.model[key]}")
-    slow = ", ".join(f"{c.block}-{c.backend}-{c.format}-{c.direction} {c.seconds * 1e3:.0f} ms" for c in summary.slowest(run, 2))
+        if key in run.model.source:
+            sheet.line(f"model: {run.model.source[key]}")
+    slow = ", ".join(f"{c.subject}-{c.backend}-{c.format}-{c.variant} {c.seconds * 1e3:.0f} ms" for c in summary.slowest(run, 2))
     sheet.line((f"slowest cells: {slow}", "dim"), cut=True)
-    if run.environment.get("device") == "cpu" and any(c.format == TF32.name for c in run.cells):
+    if run.environment.device == "cpu" and any(c.format == TF32.name for c in run.of(PRECISION)):
         sheet.line(("tf32 is emulated on a CPU: operands of matrix products rounded to 11 significant bits", "dim"), wrap=True)
 
 
-def _failures(sheet: Sheet, run: Run) -> None:
+def _failures(sheet: Sheet, run: Records) -> None:
     for cell in summary.failures(run)[:6]:
         sheet.line((f"FAIL {cell.id}", style("fail")))
         sheet.line(f"     {cell.reason}")
-        sheet.line((f"     {reproduce(run, item_of_cell(cell))}", "dim"))
+        sheet.line((f"     {reproduce(run, item_of(PRECISION, cell))}", "dim"))
     if (where := repeated_where(run)) and summary.failures(run):
         sheet.line((f"     ({where})", "dim"))

@@ -14,7 +14,7 @@ from mpcheck._files.outputs import Output, model_and_systems, refuse_outputs
 from mpcheck._files.yaml import Strict, load_yaml, parse_yaml
 from mpcheck.formats import FORMATS
 from mpcheck.judge.tolerances import load_tolerances, packaged
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
@@ -43,7 +43,7 @@ class Derived(Strict):
     allowed: dict[str, dict[str, dict[str, Allowed]]]
 
 
-def _cells(session: Session) -> list[Cell]:
+def _cells(session: Session) -> list[Record]:
     cells = [judge_by_limits(session, key) for key in session.cells()]
     clear_progress()
     return [c for c in cells if c.quantities]
@@ -77,18 +77,18 @@ def table_text(session: Session, system: str, backend: str) -> str:
     ]
     last: tuple[str, str] = ("", "")
     for cell in _cells(session):
-        if cell.block != last[0]:
-            lines.append(f'  "{cell.block}":')
-        if (cell.block, cell.format) != last:
+        if cell.subject != last[0]:
+            lines.append(f'  "{cell.subject}":')
+        if (cell.subject, cell.format) != last:
             lines.append(f"    {cell.format}:")
-        last = (cell.block, cell.format)
+        last = (cell.subject, cell.format)
         allowed_abs = max((q.allowed_abs or 0.0) for q in cell.quantities)
         allowed_rel = max((q.allowed_rel or 0.0) for q in cell.quantities)
         worst_abs = max((q.max_abs or 0.0) for q in cell.quantities)
         worst_rel = max((q.max_rel or 0.0) for q in cell.quantities)
         ratio = cell.worst_rms or 0.0
         lines.append(
-            f"      {cell.direction}: {{max_abs: {allowed_abs:.2e}, max_rel: {allowed_rel:.2e}}}"
+            f"      {cell.variant}: {{max_abs: {allowed_abs:.2e}, max_rel: {allowed_rel:.2e}}}"
             f"  # measured {worst_abs:.1e}, {worst_rel:.1e}; rms ratio {ratio:.2f}"
         )
     return "\n".join(lines) + "\n"
@@ -100,7 +100,7 @@ def _reduction_proposals(session: Session) -> str:
     for cell in _cells(session):
         ratio = cell.worst_rms
         if ratio is not None and ratio > best.get(cell.format, (-1.0, ""))[0]:
-            best[cell.format] = (ratio, cell.block)
+            best[cell.format] = (ratio, cell.subject)
     return "\n".join(f"  {f}: largest rms ratio {r:.2f} ({b}); proposed limit {max(1.0, round(1.3 * r, 1)):.1f}" for f, (r, b) in best.items())
 
 
@@ -128,7 +128,7 @@ def _stale(path: Path, cache: Path | None) -> str | None:
     if session.model.digest != stored.digest:
         return f"the model {stored.model} has changed"
     for cell in _cells(session):
-        allowed = stored.allowed.get(cell.block, {}).get(cell.format, {}).get(cell.direction)
+        allowed = stored.allowed.get(cell.subject, {}).get(cell.format, {}).get(cell.variant)
         now = max((q.allowed_abs or 0.0) for q in cell.quantities)
         if allowed is None:
             return f"{cell.id} is missing"

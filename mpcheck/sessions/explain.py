@@ -9,7 +9,8 @@ from mpcheck._text import number
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import COMPONENTS, get_format
-from mpcheck.records.record import Cell, Quantity
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
@@ -53,7 +54,7 @@ def explain(model: str, system: str, block: str, fmt_name: str, backend: str, ca
     return "\n".join(lines)
 
 
-def _quantities(session: Session, key: CellKey, cell: Cell) -> list[str]:
+def _quantities(session: Session, key: CellKey, cell: Record) -> list[str]:
     fmt = get_format(key.format)
     check = session.check(key.system)
     backend = session.backend(key.backend)

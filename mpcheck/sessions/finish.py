@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
+from mpcheck._names import PRECISION
+from mpcheck.records.document import Environment, Model, Records, Reference, System
 from mpcheck.records.environment import describe
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.record import Cell, Planned, Run
+from mpcheck.records.record import Planned, Record
 from mpcheck.records.shards import ROWS, SHARD, by_first_seen
 from mpcheck.report import bench, terminal
 from mpcheck.report import findings as findings_report
@@ -20,12 +21,10 @@ from mpcheck.report.write import write_records, write_state
 from mpcheck.sessions.options import Options, plain
 from mpcheck.sessions.run import Session
 
-Document = Run | Findings
-
 
 @dataclass(frozen=True)
 class Accounts:
-    """What records say of the run itself; see :class:`mpcheck.records.record.Accounted`."""
+    """What records say of the run itself; see :class:`mpcheck.records.document.Records`."""
 
     suite: str
     plan: Sequence[Planned]
@@ -44,19 +43,20 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
     asked = {k: v for k, v in plain(options).items() if v or k not in (SHARD, ROWS)}
     return {
-        "schema_version": 2,
         "mpcheck": __version__,
-        "environment": describe(options.device),
-        "model": {"name": session.model.name, "digest": session.model.digest, "stored_dtype": session.model.stored_dtype, **session.model.source},
+        "environment": Environment.model_validate(describe(options.device)),
+        "model": Model(
+            name=session.model.name, digest=session.model.digest, stored_dtype=session.model.stored_dtype, source=dict(session.model.source)
+        ),
         "systems": [
-            {
-                "name": s.name,
-                "atoms": s.atoms,
-                "frames": len(s.frames),
-                "digest": s.digest,
-                "edges": int(session.graph(n)["edge_index"].shape[1]),
-                **({"reference": reference} if (reference := session.reference(n, time.time() - seconds)) else {}),
-            }
+            System(
+                name=s.name,
+                atoms=s.atoms,
+                frames=len(s.frames),
+                digest=s.digest,
+                edges=int(session.graph(n)["edge_index"].shape[1]),
+                reference=_reference(session.reference(n, time.time() - seconds)),
+            )
             for n, s in session.systems.items()
         ],
         "options": asked,
@@ -64,17 +64,15 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     }
 
 
-def assembled(accounts: Accounts, session: Session, rows: Mapping[str, Sequence[dict[str, Any]]], seconds: float) -> Document:
-    """The records of a run.
+def _reference(found: Mapping[str, Any]) -> Reference | None:
+    """What a session knows of a system's references; None where it has used none."""
+    return Reference(**{"origin" if name == "from" else name: value for name, value in found.items()}) if found else None
 
-    Args:
-        rows: by kind (``cell``, ``golden``, ``finding``), in their order.
-    """
-    fields = {**head(session.options, session, seconds), **accounts.fields}
-    if accounts.suite == "precision":
-        return Run.model_validate({**fields, "cells": [Cell.model_validate(c) for c in rows.get("cell", ())], "golden": list(rows.get("golden", ()))})
-    findings = by_first_seen((Finding.model_validate(f) for f in rows.get("finding", ())), lambda f: f.check)
-    return Findings.model_validate({**fields, "findings": findings})
+
+def assembled(accounts: Accounts, session: Session, records: Iterable[Record], seconds: float) -> Records:
+    """The records of a run, given in their order; those of one check stand together."""
+    rows = by_first_seen(records, lambda record: record.check)
+    return Records.model_validate({**head(session.options, session, seconds), **accounts.fields, "records": rows})
 
 
 def begin(accounts: Accounts, session: Session, out: str | None) -> list[str]:
@@ -88,15 +86,15 @@ def begin(accounts: Accounts, session: Session, out: str | None) -> list[str]:
     """
     if out is None:
         return []
-    document = assembled(accounts, session, {}, 0.0)
+    document = assembled(accounts, session, (), 0.0)
     said = set_aside(Path(out), accounts.suite, document)
     write_state(Path(out), document)
     return said
 
 
 def finish(
-    accounts: Accounts, session: Session, rows: Mapping[str, Sequence[dict[str, Any]]], seconds: float, out: str | None, notes: Sequence[str] = ()
-) -> tuple[Document, list[Path]]:
+    accounts: Accounts, session: Session, records: Iterable[Record], seconds: float, out: str | None, notes: Sequence[str] = ()
+) -> tuple[Records, list[Path]]:
     """Assemble the records and, where a directory was named, write ``SESSION.json`` and what people read of it.
 
     Args:
@@ -105,7 +103,7 @@ def finish(
     Raises:
         InputError: the place cannot be written.
     """
-    document = assembled(accounts, session, rows, seconds)
+    document = assembled(accounts, session, records, seconds)
     if out is None:
         return document, []
     files = write_records(Path(out), document, notes)
@@ -113,9 +111,9 @@ def finish(
     return document, files
 
 
-def shown(document: Document, notes: Sequence[str] = (), color: bool = False) -> str:
+def shown(document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
     """A session's records for the terminal."""
-    if isinstance(document, Run):
+    if document.suite == PRECISION:
         return terminal.render(document, color)
     return bench.render(document, notes, color) if document.suite == "bench" else findings_report.render(document, color)
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from mpcheck._errors import InputError
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt_unless_refused, blamed
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.follows import follow
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import REFERENCE_BACKEND
-from mpcheck.sessions import work
+from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.options import InspectedOptions, resolve
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.registry import get
@@ -30,26 +29,34 @@ class InspectedWork(PlainWork):
 
     inspections: ClassVar[tuple[Inspection, ...]] = ()
 
-    def __init__(self, options: InspectedOptions) -> None:
-        """Raises:
-        InputError: bad options; a name that is no check of the session.
+    def __init__(self, options: InspectedOptions, session: Session | None = None) -> None:
+        """Args:
+            session: where it is made already.
+
+        Raises:
+            InputError: bad options; a name that is no check of the session.
         """
         self.chosen = chosen(self.inspections, options.checks)
-        self.session = Session(options)
+        self.session = Session(options) if session is None else session
 
     def pieces(self) -> list[Piece]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         keys = planned(self.chosen, self.session)
-        return [Piece(work.planned_inspection(k), k.id, f"{k.check}/{k.system}/{k.subject.partition('.')[0]}", k) for k in keys]
+        return [Piece(planned_piece(k), k.id, f"{k.check}/{k.system}/{k.subject.partition('.')[0]}", k) for k in keys]
 
     def narrowed(self) -> dict[str, list[str]]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         checks = [inspection.name for inspection in self.inspections if inspection not in self.chosen]
         return ({} if self.session.broken else self.session.narrowed()) | ({"checks": checks} if checks else {})
 
-    def records(self, piece: Piece) -> work.Rows:
+    def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
-        return work.inspection_rows(self.session, piece.key, lambda key: inspect(self.inspections, self.session, key))
+        return self.attempted(piece.planned, lambda: inspect(self.inspections, self.session, piece.key))
+
+
+def planned_piece(key: Key) -> Planned:
+    """A piece of a check's work."""
+    return Planned(key=key.id, check=key.check, subject=key.subject, backend=key.backend, format=key.format, system=key.system, variant=key.variant)
 
 
 def chosen(inspections: Sequence[Inspection], only: Sequence[str] = ()) -> list[Inspection]:
@@ -71,7 +78,7 @@ def planned(inspections: Sequence[Inspection], context: Context) -> list[Key]:
 
 
 @neutral()
-def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> list[Finding]:
+def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> list[Record]:
     """What a check finds in one piece of its work."""
     inspection = next(i for i in inspections if i.name == key.check)
     return follow(context, inspection.run(context, key))
@@ -92,7 +99,7 @@ def keys(name: str, context: Context, only: Sequence[str] = ()) -> list[Key]:
     return planned(chosen(checks_of(name), only), context)
 
 
-def run(name: str, context: Context, key: Key) -> list[Finding]:
+def run(name: str, context: Context, key: Key) -> list[Record]:
     """One piece of it."""
     return inspect(checks_of(name), context, key)
 

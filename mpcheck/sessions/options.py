@@ -14,7 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
-from mpcheck.records.names import DEFAULT_BACKENDS
+from mpcheck._names import DEFAULT_BACKENDS
 
 SEPARATOR = ","
 

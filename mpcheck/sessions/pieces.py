@@ -1,15 +1,15 @@
-"""The work of a session in one process, as pytest does it: what is planned, and the records of each piece."""
+"""The work of a session in one process, piece by piece: what is planned, and each piece's records, whatever the judged code raises."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mpcheck.records.record import Planned
+from mpcheck._raised import Raised, attempt
+from mpcheck.records.record import Part, Planned, Record
 from mpcheck.sessions.run import Session
-from mpcheck.sessions.work import Rows
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,11 @@ class Work(Protocol):
     def narrowed(self) -> Mapping[str, Sequence[str]]:
         """What the user left out, by kind."""
 
-    def records(self, piece: Piece) -> Rows:
+    def records(self, piece: Piece) -> list[Record]:
         """What a piece came to, whatever the judged code raises."""
+
+    def failed(self, planned: Planned, reason: str) -> Record:
+        """The red record of work that came to nothing."""
 
     def notes(self) -> Sequence[str]:
         """Lines that a reader must see beside the records."""
@@ -49,13 +52,28 @@ class Work(Protocol):
 
 
 class PlainWork:
-    """What most sessions have in common: nothing beside their records."""
+    """What sessions have in common: nothing beside their records, and a record of what raised."""
 
     session: Session
 
+    def failed(self, planned: Planned, reason: str) -> Record:
+        """See :class:`Work`."""
+        return Record(**planned.about, verdict="fail", reason=reason, key=planned.key)
+
+    def attempted(self, planned: Planned, do: Callable[[], list[Record]]) -> list[Record]:
+        """The records that ``do`` makes, or the one of what it raised, or of what was raised before it could begin."""
+        before = self.session.broken.get(planned.key)
+        found = before if before is not None else attempt(do)
+        return [self.failed(planned, f"raised {found.text}")] if isinstance(found, Raised) else found
+
     def notes(self) -> Sequence[str]:
-        """None."""
+        """See :class:`Work`."""
         return ()
 
     def write_beside(self, out: Path) -> None:
-        """Nothing."""
+        """See :class:`Work`."""
+
+
+def numbered(planned: Planned, records: Sequence[Record]) -> list[Record]:
+    """The records of one piece of work with its key, and which of them each is."""
+    return [r.model_copy(update={"key": planned.key, "part": Part(number=i, of=len(records))}) for i, r in enumerate(records, 1)]

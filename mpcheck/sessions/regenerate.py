@@ -13,14 +13,14 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.formats import FLOAT64
 from mpcheck.history.ratios import Baseline, baseline_path, changes, collect, provenance, read_baseline, write_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import describe, device_slug
-from mpcheck.records.names import REFERENCE_BACKEND
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.prints import Print, prints_of
 from mpcheck.sessions.derive import derive
 from mpcheck.sessions.precision.limits import judge_by_limits
@@ -47,11 +47,11 @@ def golden(session: Session, directory: Path, reason: str) -> list[str]:
                 len(a) == len(b) and (a.numbers == b.numbers).all() and abs(a.positions - b.positions).max() < 1e-9
                 for a, b in zip(old.frames, session.systems[system].frames, strict=False)
             ) and len(old.frames) == len(session.systems[system].frames)  # fmt: skip
-            failed = [row for row in compare_golden(old, values, limits) if row["failure"]]
+            failed = [row for row in compare_golden(old, values, limits) if row.red]
             if same and not failed:
                 lines.append(f"golden {system}: unchanged")
                 continue
-            lines += [f"golden {system} {row['name']}: {row['failure']}" for row in failed[:10]]
+            lines += [f"golden {system} {row.tensor}: {row.reason}" for row in failed[:10]]
             if not reason:
                 raise InputError(f"golden values of {system} change in {len(failed)} tensors: {lines[-1]}; say why with --reason")
         noise = measure_noise(model, graph, values, session.options.seed)
@@ -70,7 +70,7 @@ def golden(session: Session, directory: Path, reason: str) -> list[str]:
 def baseline(session: Session, directory: Path, reason: str, repeats: int) -> list[str]:
     """Ratios of this device, from repeated runs at different thread counts."""
     before = torch.get_num_threads()
-    runs: list[list[Cell]] = []
+    runs: list[list[Record]] = []
     try:
         for repeat in range(repeats):
             torch.set_num_threads(1 + repeat % max(1, before))

@@ -14,6 +14,7 @@ import torch
 
 from mpcheck import _torch_state
 from mpcheck._errors import InputError
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
 from mpcheck._text import terminal
 from mpcheck._torch_state import neutral
@@ -32,7 +33,6 @@ from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
 from mpcheck.judge.upstream_limits import no_conversion
-from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.provenance import provenance

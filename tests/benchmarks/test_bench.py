@@ -16,6 +16,6 @@ def test_latency_and_cost(mp_piece: Any, mp_work: Any, mp_conclude: Any, request
     rounds = mp_work.rounds(mp_piece)
     if rounds:
         benchmark = request.getfixturevalue("benchmark")
-        benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.metrics} for f in mp_work.found(mp_piece)})
+        benchmark.extra_info.update({f.check: {"verdict": f.verdict, "reason": f.reason, **f.figures} for f in mp_work.records(mp_piece)})
         CLOCK.replay(benchmark, rounds)
     mp_conclude()

@@ -29,8 +29,7 @@ from mpcheck.checks.symmetry import conversions, moved
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.upstream_limits import load_limits
-from mpcheck.records.finding import Finding
-from mpcheck.records.items import first_changed
+from mpcheck.records.record import Record, first_changed
 from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
@@ -60,7 +59,7 @@ class Seen:
     reason: str = ""
 
 
-def _of(found: Iterable[Finding], plant: Plant) -> Seen:
+def _of(found: Iterable[Record], plant: Plant) -> Seen:
     """The finding of the plant's variant; where there are several, the first that is red, else the first that does not pass."""
     listed = [f for f in found if not plant.variant or f.variant == plant.variant]
     assert listed, f"no finding of variant {plant.variant!r}"

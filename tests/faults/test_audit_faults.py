@@ -19,13 +19,13 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.observing import forget
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.faults import planted
 
 SYSTEM = "builtin:water"
-Audit = Callable[..., Finding]
+Audit = Callable[..., Record]
 CHECKS = ("engagement", "dtypes", "accumulation")
 
 
@@ -33,7 +33,7 @@ CHECKS = ("engagement", "dtypes", "accumulation")
 def audit(session: Session) -> Iterator[Audit]:
     """``audit(check, block, backend, format)``: one cell, watched anew."""
 
-    def call(check: str, block: str, backend: str, fmt: str, context: Any = session) -> Finding:
+    def call(check: str, block: str, backend: str, fmt: str, context: Any = session) -> Record:
         forget(context)
         (found,) = inspections.run("audit", context, Key(check, block, backend, fmt, SYSTEM))
         return found

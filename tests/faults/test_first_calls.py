@@ -12,7 +12,7 @@ import torch
 
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.precision import CellKey
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.faults import UnsteadyError
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
@@ -81,7 +81,7 @@ def test_without_a_fault_the_same_is_green(cold: Session) -> None:
     assert not any(entry["unsteady"] for entry in cold.library(SYSTEM).index["entries"].values())
 
 
-def judged(session: Session, fmt: str, backend: str = "e3nn") -> list[Cell]:
+def judged(session: Session, fmt: str, backend: str = "e3nn") -> list[Record]:
     """A block's two cells in the order of the session."""
     return [judge_by_limits(session, CellKey(SYSTEM, BLOCK, backend, fmt, direction)) for direction in ("forward", "backward")]
 

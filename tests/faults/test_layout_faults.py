@@ -17,7 +17,7 @@ from mpcheck.adapters.upstream import o3
 from mpcheck.checks.symmetry import conversions, layouts, mixing
 from mpcheck.judge.context import Key
 from mpcheck.judge.upstream_limits import load_limits
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.faults.planted import replaced_attribute
@@ -31,12 +31,12 @@ def _needs_cueq(session: Session) -> None:
         pytest.skip(str(reason))
 
 
-def findings(session: Session, block: str, backend: str = "cueq", fmt: str = "float64") -> dict[str, Finding]:
+def findings(session: Session, block: str, backend: str = "cueq", fmt: str = "float64") -> dict[str, Record]:
     """Of the layout check, by side."""
     return {f.variant: f for f in inspections.run("symmetry", session, Key("layout", block, backend, fmt, SYSTEM))}
 
 
-def swap(session: Session, block: str, base: str = "cueq", donor: str = "e3nn") -> dict[str, Finding]:
+def swap(session: Session, block: str, base: str = "cueq", donor: str = "e3nn") -> dict[str, Record]:
     """Of the mix check, by variant."""
     return {f.variant: f for f in mixing.run(session, Key("mix", block, base, "", SYSTEM, donor), structures=20)}
 
@@ -165,7 +165,7 @@ def converter() -> Any:
     return convert_e3nn_cueq
 
 
-def _judged(session: Session) -> dict[str, Finding]:
+def _judged(session: Session) -> dict[str, Record]:
     return {f.variant: f for f in conversions.judge_configuration(session, DESIGN[0], load_limits())}
 
 

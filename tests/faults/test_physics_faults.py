@@ -14,7 +14,7 @@ import torch
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Options, Session
 from tests.faults.patches.gradients import Accumulated
@@ -35,7 +35,7 @@ def model(run: Session) -> torch.nn.Module:
     return run.reference_backend.model
 
 
-def judged(run: Session, name: str, system: str = "", variant: str = "") -> Finding:
+def judged(run: Session, name: str, system: str = "", variant: str = "") -> Record:
     found = {f.variant: f for f in inspections.run("audit", run, Key("physics", name, "e3nn", "float64", system)) if f.format == "float64"}
     return found[variant]
 

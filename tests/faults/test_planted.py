@@ -8,11 +8,11 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
 from tests.faults import planted
 
-Judge = Callable[..., Cell]
+Judge = Callable[..., Record]
 
 
 def assert_red_then_green(judge: Judge, fault: contextlib.AbstractContextManager[None], block: str, fmt: str, direction: str, says: str) -> None:

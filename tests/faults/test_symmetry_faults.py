@@ -15,20 +15,20 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.checks.symmetry import equivariance, moved
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
 
-Judge = Callable[..., Finding]
+Judge = Callable[..., Record]
 
 
 @pytest.fixture(scope="session")
 def symmetric(session: Session) -> Judge:
     """``symmetric(block, format, backend)``: one finding."""
 
-    def call(block: str, fmt: str = "float64", backend: str = "e3nn") -> Finding:
+    def call(block: str, fmt: str = "float64", backend: str = "e3nn") -> Record:
         view = copy.copy(session)  # shares everything that is built
         view.formats = [get_format(fmt)]
         moved._WHOLES.clear()  # transformed graphs were made by upstream as it was then
@@ -38,7 +38,7 @@ def symmetric(session: Session) -> Judge:
     return call
 
 
-def assert_red_then_green(judge: Judge, fault: contextlib.AbstractContextManager[None], block: str, *says: str, **where: str) -> Finding:
+def assert_red_then_green(judge: Judge, fault: contextlib.AbstractContextManager[None], block: str, *says: str, **where: str) -> Record:
     clean = judge(block, **where)
     assert clean.verdict == "pass", clean.reason
     with fault:

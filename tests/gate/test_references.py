@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.records.record import Run, read_run
+from mpcheck.records.document import Records, read_records
 from tests.gate.adopter import fork, git
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def planted(where: Path) -> None:
     path.write_text(text.replace(RIGHT, WRONG))
 
 
-def red(run: Run) -> set[str]:
+def red(run: Records) -> set[str]:
     return {cell.block for cell in run.cells if cell.verdict == "fail"}
 
 
@@ -65,7 +65,7 @@ def test_a_broken_fork_leaves_no_reference_for_the_sound_one(tmp_path: Path) -> 
     for number, name in enumerate(("broken", "sound", "sound", "broken")):
         out = tmp_path / f"out{number}"
         said[number] = mpcheck(tmp_path, "run", "builtin:hco", *NARROW, "--block", BLOCK, "--out", str(out), path=str(tmp_path / name))
-        found[number] = read_run(out / "precision.json").systems[0]["reference"]
+        found[number] = read_records(out / "precision.json").systems[0]["reference"]
     assert [found[n]["from"] for n in range(4)] == ["made now", "made now", "cache", "cache"]
     assert found[0]["code"] == found[3]["code"] != found[1]["code"] == found[2]["code"]
     assert found[1]["made"] == found[2]["made"] and found[1]["by"][0].startswith("mace ") and str(tmp_path / "sound") in found[1]["by"][0]
@@ -93,7 +93,7 @@ def commands(text: str) -> list[list[str]]:
 
 
 def test_head_is_judged_by_base_s_references(gated: Path) -> None:
-    head, base = (read_run(gated / "gate" / side / "precision.json") for side in ("head", "base"))
+    head, base = (read_records(gated / "gate" / side / "precision.json") for side in ("head", "base"))
     assert red(head) == {BLOCK, "radial_embedding"} and not red(base)
     assert head.systems[0]["reference"]["from"] == "base" and base.systems[0]["reference"]["from"] == "made now"
     assert head.systems[0]["reference"]["code"] == base.systems[0]["reference"]["code"]
@@ -116,7 +116,7 @@ def test_a_pasted_command_is_red_for_the_same_block(gated: Path, where: str) -> 
     assert all(c[: len(chosen)] == chosen for name in ("said", "gate/report.html") for c in commands((gated / name).read_text())[:1])
     shutil.rmtree(gated / "fork" / "reports", ignore_errors=True)
     said = mpcheck(gated, *chosen, "--root", "fork", expect=1)
-    again = read_run(gated / "reports" / "repeated" / "head" / "precision.json")
+    again = read_records(gated / "reports" / "repeated" / "head" / "precision.json")
     assert chosen[chosen.index("--block") + 1] in red(again), said
     assert len({cell.block for cell in again.cells}) == 1
 
@@ -130,7 +130,7 @@ def test_a_block_that_base_does_not_have_is_not_judged_by_head_itself(tmp_path: 
         kept = {**os.environ, "MPCHECK_CACHE_DIR": str(tmp_path / "cache")}
         done = subprocess.run([sys.executable, "-m", "mpcheck", *words], cwd=ROOT, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
-    run = read_run(out / "precision.json")
+    run = read_records(out / "precision.json")
     assert {c.block for c in run.cells} == red(run) == {BLOCK, "scale_shift"}
     assert all("Head is not judged against itself" in c.reason for c in run.cells)
     assert run.systems[0]["reference"]["from"] == "base" and not list((tmp_path / "cache").rglob("*.safetensors"))

@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from mpcheck.records.finding import Finding
-from mpcheck.records.record import Cell, Part, Planned
+from mpcheck.records.record import Part, Planned, Record
 
-Row = Cell | Finding | dict[str, Any]
+Row = Record | dict[str, Any]
 
 
 def key_of(row: Row) -> str:

@@ -8,13 +8,13 @@ from pathlib import Path
 from mpcheck.checks.precision import CellKey
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, collect, write_baseline
 from mpcheck.records.environment import device_slug
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.prints import Print
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 
 
-def baseline_of(session: Session, cells: Iterable[Cell], references: Mapping[str, dict[str, Print]] | None = None) -> Baseline:
+def baseline_of(session: Session, cells: Iterable[Record], references: Mapping[str, dict[str, Print]] | None = None) -> Baseline:
     """What a regeneration would store of some cells, judged twice alike."""
     listed = list(cells)
     return Baseline(

@@ -17,13 +17,14 @@ from mpcheck.gate.asked import asked, first_settings
 from mpcheck.gate.environments import Side
 from mpcheck.gate.outcome import Outcome
 from mpcheck.gate.processes import Ended
-from mpcheck.records.record import Cell, Run, write_run
+from mpcheck.records.document import Records, write_records
+from mpcheck.records.record import Record
 from tests.gate.adopter import git
 from tests.unit import report_samples as samples
 
 SETTINGS = '[gate]\nmodel = "a.model"\nsystems = ["w.xyz"]\nblocks = ["radial*", "products.1"]\nbaselines = "stored"\nsessions = ["precision"]\n'
 FILES = {"pkg/__init__.py": "old = 1\n", "mpcheck.toml": SETTINGS, "a.model": "weights", "w.xyz": "atoms", "stored/cpu/precision.json": "{}"}
-Cells = Sequence[Cell]
+Cells = Sequence[Record]
 
 
 def repository(where: Path, files: Mapping[str, str] = FILES) -> Path:
@@ -38,7 +39,7 @@ def repository(where: Path, files: Mapping[str, str] = FILES) -> Path:
     return where
 
 
-def document(cells: Cells, **environment: Any) -> Run:
+def document(cells: Cells, **environment: Any) -> Records:
     """Records of the precision session, made by this mpcheck."""
     made = samples.run(cells)
     return made.model_copy(update={"environment": {**made.environment, "mpcheck_digest": own_digest(), **environment}})
@@ -57,7 +58,7 @@ class FakeGate:
         self.root, self.out, self.cache = repository(tmp_path / "repository", files), tmp_path / "out", tmp_path / "cache"
         self.base: Cells = samples.grid()
         self.head: Cells = samples.grid()
-        self.document: Callable[[Run], Run] = lambda run: run
+        self.document: Callable[[Records], Records] = lambda run: run
         self.attack: Callable[[FakeGate], None] = lambda _: None
         self.installs: Callable[[FakeGate], None] = lambda _: None
         self.seen: dict[str, dict[str, str]] = {}
@@ -122,7 +123,7 @@ class FakeGate:
             self.references.mkdir(parents=True, exist_ok=True)
             for suffix in (".safetensors", ".json"):
                 (self.references / f"block.reference{suffix}").write_text("true values")
-        write_run(log.parent / "precision.json", self.document(made) if name == "head" else made)
+        write_records(log.parent / "precision.json", self.document(made) if name == "head" else made)
         if name == "head":
             self.attack(self)
         return Ended(0, [], 1.0)

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from mpcheck.records.finding import Finding
 from mpcheck.records.read import Results
 from tests.unit import report_samples as samples
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
 from mpcheck.records.read import Results
-from mpcheck.records.record import Cell, Quantity, Run
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity
 from tests.unit.accounts import fields
 
 SLUG = "cpu-test-avx2"
@@ -23,12 +24,12 @@ def quantity(name: str = "out", rms: float | None = 0.6, digest: str = "bits", *
     return Quantity(**own | changes)
 
 
-def cell(block: str = "linear", quantities: list[Quantity] | None = None, **changes: Any) -> Cell:
+def cell(block: str = "linear", quantities: list[Quantity] | None = None, **changes: Any) -> Record:
     own: dict[str, Any] = {
         "block": block, "role": "linear", "kind": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide",
         "direction": "forward", "system": "builtin:water", "verdict": "pass",
     }  # fmt: skip
-    return Cell(**own | {"quantities": [quantity()] if quantities is None else quantities} | changes)
+    return Record(**own | {"quantities": [quantity()] if quantities is None else quantities} | changes)
 
 
 def environment(**changes: Any) -> dict[str, Any]:
@@ -46,18 +47,22 @@ def head(options: dict[str, Any], environment_: dict[str, Any], **changes: Any) 
 
 
 def run(
-    *cells: Cell, golden: list[dict[str, Any]] | None = None, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any
-) -> Run:
-    return Run(suite="precision", **head(options or {}, env or {}, **fields(cells=cells, golden=golden or ()) | changes))
+    *cells: Record,
+    golden: list[dict[str, Any]] | None = None,
+    options: dict[str, Any] | None = None,
+    env: dict[str, Any] | None = None,
+    **changes: Any,
+) -> Records:
+    return Records(suite="precision", **head(options or {}, env or {}, **fields(cells=cells, golden=golden or ()) | changes))
 
 
-def finding(subject: str = "linear", **changes: Any) -> Finding:
-    return Finding(**{"check": "equivariance", "subject": subject, "verdict": "pass", "ratio": 0.5, "limit": 1.5} | changes)
+def finding(subject: str = "linear", **changes: Any) -> Record:
+    return Record(**{"check": "equivariance", "subject": subject, "verdict": "pass", "ratio": 0.5, "limit": 1.5} | changes)
 
 
-def findings(suite: Any, *rows: Finding, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any) -> Findings:
-    return Findings(suite=suite, **head(options or {}, env or {}, **fields(findings=rows) | changes))
+def findings(suite: Any, *rows: Record, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any) -> Records:
+    return Records(suite=suite, **head(options or {}, env or {}, **fields(findings=rows) | changes))
 
 
-def results(*documents: Run | Findings, where: str = "reports") -> Results:
+def results(*documents: Records, where: str = "reports") -> Results:
     return Results({d.suite: d for d in documents}, [Path(where) / f"{d.suite}.json" for d in documents])

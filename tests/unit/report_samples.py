@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
 from mpcheck.records.read import SESSIONS, Results
-from mpcheck.records.record import Cell, Quantity, Run, Worst
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity, Worst
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
 from tests.unit.accounts import fields as whole
@@ -70,7 +71,7 @@ def quantity(rms: float | None = 0.7, limit: float = 1.0, **changes: Any) -> Qua
     return Quantity(**(fields | changes))
 
 
-def cell(block: str = CULPRIT, rms: float | None = 0.7, **changes: Any) -> Cell:
+def cell(block: str = CULPRIT, rms: float | None = 0.7, **changes: Any) -> Record:
     """A cell of one tensor; it fails where the ratio is beyond its limit."""
     told = quantity(rms)
     fields: dict[str, Any] = {
@@ -78,25 +79,25 @@ def cell(block: str = CULPRIT, rms: float | None = 0.7, **changes: Any) -> Cell:
         "accumulation": "wide", "direction": "forward", "system": "builtin:water", "verdict": "fail" if told.failures else "pass",
         "reason": "; ".join(told.failures), "quantities": [told],
     }  # fmt: skip
-    return Cell(**(fields | changes))
+    return Record(**(fields | changes))
 
 
-def finding(check: str = "equivariance", subject: str = CULPRIT, verdict: str = "pass", **changes: Any) -> Finding:
+def finding(check: str = "equivariance", subject: str = CULPRIT, verdict: str = "pass", **changes: Any) -> Record:
     """A conclusion of any other session."""
-    return Finding(**({"check": check, "subject": subject, "backend": "e3nn", "format": "float32", "verdict": verdict} | changes))
+    return Record(**({"check": check, "subject": subject, "backend": "e3nn", "format": "float32", "verdict": verdict} | changes))
 
 
-def run(cells: Sequence[Cell], golden: Sequence[dict[str, Any]] = (), **changes: Any) -> Run:
+def run(cells: Sequence[Record], golden: Sequence[dict[str, Any]] = (), **changes: Any) -> Records:
     """Records of the precision session."""
-    return Run(**(head(suite="precision", **whole(cells=cells, golden=golden)) | changes))
+    return Records(**(head(suite="precision", **whole(cells=cells, golden=golden)) | changes))
 
 
-def findings(suite: str, rows: Sequence[Finding], **changes: Any) -> Findings:
+def findings(suite: str, rows: Sequence[Record], **changes: Any) -> Records:
     """Records of another session."""
-    return Findings(**(head(suite=suite, **whole(findings=rows)) | changes))
+    return Records(**(head(suite=suite, **whole(findings=rows)) | changes))
 
 
-def results(*documents: Run | Findings) -> Results:
+def results(*documents: Records) -> Results:
     """As :func:`mpcheck.records.read.read_results` gives them."""
     by_session = {d.suite: d for d in documents}
     return Results({s: by_session[s] for s in SESSIONS if s in by_session}, [Path(f"reports/{s}.json") for s in SESSIONS if s in by_session])
@@ -105,7 +106,7 @@ def results(*documents: Run | Findings) -> Results:
 def grid(
     ratio: Callable[[str, str, str], float | None] = lambda block, backend, fmt: 0.7, blocks: Iterable[str] = BLOCKS,
     systems: Sequence[str] = ("builtin:water",),
-) -> list[Cell]:  # fmt: skip
+) -> list[Record]:  # fmt: skip
     """A cell for every block, backend, format, direction and system; ``ratio`` says what each block, backend and format gets."""
     return [
         cell(block, ratio(block, backend, fmt), backend=backend, format=fmt, direction=direction, system=system)
@@ -113,7 +114,7 @@ def grid(
     ]  # fmt: skip
 
 
-def latency(subject: str, effect: float, **changes: Any) -> Finding:
+def latency(subject: str, effect: float, **changes: Any) -> Record:
     """A benchmark's verdict: slower beyond 3 %."""
     decision = "slower" if effect > 3 else "faster" if effect < -3 else "same"
     metrics = {

@@ -16,10 +16,9 @@ from mpcheck.gate.outcome import Outcome as GateOutcome
 from mpcheck.history.compare import compare
 from mpcheck.history.gates import entry_of
 from mpcheck.records.accounts import disorder
-from mpcheck.records.finding import Findings, write_findings
+from mpcheck.records.document import Records, write_records
 from mpcheck.records.outcome import STATUS, WORDS, combined, outcome
 from mpcheck.records.read import Results, read_results
-from mpcheck.records.record import Run, write_run
 from mpcheck.report.comment import comment
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import html_page
@@ -35,19 +34,19 @@ JUDGING = ("symmetry", "audit", "bench")
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-def document(suite: str) -> Run | Findings:
+def document(suite: str) -> Records:
     return samples.run(*CELLS, golden=GOLDEN) if suite == "precision" else samples.findings(suite, *ROWS)
 
 
-def write(directory: Path, *documents: Run | Findings) -> Path:
+def write(directory: Path, *documents: Records) -> Path:
     for one in documents:
         path = directory / f"{one.suite}.json"
-        write_run(path, one) if isinstance(one, Run) else write_findings(path, one)
+        write_records(path, one)
     return directory
 
 
-def without(whole: Run | Findings, places: set[int]) -> Run | Findings:
-    names = ("cells", "golden") if isinstance(whole, Run) else ("findings",)
+def without(whole: Records, places: set[int]) -> Records:
+    names = ("cells", "golden") if isinstance(whole, Records) else ("findings",)
     number, changes = itertools.count(), {}
     for name in names:
         changes[name] = [row for row in getattr(whole, name) if next(number) not in places]
@@ -59,7 +58,7 @@ def without(whole: Run | Findings, places: set[int]) -> Run | Findings:
 @given(data=st.data())
 def test_any_records_that_are_deleted_are_red(suite: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     whole = document(suite)
-    total = len(CELLS) + len(GOLDEN) if isinstance(whole, Run) else len(ROWS)
+    total = len(CELLS) + len(GOLDEN) if isinstance(whole, Records) else len(ROWS)
     places = data.draw(st.sets(st.integers(0, total - 1), min_size=1))
     cut = without(whole, places)
     assert outcome(whole) == "pass" and outcome(cut) == "crashed"
@@ -79,7 +78,7 @@ def test_any_records_that_are_deleted_are_red(suite: str, data: st.DataObject, t
 @pytest.mark.parametrize("suite", ["precision", *JUDGING])
 def test_what_one_run_cannot_have_written_is_red(suite: str, change: str) -> None:
     whole = document(suite)
-    name = "cells" if isinstance(whole, Run) else "findings"
+    name = "cells" if isinstance(whole, Records) else "findings"
     rows = list(getattr(whole, name))
     changes: dict[str, Any] = {
         "unplanned": {name: [*rows, rows[0].model_copy(update={"key": "another"})]}, "twice": {name: [*rows, rows[0]]},
@@ -101,7 +100,7 @@ COMBINATIONS = [
 ]
 
 
-def with_verdicts(suite: str, verdicts: tuple[str, ...]) -> Run | Findings:
+def with_verdicts(suite: str, verdicts: tuple[str, ...]) -> Records:
     if suite == "precision":
         return samples.run(*(samples.cell(f"block.{v}", verdict=v, reason=f"because {v}") for v in verdicts))
     check = "latency" if suite == "bench" else "layout"
@@ -170,7 +169,7 @@ def test_a_narrowed_run_says_what_it_left_out() -> None:
     said = "left out 4 blocks (x, y, z …), 1 formats (float16)"
     assert outcome(made) == "pass"
     assert said in shown(made) and said in page_of(samples.results(made)).remarks[0]
-    assert isinstance(made, Run)
+    assert isinstance(made, Records)
     assert said in "".join(summary_markdown(samples.results(made)).splitlines()[:12]).replace("\\", "")
 
 

@@ -23,7 +23,7 @@ from mpcheck.checks.audit.partial_sums import MIN_TERMS, ReductionProbe, boundar
 from mpcheck.checks.audit.rounding import SingleRounding, disagreement
 from mpcheck.formats import FORMATS, WIDE
 from mpcheck.judge.capabilities import asked
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
 
 CPU = torch.device("cpu")
@@ -200,7 +200,7 @@ def judged(module: torch.nn.Module, device: str, required: tuple[str, ...] = (),
         module(torch.ones(2))
     seen = Observation(DtypeCounts(frozenset()), ReductionProbe(BF16), calls, warnings=[text] if text else [])
     verdict, reason, missing = engagement.judge(_Backend(module, device), BLOCK, BF16, seen, same=False)  # type: ignore[arg-type]
-    found = Finding(check="engagement", subject=BLOCK.name, backend="cueq", verdict=verdict, reason=reason, lacking=missing)
+    found = Record(check="engagement", subject=BLOCK.name, backend="cueq", verdict=verdict, reason=reason, lacking=missing)
     told = asked(SimpleNamespace(required=required, allow_degraded=()), found, BLOCK.name)
     return told.verdict, told.reason
 
@@ -309,9 +309,9 @@ def test_the_table_of_types() -> None:
     metrics: dict[str, Any] = {"ops": 4.0, "casts": 2.0, "ops bfloat16 %": 75.0, "ops float32 %": 25.0, "multiply-adds bfloat16 %": 99.5}
     single: dict[str, Any] = {"ops": 1.0, "casts": 0.0, "ops float32 %": 100.0}
     findings = [
-        Finding(check="dtypes", subject="process", verdict="pass"),
-        Finding(check="dtypes", subject="linear", backend="cueq", format="bfloat16", verdict="pass", metrics=metrics),
-        Finding(
+        Record(check="dtypes", subject="process", verdict="pass"),
+        Record(check="dtypes", subject="linear", backend="cueq", format="bfloat16", verdict="pass", metrics=metrics),
+        Record(
             check="dtypes",
             subject="sum",
             backend="e3nn",

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.records.finding import Finding, Findings, read_findings
+from mpcheck.records.document import Records, read_records
 from mpcheck.records.outcome import outcome
+from mpcheck.records.record import Record
 
 TINY = ("--backend", "e3nn", "--block", "spherical_harmonics", "--work", "forward", "--launches", "2", "--seconds", "1")
 PREFIX = "mpcheck: error: "
@@ -33,8 +34,8 @@ def bench(where: Path, *arguments: str, suite: str = "bench") -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=where, timeout=300, env=environment())
 
 
-def findings(where: Path) -> dict[str, Finding]:
-    run: Findings = read_findings(where / "bench.json")
+def findings(where: Path) -> dict[str, Record]:
+    run: Records = read_records(where / "bench.json")
     return {f.check: f for f in run.findings}
 
 
@@ -155,7 +156,7 @@ def test_no_launch_outlives_the_session(how: str, tmp_path: Path) -> None:
     said, _ = process.communicate(timeout=60)
     assert not Path(f"/proc/{worker}").exists()
     if how == "interrupt":
-        assert process.returncode == 1 and outcome(read_findings(tmp_path / "out" / "bench.json")) == "crashed"
+        assert process.returncode == 1 and outcome(read_records(tmp_path / "out" / "bench.json")) == "crashed"
     else:
         assert process.returncode == 2 and not (tmp_path / "out" / "bench.json").exists()
         assert "launch 1 died during " in said and "killed by signal 9" in said

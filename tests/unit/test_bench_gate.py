@@ -18,7 +18,7 @@ from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, Work, fields_of, parse_id
 from mpcheck.bench.launch.measurement import Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from tests.unit.bench_samples import PRINT
 
 WATER = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward")
@@ -41,7 +41,7 @@ def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) 
     return Measurement(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
 
 
-def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Finding]:
+def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Record]:
     cells = None if base is None else {WATER.id: Figures(launches=base, fingerprint=cost)}
     return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]
 
@@ -171,7 +171,7 @@ def test_a_name_is_parsed_back(system: str, backend: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "/", "x", "a-b", "no slash-e3nn-float32-forward", "---", "a/b"])
 def test_a_name_that_is_none_does_not_crash(name: str) -> None:
-    Finding(check="latency", **parse_id(name), verdict="removed")
+    Record(check="latency", **parse_id(name), verdict="removed")
 
 
 def pairs(log_ratio: float, wobble: float = 1.0, **changes: Any) -> PairedMeasurement:
@@ -234,7 +234,7 @@ def test_infinite_figures_do_not_reach_the_records() -> None:
     verdict = replace(judge({"c": paired_sample([0.0, 0.1, 0.2])}, Rule())["c"], detectable=math.inf, high=math.nan)
     finding = latency_finding(fields_of(WATER), verdict, Rule(), HERE, {})
     assert finding.metrics["detectable_percent"] is None and finding.metrics["high_percent"] is None
-    Finding.model_validate_json(finding.model_dump_json())
+    Record.model_validate_json(finding.model_dump_json())
 
 
 def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
@@ -242,7 +242,7 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
 
     from mpcheck.bench.gpu.figures import DeviceFigures
     from mpcheck.bench.gpu.kernels import Agreement, KernelTimes
-    from mpcheck.records.finding import Finding
+    from mpcheck.records.record import Record
 
     told = DeviceFigures(
         event_seconds=2e-3, cold_seconds=3e-3, graph_seconds=1e-3, graph_reason="", kernels=KernelTimes(9.9e-4, 9.9e-4, 12.0), kernels_reason="",
@@ -253,5 +253,5 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
     assert metrics["event_ms"] == 2.0 and metrics["graph_ms"] == 1.0 and metrics["kernels_ms"] == 0.99
     assert metrics["launch_share"] == 0.5 and metrics["agreement"] == "within 3 %" and metrics["conditions_reason"] == "no NVML"
     assert "sm_mhz_median" not in metrics, "what is not known is left out"
-    Finding(check="latency", subject="x", verdict="pass", metrics=metrics)
+    Record(check="latency", subject="x", verdict="pass", metrics=metrics)
     assert device_metrics({}) == {}

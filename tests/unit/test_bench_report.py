@@ -6,25 +6,26 @@ from typing import Any
 
 import pytest
 
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 from mpcheck.report.bench import WIDTH, columns, entries, markdown, render, verdict_line
 from tests.unit.accounts import fields
 
 ENVIRONMENT = {"device_name": "Made <Up> | CPU", "platform": "Linux", "packages": {"torch": "2.13.0"}}
 
 
-def latency(decision: str = "same", verdict: str = "pass", **fields: Any) -> Finding:
+def latency(decision: str = "same", verdict: str = "pass", **fields: Any) -> Record:
     metrics: dict[str, Any] = {"decision": decision, "effect_percent": 0.5, "median_ms": 1.2345} if decision else {}
     given = {"check": "latency", "subject": "products.0", "backend": "e3nn", "format": "float32", "system": "builtin:water*1", "variant": "forward"}
-    return Finding(**{**given, "verdict": verdict, "metrics": metrics, **fields})
+    return Record(**{**given, "verdict": verdict, "metrics": metrics, **fields})
 
 
-def cost(verdict: str = "pass", **fields: Any) -> Finding:
+def cost(verdict: str = "pass", **fields: Any) -> Record:
     return latency("", verdict, **{"check": "cost", **fields})
 
 
-def run_of(*findings: Finding) -> Findings:
-    return Findings(
+def run_of(*findings: Record) -> Records:
+    return Records(
         schema_version=2, suite="bench", mpcheck="0", environment=ENVIRONMENT, model={"name": "builtin:hco", "digest": "d"}, systems=[], options={},
         **fields(findings=findings), seconds=12.0,
     )  # fmt: skip
@@ -48,7 +49,7 @@ SLOWER, UNCLEAR = latency("slower", "fail", reason="slower by 9 %"), latency("in
         ([latency("", "removed")], "NOTHING JUDGED: latency 1 removed"), ([], "CRASHED: latency not measured"),
     ],
 )  # fmt: skip
-def test_the_headline(findings: list[Finding], headline: str) -> None:
+def test_the_headline(findings: list[Record], headline: str) -> None:
     run = run_of(*findings)
     assert verdict_line(run).startswith(headline)
     assert f"\n{headline}" in "\n" + render(run)
@@ -76,7 +77,7 @@ def test_a_blocks_and_the_models_work_share_columns() -> None:
         (latency(metrics={"effect_percent": -3.0, "decision": "of tomorrow"}), "-3.0%"),
     ],
 )  # fmt: skip
-def test_what_is_missing_is_not_made_up(found: Finding, text: str) -> None:
+def test_what_is_missing_is_not_made_up(found: Record, text: str) -> None:
     run = run_of(found)
     assert entries(run)[0][1][1][0] == text
     assert render(run) and markdown(run)
@@ -90,7 +91,7 @@ def test_what_is_missing_is_not_made_up(found: Finding, text: str) -> None:
         ([cost(), cost("unsupported", variant="forward+backward")], "–"), ([latency()], ""),
     ],
 )  # fmt: skip
-def test_the_cost_of_a_row(findings: list[Finding], text: str) -> None:
+def test_the_cost_of_a_row(findings: list[Record], text: str) -> None:
     assert entries(run_of(*findings))[0][1][-1][0] == text
 
 

@@ -28,9 +28,8 @@ from mpcheck.bench.work.workloads import Workloads
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
-from mpcheck.records.outcome import red
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import red
 from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
@@ -45,8 +44,8 @@ def fails(row: Any) -> bool:
     return red(row.verdict, row.tolerated)
 
 
-def cell(verdict: str, backend: str, reason: str, lacking: str, block: str = BLOCK) -> Cell:
-    return Cell(
+def cell(verdict: str, backend: str, reason: str, lacking: str, block: str = BLOCK) -> Record:
+    return Record(
         block=block, role="linear", kind="leaf", backend=backend, format="float16", accumulation="wide", direction="forward", system=SYSTEM,
         verdict=verdict, reason=reason, lacking=lacking, note=reason,
     )  # fmt: skip
@@ -261,6 +260,6 @@ def test_a_forward_that_goes_round_its_kernel_is_degraded(session: Session) -> N
 
 
 def test_findings_keep_the_fields() -> None:
-    found = Finding(check="layout", subject=BLOCK, backend="cueq", verdict="degraded", reason="x", lacking="cueq")
+    found = Record(check="layout", subject=BLOCK, backend="cueq", verdict="degraded", reason="x", lacking="cueq")
     assert asked(Asking((), ("cueq",)), found, found.subject).tolerated == "--allow-degraded cueq"
     assert unsupported.no_device().lacking == "cuda"

@@ -15,7 +15,7 @@ import torch
 
 from mpcheck import __version__
 from mpcheck.cli.main import main
-from mpcheck.records.record import Run, read_run
+from mpcheck.records.document import Records, read_records
 
 PREFIX = "mpcheck: error:"
 SMALL = ["builtin:hco", "--system", "builtin:isolated", "--backend", "e3nn", "--format", "bfloat16"]
@@ -68,7 +68,7 @@ def test_run_succeeds_and_says_what_it_wrote(written: tuple[subprocess.Completed
 
 
 def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    run = read_run(written[1] / "precision.json")
+    run = read_records(written[1] / "precision.json")
     assert {c.verdict for c in run.cells} == {"pass"}
     assert {(c.system, c.backend, c.format) for c in run.cells} == {("builtin:solvents:2", "e3nn", "bfloat16")}
     assert {c.direction for c in run.cells} == {"forward", "backward"}
@@ -78,7 +78,7 @@ def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path
 
 
 def test_reports_agree_with_the_records(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
-    run, text = read_run(written[1] / "precision.json"), (written[1] / "precision.md").read_text(encoding="utf-8")
+    run, text = read_records(written[1] / "precision.json"), (written[1] / "precision.md").read_text(encoding="utf-8")
     assert {c.block for c in run.cells} <= set(text.replace("\\", "").split())
     assert "PASS" in text.splitlines()[0]
     (suite,) = ElementTree.parse(written[1] / "precision.xml").getroot().iter("testsuite")
@@ -91,7 +91,7 @@ def test_a_run_compared_with_itself(written: tuple[subprocess.CompletedProcess[s
     path = str(written[1] / "precision.json")
     assert main(["compare", path, path]) == 0
     out, _ = capfd.readouterr()
-    run = read_run(Path(path))
+    run = read_records(Path(path))
     assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.cells) + len(run.golden)} bit-identical"
 
 
@@ -197,7 +197,7 @@ def test_usage_errors(arguments: list[str], capfd: pytest.CaptureFixture[str]) -
 @pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
 def test_cuda_without_cuda(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "no CUDA device" in refusal(capfd, "run", *SMALL, "--block", "readouts.0*", "--device", "cuda", "--out", "out")
-    run: Run = read_run(tmp_path / "out" / "precision.json")
+    run: Records = read_records(tmp_path / "out" / "precision.json")
     assert {(c.verdict, c.reason) for c in run.cells} == {("unsupported", "no CUDA device")}
 
 

@@ -15,7 +15,7 @@ from mpcheck.cli.history import history_app
 from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, now, read_baseline, write_baseline
 from mpcheck.history.latency.history import append, entry_of, history_path, read_history
-from mpcheck.records.finding import Findings, write_findings
+from mpcheck.records.document import Records, write_records
 from tests.unit.accounts import fields
 from tests.unit.bench_samples import LINEAR, MODEL, SLUG, baseline, device, figures
 from tests.unit.test_history import stepped
@@ -37,7 +37,7 @@ def run(app: Typer, *arguments: str | Path) -> str:
 def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: str = "bench") -> Path:
     """A run's records, as the session leaves them."""
     model = {"name": b.model.name, "digest": digest or b.model.digest}
-    run = Findings.model_validate(
+    run = Records.model_validate(
         {
             "schema_version": 2,
             "suite": suite,
@@ -49,7 +49,7 @@ def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: 
             **fields(findings=[]),
         }
     )
-    write_findings(directory / "bench.json", run)
+    write_records(directory / "bench.json", run)
     write_baseline(directory / "bench-figures.json", b)
     return directory / "bench.json"
 

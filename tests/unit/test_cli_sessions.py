@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.records.finding import Findings, read_findings
+from mpcheck.records.document import Records, read_records
 
 SMALL = ("--system", "builtin:solvents:2", "--backend", "e3nn", "--format", "float64", "--format", "bfloat16", "--block", "readouts.0*")
 PREFIX = "mpcheck: error: "
@@ -33,7 +33,7 @@ def test_a_session_ends_with_its_tables_and_files(suite: str, checks: tuple[str,
     assert process.stderr == ""
     assert "readouts.0.linear" in process.stdout
     assert all(len(line) <= 100 for line in process.stdout.splitlines() if "wrote" not in line and line.startswith(("readouts", "model", "subject")))
-    run: Findings = read_findings(place / suite / f"{suite}.json")
+    run: Records = read_records(place / suite / f"{suite}.json")
     assert {f.check for f in run.findings} == set(checks)
     assert not [f for f in run.findings if f.verdict == "fail"]
     assert sorted(p.name for p in (place / suite).iterdir()) == [f"{suite}.json", f"{suite}.md", f"{suite}.xml"]
@@ -71,4 +71,4 @@ def test_without_cuda_nothing_is_judged(place: Path) -> None:
 def test_a_findings_file_of_another_schema(tmp_path: Path) -> None:
     (tmp_path / "f.json").write_text('{"schema_version": 7}')
     with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 2"):
-        read_findings(tmp_path / "f.json")
+        read_records(tmp_path / "f.json")

@@ -18,7 +18,7 @@ from mpcheck.adapters.facts import closed_forms as facts
 from mpcheck.adapters.upstream import default_dtype, e3nn_nn, mace, o3
 from mpcheck.checks.physics import closed_forms, coupled, formulae
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
@@ -31,7 +31,7 @@ Planted = contextlib.AbstractContextManager[None]
 KINDS = ("constants", "forward", "gradient")
 
 
-def judged(session: Session, blocks: tuple[str, ...], backend: str = "e3nn") -> dict[str, Finding]:
+def judged(session: Session, blocks: tuple[str, ...], backend: str = "e3nn") -> dict[str, Record]:
     """The property on some blocks."""
     view = copy.copy(session)
     view.options = dataclasses.replace(session.options, blocks=blocks)

@@ -17,10 +17,9 @@ from markdown_it.token import Token
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
 from mpcheck.history.gates import append_gate, entry_of, gate_history_path
-from mpcheck.records.finding import Findings, write_findings
+from mpcheck.records.document import Records, write_records
 from mpcheck.records.limits import Limits
 from mpcheck.records.read import Results
-from mpcheck.records.record import Run, write_run
 from mpcheck.report.comment import LIMIT_BYTES, comment
 from tests.unit import report_samples as samples
 
@@ -40,7 +39,7 @@ def write(directory: Path, results: Results) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for session, document in results.documents.items():
         path = directory / f"{session}.json"
-        write_run(path, document) if isinstance(document, Run) else write_findings(path, document)
+        write_records(path, document)
     return directory
 
 
@@ -99,11 +98,11 @@ def test_what_else_the_job_left_is_not_read(gate: Path) -> None:
 def test_hostile_names_are_shown_and_not_obeyed(gate: Path, hostile: str) -> None:
     results = samples.red()
     run = results.documents["precision"]
-    assert isinstance(run, Run)
+    assert isinstance(run, Records)
     cells = [samples.cell(hostile, 5.0, system=hostile, backend=hostile, reason=hostile), *run.cells]
     model = run.model | {"name": hostile}
     environment = run.environment | {"device_name": hostile, "commit": hostile, "packages": {hostile: hostile}}
-    made: dict[str, Run | Findings] = {"precision": run.model_copy(update={"cells": cells, "model": model, "environment": environment})}
+    made: dict[str, Records] = {"precision": run.model_copy(update={"cells": cells, "model": model, "environment": environment})}
     write(gate / "head", Results(made | {s: d.model_copy(update={"model": model}) for s, d in results.documents.items() if s != "precision"}))
     text = comment(gate)
     assert len(text.encode()) <= LIMIT_BYTES

@@ -13,8 +13,8 @@ from mpcheck.cli.main import main
 from mpcheck.history.compare import KINDS, Comparison, compare
 from mpcheck.history.comparison_file import read_comparison, write_comparison
 from mpcheck.history.movement import beyond, unjudged_effect, worth_telling
-from mpcheck.records.finding import Finding, write_findings
-from mpcheck.records.record import Run, write_run
+from mpcheck.records.document import Records, write_records
+from mpcheck.records.record import Record
 from mpcheck.report.compare import markdown, render
 from tests.unit.record_samples import cell, finding, findings, quantity, results, run
 
@@ -119,7 +119,7 @@ def test_findings_of_symmetry_and_audit(session: str, before: dict[str, Any], af
     assert found.failed is (kind == "new-failure")
 
 
-def latency(verdict: str = "pass", decision: str | None = None, median: float = 1.0, spread: float | None = 1.0, **changes: Any) -> Finding:
+def latency(verdict: str = "pass", decision: str | None = None, median: float = 1.0, spread: float | None = 1.0, **changes: Any) -> Record:
     metrics: dict[str, Any] = {"median_ms": median, "spread_percent": spread} | ({"decision": decision} if decision else {})
     return finding(check="latency", system="builtin:water*1", verdict=verdict, ratio=None, limit=None, metrics=metrics, **changes)
 
@@ -139,14 +139,14 @@ def latency(verdict: str = "pass", decision: str | None = None, median: float = 
         (latency(decision="same"), latency("removed"), "gone", "pass -> removed"),
     ],
 )
-def test_latency_is_what_the_session_called(before: Finding, after: Finding, kind: str | None, words: str) -> None:
+def test_latency_is_what_the_session_called(before: Record, after: Record, kind: str | None, words: str) -> None:
     found = compare(results(findings("bench", before)), results(findings("bench", after)))
     assert [c.kind for c in found.changes] == ([kind] if kind else [])
     assert all(words in c.detail for c in found.changes)
 
 
 def test_counts_of_cost_are_exact() -> None:
-    def cost(casts: int) -> Finding:
+    def cost(casts: int) -> Record:
         return finding(check="cost", verdict="no-baseline", ratio=None, metrics={"casts": float(casts), "launches": 7.0})
 
     assert told(compare(results(findings("bench", cost(4))), results(findings("bench", cost(5))))) == [("latency", "casts 4 -> 5")]
@@ -244,10 +244,10 @@ def test_comes_back_as_written(tmp_path: Path) -> None:
         read_comparison(tmp_path / "none.json")
 
 
-def written(directory: Path, precision: Run, *others: Any) -> str:
-    write_run(directory / "precision.json", precision)
+def written(directory: Path, precision: Records, *others: Any) -> str:
+    write_records(directory / "precision.json", precision)
     for document in others:
-        write_findings(directory / f"{document.suite}.json", document)
+        write_records(directory / f"{document.suite}.json", document)
     return str(directory)
 
 

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mpcheck.formats import FORMATS
 from mpcheck.judge.replay import replay
 from mpcheck.judge.scale import noise_scale
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.operations import is_product, packet_name
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -23,7 +23,7 @@ BANDS = {"float32": (0.2, 1.1), "tf32": (0.3, 1.2), "bfloat16": (0.3, 1.1), "flo
 
 @pytest.mark.parametrize("block", LINEAR)
 @pytest.mark.parametrize("fmt", sorted(BANDS))
-def test_output_ratios_lie_in_one_narrow_band(judge: Callable[..., Cell], block: str, fmt: str) -> None:
+def test_output_ratios_lie_in_one_narrow_band(judge: Callable[..., Record], block: str, fmt: str) -> None:
     cell = judge(block, fmt, "forward")
     low, high = BANDS[fmt]
     rms = cell.quantities[0].rms

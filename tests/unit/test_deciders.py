@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from mpcheck.records.record import Quantity
+from mpcheck.records.tensors import Quantity
 from tests.faults.deciders.peers import DECIDERS
 from tests.faults.deciders.rules import Computed, Decider, Fixed, Observed, TwiceThePlainError, decide
 

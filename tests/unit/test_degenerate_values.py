@@ -15,7 +15,7 @@ from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, apply_k
 from mpcheck.judge.metrics import Layout, _bias_limit, compare
 from mpcheck.judge.scale import Scale
 from mpcheck.judge.tolerances import limits_for, load_tolerances
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.noise import NoiseMode
 from mpcheck.reference.operations import partial_sums, repeated, rows_in_order
 
@@ -97,7 +97,7 @@ def test_a_known_fault_may_need_several_traits() -> None:
         always=False,
         evidence="measured on a model of hydrogen",
     )  # fmt: skip
-    red = Finding(check="physics", subject="stress", verdict="fail", reason="wrong")
+    red = Record(check="physics", subject="stress", verdict="fail", reason="wrong")
     assert apply_known_faults([red], {"BesselBasis", "NonLinearReadoutBlock"}, [fault])[0].verdict == "known-fault"
     assert apply_known_faults([red], {"BesselBasis"}, [fault])[0].verdict == "fail"
 

@@ -20,8 +20,9 @@ from mpcheck.gate.settings import BenchSettings, GateSettings, read_settings
 from mpcheck.history.gates import GateEntry
 from mpcheck.pytest_plugin import bench as plugin_bench
 from mpcheck.pytest_plugin import plugin
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.record import Cell, Quantity, Run, Worst
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity, Worst
 from tests.unit.docs_reading import DOCS, PAGES, ROOT, SHIPPED, Command, anchors, commands, links, nox_sessions, program, snippets, split
 
 ALL = [command for path in [*PAGES, *SHIPPED] for command in commands(path)]
@@ -170,7 +171,7 @@ def test_the_settings_of_a_gate_are_those_that_it_has() -> None:
     assert set(re.findall(r"`([a-z-]+)`", row.split("|")[3])) == {name.replace("_", "-") for name in BenchSettings.model_fields}
 
 
-@pytest.mark.parametrize("model", [Run, Cell, Quantity, Worst, Findings, Finding, GateEntry], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", [Records, Record, Quantity, Worst, GateEntry], ids=lambda m: m.__name__)
 def test_every_field_of_the_files_is_told_of(model: type[BaseModel]) -> None:
     text = (DOCS / "files.md").read_text(encoding="utf-8")
     for name in model.model_fields:

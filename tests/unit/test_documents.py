@@ -20,7 +20,9 @@ from mpcheck._files.yaml import Strict, parse_yaml, validate
 from mpcheck.checks.golden import MAX_BYTES, load_golden
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.judge.tolerances import Tolerances
-from mpcheck.records.record import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
+from mpcheck.records.document import Records, read_records, write_records
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Group, Number, Quantity, Worst
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NUMBER = st.none() | FINITE
@@ -35,12 +37,12 @@ NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if fiel
 NUMBERS |= {"shape": st.lists(WHOLE, max_size=2), "nonfinite": WHOLE, "out_of_range": WHOLE}
 QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
 SECONDS = st.floats(0, 1e9)
-CELL = st.builds(Cell, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
+CELL = st.builds(Record, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
 PART = st.just({"number": 1, "of": 1})
 MODEL = st.fixed_dictionaries({"name": TEXT, "digest": TEXT})
 ENVIRONMENT = st.fixed_dictionaries({"device_slug": TEXT, "device_name": TEXT, "platform": TEXT, "packages": PLAIN})
 RUN = st.builds(
-    Run,
+    Records,
     environment=ENVIRONMENT,
     model=MODEL,
     systems=st.just([{}]),
@@ -162,10 +164,10 @@ def test_validate_refuses_what_is_no_tolerance_file(value: Any) -> None:
 
 @CHEAP
 @given(run=RUN, baseline=BASELINE)
-def test_round_trips(tmp_path_factory: pytest.TempPathFactory, run: Run, baseline: Baseline) -> None:
+def test_round_trips(tmp_path_factory: pytest.TempPathFactory, run: Records, baseline: Baseline) -> None:
     path = tmp_path_factory.getbasetemp() / "round-trip.json"
-    write_run(path, run)
-    assert read_run(path) == run
+    write_records(path, run)
+    assert read_records(path) == run
     write_baseline(path, baseline)
     assert read_baseline(path) == baseline
 

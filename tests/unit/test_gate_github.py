@@ -12,8 +12,9 @@ from mpcheck.gate.github import MOST, SUMMARY_BYTES, Annotation, remarks, tell
 from mpcheck.gate.outcome import Outcome, Place, place_of
 from mpcheck.gate.sessions import Crash
 from mpcheck.history.objections import Objection
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
 from mpcheck.records.read import Results
+from mpcheck.records.record import Record
 from tests.unit.accounts import fields
 
 HOSTILE = "a::b%0A,c\n::error ::owned\r##[add-mask]x\x1b[31m\u2028end"
@@ -21,8 +22,8 @@ HOSTILE = "a::b%0A,c\n::error ::owned\r##[add-mask]x\x1b[31m\u2028end"
 
 def results(*verdicts: tuple[str, str], reason: str = "too large") -> Results:
     """Findings of an audit: subjects and verdicts."""
-    rows = [Finding(check="dtypes", subject=s, verdict=v, reason=reason, ratio=2.0, limit=1.0) for s, v in verdicts]  # type: ignore[arg-type]
-    document = Findings(
+    rows = [Record(check="dtypes", subject=s, verdict=v, reason=reason, ratio=2.0, limit=1.0) for s, v in verdicts]  # type: ignore[arg-type]
+    document = Records(
         schema_version=2,
         suite="audit",
         mpcheck="0",

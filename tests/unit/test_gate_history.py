@@ -14,8 +14,7 @@ from mpcheck._errors import InputError
 from mpcheck.cli.main import main
 from mpcheck.history.gates import GateEntry, append_gate, entry_of, gate_history_path, read_gate_history, since
 from mpcheck.history.latency.series import change_points
-from mpcheck.records.finding import write_findings
-from mpcheck.records.record import write_run
+from mpcheck.records.document import write_records
 from mpcheck.report.history import draw
 from mpcheck.report.ratio_series import FLOOR, names_of, ratio_series
 from tests.unit.record_samples import SLUG, cell, finding, findings, quantity, results, run
@@ -177,8 +176,8 @@ def test_the_picture_takes_any_name() -> None:
 
 def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     place, records = tmp_path / "baselines", tmp_path / "reports"
-    write_run(records / "precision.json", run(cell(verdict="fail", reason="too large")))
-    write_findings(records / "audit.json", findings("audit", finding()))
+    write_records(records / "precision.json", run(cell(verdict="fail", reason="too large")))
+    write_records(records / "audit.json", findings("audit", finding()))
     record = ["history", "record", str(records), "--dir", str(place)]
     assert [main([*record, "--kind", "nightly"]), main([*record, "--kind", "nightly"])] == [0, 0]
     first, second = capfd.readouterr().out.splitlines()
@@ -213,7 +212,7 @@ def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None
 
 
 def test_records_of_a_device_that_is_a_path_write_nothing(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "in" / "precision.json", run(cell(), env={"device_slug": "../../away"}))
+    write_records(tmp_path / "in" / "precision.json", run(cell(), env={"device_slug": "../../away"}))
     assert main(["history", "record", str(tmp_path / "in"), "--dir", str(tmp_path / "a" / "b")]) == 2
     assert "device_slug" in capfd.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
@@ -231,7 +230,7 @@ def test_a_gate_reads_the_history_that_its_settings_name(tmp_path: Path) -> None
 
 
 def test_records_of_somebody_else_are_read_within_tighter_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_run(tmp_path / "precision.json", run(cell(reason="r" * 20_000)))
+    write_records(tmp_path / "precision.json", run(cell(reason="r" * 20_000)))
     words = ["history", "record", str(tmp_path), "--dir", str(tmp_path / "kept")]
     assert main([*words, "--untrusted"]) == 2
     assert "10,000 are read at most" in capsys.readouterr().err and not (tmp_path / "kept").exists()

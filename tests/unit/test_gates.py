@@ -16,9 +16,10 @@ from mpcheck.history.compare import Comparison, compare
 from mpcheck.history.ratios import baseline_path, changes, read_baseline, write_baseline
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.tolerances import limits_for, load_tolerances, packaged, unused
+from mpcheck.records.document import Records
 from mpcheck.records.environment import device_slug
 from mpcheck.records.read import Results
-from mpcheck.records.record import Cell, Run
+from mpcheck.records.record import Record
 from mpcheck.sessions.finish import Accounts, assembled
 from mpcheck.sessions.precision.drift import drifted
 from mpcheck.sessions.precision.limits import judge_by_limits
@@ -32,10 +33,10 @@ from tests.unit.drifting import baseline_of
 KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "forward")
 
 
-def made(session: Session, cells: list[Cell]) -> Run:
+def made(session: Session, cells: list[Record]) -> Records:
     rows = [cell.model_dump() for cell in accounted(cells)]
     run = assembled(Accounts("precision", plan(cells)["plan"], "complete"), session, {"cell": rows}, 1.0)
-    assert isinstance(run, Run)
+    assert isinstance(run, Records)
     return run
 
 
@@ -143,7 +144,7 @@ def test_an_exception_that_matches_nothing_is_an_error(session: Session, tmp_pat
         strict.cells()
 
 
-def test_range_is_a_reason_not_a_failure(session: Session, judge: Callable[..., Cell]) -> None:
+def test_range_is_a_reason_not_a_failure(session: Session, judge: Callable[..., Record]) -> None:
     library = session.check(SYSTEM).library
     reference = library.get("energy_sum")
     library._held = dataclasses.replace(reference, peaks={"forward": 1e6, "backward": 1.0})
@@ -155,11 +156,11 @@ def test_range_is_a_reason_not_a_failure(session: Session, judge: Callable[..., 
     assert "range" in cell.reason
 
 
-def compared(before: Run, after: Run) -> Comparison:
+def compared(before: Records, after: Records) -> Comparison:
     return compare(Results({"precision": before}, [Path("before.json")]), Results({"precision": after}, [Path("after.json")]))
 
 
-def test_compare_tells_identical_from_moved(session: Session, judge: Callable[..., Cell]) -> None:
+def test_compare_tells_identical_from_moved(session: Session, judge: Callable[..., Record]) -> None:
     cells = [judge("spherical_harmonics", "bfloat16"), judge("interactions.1.linear", "bfloat16")]
     before = made(session, cells)
     assert (compared(before, before).changes, compared(before, before).identical) == ([], 2)

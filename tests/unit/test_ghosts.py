@@ -19,7 +19,7 @@ from mpcheck.checks.physics import ghosts
 from mpcheck.checks.physics import properties as physics
 from mpcheck.checks.physics.watching import watched
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -33,7 +33,7 @@ NON_LINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
 DENSITY = "RealAgnosticDensityInteractionBlock"
 
 
-def judged(session: Session, backend: str = "e3nn", subject: str = "ghosts") -> dict[str, Finding]:
+def judged(session: Session, backend: str = "e3nn", subject: str = "ghosts") -> dict[str, Record]:
     system = SYSTEM if subject == "ghosts" else ""
     return {f.variant: f for f in inspections.run("audit", session, Key("physics", subject, backend, "float64", system))}
 

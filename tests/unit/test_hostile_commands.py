@@ -18,9 +18,8 @@ from mpcheck.history.latency.baseline import bench_path, write_baseline
 from mpcheck.history.latency.history import append as append_latency
 from mpcheck.history.latency.history import entry_of as latency_entry
 from mpcheck.history.latency.history import history_path
-from mpcheck.records.finding import write_findings
+from mpcheck.records.document import write_records
 from mpcheck.records.read import Results
-from mpcheck.records.record import Run, write_run
 from tests.unit import bench_samples
 from tests.unit import report_samples as samples
 from tests.unit.hostile import KEPT, TEXTS, check, hostile, poisoned, sessions, unseen
@@ -34,7 +33,7 @@ SET_OUTPUT = "\n::set-output name=x::y"
 def store(directory: Path, results: Results) -> Path:
     for session, document in results.documents.items():
         path = directory / f"{session}.json"
-        write_run(path, document) if isinstance(document, Run) else write_findings(path, document)
+        write_records(path, document)
     return directory
 
 

@@ -16,9 +16,8 @@ from mpcheck.gate.sessions import Crash
 from mpcheck.history.compare import Comparison, compare
 from mpcheck.history.comparison_file import ComparisonDocument
 from mpcheck.history.gates import GateEntry, entry_of
-from mpcheck.records.finding import Findings
+from mpcheck.records.document import Records
 from mpcheck.records.read import Results
-from mpcheck.records.record import Run
 from mpcheck.report import bench, findings, markdown, terminal
 from mpcheck.report import compare as compared
 from mpcheck.report.page import Judgement, summary_markdown
@@ -38,15 +37,15 @@ DRAWING = {
 }  # fmt: skip
 
 
-def run_of(results: Results) -> Run:
+def run_of(results: Results) -> Records:
     document = results.documents["precision"]
-    assert isinstance(document, Run)
+    assert isinstance(document, Records)
     return document
 
 
-def findings_of(results: Results, session: str) -> Findings:
+def findings_of(results: Results, session: str) -> Records:
     document = results.documents[session]
-    assert isinstance(document, Findings)
+    assert isinstance(document, Records)
     return document
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from mpcheck._names import AUDIT, BENCH, CHECKS, SYMMETRY
 
 from mpcheck._errors import InputError
 from mpcheck.bench.decide import outcomes
@@ -14,9 +15,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.judge import known_faults as faults_data
 from mpcheck.judge.context import Inspection, Key
 from mpcheck.judge.known_faults import KnownFault, load_faults
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import AUDIT, BENCH, CHECKS, SYMMETRY
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
@@ -47,8 +46,8 @@ def test_the_names_are_those_of_the_registry() -> None:
 def test_every_check_of_a_session_goes_through_it(suite: Any, check: str, session: Session, known: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     verdict = "fail"
 
-    def run(context: Any, key: Key) -> list[Finding]:
-        return [Finding(check=check, subject=BLOCK, backend="e3nn", verdict=verdict, reason="it is planted")]  # type: ignore[arg-type]
+    def run(context: Any, key: Key) -> list[Record]:
+        return [Record(check=check, subject=BLOCK, backend="e3nn", verdict=verdict, reason="it is planted")]  # type: ignore[arg-type]
 
     made = Inspection(check, lambda _: [], run)
     monkeypatch.setitem(inspections.SUITES, suite, tuple(made if i.name == check else i for i in inspections.SUITES[suite]))
@@ -88,7 +87,7 @@ def test_a_cell_that_raises_or_errs(raises: bool, session: Session, known: Any, 
     stale = judge_by_limits(session, key)
     assert stale.verdict == "fail" and "no longer applies" in stale.reason
     known(entry(check="precision", variant="backward"))
-    found: Cell = judge_by_limits(session, key)
+    found: Record = judge_by_limits(session, key)
     assert found.verdict == "pass", "of the other direction"
 
 

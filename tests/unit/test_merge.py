@@ -11,10 +11,9 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
-from mpcheck.records.finding import Findings, read_findings, write_findings
+from mpcheck.records.document import Records, read_records, write_records
 from mpcheck.records.merge import merge
 from mpcheck.records.read import read_results
-from mpcheck.records.record import Run, read_run, write_run
 from mpcheck.records.shards import ROWS, SHARD, by_first_seen, divide, runs
 from tests.unit.accounts import accounted
 from tests.unit.record_samples import cell, finding, findings, run
@@ -23,7 +22,7 @@ CELLS = accounted(cell(block, direction=d) for block in ("a", "b", "c", "d", "e"
 GOLDEN = [{"system": "builtin:water", "name": f"{n}:out", "rms": 0.0, "max": 0.0, "limit": 2.0, "failure": ""} for n in ("a", "b")]
 
 
-def parts_of(of: int) -> list[tuple[Path, Run]]:
+def parts_of(of: int) -> list[tuple[Path, Records]]:
     """A precision session as that many machines would write it: golden values are tests 0, cells the next."""
     numbers = divide([None, *(c.block for c in CELLS)], of)[1:]
     made = []
@@ -37,7 +36,7 @@ def parts_of(of: int) -> list[tuple[Path, Run]]:
     return made
 
 
-def found_rows(suite: Any, of: int) -> tuple[list[Any], list[tuple[Path, Findings]]]:
+def found_rows(suite: Any, of: int) -> tuple[list[Any], list[tuple[Path, Records]]]:
     """Findings of tests with one, two or no finding of two checks each, whole and in parts."""
     tests = [[finding(f"{n}{i}", check=check) for i, check in enumerate(("latency", "cost")[: n % 3])] for n in range(9)]
     numbers = divide([str(n) for n in range(9)], of)
@@ -63,7 +62,7 @@ def test_parts_are_the_whole(of: int) -> None:
 def test_findings_come_in_the_order_of_the_session(suite: str, of: int) -> None:
     whole, parts = found_rows(suite, of)
     merged = merge(parts[::-1])
-    assert isinstance(merged, Findings)
+    assert isinstance(merged, Records)
     assert merged.findings == whole
 
 
@@ -75,13 +74,13 @@ def test_a_whole_session_is_left_as_it_is() -> None:
 def test_records_that_no_shard_made_are_joined_where_they_agree() -> None:
     """Two whole sessions with the same options are one, unless they disagree."""
     merged = merge([(Path("a.json"), run(*CELLS[:2])), (Path("b.json"), run(*CELLS[1:]))])
-    assert isinstance(merged, Run)
+    assert isinstance(merged, Records)
     assert merged.cells == CELLS
     with pytest.raises(InputError, match=r"a.json and b.json disagree"):
         merge([(Path("a.json"), run(*CELLS)), (Path("b.json"), run(CELLS[0].model_copy(update={"verdict": "fail"})))])
 
 
-def changed(document: Run, where: str, **changes: Any) -> Run:
+def changed(document: Records, where: str, **changes: Any) -> Records:
     return document.model_copy(update={where: {**getattr(document, where), **changes}})
 
 
@@ -121,12 +120,12 @@ def test_rows_in_two_parts_must_agree() -> None:
     first, second = parts_of(2)
     shared = first[1].cells[0]
 
-    def with_row(row: Any) -> list[tuple[Path, Run]]:
+    def with_row(row: Any) -> list[tuple[Path, Records]]:
         options = {k: v for k, v in second[1].options.items() if k != ROWS}
         return [first, (second[0], second[1].model_copy(update={"cells": [*second[1].cells, row], "options": options}))]
 
     merged = merge(with_row(shared.model_copy(update={"seconds": 9.0})))
-    assert isinstance(merged, Run)
+    assert isinstance(merged, Records)
     assert sorted(c.id for c in merged.cells) == sorted(c.id for c in CELLS)
     with pytest.raises(InputError, match=r"part1.json and part2.json disagree about .*: pass at 0.6 and fail at 0.6"):
         merge(with_row(shared.model_copy(update={"verdict": "fail"})))
@@ -138,21 +137,21 @@ def test_many_missing_parts_are_counted() -> None:
         merge([(Path("a.json"), document)])
 
 
-def write(directory: Path, parts: list[tuple[Path, Run]]) -> list[str]:
+def write(directory: Path, parts: list[tuple[Path, Records]]) -> list[str]:
     for number, (_, document) in enumerate(parts):
-        write_run(directory / str(number) / "precision.json", document)
+        write_records(directory / str(number) / "precision.json", document)
     return [str(directory / str(number)) for number in range(len(parts))]
 
 
 def test_the_command(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     places = write(tmp_path, parts_of(2))
-    write_findings(tmp_path / "0" / "audit.json", found_rows("audit", 1)[1][0][1])
+    write_records(tmp_path / "0" / "audit.json", found_rows("audit", 1)[1][0][1])
     out = tmp_path / "out"
     assert main(["merge", *places, "--out", str(out)]) == 0
     told = capfd.readouterr().out
     assert "precision: PASS, 12 judged, from 2 files" in told
-    assert [c.id for c in read_run(out / "precision.json").cells] == [c.id for c in CELLS]
-    assert SHARD not in read_findings(out / "audit.json").options
+    assert [c.id for c in read_records(out / "precision.json").cells] == [c.id for c in CELLS]
+    assert SHARD not in read_records(out / "audit.json").options
     assert (out / "precision.md").read_text().startswith("# mpcheck precision: PASS")
     assert {p.name for p in out.iterdir()} == {"precision.json", "precision.md", "precision.svg", "audit.json", "audit.md"}
     assert read_results([out]).items

@@ -19,7 +19,7 @@ from mpcheck.checks.physics import structure as physics_model
 from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.judge.context import Key
 from mpcheck.judge.known_faults import KnownFault, apply_known_faults, load_faults
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -193,8 +193,8 @@ def test_every_property_of_both_backends_is_sound(session: Session) -> None:
                 assert found.verdict == "pass", f"{found.id}: {found.reason}"
 
 
-def _finding(verdict: Any = "fail", **fields: Any) -> Finding:
-    return Finding(**{"check": "physics", "subject": "stress", "variant": "mixed-pbc", "verdict": verdict, "reason": "wrong volume"} | fields)
+def _finding(verdict: Any = "fail", **fields: Any) -> Record:
+    return Record(**{"check": "physics", "subject": "stress", "variant": "mixed-pbc", "verdict": verdict, "reason": "wrong volume"} | fields)
 
 
 def _fault(**fields: Any) -> KnownFault:

@@ -16,7 +16,7 @@ from mpcheck.checks.physics.directions import labels
 from mpcheck.checks.physics.extremes import Peak
 from mpcheck.checks.physics.small import TILT
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Options, Session
 from tests.faults.patches import PATCHES
@@ -40,14 +40,14 @@ def model(run: Session) -> torch.nn.Module:
     return run.reference_backend.model
 
 
-def judged(run: Session, name: str) -> dict[tuple[str, str], Finding]:
+def judged(run: Session, name: str) -> dict[tuple[str, str], Record]:
     """Findings by format and variant."""
     system = WATER if name == "repeat" else ""
     return {(f.format, f.variant): f for f in inspections.run("audit", run, Key("physics", name, "e3nn", "float64", system))}
 
 
 @pytest.fixture(scope="module")
-def clean(run: Session) -> dict[str, dict[tuple[str, str], Finding]]:
+def clean(run: Session) -> dict[str, dict[tuple[str, str], Record]]:
     """Every property on sound upstream, before any fault."""
     return {name: judged(run, name) for name in ("strided-model", "repeat", "directions", "second-derivatives")}
 

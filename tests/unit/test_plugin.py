@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mpcheck.records.record import read_run
+from mpcheck.records.document import read_records
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,7 +33,7 @@ def test_ids_name_block_backend_format_and_direction(tmp_path: Path, cache: Path
     assert done.returncode == 0, done.stdout
     assert "test_cell[products.0.linear-e3nn-bfloat16-backward] PASSED" in done.stdout
     assert "mpcheck device: cpu" in done.stdout
-    run = read_run(tmp_path / "precision.json")
+    run = read_records(tmp_path / "precision.json")
     assert {c.block for c in run.cells} == {"atomic_energies_fn", "products.0.linear"}
     assert all(c.verdict in ("pass", "unsupported") for c in run.cells)
 

@@ -9,7 +9,7 @@ import pytest
 from mpcheck._errors import InputError
 from mpcheck.bench.profile.alternate import alternate, speedup
 from mpcheck.bench.profile.sweep import sweep
-from mpcheck.records.finding import read_findings
+from mpcheck.records.document import read_records
 from mpcheck.report.pictures.blocks import parts_of
 from mpcheck.sessions.profile.run import ProfilePlan, profile_session
 from mpcheck.sessions.profile.tables import maps, markdown, number, render
@@ -58,7 +58,7 @@ def session_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> None:
-    run = read_findings(session_files / "profile.json")
+    run = read_records(session_files / "profile.json")
     blocks = [f for f in run.findings if f.check == "profile" and f.verdict == "pass"]
     assert run.suite == "profile"
     assert sum(number(f, "share") for f in blocks) == pytest.approx(1, abs=1e-4)
@@ -71,7 +71,7 @@ def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> 
 
 
 def test_pictures_show_every_block_s_time(session_files: Path) -> None:
-    run = read_findings(session_files / "profile.json")
+    run = read_records(session_files / "profile.json")
     drawn = sum(sum(parts_of(f, cpu=True)) for f in maps(run)[f"{SYSTEM}*1", "float32", "energy", "e3nn"])
     assert drawn == pytest.approx(number(run.findings[0], "end_to_end_ms"), rel=0.01)
     assert {p.name for p in session_files.glob("*.svg")} == {"profile-energy.svg", "profile-latency.svg"}

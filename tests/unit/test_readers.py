@@ -25,9 +25,11 @@ from mpcheck.adapters.architecture import build_model
 from mpcheck.checks.golden import load_golden, save_golden
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.judge.tolerances import load_tolerances, packaged
+from mpcheck.records.document import Records, read_records, write_records
 from mpcheck.records.limits import UNTRUSTED
 from mpcheck.records.read import read_results
-from mpcheck.records.record import Cell, Group, Number, Quantity, Run, Worst, read_run, write_run
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Group, Number, Quantity, Worst
 from mpcheck.reference.store import Damaged, Store
 from tests.unit.accounts import fields
 
@@ -60,15 +62,15 @@ class Sample:
     read: Callable[[Path], object]
 
 
-def a_run() -> Run:
+def a_run() -> Records:
     numbers = {name: 0.7 for name, field in Quantity.model_fields.items() if field.annotation == Number}
     group, worst = Group(name="0e", rms=0.5, limit=1.0), Worst(place="[0]", value=1.0, expected=1.0, allowed=0.1)
     quantity = Quantity(name="out", shape=[3], nonfinite=0, out_of_range=0, groups=[group], worst=worst, **numbers)
     words = dict.fromkeys(("block", "role", "kind", "backend", "format", "accumulation", "direction", "system"), "word")
-    cell = Cell(**words, verdict="pass", quantities=[quantity])
+    cell = Record(**words, verdict="pass", quantities=[quantity])
     environment = {"device_slug": "cpu", "device_name": "a CPU", "platform": "Linux", "packages": {}}
     head = {"suite": "precision", "mpcheck": "0", "environment": environment, "systems": [{}], "options": {}}
-    return Run(schema_version=2, model={"name": "m", "digest": "d"}, **fields(cells=[cell]), **head)
+    return Records(schema_version=2, model={"name": "m", "digest": "d"}, **fields(cells=[cell]), **head)
 
 
 def a_baseline() -> Baseline:
@@ -79,7 +81,7 @@ def a_baseline() -> Baseline:
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sample]]:
     root = tmp_path_factory.mktemp("readers")
-    write_run(root / "precision.json", a_run())
+    write_records(root / "precision.json", a_run())
     write_baseline(root / "baseline.json", a_baseline())
     frame = Atoms("H2", [[0, 0, 0], [0, 0, 0.8]])
     tensors = {"energy": torch.ones(1, dtype=torch.float64)}
@@ -96,7 +98,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Samp
         return loading.load_model(f"{root / 'plain.yaml'}+{path}")
 
     readers: dict[str, tuple[str | Path, Callable[[Path], object]]] = {
-        "records": ("precision.json", read_run),
+        "records": ("precision.json", read_records),
         "results": ("precision.json", lambda p: read_results([p], UNTRUSTED)),
         "baseline": ("baseline.json", read_baseline),
         "tolerances": (packaged("limits.yaml"), load_tolerances),

@@ -11,7 +11,7 @@ from mpcheck.checks.audit import reductions
 from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many_atoms
 from mpcheck.formats import get_format
 from mpcheck.judge.known_faults import apply_known_faults, class_names
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -20,7 +20,7 @@ from tests.faults.planted import replaced_attribute, sequential_scatter
 FLOAT32, BFLOAT16 = get_format("float32"), get_format("bfloat16")
 
 
-def energy(session: Session, count: int, fmt: str = "float32") -> tuple[Finding, Finding]:
+def energy(session: Session, count: int, fmt: str = "float32") -> tuple[Record, Record]:
     upstream, remedy = reductions.judge_energy(session, carbon(session, count), get_format(fmt))
     return upstream, remedy
 

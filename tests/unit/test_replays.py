@@ -12,7 +12,7 @@ import torch
 
 from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.checks.precision import CellKey
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.replays import REPLAYS, races
 from mpcheck.sessions.precision.suite import Suite
@@ -25,10 +25,10 @@ KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "for
 RACING = CellKey(SYSTEM, "interactions.1", "e3nn", "float32", "backward")
 RACED = "grad.energy.node_feats"
 BY_LIMITS = "mpcheck.sessions.precision.suite.judge_by_limits"
-Script = Callable[..., tuple[Cell, int]]
+Script = Callable[..., tuple[Record, int]]
 
 
-def outcome(clean: Cell, kind: str, quantity: str, number: int) -> Cell:
+def outcome(clean: Record, kind: str, quantity: str, number: int) -> Record:
     """A replay of a cell that passes, fails a limit, is degraded, or drifts in one quantity; no two have the same bits."""
     chosen = next(q for q in clean.quantities if q.name == quantity)
     assert chosen.rms is not None
@@ -45,10 +45,10 @@ def script(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     suite = suite_of(session, baseline_of(session, clean.values()), tmp_path)
     without = Suite(session, tmp_path / "none")
 
-    def call(key: CellKey, kinds: Sequence[str], baseline: bool = True) -> tuple[Cell, int]:
+    def call(key: CellKey, kinds: Sequence[str], baseline: bool = True) -> tuple[Record, int]:
         asked: list[int] = []
 
-        def judge(*_: Any) -> Cell:
+        def judge(*_: Any) -> Record:
             asked.append(len(asked))
             return outcome(clean[key], kinds[asked[-1]], "out" if key is KEY else RACED, asked[-1])
 
@@ -98,7 +98,7 @@ def test_a_first_call_that_is_wrong_is_red_whatever_comes_after(session: Session
     key, calls, original = CellKey(SYSTEM, "interactions.1.scatter", "e3nn", "bfloat16", "forward"), list[CellKey](), judge_by_limits
     suite = suite_of(session, baseline_of(session, [original(session, key)]), tmp_path)
 
-    def judge(session: Session, asked: CellKey) -> Cell:
+    def judge(session: Session, asked: CellKey) -> Record:
         calls.append(asked)
         if len(calls) > 1:
             return original(session, asked)

@@ -13,9 +13,8 @@ from mpcheck._errors import InputError
 from mpcheck._text import shell
 from mpcheck.cli.main import main
 from mpcheck.history.gates import append_gate, entry_of, gate_history_path
-from mpcheck.records.finding import write_findings
+from mpcheck.records.document import write_records
 from mpcheck.records.read import Results
-from mpcheck.records.record import write_run
 from mpcheck.report.page import write_report
 from tests.unit import report_samples as samples
 
@@ -24,7 +23,7 @@ def store(results: Results, folder: Path) -> Path:
     """Records as sessions write them."""
     folder.mkdir(parents=True, exist_ok=True)
     for session, document in results.documents.items():
-        (write_run if session == "precision" else write_findings)(folder / f"{session}.json", document)
+        write_records(folder / f"{session}.json", document)
     return folder
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from mpcheck._text import fence, markdown, visible
 from mpcheck.history.compare import Change, Comparison
+from mpcheck.records.document import Records
 from mpcheck.records.items import items_of
 from mpcheck.records.read import Results
-from mpcheck.records.record import Run
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import POLICY, environment, html_page
 from mpcheck.report.page.text import NAME
@@ -93,7 +93,7 @@ def hostile(text: str) -> Results:
 
 def comparison(results: Results, text: str) -> Comparison:
     run = results.documents["precision"]
-    assert isinstance(run, Run)
+    assert isinstance(run, Records)
     items = list(items_of(run))
     return Comparison(text, text, [Change("new-failure", text, items[0], items[1], text), Change("gone", text, None, None, text)], 3, 2, [], [text])
 

@@ -15,9 +15,10 @@ import matplotlib as mpl
 import pytest
 
 from mpcheck.history.gates import GateEntry, entry_of
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
 from mpcheck.records.read import Results
-from mpcheck.records.record import Cell, Quantity, Run, Worst
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity, Worst
 from mpcheck.report.pictures import Picture, pictures, standalone, write_pictures
 from mpcheck.report.pictures.speed import subjects
 from mpcheck.report.pictures.theme import NAMES, css, series_style
@@ -59,26 +60,26 @@ def quantity(rms: float | None = 0.5, failed: bool = False, error: float | None 
     )  # fmt: skip
 
 
-def cell(block: str, backend: str = "e3nn", fmt: str = "float32", direction: str = "forward", **more: Any) -> Cell:
+def cell(block: str, backend: str = "e3nn", fmt: str = "float32", direction: str = "forward", **more: Any) -> Record:
     values: dict[str, Any] = {"verdict": "pass", "quantities": [quantity()]} | more
     role = ROLES.get(block.rpartition(".")[2], "interaction")
     kind = "leaf" if role in ROLES.values() else "composite"
-    return Cell(block=block, role=role, kind=kind, backend=backend, format=fmt, accumulation="wide", direction=direction, system="s", **values)
+    return Record(block=block, role=role, kind=kind, backend=backend, format=fmt, accumulation="wide", direction=direction, system="s", **values)
 
 
 def red(**more: Any) -> dict[str, Any]:
     return {"verdict": "fail", "reason": "rms ratio", "quantities": [quantity(failed=True, **({"rms": 3.0, "error": 2e-3} | more))]}
 
 
-def run_of(cells: Sequence[Cell]) -> Run:
-    return Run(**HEAD, suite="precision", **fields(cells=cells))
+def run_of(cells: Sequence[Record]) -> Records:
+    return Records(**HEAD, suite="precision", **fields(cells=cells))
 
 
-def full(blocks: Sequence[str] = BLOCKS, backends: Sequence[str] = BACKENDS, formats: Sequence[str] = FORMATS) -> list[Cell]:
+def full(blocks: Sequence[str] = BLOCKS, backends: Sequence[str] = BACKENDS, formats: Sequence[str] = FORMATS) -> list[Record]:
     return [cell(b, k, f, d) for b in blocks for k in backends for f in formats for d in ("forward", "backward")]
 
 
-def timing(subject: str, backend: str = "e3nn", fmt: str = "float32", ms: float = 1.0, effect: float = 0.1, **more: Any) -> Finding:
+def timing(subject: str, backend: str = "e3nn", fmt: str = "float32", ms: float = 1.0, effect: float = 0.1, **more: Any) -> Record:
     decision = "slower" if effect > 4 else "faster" if effect < -4 else "same"
     metrics = {
         "decision": decision,
@@ -90,19 +91,19 @@ def timing(subject: str, backend: str = "e3nn", fmt: str = "float32", ms: float 
     }
     verdict = "fail" if decision == "slower" else "pass"
     fields: dict[str, Any] = {"verdict": verdict, "variant": "forward", "system": "s*1", "metrics": metrics, "limit": 1.03} | more
-    return Finding(check="latency", subject=subject, backend=backend, format=fmt, **fields)
+    return Record(check="latency", subject=subject, backend=backend, format=fmt, **fields)
 
 
-def bench_of(findings: Sequence[Finding]) -> Findings:
-    return Findings(**HEAD, suite="bench", **fields(findings=findings))
+def bench_of(findings: Sequence[Record]) -> Records:
+    return Records(**HEAD, suite="bench", **fields(findings=findings))
 
 
-def timings(formats: Sequence[str] = ("float32",), subjects: Sequence[str] = ("model", *BLOCKS)) -> list[Finding]:
+def timings(formats: Sequence[str] = ("float32",), subjects: Sequence[str] = ("model", *BLOCKS)) -> list[Record]:
     return [timing(s, b, f, ms=1.0 + i) for i, s in enumerate(subjects) for b in BACKENDS for f in formats]
 
 
-def results(cells: Sequence[Cell] = (), findings: Sequence[Finding] = ()) -> Results:
-    found: dict[str, Run | Findings] = {}
+def results(cells: Sequence[Record] = (), findings: Sequence[Record] = ()) -> Results:
+    found: dict[str, Records] = {}
     if cells:
         found["precision"] = run_of(cells)
     if findings:
@@ -355,7 +356,7 @@ def test_slower_benchmarks_come_first_and_are_marked() -> None:
 
 
 def test_without_a_baseline_there_are_milliseconds_only() -> None:
-    finding = Finding(check="latency", subject="a", backend="e3nn", format="float32", verdict="no-baseline", metrics={"median_ms": 2.0})
+    finding = Record(check="latency", subject="a", backend="e3nn", format="float32", verdict="no-baseline", metrics={"median_ms": 2.0})
     found = pictures(results((), [finding]))
     assert [p.name for p in found] == ["verdicts", "latency"]
     assert "baseline" not in texts(found[1])

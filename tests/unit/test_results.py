@@ -14,12 +14,13 @@ import typer
 
 from mpcheck._errors import InputError
 from mpcheck.cli.main import app
-from mpcheck.records.finding import Finding, Findings, write_findings
-from mpcheck.records.items import decisive, item_of_cell
+from mpcheck.records.document import Records, write_records
+from mpcheck.records.items import item_of
 from mpcheck.records.limits import Limits
 from mpcheck.records.read import read_document, read_results
-from mpcheck.records.record import Cell, Quantity, Run, write_run
+from mpcheck.records.record import Record
 from mpcheck.records.reproduce import reproduce
+from mpcheck.records.tensors import Quantity, decisive
 from tests.unit.accounts import fields
 
 ENVIRONMENT = {"device_slug": "cpu-x", "device_name": "X", "platform": "Linux", "packages": {"torch": "2"}, "device": "cpu"}
@@ -36,29 +37,29 @@ def quantity(name: str, rms: float | None, limit: float = 1.0, failures: tuple[s
     return Quantity(name=name, shape=[3], rms=rms, rms_limit=limit, nonfinite=0, out_of_range=0, allowed_rel=0.5, failures=list(failures), **numbers)
 
 
-def cell(block: str = "a.b", verdict: Any = "pass", **changes: Any) -> Cell:
+def cell(block: str = "a.b", verdict: Any = "pass", **changes: Any) -> Record:
     words = {"block": block, "role": "linear", "kind": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide"}
-    return Cell(**(words | {"direction": "forward", "system": "builtin:water", "verdict": verdict} | changes))
+    return Record(**(words | {"direction": "forward", "system": "builtin:water", "verdict": verdict} | changes))
 
 
-def run(*cells: Cell, golden: list[dict[str, Any]] | None = None, **changes: Any) -> Run:
-    return Run(suite="precision", **(HEAD | fields(cells=cells, golden=golden or ()) | changes))
+def run(*cells: Record, golden: list[dict[str, Any]] | None = None, **changes: Any) -> Records:
+    return Records(suite="precision", **(HEAD | fields(cells=cells, golden=golden or ()) | changes))
 
 
-def findings(suite: Any, *rows: Finding, **changes: Any) -> Findings:
-    return Findings(suite=suite, **(HEAD | fields(findings=rows) | changes))
+def findings(suite: Any, *rows: Record, **changes: Any) -> Records:
+    return Records(suite=suite, **(HEAD | fields(findings=rows) | changes))
 
 
 def test_a_directory_holds_every_session(tmp_path: Path) -> None:
-    write_findings(tmp_path / "audit.json", findings("audit", Finding(check="dtypes", subject="model", verdict="pass")))
-    write_run(tmp_path / "precision.json", run(cell()))
+    write_records(tmp_path / "audit.json", findings("audit", Record(check="dtypes", subject="model", verdict="pass")))
+    write_records(tmp_path / "precision.json", run(cell()))
     found = read_results([tmp_path])
     assert list(found.documents) == ["precision", "audit"] and [i.session for i in found.items] == ["precision", "audit"]
     assert found.verdict == "PASS" and found.precision is not None and found.findings("audit") is not None and found.findings("bench") is None
 
 
 def test_what_sessions_write_beside_their_records_is_passed_over(tmp_path: Path) -> None:
-    write_run(tmp_path / "precision.json", run(cell()))
+    write_records(tmp_path / "precision.json", run(cell()))
     for name in ("pytest-benchmark.json", "bench-figures.json"):
         (tmp_path / name).write_text('{"machine_info": {}}', encoding="utf-8")
     found = read_results(sorted(tmp_path.glob("*.json")))
@@ -88,7 +89,7 @@ def test_nothing_judged_is_no_pass() -> None:
     from mpcheck.records.read import Results
 
     assert Results({"precision": run(cell(verdict="unsupported"))}).verdict == "NOTHING JUDGED"
-    profiled = findings("profile", Finding(check="profile", subject="model", verdict="pass"))
+    profiled = findings("profile", Record(check="profile", subject="model", verdict="pass"))
     assert Results({"profile": profiled}).verdict == "NOTHING JUDGED"
 
 
@@ -109,8 +110,8 @@ def test_a_golden_value_that_differs_is_red() -> None:
     ],
 )
 def test_records_that_do_not_belong_together(change: dict[str, Any], said: str, tmp_path: Path) -> None:
-    write_run(tmp_path / "precision.json", run(cell()))
-    write_findings(tmp_path / "audit.json", findings("audit", Finding(check="dtypes", subject="model", verdict="pass"), **change))
+    write_records(tmp_path / "precision.json", run(cell()))
+    write_records(tmp_path / "audit.json", findings("audit", Record(check="dtypes", subject="model", verdict="pass"), **change))
     with pytest.raises(InputError, match=said) as error:
         read_results([tmp_path])
     assert "\n" not in str(error.value) and "audit.json" in str(error.value)
@@ -154,7 +155,7 @@ def test_missing_places(tmp_path: Path) -> None:
 )
 def test_records_of_somebody_unknown_are_bounded(limits: Limits, said: str, tmp_path: Path) -> None:
     path = tmp_path / "precision.json"
-    write_run(path, run(cell(reason="r" * 201), cell("c", quantities=[quantity("out", 0.5)])))
+    write_records(path, run(cell(reason="r" * 201), cell("c", quantities=[quantity("out", 0.5)])))
     read_document(path)
     with pytest.raises(InputError, match=said):
         read_document(path, limits)
@@ -176,7 +177,7 @@ HOSTILE = "a'; rm -rf $HOME; '`id`"
 @pytest.mark.parametrize("name", ["builtin:water", "../data/my frames.extxyz@::10", HOSTILE])
 def test_commands_that_repeat_a_row_can_be_typed(name: str) -> None:
     shown = cell(HOSTILE, "fail", system=name, backend="cueq", direction="backward")
-    line = reproduce(run(shown, options={"device": "cuda:1", "seed": 3}), item_of_cell(shown))
+    line = reproduce(run(shown, options={"device": "cuda:1", "seed": 3}), item_of(shown))
     assert shlex.split(line) == [
         "mpcheck", "run", "builtin:hco", "--system", name, "--backend", "cueq", "--format", "bfloat16", "--block", HOSTILE,
         "--device", "cuda:1", "--seed", "3",
@@ -192,7 +193,7 @@ def test_commands_of_every_session_exist(suite: Any) -> None:
         suite, ("profile", "energy")
     )
     rows = [
-        Finding(check=check, subject=s, backend="e3nn", format="float32", system="builtin:water*2", variant=variant, verdict="fail")
+        Record(check=check, subject=s, backend="e3nn", format="float32", system="builtin:water*2", variant=variant, verdict="fail")
         for s in ("products.0.linear", "model")
     ]
     document = findings(suite, *rows)
@@ -209,7 +210,7 @@ def test_what_a_gate_judged_a_gate_repeats(suite: Any, base: Any, named: str) ->
     from mpcheck.records.reproduce import repeated_where
 
     environment = {"gate": {"base": base, "head": "89ef"}}
-    row = Finding(check="engagement", subject="products.0.linear", backend="e3nn", format="float32", system="builtin:water", verdict="fail")
+    row = Record(check="engagement", subject="products.0.linear", backend="e3nn", format="float32", system="builtin:water", verdict="fail")
     document = run(cell("a.b", "fail")) if suite == "precision" else findings(suite, row)
     document = document.model_copy(update={"environment": {**document.environment, **environment}})
     for item in items_of(document):
@@ -224,7 +225,7 @@ def test_what_a_gate_judged_a_gate_repeats(suite: Any, base: Any, named: str) ->
 
 def test_reading_needs_no_torch(tmp_path: Path) -> None:
     """A job that only reads records, such as the one that comments on a pull request, need not install it."""
-    write_run(tmp_path / "precision.json", run(cell()))
+    write_records(tmp_path / "precision.json", run(cell()))
     code = (
         "import sys\nfrom pathlib import Path\nfrom mpcheck.records.read import read_results\nfrom mpcheck.records.reproduce import reproduce\n"
         f"r = read_results([Path({str(tmp_path)!r})])\nassert r.items\nassert not {{'torch', 'matplotlib', 'numpy'}} & set(sys.modules)"
@@ -234,8 +235,8 @@ def test_reading_needs_no_torch(tmp_path: Path) -> None:
 
 
 def test_a_second_record_of_a_session_must_be_a_part_of_it(tmp_path: Path) -> None:
-    write_run(tmp_path / "one.json", run(cell("a")))
-    write_run(tmp_path / "two.json", run(cell("b"), options={"device": "cpu", "seed": 1}))
+    write_records(tmp_path / "one.json", run(cell("a")))
+    write_records(tmp_path / "two.json", run(cell("b"), options={"device": "cpu", "seed": 1}))
     with pytest.raises(InputError, match="seed"):
         read_results([tmp_path / "one.json", tmp_path / "two.json"])
     text = json.loads((tmp_path / "two.json").read_text(encoding="utf-8"))

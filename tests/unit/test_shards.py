@@ -19,7 +19,8 @@ from mpcheck._errors import InputError
 from mpcheck.bench.launch.measurement import request
 from mpcheck.cli.main import main
 from mpcheck.pytest_plugin import options as plugin_options
-from mpcheck.records.record import Cell, read_run
+from mpcheck.records.document import read_records
+from mpcheck.records.record import Record
 from mpcheck.records.shards import Shard, by_first_seen, divide, parse_shard, places, runs
 from mpcheck.sessions.bench.options import BenchOptions
 from mpcheck.sessions.bench.run import BenchRun
@@ -172,7 +173,7 @@ def test_every_test_is_in_one_shard_and_foreign_ones_are_left_alone(tmp_path: Pa
     assert len(collected(tmp_path, "")[1]) == 8
 
 
-def strip(cells: list[Cell]) -> list[Cell]:
+def strip(cells: list[Record]) -> list[Record]:
     return [c.model_copy(update={"seconds": 0.0}) for c in cells]
 
 
@@ -186,7 +187,7 @@ def test_shards_of_a_real_run_merge_into_it(tmp_path: Path, cache: Path) -> None
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     assert main(["merge", str(tmp_path / "1of2"), str(tmp_path / "2of2"), "--out", str(tmp_path / "merged")]) == 0
-    whole, merged, *parts = (read_run(tmp_path / name / "precision.json") for name in ("whole", "merged", "1of2", "2of2"))
+    whole, merged, *parts = (read_records(tmp_path / name / "precision.json") for name in ("whole", "merged", "1of2", "2of2"))
     assert strip(merged.cells) == strip(whole.cells)
     # their ratios depend on how often TorchScript has run a module before, by hundredths of the noise
     assert [(g["system"], g["name"], g["failure"]) for g in merged.golden] == [(g["system"], g["name"], g["failure"]) for g in whole.golden]

@@ -20,7 +20,7 @@ from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.symmetry import conversions
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
@@ -52,7 +52,7 @@ def run(cache: Path, installed: None) -> Session:
     return Session(Options(systems=(SYSTEM,), backends=("toy", "e3nn"), formats=("float64", "bfloat16"), cache=cache))
 
 
-def inspected(session: Session, suite: Any, *key: str) -> list[Finding]:
+def inspected(session: Session, suite: Any, *key: str) -> list[Record]:
     forget(session)
     return inspections.run(suite, session, Key(*key))
 

@@ -22,8 +22,8 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import arithmetic
+from mpcheck.records.document import read_records
 from mpcheck.records.environment import describe
-from mpcheck.records.record import read_run
 from mpcheck.sessions.inspections import run
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Options, Session
@@ -236,7 +236,7 @@ def test_a_session_in_a_process_with_every_flag_changed(tmp_path: Path, cache: P
         [*command, f"--mp-cache={cache}", f"--mp-out={tmp_path}"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    found = read_run(tmp_path / "precision.json")
+    found = read_records(tmp_path / "precision.json")
     assert [c.verdict for c in found.cells] == ["pass", "pass"]
     flags = found.environment["flags"]
     assert flags["default_device"] == "meta" and flags["float32_matmul_precision"] == "medium" and flags["grad"] is False

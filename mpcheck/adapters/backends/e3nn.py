@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase
 from mpcheck.adapters.backends.protocol import Native
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import small_model
-from mpcheck.records.names import REFERENCE_BACKEND
 
 
 class E3nnModel(BackendModelBase):

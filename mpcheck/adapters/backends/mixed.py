@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._names import ACCELERATED_BACKEND
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.base import BackendModelBase
 from mpcheck.adapters.backends.layout import Layout, convert, differing
@@ -23,7 +24,6 @@ from mpcheck.adapters.backends.protocol import built as build
 from mpcheck.adapters.blocks import WHOLE, Block, argument_names, module_blocks
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Component, Format
-from mpcheck.records.names import ACCELERATED_BACKEND
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from mpcheck._names import FIRST_CALL, NEW_SHAPE
 from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample, unpaired_sample
-from mpcheck.bench.decide.outcomes import FIRST, SHAPE, Standing, latency_finding
+from mpcheck.bench.decide.outcomes import Standing, latency_finding
 from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.keys import parse_id
-from mpcheck.records.finding import Finding
-from mpcheck.records.record import finite
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import finite
 
 if TYPE_CHECKING:
     from mpcheck.bench.launch.paired import PairedMeasurement
@@ -31,7 +32,7 @@ of those of one in twenty. The deviation between occasions is an assumption: far
 corrects first calls for the machine's speed on that day."""
 PAIRED_START = Rule(margin=0.5, equivalence=1.0)
 """Base against head, whose processes start side by side."""
-KINDS: dict[str, tuple[str, str]] = {FIRST: ("first", "after"), SHAPE: ("shape", "shape_after")}
+KINDS: dict[str, tuple[str, str]] = {FIRST_CALL: ("first", "after"), NEW_SHAPE: ("shape", "shape_after")}
 """By check, the seconds' field of a :class:`mpcheck.bench.figures.Start`, and the one that tells what had been called before."""
 Name = tuple[str, str]
 """A benchmark, and which of the two is judged."""
@@ -98,8 +99,8 @@ def judge_pairs(pairs: Mapping[Any, Pair], rule: Rule = PAIRED_START) -> dict[An
 
 def longest(seconds: Mapping[str, float]) -> dict[str, float]:
     """By benchmark, the seconds of the longest steady call on the same system, backend and format."""
-    groups = {name: tuple(parse_id(name)[f] for f in ("system", "backend", "format")) for name in seconds}
-    most: dict[tuple[str, ...], float] = {}
+    groups = {name: tuple(parse_id(name).get(f) for f in ("system", "batch", "backend", "format")) for name in seconds}
+    most: dict[tuple[object, ...], float] = {}
     for name, group in groups.items():
         most[group] = max(most.get(group, 0.0), seconds[name])
     return {name: most[group] for name, group in groups.items()}
@@ -132,7 +133,7 @@ def _add(found: Starts, name: str, base: Sequence[Start], head: Sequence[Start],
         b, h, reason = seconds(base, head, kind)
         if not reason:
             found.pairs[name, kind] = Pair(b, h, least, together)
-        elif kind == FIRST:
+        elif kind == FIRST_CALL:
             found.unjudged[reason] += 1
 
 
@@ -155,14 +156,14 @@ def paired_starts(measured: PairedMeasurement, rule: Rule = PAIRED_START) -> Sta
         both = [(b, h) for b, h in zip(base, head, strict=True) if (b.shape is None) == (h.shape is None)]
         _add(found, name, base, head, most[name], together=True)
         if len(both) < len(base):  # one side refuses the other shape
-            found.pairs.pop((name, SHAPE), None)
+            found.pairs.pop((name, NEW_SHAPE), None)
     found.verdicts = judge_pairs(found.pairs, rule)
     return found
 
 
-def start_findings(starts: Starts, name: str, rule: Rule) -> list[Finding]:
+def start_findings(starts: Starts, name: str, rule: Rule) -> list[Record]:
     """Findings of one benchmark's first calls: checks ``first-call`` and ``new-shape``; none where there is nothing to compare with."""
-    fields, found = parse_id(name), list[Finding]()
+    fields, found = parse_id(name), list[Record]()
     for kind in KINDS:
         pair, verdict = starts.pairs.get((name, kind)), starts.verdicts.get((name, kind))
         if pair is not None and verdict is not None:
@@ -170,5 +171,5 @@ def start_findings(starts: Starts, name: str, rule: Rule) -> list[Finding]:
             metrics: dict[str, Any] = {n: finite(1e3 * statistics.median(values)) for n, values in sides.items()}
             found.append(latency_finding(fields, verdict, rule, Standing(), metrics | {"least_ms": finite(1e3 * pair.least)}, kind))
     if name in starts.refused:
-        found.append(Finding(check=SHAPE, **fields, verdict="fail", reason=f"with another number of structures: {starts.refused[name]}"))
+        found.append(Record(check=NEW_SHAPE, **fields, verdict="fail", reason=f"with another number of structures: {starts.refused[name]}"))
     return found

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from mpcheck._names import COST, LATENCY
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.decide.decision import LatencyVerdict, Rule
 from mpcheck.bench.figures import Fingerprint, Launch
-from mpcheck.records.finding import Finding
-from mpcheck.records.record import finite
-
-LATENCY, COST, FIRST, SHAPE = "latency", "cost", "first-call", "new-shape"
+from mpcheck.records.detail import Cost, Latency
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import finite
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def wording(verdict: LatencyVerdict, rule: Rule) -> str:
 
 def latency_finding(
     fields: Mapping[str, Any], verdict: LatencyVerdict, rule: Rule, standing: Standing, metrics: Mapping[str, Any], check: str = LATENCY
-) -> Finding:
+) -> Record:
     """A verdict as a finding."""
     reason = wording(verdict, rule)
     outcome: Any = {"slower": "fail", "inconclusive": "inconclusive"}.get(verdict.decision, "pass")
@@ -76,18 +76,18 @@ def latency_finding(
         "launches": verdict.launches,
         "launches_needed": verdict.needed,
     }
-    return Finding(
+    return Record(
         check=check,
         **fields,
         verdict=outcome,
         reason=reason if verdict.decision != "same" else "",
         ratio=finite(1 + verdict.effect),
         limit=1 + verdict.margin,
-        metrics={**figures, **metrics},
+        detail=Latency(**figures, **metrics),
     )
 
 
-def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fingerprint | None, why: Unsupported | None = None) -> Finding:
+def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fingerprint | None, why: Unsupported | None = None) -> Record:
     """What a call costs against what it cost, counted.
 
     Args:
@@ -95,23 +95,23 @@ def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fing
     """
     if head is None:
         broken = why is not None and why.code == "raised"
-        return Finding(check=COST, **fields, verdict="fail" if broken else "unsupported", reason=str(why or "not counted"))
-    metrics: dict[str, Any] = {
-        "operations": sum(head.operations.values()),
-        "launches": head.launches,
-        "multiply_adds": head.multiply_adds,
-        "bytes_moved": head.bytes_moved,
-        "casts": sum(head.casts.values()),
-        "peak_bytes": head.peak_bytes,
-        "graph_breaks": head.graph_breaks,
-        "syncs": sum(head.syncs.values()),
-    }
+        return Record(check=COST, **fields, verdict="fail" if broken else "unsupported", reason=str(why or "not counted"))
+    cost = Cost(
+        operations=sum(head.operations.values()),
+        launches=head.launches,
+        multiply_adds=head.multiply_adds,
+        bytes_moved=head.bytes_moved,
+        casts=sum(head.casts.values()),
+        peak_bytes=head.peak_bytes,
+        graph_breaks=head.graph_breaks,
+        syncs=sum(head.syncs.values()),
+    )
     if base is None:
-        return Finding(check=COST, **fields, verdict="no-baseline", reason="no cost is stored for it", metrics=metrics)
+        return Record(check=COST, **fields, verdict="no-baseline", reason="no cost is stored for it", detail=cost)
     change = compare_fingerprints(base, head)
     ratio = finite(head.bytes_moved / base.bytes_moved) if base.bytes_moved else None
     reason = "; ".join(change.worse) or "; ".join(change.better)
-    return Finding(check=COST, **fields, verdict="fail" if change.worse else "pass", reason=reason, ratio=ratio, limit=1.0, metrics=metrics)
+    return Record(check=COST, **fields, verdict="fail" if change.worse else "pass", reason=reason, ratio=ratio, limit=1.0, detail=cost)
 
 
 def absolute(launches: Sequence[Launch]) -> dict[str, Any]:

@@ -8,18 +8,21 @@ from typing import Any
 
 import numpy as np
 
+from mpcheck._names import LATENCY
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample, unpaired_sample
-from mpcheck.bench.decide.outcomes import LATENCY, Standing, absolute, cost_finding, device_metrics, latency_finding
+from mpcheck.bench.decide.outcomes import Standing, absolute, cost_finding, device_metrics, latency_finding
 from mpcheck.bench.decide.units import crowding, undisturbed, yardstick_of
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, fields_of, parse_id
 from mpcheck.bench.launch.measurement import Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
-from mpcheck.records.finding import Finding, Outcome
-from mpcheck.records.record import finite
+from mpcheck.records.detail import Latency
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import finite
+from mpcheck.records.verdicts import Verdict as Outcome
 
-_NARROWS = ("system", "backend", "format", "variant")
+_NARROWS = ("system", "batch", "backend", "format", "variant")
 STORED = Rule(margin=0.03, equivalence=0.05, between_occasion_sd=0.008)
 """Against a stored baseline. The deviation between occasions is an assumption, which 321 comparisons of identical code without a false
 alarm, within 18 minutes, did not contradict (``benchmarks/gate_power.py report`` estimates it from the same launches: 0.95 %, of 7 groups
@@ -62,7 +65,7 @@ def unclear(verdicts: Mapping[str, LatencyVerdict]) -> list[str]:
 
 def stored_findings(
     keys: Sequence[BenchKey], measured: Measurement, base: Mapping[str, Figures] | None, missing: str, rule: Rule, standing: Standing
-) -> dict[str, list[Finding]]:
+) -> dict[str, list[Record]]:
     """Findings of every benchmark against stored figures.
 
     Args:
@@ -70,7 +73,7 @@ def stored_findings(
     """
     figures = measured.figures
     verdicts = stored_verdicts(figures, base or {}, rule)
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[Record]] = {}
     for key in keys:
         fields = fields_of(key)
         if key.id not in figures:
@@ -89,8 +92,8 @@ def stored_findings(
             latency = latency_finding(fields, verdict, rule, Standing(False, crowd) if crowd else standing, metrics)
         else:
             reason = missing if base is None else no_verdict(base.get(key.id), figures[key.id])
-            latency = Finding(
-                check=LATENCY, **fields, verdict="no-baseline", reason=reason, metrics={**metrics, "launches": len(figures[key.id].launches)}
+            latency = Record(
+                check=LATENCY, **fields, verdict="no-baseline", reason=reason, detail=Latency(**metrics, launches=len(figures[key.id].launches))
             )
         found[key.id] = [latency]
         stored = base[key.id].fingerprint if base is not None and key.id in base else None
@@ -98,12 +101,12 @@ def stored_findings(
     return found
 
 
-def _refused(fields: Mapping[str, Any], why: Unsupported, side: str = "") -> Finding:
+def _refused(fields: Mapping[str, Any], why: Unsupported, side: str = "") -> Record:
     """A benchmark that cannot run: a failure where the head raised, and degraded where something
     else than was asked for would have been measured.
     """
     verdict: Outcome = "degraded" if why.code == "substituted" else "fail" if why.code == "raised" and side in ("", "head", "both") else "unsupported"
-    return Finding(check=LATENCY, **fields, verdict=verdict, reason=f"{side}: {why}" if side else str(why), lacking=why.lacking)
+    return Record(check=LATENCY, **fields, verdict=verdict, reason=f"{side}: {why}" if side else str(why), lacking=why.lacking)
 
 
 def no_verdict(base: Figures | None, head: Figures) -> str:
@@ -117,7 +120,7 @@ def no_verdict(base: Figures | None, head: Figures) -> str:
     return f"its stored figures are in units of {yardstick_of(base.launches)!r}, which is not read here"
 
 
-def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) -> list[Finding]:
+def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) -> list[Record]:
     """Stored benchmarks of this run's systems, batches, backends, formats and work that the model no longer has.
 
     Args:
@@ -129,7 +132,7 @@ def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) 
     measured = {tuple(fields_of(key)[n] for n in _NARROWS) for key in keys}
     lost = [parse_id(name) for name in base if name not in now]
     reason = "stored, but the model no longer has it"
-    return [Finding(check=LATENCY, **f, verdict="removed", reason=reason) for f in lost if tuple(f[n] for n in _NARROWS) in measured]
+    return [Record(check=LATENCY, **f, verdict="removed", reason=reason) for f in lost if tuple(f.get(n) for n in _NARROWS) in measured]
 
 
 def _counted(measured: PairedMeasurement, name: str) -> tuple[Fingerprint | None, Fingerprint | None, Unsupported | None]:
@@ -139,14 +142,14 @@ def _counted(measured: PairedMeasurement, name: str) -> tuple[Fingerprint | None
     return measured.fingerprints["base"][name], measured.fingerprints["head"][name], None
 
 
-def paired_findings(measured: PairedMeasurement, rule: Rule, standing: Standing) -> dict[str, list[Finding]]:
+def paired_findings(measured: PairedMeasurement, rule: Rule, standing: Standing) -> dict[str, list[Record]]:
     """Findings of every benchmark, base against head; new and removed ones too."""
     verdicts = paired_verdicts(measured, rule)
-    found: dict[str, list[Finding]] = {}
+    found: dict[str, list[Record]] = {}
     for name in measured.keys["head"]:
         fields = parse_id(name)
         if name not in measured.keys["base"]:
-            found[name] = [Finding(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
+            found[name] = [Record(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
         elif name in measured.unsupported:
             side, why = measured.unsupported[name]
             found[name] = [_refused(fields, why, side)]
@@ -158,5 +161,5 @@ def paired_findings(measured: PairedMeasurement, rule: Rule, standing: Standing)
                 cost_finding(fields, *_counted(measured, name)),
             ]
     removed = [n for n in measured.keys["base"] if n not in measured.keys["head"]]
-    found.update({n: [Finding(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})
+    found.update({n: [Record(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})
     return found

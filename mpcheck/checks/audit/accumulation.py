@@ -28,7 +28,8 @@ from mpcheck.formats import WIDE, Component, Format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused, usable
-from mpcheck.records.finding import Finding
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
 
 NAME = "accumulation"
@@ -182,7 +183,7 @@ def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, s
     found.emulation(apart)
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One block in one format."""
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
@@ -204,7 +205,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     ratio = (found.ratio if math.isfinite(found.ratio) else None) if judged else None
     seconds = round(time.perf_counter() - began, 6)
     metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in found.metrics.items()}
-    return [Finding(**base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, metrics=metrics, seconds=seconds)]
+    return [
+        Record(**base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics), seconds=seconds)
+    ]
 
 
 INSPECTION = Inspection(NAME, keys, run)

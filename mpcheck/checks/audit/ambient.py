@@ -21,13 +21,14 @@ from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
 from mpcheck.formats import FLOAT32, FLOAT64
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
-from mpcheck.records.finding import Finding
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
 
 PROCESS, CONSTRUCTION, AUTOCAST = "process", "construction", "autocast"
 
 
-def process_finding(check: str, device: torch.device, left_behind: Sequence[str] = ()) -> Finding:
+def process_finding(check: str, device: torch.device, left_behind: Sequence[str] = ()) -> Record:
     """Flags that lower the precision of every block: TF32, autocast, a 16-bit default dtype. Torch's own defaults pass.
 
     They are what surrounds the session, whose work itself runs without them: a user's own process has them.
@@ -48,10 +49,10 @@ def process_finding(check: str, device: torch.device, left_behind: Sequence[str]
     kinds = [k for k in ("fp16", "bf16") if flags[f"{k}_reduced_precision_reduction"]]
     note = f"CUDA may add partial sums of {' and '.join(kinds)} products in that type (torch's default)" if kinds else ""
     metrics: dict[str, float | str | bool | list[str] | None] = {k: v for k, v in flags.items() if isinstance(v, (bool, str))}
-    return Finding(check=check, subject=PROCESS, verdict="fail" if faults else "pass", reason="; ".join(faults) or note, metrics=metrics)
+    return Record(check=check, subject=PROCESS, verdict="fail" if faults else "pass", reason="; ".join(faults) or note, detail=figures(metrics))
 
 
-def construction_findings(check: str, backend: str) -> list[Finding]:
+def construction_findings(check: str, backend: str) -> list[Record]:
     """Build, or convert, a small model under a float32 default dtype, and see which default is left."""
     left: list[torch.dtype] = []
     base: dict[str, Any] = {"check": check, "subject": CONSTRUCTION, "backend": backend}
@@ -69,11 +70,11 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
     metrics: dict[str, float | str | bool | list[str] | None] = {"types": list(types), "set_default_dtype calls": float(len(changes.calls))}
     if found:
         reason = f"{what} leaves the default dtype at {name_of(found[0])} instead of float32: set by {changes.last()}"
-        return [Finding(**base, verdict="fail", reason=reason, metrics=metrics)]
-    return [Finding(**base, verdict="pass", reason=f"{what} leaves the default dtype as it was", metrics=metrics)]
+        return [Record(**base, verdict="fail", reason=reason, detail=figures(metrics))]
+    return [Record(**base, verdict="pass", reason=f"{what} leaves the default dtype as it was", detail=figures(metrics))]
 
 
-def autocast_finding(check: str, system: str, backend: BackendModel, reference: BlockReference) -> Finding:
+def autocast_finding(check: str, system: str, backend: BackendModel, reference: BlockReference) -> Record:
     """Run a float32 block under bfloat16 autocast: which matrix products it reached, and whether TorchScript hides any."""
     block: Block = reference.block
     base: dict[str, Any] = {"check": check, "subject": block.name, "backend": backend.name, "format": AUTOCAST, "system": system}
@@ -90,7 +91,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
         if isinstance(ran := attempt(called), Raised):
             if ran.of_torch:  # types that autocast does not bring together: upstream does not support it
                 return refused(base, Unsupported("not-applicable", f"autocast: {ran.line}"))
-            return Finding(**base, verdict="fail", reason=f"autocast: raised {ran.text}")
+            return Record(**base, verdict="fail", reason=f"autocast: raised {ran.text}")
     reached, total = counts.products[torch.bfloat16], sum(counts.products.values())
     is_scripted = scripted(backend.module(block))
     metrics: dict[str, float | str | bool | list[str] | None] = {
@@ -102,7 +103,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
     if leaked:
         faults.append(f"left the default dtype at {name_of(leaked[0])}")
     if faults:
-        return Finding(**base, verdict="fail", reason=f"{block.name} under autocast: {'; '.join(faults[:3])}", metrics=metrics)
+        return Record(**base, verdict="fail", reason=f"{block.name} under autocast: {'; '.join(faults[:3])}", detail=figures(metrics))
     missed = f"; autocast does not reach {total - reached} of them" + (" (scripted module)" if is_scripted else "") if reached < total else ""
     reason = f"{total} matrix products, {reached} in bfloat16{missed}" if total else "no matrix product"
-    return Finding(**base, verdict="pass", reason=reason, metrics=metrics)
+    return Record(**base, verdict="pass", reason=reason, detail=figures(metrics))

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._text import listed, markdown_table
+from mpcheck._text import listed
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
@@ -19,7 +19,8 @@ from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.formats import BFLOAT16, FLOAT32, Format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.refusing import refused, usable
-from mpcheck.records.finding import Finding
+from mpcheck.records.detail import Types, TypeShare
+from mpcheck.records.record import Record
 
 NAME = "dtypes"
 Metrics = dict[str, float | str | bool | list[str] | None]
@@ -89,28 +90,27 @@ def operation_faults(seen: Observation, fmt: Format) -> list[str]:
     return faults
 
 
-def shares(counter: Mapping[torch.dtype, int], what: str) -> Metrics:
-    """``{"ops bfloat16 %": 87.5, …}``."""
-    total = sum(counter.values())
-    return {f"{what} {name_of(d)} %": round(100 * n / total, 2) for d, n in sorted(counter.items(), key=lambda p: -p[1])} if total else {}
-
-
-def figures(seen: Observation) -> Metrics:
+def types_of(seen: Observation) -> Types:
     """The table of one cell: shares by type, casts and promotions of one forward and one backward pass."""
     counts = seen.counts
-    metrics: Metrics = {
-        "ops": float(sum(counts.operations.values())),
-        "multiply-adds": float(sum(counts.multiply_adds.values())),
-        "casts": float(sum(counts.casts.values())),
-        "promotions": float(sum(counts.promotions.values())),
-        **shares(counts.operations, "ops"),
-        **shares(counts.multiply_adds, "multiply-adds"),
-    }
-    metrics.update({f"casts {name_of(a)} to {name_of(b)}": float(n) for (a, b), n in counts.casts.items()})
-    return metrics
+    parts = _percent(counts.operations), _percent(counts.multiply_adds)
+    return Types(
+        operations=sum(counts.operations.values()), multiply_adds=sum(counts.multiply_adds.values()), casts=sum(counts.casts.values()),
+        promotions=sum(counts.promotions.values()),
+        shares=[
+            TypeShare(dtype=name, operations=parts[0].get(name), multiply_adds=parts[1].get(name)) for name in dict.fromkeys((*parts[0], *parts[1]))
+        ],
+        cast={f"{name_of(a)} to {name_of(b)}": n for (a, b), n in counts.casts.items()},
+    )  # fmt: skip
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def _percent(counter: Mapping[torch.dtype, int]) -> dict[str, float]:
+    """Shares by type, largest first."""
+    total = sum(counter.values())
+    return {name_of(d): round(100 * n / total, 2) for d, n in sorted(counter.items(), key=lambda p: -p[1])} if total else {}
+
+
+def run(context: Context, key: Key) -> list[Record]:
     """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
     began = time.perf_counter()
     if not key.system:
@@ -121,7 +121,7 @@ def run(context: Context, key: Key) -> list[Finding]:
     return [f.model_copy(update={"seconds": seconds}) for f in found]
 
 
-def _cell(context: Context, key: Key) -> Finding:
+def _cell(context: Context, key: Key) -> Record:
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
     block = library.block(key.subject)
@@ -139,21 +139,19 @@ def _cell(context: Context, key: Key) -> Finding:
             return refused(base, Unsupported("no-operation", seen.error.line))
         faults.append(f"raised {seen.error.text}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
-    return Finding(**base, verdict="fail" if faults else "pass", reason=reason, metrics=figures(seen))
+    return Record(**base, verdict="fail" if faults else "pass", reason=reason, detail=types_of(seen))
 
 
-def dtype_table(findings: Sequence[Finding]) -> list[str]:
+def dtype_table(records: Sequence[Record]) -> list[str]:
     """Block x type as a Markdown table: share of operations / share of multiply-adds, for each backend and format."""
-    own = [f for f in findings if f.check == NAME and f.format and "ops" in f.metrics]
-    types = list(dict.fromkeys(k.removeprefix("ops ").removesuffix(" %") for f in own for k in f.metrics if k.startswith("ops ")))
-    rows = []
-    for f in own:
-        cells = []
-        for name in types:
-            pair = [f.metrics.get(f"{what} {name} %") for what in ("ops", "multiply-adds")]
-            cells.append("" if pair == [None, None] else " / ".join(f"{p or 0.0:.3g} %" for p in pair if not isinstance(p, (str, list))))
-        rows.append([f.subject, f.backend, f.format, *cells, f"{f.metrics['casts']:.0f}"])
-    return markdown_table(("block", "backend", "format", *types, "casts"), rows, "lll" + "r" * (len(types) + 1))
+    own = [(r, r.detail) for r in records if r.check == NAME and r.format and isinstance(r.detail, Types)]
+    types = list(dict.fromkeys(share.dtype for _, found in own for share in found.shares if share.operations is not None))
+    lines = ["| block | backend | format | " + " | ".join(types) + " | casts |", "|---|---|---|" + "---:|" * (len(types) + 1)]
+    for r, found in own:
+        pairs = {share.dtype: (share.operations, share.multiply_adds) for share in found.shares}
+        cells = [" / ".join(f"{p or 0.0:.3g} %" for p in pairs[name]) if name in pairs else "" for name in types]
+        lines.append(f"| {r.subject} | {r.backend} | {r.format} | " + " | ".join(cells) + f" | {found.casts:.0f} |")
+    return lines
 
 
 INSPECTION = Inspection(NAME, keys, run)

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.engagement import NAIVE, Implementation, implementations, never_called
 from mpcheck.adapters.backends.protocol import BackendModel
@@ -28,8 +29,9 @@ from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import arithmetic
-from mpcheck.records.finding import Finding, Outcome
-from mpcheck.records.names import REFERENCE_BACKEND
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 NAME = "engagement"
@@ -76,7 +78,7 @@ def _explain(found: list[Implementation], backend: BackendModel, block: Block) -
     return where + (f" ({', '.join(asked)} has no CPU kernel)" if where and asked else "")
 
 
-def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Outcome, str, str]:
+def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Verdict, str, str]:
     """Verdict, reason, and the capability that is missing, of one cell."""
     found = implementations(backend.module(block), backend.packages)
     reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != REFERENCE_BACKEND else []
@@ -85,7 +87,7 @@ def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, s
     return "pass", _explain(found, backend, block), backend.lacking(block)
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One cell."""
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
@@ -120,7 +122,7 @@ def run(context: Context, key: Key) -> list[Finding]:
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same
-    return [Finding(**base, verdict=verdict, reason=reason, lacking=missing, metrics=metrics, seconds=round(time.perf_counter() - began, 6))]
+    return [Record(**base, verdict=verdict, reason=reason, lacking=missing, detail=figures(metrics), seconds=round(time.perf_counter() - began, 6))]
 
 
 def kernel_names(events: Iterable[Any]) -> list[str]:

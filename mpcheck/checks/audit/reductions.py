@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from ase import Atoms as Structure
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.adapters.execution import Tensors
@@ -32,8 +33,8 @@ from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import REFERENCE_BACKEND
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
 
 NAME = "reductions"
 BUDGET = 1.0  # meV/atom: what users of force fields call the same energy
@@ -94,7 +95,7 @@ def common_error(terms: torch.Tensor, total: float, u: float) -> float:
     return math.sqrt(square)
 
 
-def judge_energy(context: Context, atoms: Atoms, fmt: Format) -> list[Finding]:
+def judge_energy(context: Context, atoms: Atoms, fmt: Format) -> list[Record]:
     """The total energy of many atoms, as upstream and with the remedy; the interaction energies are summed once for both."""
     inter_low = atoms.interaction.to(fmt.storage)
     inter = summed(atoms.interaction, inter_low, fmt, context.reference_backend.device.type)
@@ -102,7 +103,7 @@ def judge_energy(context: Context, atoms: Atoms, fmt: Format) -> list[Finding]:
     return [_judge_total(context, atoms, fmt, inter, lost, remedy) for remedy in (False, True)]
 
 
-def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_held: float, remedy: bool) -> Finding:
+def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_held: float, remedy: bool) -> Record:
     """The total energy as upstream's forward adds it up: E0 and interaction energy apart, both in the format, then together.
 
     Args:
@@ -146,14 +147,14 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
     if error > BUDGET and held > BUDGET:
         metrics["note"] = f"above {BUDGET:g} meV/atom: {fmt.name} cannot hold single terms or the result to that"
     sound = ratio <= limit and within
-    return Finding(
+    return Record(
         check=NAME, subject=subject, format=fmt.name, variant=variant, verdict="pass" if sound else "fail",
-        ratio=ratio if math.isfinite(ratio) else None, limit=limit, metrics=metrics,
+        ratio=ratio if math.isfinite(ratio) else None, limit=limit, detail=figures(metrics),
         reason="" if sound else f"{error:.3g} meV/atom off, allowed {BUDGET:g}; {where}, {ratio:.3g} times the noise of a sum of {count:,} terms",
     )  # fmt: skip
 
 
-def judge_model(context: Context) -> Finding:
+def judge_model(context: Context) -> Record:
     """Upstream's whole model in float32 on atoms without neighbours, all with a large E0: what its forward really adds up."""
     fmt, backend = FLOAT32, context.reference_backend
     graph = _isolated(context)
@@ -170,10 +171,10 @@ def judge_model(context: Context) -> Finding:
     error = abs(float(out["energy"][0]) - true) * 1e3 / ISOLATED
     sound = error <= BUDGET
     nodes = abs(exact_sum(out["node_energy"].to(torch.float64)) - true) * 1e3 / ISOLATED
-    return Finding(
+    return Record(
         check=NAME, subject=f"model, {ISOLATED:,} isolated atoms", format=fmt.name, variant=UPSTREAM, verdict="pass" if sound else "fail",
         ratio=error / BUDGET if math.isfinite(error) else None, limit=1.0,
-        metrics={"error_meV_per_atom": error if math.isfinite(error) else None, "node_energies_summed_in_float64_meV_per_atom": nodes},
+        detail=figures({"error_meV_per_atom": error if math.isfinite(error) else None, "node_energies_summed_in_float64_meV_per_atom": nodes}),
         reason="" if sound else f"{error:.3g} meV/atom off, allowed {BUDGET:g}; the sum of E0 alone: node energies added in float64 give {nodes:.2g}",
     )  # fmt: skip
 
@@ -186,7 +187,7 @@ def _isolated(context: Context) -> Tensors:
     return {k: v.to(backend.device) for k, v in (made | rows | {"ptr": torch.tensor([0, ISOLATED])}).items()}
 
 
-def energy(context: Context, system: str) -> list[Finding]:
+def energy(context: Context, system: str) -> list[Record]:
     """Every size and format, as upstream and with the remedy, on the system's mix of elements and on carbon of a large E0."""
     seen = census(context, system)
     cases = [many_atoms(context, system, seen, n) for n in SIZES] + [carbon(context, n) for n in CARBON_SIZES]
@@ -194,7 +195,7 @@ def energy(context: Context, system: str) -> list[Finding]:
     return [*found, judge_model(context)] if FLOAT32 in context.formats else found
 
 
-def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighbours: int) -> Finding:
+def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighbours: int) -> Record:
     """Upstream's message scatter of many neighbours, against the exact sum of the stored messages."""
     device = context.reference_backend.device.type
     src, index = messages(context, system, block, neighbours, RECEIVERS)
@@ -214,16 +215,16 @@ def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighb
     relative = float((got - true).square().mean().sqrt() / true.square().mean().sqrt())
     worst = int(((got - exact).abs() / scale.clamp_min(1e-300)).nan_to_num(nan=math.inf).argmax())
     sound = ratio <= limit
-    return Finding(
+    return Record(
         check=NAME, subject=subject, format=fmt.name, system=system, verdict="pass" if sound else "fail",
         ratio=ratio if math.isfinite(ratio) else None, limit=limit,
-        metrics={"relative_error": relative if math.isfinite(relative) else None, "neighbours": float(neighbours)},
+        detail=figures({"relative_error": relative if math.isfinite(relative) else None, "neighbours": float(neighbours)}),
         worst=f"atom {worst // got.shape[1]}, channel {worst % got.shape[1]}",
         reason="" if sound else f"{block}: out errs by {ratio:.3g} times the noise of a sum of {neighbours:,} messages",
     )  # fmt: skip
 
 
-def scatters(context: Context, system: str) -> list[Finding]:
+def scatters(context: Context, system: str) -> list[Record]:
     """The last message scatter, whose messages are the widest, for every number of neighbours and format."""
     blocks = [b.name for b in context.library(system).blocks() if b.name.endswith(".scatter") and not context.library(system).refused(b.name)]
     if not blocks:
@@ -237,7 +238,7 @@ def keys(context: Context) -> list[Key]:
     return [Key(NAME, subject, system=next(iter(context.systems))) for subject in ("energy", "messages")]
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One of the two."""
     began = time.perf_counter()
     backend = context.backend(REFERENCE_BACKEND)  # the sums are upstream's own functions, the same for every backend

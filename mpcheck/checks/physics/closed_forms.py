@@ -34,7 +34,7 @@ from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.judge.tolerances import limits_for
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.build import random_cotangents
 from mpcheck.reference.deviation import disturbed, squares
 from mpcheck.reference.library import BlockReference
@@ -70,7 +70,7 @@ class Row:
         return self.ratio / self.limit
 
 
-def closed_forms(case: Case) -> list[Finding]:
+def closed_forms(case: Case) -> list[Record]:
     """Three findings: stored constants against their definitions, results, and gradients."""
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"
@@ -96,7 +96,7 @@ def closed_forms(case: Case) -> list[Finding]:
     return [_finding(case, kind, [r for r in rows if r.kind == kind], metrics) for kind in (CONSTANTS, FORWARD, GRADIENT)]
 
 
-def _finding(case: Case, kind: str, rows: list[Row], metrics: Mapping[str, float | str | bool]) -> Finding:
+def _finding(case: Case, kind: str, rows: list[Row], metrics: Mapping[str, float | str | bool]) -> Record:
     """Blames the block that is farthest off, but no composite of which a part is off: the part made it wrong."""
     if not rows:
         return case.finding(0.0, variant=kind, metrics=metrics)

@@ -18,7 +18,7 @@ from mpcheck.checks.physics.forces import derivatives
 from mpcheck.checks.physics.small import TILT, Seen, blocks, frames, graph_of
 from mpcheck.checks.physics.structure import Case, evaluate, noise
 from mpcheck.formats import FLOAT64
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.noise import seed_of
 
 
@@ -40,7 +40,7 @@ def labels(vectors: torch.Tensor) -> list[str]:
     return found
 
 
-def directions(case: Case) -> list[Finding]:
+def directions(case: Case) -> list[Record]:
     """Every leaf and step, and the whole model's forces, on structures with atoms on axes and diagonals.
 
     Analytic first derivatives against numerical ones along random directions: of each block's outputs, of the energy.
@@ -97,7 +97,7 @@ def _parts(direction: Tensors, names: list[str]) -> Iterator[tuple[str, Tensors]
         yield label, part
 
 
-def _forces(case: Case, name: str, guilty: str) -> Finding:
+def _forces(case: Case, name: str, guilty: str) -> Record:
     """Forces of one structure against differences of its energy, along a random direction of all atoms."""
     graph = case.graph(frames(case)[name])
     forces = evaluate(case.model, graph)["forces"]

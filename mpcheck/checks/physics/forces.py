@@ -18,7 +18,7 @@ import torch
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics.structure import SIGMAS, SKIN, Case, degenerate, energies, evaluate, noise, with_cell
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.noise import seed_of
 
 STEP = 0.005  # Å, and 1 for strain: at hco's curvature truncation and rounding are then both near 1e-9 of a force
@@ -114,7 +114,7 @@ def _directions(case: Case, forces: torch.Tensor) -> tuple[list[str], list[torch
     return [*names, "a random direction of all atoms"], [*directions, whole / whole.norm()]
 
 
-def _judge(case: Case, what: str, unit: str, analytic: torch.Tensor, numeric: Derivatives, names: list[str], variant: str = "") -> Finding:
+def _judge(case: Case, what: str, unit: str, analytic: torch.Tensor, numeric: Derivatives, names: list[str], variant: str = "") -> Record:
     """Analytic against numerical derivatives."""
     error = (analytic - numeric.value).abs()
     share = error / numeric.allowed
@@ -135,7 +135,7 @@ def _judge(case: Case, what: str, unit: str, analytic: torch.Tensor, numeric: De
     return case.finding(float(share[index]), variant=variant, reason=reason, worst=names[index], metrics=metrics)
 
 
-def finite_difference(case: Case) -> list[Finding]:
+def finite_difference(case: Case) -> list[Record]:
     """Forces, as a user gets them, against the energy's differences."""
     graph = case.graph(case.atoms)
     forces = evaluate(case.model, graph)["forces"]
@@ -151,7 +151,7 @@ def finite_difference(case: Case) -> list[Finding]:
     return _with_cause([found], case, graph, wide)
 
 
-def _with_cause(found: list[Finding], case: Case, graph: Tensors, wide: Tensors) -> list[Finding]:
+def _with_cause(found: list[Record], case: Case, graph: Tensors, wide: Tensors) -> list[Record]:
     """Name why a derivative fails where edges beyond r_max change the energy: it jumps whenever an atom crosses the cut-off.
 
     A sound model's edges there contribute zero, so that only the order of sums differs, far below the smallest fault that
@@ -179,7 +179,7 @@ def _strains(device: torch.device) -> tuple[list[str], list[torch.Tensor]]:
     return names, [s.to(device) for s in found]
 
 
-def stress(case: Case) -> list[Finding]:
+def stress(case: Case) -> list[Record]:
     """Virials (-dE/dstrain) against strain differences; stress and pressure, where a direction is periodic, with the
     structure's own volume.
     """

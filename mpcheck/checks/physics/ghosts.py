@@ -23,7 +23,7 @@ from mpcheck.checks.physics.watching import Watched, consumer, watched
 from mpcheck.checks.symmetry.conversions import structure
 from mpcheck.judge.context import Context
 from mpcheck.judge.metrics import bits_digest
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
 from mpcheck.reference.whole_noise import ROUNDOFF
@@ -42,7 +42,7 @@ class Judged:
     limit: float
 
 
-def ghosts(case: Case) -> list[Finding]:
+def ghosts(case: Case) -> list[Record]:
     """Features, energy and forces with ghosts and exchange against those of the ordinary graph, forward and backward apart."""
     reason = unsupported(case.model)
     if reason:
@@ -51,7 +51,7 @@ def ghosts(case: Case) -> list[Finding]:
     return compare(case, case.model, graph, _scale(case, graph), case.context.model.heads[0])
 
 
-def ghost_classes(case: Case) -> list[Finding]:
+def ghost_classes(case: Case) -> list[Record]:
     """As :func:`ghosts`, of a model of two small interactions of each of upstream's classes: which of them a maintainer
     changes does not depend on the model that is tested.
     """
@@ -107,7 +107,7 @@ def measure(model: torch.nn.Module, graph: Tensors, seed: int) -> Values:
     return deviation(disturbed(values), values(), [seed_of(seed, draw) for draw in range(DRAWS)])
 
 
-def compare(case: Case, model: torch.nn.Module, graph: Tensors, scale: Values, head: str, name: str = "") -> list[Finding]:
+def compare(case: Case, model: torch.nn.Module, graph: Tensors, scale: Values, head: str, name: str = "") -> list[Record]:
     """Two findings: what the forward pass computes, and what the backward pass does.
 
     Args:
@@ -165,7 +165,7 @@ def _judge(case: Case, name: str, block: str, found: torch.Tensor | None, expect
     return Judged(name, block.partition(" ")[0], math.inf if math.isnan(ratio) else ratio, limit_of(case, expected.numel()))
 
 
-def _finding(case: Case, rows: list[Judged], variant: str, metrics: dict[str, float | str | bool]) -> Finding:
+def _finding(case: Case, rows: list[Judged], variant: str, metrics: dict[str, float | str | bool]) -> Record:
     """Blames the first in the order of the computation that is off; where none is, shows the largest."""
     off = [r for r in rows if not r.ratio <= r.limit]
     chosen = off[0] if off else max(rows, key=lambda r: r.ratio / r.limit)
@@ -177,7 +177,7 @@ def _finding(case: Case, rows: list[Judged], variant: str, metrics: dict[str, fl
 
 def _broken(
     case: Case, seen: Watched, expected: Watched, domains: Domains, error: Raised, variant: str, metrics: dict[str, float | str | bool]
-) -> Finding:
+) -> Record:
     """Upstream raised: blame the first block that returned another number of rows than that of local atoms, else the one that ran."""
     local = _local(expected.outputs, domains)
     wrong = [k for k, v in seen.outputs.items() if k in local and v.shape[0] != domains.local]

@@ -23,7 +23,7 @@ from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.strides import columns_first, every_other
 from mpcheck.checks.physics.structure import DRAWS, Case, difference_ratio, limit_of
 from mpcheck.judge.metrics import bits_digest
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
 
@@ -197,7 +197,7 @@ class _Judge:
         return alone if alone.share > 1.0 else seen
 
 
-def strided_model(case: Case) -> list[Finding]:
+def strided_model(case: Case) -> list[Record]:
     """Every output of the whole model on graphs of which some tensors are not contiguous, against contiguous ones.
 
     All tensors at once in each layout; then selections, because a kernel that looks at one tensor's strides may assume another's.

@@ -12,7 +12,7 @@ import torch.utils.deterministic
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import quiet
 from mpcheck.checks.physics.structure import Case, difference_ratio, limit_of, noise
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 CALLS = 17  # in float64, after those that warm up: with them twenty
 RARE = 0.95  # the chance of one call to escape a fault that strikes once in twenty
@@ -56,7 +56,7 @@ def forward_backward(model: torch.nn.Module, graph: Tensors) -> Tensors:
     return found | {f"gradient of {n}": g for n, g in zip(named, gradients[1:], strict=True) if g is not None}
 
 
-def repeat(case: Case) -> list[Finding]:
+def repeat(case: Case) -> list[Record]:
     """Twenty equal calls in float64, forward and backward.
 
     After three calls that warm up, half run with freed memory full of NaN, half with torch's own filling of new memory. On one
@@ -85,7 +85,7 @@ def repeat(case: Case) -> list[Finding]:
     return [*found, case.finding(across, limit=limit_of(case, 1), variant="filled against plain", reason=reason)]
 
 
-def early(case: Case, warm: list[Tensors], scale: Mapping[str, torch.Tensor], variant: str = "first calls") -> Finding:
+def early(case: Case, warm: list[Tensors], scale: Mapping[str, torch.Tensor], variant: str = "first calls") -> Record:
     """The first calls of a process against the last of them, within noise: TorchScript may have rearranged sums between them."""
     ratios = [[orderable(difference_ratio(call[n], warm[-1][n], scale[n])) for n in ("energy", "forces")] for call in warm]
     worst = max(range(len(warm)), key=lambda i: max(ratios[i]))
@@ -98,7 +98,7 @@ def orderable(x: float) -> float:
     return x if x == x else math.inf
 
 
-def repeated(case: Case, variant: str, runs: list[Tensors], base: Tensors, scale: Mapping[str, torch.Tensor], offset: int) -> Finding:
+def repeated(case: Case, variant: str, runs: list[Tensors], base: Tensors, scale: Mapping[str, torch.Tensor], offset: int) -> Record:
     """The first call and tensor that differ, if any.
 
     Args:

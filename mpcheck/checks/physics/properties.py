@@ -21,7 +21,7 @@ from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.refusing import refused
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 NAME = "physics"
 
@@ -45,7 +45,7 @@ class Property:
         accepts: which structures it can be judged on.
     """
 
-    check: Callable[[Case], list[Finding]]
+    check: Callable[[Case], list[Record]]
     systems: str = "all"
     accepts: Callable[[Atoms], bool] = _any
 
@@ -97,7 +97,7 @@ def keys(context: Context) -> list[Key]:
     return everywhere + [key for key in of("", "own") if key.subject not in ONCE or key.backend == context.backend_names[0]]
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One property."""
     began = time.perf_counter()
     entry = PROPERTIES[key.subject]
@@ -119,7 +119,7 @@ def run(context: Context, key: Key) -> list[Finding]:
     return [f.model_copy(update={"seconds": seconds}) for f in found]
 
 
-def _refused(key: Key, why: Unsupported) -> Finding:
+def _refused(key: Key, why: Unsupported) -> Record:
     return refused({"check": NAME, "subject": key.subject, "backend": key.backend, "format": FLOAT64.name, "system": key.system}, why)
 
 

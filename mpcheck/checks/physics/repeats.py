@@ -22,7 +22,7 @@ from mpcheck.checks.physics import inputs
 from mpcheck.checks.physics.structure import Case, noise
 from mpcheck.formats import FLOAT32, FLOAT64, TF32, Format
 from mpcheck.judge.replay import arithmetic
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.whole_noise import ROUNDOFF
 
 CALLS = {FLOAT32.name: 20, TF32.name: 20}  # with those that warm up
@@ -34,7 +34,7 @@ def energy_only(model: torch.nn.Module, graph: Tensors) -> Tensors:
     return {"energy": model({k: v.clone() for k, v in graph.items()}, compute_force=False)["energy"].detach()}
 
 
-def repeat(case: Case) -> list[Finding]:
+def repeat(case: Case) -> list[Record]:
     """Equal calls of the whole model in float64, and in each other format of the run, there with freed memory full of NaN."""
     found = inputs.repeat(case)
     graph = case.graph(case.atoms)
@@ -45,7 +45,7 @@ def repeat(case: Case) -> list[Finding]:
     return found
 
 
-def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Finding]:
+def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Record]:
     """One format; its noise scale is float64's, larger by the ratio of the unit roundoffs."""
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"

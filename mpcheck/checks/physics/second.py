@@ -12,12 +12,12 @@ from mpcheck.checks.physics.extremes import lost, places
 from mpcheck.checks.physics.small import Seen, blocks
 from mpcheck.checks.physics.structure import Case
 from mpcheck.formats import FLOAT64, Format
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 CALLS = 4  # TorchScript has optimised what it runs after three
 
 
-def second_derivatives(case: Case) -> list[Finding]:
+def second_derivatives(case: Case) -> list[Record]:
     """Double backward passes of every leaf and step in float64 against differences of the first derivatives, and from call to call;
     and in every format, on the model's own inputs and on extreme ones, whether they are finite.
     """
@@ -27,7 +27,7 @@ def second_derivatives(case: Case) -> list[Finding]:
     return [*_numerical(case, backend, seen), *(f for fmt in case.context.formats if (f := _finite(case, backend, seen, fmt)))]
 
 
-def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Finding]:
+def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Record]:
     wrong, changing = [], []
     for one in seen:
         judged_block = attempt(lambda one=one: _block(case, backend, one))  # type: ignore[misc]  # a loop's variable, bound
@@ -75,7 +75,7 @@ def _said(function: BlockFunction, found: Comparison, last: Derivative, sigma: f
     return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction"
 
 
-def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) -> Finding | None:
+def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) -> Record | None:
     """One format; None for tf32 on a CPU, whose range and kernels are float32's."""
     if fmt.emulated(case.device.type):
         return None

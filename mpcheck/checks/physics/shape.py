@@ -11,7 +11,7 @@ from ase import Atoms
 from mpcheck.adapters.blocks import leaf_modules
 from mpcheck.adapters.steps import edge_vectors, energy_sum
 from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 # An envelope 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2) has a threefold zero at x = 1 for every p (Gasteiger et
 # al., ICLR 2020, eq. 8), so that energies vanish at least as the third power of the distance to r_max, forces as the second.
@@ -28,7 +28,7 @@ def _trio(symbols: tuple[str, str, str], r_max: float, distance: float) -> Atoms
     return Atoms(list(symbols), [[0, 0, 0], [-0.5 * r_max, 0.1 * r_max, 0], [0.6 * distance, 0, 0.8 * distance]])
 
 
-def smoothness(case: Case) -> list[Finding]:
+def smoothness(case: Case) -> list[Record]:
     """Energies and forces as an atom leaves the cut-off sphere: no jump, and the order at which they vanish."""
     elements, r_max = case.context.model.elements, case.context.model.r_max
     kinds = [(a, elements[(i + 1) % len(elements)], b) for i, (a, b) in enumerate(list(product(elements, elements))[:PAIRS])]
@@ -60,7 +60,7 @@ def _size(difference: torch.Tensor, kinds: int) -> torch.Tensor:
     return found
 
 
-def _order(case: Case, name: str, order: float, sizes: list[torch.Tensor], scale: torch.Tensor, kinds: list[tuple[str, str, str]]) -> Finding:
+def _order(case: Case, name: str, order: float, sizes: list[torch.Tensor], scale: torch.Tensor, kinds: list[tuple[str, str, str]]) -> Record:
     """The order from the smallest step whose difference is clear of noise, the lowest over all kinds of atoms."""
     table = torch.stack(sizes)
     orders = {}
@@ -86,7 +86,7 @@ def cluster(case: Case) -> Atoms:
     return Atoms([elements[i % len(elements)] for i in range(5)], places.numpy())
 
 
-def edges(case: Case) -> list[Finding]:
+def edges(case: Case) -> list[Record]:
     """Edges beyond r_max, near and very far, add nothing; an edge of no length leaves numbers."""
     frame, r_max = cluster(case), case.context.model.r_max
     frame = frame + Atoms(frame.symbols[:1], [[3.0 * r_max, 0.0, 0.0]])
@@ -118,7 +118,7 @@ def edges(case: Case) -> list[Finding]:
     return [*found, _zero_length(case)]
 
 
-def _zero_length(case: Case) -> Finding:
+def _zero_length(case: Case) -> Record:
     """Two atoms in one place: a clash in a generated structure, or a wrapped copy of an atom."""
     frame = cluster(case)
     frame.positions[1] = frame.positions[0]
@@ -145,7 +145,7 @@ def _zero_length(case: Case) -> Finding:
     return case.finding(ratio, variant="zero-length", reason=reason, worst=first[0] if first else "", metrics=metrics)
 
 
-def empty(case: Case) -> list[Finding]:
+def empty(case: Case) -> list[Record]:
     """Atoms without neighbours: finite energies, no forces, and the same beside another that is out of reach."""
     elements, r_max = case.context.model.elements, case.context.model.r_max
     frames = [Atoms([s], [[0.3, -0.2, 0.1]]) for s in elements]
@@ -169,12 +169,12 @@ def empty(case: Case) -> list[Finding]:
     return [first, case.finding(ratio, limit=limit_of(case, 1), variant="out of reach", reason=reason)]
 
 
-def indices(case: Case) -> list[Finding]:
+def indices(case: Case) -> list[Record]:
     """Gathers beyond 2^31 elements and sums beyond 2^24 rows find their own row (32-bit offsets and float32 counters do not)."""
     return [_gather(case), _far_sum(case)]
 
 
-def _gather(case: Case) -> Finding:
+def _gather(case: Case) -> Record:
     rows = 2**31 // 3 + 1024  # times three components: flat offsets need more than 31 bits
     try:
         positions = torch.empty(rows, 3, dtype=torch.bfloat16, device=case.device)  # 4.3 GB of addresses, of which four rows are touched
@@ -192,7 +192,7 @@ def _gather(case: Case) -> Finding:
     return case.finding(0.0 if wrong == 0 else math.inf, variant="gather", reason=reason, metrics={"rows": float(rows)})
 
 
-def _far_sum(case: Case) -> Finding:
+def _far_sum(case: Case) -> Record:
     rows = 2**24 + 8
     index = torch.tensor([2**24 + 1, 2**24, rows - 1, 2**24 + 1, 0], device=case.device)
     src = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0], dtype=torch.bfloat16, device=case.device)

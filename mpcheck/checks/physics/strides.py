@@ -18,7 +18,7 @@ from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import limits_for
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
 
 
@@ -46,7 +46,7 @@ LAYOUTS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-def strided(case: Case) -> list[Finding]:
+def strided(case: Case) -> list[Record]:
     """Every block in float64 on inputs and cotangents that are not contiguous, against contiguous copies of the same values."""
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"

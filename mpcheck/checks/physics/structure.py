@@ -18,7 +18,9 @@ from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Key
 from mpcheck.judge.metrics import bits_digest, widened
 from mpcheck.judge.scale import UNIFORM_SPREAD
-from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
 
@@ -60,16 +62,16 @@ class Case:
 
     def finding(
         self, ratio: float | None, *, limit: float = 1.0, variant: str = "", reason: str = "", worst: str = "",
-        metrics: Mapping[str, float | str | bool] | None = None, verdict: Outcome | None = None,
-    ) -> Finding:  # fmt: skip
+        metrics: Mapping[str, float | str | bool] | None = None, verdict: Verdict | None = None,
+    ) -> Record:  # fmt: skip
         """A finding on this property; fails where the ratio is above the limit, or no number."""
         sound = ratio is not None and ratio <= limit
-        chosen: Outcome = verdict or ("pass" if sound else "fail")
+        chosen: Verdict = verdict or ("pass" if sound else "fail")
         number = None if ratio is None or not math.isfinite(ratio) else ratio
-        return Finding(
+        return Record(
             check=self.key.check, subject=self.key.subject, backend=self.key.backend, format=FLOAT64.name, system=self.key.system,
             variant=variant, verdict=chosen, reason="" if chosen == "pass" else reason, ratio=number, limit=limit,
-            metrics={k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}, worst=worst,
+            detail=figures({k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}), worst=worst,
         )  # fmt: skip
 
 

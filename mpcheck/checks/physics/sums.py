@@ -7,12 +7,12 @@ import torch
 from ase import Atoms
 
 from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 
 AXES = "xyz"
 
 
-def node_energies(case: Case) -> list[Finding]:
+def node_energies(case: Case) -> list[Record]:
     """Node energies add up to the energy, E0 included; atomic virials to the virial."""
     graph = case.graph(case.atoms)
     found = quantities(evaluate(case.model, graph), graph)
@@ -29,7 +29,7 @@ def node_energies(case: Case) -> list[Finding]:
     return [sums, _atomic_virials(case)]
 
 
-def _atomic_virials(case: Case) -> Finding:
+def _atomic_virials(case: Case) -> Record:
     graph = case.graph(case.atoms)
     try:
         out = evaluate(case.model, graph, compute_virials=True, compute_atomic_stresses=True)
@@ -45,17 +45,17 @@ def _atomic_virials(case: Case) -> Finding:
     return case.finding(ratio, limit=limit_of(case, 6), variant="atomic virials", reason=reason, metrics=metrics)
 
 
-def net_force(case: Case) -> list[Finding]:
+def net_force(case: Case) -> list[Record]:
     """The energy does not depend on where the origin is: forces add up to zero."""
     return [_vanishing(case, "net", "net force", "eV_per_A")]
 
 
-def torque(case: Case) -> list[Finding]:
+def torque(case: Case) -> list[Record]:
     """Nor on how the axes lie: without periodicity forces have no torque."""
     return [_vanishing(case, "torque", "torque", "eV")]
 
 
-def _vanishing(case: Case, name: str, what: str, unit: str) -> Finding:
+def _vanishing(case: Case, name: str, what: str, unit: str) -> Record:
     graph = case.graph(case.atoms)
     found = quantities(evaluate(case.model, graph), graph)
     scale = noise(case, graph)
@@ -85,7 +85,7 @@ def members(case: Case) -> list[Atoms]:
     return [frame, alone, other, part]
 
 
-def batch(case: Case) -> list[Finding]:
+def batch(case: Case) -> list[Record]:
     """Energies, node energies and forces of a batch against those of its members one by one."""
     frames = members(case)
     graph = case.graph(*frames)
@@ -102,7 +102,7 @@ def batch(case: Case) -> list[Finding]:
     return found
 
 
-def _compare(case: Case, name: str, unit: str, together: torch.Tensor, alone: torch.Tensor, scale: Values, graphs: int) -> Finding:
+def _compare(case: Case, name: str, unit: str, together: torch.Tensor, alone: torch.Tensor, scale: Values, graphs: int) -> Record:
     ratio = difference_ratio(together, alone, scale[name])
     difference = (together - alone).abs().reshape(together.shape[0], -1).amax(1)
     row = int(difference.nan_to_num(nan=float("inf")).argmax())

@@ -27,7 +27,8 @@ from mpcheck.checks.symmetry.block_twins import distances
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
-from mpcheck.records.finding import Finding
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
 
 CHECK = "conversion"
 MODEL = "model"
@@ -41,13 +42,13 @@ def structure(elements: tuple[str, ...], seed: int) -> Atoms:
     return Atoms([elements[i % len(elements)] for i in range(5)], corners + rng.normal(0, 0.1, corners.shape))
 
 
-def _finding(base: dict[str, Any], variant: str, failures: list[str], ratio: float, limit: float, **metrics: Any) -> Finding:
+def _finding(base: dict[str, Any], variant: str, failures: list[str], ratio: float, limit: float, **metrics: Any) -> Record:
     reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
     shown = ratio if np.isfinite(ratio) else None
-    return Finding(**base, variant=variant, verdict="fail" if failures else "pass", reason=reason, ratio=shown, limit=limit, metrics=metrics)
+    return Record(**base, variant=variant, verdict="fail" if failures else "pass", reason=reason, ratio=shown, limit=limit, detail=figures(metrics))
 
 
-def _unless_unmapped(finding: Finding, comparison: Comparison) -> Finding:
+def _unless_unmapped(finding: Record, comparison: Comparison) -> Record:
     """A pass that left out parameters whose map is not known is none."""
     if finding.verdict != "pass" or not comparison.unmapped:
         return finding
@@ -55,7 +56,7 @@ def _unless_unmapped(finding: Finding, comparison: Comparison) -> Finding:
     return finding.model_copy(update={"verdict": "inconclusive", "reason": reason})
 
 
-def judged(converter: Converter, source: torch.nn.Module, twin: Converted, returned: Converted, base: dict[str, Any]) -> list[Finding]:
+def judged(converter: Converter, source: torch.nn.Module, twin: Converted, returned: Converted, base: dict[str, Any]) -> list[Record]:
     """The round trip and the twin's parameters."""
     trip, own = converter.round_trip(source, returned.model), converter.parameters(source, twin.model)
     failures = [*(f"logged and skipped: {c}" for c in (*twin.complaints, *returned.complaints)), *trip.failures]
@@ -65,7 +66,7 @@ def judged(converter: Converter, source: torch.nn.Module, twin: Converted, retur
     ]
 
 
-def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wrapped: BackendModel, base: dict[str, Any]) -> Finding:
+def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wrapped: BackendModel, base: dict[str, Any]) -> Record:
     graph = make_graph([structure(config.elements, context.seed)], config.architecture.elements, config.architecture.r_max)
     found = distances(E3nnModel(source, CPU), wrapped, graph, context.tolerances, context.seed)
     worst = max(found, key=lambda d: (d.failed, d.ratio / d.limit))
@@ -74,7 +75,7 @@ def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wr
     return made.model_copy(update={"worst": f"{worst.block} {worst.tensor}"})
 
 
-def judge_configuration(context: Context, config: Configuration, limits: list[UpstreamLimit]) -> list[Finding]:
+def judge_configuration(context: Context, config: Configuration, limits: list[UpstreamLimit]) -> list[Record]:
     """One configuration: three findings, or one where upstream cannot convert it or an entry of the limits is stale."""
     base: dict[str, Any] = {"check": CHECK, "subject": config.name, "backend": config.backend}
     converter = get_backend(config.backend).converter
@@ -87,18 +88,18 @@ def judge_configuration(context: Context, config: Configuration, limits: list[Up
         for limit in known:
             if limit.explains(error):
                 return [refused(base, Unsupported("known-limit", f"{limit.id}: {limit.reason}"))]
-        return [Finding(**base, verdict="fail", reason=f"upstream's converter raised {type(error).__name__}: {error}, which no known limit explains")]
+        return [Record(**base, verdict="fail", reason=f"upstream's converter raised {type(error).__name__}: {error}, which no known limit explains")]
     if known:
         reason = f"upstream's limit {known[0].id} no longer applies: the configuration converts; remove the entry or narrow its versions"
-        return [Finding(**base, verdict="fail", reason=reason)]
+        return [Record(**base, verdict="fail", reason=reason)]
     try:
         returned = converter.back(twin.model, CPU)
     except Exception as error:  # as above
-        return [Finding(**base, verdict="fail", reason=f"the way back to e3nn raised {type(error).__name__}: {error}")]
+        return [Record(**base, verdict="fail", reason=f"the way back to e3nn raised {type(error).__name__}: {error}")]
     return [*judged(converter, source, twin, returned, base), _blocks(context, config, source, converter.wrapped(source, twin.model, CPU), base)]
 
 
-def _own_model(context: Context, key: Key) -> list[Finding]:
+def _own_model(context: Context, key: Key) -> list[Record]:
     """The user's model: its twin is the backend's, its blocks are judged by the precision session."""
     base: dict[str, Any] = {"check": CHECK, "subject": MODEL, "backend": key.backend}
     backend = context.backend(key.backend)
@@ -110,11 +111,11 @@ def _own_model(context: Context, key: Key) -> list[Finding]:
     try:
         returned = converter.back(twin, context.device)
     except Exception as error:  # as above
-        return [Finding(**base, verdict="fail", reason=f"the way back to e3nn raised {type(error).__name__}: {error}")]
+        return [Record(**base, verdict="fail", reason=f"the way back to e3nn raised {type(error).__name__}: {error}")]
     return judged(converter, backend.source, Converted(twin), returned, base)
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One configuration, or the user's model."""
     began = time.perf_counter()
     if why := unavailable(get_backend(key.backend), context.device.type if key.subject == MODEL else CPU.type):

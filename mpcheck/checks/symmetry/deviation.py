@@ -20,8 +20,9 @@ from mpcheck.judge.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import Scale, noise_scale
 from mpcheck.judge.tolerances import Limits
-from mpcheck.records.finding import Finding
-from mpcheck.records.record import finite
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import finite
 
 U64 = FLOAT64.u
 
@@ -119,7 +120,7 @@ def summary(
     seconds: float,
     note: str = "",
     effort: int = EFFORT,
-) -> Finding:
+) -> Record:
     """One finding of a spectrum of samples: the worst irrep, maximum and median by kind; a failure names its simplest element.
 
     Args:
@@ -141,7 +142,7 @@ def summary(
         found = max(found, worst, key=lambda d: d.fails)
         reason = f"{found.irrep} does not follow {found.element.text}: {text}"
         metrics["failing"] = failing
-    return Finding(
+    return Record(
         **base, verdict="fail" if failing else "pass", reason=reason, ratio=finite(worst.ratio), limit=finite(worst.limit),
-        metrics=metrics, worst=f"{worst.irrep}, {worst.element.text}", seconds=round(seconds, 4),
+        detail=figures(metrics), worst=f"{worst.irrep}, {worst.element.text}", seconds=round(seconds, 4),
     )  # fmt: skip

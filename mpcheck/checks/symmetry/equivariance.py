@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.casting import replaced, tensors_of
@@ -35,8 +36,8 @@ from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import Limits, limits_for
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import REFERENCE_BACKEND
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
 from mpcheck.reference.build import build_reference
 from mpcheck.reference.deviation import squares
 from mpcheck.reference.library import BlockReference
@@ -173,7 +174,7 @@ def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
     return elements(context.seed, *(full if fmt == FLOAT64 and key.backend == REFERENCE_BACKEND else brief))
 
 
-def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Finding:
+def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Record:
     base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": fmt.name, "system": key.system}
     block, began = reference.block, time.perf_counter()
     action = Action(block, structure_of(context, key.system))
@@ -189,7 +190,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
     limits = limits_for(context.tolerances, key.subject, key.backend, fmt.name, "forward")
     group = [e for e in group_of(context, key, fmt) if action.applies(e, reference.inputs)]
 
-    def found() -> Finding:
+    def found() -> Record:
         with backend.prepared(block, fmt):
             subject = Subject(reference, backend, fmt, action, limits, tables)
             every = [deviations for e in group if (deviations := subject.compare(e))]
@@ -212,7 +213,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
     return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
-def _judge_tables(context: Context) -> Finding:
+def _judge_tables(context: Context) -> Record:
     """Upstream's coupling tables against the exact ones: a square root and a normalisation are two roundings."""
     slots = [slot for system in context.systems for b in context.blocks(system) for slot in (*b.inputs.values(), *b.outputs.values())]
     top = min(4, max(2, *map(highest, slots)))  # at least what every equivariant model has, at most what the exact tables reach
@@ -220,18 +221,18 @@ def _judge_tables(context: Context) -> Finding:
     name = max(errors, key=lambda n: errors[n])
     fails = errors[name] > TABLE_LIMIT
     reason = f"wigner_3j {name} is off by {errors[name]:.3g} roundings of float64, two are enough" if fails else ""
-    return Finding(
+    return Record(
         check=NAME, subject=TABLES, backend=REFERENCE_BACKEND, format=FLOAT64.name, verdict="fail" if fails else "pass", ratio=errors[name],
-        limit=TABLE_LIMIT, reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
+        limit=TABLE_LIMIT, reason=reason, detail=figures({"largest_l": top, "tables": len(errors)}), worst=name,
     )  # fmt: skip
 
 
-def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format) -> Finding:
+def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format) -> Record:
     base: dict[str, Any] = {"check": NAME, "subject": MODEL, "backend": key.backend, "format": fmt.name, "system": key.system}
     limits, began = limits_for(context.tolerances, MODEL, key.backend, fmt.name, "forward"), time.perf_counter()
     noise, whole = learned(context, key.system), whole_of(context, key.system, structure_of(context, key.system))
 
-    def found() -> Finding:
+    def found() -> Record:
         group = [e for e in group_of(context, key, fmt) if whole.applies(e)]
         with backend.prepared(WHOLE, fmt):
             subject = WholeSubject(whole, backend, fmt, limits, noise)
@@ -251,7 +252,7 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
     return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One block, or the whole model, on one backend in every format."""
     if key.subject == TABLES:
         return [_judge_tables(context)]

@@ -30,7 +30,9 @@ from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
-from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 CHECK = "layout"
@@ -148,9 +150,9 @@ def _output_cases(context: Context, backend: BackendModel, reference: BlockRefer
     return cases
 
 
-def _concluded(base: dict[str, Any], right: Judgement, cases: list[_Case], seconds: float) -> Finding:
+def _concluded(base: dict[str, Any], right: Judgement, cases: list[_Case], seconds: float) -> Record:
     """One finding over the tensors of one side of a block."""
-    verdict: Outcome = "pass"
+    verdict: Verdict = "pass"
     reason = ""
     metrics: dict[str, Any] = {}
     if right.failures:
@@ -168,17 +170,17 @@ def _concluded(base: dict[str, Any], right: Judgement, cases: list[_Case], secon
         seen[case.name] = wrong.ratio
         if not wrong.failures:
             verdict = "fail"
-            figures = f"rms ratio {wrong.ratio:.3g} of {wrong.tensor}, allowed {wrong.limit:.3g}"
-            reason = f"{case.name} ({case.slot.irreps}) in the wrong layout is not seen: {figures}"
+            measured = f"rms ratio {wrong.ratio:.3g} of {wrong.tensor}, allowed {wrong.limit:.3g}"
+            reason = f"{case.name} ({case.slot.irreps}) in the wrong layout is not seen: {measured}"
     if verdict == "pass" and not seen:
         verdict, reason = "indistinguishable", "; ".join(same)
     if seen:
         least = min(seen, key=lambda n: seen[n])
         metrics = {"wrong_layout_ratio": seen[least] if math.isfinite(seen[least]) else None, "least_seen": least}
     metrics |= {"seen": list(seen), "indistinguishable": same}
-    return Finding(
+    return Record(
         **base, verdict=verdict, reason=reason, ratio=right.ratio if math.isfinite(right.ratio) else None, limit=right.limit,
-        metrics=metrics, worst=right.tensor, seconds=round(seconds, 4),
+        detail=figures(metrics), worst=right.tensor, seconds=round(seconds, 4),
     )  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def smallest(context: Context) -> str:
     return min(context.systems, key=lambda s: (context.systems[s].atoms < 3, context.systems[s].atoms))
 
 
-def run(context: Context, key: Key) -> list[Finding]:
+def run(context: Context, key: Key) -> list[Record]:
     """One block on one backend in one format: its inputs, then its outputs."""
     base: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library, fmt = context.library(key.system), get_format(key.format)
@@ -209,7 +211,7 @@ def run(context: Context, key: Key) -> list[Finding]:
         if cases:
             findings.append(_concluded({**base, "variant": side}, right, cases, time.perf_counter() - began))
             began = time.perf_counter()
-    return findings or [Finding(**base, verdict="indistinguishable", reason="no tensor of the block carries irreps")]
+    return findings or [Record(**base, verdict="indistinguishable", reason="no tensor of the block carries irreps")]
 
 
 def keys(context: Context) -> list[Key]:

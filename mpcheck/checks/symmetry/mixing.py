@@ -32,7 +32,9 @@ from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.judge.scale import UNIFORM_SPREAD
-from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.detail import figures
+from mpcheck.records.record import Record
+from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 CHECK = "mix"
@@ -165,8 +167,8 @@ def _figures(swap: Swap, names: list[str], limit: float) -> dict[str, Any]:
     return metrics
 
 
-def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float) -> Finding:
-    verdict: Outcome = "pass"
+def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float) -> Record:
+    verdict: Verdict = "pass"
     named = f"layout mismatch of {', '.join(names)}" if names else "no layout changes"
     how = f"raises {swap.raised}" if swap.raised else (swap.moved.text if swap.moved is not None else "")
     reason = f"{named}: {how}" if how else named
@@ -180,8 +182,8 @@ def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float) -> F
     return _finding({**base, "variant": "bare"}, verdict, reason, swap, _figures(swap, names, limit))
 
 
-def _adapted(base: dict[str, Any], swap: Swap, limit: float) -> Finding:
-    verdict: Outcome = "pass"
+def _adapted(base: dict[str, Any], swap: Swap, limit: float) -> Record:
+    verdict: Verdict = "pass"
     reason = ""
     if swap.raised:
         verdict, reason = "fail", f"raises {swap.raised}"
@@ -193,16 +195,16 @@ def _adapted(base: dict[str, Any], swap: Swap, limit: float) -> Finding:
     return _finding({**base, "variant": "adapted"}, verdict, reason, swap, _figures(swap, [], limit))
 
 
-def _finding(base: dict[str, Any], verdict: Outcome, reason: str, swap: Swap, metrics: dict[str, Any]) -> Finding:
+def _finding(base: dict[str, Any], verdict: Verdict, reason: str, swap: Swap, metrics: dict[str, Any]) -> Record:
     judgement = swap.judgement
     ratio = judgement.ratio if judgement is not None and math.isfinite(judgement.ratio) else None
-    return Finding(
-        **base, verdict=verdict, reason=reason, ratio=ratio, limit=None if judgement is None else judgement.limit, metrics=metrics,
+    return Record(
+        **base, verdict=verdict, reason=reason, ratio=ratio, limit=None if judgement is None else judgement.limit, detail=figures(metrics),
         worst="" if judgement is None else judgement.tensor,
     )  # fmt: skip
 
 
-def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Finding]:
+def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record]:
     """One block of one backend (``key.backend``) replaced by another's (``key.variant``): bare, then adapted."""
     began = time.perf_counter()
     names: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": f"{key.backend}+{key.variant}", "system": key.system}
@@ -251,7 +253,7 @@ def keys_of(context: Context, base: str, swaps: Mapping[str, str]) -> list[Key]:
     return [Key(CHECK, name, base, "", system, donor) for name, donor in swaps.items()]
 
 
-def together(context: Context, base_name: str, swaps: Mapping[str, str], structures: int = STRUCTURES) -> list[Finding]:
+def together(context: Context, base_name: str, swaps: Mapping[str, str], structures: int = STRUCTURES) -> list[Record]:
     """Several swaps in one model, end to end: without adapters (figures only), and with, which must equal the base within noise."""
     names: dict[str, Any] = {"check": CHECK, "subject": " + ".join(swaps), "backend": f"{base_name}+{'+'.join(dict.fromkeys(swaps.values()))}"}
     base = context.backend(base_name)

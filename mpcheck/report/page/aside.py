@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpcheck.records.items import Item
+from mpcheck.records.verdicts import ON_A_PAGE
 from mpcheck.report.page.red import names
-from mpcheck.report.page.verdict import ORDER
 
 REASONS_SHOWN = 12
 MEANINGS = {
@@ -48,7 +48,7 @@ def asides(items: Sequence[Item]) -> list[Aside]:
         if item.verdict not in ("pass", "fail"):
             found.setdefault(item.verdict, {}).setdefault(item.reason, []).append(item)
     result = []
-    for verdict in ORDER:
+    for verdict in ON_A_PAGE:
         if verdict in found:
             by_reason = sorted(found[verdict].items(), key=lambda pair: -len(pair[1]))
             reasons = [Reason(text or "no reason given", len(own), names(i.subject for i in own)) for text, own in by_reason[:REASONS_SHOWN]]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from mpcheck._names import GOLDEN, PRECISION, PROFILE
 from mpcheck._text import COMMAND, html, number, visible
-from mpcheck.records.finding import Findings
-from mpcheck.records.items import GOLDEN, Item, decisive, item_of_cell, item_of_finding, items_of
-from mpcheck.records.read import Document, Results
+from mpcheck.records.document import Records
+from mpcheck.records.items import Item, item_of, lost_items
+from mpcheck.records.read import Results
+from mpcheck.records.tensors import decisive
 from mpcheck.report.page.commands import Commands
 
 EACH = 8000
@@ -76,17 +78,14 @@ class _Candidate:
     alike: int = 0
 
 
-def _candidates(document: Document) -> Iterator[_Candidate]:
+def _candidates(document: Records) -> Iterator[_Candidate]:
     """What a session concluded. Golden values and maps of time are listed only where they are red: the others say nothing apart."""
-    if isinstance(document, Findings):
-        for item in (item_of_finding(document.suite, f) for f in document.findings):
-            if document.suite != "profile" or item.verdict != "pass":
-                yield _Candidate(item)
-        return
-    for cell in document.cells:
-        told = decisive(cell.quantities)
-        yield _Candidate(item_of_cell(cell), told.max_abs if told is not None else None)
-    yield from (_Candidate(item) for item in items_of(document.model_copy(update={"cells": []})) if item.check == GOLDEN and item.failed)
+    for record in document.records:
+        item = item_of(document.suite, record)
+        if item.verdict != "pass" or (document.suite != PROFILE and item.check != GOLDEN):
+            told = decisive(record.quantities)
+            yield _Candidate(item, told.max_abs if told is not None and item.check != GOLDEN else None)
+    yield from map(_Candidate, lost_items(document))
 
 
 def _together(candidates: Iterable[_Candidate]) -> list[_Candidate]:
@@ -120,7 +119,8 @@ def detail(results: Results, budget: int = BUDGET) -> Detail:
     order = {id(one): place for place, one in enumerate(every)}
     chosen = every if len(every) <= EACH else _together(every)
     chosen = sorted(chosen, key=lambda c: (not c.item.failed, c.item.verdict == "pass", -c.item.share))
-    blocks = frozenset(c.block for c in results.precision.cells) if results.precision is not None else frozenset()
+    precision = results.documents.get(PRECISION)
+    blocks = frozenset(c.subject for c in precision.of(PRECISION)) if precision is not None else frozenset()
     fitting: list[tuple[_Candidate, Row]] = []
     subjects: set[str] = set()
     used, commands = 0, Commands(results)

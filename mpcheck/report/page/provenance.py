@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mpcheck._text import visible
+from mpcheck.records.document import Environment, System
 from mpcheck.records.read import Results
 from mpcheck.report.references import reference_lines
 
@@ -26,19 +27,18 @@ class Facts:
     left: int = 0
 
 
-def moment(environment: Mapping[str, Any]) -> str:
+def moment(environment: Environment) -> str:
     """When the records were made, to the minute; what is no date is shown as it is."""
-    text = known(environment, "date")
+    text = known(environment.date)
     try:
         return datetime.fromisoformat(text).astimezone(timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
     except (ValueError, OverflowError):
         return text
 
 
-def known(environment: Mapping[str, Any], field: str) -> str:
+def known(text: str) -> str:
     """A field of the environment that older records do not have."""
-    value = environment.get(field)
-    return visible(value, 80) if value not in (None, "") else UNKNOWN
+    return visible(text, 80) if text else UNKNOWN
 
 
 def _flat(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -68,14 +68,14 @@ def _merged(title: str, by_session: Mapping[str, Mapping[str, Any]]) -> Facts:
 
 
 def _systems(results: Results) -> Facts:
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, System] = {}
     for document in results.documents.values():
         for system in document.systems:
-            found.setdefault(str(system.get("name", UNKNOWN)), system)
+            found.setdefault(system.name, system)
     rows = []
     for name, system in list(found.items())[:SYSTEMS_SHOWN]:
-        told = [f"{visible(system[key], 20)} {key}" for key in ("atoms", "frames", "edges") if key in system]
-        told += [f"digest {visible(str(system['digest'])[:16], 40)}"] if "digest" in system else []
+        told = [f"{number} {what}" for what in ("atoms", "frames", "edges") if (number := getattr(system, what)) is not None]
+        told += [f"digest {visible(system.digest[:16], 40)}"] if system.digest else []
         rows.append((visible(name, 80), ", ".join(told)))
     return Facts("Systems", rows, len(found) - len(rows))
 
@@ -83,14 +83,14 @@ def _systems(results: Results) -> Facts:
 def provenance(results: Results) -> list[Facts]:
     """Environment, packages, model, systems, options and files of all sessions."""
     documents = results.documents
-    environment = {s: {k: v for k, v in d.environment.items() if k not in ("packages", "flags")} for s, d in documents.items()}
+    environment = {s: {k: v for k, v in d.environment.facts.items() if k not in ("packages", "flags")} for s, d in documents.items()}
     files = [(visible(path.name, 120), visible(path.parent, 200)) for path in results.files]
     passed = [(visible(path.name, 120), "holds no records, passed over") for path in results.passed_over]
     found = [
         _merged("Machine", environment),
-        _merged("Packages", {s: {"mpcheck (records)": d.mpcheck, **d.environment["packages"]} for s, d in documents.items()}),
-        _merged("Flags", {s: d.environment.get("flags") or {} for s, d in documents.items() if isinstance(d.environment.get("flags"), dict)}),
-        _merged("Model", {s: d.model for s, d in documents.items()}),
+        _merged("Packages", {s: {"mpcheck (records)": d.mpcheck, **d.environment.packages} for s, d in documents.items()}),
+        _merged("Flags", {s: d.environment.flags for s, d in documents.items()}),
+        _merged("Model", {s: d.model.model_dump(exclude={"source"}) | d.model.source for s, d in documents.items()}),
         _systems(results),
         _merged("References", {s: {str(n): line for n, line in enumerate(reference_lines(d.systems), 1)} for s, d in documents.items()}),
         _merged("Options and seeds", {s: d.options for s, d in documents.items()}),

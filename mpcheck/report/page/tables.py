@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import number
-from mpcheck.records.items import GOLDEN, Item
+from mpcheck.records.detail import Latency
+from mpcheck.records.items import Item
 from mpcheck.records.read import Results
 from mpcheck.report import summary
 from mpcheck.report.page.text import figure
@@ -77,10 +79,10 @@ def _field(items: Sequence[Item]) -> Field:
 
 def spread(results: Results) -> list[tuple[str, float, float, float]]:
     """Per format: median, 95th percentile and largest rounding ratio over all tensors."""
-    run = results.precision
+    run = results.documents.get(PRECISION)
     if run is None:
         return []
-    formats = list(dict.fromkeys(c.format for c in run.cells))[:FORMATS_SHOWN]
+    formats = list(dict.fromkeys(c.format for c in run.of(PRECISION)))[:FORMATS_SHOWN]
     return [(name, *found) for name in formats if (found := summary.ratio_range(run, name)) is not None]
 
 
@@ -106,7 +108,7 @@ def change_groups(comparison: Comparison | None) -> list[ChangeGroup]:
 
 
 @dataclass(frozen=True)
-class Latency:
+class Moved:
     """A benchmark that did not stay the same, or of which it could not be told."""
 
     subject: str
@@ -118,27 +120,23 @@ class Latency:
     milliseconds: str
 
 
-def latencies(results: Results) -> tuple[list[Latency], int]:
+def latencies(results: Results) -> tuple[list[Moved], int]:
     """Benchmarks other than the same, largest effect first, at most :data:`LATENCIES_SHOWN`, and how many there are."""
-    run = results.findings("bench")
-    moved = [f for f in run.findings if f.check == "latency" and f.metrics.get("decision", f.verdict) != "same"] if run is not None else []
-    decided = [f for f in moved if isinstance(f.metrics.get("effect_percent"), (int, float))]
-    decided.sort(key=lambda f: (f.verdict != "fail", -abs(_number(f.metrics["effect_percent"]))))
+    run = results.documents.get("bench")
+    moved = [f for f in run.records if f.check == "latency" and (f.latency.decision or f.verdict) != "same"] if run is not None else []
+    decided = [f for f in moved if f.latency.effect_percent is not None]
+    decided.sort(key=lambda f: (f.verdict != "fail", -abs(f.latency.effect_percent or 0.0)))
     rows = [
-        Latency(
-            f.subject, f.backend, f.format, f.variant, str(f.metrics.get("decision", f.verdict)), _effect(f.metrics),
-            f"{number(f.metrics.get('base_median_ms'))} → {number(f.metrics.get('median_ms'))}",
+        Moved(
+            f.subject, f.backend, f.format, f.variant, f.latency.decision or f.verdict, _effect(f.latency),
+            f"{number(f.latency.base_median_ms)} → {number(f.latency.median_ms)}",
         )
         for f in decided[:LATENCIES_SHOWN]
     ]  # fmt: skip
     return rows, len(decided)
 
 
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _effect(metrics: dict[str, Any]) -> str:
-    low, high = metrics.get("low_percent"), metrics.get("high_percent")
-    interval = f" [{low:+.1f}, {high:+.1f}]" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
-    return f"{_number(metrics['effect_percent']):+.1f} %{interval}"
+def _effect(found: Latency) -> str:
+    low, high = found.low_percent, found.high_percent
+    interval = f" [{low:+.1f}, {high:+.1f}]" if low is not None and high is not None else ""
+    return f"{found.effect_percent or 0.0:+.1f} %{interval}"

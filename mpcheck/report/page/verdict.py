@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import counted, shortened, visible
-from mpcheck.records.finding import Findings
-from mpcheck.records.items import GOLDEN, MISSING, Item
+from mpcheck.records.document import Records
+from mpcheck.records.items import Item
 from mpcheck.records.outcome import WORDS, outcome
-from mpcheck.records.read import Document, Results
+from mpcheck.records.read import Results
+from mpcheck.records.verdicts import MISSING, ON_A_PAGE
 from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
 from mpcheck.report.page.text import figure
@@ -33,7 +35,7 @@ class SessionLine:
 def tally(items: Sequence[Item]) -> list[tuple[str, int]]:
     """Conclusions by verdict, worst first."""
     found = Counter(i.verdict for i in items)
-    return [(verdict, found[verdict]) for verdict in ORDER if found[verdict]]
+    return [(verdict, found[verdict]) for verdict in ON_A_PAGE if found[verdict]]
 
 
 def session_lines(results: Results) -> list[SessionLine]:
@@ -47,13 +49,13 @@ def session_lines(results: Results) -> list[SessionLine]:
     ]
 
 
-def _note(document: Document, items: Sequence[Item]) -> str:
-    if isinstance(document, Findings):
+def _note(document: Records, items: Sequence[Item]) -> str:
+    if document.suite != PRECISION:
         if document.suite == "bench" and items:
             return verdict_line(document).partition(": ")[2]
         return "" if items else "it recorded no conclusion at all"
     golden = [i for i in items if i.check == GOLDEN]
-    drift = Counter(c.drift for c in document.cells)
+    drift = Counter(c.drift for c in document.of(PRECISION))
     parts = [f"golden float64: {counted(len(golden), 'tensor')}, {sum(i.failed for i in golden)} differ"] if golden else []
     if drift["fail"] or drift["pass"]:
         parts.append(f"drift: {drift['pass']:,} within the stored ratios, {drift['fail']:,} beyond")

@@ -16,7 +16,7 @@ from mpcheck.report.page.commands import Commands
 from mpcheck.report.page.pinned import Pinned
 from mpcheck.report.page.provenance import Facts, known, moment, provenance
 from mpcheck.report.page.red import Red, RedBlock, red_blocks, red_rows
-from mpcheck.report.page.tables import ChangeGroup, Latency, Ratios, change_groups, latencies, ratio_table, spread
+from mpcheck.report.page.tables import ChangeGroup, Moved, Ratios, change_groups, latencies, ratio_table, spread
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Page:
     changes: list[ChangeGroup]
     ratios: Ratios | None
     spread: list[tuple[str, float, float, float]]
-    latencies: list[Latency]
+    latencies: list[Moved]
     latencies_total: int
     history: int
     asides: list[Aside]
@@ -106,8 +106,8 @@ def page_of(
         title=visible(title, 200), verdict=judgement.verdict if judgement is not None else results.verdict,
         sentence=(UNFINISHED if unfinished else "") + sentence(results, failures, blocks),
         remarks=[visible(r) for r in (*(judgement.remarks if judgement is not None else ()), *own_remarks(results))][:MOST],
-        model=visible(first.model["name"], 200), device=visible(first.environment["device_name"], 120),
-        commit=known(first.environment, "commit"), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
+        model=visible(first.model.name, 200), device=visible(first.environment.device_name, 120),
+        commit=known(first.environment.commit), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
         sessions=session_lines(results), red=red_rows(Commands(results, pinned), failures, history, new), red_total=len(failures),
         repeated_where=repeated_where(first), blocks=blocks, blocks_total=len({i.subject for i in failures}),
         comparison=comparison, changes=change_groups(comparison),

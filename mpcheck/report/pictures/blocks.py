@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.patches import Rectangle
 
 from mpcheck._text import one_line
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas
@@ -25,12 +25,12 @@ PARTS = (
 GPU = "kernels on the GPU"
 
 
-def figure(finding: Finding, name: str) -> float:
+def figure(finding: Record, name: str) -> float:
     """A figure of a block; 0 where it has none."""
     return number(finding, name) or 0.0
 
 
-def parts_of(block: Finding, cpu: bool) -> list[float]:
+def parts_of(block: Record, cpu: bool) -> list[float]:
     """Four pieces of a block's own host time, ms: kernels and overhead, forward and backward.
 
     On a GPU kernels run beside the host, so that nothing of the host's time is theirs.
@@ -42,7 +42,7 @@ def parts_of(block: Finding, cpu: bool) -> list[float]:
     return found
 
 
-def block_pictures(chosen: Mapping[str, Sequence[Finding]], cpu: bool) -> list[Picture]:
+def block_pictures(chosen: Mapping[str, Sequence[Record]], cpu: bool) -> list[Picture]:
     """A picture a backend; blocks below 1 % in every backend share one row.
 
     Args:
@@ -60,7 +60,7 @@ def block_pictures(chosen: Mapping[str, Sequence[Finding]], cpu: bool) -> list[P
 
 
 def _picture(
-    name: str, backend: str, blocks: Sequence[Finding], names: Sequence[str], small: Sequence[str], parts: Sequence[int], cpu: bool
+    name: str, backend: str, blocks: Sequence[Record], names: Sequence[str], small: Sequence[str], parts: Sequence[int], cpu: bool
 ) -> Picture:
     pieces = {f.subject: parts_of(f, cpu) for f in blocks}
     device = {f.subject: figure(f, "device_ms") + figure(f, "backward_device_ms") for f in blocks}
@@ -88,7 +88,7 @@ def _picture(
     axes.set_yticks([])
     axes.locator_params(axis="x", nbins=5)
     canvas.write(room + (WIDTH - room - FIGURE) / 2, canvas.height - 6, "own host time of one call, ms", TINY, ha="center", color=theme.MUTED)
-    title = f"{backend}: {figure(blocks[0], 'end_to_end_ms'):.3g} ms a call, {blocks[0].metrics['bound']}"
+    title = f"{backend}: {figure(blocks[0], 'end_to_end_ms'):.3g} ms a call, {blocks[0].figures['bound']}"
     caption = "Time of every block without the blocks in it, per call of the model while profiled."
     alt = "; ".join(f"{label} {left:.3g} ms" for left, label in sorted(told, reverse=True)[:5])
     return canvas.picture(name, "latency", title, caption, f"{title}. Most: {alt}.")

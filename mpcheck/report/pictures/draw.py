@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mpcheck._names import PRECISION
 from mpcheck.records.read import Results
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.errors import error_pictures
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def draw(results: Results, history: Sequence[GateEntry]) -> list[Picture]:
     """See :func:`mpcheck.report.pictures.pictures`; to be called with matplotlib's settings made."""
-    found, run, bench = verdict_strip(results), results.precision, results.findings("bench")
+    found, run, bench = verdict_strip(results), results.documents.get(PRECISION), results.documents.get("bench")
     if run is not None:
         found += heat_maps(run) + error_pictures(run)
     if run is not None and bench is not None:

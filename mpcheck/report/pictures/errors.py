@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 
+from mpcheck._names import PRECISION
 from mpcheck._text import counted
-from mpcheck.records.record import Cell, Run
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
@@ -59,9 +61,9 @@ class Group:
     points: dict[tuple[str, str, str], Point] = field(default_factory=dict)
     """By measure, backend and format."""
 
-    def take(self, cell: Cell) -> None:
+    def take(self, cell: Record) -> None:
         """Count a cell in."""
-        self.blocks[cell.block] = None
+        self.blocks[cell.subject] = None
         for q in cell.quantities:
             failed = bool(q.failures)
             for measure, error, allowed in (("relative", q.max_rel, q.allowed_rel), ("absolute", q.max_abs, q.allowed_abs)):
@@ -70,23 +72,23 @@ class Group:
                 self.worst = max(self.worst, (point.failed, point.share))
 
 
-def _rank(cell: Cell) -> tuple[int, int]:
-    return int(cell.kind == "composite"), HEAVY.index(cell.role) if cell.role in HEAVY else len(HEAVY)
+def _rank(cell: Record) -> tuple[int, int]:
+    return int(cell.tensors.block == "composite"), HEAVY.index(role) if (role := cell.tensors.role) in HEAVY else len(HEAVY)
 
 
-def groups_of(run: Run, direction: str) -> dict[str, Group]:
+def groups_of(run: Records, direction: str) -> dict[str, Group]:
     """Blocks that ran, by what they share a panel as."""
     found: dict[str, Group] = {}
-    for cell in run.cells:
-        if cell.direction == direction and cell.quantities:
-            found.setdefault(family(cell.block), Group(_rank(cell))).take(cell)
+    for cell in run.of(PRECISION):
+        if cell.variant == direction and cell.quantities:
+            found.setdefault(family(cell.subject), Group(_rank(cell))).take(cell)
     return found
 
 
-def error_pictures(run: Run) -> list[Picture]:
+def error_pictures(run: Records) -> list[Picture]:
     """A picture a direction."""
     pictures: list[Picture] = []
-    for direction in list(dict.fromkeys(c.direction for c in run.cells))[:MOST_DIRECTIONS]:
+    for direction in list(dict.fromkeys(c.variant for c in run.of(PRECISION)))[:MOST_DIRECTIONS]:
         groups = groups_of(run, direction)
         if groups:
             pictures.append(_picture(groups, direction, slug("error", direction, taken={p.name for p in pictures})))

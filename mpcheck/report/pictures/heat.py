@@ -10,7 +10,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
 from mpcheck._text import counted, one_line
-from mpcheck.records.record import Run
+from mpcheck.records.document import Records
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas
@@ -30,7 +30,7 @@ def shade(share: float) -> int:
     return sum(share > bound for bound in BOUNDS)
 
 
-def heat_maps(run: Run) -> list[Picture]:
+def heat_maps(run: Records) -> list[Picture]:
     """One picture a backend; none where there are no cells."""
     found, pictures = grid(run), list[Picture]()
     blocks, formats, backends = (

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from mpcheck._text import counted, one_line
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height
@@ -28,7 +29,7 @@ WIDEST = 60.0  # percent; what lies beyond is drawn at the edge, its figure besi
 class Effect:
     """A verdict against the baseline; percent."""
 
-    finding: Finding
+    finding: Record
     decision: str
     effect: float
     low: float
@@ -41,33 +42,33 @@ class Effect:
         return self.finding.verdict != "fail", ORDER.index(self.decision), -abs(self.effect)
 
 
-def effects(bench: Findings) -> list[Effect]:
+def effects(bench: Records) -> list[Effect]:
     """Benchmarks that were compared, worst first."""
     found = []
-    for finding in bench.findings:
+    for finding in bench.records:
         effect, low, high = (number(finding, f"{name}_percent") for name in ("effect", "low", "high"))
-        decision = finding.metrics.get("decision")
-        if effect is not None and low is not None and high is not None and isinstance(decision, str) and decision in ORDER:
+        decision = finding.latency.decision
+        if effect is not None and low is not None and high is not None and decision in ORDER:
             found.append(Effect(finding, decision, effect, low, high, 100 * abs(finding.limit - 1) if finding.limit else 0.0))
     return sorted(found, key=lambda e: e.rank)
 
 
-def latency_pictures(bench: Findings) -> list[Picture]:
+def latency_pictures(bench: Records) -> list[Picture]:
     """The forest plot, and milliseconds; each only where there is something to draw."""
     return [*_forest(bench), *_absolute(bench)]
 
 
-def _where(finding: Finding, several: bool) -> str:
-    return " ".join(filter(None, (finding.backend, finding.format, finding.variant, finding.system if several else "")))
+def _where(finding: Record, several: bool) -> str:
+    return " ".join(filter(None, (finding.backend, finding.format, finding.variant, finding.where if several else "")))
 
 
-def _forest(bench: Findings) -> list[Picture]:
+def _forest(bench: Records) -> list[Picture]:
     found = effects(bench)
     if not found:
         return []
     changed = sum(e.decision != "same" for e in found)
     shown = found[: min(MOST_ROWS, max(changed, CALM_ROWS))]
-    several = len({e.finding.system for e in found}) > 1
+    several = len({e.finding.where for e in found}) > 1
     present = [d for d in ORDER if any(e.decision == d for e in shown)]
     entries = [(d, {"color": SIGNS[d][1], "marker": SIGNS[d][0]}) for d in present]
     top, margin = legend_height(present) + 2, max(e.margin for e in shown)
@@ -128,13 +129,13 @@ class Call:
         return max(self.now.values())
 
 
-def calls(bench: Findings) -> list[Call]:
+def calls(bench: Records) -> list[Call]:
     """The work that takes longest of every subject, slowest subject first; the model before all."""
-    timed = [f for f in bench.findings if f.check == LATENCY and positive(f, "median_ms") is not None]
+    timed = [f for f in bench.records if f.check == LATENCY and positive(f, "median_ms") is not None]
     several = len({f.format for f in timed}) > 1
     found: dict[tuple[str, str], Call] = {}
     for finding in timed:
-        call = found.setdefault((finding.subject, f"{finding.system} {finding.variant}"), Call(finding.subject, finding.variant, {}, {}))
+        call = found.setdefault((finding.subject, f"{finding.where} {finding.variant}"), Call(finding.subject, finding.variant, {}, {}))
         series = f"{finding.backend} {finding.format}" if several else finding.backend
         for name, figures in (("median_ms", call.now), ("base_median_ms", call.before)):
             value = positive(finding, name)
@@ -147,7 +148,7 @@ def calls(bench: Findings) -> list[Call]:
     return sorted(best.values(), key=lambda c: (c.subject != "model", -c.slowest))
 
 
-def _absolute(bench: Findings) -> list[Picture]:
+def _absolute(bench: Records) -> list[Picture]:
     found = calls(bench)
     if not found:
         return []

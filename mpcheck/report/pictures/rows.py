@@ -7,10 +7,11 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from mpcheck._names import PRECISION
 from mpcheck._text import counted
-from mpcheck.records.finding import Finding
-from mpcheck.records.items import item_of_cell
-from mpcheck.records.record import Cell, Run
+from mpcheck.records.document import Records
+from mpcheck.records.items import item_of
+from mpcheck.records.record import Record
 
 Badness = tuple[bool, float]
 """Whether something failed, and its ratio in units of the limit; -1 where it has none. The worst is the largest."""
@@ -35,15 +36,15 @@ class Field:
     where: str = ""
     reason: str = ""
 
-    def take(self, cell: Cell) -> None:
+    def take(self, cell: Record) -> None:
         """Count a cell in."""
         if cell.verdict == "unsupported":
             self.reason = self.reason or cell.reason
             return
-        item = item_of_cell(cell)
+        item = item_of(PRECISION, cell)
         share = math.inf if any(q.rms is None for q in cell.quantities) else -1.0 if item.ratio is None else item.share
         if not self.ran or (item.failed, share) > self.badness:
-            self.badness, self.where = (item.failed, share), f"{cell.system}, {cell.direction}: {item.worst or cell.reason}"
+            self.badness, self.where = (item.failed, share), f"{cell.system}, {cell.variant}: {item.worst or cell.reason}"
         self.ran, self.degraded = True, self.degraded or cell.verdict == "degraded"
 
 
@@ -57,11 +58,11 @@ class Grid:
     formats: dict[str, Badness] = field(default_factory=dict)
 
 
-def grid(run: Run) -> Grid:
+def grid(run: Records) -> Grid:
     """The fields of a precision session."""
     found = Grid()
-    for cell in run.cells:
-        found.fields.setdefault((cell.block, cell.backend, cell.format), Field()).take(cell)
+    for cell in run.of(PRECISION):
+        found.fields.setdefault((cell.subject, cell.backend, cell.format), Field()).take(cell)
     for key, one in found.fields.items():
         for worst, name in zip((found.blocks, found.backends, found.formats), key, strict=True):
             worst[name] = max(worst.get(name, NOTHING), one.badness)
@@ -90,13 +91,13 @@ def family(block: str) -> str:
     return _NUMBER.sub("*", block)
 
 
-def number(finding: Finding, name: str) -> float | None:
+def number(finding: Record, name: str) -> float | None:
     """A figure of a finding; None where it has none, or something else under that name."""
-    value = finding.metrics.get(name)
+    value = finding.figures.get(name)
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) else None
 
 
-def positive(finding: Finding, name: str) -> float | None:
+def positive(finding: Record, name: str) -> float | None:
     """A figure of a finding that has a logarithm; None where it has none."""
     value = number(finding, name)
     return value if value is not None and LEAST < value < MOST else None

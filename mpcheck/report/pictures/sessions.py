@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.record import Run
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 from mpcheck.report.pictures.blocks import block_pictures
 from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.distributions import Samples, distribution_pictures
@@ -16,11 +16,11 @@ from mpcheck.report.pictures.svg import write_sheet
 from mpcheck.report.pictures.sweep import sweep_pictures
 from mpcheck.report.pictures.words import slug
 
-Maps = Mapping[tuple[str, str, str, str], Sequence[Finding]]
+Maps = Mapping[tuple[str, str, str, str], Sequence[Record]]
 """The blocks of every map, by system, format, work and backend."""
 
 
-def write_precision_picture(path: Path, run: Run) -> None:
+def write_precision_picture(path: Path, run: Records) -> None:
     """Worst rounding ratio of every block and format, in units of its limit.
 
     Raises:
@@ -28,7 +28,7 @@ def write_precision_picture(path: Path, run: Run) -> None:
     """
     with settings():
         found = heat_maps(run)
-    write_sheet(path, f"{run.model['name']} on {run.environment['device_name']}: worst rounding ratio over its limit", found)
+    write_sheet(path, f"{run.model.name} on {run.environment.device_name}: worst rounding ratio over its limit", found)
 
 
 def write_bench_picture(path: Path, model: str, samples: Iterable[Sample]) -> None:
@@ -43,13 +43,13 @@ def write_bench_picture(path: Path, model: str, samples: Iterable[Sample]) -> No
         write_sheet(path, f"{model}: latency of every benchmark", found)
 
 
-def write_profile_pictures(directory: Path, run: Findings, maps: Maps, samples: Samples, sweep: Sequence[Finding]) -> list[Path]:
+def write_profile_pictures(directory: Path, run: Records, maps: Maps, samples: Samples, sweep: Sequence[Record]) -> list[Path]:
     """Own times of the blocks, a file for each work and format; distributions of call times; the sweep. Returns the files.
 
     Raises:
         InputError: the directory cannot be written.
     """
-    head, cpu = f"{run.model['name']} on {run.environment['device_name']}", not str(run.environment["device"]).startswith("cuda")
+    head, cpu = f"{run.model.name} on {run.environment.device_name}", not run.environment.device.startswith("cuda")
     seen, several, written = list(dict.fromkeys(key[:3] for key in maps)), len({fmt for _, fmt, *_ in maps}) > 1, list[Path]()
     with settings():
         for system, fmt, work in seen:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from mpcheck._names import PRECISION, REFERENCE_BACKEND
 from mpcheck._text import one_line
 from mpcheck.formats import FLOAT32
-from mpcheck.records.finding import Findings
-from mpcheck.records.names import REFERENCE_BACKEND
-from mpcheck.records.record import Run
+from mpcheck.records.document import Records
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
@@ -55,25 +54,25 @@ class Subject:
     points: list[Timed]
 
 
-def _errors(run: Run) -> dict[tuple[str, str, str, str], float]:
+def _errors(run: Records) -> dict[tuple[str, str, str, str], float]:
     """Largest relative error by block, backend, format and direction; of all blocks under :data:`MODEL`."""
     found: dict[tuple[str, str, str, str], float] = {}
-    for cell in run.cells:
+    for cell in run.of(PRECISION):
         for q in cell.quantities:
             error = math.inf if q.max_rel is None else q.max_rel
-            for name in (cell.block, MODEL):
-                key = (name, cell.backend, cell.format, cell.direction)
+            for name in (cell.subject, MODEL):
+                key = (name, cell.backend, cell.format, cell.variant)
                 found[key] = max(found.get(key, 0.0), error)
     return found
 
 
-def subjects(run: Run, bench: Findings) -> list[Subject]:
+def subjects(run: Records, bench: Records) -> list[Subject]:
     """What was timed and judged: the model first, then blocks, slowest first."""
     errors, times = _errors(run), dict[str, dict[tuple[str, str], dict[tuple[str, str], float]]]()
-    for finding in bench.findings:
+    for finding in bench.records:
         ms = positive(finding, "median_ms")
         if finding.check == "latency" and ms is not None:
-            times.setdefault(finding.subject, {}).setdefault((finding.system, finding.variant), {})[finding.backend, finding.format] = ms
+            times.setdefault(finding.subject, {}).setdefault((finding.where, finding.variant), {})[finding.backend, finding.format] = ms
     found: list[Subject] = []
     for name, works in times.items():
         (system, variant), measured = max(works.items(), key=lambda pair: (len(pair[1]), max(pair[1].values())))
@@ -88,7 +87,7 @@ def subjects(run: Run, bench: Findings) -> list[Subject]:
     return sorted(found, key=lambda s: (s.name != MODEL, -s.ms))
 
 
-def speed_pictures(run: Run, bench: Findings) -> list[Picture]:
+def speed_pictures(run: Records, bench: Records) -> list[Picture]:
     """One picture: panels where several formats were timed, else rows; none where nothing was both timed and judged."""
     found = subjects(run, bench)
     if not found:

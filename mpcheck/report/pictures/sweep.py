@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from mpcheck._text import counted
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, TINY, WIDTH, Canvas, Look, legend_height, readable
@@ -28,7 +28,7 @@ class Line:
     points: list[tuple[int, float, float, float]]
 
 
-def sweep_pictures(points: Sequence[Finding]) -> list[Picture]:
+def sweep_pictures(points: Sequence[Record]) -> list[Picture]:
     """Two pictures; none of what was not measured."""
     found = []
     for name, title, names in (
@@ -41,7 +41,7 @@ def sweep_pictures(points: Sequence[Finding]) -> list[Picture]:
     return found
 
 
-def _lines(points: Sequence[Finding], names: tuple[str, str, str]) -> Iterator[Line]:
+def _lines(points: Sequence[Record], names: tuple[str, str, str]) -> Iterator[Line]:
     orders = sorted({int(number(f, "l_max") or 0) for f in points})
     for turn, backend in enumerate(dict.fromkeys(f.backend for f in points)):
         for place, order in enumerate(orders):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck.records.names import AUDIT
+from mpcheck._names import AUDIT
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import InspectedOptions
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mpcheck._files.kinds import BENCHMARKS, FIGURES, SVG
-from mpcheck.records.names import BENCH, COVERAGE
+from mpcheck._names import BENCH, COVERAGE
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BASELINES, BLOCK, FORMAT, SYSTEM, Option, Options
 

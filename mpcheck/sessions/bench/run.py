@@ -9,10 +9,11 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._files.stored import Model
+from mpcheck._names import COVERAGE, LATENCY
 from mpcheck._unsupported import BASELINE
 from mpcheck.bench.decide.decision import Rule
 from mpcheck.bench.decide.first_calls import PAIRED_START, STORED_START, Starts, paired_starts, start_findings, stored_starts
-from mpcheck.bench.decide.outcomes import LATENCY, Standing
+from mpcheck.bench.decide.outcomes import Standing
 from mpcheck.bench.decide.verdicts import (
     PAIRED,
     STORED,
@@ -35,8 +36,7 @@ from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenan
 from mpcheck.history.latency.device import DeviceKey, device_key
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.known_faults import apply_known_faults, class_names
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import COVERAGE
+from mpcheck.records.record import Record
 from mpcheck.records.shards import divide, parse_shard
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.options import checked, narrowed
@@ -167,14 +167,14 @@ class BenchRun:
         return stored_starts(self.measurement.figures, self._base() or {}, self.start_rule)
 
     @cached_property
-    def findings(self) -> dict[str, list[Finding]]:
+    def findings(self) -> dict[str, list[Record]]:
         """By benchmark; what concerns none that the run has is under an empty name."""
         if self.options.against:
             found = paired_findings(self.paired, self.rule, self.standing)
             known = {key.id for key in self.keys}
             reason = "neither base nor head has it, whose libraries are not this process's"
             lost = [k for k in self.keys if k.id not in found]
-            found |= {k.id: [Finding(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
+            found |= {k.id: [Record(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
             self._add_starts(found)
             found[""] = [f for name in found if name not in known for f in found[name]] or [self._nothing_gone("base")]
             return self._all_required(found)
@@ -185,24 +185,24 @@ class BenchRun:
         found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks)) or [self._nothing_gone("the baseline" if cells else "")]
         return self._all_required(found)
 
-    def _nothing_gone(self, where: str) -> Finding:
+    def _nothing_gone(self, where: str) -> Record:
         """The record of having looked for benchmarks that are gone, and found none."""
-        found = Finding(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
+        found = Record(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
         if not where:
             return found.model_copy(update={"verdict": "no-baseline", "reason": "nothing is stored whose benchmarks could be gone"})
         if self.session.options.blocks:
             return found.model_copy(update={"verdict": "inconclusive", "reason": "blocks were chosen: whether others are gone was not asked"})
         return found
 
-    def _add_starts(self, found: dict[str, list[Finding]]) -> None:
+    def _add_starts(self, found: dict[str, list[Record]]) -> None:
         for name, own in found.items():
             own += start_findings(self.starts, name, self.start_rule)
 
-    def _all_required(self, found: dict[str, list[Finding]]) -> dict[str, list[Finding]]:
+    def _all_required(self, found: dict[str, list[Record]]) -> dict[str, list[Record]]:
         classes = class_names(self.session.reference_backend.model)
         return {n: [self._required(f) for f in apply_known_faults(fs, classes)] for n, fs in found.items()}
 
-    def _required(self, finding: Finding) -> Finding:
+    def _required(self, finding: Record) -> Record:
         """A failure where what the user requires is missing."""
         if BASELINE in self.session.required and finding.verdict == "no-baseline" and not self.options.against:
             return finding.model_copy(update={"verdict": "fail", "reason": f"required: a baseline; {finding.reason}", "lacking": BASELINE})

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mpcheck._errors import InputError
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._text import say
-from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions import launch
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import values_of

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from mpcheck._names import COVERAGE, LATENCY, REFERENCE_BACKEND
 from mpcheck._raised import Raised, blamed, outermost
 from mpcheck.adapters.blocks import names_by_id
-from mpcheck.bench.decide.outcomes import LATENCY
 from mpcheck.bench.keys import MODEL, BenchKey, fields_of
-from mpcheck.records.finding import Finding
-from mpcheck.records.names import COVERAGE, REFERENCE_BACKEND
+from mpcheck.records.record import Record
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.options import narrowed
 from mpcheck.sessions.run import Session
@@ -26,8 +25,8 @@ class UnplannedRun:
         self.keys, self.notes = self.every, list[str]()
         reason = f"raised {error.text}"
         self.findings = {
-            self.every[0].id: [Finding(check=LATENCY, **fields_of(self.every[0]), verdict="fail", reason=reason)],
-            "": [Finding(check=COVERAGE, subject="benchmarks", verdict="no-baseline", reason="no benchmark could be planned")],
+            self.every[0].id: [Record(check=LATENCY, **fields_of(self.every[0]), verdict="fail", reason=reason)],
+            "": [Record(check=COVERAGE, subject="benchmarks", verdict="no-baseline", reason="no benchmark could be planned")],
         }
 
     def left_out(self) -> dict[str, list[str]]:

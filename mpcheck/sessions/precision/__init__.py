@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mpcheck._files.kinds import SVG
-from mpcheck.records.names import GOLDEN, PRECISION
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BASELINES, Options
 
@@ -21,6 +21,11 @@ class PrecisionOptions(Options):
     """
 
     baselines: Annotated[Path | None, BASELINES] = None
+
+    @property
+    def directory(self) -> Path:
+        """Of baselines."""
+        return self.baselines or Path("baselines")
 
 
 SESSION = SessionSpec(

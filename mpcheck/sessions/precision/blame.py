@@ -16,7 +16,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.replay import BACKWARD, FORWARD
 from mpcheck.judge.scale import noise_scale
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 from mpcheck.reference.build import ENERGY
 from mpcheck.reference.library import BlockReference
 from mpcheck.reference.prints import COTANGENT, INPUT, MOVED, VALUE, Print, distance, moved, prints_of, size
@@ -150,7 +150,7 @@ class Blame:
     def _judges(self, key: CellKey) -> bool:
         if key not in self._judged:
             cell = attempt(lambda: judge_by_limits(self.session, key))
-            self._judged[key] = isinstance(cell, Cell) and bool(cell.quantities)  # what it raises, its own cell says
+            self._judged[key] = isinstance(cell, Record) and bool(cell.quantities)  # what it raises, its own cell says
         return self._judged[key]
 
 

@@ -11,7 +11,8 @@ from mpcheck.formats import FLOAT64, Component
 from mpcheck.history.ratios import Entry
 from mpcheck.judge.scale import rounds
 from mpcheck.judge.tolerances import Limits, Tolerances, limits_for
-from mpcheck.records.record import Cell, Quantity
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity
 from mpcheck.reference.library import BlockReference
 
 SOUND = 0.7 * math.sqrt(2)
@@ -39,13 +40,13 @@ def own_zeros(key: CellKey, reference: BlockReference, roundoff: Mapping[Compone
     return frozenset(name for name, row in reference.statistics.items() if rounds(row, roundoff))
 
 
-def drifted(cell: Cell, stored: Mapping[str, Entry], tolerances: Tolerances, own: frozenset[str] = frozenset()) -> list[Drifted]:
+def drifted(cell: Record, stored: Mapping[str, Entry], tolerances: Tolerances, own: frozenset[str] = frozenset()) -> list[Drifted]:
     """Quantities that grew, or whose bias moved, beyond the stored spread and the allowed growth; and those that are gone.
 
     Args:
         own: see :func:`own_zeros`.
     """
-    limits = limits_for(tolerances, cell.block, cell.backend, cell.format, cell.direction)
+    limits = limits_for(tolerances, cell.subject, cell.backend, cell.format, cell.variant)
     have = {q.name for q in cell.quantities}
     found = [Drifted(name, f"{name}: is gone, and the baseline has it") for name in stored if name not in have]
     for quantity in cell.quantities:

@@ -14,10 +14,10 @@ from collections.abc import Callable, Container, Sequence
 
 import torch
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
-from mpcheck.records.names import REFERENCE_BACKEND
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
 
 REPLAYS = 4  # of a red cell, besides the first
 
@@ -33,7 +33,7 @@ def races(key: CellKey, components: Container[str], device: str) -> bool:
     return key.backend != REFERENCE_BACKEND or "gather" in components or "scatter" in components  # another backend's kernels are not observed
 
 
-def repeated(cell: Cell, replay: Callable[[], Cell]) -> list[Cell]:
+def repeated(cell: Record, replay: Callable[[], Record]) -> list[Record]:
     """The cell and its replays; the cell alone where the first replay gave the same bits."""
     first = replay()
     if _bits(first) == _bits(cell):
@@ -41,11 +41,11 @@ def repeated(cell: Cell, replay: Callable[[], Cell]) -> list[Cell]:
     return [cell, first, *(replay() for _ in range(REPLAYS - 1))]
 
 
-def _bits(cell: Cell) -> tuple[str, str, list[str]]:
+def _bits(cell: Record) -> tuple[str, str, list[str]]:
     return cell.verdict, cell.reason, [q.digest for q in cell.quantities]
 
 
-def failed(cell: Cell, every: Sequence[Cell]) -> Cell:
+def failed(cell: Record, every: Sequence[Record]) -> Record:
     """A cell that did not pass, with how often it did not where that differs."""
     red = sum(c.verdict != "pass" for c in every)
     if red == len(every):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import BASELINE
 from mpcheck.adapters.graph import make_graph
@@ -20,8 +20,8 @@ from mpcheck.formats import FLOAT64, get_format
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, read_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import device_slug
-from mpcheck.records.names import REFERENCE_BACKEND
-from mpcheck.records.record import Cell
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Drift
 from mpcheck.sessions.precision.blame import Blame
 from mpcheck.sessions.precision.drift import Drifted, drifted, own_zeros
 from mpcheck.sessions.precision.limits import judge_by_limits
@@ -46,7 +46,7 @@ class Suite:
         self.blame = Blame(session, self.baseline.references if self.baseline else {})
 
     @neutral()
-    def judge(self, key: CellKey) -> Cell:
+    def judge(self, key: CellKey) -> Record:
         """One cell by its limits, what its block computes, and its stored ratios."""
         cell = self._by_limits(key)
         if not cell.quantities or cell.verdict == "unsupported":  # the latter: a known fault of upstream
@@ -59,7 +59,7 @@ class Suite:
         entry = stored.cells.get(cell.id)
         return self._without_baseline(cell) if entry is None else self._by_ratios(key, cell, entry)
 
-    def _by_limits(self, key: CellKey) -> Cell:
+    def _by_limits(self, key: CellKey) -> Record:
         """A cell by its limits; what fails them once has failed, and is told how often it does."""
         cell = judge_by_limits(self.session, key)
         if cell.verdict in ("pass", "unsupported"):
@@ -72,7 +72,7 @@ class Suite:
         known = stored is not None and stored.matches(session.model.digest, system, session.systems[system].digest, session.options.seed)
         return stored if known else None
 
-    def _by_ratios(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> Cell:
+    def _by_ratios(self, key: CellKey, cell: Record, entry: Mapping[str, Entry]) -> Record:
         """A cell by its stored ratios: one that drifts is excused where another block is to blame, and repeated where it is not."""
         moved = self._drifted(key, cell, entry)
         if not moved:
@@ -90,7 +90,7 @@ class Suite:
             return _noted(undisturbed, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
         return _red(cell, [*said, f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else said)
 
-    def _drifted(self, key: CellKey, cell: Cell, entry: Mapping[str, Entry]) -> list[Drifted]:
+    def _drifted(self, key: CellKey, cell: Record, entry: Mapping[str, Entry]) -> list[Drifted]:
         """Whatever left its stored ratio in a replay."""
         session, reference = self.session, self.session.library(key.system).get(key.block)
         backend = session.reference_backend
@@ -101,11 +101,11 @@ class Suite:
         noise = self.session.library(key.system).get(key.block).noise
         return races(key, noise.get(quantity, {}), self.session.device.type)
 
-    def _without_baseline(self, cell: Cell) -> Cell:
+    def _without_baseline(self, cell: Record) -> Record:
         if BASELINE in self.session.required:
             reason = "; ".join(filter(None, [cell.reason, f"required: no baseline for {self.slug}"]))
-            return cell.model_copy(update={"drift": "no-baseline", "verdict": "fail", "lacking": BASELINE, "reason": reason})
-        return cell.model_copy(update={"drift": "no-baseline"})
+            return cell.drifted("no-baseline", verdict="fail", lacking=BASELINE, reason=reason)
+        return cell.drifted("no-baseline")
 
     def golden_systems(self) -> list[str]:
         """Systems of this run that have golden values for this model."""
@@ -114,7 +114,7 @@ class Suite:
         return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
 
     @neutral()
-    def compare_golden(self, system: str) -> list[dict[str, Any]]:
+    def compare_golden(self, system: str) -> list[Record]:
         """Today's float64 values against the committed ones, on the committed structure.
 
         Raises:
@@ -127,16 +127,16 @@ class Suite:
         graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
         today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
         limits = limits_for(session.tolerances, "golden", REFERENCE_BACKEND, FLOAT64.name, "forward")
-        return [{"system": system, **row} for row in compare_golden(golden, today, limits)]
+        return compare_golden(golden, today, limits, system)
 
 
-def _noted(cell: Cell, drift: str, note: str) -> Cell:
+def _noted(cell: Record, drift: Drift, note: str) -> Record:
     """A cell that is not red by drift."""
-    return cell.model_copy(update={"drift": drift, "note": ", ".join(filter(None, [cell.note, note]))})
+    return cell.drifted(drift, note=", ".join(filter(None, [cell.note, note])))
 
 
-def _red(cell: Cell, drifts: Sequence[str]) -> Cell:
+def _red(cell: Record, drifts: Sequence[str]) -> Record:
     """A cell that is red by drift, besides what it failed by."""
     more = f" (+{len(drifts) - 1})" if len(drifts) > 1 and not drifts[-1].startswith("intermittent") else ""
     said = [drifts[0] + more, *(d for d in drifts[1:] if d.startswith("intermittent"))]
-    return cell.model_copy(update={"drift": "fail", "verdict": "fail", "reason": "; ".join(filter(None, [cell.reason, *said]))})
+    return cell.drifted("fail", verdict="fail", reason="; ".join(filter(None, [cell.reason, *said])))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from mpcheck.sessions import work
+from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND
+from mpcheck.checks.precision import CellKey
+from mpcheck.formats import FLOAT64, get_format
+from mpcheck.records.record import Planned, Record
+from mpcheck.records.tensors import Quantity, Tensors
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.precision import PrecisionOptions
 from mpcheck.sessions.precision.suite import Suite
@@ -14,28 +16,52 @@ from mpcheck.sessions.run import Session
 class PrecisionWork(PlainWork):
     """Golden values of each system that has some, then cells, system by system and block by block."""
 
-    def __init__(self, options: PrecisionOptions) -> None:
-        """Raises:
-        InputError: bad options, or a damaged baseline.
+    def __init__(self, options: PrecisionOptions, session: Session | None = None) -> None:
+        """Args:
+            session: where it is made already.
+
+        Raises:
+            InputError: bad options, or a damaged baseline.
         """
-        self.session = Session(options)
-        self.suite = Suite(self.session, options.baselines or Path("baselines"))
+        self.session = Session(options) if session is None else session
+        self.suite = Suite(self.session, options.directory)
 
     def pieces(self) -> list[Piece]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         session = self.session
         several = len(session.systems) > 1
-        golden = [Piece(work.planned_golden(s), f"golden/{s}", s, s) for s in self.suite.golden_systems()]
+        golden = [Piece(planned_golden(system), f"{GOLDEN}/{system}", system, system) for system in self.suite.golden_systems()]
         cells = []
         for key in session.cells():
             label = f"{key.block}-{key.backend}-{key.format}-{key.direction}"
-            cells.append(Piece(work.planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key))
+            cells.append(Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key))
         return golden + cells
 
     def narrowed(self) -> dict[str, list[str]]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         return {} if self.session.broken else self.session.narrowed()
 
-    def records(self, piece: Piece) -> work.Rows:
+    def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
-        return work.golden_rows(self.suite, piece.key) if isinstance(piece.key, str) else work.cell_rows(self.suite, piece.key)
+        key = piece.key
+        if isinstance(key, CellKey):
+            return self.attempted(piece.planned, lambda: [self.suite.judge(key)])
+        return self.attempted(piece.planned, lambda: self.suite.compare_golden(key))
+
+    def failed(self, planned: Planned, reason: str) -> Record:
+        """See :class:`mpcheck.sessions.pieces.Work`; with the tensors that such a record has."""
+        record = super().failed(planned, reason)
+        if planned.check == PRECISION:
+            return record.model_copy(update={"detail": Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)})
+        tensors = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
+        return record.model_copy(update={"subject": "model", "detail": tensors})
+
+
+def planned_cell(key: CellKey) -> Planned:
+    """A cell."""
+    return Planned(key=key.id, **key.about)
+
+
+def planned_golden(system: str) -> Planned:
+    """Golden values of a system."""
+    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend=REFERENCE_BACKEND, format=FLOAT64.name, system=system)

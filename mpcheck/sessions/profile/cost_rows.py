@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mpcheck._names import COST_MODEL, REFERENCE_BACKEND
 from mpcheck.adapters.facts.architecture import architecture_facts
 from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.cost.model import predicted
@@ -11,10 +12,10 @@ from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.work.workloads import UnsupportedError, Workloads
 from mpcheck.formats import get_format
-from mpcheck.records.finding import Finding, Findings
-from mpcheck.records.names import REFERENCE_BACKEND
+from mpcheck.records.detail import CostModel
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 
-COST_MODEL = "cost-model"
 HEAD = ("block", "equation", "formula", "predicted M multiply-adds", "counted M", "counted / predicted", "activation KiB", "peak KiB")
 
 
@@ -28,37 +29,36 @@ def counted(workloads: Workloads, system: str, batch: int, fmt: str) -> Iterator
             continue
 
 
-def cost_findings(workloads: Workloads, system: str, batch: int, fmt: str) -> list[Finding]:
+def cost_findings(workloads: Workloads, system: str, batch: int, fmt: str) -> list[Record]:
     """One finding a formula and block, in the model's order."""
     graph = workloads.graph(system, batch)
     size = get_format(fmt).storage.itemsize
     facts = architecture_facts(workloads.session.reference_backend.model)
     rows = predicted(facts, len(graph["positions"]), int(graph["edge_index"].shape[1]), size, dict(counted(workloads, system, batch, fmt)))
     return [
-        Finding(
-            check=COST_MODEL, subject=row.block, backend=REFERENCE_BACKEND, format=fmt, system=f"{system}*{batch}",
+        Record(
+            check=COST_MODEL, subject=row.block, backend=REFERENCE_BACKEND, format=fmt, system=system, batch=batch,
             variant=row.equation, verdict="pass",
-            metrics={
-                "formula": row.formula, "predicted_multiply_adds": row.multiply_adds, "counted_multiply_adds": row.counted,
-                "counted_over_predicted": None if row.ratio is None else round(row.ratio, 4), "activation_bytes": row.activation_bytes,
-                "peak_bytes": row.peak_bytes,
-            },
+            detail=CostModel(
+                formula=row.formula, predicted_multiply_adds=row.multiply_adds, counted_multiply_adds=row.counted,
+                counted_over_predicted=None if row.ratio is None else round(row.ratio, 4), activation_bytes=row.activation_bytes,
+                peak_bytes=row.peak_bytes,
+            ),
         )
         for row in rows
     ]  # fmt: skip
 
 
-def cost_cells(run: Findings) -> list[list[str]]:
+def cost_cells(run: Records) -> list[list[str]]:
     """The table's lines."""
 
-    def scaled(value: object, unit: float, digits: int = 3) -> str:
-        return f"{value / unit:.{digits}g}" if isinstance(value, (int, float)) else "–"
+    def scaled(value: float | None, unit: float) -> str:
+        return "–" if value is None else f"{value / unit:.3g}"
 
     lines = []
-    for f in run.findings:
-        if f.check != COST_MODEL:
+    for f in run.records:
+        if not isinstance(m := f.detail, CostModel):
             continue
-        m = f.metrics
-        known = [scaled(m["predicted_multiply_adds"], 1e6), scaled(m["counted_multiply_adds"], 1e6), scaled(m["counted_over_predicted"], 1)]
-        lines.append([f.subject, f.variant, str(m["formula"]), *known, scaled(m["activation_bytes"], 1024), scaled(m["peak_bytes"], 1024)])
+        known = [scaled(m.predicted_multiply_adds, 1e6), scaled(m.counted_multiply_adds, 1e6), scaled(m.counted_over_predicted, 1)]
+        lines.append([f.subject, f.variant, m.formula, *known, scaled(m.activation_bytes, 1024), scaled(m.peak_bytes, 1024)])
     return lines

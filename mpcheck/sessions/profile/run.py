@@ -12,6 +12,7 @@ from pathlib import Path
 from mpcheck._errors import InputError
 from mpcheck._files.io import write_text
 from mpcheck._files.outputs import model_and_systems, refuse_directory, refuse_outputs
+from mpcheck._names import COST_MODEL, PROFILE, REFERENCE_BACKEND, SWEEP
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.keys import MODEL, MODEL_WORK, BenchKey, Work
@@ -21,15 +22,14 @@ from mpcheck.bench.profile.sweep import sweep
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.bench.work.workloads import Workloads
 from mpcheck.formats import FLOAT32
-from mpcheck.records.finding import Finding, Findings, write_findings
-from mpcheck.records.names import REFERENCE_BACKEND
-from mpcheck.records.record import Part, Planned
+from mpcheck.records.document import Records, write_records
+from mpcheck.records.record import Part, Planned, Record
 from mpcheck.report.pictures.distributions import Samples
 from mpcheck.report.pictures.sessions import write_profile_pictures
 from mpcheck.sessions.finish import Accounts, begin, head, withdraw
 from mpcheck.sessions.profile import SESSION
-from mpcheck.sessions.profile.cost_rows import COST_MODEL, cost_findings
-from mpcheck.sessions.profile.findings import PROFILE, SWEEP, latency_findings, map_findings, sweep_findings, unsupported_finding
+from mpcheck.sessions.profile.cost_rows import cost_findings
+from mpcheck.sessions.profile.findings import latency_findings, map_findings, sweep_findings, unsupported_finding
 from mpcheck.sessions.profile.tables import maps, markdown, of_check
 from mpcheck.sessions.run import Options, Session
 
@@ -55,7 +55,7 @@ class ProfilePlan:
     latency_seconds: float = LATENCY_SECONDS
 
 
-def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Findings, list[Path]]:
+def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Records, list[Path]]:
     """Measure, and write ``profile.json``, ``profile.md``, pictures and traces; of several systems the first one counts.
 
     Raises:
@@ -73,7 +73,7 @@ def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Fin
     session.systems = {system: session.systems[system]}
     measured = Measured(Workloads(session, (plan.batch,), plan.works), plan, out)
     parts = list(_parts(measured, options, system))
-    planned, found = [one for one, _ in parts], list[Finding]()
+    planned, found = [one for one, _ in parts], list[Record]()
     running = Accounts(SESSION.name, planned, "running")
     begin(running, session, str(out))
     for one, work in parts:
@@ -87,7 +87,7 @@ def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Fin
         withdraw(str(out), SESSION.name)
         raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
     accounts = replace(running, state="complete")
-    run = Findings(findings=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
+    run = Records(records=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
     return run, write(run, measured.samples, out) + measured.files
 
 
@@ -104,7 +104,7 @@ class Measured:
     any: bool = False
 
 
-def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Finding]]]]:
+def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Record]]]]:
     """The session's work: a map of every backend for each format and work, costs of every block, the sweep."""
     plan = measured.plan
     for fmt in options.formats:
@@ -120,9 +120,9 @@ def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[
         yield Planned(key="sweep", check=SWEEP, subject=MODEL, format=fmt), partial(_sweep, options, plan.sweep_seconds)
 
 
-def _maps(measured: Measured, keys: list[BenchKey]) -> list[Finding]:
+def _maps(measured: Measured, keys: list[BenchKey]) -> list[Record]:
     """Maps of one format and work, and the distributions of its calls."""
-    found: list[Finding] = []
+    found: list[Record] = []
     for key in keys:
         measured.last = key
         measured.workloads.session.options.progress(f"profile: {key.id}")
@@ -137,19 +137,19 @@ def _maps(measured: Measured, keys: list[BenchKey]) -> list[Finding]:
     return found
 
 
-def _costs(measured: Measured, system: str, fmt: str) -> list[Finding]:
+def _costs(measured: Measured, system: str, fmt: str) -> list[Record]:
     if not measured.any:
-        return [Finding(check=COST_MODEL, subject=MODEL, format=fmt, system=system, verdict="unsupported", reason="nothing could be measured")]
+        return [Record(check=COST_MODEL, subject=MODEL, format=fmt, system=system, verdict="unsupported", reason="nothing could be measured")]
     measured.workloads.session.options.progress("profile: counted cost of every block")
     return cost_findings(measured.workloads, system, measured.plan.batch, fmt)
 
 
-def _sweep(options: Options, seconds: float) -> list[Finding]:
+def _sweep(options: Options, seconds: float) -> list[Record]:
     points = sweep(replace(options, systems=()), budget=seconds)
     return sweep_findings(points, options.backends, options.formats[0], options.seed)
 
 
-def _map(workloads: Workloads, key: BenchKey, plan: ProfilePlan, out: Path) -> tuple[list[Finding], list[Path]]:
+def _map(workloads: Workloads, key: BenchKey, plan: ProfilePlan, out: Path) -> tuple[list[Record], list[Path]]:
     name = "-".join(["profile-trace", key.backend, key.format, key.work.replace("+", "-")])
     trace = out / f"{name}.json.gz"
     try:
@@ -168,14 +168,14 @@ def _latencies(workloads: Workloads, keys: list[BenchKey], seconds: float) -> di
         return alternate(calls, seconds) if calls else {}
 
 
-def write(run: Findings, samples: Samples, out: Path) -> list[Path]:
+def write(run: Records, samples: Samples, out: Path) -> list[Path]:
     """Records, Markdown and pictures.
 
     Raises:
         InputError: the directory cannot be written.
     """
     records, summary = out / f"{SESSION.name}.json", out / f"{SESSION.name}.md"
-    write_findings(records, run)
+    write_records(records, run)
     write_text(summary, markdown(run))
     pictures = write_profile_pictures(out, run, maps(run), samples, of_check(run, SWEEP))
     return [records, summary, *pictures]

@@ -3,49 +3,50 @@
 from __future__ import annotations
 
 from mpcheck._console import Grid, Sheet
+from mpcheck._names import LATENCY, PROFILE, SWEEP
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.bench.profile.sweep import SYSTEM, WORK
-from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
 from mpcheck.sessions.profile.cost_rows import HEAD, cost_cells
-from mpcheck.sessions.profile.findings import LATENCY, PROFILE, SWEEP
 
 WIDTH = 100
 SMALL = 0.01  # share of the end-to-end time below which a block is not worth a line on a terminal
 
 
-def number(finding: Finding, name: str) -> float:
+def number(finding: Record, name: str) -> float:
     """A figure of a finding; 0 where it has none."""
-    value = finding.metrics.get(name)
+    value = finding.figures.get(name)
     return float(value) if isinstance(value, (int, float)) else 0.0
 
 
-def maps(run: Findings) -> dict[tuple[str, str, str, str], list[Finding]]:
+def maps(run: Records) -> dict[tuple[str, str, str, str], list[Record]]:
     """The blocks of every map, by system, format, work and backend."""
-    found: dict[tuple[str, str, str, str], list[Finding]] = {}
-    for f in run.findings:
+    found: dict[tuple[str, str, str, str], list[Record]] = {}
+    for f in run.records:
         if f.check == PROFILE and f.verdict == "pass":
-            found.setdefault((f.system, f.format, f.variant, f.backend), []).append(f)
+            found.setdefault((f.where, f.format, f.variant, f.backend), []).append(f)
     return found
 
 
-def of_check(run: Findings, check: str) -> list[Finding]:
+def of_check(run: Records, check: str) -> list[Record]:
     """Measured findings of one check."""
-    return [f for f in run.findings if f.check == check and f.verdict == "pass"]
+    return [f for f in run.records if f.check == check and f.verdict == "pass"]
 
 
-def headline(rows: list[Finding]) -> str:
+def headline(rows: list[Record]) -> str:
     """One line on a whole map."""
     whole = rows[0]
     share = number(whole, "total_device_ms") / number(whole, "end_to_end_ms")
     return (
         f"{number(whole, 'end_to_end_ms'):.2f} ms a call while profiled ({number(whole, 'unprofiled_ms'):.2f} ms without, factor "
         f"{number(whole, 'profiling_factor'):.2f}; {number(whole, 'kept_calls'):.0f} of {number(whole, 'made_calls'):.0f} calls kept), "
-        f"{100 * share:.0f} % of it in {number(whole, 'total_launches'):.0f} kernels: {whole.metrics['bound']}"
+        f"{100 * share:.0f} % of it in {number(whole, 'total_launches'):.0f} kernels: {whole.figures['bound']}"
     )
 
 
-def _cells(f: Finding, indent: str) -> list[str]:
+def _cells(f: Record, indent: str) -> list[str]:
     def ms(name: str) -> str:
         return f"{number(f, name):.3f}"
 
@@ -53,9 +54,9 @@ def _cells(f: Finding, indent: str) -> list[str]:
         return f"{number(f, name):.0f}"
 
     return [
-        indent * int(number(f, "depth")) + f.subject, str(f.metrics["dtype"]), whole("calls"), ms("host_ms"), ms("device_ms"), whole("launches"),
+        indent * int(number(f, "depth")) + f.subject, str(f.figures["dtype"]), whole("calls"), ms("host_ms"), ms("device_ms"), whole("launches"),
         ms("backward_host_ms"), ms("backward_device_ms"), whole("backward_launches"), ms("total_host_ms"), f"{100 * number(f, 'share'):.1f} %",
-        str(f.metrics["bound"]),
+        str(f.figures["bound"]),
     ]  # fmt: skip
 
 
@@ -64,18 +65,18 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def group_rows(rows: list[Finding]) -> list[tuple[str, float, float, float]]:
+def group_rows(rows: list[Record]) -> list[tuple[str, float, float, float]]:
     """Per part of the model: ms on the host, of kernels, and the share of the end-to-end time."""
     found: dict[str, list[float]] = {}
     for f in rows:
-        sums = found.setdefault(str(f.metrics["group"]), [0.0, 0.0, 0.0])
+        sums = found.setdefault(str(f.figures["group"]), [0.0, 0.0, 0.0])
         sums[0] += number(f, "host_ms") + number(f, "backward_host_ms")
         sums[1] += number(f, "device_ms") + number(f, "backward_device_ms")
         sums[2] += number(f, "share")
     return [(group, *sums) for group, sums in found.items()]  # type: ignore[misc]  # three sums each
 
 
-def render(run: Findings, color: bool = False) -> str:
+def render(run: Records, color: bool = False) -> str:
     """For a terminal, 100 columns at most: blocks of 1 % or more, latencies, the sweep, and what could not be measured."""
     sheet = Sheet(WIDTH, color)
     for (system, fmt, work, backend), rows in maps(run).items():
@@ -96,7 +97,7 @@ def render(run: Findings, color: bool = False) -> str:
     return sheet.text
 
 
-def _map_grid(rows: list[Finding]) -> Grid:
+def _map_grid(rows: list[Record]) -> Grid:
     grid = Grid()
     grid.column("block", wrap=False)
     for name in ("fwd ms", "bwd ms", "kernels ms", "launches", "share", "bound"):
@@ -106,7 +107,7 @@ def _map_grid(rows: list[Finding]) -> Grid:
         kernels = number(f, "device_ms") + number(f, "backward_device_ms")
         launches = number(f, "launches") + number(f, "backward_launches")
         times = (f"{number(f, 'host_ms'):.2f}", f"{number(f, 'backward_host_ms'):.2f}", f"{kernels:.2f}", f"{launches:.0f}")
-        grid.row([f.subject, *times, f"{100 * number(f, 'share'):.1f} %", str(f.metrics["bound"])])
+        grid.row([f.subject, *times, f"{100 * number(f, 'share'):.1f} %", str(f.figures["bound"])])
     rest = [f for f in rows if f not in large]
     grid.row([f"({len(rest)} smaller)", "", "", "", "", f"{100 * sum(number(f, 'share') for f in rest):.1f} %", ""])
     return grid
@@ -116,10 +117,10 @@ TIMED = ("work", "backend", "median ms", "quartiles ms", "5-95 % ms", "rounds")
 SWEPT = ("l_max", "batch", "atoms", "edges", "backend", "median ms", "quartiles ms", "rounds", "speed-up", "95 % interval")
 
 
-def latency_cells(run: Findings) -> list[list[str]]:
+def latency_cells(run: Records) -> list[list[str]]:
     """The latency table's lines."""
 
-    def span(f: Finding, a: str, b: str) -> str:
+    def span(f: Record, a: str, b: str) -> str:
         return f"{number(f, a):.2f} – {number(f, b):.2f}"
 
     return [
@@ -129,11 +130,11 @@ def latency_cells(run: Findings) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def sweep_cells(run: Findings) -> list[list[str]]:
+def sweep_cells(run: Records) -> list[list[str]]:
     """The sweep table's lines."""
     found = []
     for f in of_check(run, SWEEP):
-        gain = f"{number(f, 'speedup'):.2f}" if "speedup" in f.metrics else ""
+        gain = f"{number(f, 'speedup'):.2f}" if "speedup" in f.figures else ""
         interval = f"{number(f, 'speedup_low'):.2f} – {number(f, 'speedup_high'):.2f}" if gain else ""
         figures = [f"{number(f, n):.0f}" for n in ("l_max", "batch", "atoms", "edges")]
         quartiles = f"{number(f, 'q25_ms'):.1f} – {number(f, 'q75_ms'):.1f}"
@@ -141,9 +142,9 @@ def sweep_cells(run: Findings) -> list[list[str]]:
     return found
 
 
-def _missing(run: Findings) -> dict[str, list[str]]:
+def _missing(run: Records) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for f in run.findings:
+    for f in run.records:
         if f.verdict == "unsupported":
             found.setdefault(f.reason, []).append(f.id)
     return found
@@ -153,11 +154,11 @@ def _table(head: tuple[str, ...], lines: list[list[str]], left: int = 1) -> list
     return markdown_table(head, ([escape(cell) for cell in line] for line in lines), "l" * left + "r" * (len(head) - left))
 
 
-def markdown(run: Findings) -> str:
+def markdown(run: Records) -> str:
     """The whole map: every block of every backend and work, parts of the model, latencies, the sweep, environment."""
-    cpu = not str(run.environment["device"]).startswith("cuda")
+    cpu = not str(run.environment.device).startswith("cuda")
     kernels = "operations that compute or move data" if cpu else "CUDA kernels"
-    lines = ["# mpcheck profile", "", f"Model {escape(run.model['name'])}, device {escape(run.environment['device_name'])}, {run.seconds:.0f} s."]
+    lines = ["# mpcheck profile", "", f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
     lines += [f"Times are own times (without inner blocks) per call of the model; kernels are {kernels}.", ""]
     for (system, fmt, work, backend), rows in maps(run).items():
         lines += [f"## {escape(work)}, {escape(backend)}, {escape(fmt)}, {escape(system)}", "", escape(headline(rows)) + ".", ""]
@@ -185,6 +186,6 @@ def markdown(run: Findings) -> str:
         lines += ["Backends took turns in one process, which is one launch: the interval is that of rounds.", "", *_table(SWEPT, swept, 0)]
     if missing := _missing(run):
         lines += ["## Not measured", "", *(f"- {escape(reason)}: {escape(', '.join(names))}" for reason, names in missing.items()), ""]
-    packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads"]
+    packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
+    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads"]
     return seen_lines("\n".join(lines)) + "\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck.records.names import SYMMETRY
+from mpcheck._names import SYMMETRY
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import InspectedOptions
 

@@ -17,7 +17,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import FORWARD
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.noise import seed_of
 from mpcheck.sessions import inspections
 from mpcheck.sessions.inspections import SuiteName
@@ -96,7 +96,7 @@ def _fault(session: Session, item: Item) -> Fault:
     return lambda: _misread(session, item) if item.family == MISREAD else planted(session, item)
 
 
-def ask(session: Session, check: str, key: CellKey) -> Finding:
+def ask(session: Session, check: str, key: CellKey) -> Record:
     """One check of the symmetry or audit session on one block; the worst finding where there are several."""
     view = copy.copy(session)  # shares all that is built
     view.formats = [get_format(key.format)]

@@ -15,7 +15,8 @@ from mpcheck.history.ratios import collect
 from mpcheck.judge.metrics import FLOOR
 from mpcheck.judge.replay import replay
 from mpcheck.judge.scale import Scale, noise_scale
-from mpcheck.records.record import Cell, Quantity
+from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity
 from mpcheck.sessions.precision.drift import drifted, own_zeros
 from mpcheck.sessions.run import Session
 from tests.faults.curves.families import Item, planted
@@ -39,7 +40,7 @@ class Sound:
     low: Tensors
     plain: Tensors
     scales: dict[str, Scale]
-    cell: Cell
+    cell: Record
     objecting: frozenset[str] = frozenset()
 
 
@@ -56,10 +57,10 @@ def replayed(session: Session, key: CellKey) -> tuple[Tensors, list[Quantity]]:
     return low, check.compare_all(reference, backend, low, names(session, key), fmt, key)
 
 
-def as_cell(key: CellKey, quantities: list[Quantity]) -> Cell:
+def as_cell(key: CellKey, quantities: list[Quantity]) -> Record:
     """Quantities as the drift gate reads them."""
     failed = any(q.failures for q in quantities)
-    return Cell(
+    return Record(
         block=key.block, role="", kind="", backend=key.backend, format=key.format, accumulation="", direction=key.direction,
         system=key.system, verdict="fail" if failed else "pass", quantities=quantities,
     )  # fmt: skip
@@ -122,7 +123,7 @@ def failing(quantities: list[Quantity], arithmetic: bool) -> set[str]:
     return {q.name for q in quantities if any(arithmetic or not f.startswith("arithmetic") for f in q.failures)}
 
 
-def moved(session: Session, key: CellKey, stored: Cell, now: Cell) -> set[str]:
+def moved(session: Session, key: CellKey, stored: Record, now: Record) -> set[str]:
     """Quantities of a replay that the drift gate would call red, were the baseline recorded from another."""
     backend, reference = session.reference_backend, session.library(key.system).get(key.block)
     own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name)

@@ -13,7 +13,7 @@ from mpcheck.adapters.upstream import mace
 from mpcheck.checks.physics.structure import Values, evaluate, measure_noise, quantities, rms
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import FORWARD
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.reference.noise import seed_of
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
@@ -159,15 +159,15 @@ class PropertyRuns:
 
     def __init__(self, session: Session, system: str) -> None:
         self.session, self.system = session, system
-        self.known: dict[tuple[str, str], list[Finding]] = {}
+        self.known: dict[tuple[str, str], list[Record]] = {}
         self._noise: Values = {}
 
-    def findings(self, name: str, backend: str) -> list[Finding]:
+    def findings(self, name: str, backend: str) -> list[Record]:
         """What the audit session says of one property now."""
         system = "" if PROPERTIES[name].own else self.system
         return inspections.run("audit", self.session, Key("physics", name, backend, "", system))
 
-    def sound(self, name: str, backend: str) -> list[Finding]:
+    def sound(self, name: str, backend: str) -> list[Record]:
         """The same of upstream as it is, once."""
         if (name, backend) not in self.known:
             self.known[name, backend] = self.findings(name, backend)

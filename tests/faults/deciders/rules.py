@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import torch
 
 from mpcheck.formats import FORMATS, get_format
-from mpcheck.records.record import Quantity
+from mpcheck.records.tensors import Quantity
 
 Outcome = Literal["seen", "missed", "not tested", "always red"]
 """always red: it objects to the sound cell as well, so that its objection says nothing of the fault."""

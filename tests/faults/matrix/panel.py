@@ -21,7 +21,7 @@ from mpcheck.checks.precision import cell_keys
 from mpcheck.checks.symmetry import conversions, moved
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
-from mpcheck.records.finding import Finding
+from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
@@ -56,7 +56,7 @@ class Red:
     reason: str
 
 
-Clean = dict[Key, list[Finding]]
+Clean = dict[Key, list[Record]]
 
 
 def planted_converter(plant: Plant) -> bool:
@@ -90,7 +90,7 @@ def _narrowed(session: Session, plant: Plant, truth: Sequence[str]) -> Session:
     return made
 
 
-def _named(finding: Finding, blocks: Sequence[str]) -> tuple[str, ...]:
+def _named(finding: Record, blocks: Sequence[str]) -> tuple[str, ...]:
     """The blocks that a finding blames: its subject, or those that it names as the worst or in its reason."""
     if finding.subject in blocks:
         return (finding.subject,)
@@ -153,13 +153,13 @@ class Panel:
         dear = set(DEAR.get(self.plant.backend, DEAR["cueq"])) - asked
         return [k for k in found if k.backend in ("", self.plant.backend) and k.subject not in dear]
 
-    def _found(self, check: CheckName, key: Key) -> list[Finding]:
+    def _found(self, check: CheckName, key: Key) -> list[Record]:
         try:
             return inspections.run(_WHOLE_SUITES[check], self.view, key)
         except BROKEN as error:  # a session would show a traceback: red, but no verdict
-            return [Finding(check=check, subject=key.subject, backend=key.backend, verdict="fail", reason=f"raised {error_line(error)}")]
+            return [Record(check=check, subject=key.subject, backend=key.backend, verdict="fail", reason=f"raised {error_line(error)}")]
 
-    def _sound(self, check: CheckName, key: Key) -> list[Finding]:
+    def _sound(self, check: CheckName, key: Key) -> list[Record]:
         if key not in self.clean:
             view = copy.copy(self.sound)
             view.systems, view.formats = self.view.systems, self.view.formats
@@ -177,7 +177,7 @@ class Panel:
     def _session_check(self, check: CheckName) -> tuple[int, list[Red]]:
         keys = self._keys(check)
         self._reset(self.view)
-        found: list[tuple[Key, Finding]] = []
+        found: list[tuple[Key, Record]] = []
         own = OWN_CONFIGURATIONS.get(self.plant.subject) if check == "conversion" else None
         with self._planted():
             for key in keys:

@@ -22,9 +22,8 @@ from mpcheck.history.latency.history import append
 from mpcheck.history.latency.history import entry_of as latencies_entry
 from mpcheck.history.ratios import Baseline, write_baseline
 from mpcheck.judge.tolerances import packaged
-from mpcheck.records.finding import write_findings
+from mpcheck.records.document import Records, write_records
 from mpcheck.records.read import Results
-from mpcheck.records.record import Run, write_run
 from mpcheck.reference.store import Store
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import cell, finding, findings, quantity, results, run
@@ -78,7 +77,7 @@ def small(document: Results) -> Results:
     return Results(
         few
         | {
-            name: found.model_copy(update={"cells": found.cells[:3]} if isinstance(found, Run) else {"findings": found.findings[:3]})
+            name: found.model_copy(update={"cells": found.cells[:3]} if isinstance(found, Records) else {"findings": found.findings[:3]})
             for name, found in document.documents.items()
         }
     )
@@ -88,7 +87,7 @@ def write_session(directory: Path, document: Results) -> None:
     """Records of every session by their names."""
     for name, found in document.documents.items():
         path = directory / f"{name}.json"
-        write_run(path, found) if isinstance(found, Run) else write_findings(path, found)
+        write_records(path, found)
 
 
 def write_seeds(root: Path) -> None:
@@ -98,8 +97,8 @@ def write_seeds(root: Path) -> None:
     write_session(root / "others", green)
     write_comparison(root / "comparison.json", compare(green, red))
     shards = {"shard": "1/2", "shard_rows": {"cells": ["0-1:1"]}}
-    write_run(root / "shard.json", run(cell("a"), cell("b", verdict="fail", reason="ratio"), options=shards))
-    write_findings(root / "bench.json", findings("bench", finding("a", metrics={"effect": 0.1}), env={"device_slug": bench_samples.SLUG}))
+    write_records(root / "shard.json", run(cell("a"), cell("b", verdict="fail", reason="ratio"), options=shards))
+    write_records(root / "bench.json", findings("bench", finding("a", metrics={"effect": 0.1}), env={"device_slug": bench_samples.SLUG}))
     entry: list[float] = [0.7, 0.0, 0.01, 0.01]
     head = {"suite": "precision", "device": "cpu", "provenance": {}, "model": {"digest": "d"}, "systems": {}, "seed": 0}
     write_baseline(root / "baseline.json", Baseline.model_validate({"schema_version": 1, "cells": {"c": {"out": entry}}, **head}))
