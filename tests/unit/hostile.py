@@ -160,4 +160,4 @@ def hostile(text: str, keep: tuple[str, ...] = KEPT) -> Results:
     return Results({name: poisoned(document, text, keep) for name, document in found.documents.items()}, found.files)
 
 
-__all__ = ["TEXTS", "Finding", "check", "hostile", "obeyed", "piled", "poisoned", "sessions", "texts", "unseen"]
+__all__ = ["TEXTS", "check", "hostile", "obeyed", "piled", "poisoned", "sessions", "texts", "unseen"]

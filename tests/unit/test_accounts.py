@@ -23,7 +23,6 @@ from mpcheck.report.comment import comment
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
-from mpcheck.report.write import write_records
 from mpcheck.sessions.finish import shown
 from tests.unit import record_samples as samples
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 import torch
-from mpcheck._names import AUDIT, BENCH, CHECKS, SYMMETRY
 
 from mpcheck._errors import InputError
+from mpcheck._names import AUDIT, BENCH, CHECKS, SYMMETRY
 from mpcheck.bench.decide import outcomes
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge import known_faults as faults_data
