@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck._text import whole
+from mpcheck._text import one_line, shortened
 
 LONGEST = 1200
 """Characters of a line of error; from a longer one the middle is left out, since file and field stand first and the remedy last."""
@@ -16,7 +16,7 @@ class InputError(Exception):
     """
 
     def __init__(self, message: str) -> None:
-        line = whole(" ".join(str(message).split()))
+        line = one_line(message)
         if len(line) > LONGEST:  # what a file holds may be quoted in it, of any length
             line = f"{line[: LONGEST * 3 // 4]} … {line[-LONGEST // 4 :]}"
         super().__init__(line)
@@ -30,7 +30,7 @@ def error_line(error: BaseException) -> str:
     except Exception:  # of an exception class of the judged code
         text = "(its message cannot be read)"
     lines = [line for line in text.splitlines() if line.strip()] or [""]
-    said = whole(" ".join(lines[-1].split())).removeprefix(f"{kind}: ")[:300]
+    said = shortened(lines[-1].strip().removeprefix(f"{kind}: "), 300)
     return f"{kind}: {said}" if said else kind
 
 

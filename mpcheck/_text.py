@@ -1,4 +1,4 @@
-"""Text from data made fit to be shown: one function each for terminals and logs, Markdown, HTML, pictures, shells, workflow commands.
+"""Text from data made fit to be shown: one function each for terminals and logs, Markdown, HTML, shells, workflow commands; and numbers.
 
 Names, reasons and messages come from records, settings, names of files and exceptions, which somebody else may have written. Whatever
 shows them calls one of these; a test keeps it so. What cannot be seen is written out as its escape, never dropped: a reader must see
@@ -12,7 +12,7 @@ import re
 import shlex
 import sys
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape as _entities
 
 REASON = 600
@@ -75,6 +75,33 @@ def visible(text: object, limit: int = REASON) -> str:
     return shown if len(shown) <= limit else f"{shown[:limit]}… ({len(full):,} characters)"
 
 
+def one_line(text: object) -> str:
+    """As :func:`whole`, with runs of blanks as one and none about it."""
+    return " ".join(whole(text).split())
+
+
+def shortened(text: object, most: int) -> str:
+    """Text in one line of at most so many characters; an ellipsis is the last of them where there were more."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """``a, b, c …``: the first ones of a list, and whether there are more."""
+    return ", ".join(names[:most]) + (" …" if len(names) > most else "")
+
+
+def number(value: object, digits: int = 3, none: str = "–") -> str:
+    """So many significant digits; ``none`` where it is no number."""
+    return f"{value:.{digits}g}" if isinstance(value, (int, float)) else none
+
+
+def counted(count: int, noun: str, several: str = "") -> str:
+    """``1 block``, ``2,960 cells``, ``2 entries``; ``several`` is the plural where it is another."""
+    plural = several or (noun if noun.endswith("s") else f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s")
+    return f"{count:,} {noun if count == 1 else plural}"
+
+
 def terminal(text: object, limit: int | None = None) -> str:
     """A line for a terminal, or for the log of a job: nothing in it is obeyed by the one or taken for a workflow command by the other.
 
@@ -133,6 +160,16 @@ def markdown(text: object, limit: int = REASON) -> str:
     return _LINKS.sub(GAP, plain.replace("&", "&amp;").replace("$", "&#36;"))
 
 
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]], align: str = "") -> list[str]:
+    """A table's lines, and an empty one. A library would pad the cells of thousands of rows, and escape none of them: no gain.
+
+    Args:
+        head, rows: Markdown already, see :func:`markdown`. align: ``l`` or ``r`` a column; those not told stand left.
+    """
+    rules = ["---:" if side == "r" else "---" for side in align.ljust(len(head), "l")]
+    return [f"| {' | '.join(head)} |", f"|{'|'.join(rules)}|", *(f"| {' | '.join(cells)} |" for cells in rows), ""]
+
+
 def fence(text: str, language: str = "sh") -> str:
     """A block of code in Markdown, with a fence longer than any in the text."""
     code = seen_lines(text)
@@ -144,12 +181,6 @@ def fence(text: str, language: str = "sh") -> str:
 def html(text: object, limit: int = REASON) -> str:
     """Text inside an element or a quoted attribute of HTML or SVG."""
     return _entities(visible(text, limit), quote=True)
-
-
-def picture(text: object, limit: int = 40) -> str:
-    """Text of at most so many characters for matplotlib: no formula between dollars, which it would fail on where it is none."""
-    shown = whole(str(text)[: limit + 1])
-    return (shown if len(shown) <= limit else f"{shown[: limit - 1]}…").replace("$", r"\$")
 
 
 def shell(words: Iterable[str]) -> str:

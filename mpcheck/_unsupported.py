@@ -27,11 +27,8 @@ Code = Literal[
 CODES = frozenset(get_args(Code))
 BACKENDS_OWN = frozenset({"not-installed", "no-conversion", "no-kernel", "substituted"})
 """What is for want of the backend."""
-CUDA, KERNELS, BASELINE = "cuda", "cueq-kernels", "baseline"
-CAPABILITIES = (CUDA, "cueq", KERNELS, BASELINE)
-"""What can be required besides the names of backends."""
-NEEDS = {KERNELS: "cueq"}
-"""Who requires the first requires the second."""
+CUDA, BASELINE = "cuda", "baseline"
+"""What can be required besides backends and what these say that they may lack."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +72,6 @@ def of_backend(name: str, why: Unsupported | str, code: Code) -> Unsupported:
     """A backend's own reason. One that it gives as bare text is taken for want of the backend, so that who requires it is told."""
     found = why if isinstance(why, Unsupported) else Unsupported(code, str(why))
     return Unsupported(found.code, found.text, name) if found.code in BACKENDS_OWN and not found.lacking else found
-
-
-def covers(required: str, name: str) -> bool:
-    """Whether a requirement is of this capability, or of the backend of this name or of a variant of it (``cueq`` of ``cueq-mul_ir``)."""
-    while required:
-        if name == required or (name.startswith(f"{required}-") and name not in CAPABILITIES):
-            return True
-        required = NEEDS.get(required, "")
-    return False
-
-
-def lacks(required: Collection[str], backend: str, lacking: str) -> bool:
-    """Whether what is missing, to a cell of a backend, is something that the user requires: itself, or the backend that cannot run for it."""
-    return bool(lacking) and any(covers(r, lacking) or (lacking != KERNELS and covers(r, backend)) for r in required)
 
 
 def tolerated(allowed: Collection[str], backend: str, block: str) -> str:

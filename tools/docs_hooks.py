@@ -24,9 +24,9 @@ def commands_page() -> str:
     """Every command with its arguments and options, from the program itself."""
     from mpcheck.cli.main import app
 
-    parts = ["# Commands", "", "Made from `mpcheck --help` of this version. Exit status of every command: 0 green, 1 red, 2 bad input or usage."]
+    parts = ["# Commands", "", "Made from `mpcheck --help` of this version. Exit status of every command: 0 green, 1 red, 2 bad input or usage.", ""]
     _describe(parts, "mpcheck", typer.main.get_command(app))
-    return "\n".join(parts) + "\n"
+    return "\n".join(parts)
 
 
 def _describe(parts: list[str], name: str, command: Any) -> None:
@@ -34,7 +34,10 @@ def _describe(parts: list[str], name: str, command: Any) -> None:
         for child, found in children.items():
             _describe(parts, f"{name} {child}", found)
         return
-    parts += ["", f"## {name}", "", " ".join((command.help or "").split()), "", "| argument or option | |", "|---|---|"]
+    from mpcheck._text import markdown_table
+
+    parts += [f"## {name}", "", " ".join((command.help or "").split()), ""]
+    rows = []
     for parameter in command.params:
         if getattr(parameter, "hidden", False) or parameter.name == "help":
             continue
@@ -44,7 +47,8 @@ def _describe(parts: list[str], name: str, command: Any) -> None:
         default = parameter.default
         if isinstance(default, (str, int, float, Path)) and not isinstance(default, bool) and str(default):
             shown += f" (default: `{default}`)"
-        parts.append(f"| {names} | {_cell(shown)} |")
+        rows.append((names, _cell(shown)))
+    parts += markdown_table(("argument or option", ""), rows)
 
 
 def _cell(text: str) -> str:

@@ -22,6 +22,7 @@ import typer
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # rewritings and faults are part of the tests
 
+from mpcheck._text import markdown_table, put  # noqa: E402
 from mpcheck.checks.precision import CellKey  # noqa: E402
 from mpcheck.formats import FORMATS, get_format  # noqa: E402
 from mpcheck.history.ratios import Entry  # noqa: E402
@@ -86,8 +87,7 @@ def keys(blocks: Iterable[str]) -> Iterator[CellKey]:
 
 def rewritings(gate: Gate) -> None:
     """Benign rewritings, judged by references that were made without them, as in a gate."""
-    print("| rewriting | cells | plain rule | drift gate | of them float64 |\n|---|---:|---:|---:|---:|")
-    total = Counter[str]()
+    total, rows = Counter[str](), []
     for name, one in REWRITINGS.items():
         row = Counter[str]()
         with one.plant(gate.session, Acts()):
@@ -97,8 +97,9 @@ def rewritings(gate: Gate) -> None:
                     before, now = gate.both(key, cell)
                     row.update({"cells": 1, "before": before, "now": now, "wide": now and key.format == "float64"})
         total.update(row)
-        print(f"| {name} | {row['cells']} | {row['before']} | {row['now']} | {row['wide']} |")
-    print(f"| **all** | {total['cells']} | {total['before']} | {total['now']} | {total['wide']} |\n")
+        rows.append((name, row))
+    cells = ([name, *(str(row[kind]) for kind in ("cells", "before", "now", "wide"))] for name, row in [*rows, ("**all**", total)])
+    put("\n".join(markdown_table(("rewriting", "cells", "plain rule", "drift gate", "of them float64"), cells, "lrrrr")))
 
 
 def power(gate: Gate, thinning: int) -> None:
@@ -119,21 +120,23 @@ def power(gate: Gate, thinning: int) -> None:
         row = seen.setdefault(item.key.format, Counter())
         row.update({("all", place): 1, ("before", place): before, ("now", place): now, ("limits", place): cell.verdict == "fail"})
     heads = [f"below {SIZES[0]:g}", *(f"{a:g} to {b:g}" for a, b in itertools.pairwise(SIZES)), f"from {SIZES[-1]:g}"]
-    print("| plantings seen by plain rule, drift gate, limits, of all | " + " | ".join(heads) + " |\n|---|" + "---:|" * len(heads))
-    for fmt, row in seen.items():
-        cells = [", ".join(str(row[kind, i]) for kind in ("before", "now", "limits")) + f" / {row['all', i]}" for i in range(len(heads))]
-        print(f"| {fmt} | " + " | ".join(cells) + " |")
-    print()
+    rows = [
+        [fmt, *(", ".join(str(row[kind, i]) for kind in ("before", "now", "limits")) + f" / {row['all', i]}" for i in range(len(heads)))]
+        for fmt, row in seen.items()
+    ]
+    put("\n".join(markdown_table(("plantings seen by plain rule, drift gate, limits, of all", *heads), rows, "l" + "r" * len(heads))))
 
 
 def blame(session: Session) -> None:
     """Faults that are in the references as well, which they make for themselves."""
-    print("| fault in upstream and its references | red by the plain rule | by drift | inputs moved | their least move |\n|---|---|---|---|---:|")
+    rows = []
     for name, (patch, arguments) in FAULTS.items():
         with tempfile.TemporaryDirectory() as cache:
             made = anew(session, Path(cache))
             with PATCHES[patch](made, **arguments):
-                print(f"| {name} | {' | '.join(_blamed(made, Gate(made).stored))} |", flush=True)
+                rows.append([name, *_blamed(made, Gate(made).stored)])
+    head = ("fault in upstream and its references", "red by the plain rule", "by drift", "inputs moved", "least move of a print")
+    put("\n".join(markdown_table(head, rows, "llllr")))
 
 
 def _blamed(made: Session, stored: Mapping[str, Mapping[str, Entry]]) -> list[str]:

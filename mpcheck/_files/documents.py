@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import MAX_TEXT_BYTES, is_there, read_text, write_text
+from mpcheck._text import shortened
 
 Model = TypeVar("Model", bound=BaseModel)
 Migration = Callable[[dict[str, Any]], dict[str, Any]]
@@ -38,7 +39,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in pairs:
         if name in found:
-            raise BrokenError(f"field {name[:80]} occurs twice")
+            raise BrokenError(f"field {shortened(name, 80)} occurs twice")
         found[name] = value
     return found
 
@@ -50,13 +51,13 @@ def _constant(text: str) -> None:
 def _number(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):  # 1e999 is valid JSON, and infinite
-        raise BrokenError(f"{text[:24]} is not a finite number")
+        raise BrokenError(f"{shortened(text, 24)} is not a finite number")
     return value
 
 
 def _integer(text: str) -> int:
     if len(text) > 20 or abs(int(text)) >= 1 << 63:
-        raise BrokenError(f"{text[:24]}{'…' if len(text) > 24 else ''} is too large a whole number")
+        raise BrokenError(f"{shortened(text, 24)} is too large a whole number")
     return int(text)
 
 

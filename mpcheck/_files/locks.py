@@ -14,7 +14,7 @@ import filelock
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import read_text, refuse_irregular
-from mpcheck._text import say, visible
+from mpcheck._text import say, shortened
 
 VARIABLE = "MPCHECK_LOCK_SECONDS"
 SECONDS = 1800.0
@@ -46,7 +46,7 @@ def _holder_file(lock: Path) -> Path:
 def _holder(lock: Path) -> str:
     """Who holds a lock, as that process wrote it."""
     try:
-        return visible(" ".join(read_text(_holder_file(lock), "lock", 1 << 20).split()), 200) or "another process"
+        return shortened(read_text(_holder_file(lock), "lock", 1 << 20), 200) or "another process"
     except InputError:  # it has just ended, or could not write it
         return "another process"
 

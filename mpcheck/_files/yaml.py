@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import read_text
-from mpcheck._text import half
+from mpcheck._text import half, shortened
 
 
 class Strict(BaseModel):
@@ -112,7 +112,7 @@ def parse_yaml(text: str, where: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         line = f" line {mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or str(error) or type(error).__name__
-        raise InputError(f"{where}{line}: not valid YAML: {str(problem)[:300]}") from error
+        raise InputError(f"{where}{line}: not valid YAML: {shortened(problem, 300)}") from error
 
 
 def validate(schema: type[Model], data: Any, where: str) -> Model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import logging
 import os
@@ -111,6 +112,21 @@ def load_model(spec: str) -> LoadedModel:
     if path.suffix == ".safetensors":
         raise InputError(f"model {spec} holds weights only; name its architecture: ARCHITECTURE.yaml+{spec}")
     return _load_pickle(spec, path)
+
+
+def load_object(model: object, name: str = "model object") -> LoadedModel:
+    """A copy of a model that somebody has built already; theirs stays as it is, in its type and on its device.
+
+    Raises:
+        InputError: it is no MACE model of separate blocks, holds NaN, or cannot be copied.
+    """
+    if isinstance(model, torch.nn.Module) and not isinstance(model, torch.jit.ScriptModule):
+        try:
+            model = copy.deepcopy(model).to("cpu")
+        except Exception as error:  # whatever a foreign module refuses with
+            raise InputError(f"{name} cannot be copied ({type(error).__name__}: {error}); save it and give its file") from error
+    found, stored = _adopt(model, name)
+    return LoadedModel(name, found, {"object": type(found).__name__, **_exact_tables(found)}, stored)
 
 
 def _load_builtin(spec: str, name: str) -> LoadedModel:

@@ -11,7 +11,8 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.protocol import BackendModel, lacking
+from mpcheck.adapters.backends.parametrisation import OWN
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
@@ -116,7 +117,7 @@ class PrecisionCheck:
             **base,
             verdict="fail" if failures else "degraded" if other else "pass",
             reason=reason or "".join(other),
-            lacking=backend.name if other else lacking(backend, block),
+            lacking=backend.name if other else backend.lacking(block),
             note=backend.note(block, fmt),
             seconds=round(seconds, 6),
             quantities=quantities,
@@ -185,7 +186,7 @@ class PrecisionCheck:
     def _no_path(block: Block, name: str, backend: BackendModel) -> bool:
         """Element selectors are indices, not one-hot products, in some backends: no gradient flows to them."""
         argument = name.split(".", 2)[-1]
-        return name.startswith("grad.") and backend.name != "e3nn" and argument in ("y", "node_attrs") and "contraction" in _roles(block)
+        return name.startswith("grad.") and backend.without_gradient(block, argument)
 
     def _layout(self, block: Block, backend: BackendModel, name: str, value: torch.Tensor) -> Layout:
         shape = tuple(value.shape)
@@ -195,7 +196,7 @@ class PrecisionCheck:
             module = self.library.backend.module(block)
             _, _, parameter = rest.partition(".")
             owner, _, leaf = parameter.rpartition(".")
-            inner = module.get_submodule(owner) if module is not None and not parameter.startswith("cueq:") else None
+            inner = module.get_submodule(owner) if module is not None and not parameter.startswith(OWN) else None
             groups = weight_groups(inner, leaf, value.numel()) if len(shape) == 1 else []
             return Layout(PLAIN, groups, "weight", flat=True)
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
@@ -216,7 +217,3 @@ def _refused(base: dict[str, Any], why: Unsupported) -> Cell:
 def _same_bits(first: Tensors, later: Tensors) -> bool:
     """Whether two calls agree to the bit; what is not a number agrees with nothing."""
     return first.keys() == later.keys() and all(t.dtype == later[n].dtype and torch.equal(t, later[n]) for n, t in first.items())
-
-
-def _roles(block: Block) -> str:
-    return "contraction" if block.class_name in ("SymmetricContraction", "EquivariantProductBasisBlock") else block.role

@@ -25,6 +25,7 @@ from mpcheck.cli.merge import merge
 from mpcheck.cli.mix import mix
 from mpcheck.cli.options import command_of, shared
 from mpcheck.cli.report import report
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions.options import MODELS
 from mpcheck.sessions.registry import sessions
 
@@ -85,7 +86,7 @@ def explain(
     cache: Path | None,
     seed: int,
     model: Annotated[str, typer.Option("--model", help=MODELS)] = "builtin:hco",
-    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = "e3nn",
+    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = REFERENCE_BACKEND,
 ) -> None:
     """Show in words and numbers where the allowed absolute error of a cell comes from."""
     from mpcheck.sessions.explain import explain as explain_cell
@@ -101,7 +102,7 @@ def derive(
     cache: Path | None,
     seed: int,
     out: Annotated[Path | None, typer.Option("--out", help="default: tolerances/MODEL.yaml")] = None,
-    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = "e3nn",
+    backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = REFERENCE_BACKEND,
 ) -> None:
     """Write the plain table: allowed max_abs and max_rel per block, format and direction, computed from machine epsilon."""
     from mpcheck.sessions.derive import derive as derive_table

@@ -10,6 +10,7 @@ import typer
 from mpcheck._errors import InputError
 from mpcheck._text import say
 from mpcheck.cli.options import shared
+from mpcheck.records.names import ACCELERATED_BACKEND
 
 if TYPE_CHECKING:
     from mpcheck.records.finding import Finding
@@ -65,7 +66,7 @@ def mix(
     device: str,
     cache: Path | None,
     seed: int,
-    base: Annotated[str, typer.Option("--base", help="backend of all other blocks")] = "cueq",
+    base: Annotated[str, typer.Option("--base", help="backend of all other blocks")] = ACCELERATED_BACKEND,
     structures: Annotated[int, typer.Option("--structures", help="perturbed structures of the end-to-end figures", min=2, max=10000)] = 100,
 ) -> None:
     """Swap blocks of a model for another backend's, without and with layout conversions, and say what that does."""

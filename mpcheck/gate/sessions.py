@@ -44,7 +44,7 @@ class Crash:
 
 
 def arguments(settings: GateSettings, spec: SessionSpec, out: Path, against: str) -> list[str]:
-    """Words of a session's command line: every setting that is not the default.
+    """Words of a session's command line: the model, and every setting that is not the default.
 
     Args:
         against: base's environment, for a session that measures it beside head; may be empty.
@@ -52,7 +52,7 @@ def arguments(settings: GateSettings, spec: SessionSpec, out: Path, against: str
     words = [spec.command, "--out", str(out)]
     for field, one in spec.declared.items():
         value = settings.of(spec, field) if one.option.gate else None
-        if not value or value == one.default:
+        if not value or (value == one.default and not one.option.argument):
             continue
         texts = [str(v) for v in (value[:1] if one.option.single else value)] if one.several else [str(value)]
         words[1:1] = texts if one.option.argument else []

@@ -15,6 +15,7 @@ from pydantic import ConfigDict, Field, ValidationError, create_model, field_val
 from mpcheck._errors import InputError
 from mpcheck._files.io import read_text
 from mpcheck._files.yaml import Strict
+from mpcheck._text import shortened
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import Declared, Option, declared
 from mpcheck.sessions.registry import sessions
@@ -152,10 +153,10 @@ def table_of(path: Path) -> dict[str, Any]:
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits, which the parser lets through
-        raise InputError(f"settings {path}: not valid TOML: {str(error)[:300]}") from error
+        raise InputError(f"settings {path}: not valid TOML: {shortened(error, 300)}") from error
     unknown = sorted(set(data) - {"gate"})
     if unknown:
-        raise InputError(f"settings {path}: field {unknown[0][:80]} is unknown; everything belongs below [gate]")
+        raise InputError(f"settings {path}: field {shortened(unknown[0], 80)} is unknown; everything belongs below [gate]")
     table = data.get("gate", {})
     if not isinstance(table, dict):
         raise InputError(f"settings {path}: gate must be a table, [gate]")

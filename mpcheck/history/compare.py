@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from mpcheck._errors import InputError
+from mpcheck._text import number
 from mpcheck.history.movement import MANY, REFERENCE, SHARE, beyond, distance, grown, starting, unjudged_effect, worth_telling
 from mpcheck.records.accounts import missing
 from mpcheck.records.finding import Finding
@@ -190,7 +191,7 @@ def _cell_moved(before: Item, was: Cell, after: Item, row: Cell) -> Change | Non
         if moved:
             slight = kind == "moved" and not any(grown(start[n], q.rms) for _, n, _, q in moved)
             _, name, a, b = max(moved, key=lambda entry: entry[:2])
-            largest = " -> ".join("not finite" if x is None else f"{x:.3g}" for x in (a.max_abs, b.max_abs))
+            largest = " -> ".join(number(x, none="not finite") for x in (a.max_abs, b.max_abs))
             more = f" (and {len(moved) - 1} more tensors)" if len(moved) > 1 else ""
             exact = "; now the reference's very value: is it computed in this format?" if b.rms == 0 and was.format != REFERENCE else ""
             return Change(kind, after.id, before, after, f"{name}: {_ratios(a.rms, b.rms)}, max_abs {largest}{more}{exact}", slight)

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.yaml import Strict
+from mpcheck._text import shortened
 
 if TYPE_CHECKING:
     from mpcheck.history.compare import Comparison
@@ -67,9 +68,8 @@ WORDS: dict[Kind, str] = {
 
 
 def cut(text: object) -> str:
-    """A text that an objection takes, in a line; names of files may hold what no text can."""
-    line = " ".join(str(text).encode("utf-8", "replace").decode().split())
-    return line if len(line) <= MOST else line[: MOST - 1] + "…"
+    """A text that an objection takes, in a line."""
+    return shortened(text, MOST)
 
 
 def of_comparison(comparison: Comparison | None, allowed: Collection[str]) -> list[str]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol, TypeVar
 
-from mpcheck._unsupported import KERNELS, lacks, tolerated
+from mpcheck._unsupported import tolerated
+from mpcheck.adapters.backends.capabilities import capabilities, lacks
 from mpcheck.records.finding import Finding
 from mpcheck.records.record import Cell
 
 Judged = TypeVar("Judged", Cell, Finding)
-WITHOUT_KERNELS = "cuEquivariance's kernels did not run: naive method"
 NOT_RUN = ("unsupported", "degraded")
 
 
@@ -28,8 +28,9 @@ class Asking(Protocol):
 
 def asked(run: Asking, item: Judged, block: str) -> Judged:
     """A failure where a required capability is missing; a degraded one with the setting that allows it, where one does."""
-    if (item.verdict in NOT_RUN or item.lacking == KERNELS) and item.verdict != "fail" and lacks(run.required, item.backend, item.lacking):
-        reason = item.reason if item.verdict in NOT_RUN else WITHOUT_KERNELS
+    without = capabilities().get(item.lacking) if item.lacking else None
+    if (item.verdict in NOT_RUN or without) and item.verdict != "fail" and lacks(run.required, item.backend, item.lacking):
+        reason = item.reason if item.verdict in NOT_RUN else without
         return item.model_copy(update={"verdict": "fail", "reason": f"required: {reason}"})
     if item.verdict == "degraded":
         return item.model_copy(update={"tolerated": tolerated(run.allow_degraded, item.backend, block)})

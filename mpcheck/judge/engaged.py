@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from mpcheck.adapters.backends.engagement import counted_calls, never_called
-from mpcheck.adapters.backends.protocol import BackendModel, substitute
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 
 
@@ -14,13 +14,13 @@ from mpcheck.adapters.blocks import Block
 def engaged(backend: BackendModel, block: Block) -> Iterator[list[str]]:
     """Around a run of a block: afterwards the list says what computed it instead, in one line; it stays empty where the backend did."""
     found: list[str] = []
-    if reason := substitute(backend, block):
+    if reason := backend.substitute(block):
         found.append(reason)
-    if found or not hasattr(backend, "substitute"):
+    if found or not backend.packages:
         yield found
         return
     module = backend.module(block)
-    with counted_calls(module) as calls:
+    with counted_calls(module, backend.packages) as calls:
         yield found
-    if missed := never_called(module, calls):
+    if missed := never_called(module, calls, backend.packages):
         found.append(missed)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.protocol import substitute
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Context
@@ -46,7 +45,7 @@ def degraded(context: Context, finding: Finding) -> Finding:
         backend = context.backend(name) if name in context.backend_names else None
         if backend is None or isinstance(backend, Unsupported):
             continue
-        if reason := substitute(backend, block_of(context, finding)):
+        if reason := backend.substitute(block_of(context, finding)):
             return finding.model_copy(update={"verdict": "degraded", "reason": reason, "lacking": name, "worst": ""})  # what passed is nobody's fault
     return finding
 

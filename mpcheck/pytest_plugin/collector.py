@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from mpcheck._text import shortened
 from mpcheck.records.outcome import red
 from mpcheck.records.record import Planned
 from mpcheck.records.shards import by_first_seen, runs
@@ -51,7 +52,7 @@ class Collector:
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Of pytest, or of a plugin."""
-        self.interrupted = f"internal error: {str(excrepr).strip().splitlines()[-1][:300]}"
+        self.interrupted = f"internal error: {shortened(str(excrepr).strip().splitlines()[-1], 300)}"
 
     def lost(self) -> dict[str, str]:
         """Planned work whose test failed without a red record, or which left no record at all, with the reason."""
@@ -97,4 +98,4 @@ def told(report: pytest.TestReport) -> str:
     """Why a test failed, in a line."""
     text = report.longreprtext
     lines = re.findall(r"^E +(.*)$", text, re.MULTILINE) or [line for line in text.splitlines() if line.strip()] or ["it failed"]
-    return f"{lines[-1].strip()[:300]}" + (f" ({report.when})" if report.when in ("setup", "teardown") else "")
+    return shortened(lines[-1], 300) + (f" ({report.when})" if report.when in ("setup", "teardown") else "")

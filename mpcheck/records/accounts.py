@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from mpcheck._text import listed
 from mpcheck.records.finding import Findings
 from mpcheck.records.record import Part, Planned, Run
 
@@ -48,7 +49,7 @@ def disorder(document: Document) -> list[str]:
     for what, keys in kinds.items():
         if keys:
             total = f" of {len(document.plan)}" if what.startswith("planned, but") else ""
-            found.append(f"{len(keys)}{total} {what}: {', '.join(keys[:TOLD])}" + (" …" if len(keys) > TOLD else ""))
+            found.append(f"{len(keys)}{total} {what}: {listed(keys, TOLD)}")
     if not document.plan:
         found.append("no plan: nothing says what was to be judged")
     return found
@@ -57,5 +58,5 @@ def disorder(document: Document) -> list[str]:
 def narrowing(document: Document) -> str:
     """What the user left out of a run, in a line; empty where it was all."""
     kinds = {kind: names for kind, names in document.narrowed.items() if names}
-    told = [f"{len(names)} {kind} ({', '.join(names[:TOLD])}{' …' if len(names) > TOLD else ''})" for kind, names in kinds.items()]
+    told = [f"{len(names)} {kind} ({listed(names, TOLD)})" for kind, names in kinds.items()]
     return f"narrowed: left out {', '.join(told)}" if told else ""

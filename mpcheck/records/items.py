@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mpcheck._text import number
 from mpcheck.formats import FLOAT64
 from mpcheck.records.accounts import missing
 from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.outcome import red
 from mpcheck.records.record import Cell, Planned, Quantity, Run
 
@@ -91,7 +93,8 @@ def item_of_cell(cell: Cell) -> Item:
     worst = ""
     if told is not None and told.worst is not None:
         w = told.worst
-        worst = f"{told.name} at {w.place}: {number(w.value)} instead of {number(w.expected)}, allowed error {number(w.allowed)}"
+        value, expected, allowed = (number(x, 4, "not finite") for x in (w.value, w.expected, w.allowed))
+        worst = f"{told.name} at {w.place}: {value} instead of {expected}, allowed error {allowed}"
     return Item(
         session="precision", check="precision", subject=cell.block, backend=cell.backend, format=cell.format, system=cell.system,
         variant=cell.direction, verdict=cell.verdict, reason=cell.reason, ratio=told.rms if told is not None else None,
@@ -105,7 +108,7 @@ def item_of_golden(row: Mapping[str, Any]) -> Item:
     block, _, tensor = str(row["name"]).partition(":")
     failure = str(row["failure"])
     return Item(
-        session="precision", check=GOLDEN, subject=block, backend="e3nn", format=FLOAT64.name, system=str(row["system"]), variant=tensor,
+        session="precision", check=GOLDEN, subject=block, backend=REFERENCE_BACKEND, format=FLOAT64.name, system=str(row["system"]), variant=tensor,
         verdict="fail" if failure else "pass", reason=failure, ratio=row.get("rms"), limit=row.get("limit"),
     )  # fmt: skip
 
@@ -140,8 +143,3 @@ def recorded_items(document: Run | Findings) -> Iterator[Item]:
         return
     yield from (item_of_cell(c) for c in document.cells)
     yield from (item_of_golden(row) for row in document.golden)
-
-
-def number(value: float | None) -> str:
-    """Four digits; ``not finite`` where records have no number."""
-    return "not finite" if value is None else f"{value:.4g}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck._errors import InputError
+from mpcheck._text import listed, shortened
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.records.record import Cell, Run
 from mpcheck.records.shards import ROWS, SHARD, Shard, by_first_seen, parse_shard, places
@@ -20,6 +21,7 @@ OWN = (SHARD, ROWS, "cache", "device")
 """Options that parts need not share: which part it is; where a machine keeps its references; which of its GPUs it used."""
 UNKNOWN = (None, "", "unknown")
 STATES = ("crashed", "interrupted", "running", "complete")
+SAID = 120  # characters of what parts say that do not agree
 """Worst first."""
 
 
@@ -56,7 +58,8 @@ def merge(parts: Sequence[tuple[Path, Document]]) -> Document:
         for what, ours, theirs in _compared(first, other.document):
             if ours != theirs:
                 raise InputError(
-                    f"{found[0].path} and {other.path} are no parts of one run: {what} is {_short(ours)} and {_short(theirs)}; merge parts of one run"
+                    f"{found[0].path} and {other.path} are no parts of one run: {what} is {shortened(ours, SAID)} and "
+                    f"{shortened(theirs, SAID)}; merge parts of one run"
                 )
     changes: dict[str, Any] = {
         "options": {k: v for k, v in first.options.items() if k not in (SHARD, ROWS)},
@@ -103,7 +106,7 @@ def _complete(parts: Sequence[Part]) -> list[Part]:
     if len(by_number) < of:
         missing = [number for number in range(1, min(of, 10_000) + 1) if number not in by_number]
         named = ", ".join(f"{n}/{of}" for n in missing[:8]) + (f" and {of - len(by_number) - 8} more" if of - len(by_number) > 8 else "")
-        have = ", ".join(str(part.path) for part in parts[:3]) + (" …" if len(parts) > 3 else "")
+        have = listed([str(part.path) for part in parts], 3)
         raise InputError(f"the {suite} session is not whole: part {named} is missing beside {have}; give the records of every part")
     return [by_number[number] for number in sorted(by_number)]
 
@@ -131,11 +134,6 @@ def _told_apart(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[str
 
 def _systems(document: Document) -> dict[str, object]:
     return {str(system.get("name")): system.get("digest") for system in document.systems}
-
-
-def _short(value: object) -> str:
-    text = " ".join(str(value).split())
-    return text if len(text) <= 120 else text[:119] + "…"
 
 
 def _environment(documents: Sequence[Document]) -> dict[str, Any]:
@@ -182,7 +180,9 @@ def _rows(parts: Sequence[Part], name: str) -> list[Row]:
         key = f"{row['system']} {row['name']}" if isinstance(row, dict) else row.id
         path, other = found.setdefault(key, (part.path, row))
         if other is not row and _content(other) != _content(row):
-            raise InputError(f"{path} and {part.path} disagree about {_short(key)}: {_verdict(other)} and {_verdict(row)}; run both parts again")
+            raise InputError(
+                f"{path} and {part.path} disagree about {shortened(key, SAID)}: {_verdict(other)} and {_verdict(row)}; run both parts again"
+            )
     return [row for _, row in found.values()]
 
 
@@ -192,6 +192,6 @@ def _content(row: Row) -> object:
 
 def _verdict(row: Row) -> str:
     if isinstance(row, dict):
-        return _short(row.get("failure") or "pass")
+        return shortened(row.get("failure") or "pass", SAID)
     ratio = row.worst_rms if isinstance(row, Cell) else row.ratio
     return row.verdict + (f" at {ratio:.4g}" if ratio is not None else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mpcheck._text import listed
 from mpcheck.records.read import SESSIONS, Document, Results
 from mpcheck.records.versions import changed_versions
 
@@ -19,7 +20,7 @@ def commit_of(document: Document) -> str:
 def label(results: Results) -> str:
     """A run in a few words: where its records are, and the commit."""
     places = list(dict.fromkeys(str(path.parent) for path in results.files))
-    where = str(results.files[0]) if len(results.files) == 1 else ", ".join(places[:2]) + (" …" if len(places) > 2 else "")
+    where = str(results.files[0]) if len(results.files) == 1 else listed(places, 2)
     commit = commit_of(results.first)
     return where if commit == UNKNOWN else f"{where} (commit {commit})"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mpcheck._text import one_line
+
 
 class ReferenceFaultError(Exception):
     """A reference that nothing can be judged by.
@@ -11,7 +13,7 @@ class ReferenceFaultError(Exception):
     """
 
     def __init__(self, block: str, text: str) -> None:
-        super().__init__(" ".join(text.split()))
+        super().__init__(one_line(text))
         self.block = block
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
-from mpcheck._text import seen_lines
+from mpcheck._text import markdown_table, number, seen_lines
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.records.names import COVERAGE
-from mpcheck.report.findings import STYLES
+from mpcheck.report.palette import style as style_of
 from mpcheck.report.standing import standing, word
 
 WIDTH = 118
@@ -31,19 +30,15 @@ def rows(run: Findings) -> dict[Row, dict[str, dict[str, Finding]]]:
     return found
 
 
-def _number(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, (int, float)) else "–"
-
-
 def effect(finding: Finding | None) -> tuple[str, str]:
     """Text and style of a latency verdict: the effect, and what was decided."""
     if finding is None:
         return "", "dim"
     value = finding.metrics.get("effect_percent")
     if not isinstance(value, (int, float)):
-        return SHORT.get(finding.verdict, finding.verdict), STYLES[finding.verdict]
+        return SHORT.get(finding.verdict, finding.verdict), style_of(finding.verdict)
     mark = MARKS.get(str(finding.metrics.get("decision")), "")
-    style = "cyan" if mark == "faster" else STYLES[finding.verdict]
+    style = style_of("faster") if mark == "faster" else style_of(finding.verdict)
     return f"{value:+.1f}% {mark}".rstrip(), style
 
 
@@ -53,11 +48,11 @@ def cost(findings: Sequence[Finding]) -> tuple[str, str]:
     if not verdicts:
         return "", "dim"
     if "fail" in verdicts:
-        return "MORE", STYLES["fail"]
+        return "MORE", style_of("fail")
     for verdict in ("no-baseline", "unsupported"):
         if verdict in verdicts:
-            return SHORT[verdict], STYLES[verdict]
-    return ("less", "cyan") if any(f.reason for f in findings) else ("=", STYLES["pass"])
+            return SHORT[verdict], style_of(verdict)
+    return ("less", style_of("faster")) if any(f.reason for f in findings) else ("=", style_of("pass"))
 
 
 def columns(run: Findings) -> list[str]:
@@ -74,7 +69,7 @@ def entries(run: Findings) -> list[tuple[Row, list[tuple[str, str]]]]:
         for column in columns(run):
             own: dict[str, Finding] = next((works[w] for w in column.split("|") if w in works), {})
             latency = own.get("latency")
-            line += [(_number(latency.metrics.get("median_ms")) if latency else "", ""), effect(latency)]
+            line += [(number(latency.metrics.get("median_ms")) if latency else "", ""), effect(latency)]
         line.append(cost([fs["cost"] for fs in works.values() if "cost" in fs]))
         found.append((row, line))
     return found
@@ -125,18 +120,18 @@ def render(run: Findings, notes: Sequence[str] = (), color: bool = False) -> str
     for verdict in SHOWN:
         own = [f for f in run.findings if f.verdict == verdict]
         for f in sorted(own, key=lambda f: -abs(f.ratio or 1.0))[:6]:
-            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]))
+            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", style_of(verdict)))
             sheet.line(f"     {f.reason}")
         if len(own) > 6:
             sheet.line((f"  and {len(own) - 6} more {verdict}", "dim"))
-    for reason, number in Counter(f.reason for f in run.findings if f.verdict in ("unsupported", "no-baseline")).most_common(4):
-        sheet.line((f"  {reason}: {number}", "dim"), cut=True)
+    for reason, many in Counter(f.reason for f in run.findings if f.verdict in ("unsupported", "no-baseline")).most_common(4):
+        sheet.line((f"  {reason}: {many}", "dim"), cut=True)
     for note in notes:
         sheet.line((f"  {note}", "dim"))
     verdict = verdict_line(run)
     for limit in standing(run)[1:]:
-        sheet.line((limit, "bold yellow"))
-    sheet.line((verdict, {"FAIL": "bold red", "PASS": "bold green"}.get(verdict[:4], "yellow")), wrap=True)
+        sheet.line((limit, style_of("inconclusive", strong=True)))
+    sheet.line((verdict, style_of(verdict[:4] if verdict[:4] in ("FAIL", "PASS") else "inconclusive", strong=verdict.startswith("PASS"))), wrap=True)
     return sheet.text
 
 
@@ -148,12 +143,11 @@ def markdown(run: Findings, notes: Sequence[str] = ()) -> str:
     for verdict in SHOWN:
         own = [f for f in run.findings if f.verdict == verdict]
         if own:
-            lines += [f"## {verdict}", "", "| benchmark | reason |", "|---|---|"]
-            lines += [f"| {escape(f.id)} | {escape(f.reason)} |" for f in own[:50]] + [""]
+            lines += [f"## {verdict}", "", *markdown_table(("benchmark", "reason"), ((escape(f.id), escape(f.reason)) for f in own[:50]))]
     heads = [h for c in columns(run) for h in (f"{c.replace('|', ' / ')}, ms", "against base")]
-    lines += ["## Latency and cost", "", "| system | subject | backend | format | " + " | ".join(heads) + " | cost |"]
-    lines += ["|---|---|---|---|" + "---:|---|" * len(columns(run)) + "---|"]
-    lines += ["| " + " | ".join(escape(x) for x in (*row, *(text for text, _ in line))) + " |" for row, line in entries(run)]
+    cells = ([escape(x) for x in (*row, *(text for text, _ in line))] for row, line in entries(run))
+    head = ("system", "subject", "backend", "format", *heads, "cost")
+    lines += ["## Latency and cost", "", *markdown_table(head, cells, "llll" + "rl" * len(columns(run)))]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
-    lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}"]
+    lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}"]
     return seen_lines("\n".join(lines)) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpcheck._text import markdown as escape
-from mpcheck._text import seen_lines, terminal
+from mpcheck._text import markdown_table, seen_lines, terminal
 from mpcheck.history.compare import Change, Comparison, Kind
 
 WORDS: dict[Kind, str] = {
@@ -59,6 +59,6 @@ def markdown(comparison: Comparison, limit: int) -> str:
     lines += [*(f"- {escape(note, LONGEST)}" for note in comparison.notes)]
     lines += [*(f"- **not whole**: {escape(line, LONGEST)}" for line in comparison.broken), ""]
     if rows:
-        lines += ["| change | what | detail |", "|---|---|---|"]
-        lines += [f"| {WORDS[c.kind]} | {escape(c.item, LONGEST)} | {escape(c.detail, LONGEST)} |" for c in rows]
-    return seen_lines("\n".join(lines + (["", f"{more} more."] if more else []))) + "\n"
+        told = ((WORDS[c.kind], escape(c.item, LONGEST), escape(c.detail, LONGEST)) for c in rows)
+        lines += markdown_table(("change", "what", "detail"), told)
+    return seen_lines("\n".join(lines + ([f"{more} more.", ""] if more else [])))

@@ -6,16 +6,16 @@ from collections import Counter
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
-from mpcheck._text import seen_lines
-from mpcheck.records.finding import Finding, Findings
+from mpcheck._text import markdown_table, seen_lines
+from mpcheck.records.finding import Finding, Findings, Outcome
+from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 
 WIDTH = 100
-STYLES = {
-    "pass": "green", "fail": "bold red", "degraded": "yellow", "unsupported": "dim", "indistinguishable": "dim", "inconclusive": "yellow",
-    "known-fault": "magenta", "no-baseline": "yellow", "removed": "yellow",
-}  # fmt: skip
+ORDER: tuple[Outcome, ...] = (
+    "pass", "fail", "degraded", "unsupported", "indistinguishable", "inconclusive", "known-fault", "no-baseline", "removed",
+)  # fmt: skip
 _WORSE = ("fail", "degraded", "known-fault", "removed", "inconclusive", "no-baseline", "pass", "indistinguishable", "unsupported")
 _SHORT = {"unsupported": "–", "indistinguishable": "same", "inconclusive": "?", "known-fault": "known", "no-baseline": "new"}
 
@@ -64,7 +64,7 @@ def tables(run: Findings) -> dict[str, tuple[list[str], list[tuple[str, str, lis
 def counts(run: Findings) -> dict[str, int]:
     """Findings by verdict."""
     tally = Counter(f.verdict for f in run.findings)
-    return {v: tally[v] for v in STYLES if tally[v]}  # type: ignore[index]  # the keys of STYLES are the outcomes
+    return {v: tally[v] for v in ORDER if tally[v]}
 
 
 def render(run: Findings, color: bool = False) -> str:
@@ -77,14 +77,14 @@ def render(run: Findings, color: bool = False) -> str:
         for name in columns:
             grid.column(name, right=True, overflow="fold")
         for subject, backend, entries in rows:
-            grid.row([subject, backend, *(("", "dim") if e is None else (e[0], STYLES[e[1]]) for e in entries)])
+            grid.row([subject, backend, *(("", "dim") if e is None else (e[0], style(e[1])) for e in entries)])
         sheet.line()
         sheet.grid(grid)
     sheet.line()
-    sheet.line("findings: ", *((f"{number} {verdict}  ", STYLES[verdict]) for verdict, number in counts(run).items()))
+    sheet.line("findings: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
         for f in [f for f in run.findings if f.verdict == verdict][:6]:
-            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", STYLES[verdict]))
+            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", style(verdict)))
             sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
     for reason, number in Counter(f.reason for f in run.findings if f.verdict == "unsupported").most_common(4):
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
@@ -105,18 +105,15 @@ def markdown(run: Findings) -> str:
     for verdict_ in ("fail", "degraded", "known-fault", "inconclusive"):
         own = [f for f in run.findings if f.verdict == verdict_]
         if own:
-            lines += [f"## {verdict_}", "", "| finding | reason | worst |", "|---|---|---|"]
-            lines += [f"| {escape(f.id)} | {escape(f.reason)} | {escape(f.worst)} |" for f in own[:50]] + [""]
+            told = ([escape(text) for text in (f.id, f.reason, f.worst)] for f in own[:50])
+            lines += [f"## {verdict_}", "", *markdown_table(("finding", "reason", "worst"), told)]
     for check, (columns, rows) in tables(run).items():
-        lines += [f"## {escape(check)}", ""]
-        lines += [
-            "| subject | backend | " + " | ".join(escape(c) for c in columns) + " |",
-            "|---|---|" + "---:|" * len(columns),
-        ]
-        for subject, backend, entries in rows:
-            cells = " | ".join("" if e is None else (f"**{e[0]}**" if e[1] == "fail" else e[0]) for e in entries)
-            lines.append(f"| {escape(subject)} | {escape(backend)} | {cells} |")
-        lines.append("")
+        cells = (
+            [escape(subject), escape(backend), *("" if e is None else f"**{e[0]}**" if e[1] == "fail" else e[0] for e in entries)]
+            for subject, backend, entries in rows
+        )
+        head = ("subject", "backend", *map(escape, columns))
+        lines += [f"## {escape(check)}", "", *markdown_table(head, cells, "ll" + "r" * len(columns))]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment['platform'])}, {escape(run.environment['threads'])} threads"]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]

@@ -17,10 +17,10 @@ from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path
 from mpcheck._files.kinds import PDF, PNG, SVG
 from mpcheck._files.outputs import Output, refuse_outputs
+from mpcheck._text import shortened
 from mpcheck.history.latency.series import MILLISECONDS, SHARE, ChangePoint, Series, change_points
 from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.theme import light
-from mpcheck.report.pictures.words import cut
 
 TICKS = 12  # commits named on an axis, at most
 MOST = 24  # panels that a picture can hold
@@ -57,7 +57,7 @@ def _name(axes: Axes, values: npt.NDArray[np.float64], changes: Sequence[ChangeP
             continue
         right = change.index > 0.6 * len(values)
         axes.annotate(
-            f"{effect_words(change)} at {cut(change.commit, NAME)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)),
+            f"{effect_words(change)} at {shortened(change.commit, NAME)}", (change.index - 0.5, 0.99 - ROW * (i % ROWS)),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if right else 4, 0), textcoords="offset points", ha="right" if right else "left", va="top", fontsize=6.5,
             bbox={"facecolor": light("paper"), "edgecolor": "none", "pad": 0.6},
@@ -75,11 +75,11 @@ def _panel(axes: Axes, series: Series, last: bool) -> None:
         axes.plot([a - 0.4, b - 0.6], [float(np.median(values[a:b]))] * 2, color=light("ink"), linewidth=1.6, linestyle="--", label=label)
     _name(axes, values, changes)
     step = -(-len(values) // TICKS)
-    axes.set_xticks(places[::step], [cut(p.commit[:8], NAME) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
+    axes.set_xticks(places[::step], [shortened(p.commit[:8], NAME) for p in series.points[::step]], rotation=45, ha="right", fontsize=6.5)
     axes.set_xlim(-0.7, len(values) - 0.3)
     axes.set_ylabel(unit_words(series.unit), fontsize=7)
     axes.tick_params(axis="y", labelsize=7)
-    axes.set_title(cut(series.cell, CELL), fontsize=8, loc="left")
+    axes.set_title(shortened(series.cell, CELL), fontsize=8, loc="left")
     axes.grid(axis="y", linewidth=0.3, alpha=0.5)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
@@ -103,7 +103,7 @@ def draw(found: Sequence[Series], device: str) -> Figure:
     for axes, series in zip(panels, found, strict=True):
         _panel(axes, series, axes is panels[-1])
     what = "worst rounding ratio of each block" if found[0].unit == SHARE else "latency"
-    figure.suptitle(f"{what} on {cut(device, NAME)}", fontsize=9, x=0.01, ha="left")
+    figure.suptitle(f"{what} on {shortened(device, NAME)}", fontsize=9, x=0.01, ha="left")
     handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower right", ncols=3, fontsize=7, frameon=False)
     return figure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mpcheck._text import fence, seen_lines
+from mpcheck._text import fence, markdown_table, seen_lines
 from mpcheck._text import markdown as escape
 from mpcheck.formats import FLOAT64
 from mpcheck.records.items import first_changed, item_of_cell
@@ -25,31 +25,24 @@ def render(run: Run) -> str:
     failed = summary.failures(run)
     if failed:
         where = repeated_where(run)
-        lines += ["## Failures", "", "| cell | reason |", "|---|---|"]
-        lines += [f"| {escape(c.id)} | {escape(c.reason)} |" for c in failed[:50]]
-        lines += ["", f"{len(failed) - 50} more in the records."] if len(failed) > 50 else []
-        lines += ["", f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of_cell(failed[0]))), ""]
+        lines += ["## Failures", "", *markdown_table(("cell", "reason"), ((escape(c.id), escape(c.reason)) for c in failed[:50]))]
+        lines += [f"{len(failed) - 50} more in the records.", ""] if len(failed) > 50 else []
+        lines += [f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of_cell(failed[0]))), ""]
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
-    lines += ["| block | role | backend | " + " | ".join(map(escape, formats)) + " |", "|---|---|---|" + "---:|" * len(formats)]
-    for block, role, backend, entries in rows:
-        cells = " | ".join(f"**{e.text}**" if e.failed else e.text for e in entries)
-        lines.append(f"| {escape(block)} | {escape(role)} | {escape(backend)} | {cells} |")
-    lines += ["", "## Ratios by format", "", "| format | median | 95 % | largest |", "|---|---:|---:|---:|"]
-    for fmt in formats:
-        found = summary.ratio_range(run, fmt)
-        if found:
-            lines.append(f"| {escape(fmt)} | {found[0]:.3f} | {found[1]:.3f} | {found[2]:.3f} |")
+    cells = ([*map(escape, names), *(f"**{e.text}**" if e.failed else e.text for e in entries)] for *names, entries in rows)
+    lines += markdown_table(("block", "role", "backend", *map(escape, formats)), cells, "lll" + "r" * len(formats))
+    ratios = [(escape(fmt), *(f"{x:.3f}" for x in found)) for fmt in formats if (found := summary.ratio_range(run, fmt))]
+    lines += ["## Ratios by format", "", *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr")]
     if run.golden:
         bad = [row for row in run.golden if row["failure"]]
-        lines += ["", "## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ{began(run.golden)}.", ""]
-        lines += [f"- {escape(row['system'])} {escape(row['name'])}: {escape(row['failure'])}" for row in bad[:20]]
+        lines += ["## Golden float64", "", f"{len(run.golden)} tensors compared, {len(bad)} differ{began(run.golden)}.", ""]
+        lines += [*(f"- {escape(row['system'])} {escape(row['name'])}: {escape(row['failure'])}" for row in bad[:20]), *([""] if bad else [])]
     reasons = summary.unsupported(run)
     if reasons:
-        lines += ["", "## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items())]
+        lines += ["## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items()), ""]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment["packages"].items())
     lines += [
-        "",
         "## Environment",
         "",
         f"- {escape(packages)}",

@@ -5,23 +5,22 @@ from __future__ import annotations
 from mpcheck._console import Grid, Sheet
 from mpcheck.formats import TF32
 from mpcheck.records.items import first_changed, item_of_cell
-from mpcheck.records.outcome import Outcome, outcome
+from mpcheck.records.outcome import outcome
 from mpcheck.records.record import Run
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
+from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
 
 WIDTH = 100
-STYLES: dict[Outcome, str] = {"pass": "bold green", "fail": "bold red", "crashed": "bold red", "nothing judged": "bold yellow"}
+LIMITS = style("inconclusive", strong=True)  # of what keeps a verdict from being whole
 
 
 def _style(entry: summary.Entry) -> str:
-    if entry.unsupported:
-        return "dim"
-    if entry.failed:
-        return "bold red"
-    return "green" if entry.ratio is not None and entry.ratio <= 1.0 else "yellow"
+    if entry.unsupported or entry.failed:
+        return style("fail" if entry.failed and not entry.unsupported else "unsupported")
+    return style("pass" if entry.ratio is not None and entry.ratio <= 1.0 else "inconclusive")
 
 
 def render(run: Run, color: bool = False) -> str:
@@ -39,20 +38,19 @@ def render(run: Run, color: bool = False) -> str:
     first, *limits = standing(run)
     sheet.line()
     for line in limits:
-        sheet.line((line, "bold yellow"))
+        sheet.line((line, LIMITS))
     sheet.grid(grid)
     sheet.line()
     _facts(sheet, run)
     _failures(sheet, run)
-    sheet.line((first, STYLES[outcome(run)]))
+    sheet.line((first, style(outcome(run), strong=True)))
     for line in limits:
-        sheet.line((line, "bold yellow"))
+        sheet.line((line, LIMITS))
     return sheet.text
 
 
 def _facts(sheet: Sheet, run: Run) -> None:
-    shown = {"pass": "green", "fail": "bold red", "degraded": "yellow", "unsupported": "dim"}
-    sheet.line("cells: ", *((f"{number} {verdict}  ", shown[verdict]) for verdict, number in summary.counts(run).items()))
+    sheet.line("cells: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in summary.counts(run).items()))
     for reason, number in list(summary.unsupported(run).items())[:4]:
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
     drift = summary.drift_counts(run)
@@ -78,7 +76,7 @@ def _facts(sheet: Sheet, run: Run) -> None:
 
 def _failures(sheet: Sheet, run: Run) -> None:
     for cell in summary.failures(run)[:6]:
-        sheet.line((f"FAIL {cell.id}", "bold red"))
+        sheet.line((f"FAIL {cell.id}", style("fail")))
         sheet.line(f"     {cell.reason}")
         sheet.line((f"     {reproduce(run, item_of_cell(cell))}", "dim"))
     if (where := repeated_where(run)) and summary.failures(run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck._text import number
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import COMPONENTS, get_format
@@ -79,14 +80,13 @@ def _quantities(session: Session, key: CellKey, cell: Cell) -> list[str]:
 
 
 def _allowed(q: Quantity, scale: float) -> list[str]:
-    def text(x: float | None) -> str:
-        return "-" if x is None else f"{x:.3g}"
-
     worst = (
-        f"; worst element {q.worst.place}: {text(q.worst.value)} for {text(q.worst.expected)}, allowed ± {text(q.worst.allowed)}" if q.worst else ""
+        f"; worst element {q.worst.place}: {number(q.worst.value)} for {number(q.worst.expected)}, allowed ± {number(q.worst.allowed)}"
+        if q.worst
+        else ""
     )
     return [
         f"    noise scale: root of the sum of squares = {scale:.3g} (rms over the tensor)",
-        f"    rms ratio {text(q.rms)} (limit {text(q.rms_limit)}), max ratio {text(q.max)} (limit {text(q.max_limit)})",
-        f"    allowed max_abs {text(q.allowed_abs)} = largest of max limit x (s + 0.1 rms(s)); measured {text(q.max_abs)}{worst}",
+        f"    rms ratio {number(q.rms)} (limit {number(q.rms_limit)}), max ratio {number(q.max)} (limit {number(q.max_limit)})",
+        f"    allowed max_abs {number(q.allowed_abs)} = largest of max limit x (s + 0.1 rms(s)); measured {number(q.max_abs)}{worst}",
     ]

@@ -13,6 +13,7 @@ from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.follows import follow
 from mpcheck.records.finding import Finding
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions import work
 from mpcheck.sessions.options import InspectedOptions, resolve
 from mpcheck.sessions.pieces import Piece, PlainWork
@@ -106,6 +107,6 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     if not isinstance(found, Raised):
         return found
     block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
-    key = Key(inspection.name, block, "e3nn", FLOAT64.name)
+    key = Key(inspection.name, block, REFERENCE_BACKEND, FLOAT64.name)
     context.broken[key.id] = found
     return [key]

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
+from mpcheck.records.names import DEFAULT_BACKENDS
 
 SEPARATOR = ","
 
@@ -217,7 +218,7 @@ class Options:
     model: Annotated[str, MODEL] = "builtin:hco"
     systems: Annotated[tuple[str, ...], SYSTEM] = ()
     device: Annotated[str, DEVICE] = "cpu"
-    backends: Annotated[tuple[str, ...], BACKEND] = ("e3nn", "cueq")
+    backends: Annotated[tuple[str, ...], BACKEND] = DEFAULT_BACKENDS
     formats: Annotated[tuple[str, ...], FORMAT] = ()
     blocks: Annotated[tuple[str, ...], BLOCK] = ()
     cache: Annotated[Path | None, CACHE] = None

@@ -19,6 +19,7 @@ from mpcheck.formats import FLOAT64
 from mpcheck.history.ratios import Baseline, baseline_path, changes, collect, provenance, read_baseline, write_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import describe, device_slug
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Cell
 from mpcheck.reference.prints import Print, prints_of
 from mpcheck.sessions.derive import derive
@@ -34,7 +35,7 @@ ARITHMETIC = ("torch", "mace-torch", "e3nn", "cuequivariance")
 def golden(session: Session, directory: Path, reason: str) -> list[str]:
     """Golden values of the built-in model on its default systems; unchanged ones are left as they are."""
     lines = []
-    limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
+    limits = limits_for(session.tolerances, "golden", REFERENCE_BACKEND, FLOAT64.name, "forward")
     for system in session.systems:
         graph = session.graph(system)
         model = session.reference_backend.model
@@ -159,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
         if args.only == "prints":
             lines += prints(session, args.baselines, args.reason)
         if args.only in (None, "tolerances"):
-            lines.append(derive(MODEL, "", None, "e3nn", None, 0))
+            lines.append(derive(MODEL, "", None, REFERENCE_BACKEND, None, 0))
     except InputError as error:
         clear_progress()
         say(f"mpcheck: error: {error}", error=True)

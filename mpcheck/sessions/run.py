@@ -17,10 +17,11 @@ from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
 from mpcheck._text import terminal
 from mpcheck._torch_state import neutral
-from mpcheck._unsupported import CAPABILITIES, Unsupported
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.capabilities import requirable
 from mpcheck.adapters.backends.e3nn import BACKEND as E3NN
 from mpcheck.adapters.backends.e3nn import E3nnModel
-from mpcheck.adapters.backends.protocol import BackendModel, backends, built, get_backend, unavailable
+from mpcheck.adapters.backends.protocol import BackendModel, built, get_backend, unavailable
 from mpcheck.adapters.blocks import Block, names_by_id
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -31,6 +32,7 @@ from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
 from mpcheck.judge.upstream_limits import no_conversion
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.provenance import provenance
@@ -44,8 +46,11 @@ class Session:
     """Everything that is built for a run. Nothing global is changed, and nothing depends on what the caller has: see :mod:`mpcheck._torch_state`."""
 
     @neutral()
-    def __init__(self, options: Options) -> None:
-        """Raises:
+    def __init__(self, options: Options, model: LoadedModel | None = None) -> None:
+        """Args:
+            model: what to judge, where it is loaded already; ``options.model`` is then its name.
+
+        Raises:
         InputError: unknown model, system, device, backend, format, block or capability.
         """
         every = options.formats or tuple(FORMATS)
@@ -53,7 +58,7 @@ class Session:
         for name in options.backends:
             get_backend(name)
         self.formats = [get_format(name) for name in options.formats]
-        known = dict.fromkeys((*CAPABILITIES, *backends()))
+        known = requirable()
         unknown = sorted(set(options.require) - set(known))
         if unknown:
             raise InputError(f"unknown capability {', '.join(unknown)} in --require; choose from {', '.join(known)}")
@@ -62,7 +67,7 @@ class Session:
         self.device = parse_device(options.device)
         self.tolerances: Tolerances = load_tolerances(options.tolerances)
         before = _torch_state.read()
-        self.model: LoadedModel = load_model(options.model)
+        self.model: LoadedModel = load_model(options.model) if model is None else model
         self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
         self.systems: dict[str, System] = {
@@ -100,7 +105,7 @@ class Session:
         entry = get_backend(name)
         if missing := unavailable(entry, self.device.type):
             return missing
-        if name == "e3nn":
+        if name == REFERENCE_BACKEND:
             return self.reference_backend
         self.options.progress(f"building the {name} model")
         return built(entry, self.reference_backend.model, self.device)
@@ -219,7 +224,7 @@ class Session:
     def _unplanned(self, system: str, error: Raised) -> CellKey:
         """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""
         block = blamed(error.error, names_by_id(self.reference_backend.model))
-        key = CellKey(system, block or "model", "e3nn", FLOAT64.name, FORWARD)
+        key = CellKey(system, block or "model", REFERENCE_BACKEND, FLOAT64.name, FORWARD)
         self.broken[key.id] = error
         return key
 
@@ -248,4 +253,4 @@ def clear_progress() -> None:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
-__all__: Sequence[str] = ["CAPABILITIES", "Options", "Session", "clear_progress", "parse_device", "stderr_progress"]
+__all__: Sequence[str] = ["Options", "Session", "clear_progress", "parse_device", "stderr_progress"]

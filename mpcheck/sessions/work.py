@@ -12,7 +12,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import FLOAT64, get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.finding import Finding
-from mpcheck.records.names import COVERAGE, GOLDEN, PRECISION
+from mpcheck.records.names import COVERAGE, GOLDEN, PRECISION, REFERENCE_BACKEND
 from mpcheck.records.record import Cell, Part, Planned
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
@@ -29,7 +29,7 @@ def planned_cell(key: CellKey) -> Planned:
 
 def planned_golden(system: str) -> Planned:
     """Golden values of a system."""
-    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend="e3nn", format=FLOAT64.name, system=system)
+    return Planned(key=f"{GOLDEN}/{system}", check=GOLDEN, backend=REFERENCE_BACKEND, format=FLOAT64.name, system=system)
 
 
 def planned_inspection(key: Key) -> Planned:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import error_line
+from mpcheck.adapters.backends import design
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.decide.decision import Rule, judge, paired
@@ -40,7 +41,7 @@ from tests.faults.patches import PATCHES
 BASELINES = Path(__file__).parents[2] / "baselines"
 NON_LINEAR = "RealAgnosticResidualNonLinearInteractionBlock"
 OWN_CONFIGURATIONS = {
-    "non-linear": conversions.Configuration(2, 2, 1, conversions.ONE, True, "cueq", (("interaction_cls", NON_LINEAR),)),
+    "non-linear": design.Configuration(2, 2, 1, design.ONE, True, "cueq", (("interaction_cls", NON_LINEAR),)),
 }
 """Architectures that faults need and that the covering set of the conversion check lacks."""
 PAIRS, ROUNDS, BATCH = 5, 12, 4

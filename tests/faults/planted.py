@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.backends import e3nn as e3nn_backend
+from mpcheck.adapters.backends import base as e3nn_backend
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace
 

@@ -13,8 +13,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends import base as e3nn_backend
 from mpcheck.adapters.backends import cueq as cueq_backend
-from mpcheck.adapters.backends import e3nn as e3nn_backend
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.observing import forget

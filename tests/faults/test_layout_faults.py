@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends import cueq as cueq_backend
-from mpcheck.adapters.backends import layout, mixed
+from mpcheck.adapters.backends import base, layout, mixed
+from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.adapters.backends.layout import differing
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.adapters.upstream import o3
@@ -102,7 +102,7 @@ def test_a_self_inverse_fault_of_the_transpose_survives_a_round_trip_but_not_the
 
 
 def test_a_skipped_permutation_is_seen_where_there_is_more_than_one_channel(session: Session) -> None:
-    with replaced_attribute(cueq_backend, "convert", lambda x, *_: x):
+    with replaced_attribute(base, "convert", lambda x, *_: x):
         assert all(f.verdict == "fail" for f in findings(session, "products.0.linear").values())
         harmonics = findings(session, "spherical_harmonics")  # one channel: nothing to permute
     assert all(f.verdict == "indistinguishable" for f in harmonics.values())
@@ -166,7 +166,7 @@ def converter() -> Any:
 
 
 def _judged(session: Session) -> dict[str, Finding]:
-    return {f.variant: f for f in conversions.judge_configuration(session, conversions.DESIGN[0], load_limits())}
+    return {f.variant: f for f in conversions.judge_configuration(session, DESIGN[0], load_limits())}
 
 
 def test_a_key_that_the_converter_logs_and_skips_is_red(session: Session, converter: Any) -> None:

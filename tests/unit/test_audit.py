@@ -154,14 +154,12 @@ def test_the_emulation_rounds_operands_for_tf32(session: Session) -> None:
     assert disagreement(own, reference, FORMATS["float32"]).ratio > 0.5  # native sums: one rounding is not what it does
 
 
-class _Backend:
+class _Backend(CueqModel):
     """A stand-in for a model on another device."""
 
-    name = "cueq"
-    substitute, lacking = CueqModel.substitute, CueqModel.lacking
-
     def __init__(self, module: torch.nn.Module, device: str) -> None:
-        self._module, self.device = module, torch.device(device)
+        super().__init__("cueq", module, module, "ir_mul", torch.device(device))
+        self._module = module
 
     def module(self, block: Any) -> torch.nn.Module:
         return self._module
@@ -277,9 +275,8 @@ def test_pinned_constants_must_have_the_math_type(session: Session) -> None:
     block = session.library("builtin:water").block("interactions.0.conv_tp")
     assert declared(backend, block, BF16) == {torch.bfloat16, torch.float32}
     with backend.prepared(block, BF16):
-        module = backend.module(block)
-        assert state_faults(module, BF16) == []
-        faults = state_faults(module, FORMATS["float64"])
+        assert state_faults(backend, block, BF16) == []
+        faults = state_faults(backend, block, FORMATS["float64"])
     assert faults and all(f.startswith("buffer ") and f.endswith("is float32, not float64") for f in faults)
 
 

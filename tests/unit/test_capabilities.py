@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from mpcheck import _unsupported as unsupported
 from mpcheck._errors import InputError
-from mpcheck._unsupported import BACKENDS_OWN, CAPABILITIES, Code, Unsupported, covers, lacks, tolerated
+from mpcheck._unsupported import BACKENDS_OWN, Code, Unsupported, tolerated
 from mpcheck.adapters.backends import protocol as registry
+from mpcheck.adapters.backends.base import BackendBase
+from mpcheck.adapters.backends.capabilities import covers, lacks
 from mpcheck.adapters.backends.cueq import BACKEND, CueqModel
 from mpcheck.adapters.backends.protocol import backends
 from mpcheck.bench.keys import BenchKey
@@ -34,6 +36,7 @@ from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 
+CAPABILITIES = ("cuda", "cueq", "cueq-kernels", "baseline")
 TEXTS = st.sampled_from(["", "no CUDA device", "range: values reach 1e6", "naive", "cueq is not installed", "raised X", "cuda"])
 BLOCK = "products.0.linear"
 
@@ -112,8 +115,8 @@ def test_degraded_is_red_unless_it_is_named(allowed: tuple[str, ...], backend: s
 CHECKS = [("symmetry", "equivariance"), ("symmetry", "layout"), ("audit", "engagement"), ("audit", "dtypes"), ("audit", "accumulation")]
 
 
-class Third:
-    """A third party's backend that is unavailable, in one of several ways."""
+class Third(BackendBase):
+    """A third party's backend that is not to be had, in one of several ways."""
 
     name = "mine"
 
@@ -134,7 +137,6 @@ def third(monkeypatch: pytest.MonkeyPatch) -> Any:
     def register(how: str) -> None:
         known = {**backends(), "mine": Third(how)}
         monkeypatch.setattr(registry, "backends", lambda: known)
-        monkeypatch.setattr("mpcheck.sessions.run.backends", lambda: known)
 
     return register
 
@@ -160,7 +162,7 @@ def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Pat
 
 
 def test_an_unknown_capability_is_told() -> None:
-    with pytest.raises(InputError, match="unknown capability nothing in --require; choose from cuda, cueq, cueq-kernels, baseline, "):
+    with pytest.raises(InputError, match="nothing in --require; choose from cuda, cueq, cueq-mul_ir, e3nn, cueq-kernels, baseline"):
         Session(Options(require=("nothing",)))
 
 

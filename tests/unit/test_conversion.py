@@ -12,12 +12,15 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends import weights
-from mpcheck.adapters.backends.conversion import Converted, logged, parameters, round_trip, to_cueq, to_e3nn
+from mpcheck.adapters.backends.conversion import parameters, round_trip, to_cueq, to_e3nn
+from mpcheck.adapters.backends.converter import Converted, logged
+from mpcheck.adapters.backends.cueq import BACKEND
+from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.checks.symmetry import conversions
 from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
 from mpcheck.sessions.run import Session
 
-SMALL = conversions.DESIGN[0]
+SMALL = DESIGN[0]
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +33,7 @@ def models() -> tuple[torch.nn.Module, Converted, Converted]:
 
 def test_design_covers_every_pair_that_converts() -> None:
     fields = ("interactions", "correlation", "hidden_l", "elements", "residual", "backend")
-    rows = [c for c in conversions.DESIGN if c.correlation > 1]
+    rows = [c for c in DESIGN if c.correlation > 1]
     levels = {f: sorted({getattr(c, f) for c in rows}) for f in fields}
     assert levels["interactions"] == [1, 2, 3] and levels["hidden_l"] == [0, 1, 2] and levels["correlation"] == [2, 3]
     missing = {
@@ -41,7 +44,7 @@ def test_design_covers_every_pair_that_converts() -> None:
     }
     left_out = {("interactions", 3, "hidden_l", 2)}
     assert missing == left_out
-    assert any(c.correlation == 1 for c in conversions.DESIGN)
+    assert any(c.correlation == 1 for c in DESIGN)
 
 
 def test_a_sound_round_trip_keeps_every_bit_but_the_projected(models: tuple[torch.nn.Module, Converted, Converted]) -> None:
@@ -95,7 +98,7 @@ def test_contractions_without_a_known_map_are_inconclusive(
 ) -> None:
     source, twin, returned = models
     monkeypatch.setattr(weights, "contraction_projection", lambda module: None)
-    found = conversions.judged(source, twin, returned, {"check": "conversion", "subject": "x"})
+    found = conversions.judged(BACKEND.converter, source, twin, returned, {"check": "conversion", "subject": "x"})
     assert [f.verdict for f in found] == ["inconclusive", "inconclusive"]
     assert all("products.0.symmetric_contractions" in f.reason for f in found)
 
@@ -130,7 +133,7 @@ def test_a_limit_holds_only_for_its_versions_and_fields() -> None:
 
 
 def test_correlation_one_is_unsupported_by_a_known_limit_and_a_failure_without(session: Session) -> None:
-    config = next(c for c in conversions.DESIGN if c.correlation == 1)
+    config = next(c for c in DESIGN if c.correlation == 1)
     (known,) = conversions.judge_configuration(session, config, load_limits())
     assert known.verdict == "unsupported" and known.reason.startswith("correlation-one")
     (unknown,) = conversions.judge_configuration(session, config, [_limit(when={"correlation": [1]}, message="something else")])
@@ -146,7 +149,7 @@ _ENTRY = (
 def test_every_known_limit_is_tried_by_a_configuration() -> None:
     """Else an entry that no longer applies would go unnoticed."""
     for limit in load_limits():
-        fields = [c.architecture.model_dump() for c in conversions.DESIGN]
+        fields = [c.architecture.model_dump() for c in DESIGN]
         assert any(all(f[name] in values for name, values in limit.when.items()) for f in fields), limit.id
 
 

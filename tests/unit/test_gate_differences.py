@@ -14,8 +14,9 @@ from mpcheck.bench.decide.decision import Rule
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT
 from mpcheck.gate.asked import asked
 from mpcheck.gate.differences import RULES, covered, narrows
-from mpcheck.gate.settings import FIELDS, VARIABLES, BenchSettings, GateSettings
+from mpcheck.gate.settings import FIELDS, VARIABLES, GateSettings
 from mpcheck.history.objections import RED
+from mpcheck.sessions.bench import LAUNCHES, MARGIN, SECONDS
 
 
 def of(**fields: Any) -> GateSettings:
@@ -27,9 +28,8 @@ def effects(base: GateSettings, head: GateSettings) -> dict[str, str]:
 
 
 def test_every_setting_has_a_rule_and_can_be_pinned() -> None:
-    names = {n.replace("_", "-") for n in GateSettings.model_fields if n != "bench"} | {
-        f"bench.{n.replace('_', '-')}" for n in BenchSettings.model_fields
-    }
+    bench = GateSettings.model_fields["bench"].annotation
+    names = {n.replace("_", "-") for n in GateSettings.model_fields if n != "bench"} | {f"bench.{n.replace('_', '-')}" for n in bench.model_fields}
     assert set(RULES) == names == set(FIELDS) == set(VARIABLES.values())
 
 
@@ -39,7 +39,7 @@ def test_a_setting_without_a_rule_loosens(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_defaults_are_those_of_the_bench_session() -> None:
-    assert (Rule().margin, PAIRED_EFFORT.looks[0], PAIRED_EFFORT.seconds) == (module.MARGIN, module.LAUNCHES, module.SECONDS)
+    assert (Rule().margin, PAIRED_EFFORT.looks[0], PAIRED_EFFORT.seconds) == (MARGIN, LAUNCHES, SECONDS)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from mpcheck.gate.trees import Tree
 from mpcheck.records.environment import GATED, describe
 from mpcheck.reference.spec import PINNED
 from mpcheck.report.write import write_state
+from mpcheck.sessions.registry import get
 from tests.unit import record_samples as samples
 
 Answer = Callable[[str, str], Ended]
@@ -164,11 +165,11 @@ def test_words_of_a_command_line(tmp_path: Path) -> None:
         systems=["a.xyz", "b.xyz"], formats=["bf16"], blocks=["x*"], baselines="stored", margin=0.05, workers=2, require=["cuda"],
         bench={"blocks": ["y"], "formats": ["float32"], "launches": 2},
     )  # fmt: skip
-    precision = " ".join(arguments(given, "precision", tmp_path, ""))
+    precision = " ".join(arguments(given, get("precision"), tmp_path, ""))
     assert "--system a.xyz --system b.xyz --format bf16 --block x* --require cuda --baselines stored" in precision and "--workers 2" in precision
-    bench = " ".join(arguments(given, "bench", tmp_path, "env"))
-    assert "--format float32 --block y" in bench and "--margin 0.05 --launches 2 --threads 1 --against env" in bench and "workers" not in bench
-    profile = " ".join(arguments(given, "profile", tmp_path, ""))
+    bench = " ".join(arguments(given, get("bench"), tmp_path, "env"))
+    assert "--format float32 --block y" in bench and "--launches 2" in bench and "--margin 0.05 --against env" in bench and "workers" not in bench
+    profile = " ".join(arguments(given, get("profile"), tmp_path, ""))
     assert "--system a.xyz --format bf16" in profile and "b.xyz" not in profile and "block" not in profile
 
 
@@ -180,7 +181,7 @@ def test_every_word_is_an_option_of_the_command(session: str, tmp_path: Path) ->
 
     lists = {name: ["x"] for name in ("systems", "backends", "formats", "blocks", "require")}
     given = settings(**lists, baselines="b", margin=0.1, workers=1, bench={"launches": 2, "seconds": 1.0})
-    name, _, *words = arguments(given, session, tmp_path, "env")
+    name, _, *words = arguments(given, get(session), tmp_path, "env")
     known = {option for parameter in get_command(app).commands[name].params for option in parameter.opts}  # type: ignore[attr-defined]
     assert {word for word in words if word.startswith("--")} <= known
 

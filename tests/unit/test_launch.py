@@ -23,8 +23,9 @@ START = """\
 import sys
 from pathlib import Path
 import mpcheck.sessions.launch
+from mpcheck.sessions.registry import get
 mpcheck.sessions.launch.suite_path = lambda _: Path(sys.argv[1])
-sys.exit(mpcheck.sessions.launch.launch("audit", Path(sys.argv[2]), {}, verbose=len(sys.argv) > 3))
+sys.exit(mpcheck.sessions.launch.start(get("audit"), {}, Path(sys.argv[2]), verbose=len(sys.argv) > 3))
 """
 
 

@@ -12,6 +12,7 @@ import torch
 from mpcheck import adapters
 from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
+from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.adapters.backends.mixed import Guest, MixedModel, mismatches
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.adapters.graph import make_graph
@@ -65,7 +66,7 @@ def test_a_swapped_block_with_adapters_is_right_and_leaves_the_energy(session: S
 
 def test_mix_returns_a_working_model_and_without_adapters_a_wrong_one() -> None:
     pytest.importorskip("cuequivariance_torch")
-    config = conversions.DESIGN[1]
+    config = DESIGN[1]
     source = build_model(config.architecture)
     graph = make_graph([conversions.structure(config.elements, 0)], config.architecture.elements, config.architecture.r_max)
     swaps = {"interactions.0.linear": "e3nn", "products.0": "e3nn"}
@@ -96,7 +97,7 @@ def test_mix_returns_a_working_model_and_without_adapters_a_wrong_one() -> None:
     [({"products.9": "e3nn"}, "products.9"), ({"products.0": "nope"}, "unknown backend"), ({"edge_vectors": "e3nn"}, "edge_vectors")],
 )
 def test_unknown_blocks_and_backends_are_named(swaps: dict[str, str], message: str) -> None:
-    source = build_model(conversions.DESIGN[0].architecture)
+    source = build_model(DESIGN[0].architecture)
     with pytest.raises(InputError, match=message):
         adapters.mix(source, swaps, base="e3nn")
 

@@ -12,7 +12,26 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from mpcheck._text import command, fence, half, html, laid_out, lines, markdown, picture, say, shell, terminal, visible, whole
+from mpcheck._text import (
+    command,
+    counted,
+    fence,
+    half,
+    html,
+    laid_out,
+    lines,
+    listed,
+    markdown,
+    markdown_table,
+    number,
+    one_line,
+    say,
+    shell,
+    shortened,
+    terminal,
+    visible,
+    whole,
+)
 from tests.unit.hostile import BIDI, CONTROLS, INVISIBLE, TEXTS, check, obeyed, piled, unseen
 
 SYNTAX = ("::", "##[", ":", "#", "[", " ", "error", "@", "`", "<", "|", "$", "\\", "'")
@@ -43,7 +62,7 @@ def test_nothing_dangerous_is_left(text: str) -> None:
     for made in (terminal(text), terminal(text, 20), lines(text)):
         check("terminal", made)
     assert "\n" not in terminal(text)
-    for made in (whole(text), visible(text, 30), html(text), picture(text), markdown(text), shell([text, text])):
+    for made in (whole(text), visible(text, 30), html(text), one_line(text), shortened(text, 9), markdown(text), shell([text, text])):
         assert not unseen(made) and not piled(made) and "\n" not in made
     assert whole(whole(text)) == whole(text) and terminal(terminal(text)) == terminal(text)
 
@@ -118,3 +137,33 @@ def test_a_stream_that_cannot_encode_is_no_reason_to_fail(monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdout", stream)
     say("5 % – ✗ \ud800\u202e")
     assert stream.buffer.getvalue() == b"5 % \\u2013 \\u2717 \\ud800\\u202e\n"  # type: ignore[attr-defined]
+
+
+def test_lists_numbers_and_counts() -> None:
+    assert [listed("abcd", n) for n in (3, 4)] == ["a, b, c …", "a, b, c, d"]
+    assert [number(x) for x in (1234.5, 0.00012345, None, "x", float("nan"))] == ["1.23e+03", "0.000123", "–", "–", "nan"]
+    assert (number(1.23456, 4), number(None, none="not finite")) == ("1.235", "not finite")
+    assert [counted(n, w) for n, w in ((1, "block"), (2960, "cell"), (2, "entry"), (2, "series"))] == [
+        "1 block",
+        "2,960 cells",
+        "2 entries",
+        "2 series",
+    ]
+    assert counted(2, "verdict of it", "verdicts of it") == "2 verdicts of it"
+
+
+@examples
+@given(text=ANY)
+def test_a_shortened_text_keeps_its_limit(text: str) -> None:
+    assert len(shortened(text, 9)) <= 9
+    assert (shortened(text, 9) == one_line(text)) is (len(one_line(text)) <= 9)
+
+
+@examples
+@given(text=ANY)
+def test_a_table_has_its_columns_whatever_is_in_it(text: str) -> None:
+    made = markdown_table(("a", "b"), [(markdown(text), "1"), ("x", markdown(text))], "lr")
+    assert made[1] == "|---|---:|" and made[-1] == ""
+    parsed = MarkdownIt("commonmark").enable("table").parse("\n".join(made))
+    kinds = [token.type for token in parsed]
+    assert (kinds.count("tr_open"), kinds.count("td_open"), kinds.count("table_open")) == (3, 4, 1)

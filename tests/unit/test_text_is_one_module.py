@@ -82,3 +82,13 @@ def test_jobs_that_hold_a_token_need_nothing_but_the_standard_library() -> None:
     names |= {n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)}
     assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
     assert not (ROOT / "mpcheck/__init__.py").read_text(encoding="utf-8").count("import")
+
+
+BY_HAND = re.compile(r"""\|-{3}|\}…["']|\(" …" if|' …' if|\[: ?\w+ - 1\]|join\((str\()?[\w.]+\)?\.split\(\)\)""")
+ELLIPSES = {"mpcheck/report/pictures/words.py", "mpcheck/_errors.py"}  # in the middle of a text
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("mpcheck/**/*.py"), *ROOT.glob("tools/*.py")]), ids=lambda path: str(path.relative_to(ROOT)))
+def test_tables_and_short_texts_are_made_in_one_place(path: Path) -> None:
+    if path.relative_to(ROOT).as_posix() not in SHOWING | ELLIPSES:
+        assert not BY_HAND.findall(path.read_text(encoding="utf-8")), "use mpcheck._text: markdown_table, shortened, listed, one_line"

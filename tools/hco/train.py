@@ -20,6 +20,7 @@ from ase.io import read
 from safetensors.torch import save_file
 
 from mpcheck._files.io import sha256_file
+from mpcheck._text import markdown_table
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.graph import Graph, make_graph
 
@@ -176,12 +177,11 @@ def write_documents(
         f"- Weights: `hco.safetensors`, float64, sha256 `{weights}`",
         "- Held out: whole trajectories that training never saw, evaluated in float64",
         "",
-        "| held-out group | frames | energy RMSE (meV/atom) | force RMSE (meV/Å) |",
-        "|---|---|---|---|",
     ]
-    for group, row in sorted(table.items()):
-        lines.append(f"| {group} | {row['frames']} | {row['energy_rmse_mev_per_atom']} | {row['force_rmse_mev_per_angstrom']} |")
-    (out / "hco.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    names = ("frames", "energy_rmse_mev_per_atom", "force_rmse_mev_per_angstrom")
+    rows = ([group, *(str(row[name]) for name in names)] for group, row in sorted(table.items()))
+    lines += markdown_table(("held-out group", "frames", "energy RMSE (meV/atom)", "force RMSE (meV/Å)"), rows)
+    (out / "hco.md").write_text("\n".join(lines), encoding="utf-8")
 
 
 if __name__ == "__main__":

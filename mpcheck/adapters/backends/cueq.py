@@ -4,33 +4,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 import torch
 
-from mpcheck._unsupported import KERNELS, Unsupported, no_device
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.base import BackendBase, BackendModelBase
 from mpcheck.adapters.backends.casting import replaced, to_dtype
+from mpcheck.adapters.backends.conversion import CueqConverter, to_cueq
 from mpcheck.adapters.backends.cueq_math import inner_arithmetic, math_dtypes, polynomials
-from mpcheck.adapters.backends.engagement import ACCELERATED, implementations, not_replaced, where, without_kernels
-from mpcheck.adapters.backends.layout import Layout, convert
+from mpcheck.adapters.backends.engagement import ACCELERATED, computes_otherwise, implementations, not_replaced, where, without_kernels
+from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.backends.parametrisation import OWN
-from mpcheck.adapters.backends.protocol import Native
-from mpcheck.adapters.blocks import Block, argument_names
-from mpcheck.adapters.slots import Slot
-from mpcheck.adapters.steps import FUNCTIONS, step_kind
-from mpcheck.adapters.upstream import default_dtype, quiet
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.construction import small_twin
 from mpcheck.formats import Component, Format
 
+KERNELS = "cueq-kernels"
 
-class CueqModel:
+
+class CueqModel(BackendModelBase):
     """The cuEquivariance twin of an e3nn model, built once in float64."""
 
     def __init__(self, name: str, source: torch.nn.Module, twin: torch.nn.Module, layout: Layout, device: torch.device) -> None:
-        self.name = name
-        self.source = source
-        self.model = twin
-        self.layout: Layout = layout
-        self.device = device
+        super().__init__(name, source, twin, device, layout)
+
+    packages = ACCELERATED
 
     def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Steps inside a fused convolution do not exist apart."""
@@ -54,10 +52,6 @@ class CueqModel:
         """Whether it runs without cuEquivariance's kernels: by their naive method, as on every CPU."""
         return KERNELS if without_kernels(self.module(block), self.device) else ""
 
-    def module(self, block: Block) -> torch.nn.Module | None:
-        """The twin's submodule; None for steps."""
-        return None if block.kind == "step" else self.model.get_submodule(block.module_path)
-
     @contextlib.contextmanager
     def prepared(self, block: Block, fmt: Format) -> Iterator[None]:
         """Tensors in the format's storage type, inner arithmetic in its math type."""
@@ -69,41 +63,28 @@ class CueqModel:
         with inner_arithmetic(module, math), replaced(module, to_dtype(fmt.storage)):
             yield
 
-    def _is_contraction(self, block: Block) -> bool:
+    def indexed(self, block: Block) -> bool:
+        """Every symmetric contraction."""
         return block.class_name == "SymmetricContraction"
 
-    def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
-        """Convert arguments to the backend's layout, run the block, convert its results back; differentiably."""
-        function, positional, named = self.native(block, arguments)
-        return self._back(function(*positional, **named), block, "out")
+    def without_gradient(self, block: Block, argument: str) -> bool:
+        """Elements are indices in symmetric contractions, and in the product basis around one."""
+        return argument in ("y", "node_attrs") and block.class_name in ("SymmetricContraction", "EquivariantProductBasisBlock")
 
-    def native(self, block: Block, arguments: Mapping[str, Any]) -> Native:
-        """The block's own function and its arguments in the backend's layout; results stay in that layout."""
+    def rounds_otherwise(self, block: Block, fmt: Format) -> bool:
+        """Where it computes inside a block in a wider type than its tensors have."""
+        return computes_otherwise(block, fmt)
+
+    def math_types(self, block: Block) -> set[torch.dtype]:
+        """Of its segmented polynomials."""
         module = self.module(block)
-        if self._is_contraction(block):
-            x = arguments["x"].transpose(1, 2).flatten(1)  # its input is ir_mul in either layout
-            assert module is not None  # a contraction is no step
-            return module, (x, arguments["y"].argmax(dim=-1).int()), {}
-        converted = {k: self._there(v, block.input_slot(k)) for k, v in arguments.items()}
-        function: Callable[..., Any] = FUNCTIONS[step_kind(block.name)] if module is None else module
-        # cuEquivariance's own classes name their arguments otherwise
-        positional = module is not None and not set(converted) <= set(argument_names(module))
-        return (function, tuple(converted.values()), {}) if positional else (function, (), converted)
+        return math_dtypes(module) if module is not None else set()
 
-    def _there(self, value: Any, slot: Slot) -> Any:
-        return convert(value, slot, "mul_ir", self.layout) if isinstance(value, torch.Tensor) else value
-
-    def _back(self, value: Any, block: Block, path: str) -> Any:
-        if isinstance(value, torch.Tensor):
-            return convert(value, block.output_slot(path), self.layout, "mul_ir")
-        if isinstance(value, (tuple, list)):
-            return tuple(self._back(v, block, f"{path}.{i}") for i, v in enumerate(value))
-        return value
-
-    def parameters(self, block: Block) -> dict[str, torch.nn.Parameter]:
-        """Trainable parameters under the twin's names."""
+    def pinned(self, block: Block) -> list[torch.Tensor]:
+        """Constants of the polynomials that have a type of their own."""
         module = self.module(block)
-        return {} if module is None else {n: p for n, p in module.named_parameters() if p.requires_grad}
+        own = polynomials(module) if module is not None else []
+        return [b for p in own if isinstance(p.math_dtype, torch.dtype) for b in p.buffers()]
 
     def reference_gradients(self, block: Block, gradients: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """In e3nn's shapes where the converter only reshapes; ``cueq:NAME`` where the twin parametrises otherwise."""
@@ -134,17 +115,18 @@ class CueqModel:
                 parts.append("/".join(methods) or "naive")
             if math_dtypes(module) and fmt.math not in (None, fmt.storage):
                 parts.append(f"math {str(fmt.math).removeprefix('torch.')}")
-        if fmt.emulated(self.device.type):
-            parts.append(f"{fmt.name} emulated on CPU")
-        return ", ".join(parts)
+        return ", ".join(filter(None, [*parts, super().note(block, fmt)]))
 
 
-class CueqBackend:
+class CueqBackend(BackendBase):
     """Registers ``cueq`` (layout ir_mul, which MACE uses) and ``cueq-mul_ir``."""
+
+    capabilities: Mapping[str, str] = {KERNELS: "cuEquivariance's kernels did not run: naive method"}
 
     def __init__(self, name: str, layout: Layout) -> None:
         self.name = name
         self.layout: Layout = layout
+        self.converter = CueqConverter(layout, lambda source, twin, device: CueqModel(name, source, twin, layout, device))
 
     def unavailable(self, device: str) -> Unsupported | None:
         """Missing package or device."""
@@ -152,7 +134,7 @@ class CueqBackend:
             import cuequivariance_torch  # noqa: F401 - whether it can be imported is the question
         except ImportError:
             return Unsupported("not-installed", "cuequivariance_torch is not installed", self.name)
-        return no_device() if device.startswith("cuda") and not torch.cuda.is_available() else None
+        return super().unavailable(device)
 
     def build(self, model: torch.nn.Module, device: torch.device) -> CueqModel:
         """Convert with upstream's converter under a float64 default dtype, which is restored.
@@ -160,11 +142,11 @@ class CueqBackend:
         Raises:
             BaseException: whatever upstream's converter and constructors raise; what of it is a known limit, others know.
         """
-        from mace.cli.convert_e3nn_cueq import run
+        return CueqModel(self.name, model, to_cueq(model, self.layout, device).model, self.layout, device)
 
-        with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]):
-            twin = run(model, device=device.type, return_model=True, layout=self.layout)
-        return CueqModel(self.name, model, twin.to(device).eval(), self.layout, device)
+    def construction(self) -> tuple[Callable[[], torch.nn.Module], str]:
+        """Upstream's converter."""
+        return small_twin(self.layout), "converting a float64 model"
 
 
 BACKEND = CueqBackend("cueq", "ir_mul")

@@ -8,7 +8,7 @@ falling back with no more than a warning. Upstream's converter fuses the convolu
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,7 @@ cuEquivariance's have not. Seen in its sources: all other layers of these classe
 REPLACED_NAMES = frozenset({"Linear", "FullyConnectedTensorProduct", "TensorProduct", "SymmetricContraction"})
 OTHERWISE = frozenset({"TensorProduct", "SymmetricContraction"})
 ACCELERATED = ("cuequivariance_torch", "cuequivariance_ops_torch", "openequivariance")
+"""Packages that upstream itself takes implementations from."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def _describe(path: str, module: torch.nn.Module) -> Implementation:
     return Implementation(path, name, package, asked, str(polynomial.method), kernel, fused=alone and fused, scripted=scripted(module))
 
 
-def implementations(module: torch.nn.Module | None) -> list[Implementation]:
+def implementations(module: torch.nn.Module | None, packages: Collection[str] = ACCELERATED) -> list[Implementation]:
     """Accelerated modules and upstream's replaceable ones at or below a block, outermost only; else the block itself."""
     if module is None:
         return []
@@ -111,7 +112,7 @@ def implementations(module: torch.nn.Module | None) -> list[Implementation]:
     for path, inner in module.named_modules():
         if any(path == t or t == "" or path.startswith(f"{t}.") for t in taken):
             continue
-        if package_of(inner) in ACCELERATED or isinstance(inner, REPLACED):
+        if package_of(inner) in packages or isinstance(inner, REPLACED):
             taken.append(path)
             found.append(_describe(path or ".", inner))
     return found or [_describe(".", module)]
@@ -143,9 +144,9 @@ def where(path: str) -> str:
     return "the block" if path == "." else path
 
 
-def never_called(module: torch.nn.Module | None, calls: Calls) -> str:
+def never_called(module: torch.nn.Module | None, calls: Calls, packages: Collection[str] = ACCELERATED) -> str:
     """An accelerated implementation that a run of its block went round; empty where there is none."""
-    missed = [i for i in implementations(module) if i.package in ACCELERATED and not calls.get(i.path)]
+    missed = [i for i in implementations(module, packages) if i.package in packages and not calls.get(i.path)]
     return f"{missed[0].class_name} at {missed[0].path} was never called" if missed else ""
 
 
@@ -159,12 +160,12 @@ def computes_otherwise(block: Block, fmt: Format) -> bool:
 
 
 @contextlib.contextmanager
-def counted_calls(module: torch.nn.Module | None) -> Iterator[Calls]:
+def counted_calls(module: torch.nn.Module | None, packages: Collection[str] = ACCELERATED) -> Iterator[Calls]:
     """Count calls of what computes in each implementation below a block; a forward that goes round it counts nothing."""
     calls: Calls = {}
     handles = []
     try:
-        for found in implementations(module):
+        for found in implementations(module, packages):
             assert module is not None  # a step has no implementations
             owner = module if found.path == "." else module.get_submodule(found.path)
             polynomial = _polynomial(owner)

@@ -16,12 +16,14 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.base import BackendModelBase
 from mpcheck.adapters.backends.layout import Layout, convert, differing
-from mpcheck.adapters.backends.protocol import BackendModel, get_backend
+from mpcheck.adapters.backends.protocol import BackendModel, Native, get_backend
 from mpcheck.adapters.backends.protocol import built as build
-from mpcheck.adapters.blocks import Block, argument_names, module_blocks
+from mpcheck.adapters.blocks import WHOLE, Block, argument_names, module_blocks
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Component, Format
+from mpcheck.records.names import ACCELERATED_BACKEND
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,9 @@ class Side:
     indexed: bool
 
     @classmethod
-    def of(cls, backend: BackendModel, contraction: torch.nn.Module | None) -> Side:
-        """Of a backend's model; ``contraction`` is its module where the block is a symmetric contraction."""
-        indexed = contraction is not None and type(contraction).__module__.partition(".")[0].startswith("cuequivariance")
-        return cls(getattr(backend, "layout", "mul_ir"), indexed)
+    def of(cls, backend: BackendModel, block: Block) -> Side:
+        """Of a backend's model at a block."""
+        return cls(backend.layout, backend.indexed(block))
 
 
 class Guest(torch.nn.Module):
@@ -74,15 +75,19 @@ class Guest(torch.nn.Module):
         return convert(value, slot, self.host.layout, self.guest.layout) if isinstance(value, torch.Tensor) else value
 
     def _contraction(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """From the host's way of calling a symmetric contraction to the guest's; independent of either's layout."""
-        x, y = given["x"], given["y"]
-        if self.host.indexed == self.guest.indexed:
+        """From the host's way of calling a symmetric contraction to e3nn's, and from that to the guest's."""
+        x, y, slot = given["x"], given["y"], self.block.input_slot("x")
+        if self.host.indexed and self.guest.indexed:
             return dict(given)
-        if self.guest.indexed:  # [rows, mul, dim] -> [rows, dim * mul], one-hot -> index
+        if self.host.indexed:  # [rows, dim * mul] -> [rows, mul, dim], index -> one-hot
+            dim = sum(2 * int(term.strip()[:-1].rpartition("x")[2]) + 1 for term in (slot.irreps or "").split("+"))
+            one_hot = torch.nn.functional.one_hot(y.long(), self.elements).to(x.dtype)
+            x, y = x.reshape(x.shape[0], dim, -1).transpose(1, 2), one_hot
+        else:
+            x = convert(x, slot, self.host.layout, "mul_ir")
+        if self.guest.indexed:
             return {"x": x.transpose(1, 2).flatten(1), "y": y.argmax(dim=-1).int()}
-        dim = sum(2 * int(term.strip()[:-1].rpartition("x")[2]) + 1 for term in (self.block.input_slot("x").irreps or "").split("+"))
-        one_hot = torch.nn.functional.one_hot(y.long(), self.elements).to(x.dtype)
-        return {"x": x.reshape(x.shape[0], dim, -1).transpose(1, 2), "y": one_hot}
+        return {"x": convert(x, slot, "mul_ir", self.guest.layout), "y": y}
 
     def _output(self, value: Any, path: str) -> Any:
         if isinstance(value, torch.Tensor):
@@ -118,7 +123,18 @@ def mismatches(block: Block, host: Layout, guest: Layout) -> list[str]:
     return [f"{name} ({slot.irreps})" for name, slot in slots.items() if differing(slot)]
 
 
-class MixedModel:
+def whole(backend: BackendModel) -> torch.nn.Module:
+    """A backend's whole model.
+
+    Raises:
+        InputError: it has none.
+    """
+    if (found := backend.module(WHOLE)) is None:
+        raise InputError(f"backend {backend.name} has no whole model that blocks could be swapped in")
+    return found
+
+
+class MixedModel(BackendModelBase):
     """A backend's model with some blocks of others; itself a :class:`~mpcheck.adapters.backends.protocol.BackendModel`.
 
     Blocks are called, like every backend's, in e3nn's names and layout; what happens between the host's layout and a
@@ -134,19 +150,15 @@ class MixedModel:
         Raises:
             InputError: no such block, or one that cannot be taken out of its backend.
         """
-        self.name, self.device = base.name, base.device
-        self.layout: Layout = getattr(base, "layout", "mul_ir")
         self.swaps, self.donors = dict(swaps), dict(donors)
-        module: Any = base.model  # type: ignore[attr-defined]  # every built-in backend keeps its model here
-        source: torch.nn.Module = getattr(base, "source", module)
+        module, source = whole(base), base.source
         blocks = {b.name: b for b in module_blocks(source)}
         for name, donor in swaps.items():
             if name not in blocks:
                 raise InputError(f"no block {name!r} that a backend could swap; there are {', '.join(sorted(blocks))}")
             module = _substituted(module, name, self._guest(base, donors[donor], source, blocks[name], adapters))
-        self.model: torch.nn.Module = module
-        self._host = copy.copy(base)
-        self._host.model = module  # type: ignore[attr-defined]
+        super().__init__(base.name, source, module, base.device, base.layout)
+        self._host = base.around(module)
 
     @staticmethod
     def _guest(base: BackendModel, donor: BackendModel, source: torch.nn.Module, block: Block, adapters: bool) -> Guest:
@@ -157,7 +169,7 @@ class MixedModel:
         own, other = base.module(block), donor.module(block)
         assert own is not None and other is not None  # a step is no module block
         contraction = block.class_name == "SymmetricContraction"
-        sides = [Side.of(side, module if contraction else None) for side, module in ((base, own), (donor, other))]
+        sides = Side.of(base, block), Side.of(donor, block)
         reference = source.get_submodule(block.name)
         elements = int(next(iter(reference.parameters())).shape[0]) if contraction else 0
         return Guest(other, block, argument_names(reference), sides[0], sides[1], elements, adapters)
@@ -177,9 +189,21 @@ class MixedModel:
         """Run a block as the base would."""
         return self._host.call(block, arguments)
 
+    def native(self, block: Block, arguments: Mapping[str, Any]) -> Native:
+        """As the base would."""
+        return self._host.native(block, arguments)
+
     def module(self, block: Block) -> torch.nn.Module | None:
         """The base's submodule, or the guest."""
         return self._host.module(block)
+
+    def indexed(self, block: Block) -> bool:
+        """As the base: a guest is called as the host calls."""
+        return self._host.indexed(block)
+
+    def without_gradient(self, block: Block, argument: str) -> bool:
+        """Of whoever computes the block."""
+        return self._owner(block).without_gradient(block, argument)
 
     def parameters(self, block: Block) -> dict[str, torch.nn.Parameter]:
         """Under the owner's names."""
@@ -199,7 +223,7 @@ class MixedModel:
 
 
 def mix(
-    model: torch.nn.Module, swaps: Mapping[str, str], base: str = "cueq", device: str | torch.device = "cpu", adapters: bool = True
+    model: torch.nn.Module, swaps: Mapping[str, str], base: str = ACCELERATED_BACKEND, device: str | torch.device = "cpu", adapters: bool = True
 ) -> torch.nn.Module:
     """A working model of which single blocks are computed by other backends.
 

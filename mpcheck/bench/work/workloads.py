@@ -14,8 +14,9 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck._torch_state import neutral
-from mpcheck._unsupported import Unsupported, lacks, tolerated
-from mpcheck.adapters.backends.protocol import BackendModel, lacking, native, substitute, unsupported
+from mpcheck._unsupported import Unsupported, tolerated
+from mpcheck.adapters.backends.capabilities import capabilities, lacks
+from mpcheck.adapters.backends.protocol import BackendModel, unsupported
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -25,7 +26,6 @@ from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.work.workload import UnsupportedError, Workload, once, told_apart
 from mpcheck.formats import Format, get_format
-from mpcheck.judge.capabilities import WITHOUT_KERNELS
 from mpcheck.judge.replay import arithmetic
 from mpcheck.sessions.run import Session
 
@@ -192,17 +192,18 @@ class Workloads:
 
     def _otherwise(self, key: BenchKey, backend: BackendModel, block: Block) -> Unsupported | None:
         """Why what would be measured is not what was asked for; None where it is, or the user lets it be."""
-        if (reason := substitute(backend, block)) and not tolerated(self.session.allow_degraded, key.backend, key.subject):
+        if (reason := backend.substitute(block)) and not tolerated(self.session.allow_degraded, key.backend, key.subject):
             return Unsupported("substituted", reason, key.backend)
-        missing = lacking(backend, block)
-        return Unsupported("no-kernel", WITHOUT_KERNELS, missing) if missing and lacks(self.session.required, key.backend, missing) else None
+        missing = backend.lacking(block)
+        text = capabilities().get(missing, f"ran without {missing}")
+        return Unsupported("no-kernel", text, missing) if missing and lacks(self.session.required, key.backend, missing) else None
 
     def _block(self, key: BenchKey, backend: BackendModel, fmt: Format, reshaped: bool) -> Callable[[], Any]:
         block, skeleton, tensors = self._observed(key, reshaped)
         backward = key.work == "forward+backward"
         cast = {n: t.to(backend.device, fmt.storage if t.is_floating_point() else None) for n, t in tensors.items()}
         with torch.no_grad():  # the conversion to the backend's layout is no part of what is measured
-            function, positional, named = native(backend, block, unflatten(skeleton, cast))
+            function, positional, named = backend.native(block, unflatten(skeleton, cast))
         own: Tensors = {}
         shape = flatten((positional, named), "in", own)
         own = map_tensors(lambda t: t.detach().requires_grad_(backward), own)

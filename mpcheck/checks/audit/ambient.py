@@ -12,9 +12,9 @@ from mpcheck import _torch_state
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.engagement import scripted
-from mpcheck.adapters.backends.protocol import BackendModel
+from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavailable
 from mpcheck.adapters.blocks import Block
-from mpcheck.adapters.construction import DtypeChanges, small_model, small_twin
+from mpcheck.adapters.construction import DtypeChanges
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
@@ -55,13 +55,9 @@ def construction_findings(check: str, backend: str) -> list[Finding]:
     """Build, or convert, a small model under a float32 default dtype, and see which default is left."""
     left: list[torch.dtype] = []
     base: dict[str, Any] = {"check": check, "subject": CONSTRUCTION, "backend": backend}
-    if not backend.startswith("cueq"):
-        build, what = small_model, "building a model"
-    else:
-        try:
-            build, what = small_twin("mul_ir" if backend.endswith("mul_ir") else "ir_mul"), "converting a float64 model"
-        except ImportError as error:
-            return [refused(base, Unsupported("not-installed", str(error), backend))]
+    if why := unavailable(get_backend(backend), "cpu"):
+        return [refused(base, why)]
+    build, what = get_backend(backend).construction()
     with default_dtype_watched(left.append):
         torch.set_default_dtype(torch.float32)
         found: list[torch.dtype] = []

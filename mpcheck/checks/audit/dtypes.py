@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from mpcheck._text import listed, markdown_table
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.cueq_math import math_dtypes, polynomials
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autocast_finding, construction_findings, process_finding
@@ -32,9 +32,7 @@ def audit_system(context: Context) -> str:
 
 def declared(backend: BackendModel, block: Block, fmt: Format) -> frozenset[torch.dtype]:
     """The types that a block may compute in: the format's storage, and its math type where the backend fixes one inside."""
-    module = backend.module(block)
-    own = {fmt.math} if module is not None and math_dtypes(module) else set()
-    return frozenset({fmt.storage} | own)
+    return frozenset({fmt.storage, fmt.math} if backend.math_types(block) else {fmt.storage})
 
 
 def keys(context: Context) -> list[Key]:
@@ -47,14 +45,14 @@ def keys(context: Context) -> list[Key]:
     ]
 
 
-def state_faults(module: torch.nn.Module | None, fmt: Format) -> list[str]:
+def state_faults(backend: BackendModel, block: Block, fmt: Format) -> list[str]:
     """Parameters and buffers of a prepared block that are not in its storage type.
 
-    Constants inside a polynomial with a math type of its own keep that type on purpose, and must have it.
+    Constants that the backend pins keep its math type on purpose, and must have it.
     """
-    if module is None:
+    if (module := backend.module(block)) is None:
         return []
-    pinned = {id(b) for p in polynomials(module) if isinstance(p.math_dtype, torch.dtype) for b in p.buffers()}
+    pinned = {id(t) for t in backend.pinned(block)}
     faults = []
     for kind, tensors in (("parameter", module.named_parameters()), ("buffer", module.named_buffers())):
         named: Iterable[tuple[str, torch.Tensor]] = tensors
@@ -65,10 +63,9 @@ def state_faults(module: torch.nn.Module | None, fmt: Format) -> list[str]:
     return faults
 
 
-def math_faults(module: torch.nn.Module | None, fmt: Format) -> list[str]:
+def math_faults(backend: BackendModel, block: Block, fmt: Format) -> list[str]:
     """Inner types that are not the format's: a 16-bit block that computes in float64 looks better than what its users run."""
-    found = math_dtypes(module) if module is not None else set()
-    return [f"math_dtype is {name_of(d)}, not {name_of(fmt.math)}" for d in sorted(found - {fmt.math}, key=str)]
+    return [f"math_dtype is {name_of(d)}, not {name_of(fmt.math)}" for d in sorted(backend.math_types(block) - {fmt.math}, key=str)]
 
 
 def abridged(faults: Sequence[str], what: str) -> list[str]:
@@ -84,9 +81,9 @@ def operation_faults(seen: Observation, fmt: Format) -> list[str]:
         by_type.setdefault(dtype, Counter())[name] += number
     faults = []
     for dtype, names in by_type.items():
-        listed = ", ".join(f"{n} x{c}" for n, c in names.most_common(3)) + (" …" if len(names) > 3 else "")
+        told = listed([f"{n} x{c}" for n, c in names.most_common()], 3)
         where = "below" if torch.finfo(dtype).bits < torch.finfo(fmt.storage).bits else "besides"
-        faults.append(f"{name_of(dtype)} {where} {name_of(fmt.storage)} in {listed}")
+        faults.append(f"{name_of(dtype)} {where} {name_of(fmt.storage)} in {told}")
     if seen.leaked is not None:
         faults.append(f"left the default dtype at {name_of(seen.leaked)}")
     return faults
@@ -136,8 +133,7 @@ def _cell(context: Context, key: Key) -> Finding:
         return autocast_finding(NAME, key.system, backend, library.get(block.name))
     seen = observe(context, key.system, backend, library.get(block.name), fmt, declared(backend, block, fmt))
     with backend.prepared(block, fmt):
-        module = backend.module(block)
-        faults = math_faults(module, fmt) + abridged(state_faults(module, fmt), "tensors") + operation_faults(seen, fmt)
+        faults = math_faults(backend, block, fmt) + abridged(state_faults(backend, block, fmt), "tensors") + operation_faults(seen, fmt)
     if seen.error is not None:
         if seen.error.missing and not faults:
             return refused(base, Unsupported("no-operation", seen.error.line))
@@ -150,14 +146,14 @@ def dtype_table(findings: Sequence[Finding]) -> list[str]:
     """Block x type as a Markdown table: share of operations / share of multiply-adds, for each backend and format."""
     own = [f for f in findings if f.check == NAME and f.format and "ops" in f.metrics]
     types = list(dict.fromkeys(k.removeprefix("ops ").removesuffix(" %") for f in own for k in f.metrics if k.startswith("ops ")))
-    lines = ["| block | backend | format | " + " | ".join(types) + " | casts |", "|---|---|---|" + "---:|" * (len(types) + 1)]
+    rows = []
     for f in own:
         cells = []
         for name in types:
             pair = [f.metrics.get(f"{what} {name} %") for what in ("ops", "multiply-adds")]
             cells.append("" if pair == [None, None] else " / ".join(f"{p or 0.0:.3g} %" for p in pair if not isinstance(p, (str, list))))
-        lines.append(f"| {f.subject} | {f.backend} | {f.format} | " + " | ".join(cells) + f" | {f.metrics['casts']:.0f} |")
-    return lines
+        rows.append([f.subject, f.backend, f.format, *cells, f"{f.metrics['casts']:.0f}"])
+    return markdown_table(("block", "backend", "format", *types, "casts"), rows, "lll" + "r" * (len(types) + 1))
 
 
 INSPECTION = Inspection(NAME, keys, run)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.engagement import ACCELERATED, NAIVE, Implementation, computes_otherwise, implementations, never_called
-from mpcheck.adapters.backends.protocol import BackendModel, lacking, substitute
+from mpcheck.adapters.backends.engagement import NAIVE, Implementation, implementations, never_called
+from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.dtypes import audit_system, declared
@@ -29,6 +29,7 @@ from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import arithmetic
 from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.reference.library import BlockReference
 
 NAME = "engagement"
@@ -48,28 +49,28 @@ def keys(context: Context) -> list[Key]:
 
 def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, found: list[Implementation], same: bool) -> list[str]:
     """Why what ran is not what was asked for, worst first; empty where it is."""
-    replaced = substitute(backend, block)
+    replaced = backend.substitute(block)
     reasons = [f"{block.name}: {replaced}"] if replaced else []
     if seen.error is None:
-        missed = never_called(backend.module(block), seen.calls)
+        missed = never_called(backend.module(block), seen.calls, backend.packages)
         reasons += [f"{block.name}: {missed}"] if missed else []
-        if same and computes_otherwise(block, fmt):
+        if same and backend.rounds_otherwise(block, fmt):
             reasons.append(f"{block.name}: error against e3nn exactly 0: same bits in every output")
     reasons += [f"{block.name}: warned {text!r}" for text in seen.warnings if _FALLBACK.search(text)]
     return reasons
 
 
-def _implementation(found: list[Implementation]) -> str:
-    accelerated = [i for i in found if i.package in ACCELERATED]
+def _implementation(found: list[Implementation], packages: Collection[str]) -> str:
+    accelerated = [i for i in found if i.package in packages]
     methods = sorted({i.method or i.class_name for i in accelerated})
     return "+".join(methods) if methods else "+".join(sorted({i.class_name for i in found})) or "function"
 
 
 def _explain(found: list[Implementation], backend: BackendModel, block: Block) -> str:
     """What ran, in words."""
-    accelerated = [i for i in found if i.package in ACCELERATED]
+    accelerated = [i for i in found if i.package in backend.packages]
     if not accelerated:
-        return "" if backend.name == "e3nn" else f"{backend.name} leaves it to {_implementation(found)}"
+        return "" if backend.name == REFERENCE_BACKEND else f"{backend.name} leaves it to {_implementation(found, backend.packages)}"
     asked = sorted({i.asked for i in accelerated if i.asked and i.asked != i.method})
     where = "on a CPU: naive" if backend.device.type == "cpu" and any(i.method == NAIVE for i in accelerated) else ""
     return where + (f" ({', '.join(asked)} has no CPU kernel)" if where and asked else "")
@@ -77,11 +78,11 @@ def _explain(found: list[Implementation], backend: BackendModel, block: Block) -
 
 def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Outcome, str, str]:
     """Verdict, reason, and the capability that is missing, of one cell."""
-    found = implementations(backend.module(block))
-    reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != "e3nn" else []
+    found = implementations(backend.module(block), backend.packages)
+    reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != REFERENCE_BACKEND else []
     if reasons:
         return "degraded", reasons[0], backend.name
-    return "pass", _explain(found, backend, block), lacking(backend, block)
+    return "pass", _explain(found, backend, block), backend.lacking(block)
 
 
 def run(context: Context, key: Key) -> list[Finding]:
@@ -104,9 +105,9 @@ def run(context: Context, key: Key) -> list[Finding]:
         and seen.digests == observe(context, key.system, own, reference, fmt, declared(own, block, fmt)).digests
     )
     verdict, reason, missing = judge(backend, block, fmt, seen, same)
-    found = implementations(backend.module(block))
+    found = implementations(backend.module(block), backend.packages)
     metrics: dict[str, float | str | bool | list[str] | None] = {
-        "implementation": _implementation(found),
+        "implementation": _implementation(found, backend.packages),
         "classes": sorted({i.class_name for i in found}),
         "methods": sorted({f"{i.path}: asked {i.asked}, runs {i.method} ({i.kernel})" for i in found if i.method}),
         "fused convolution": any(i.fused for i in found),
@@ -115,7 +116,7 @@ def run(context: Context, key: Key) -> list[Finding]:
     }
     if seen.calls:  # a step is a function, which the run itself called
         metrics["calls"] = float(sum(seen.calls.values()))
-    if backend.device.type == "cuda" and seen.error is None and any(i.package in ACCELERATED for i in found):
+    if backend.device.type == "cuda" and seen.error is None and any(i.package in backend.packages for i in found):
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same

@@ -86,7 +86,7 @@ def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed
         arithmetic(fmt, backend.device),
         warnings.catch_warnings(record=True) as caught,
         default_dtype_watched(leaked),
-        counted_calls(backend.module(block)) as calls,
+        counted_calls(backend.module(block), backend.packages) as calls,
     ):
         warnings.simplefilter("always")
         found.calls = calls

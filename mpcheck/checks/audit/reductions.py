@@ -33,6 +33,7 @@ from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.records.finding import Finding
+from mpcheck.records.names import REFERENCE_BACKEND
 
 NAME = "reductions"
 BUDGET = 1.0  # meV/atom: what users of force fields call the same energy
@@ -239,9 +240,9 @@ def keys(context: Context) -> list[Key]:
 def run(context: Context, key: Key) -> list[Finding]:
     """One of the two."""
     began = time.perf_counter()
-    backend = context.backend("e3nn")  # the sums are upstream's own functions, the same for every backend
+    backend = context.backend(REFERENCE_BACKEND)  # the sums are upstream's own functions, the same for every backend
     if isinstance(backend, Unsupported):
-        return [refused({"check": NAME, "subject": key.subject, "backend": "e3nn", "system": key.system}, backend)]
+        return [refused({"check": NAME, "subject": key.subject, "backend": REFERENCE_BACKEND, "system": key.system}, backend)]
     found = (energy if key.subject == "energy" else scatters)(context, key.system)
     seconds = round((time.perf_counter() - began) / len(found), 4)
     return [f.model_copy(update={"seconds": seconds, "system": key.system}) for f in found]

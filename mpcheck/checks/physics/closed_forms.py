@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from mpcheck._raised import Raised, attempt
+from mpcheck._text import listed
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
@@ -103,7 +104,7 @@ def _finding(case: Case, kind: str, rows: list[Row], metrics: Mapping[str, float
     guilty = {b for b in off if not any(o.startswith(f"{b}.") for o in off)}
     worst = max((r for r in rows if not guilty or r.block in guilty), key=lambda r: r.share)
     others = sorted(guilty - {worst.block})
-    also = f"; so do {', '.join(others[:4])}{' …' if len(others) > 4 else ''}" if others else ""
+    also = f"; so do {listed(others, 4)}" if others else ""
     reason = f"{worst.block}: {worst.what} is not what its definition gives{also}"
     return case.finding(worst.ratio, limit=worst.limit, variant=kind, worst=f"{worst.block}, {worst.what}", reason=reason, metrics=dict(metrics))
 

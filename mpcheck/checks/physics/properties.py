@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from ase import Atoms
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.formats import FLOAT64
@@ -102,10 +102,9 @@ def run(context: Context, key: Key) -> list[Finding]:
     began = time.perf_counter()
     entry = PROPERTIES[key.subject]
     backend = context.backend(key.backend)
-    model = getattr(backend, "model", None)
     if isinstance(backend, Unsupported):
         return [_refused(key, backend)]
-    if not isinstance(model, torch.nn.Module):
+    if (model := backend.module(WHOLE)) is None:
         return [_refused(key, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
     case = Case(context, key, model, backend.device)
     if entry.systems != "own":

@@ -36,6 +36,7 @@ from mpcheck.judge.refusing import refused
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import Limits, limits_for
 from mpcheck.records.finding import Finding
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.reference.build import build_reference
 from mpcheck.reference.deviation import squares
 from mpcheck.reference.library import BlockReference
@@ -169,7 +170,7 @@ def structure_of(context: Context, system: str) -> Structure:
 def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
     """The spectrum of group elements: the full one where errors are smallest, a brief one elsewhere."""
     full, brief = (MODEL_FULL, MODEL_BRIEF) if key.subject == MODEL else (FULL, BRIEF)
-    return elements(context.seed, *(full if fmt == FLOAT64 and key.backend == "e3nn" else brief))
+    return elements(context.seed, *(full if fmt == FLOAT64 and key.backend == REFERENCE_BACKEND else brief))
 
 
 def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Finding:
@@ -220,8 +221,8 @@ def _judge_tables(context: Context) -> Finding:
     fails = errors[name] > TABLE_LIMIT
     reason = f"wigner_3j {name} is off by {errors[name]:.3g} roundings of float64, two are enough" if fails else ""
     return Finding(
-        check=NAME, subject=TABLES, backend="e3nn", format=FLOAT64.name, verdict="fail" if fails else "pass", ratio=errors[name], limit=TABLE_LIMIT,
-        reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
+        check=NAME, subject=TABLES, backend=REFERENCE_BACKEND, format=FLOAT64.name, verdict="fail" if fails else "pass", ratio=errors[name],
+        limit=TABLE_LIMIT, reason=reason, metrics={"largest_l": top, "tables": len(errors)}, worst=name,
     )  # fmt: skip
 
 
@@ -271,7 +272,7 @@ def keys(context: Context) -> list[Key]:
     """Every block on the smallest system that has edges; the steps, where geometry enters, and the whole model on all of them."""
     sized = {name: context.counts(name).edges for name in context.systems}
     smallest = min(sized, key=lambda name: (sized[name] == 0, sized[name]))
-    found = [Key(NAME, TABLES, "e3nn")] if "e3nn" in context.backend_names and FLOAT64 in context.formats else []
+    found = [Key(NAME, TABLES, REFERENCE_BACKEND)] if REFERENCE_BACKEND in context.backend_names and FLOAT64 in context.formats else []
     for system in context.systems:
         names = [b.name for b in context.blocks(system) if system == smallest or b.kind == "step"]
         found += [Key(NAME, name, backend, system=system) for name in [*names, MODEL] for backend in context.backend_names]

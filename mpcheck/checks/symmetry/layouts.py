@@ -19,7 +19,6 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.layout import Layout as MemoryLayout
 from mpcheck.adapters.backends.layout import differing, misread
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.slots import Slot
@@ -46,12 +45,6 @@ class Judgement:
     limit: float
     tensor: str
     failures: tuple[str, ...]
-
-
-def layout_of(backend: BackendModel) -> MemoryLayout:
-    """Layout in which a backend keeps irreps tensors; e3nn's where it does not say."""
-    found: MemoryLayout = getattr(backend, "layout", "mul_ir")
-    return found
 
 
 def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: BackendModel, fmt: Format, tolerances: Tolerances) -> Judgement:
@@ -126,7 +119,7 @@ def _input_cases(context: Context, backend: BackendModel, reference: BlockRefere
         slot = reference.block.input_slot(name)
         if slot.irreps is None or not slot.groups(tuple(tensor.shape)) or not slot.groups(tuple(tensor.shape))[0][0]:
             continue
-        wrong = misread(tensor, slot, layout_of(backend))
+        wrong = misread(tensor, slot, backend.layout)
 
         def run(given: torch.Tensor, by: BackendModel, computed: Format, name: str = name) -> Judgement:
             fed = replace(reference, inputs={**reference.inputs, name: given})
@@ -145,7 +138,7 @@ def _output_cases(context: Context, backend: BackendModel, reference: BlockRefer
         slot = reference.block.output_slot(name)
         if slot.irreps is None or not slot.groups(tuple(tensor.shape))[0][0]:
             continue
-        wrong = misread(tensor, slot, layout_of(backend))
+        wrong = misread(tensor, slot, backend.layout)
 
         def run(given: torch.Tensor, name: str = name) -> Judgement:
             return judged({**low, name: given}, reference, backend, fmt, context.tolerances)

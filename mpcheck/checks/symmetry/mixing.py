@@ -20,11 +20,11 @@ from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.layout import differing
-from mpcheck.adapters.backends.mixed import MixedModel, mismatches
+from mpcheck.adapters.backends.mixed import MixedModel, mismatches, whole
 from mpcheck.adapters.backends.protocol import BackendModel
-from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
-from mpcheck.checks.symmetry.layouts import Judgement, judged, layout_of, smallest, unread
+from mpcheck.checks.symmetry.layouts import Judgement, judged, smallest, unread
 from mpcheck.checks.symmetry.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
@@ -57,7 +57,7 @@ class Bench:
     def pure(self, backend: BackendModel) -> Evaluated:
         """The unmixed backend."""
         if backend.name not in self._pure:
-            self._pure[backend.name] = evaluate(backend.model, self.graphs)  # type: ignore[attr-defined]  # as MixedModel
+            self._pure[backend.name] = evaluate(whole(backend), self.graphs)
         return self._pure[backend.name]
 
     @property
@@ -95,7 +95,7 @@ def bench(context: Context, structures: int) -> Bench:
 def expected(block: Block, base: BackendModel, donor: BackendModel, reference: BlockReference) -> list[str]:
     """Tensors at the block's boundary by which the swap must be seen: their layout changes, and the block reads what changes."""
     found = []
-    for text in mismatches(block, layout_of(base), layout_of(donor)):
+    for text in mismatches(block, base.layout, donor.layout):
         name = text.partition(" ")[0]
         if name in block.inputs and name in reference.inputs:
             slot = block.inputs[name]
@@ -213,12 +213,14 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Findin
         if isinstance(why := usable(library, side, block, FLOAT64), Unsupported):
             return [refused(names, why)]
     assert not isinstance(base, Unsupported) and not isinstance(donor, Unsupported)  # told above
+    if base.module(WHOLE) is None:
+        return [refused(names, Unsupported("not-applicable", f"backend {base.name} has no whole model that blocks could be swapped in"))]
     reference, on, limit = library.get(key.subject), bench(context, structures), end_to_end_limit(context)
     swaps, donors = {key.subject: key.variant}, {key.variant: donor}
     adapted = tried(context, MixedModel(base, donors, swaps, adapters=True), base, donor, reference, on)
     must = expected(block, base, donor, reference)
     # adapters that convert nothing are none: the two are one model then
-    same = not mismatches(block, layout_of(base), layout_of(donor)) and block.class_name != "SymmetricContraction"
+    same = not mismatches(block, base.layout, donor.layout) and block.class_name != "SymmetricContraction"
     bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
     found = [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
     seconds = round((time.perf_counter() - began) / len(found), 4)

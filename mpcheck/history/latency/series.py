@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mpcheck._errors import InputError
+from mpcheck._text import listed
 from mpcheck.bench.decide.units import USUAL
 from mpcheck.history.latency.change_points import LevelShift, shifts
 from mpcheck.history.latency.history import HistoryEntry, read_history
@@ -94,7 +95,7 @@ def chosen(names: Iterable[str], pattern: str, what: str, empty: str, glob: str 
     names = list(dict.fromkeys(names))
     found = [n for n in names if n == pattern or fnmatchcase(n, glob or pattern)]
     if not found:
-        known = f"; known are {', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else f"; the history {empty}"
+        known = f"; known are {listed(names, 3)}" if names else f"; the history {empty}"
         raise InputError(f"no {what} in the history matches {pattern!r}{known}")
     return found
 

@@ -11,23 +11,17 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from mpcheck._text import visible
+from mpcheck._text import counted, visible
 from mpcheck.records.read import Results
 from mpcheck.report.page import red
 from mpcheck.report.page.detail import detail
-from mpcheck.report.page.text import count, figure
-from mpcheck.report.page.verdict import MARKS
+from mpcheck.report.page.text import figure
 from mpcheck.report.page.view import Page
+from mpcheck.report.palette import colour, mark
 
 if TYPE_CHECKING:
     from mpcheck.report.pictures import Picture
 
-STYLES = {
-    "fail": "fail", "FAIL": "fail", "CRASHED": "fail", "missing": "fail", "pass": "pass", "PASS": "pass",
-    "degraded": "warn", "known-fault": "warn", "inconclusive": "warn",
-    "NOTHING JUDGED": "warn", "removed": "warn", "no-baseline": "warn", "new-failure": "fail", "gone": "fail", "fixed": "pass", "slower": "fail",
-}  # fmt: skip
-"""Classes of verdicts and changes; every other one is muted."""
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 """Nothing is fetched and nothing runs, whatever came into the page."""
 STRIP = "verdicts"
@@ -58,9 +52,7 @@ def environment() -> Environment:
         loader=PackageLoader("mpcheck.report.page", "templates"), autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"figure": figure, "count": count, "short": visible}
-    made.filters["mark"] = lambda verdict: MARKS.get(verdict, "·")
-    made.filters["style"] = lambda verdict: STYLES.get(verdict, "quiet")
+    made.filters |= {"figure": figure, "count": counted, "short": visible, "mark": mark, "style": colour}
     made.globals |= {"left_out": red.left_out, "POLICY": POLICY, "STRIP": STRIP}
     return made
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
-from mpcheck._text import fence, markdown, seen_lines, visible
+from mpcheck._text import counted, fence, markdown, markdown_table, seen_lines, visible
 from mpcheck.records.items import Item
 from mpcheck.report.page.red import left_out
-from mpcheck.report.page.text import count, figure
-from mpcheck.report.page.verdict import MARKS
+from mpcheck.report.page.text import figure
 from mpcheck.report.page.view import Page
+from mpcheck.report.palette import mark
 
 CAPS = (100, 50, 25, 10, 5, 2, 0)
 """Rows of a list that are tried, until the text is small enough."""
@@ -23,12 +23,6 @@ LONG = 300
 NAME = 100
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], right: int = 0) -> list[str]:
-    """A table of texts that are escaped already; its last ``right`` columns hold numbers."""
-    rules = ["---"] * (len(head) - right) + ["---:"] * right
-    return ["| " + " | ".join(head) + " |", "|" + "|".join(rules) + "|", *("| " + " | ".join(row) + " |" for row in rows), ""]
-
-
 def _cut(total: int, shown: int, what: str) -> list[str]:
     return [left_out(total, shown, what), ""] if total > shown else []
 
@@ -39,7 +33,7 @@ def _where(item: Item) -> str:
 
 
 def _head(page: Page) -> Iterator[str]:
-    yield f"# {MARKS.get(page.verdict, '')} {page.verdict}: {markdown(page.title)}"
+    yield f"# {mark(page.verdict)} {page.verdict}: {markdown(page.title)}"
     yield from ("", markdown(page.sentence, 1200), "")
     if page.remarks:
         yield from (*(f"- {markdown(remark)}" for remark in page.remarks), "")
@@ -50,14 +44,14 @@ def _sessions(page: Page) -> Iterator[str]:
     rows = [
         (
             s.name,
-            f"{MARKS.get(s.word, '')} {s.word}",
+            f"{mark(s.word)} {s.word}",
             ", ".join(f"{n:,} {word}" for word, n in s.counts) or "none",
             markdown(s.note),
             f"{s.seconds:.0f} s",
         )
         for s in page.sessions
     ]
-    yield from _table(("session", "verdict", "conclusions", "in its own words", "time"), rows, right=1)
+    yield from markdown_table(("session", "verdict", "conclusions", "in its own words", "time"), rows, "llllr")
 
 
 def _red(page: Page, cap: int) -> Iterator[str]:
@@ -69,7 +63,7 @@ def _red(page: Page, cap: int) -> Iterator[str]:
          *([markdown(b.since)] if page.history else []))
         for b in page.blocks[:cap]
     ]  # fmt: skip
-    yield from _table(("where", "session", "format", "backend", "red", "at most", *(["since"] if page.history else [])), rows)
+    yield from markdown_table(("where", "session", "format", "backend", "red", "at most", *(["since"] if page.history else [])), rows)
     yield from _cut(page.blocks_total, len(rows), "red subject")
     shown = page.red[: max(1, cap)]
     rows = [
@@ -77,7 +71,7 @@ def _red(page: Page, cap: int) -> Iterator[str]:
          markdown(r.item.worst, LONG) or "–")
         for r in shown
     ]  # fmt: skip
-    yield from _table(("conclusion", "reason", "ratio", "limit", "worst element"), rows)
+    yield from markdown_table(("conclusion", "reason", "ratio", "limit", "worst element"), rows)
     yield from _cut(page.red_total, len(rows), "red conclusion")
     commands = dict.fromkeys(r.command for r in shown)
     if "" in commands:
@@ -95,7 +89,7 @@ def _changes(page: Page, cap: int) -> Iterator[str]:
     if page.comparison is None:
         return
     yield from ("## What changed against the base", "")
-    told = f"{count(page.comparison.identical, 'conclusion')} identical, {page.comparison.within:,} moved within noise."
+    told = f"{counted(page.comparison.identical, 'conclusion')} identical, {page.comparison.within:,} moved within noise."
     yield from (f"Base: {markdown(page.comparison.base)}. Head: {markdown(page.comparison.head)}. {told}", "")
     yield from [*(f"- {markdown(note)}" for note in page.comparison.notes[:NOTES]), ""]
     for group in page.changes:
@@ -105,7 +99,7 @@ def _changes(page: Page, cap: int) -> Iterator[str]:
             item = change.after or change.before
             named = _where(item) if item is not None else markdown(change.item, 2 * NAME)
             rows.append((named, _state(change.before), _state(change.after), markdown(change.detail, LONG)))
-        yield from _table(("where", "base", "head", "what"), rows) if rows else ()
+        yield from markdown_table(("where", "base", "head", "what"), rows) if rows else ()
         yield from _cut(group.total, len(rows), "change")
 
 
@@ -123,11 +117,11 @@ def _ratios(page: Page, cap: int) -> Iterator[str]:
         for block, backend, fields in page.ratios.rows[: 3 * cap]
     ]
     formats = [markdown(f, NAME) for f in page.ratios.formats]
-    yield from _table(("block", "backend", *formats), rows, right=len(formats)) if rows else ()
+    yield from markdown_table(("block", "backend", *formats), rows, "ll" + "r" * len(formats)) if rows else ()
     yield from _cut(page.ratios.total, len(rows), "row")
-    yield from [f"{count(page.ratios.formats_left, 'more format')} in the records.", ""] if page.ratios.formats_left else []
+    yield from [f"{counted(page.ratios.formats_left, 'more format')} in the records.", ""] if page.ratios.formats_left else []
     spread = [(markdown(name, NAME), figure(a), figure(b), figure(c)) for name, a, b, c in page.spread]
-    yield from _table(("ratios of all tensors", "median", "95 %", "largest"), spread, right=3) if spread else ()
+    yield from markdown_table(("ratios of all tensors", "median", "95 %", "largest"), spread, "lrrr") if spread else ()
 
 
 def _latency(page: Page, cap: int) -> Iterator[str]:
@@ -138,7 +132,7 @@ def _latency(page: Page, cap: int) -> Iterator[str]:
         (*(markdown(t, NAME) for t in (row.subject, row.backend, row.format, row.work, row.decision)), row.effect, row.milliseconds)
         for row in page.latencies[:cap]
     ]
-    yield from _table(("block", "backend", "format", "work", "decision", "effect [95 %]", "ms, base → head"), rows, right=2) if rows else ()
+    yield from markdown_table(("block", "backend", "format", "work", "decision", "effect [95 %]", "ms, base → head"), rows, "lllllrr") if rows else ()
     yield from _cut(page.latencies_total, len(rows), "benchmark")
 
 
@@ -150,7 +144,7 @@ def _asides(page: Page, cap: int) -> Iterator[str]:
         shown = aside.reasons[:cap]
         yield from (f"  - {r.number:,} × {markdown(r.text, LONG)} ({markdown(r.where)})" for r in shown)
         left = aside.left + len(aside.reasons) - len(shown)
-        yield from [f"  - {count(left, 'more reason')} in the records."] if left else []
+        yield from [f"  - {counted(left, 'more reason')} in the records."] if left else []
     yield ""
 
 
@@ -160,7 +154,7 @@ def _facts(page: Page, cap: int) -> Iterator[str]:
         shown = facts.rows[:cap]
         left = facts.left + len(facts.rows) - len(shown)
         told = "; ".join(f"{markdown(name)} {markdown(value, LONG)}" for name, value in shown)
-        yield f"- **{facts.title}**: {told}" + (f" ({count(left, 'more field')} in the records)" if left else "")
+        yield f"- **{facts.title}**: {told}" + (f" ({counted(left, 'more field')} in the records)" if left else "")
 
 
 def twin(page: Page, limit_bytes: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from mpcheck._text import COMMAND, html, visible
+from mpcheck._text import COMMAND, html, number, visible
 from mpcheck.records.finding import Findings
 from mpcheck.records.items import GOLDEN, Item, decisive, item_of_cell, item_of_finding, items_of
 from mpcheck.records.read import Document, Results
@@ -107,7 +107,7 @@ def _together(candidates: Iterable[_Candidate]) -> list[_Candidate]:
 
 def _row(one: _Candidate, commands: Commands) -> Row:
     told = visible(one.item.reason or one.item.worst, 2 * TEXT)
-    return Row(one.item, "" if one.max_abs is None else f"{one.max_abs:.3g}", told, commands.of(one.item), one.alike)
+    return Row(one.item, number(one.max_abs, none=""), told, commands.of(one.item), one.alike)
 
 
 def detail(results: Results, budget: int = BUDGET) -> Detail:

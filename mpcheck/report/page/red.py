@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mpcheck._text import visible
+from mpcheck._text import counted, visible
 from mpcheck.records.items import Item
 from mpcheck.report.page.commands import Commands
-from mpcheck.report.page.text import count, figure
+from mpcheck.report.page.text import figure
 
 if TYPE_CHECKING:
     from mpcheck.history.gates import GateEntry
@@ -98,4 +98,4 @@ def names(found: Iterable[str]) -> str:
 
 def left_out(total: int, shown: int, what: str) -> str:
     """``12 more … are in the records``; empty where all are shown."""
-    return f"{count(total - shown, 'more ' + what)} in the records." if total > shown else ""
+    return f"{counted(total - shown, 'more ' + what)} in the records." if total > shown else ""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mpcheck._text import number
 from mpcheck.records.items import GOLDEN, Item
 from mpcheck.records.read import Results
 from mpcheck.report import summary
@@ -126,7 +127,7 @@ def latencies(results: Results) -> tuple[list[Latency], int]:
     rows = [
         Latency(
             f.subject, f.backend, f.format, f.variant, str(f.metrics.get("decision", f.verdict)), _effect(f.metrics),
-            f"{_milliseconds(f.metrics.get('base_median_ms'))} → {_milliseconds(f.metrics.get('median_ms'))}",
+            f"{number(f.metrics.get('base_median_ms'))} → {number(f.metrics.get('median_ms'))}",
         )
         for f in decided[:LATENCIES_SHOWN]
     ]  # fmt: skip
@@ -135,10 +136,6 @@ def latencies(results: Results) -> tuple[list[Latency], int]:
 
 def _number(value: Any) -> float:
     return float(value) if isinstance(value, (int, float)) else 0.0
-
-
-def _milliseconds(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, (int, float)) else "–"
 
 
 def _effect(metrics: dict[str, Any]) -> str:

@@ -13,8 +13,3 @@ def figure(value: float | None) -> str:
     if value == float("inf"):
         return "∞"
     return f"{value:.2f}" if value == 0 or 0.005 <= abs(value) < 99.5 else f"{value:.1e}"
-
-
-def count(number: int, one: str, several: str = "") -> str:
-    """``1 cell``, ``2,960 cells``."""
-    return f"{number:,} {one if number == 1 else several or one + 's'}"

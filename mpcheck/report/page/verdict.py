@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mpcheck._text import visible
+from mpcheck._text import counted, shortened, visible
 from mpcheck.records.finding import Findings
 from mpcheck.records.items import GOLDEN, MISSING, Item
 from mpcheck.records.outcome import WORDS, outcome
 from mpcheck.records.read import Document, Results
 from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
-from mpcheck.report.page.text import count, figure
+from mpcheck.report.page.text import figure
 
 HEADLINE = 140  # characters of a reason in the sentence at the top
 ORDER = ("fail", "missing", "pass", "degraded", "known-fault", "inconclusive", "no-baseline", "removed", "indistinguishable", "unsupported")
-MARKS = {
-    "fail": "✗", "missing": "✗", "pass": "✓", "degraded": "!", "known-fault": "◆", "inconclusive": "?", "no-baseline": "+", "removed": "−",
-    "indistinguishable": "=", "unsupported": "–", "FAIL": "✗", "CRASHED": "✗", "PASS": "✓", "NOTHING JUDGED": "?",
-}  # fmt: skip
-"""A mark for every verdict, so that none is told by its colour alone."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +54,13 @@ def _note(document: Document, items: Sequence[Item]) -> str:
         return "" if items else "it recorded no conclusion at all"
     golden = [i for i in items if i.check == GOLDEN]
     drift = Counter(c.drift for c in document.cells)
-    parts = [f"golden float64: {count(len(golden), 'tensor')}, {sum(i.failed for i in golden)} differ"] if golden else []
+    parts = [f"golden float64: {counted(len(golden), 'tensor')}, {sum(i.failed for i in golden)} differ"] if golden else []
     if drift["fail"] or drift["pass"]:
         parts.append(f"drift: {drift['pass']:,} within the stored ratios, {drift['fail']:,} beyond")
     if drift["inputs-moved"]:
-        parts.append(f"drift: {count(drift['inputs-moved'], 'cell')} beyond on inputs that another block moved")
+        parts.append(f"drift: {counted(drift['inputs-moved'], 'cell')} beyond on inputs that another block moved")
     if drift["no-baseline"]:
-        parts.append(f"drift: no baseline for {count(drift['no-baseline'], 'cell')} on this device")
+        parts.append(f"drift: no baseline for {counted(drift['no-baseline'], 'cell')} on this device")
     return "; ".join(parts)
 
 
@@ -74,7 +68,7 @@ def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlo
     """What is red, in which block, at which format, how far beyond the limit, since when; or what was judged and found right."""
     if results.outcome == "crashed" and results.disorder:
         recorded = sum(i.verdict != MISSING for i in failures)
-        besides = f" {count(recorded, 'recorded conclusion')} {'is' if recorded == 1 else 'are'} red besides." if recorded else ""
+        besides = f" {counted(recorded, 'recorded conclusion')} {'is' if recorded == 1 else 'are'} red besides." if recorded else ""
         return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green.{besides}"
     if failures:
         return _red(failures, blocks)
@@ -82,7 +76,7 @@ def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlo
     rest = [(v, n) for v, n in tally([i for i in results.items if i.session != "profile"]) if v != "pass"]
     others = ", ".join(f"{n:,} {v}" for v, n in rest)
     if results.verdict == "PASS":
-        return f"Nothing is red: {count(judged, 'conclusion')} passed." + (f" Besides these: {others}." if others else "")
+        return f"Nothing is red: {counted(judged, 'conclusion')} passed." + (f" Besides these: {others}." if others else "")
     return "No check came to a verdict" + (f": {others}." if others else ".") + " This is no green: see below what was missing."
 
 
@@ -96,12 +90,12 @@ def _red(failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
     text = f"{named} is red{where}: {what}" + ("" if what.endswith("…") else ".")
     if block.number > 1 or len(failures) > 1:
         subjects = len({i.subject for i in failures})
-        text += f" In all {count(len(failures), 'conclusion')} about {count(subjects, 'subject')} {'is' if len(failures) == 1 else 'are'} red."
+        text += f" In all {counted(len(failures), 'conclusion')} about {counted(subjects, 'subject')} {'is' if len(failures) == 1 else 'are'} red."
     return text + (f" Red {block.since}." if block.since.startswith("since") else f" It is {block.since}." if block.since else "")
 
 
 def _what(item: Item) -> str:
-    reason = textwrap.shorten(visible(item.reason, 300), HEADLINE, placeholder=" …").rstrip(". ") or "it fails"
+    reason = shortened(item.reason, HEADLINE).rstrip(". ") or "it fails"
     if item.session != "precision":
         return f"{visible(item.check, 40)}: {reason}"
     if item.check == GOLDEN:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.patches import Rectangle
 
+from mpcheck._text import one_line
 from mpcheck.records.finding import Finding
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas
 from mpcheck.report.pictures.rows import number
-from mpcheck.report.pictures.words import extent, plain, slug
+from mpcheck.report.pictures.words import extent, slug
 
 DRAWN = 0.01  # share of the end-to-end time from which on a block has a bar of its own
 ROW, FOOT, FIGURE = 17.0, 32.0, 36.0
@@ -64,7 +65,7 @@ def _picture(
     pieces = {f.subject: parts_of(f, cpu) for f in blocks}
     device = {f.subject: figure(f, "device_ms") + figure(f, "backward_device_ms") for f in blocks}
     groups = [(n, [n]) for n in names] + ([(f"{len(small)} smaller", list(small))] if small else [])
-    room, top = min(LABEL, max(extent(plain(label), SMALL) for label, _ in groups) + 8), LINE * 2 + (0 if cpu else LINE) + 2
+    room, top = min(LABEL, max(extent(one_line(label), SMALL) for label, _ in groups) + 8), LINE * 2 + (0 if cpu else LINE) + 2
     canvas = Canvas(top + ROW * len(groups) + FOOT)
     _legend(canvas, parts, cpu)
     axes = canvas.axes(room, top, WIDTH - room - FIGURE, ROW * len(groups), grid="x")

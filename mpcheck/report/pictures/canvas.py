@@ -16,10 +16,11 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from mpcheck._text import one_line, shortened
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture, Section
 from mpcheck.report.pictures.svg import finish
-from mpcheck.report.pictures.words import cut, extent, plain, power, shorten
+from mpcheck.report.pictures.words import extent, power, shorten
 
 WIDTH = 380.0
 """Of every picture, in pixels: a phone shows it unscaled, a desktop two side by side."""
@@ -59,16 +60,16 @@ class Canvas:
 
     def write(self, x: float, y: float, text: str, size: float = SMALL, room: float | None = None, **more: Any) -> None:
         """Text from data with its middle at a height; shortened to ``room`` pixels, and then whole under the pointer."""
-        shown = plain(text) if room is None else shorten(text, room, size)
+        shown = one_line(text) if room is None else shorten(text, room, size)
         artist = self.sheet.text(x, y, shown or BLANK, fontsize=size, **({"color": theme.INK, "va": "center"} | more))
-        if shown != plain(text):
+        if shown != one_line(text):
             self.tip(artist, text)
 
     def tip(self, artist: Artist, text: str) -> None:
         """Show a text when a pointer rests on an artist."""
         key = f"tip{len(self._tips)}"
         artist.set_gid(key)
-        self._tips[key] = cut(text, TIP)
+        self._tips[key] = shortened(text, TIP)
 
     def axes(self, left: float, top: float, width: float, height: float, grid: Literal["x", "y", "both"] = "both") -> Axes:
         """Axes at a place, all pixels; lines of the grid along ``x``, ``y`` or ``both``."""
@@ -107,7 +108,7 @@ class Canvas:
         """The finished picture."""
         stream = io.StringIO()
         self.figure.savefig(stream, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
-        title, caption, alt = cut(title, TITLE), cut(caption, TEXT), cut(alt, TEXT)
+        title, caption, alt = shortened(title, TITLE), shortened(caption, TEXT), shortened(alt, TEXT)
         return Picture(name, section, title, caption, alt, finish(stream.getvalue(), name, title, alt, self._tips))
 
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mpcheck._text import counted
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, TINY, WIDTH, Canvas, Look, readable, ticks
-from mpcheck.report.pictures.words import counted, milliseconds, slug
+from mpcheck.report.pictures.words import milliseconds, slug
 
 Samples = Mapping[tuple[str, str], Mapping[str, Sequence[float]]]
 """Seconds of calls by (format, work) and backend."""

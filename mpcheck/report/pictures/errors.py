@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 from matplotlib.axes import Axes
 
+from mpcheck._text import counted
 from mpcheck.records.record import Cell, Run
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
 from mpcheck.report.pictures.rows import MOST_BACKENDS, NOTHING, Badness, choose, chosen_words, family
-from mpcheck.report.pictures.words import counted, extent, power, short_format, shorten, slug
+from mpcheck.report.pictures.words import extent, power, short_format, shorten, slug
 
 MOST_GROUPS, MOST_FORMATS, MOST_DIRECTIONS = 10, 8, 4
 MEASURES = ("relative", "absolute")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from mpcheck._text import counted, one_line
 from mpcheck.history.gates import GateEntry, in_time
 from mpcheck.history.latency.change_points import shifts
 from mpcheck.records.versions import changed_versions
@@ -17,7 +18,7 @@ from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, legend_height, ticks
 from mpcheck.report.pictures.rows import MOST_FORMATS, Badness, choose
-from mpcheck.report.pictures.words import counted, plain, shorten
+from mpcheck.report.pictures.words import shorten
 
 MOST_ENTRIES, MOST_NOTES, TICKS = 120, 8, 8
 LEFT, PANEL, RED, FOOT = 30.0, 150.0, 52.0, 46.0
@@ -149,4 +150,4 @@ def _caption(shown: int, total: int, told: Sequence[str]) -> str:
 def _alt(shown: Sequence[GateEntry], told: Sequence[str]) -> str:
     red = [e.commit[:8] for e in shown if e.red]
     text = f"{len(shown)} entries from {shown[0].commit[:8]} to {shown[-1].commit[:8]}; red: {len(red)}" + (f", last {red[-1]}." if red else ".")
-    return f"{text} {'; '.join(plain(t) for t in told)}" + ("." if told else "")
+    return f"{text} {'; '.join(one_line(t) for t in told)}" + ("." if told else "")

@@ -9,12 +9,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import PathPatch
 from matplotlib.path import Path
 
+from mpcheck._text import counted, one_line
 from mpcheck.records.record import Run
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas
 from mpcheck.report.pictures.rows import MOST_BACKENDS, MOST_FORMATS, Field, Grid, choose, chosen_words, grid
-from mpcheck.report.pictures.words import counted, extent, plain, share_words, shorten, slug
+from mpcheck.report.pictures.words import extent, share_words, shorten, slug
 
 BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 3.0)
 """Between the seven shades; the limit, 1, is where they turn from cold to warm."""
@@ -46,7 +47,7 @@ def heat_maps(run: Run) -> list[Picture]:
 
 
 def _map(found: Grid, name: str, backend: str, blocks: Sequence[str], formats: Sequence[str], left_out: str) -> Picture:
-    room = min(MOST_ROOM, max(LEAST_ROOM, *(extent(plain(b), SMALL) + 4 for b in blocks)))
+    room = min(MOST_ROOM, max(LEAST_ROOM, *(extent(one_line(b), SMALL) + 4 for b in blocks)))
     slanted = max(len(f) for f in formats) > SLANT or len(formats) > 5
     head = min(64.0, 14 + 0.6 * max(extent(shorten(f, 90, SMALL), SMALL) for f in formats)) if slanted else 18.0
     canvas = Canvas(head + ROW * len(blocks) + FOOT)

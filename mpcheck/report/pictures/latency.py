@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from mpcheck._text import counted, one_line
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height
 from mpcheck.report.pictures.rows import MOST_BACKENDS, chosen_words, number, positive
-from mpcheck.report.pictures.words import counted, extent, milliseconds, percent, plain
+from mpcheck.report.pictures.words import extent, milliseconds, percent
 
 LATENCY = "latency"
 MOST_ROWS, CALM_ROWS = 40, 12
@@ -156,7 +157,7 @@ def _absolute(bench: Findings) -> list[Picture]:
     entries: list[tuple[str, Look]] = [(n, s.point) for n, s in looks.items()]
     based = any(c.before for c in shown)
     entries += [("baseline", {"color": theme.MUTED, "marker": "|", "markersize": 9})] if based else []
-    top, room = legend_height([n for n, _ in entries]) + 2, min(LABEL, max(extent(plain(c.subject), SMALL) for c in shown) + 8)
+    top, room = legend_height([n for n, _ in entries]) + 2, min(LABEL, max(extent(one_line(c.subject), SMALL) for c in shown) + 8)
     canvas = Canvas(top + 17 * len(shown) + 30)
     canvas.legend(0, LINE / 2, entries)
     axes = canvas.axes(room, top, WIDTH - room - 10, 17 * len(shown), grid="x")

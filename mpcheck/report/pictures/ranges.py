@@ -7,10 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mpcheck._text import counted, one_line
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, legend_height, readable
-from mpcheck.report.pictures.words import counted, extent, milliseconds, plain, slug
+from mpcheck.report.pictures.words import extent, milliseconds, slug
 
 ROW, FOOT = 16.0, 30.0
 LABEL = 172.0  # pixels for names, at most
@@ -49,7 +50,7 @@ def _picture(samples: Sequence[Sample], name: str, title: str, looks: dict[str, 
     rows = list(dict.fromkeys(s.subject for s in samples))
     series = [n for n in looks if any(s.series == n for s in samples)]
     entries: list[tuple[str, Look]] = [(n, looks[n].point) for n in series]
-    top, room = legend_height(series) + 2, min(LABEL, max(extent(plain(subject), SMALL) for subject in rows) + 8)
+    top, room = legend_height(series) + 2, min(LABEL, max(extent(one_line(subject), SMALL) for subject in rows) + 8)
     canvas = Canvas(top + ROW * len(rows) + FOOT)
     canvas.legend(0, LINE / 2, entries)
     axes = canvas.axes(room, top, WIDTH - room - 10, ROW * len(rows), grid="x")

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from mpcheck._text import counted
 from mpcheck.records.finding import Finding
 from mpcheck.records.items import item_of_cell
 from mpcheck.records.record import Cell, Run
-from mpcheck.report.pictures.words import counted
 
 Badness = tuple[bool, float]
 """Whether something failed, and its ratio in units of the limit; -1 where it has none. The worst is the largest."""

@@ -8,17 +8,19 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from mpcheck._text import one_line
 from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Findings
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Run
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
 from mpcheck.report.pictures.rows import MOST_BACKENDS, MOST_FORMATS, chosen_words, positive
-from mpcheck.report.pictures.words import extent, milliseconds, plain, short_format, shorten
+from mpcheck.report.pictures.words import extent, milliseconds, short_format, shorten
 
 MODEL = "model"
-USUAL = ("e3nn", FLOAT32.name)
+USUAL = (REFERENCE_BACKEND, FLOAT32.name)
 """Backend and format that latencies are compared with, where they were measured."""
 MOST_PANELS, MOST_ROWS = 8, 20
 PANEL, GAP, ROW = 120.0, 36.0, 20.0
@@ -160,7 +162,7 @@ def _panels(canvas: Canvas, top: float, shown: Sequence[Subject], looks: Mapping
 
 
 def _rows(canvas: Canvas, top: float, shown: Sequence[Subject], looks: Mapping[str, theme.Style], formats: Sequence[str]) -> None:
-    room = min(172.0, max(extent(plain(s.name), SMALL) for s in shown) + 6)
+    room = min(172.0, max(extent(one_line(s.name), SMALL) for s in shown) + 6)
     width = (WIDTH - room - 34) / 2
     height = ROW * len(shown)
     sides = [canvas.axes(room + i * (width + 24), top + 18, width, height, grid="x") for i in range(2)]

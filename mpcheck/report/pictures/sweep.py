@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
+from mpcheck._text import counted
 from mpcheck.records.finding import Finding
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, TINY, WIDTH, Canvas, Look, legend_height, readable
 from mpcheck.report.pictures.rows import number, positive
-from mpcheck.report.pictures.words import counted
 
 LEFT, HEIGHT, FOOT = 40.0, 170.0, 34.0
 BETWEEN = 0.08  # of a step on the axis, between series at the same batch size

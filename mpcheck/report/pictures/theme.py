@@ -77,7 +77,8 @@ def with_variables(style: str) -> str:
 
 def light(name: str) -> str:
     """The colour that a variable has in the light theme: for files that know no variables."""
-    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", css().partition("@media")[0]))[name]
+    values: dict[str, str] = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", css().partition("@media")[0]))
+    return values[name]
 
 
 def css() -> str:

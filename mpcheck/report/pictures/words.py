@@ -7,24 +7,13 @@ import re
 import unicodedata
 from collections.abc import Container
 
-from mpcheck._text import whole
+from mpcheck._text import number, one_line
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SLUG = 48
 WIDTHS = {0.33: "iljI.,:;'|!()[]/\\ ", 0.42: 'ftr-_"', 0.9: "mwMW@%&", 0.7: "ABCDEGHKNOPQRUVXYZ#<>=+$", 1.0: "…—"}
 """Widths of letters over the size of their font, DejaVu Sans rounded up; of the others 0.6. Most pages' fonts are narrower."""
 _WIDTH = {letter: width for width, letters in WIDTHS.items() for letter in letters}
-
-
-def plain(text: object) -> str:
-    """Text from data in one line: what cannot be seen as its escape, runs of blanks as one. SVG's own markup is the writer's business."""
-    return " ".join(whole(text).split())
-
-
-def cut(text: object, most: int) -> str:
-    """Text from data in one line of at most so many characters."""
-    shown = plain(text)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 def percent(value: float) -> str:
@@ -45,7 +34,7 @@ def extent(text: str, size: float) -> float:
 
 def shorten(text: object, room: float, size: float) -> str:
     """Text from data that fits into a width: its middle becomes an ellipsis, as names differ at both ends."""
-    name = plain(text)
+    name = one_line(text)
     if extent(name, size) <= room:
         return name
     head, tail, left = 0, len(name), room - size
@@ -60,7 +49,7 @@ def shorten(text: object, room: float, size: float) -> str:
 
 def short_format(name: str) -> str:
     """``f64``, ``bf16``: a format under an axis."""
-    return shorten(plain(name).replace("float", "f"), 40, 8)
+    return shorten(one_line(name).replace("float", "f"), 40, 8)
 
 
 def slug(*parts: str, taken: Container[str] = ()) -> str:
@@ -87,10 +76,4 @@ def share_words(share: float) -> str:
 
 def milliseconds(value: float) -> str:
     """``0.042 ms``, ``17.1 ms``."""
-    return f"{value:.3g} ms"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 block``, ``1,000 blocks``, ``2 entries``."""
-    plural = noun if noun.endswith("s") else f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s"
-    return f"{number:,} {noun if number == 1 else plural}"
+    return f"{number(value)} ms"

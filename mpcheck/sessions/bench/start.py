@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mpcheck._errors import InputError
 from mpcheck._text import say
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.sessions import launch
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import values_of
@@ -27,7 +28,7 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     from mpcheck.sessions.bench.calibrate import calibrate
     from mpcheck.sessions.run import clear_progress, stderr_progress
 
-    fields = {"backends": ("e3nn",), **values_of(spec.options, asked)}
+    fields = {"backends": (REFERENCE_BACKEND,), **values_of(spec.options, asked)}
     try:
         path, rate = calibrate(mode, spec.options(**fields, progress=stderr_progress))
     finally:

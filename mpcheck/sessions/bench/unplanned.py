@@ -7,7 +7,7 @@ from mpcheck.adapters.blocks import names_by_id
 from mpcheck.bench.decide.outcomes import LATENCY
 from mpcheck.bench.keys import MODEL, BenchKey, fields_of
 from mpcheck.records.finding import Finding
-from mpcheck.records.names import COVERAGE
+from mpcheck.records.names import COVERAGE, REFERENCE_BACKEND
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.options import narrowed
 from mpcheck.sessions.run import Session
@@ -22,7 +22,7 @@ class UnplannedRun:
         names = names_by_id(called) if called is not None else {}
         system = next(iter(self.session.systems), "")
         fmt = self.session.formats[0].name
-        self.every = [BenchKey(system, 1, blamed(error.error, names) or MODEL, "e3nn", fmt, "forward")]
+        self.every = [BenchKey(system, 1, blamed(error.error, names) or MODEL, REFERENCE_BACKEND, fmt, "forward")]
         self.keys, self.notes = self.every, list[str]()
         reason = f"raised {error.text}"
         self.findings = {

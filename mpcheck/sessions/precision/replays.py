@@ -16,6 +16,7 @@ import torch
 
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Cell
 
 REPLAYS = 4  # of a red cell, besides the first
@@ -29,7 +30,7 @@ def races(key: CellKey, components: Container[str], device: str) -> bool:
     """
     if device == "cpu":
         return torch.get_num_threads() > 1 and get_format(key.format).storage == torch.float32 and "gather" in components
-    return key.backend != "e3nn" or "gather" in components or "scatter" in components  # another backend's kernels are not observed
+    return key.backend != REFERENCE_BACKEND or "gather" in components or "scatter" in components  # another backend's kernels are not observed
 
 
 def repeated(cell: Cell, replay: Callable[[], Cell]) -> list[Cell]:

@@ -20,6 +20,7 @@ from mpcheck.formats import FLOAT64, get_format
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, read_baseline
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import device_slug
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Cell
 from mpcheck.sessions.precision.blame import Blame
 from mpcheck.sessions.precision.drift import Drifted, drifted, own_zeros
@@ -31,9 +32,9 @@ from mpcheck.sessions.run import Session
 class Suite:
     """Judges cells against limits, stored ratios and golden values."""
 
-    def __init__(self, session: Session, directory: Path) -> None:
+    def __init__(self, session: Session, directory: Path | None) -> None:
         """Args:
-        directory: of baselines.
+        directory: of baselines; None to judge by limits alone.
 
         Raises:
             InputError: a damaged baseline.
@@ -41,7 +42,7 @@ class Suite:
         self.session = session
         self.directory = directory
         self.slug = device_slug(str(session.device))
-        self.baseline: Baseline | None = read_baseline(baseline_path(directory, self.slug))
+        self.baseline: Baseline | None = read_baseline(baseline_path(directory, self.slug)) if directory else None
         self.blame = Blame(session, self.baseline.references if self.baseline else {})
 
     @neutral()
@@ -108,7 +109,7 @@ class Suite:
 
     def golden_systems(self) -> list[str]:
         """Systems of this run that have golden values for this model."""
-        if not self.session.options.model.startswith("builtin:") or FLOAT64.name not in self.session.options.formats:
+        if self.directory is None or not self.session.options.model.startswith("builtin:") or FLOAT64.name not in self.session.options.formats:
             return []
         return [s for s in self.session.systems if golden_paths(self.directory, self.session.options.model, s)[1].is_file()]
 
@@ -120,11 +121,12 @@ class Suite:
             InputError: a damaged golden file.
         """
         session = self.session
+        assert self.directory is not None  # no system has golden values then
         golden = load_golden(golden_paths(self.directory, session.options.model, system))
         model = session.reference_backend
         graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
         today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
-        limits = limits_for(session.tolerances, "golden", "e3nn", FLOAT64.name, "forward")
+        limits = limits_for(session.tolerances, "golden", REFERENCE_BACKEND, FLOAT64.name, "forward")
         return [{"system": system, **row} for row in compare_golden(golden, today, limits)]
 
 

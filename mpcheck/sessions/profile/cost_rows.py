@@ -12,9 +12,9 @@ from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.work.workloads import UnsupportedError, Workloads
 from mpcheck.formats import get_format
 from mpcheck.records.finding import Finding, Findings
+from mpcheck.records.names import REFERENCE_BACKEND
 
 COST_MODEL = "cost-model"
-REFERENCE = "e3nn"  # the model is of upstream's own blocks
 HEAD = ("block", "equation", "formula", "predicted M multiply-adds", "counted M", "counted / predicted", "activation KiB", "peak KiB")
 
 
@@ -22,7 +22,7 @@ def counted(workloads: Workloads, system: str, batch: int, fmt: str) -> Iterator
     """Fingerprints of every block's forward call."""
     for block in workloads.blocks(system, batch):
         try:
-            with workloads.opened(BenchKey(system, batch, block.name, REFERENCE, fmt, "forward")) as workload:
+            with workloads.opened(BenchKey(system, batch, block.name, REFERENCE_BACKEND, fmt, "forward")) as workload:
                 yield block.name, fingerprint(workload)
         except UnsupportedError:
             continue
@@ -36,7 +36,8 @@ def cost_findings(workloads: Workloads, system: str, batch: int, fmt: str) -> li
     rows = predicted(facts, len(graph["positions"]), int(graph["edge_index"].shape[1]), size, dict(counted(workloads, system, batch, fmt)))
     return [
         Finding(
-            check=COST_MODEL, subject=row.block, backend=REFERENCE, format=fmt, system=f"{system}*{batch}", variant=row.equation, verdict="pass",
+            check=COST_MODEL, subject=row.block, backend=REFERENCE_BACKEND, format=fmt, system=f"{system}*{batch}",
+            variant=row.equation, verdict="pass",
             metrics={
                 "formula": row.formula, "predicted_multiply_adds": row.multiply_adds, "counted_multiply_adds": row.counted,
                 "counted_over_predicted": None if row.ratio is None else round(row.ratio, 4), "activation_bytes": row.activation_bytes,

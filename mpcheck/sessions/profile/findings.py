@@ -11,6 +11,7 @@ from mpcheck.bench.profile.attribution import UNATTRIBUTED
 from mpcheck.bench.profile.map import MapRow, ProfileMap
 from mpcheck.bench.profile.sweep import SYSTEM, WORK, SweepPoint
 from mpcheck.records.finding import Finding, Outcome
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Number
 
 PROFILE, LATENCY, SWEEP = "profile", "latency", "sweep"
@@ -97,8 +98,8 @@ def sweep_findings(points: list[SweepPoint], backends: tuple[str, ...], fmt: str
                 "l_max": point.l_max, "batch": point.batch, "atoms": point.atoms, "edges": point.edges, "rounds": len(seconds),
                 "median_ms": _ms(point.median(backend)), "q25_ms": _ms(ordered[len(ordered) // 4]), "q75_ms": _ms(ordered[(3 * len(ordered)) // 4]),
             }  # fmt: skip
-            if backend != "e3nn" and "e3nn" in point.seconds:
-                gain = speedup(point.seconds["e3nn"], seconds, seed)
+            if backend != REFERENCE_BACKEND and REFERENCE_BACKEND in point.seconds:
+                gain = speedup(point.seconds[REFERENCE_BACKEND], seconds, seed)
                 metrics |= {"speedup": round(gain.ratio, 4), "speedup_low": round(gain.low, 4), "speedup_high": round(gain.high, 4)}
             found.append(Finding.model_validate({**base, "subject": subject, "variant": WORK, "verdict": "pass", "metrics": metrics}))
     return found

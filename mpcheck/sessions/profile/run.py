@@ -22,6 +22,7 @@ from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.bench.work.workloads import Workloads
 from mpcheck.formats import FLOAT32
 from mpcheck.records.finding import Finding, Findings, write_findings
+from mpcheck.records.names import REFERENCE_BACKEND
 from mpcheck.records.record import Part, Planned
 from mpcheck.report.pictures.distributions import Samples
 from mpcheck.report.pictures.sessions import write_profile_pictures
@@ -99,7 +100,7 @@ class Measured:
     out: Path
     samples: dict[tuple[str, str], dict[str, list[float]]] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, "e3nn", FLOAT32.name, "energy"))
+    last: BenchKey = field(default_factory=lambda: BenchKey("", 1, MODEL, REFERENCE_BACKEND, FLOAT32.name, "energy"))
     any: bool = False
 
 

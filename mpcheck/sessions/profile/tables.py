@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
-from mpcheck._text import seen_lines
+from mpcheck._text import markdown_table, seen_lines
 from mpcheck.bench.profile.sweep import SYSTEM, WORK
 from mpcheck.records.finding import Finding, Findings
 from mpcheck.sessions.profile.cost_rows import HEAD, cost_cells
@@ -150,8 +150,7 @@ def _missing(run: Findings) -> dict[str, list[str]]:
 
 
 def _table(head: tuple[str, ...], lines: list[list[str]], left: int = 1) -> list[str]:
-    rows = ["| " + " | ".join(head) + " |", "|" + "---|" * left + "---:|" * (len(head) - left)]
-    return rows + ["| " + " | ".join(escape(cell) for cell in line) + " |" for line in lines] + [""]
+    return markdown_table(head, ([escape(cell) for cell in line] for line in lines), "l" * left + "r" * (len(head) - left))
 
 
 def markdown(run: Findings) -> str:

@@ -46,8 +46,8 @@ def _panel(axes: Axes, title: str, lines: Sequence[tuple[Curve, str, str]]) -> N
         _line(axes, c, label, number, colour)
     if axes.lines:
         axes.legend(fontsize=6.5, loc="lower right", frameon=False, title="plantings in brackets", title_fontsize=6)
-    axes.axvline(1.0, color="black", linewidth=0.7, linestyle=":")
-    axes.axhline(0.5, color="black", linewidth=0.4, alpha=0.4)
+    axes.axvline(1.0, color=INK[0], linewidth=0.7, linestyle=":")
+    axes.axhline(0.5, color=INK[0], linewidth=0.4, alpha=0.4)
     axes.set(xscale="log", xlim=SIZES, ylim=(-0.04, 1.04))
     axes.set_title(title, fontsize=9, loc="left")
     axes.tick_params(labelsize=7)

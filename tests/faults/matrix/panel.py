@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from mpcheck._errors import error_line
+from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
@@ -137,7 +138,7 @@ class Panel:
     def _keys(self, check: CheckName) -> list[Key]:
         found = inspections.keys(_WHOLE_SUITES[check], self.view, [check])
         if check == "conversion":
-            design = next(c.name for c in conversions.DESIGN if c.backend == self.plant.backend or self.plant.backend == "e3nn")
+            design = next(c.name for c in DESIGN if c.backend == self.plant.backend or self.plant.backend == "e3nn")
             wanted = (conversions.MODEL, self.plant.subject, *([design] if planted_converter(self.plant) else []))
             return [k for k in found if k.subject in wanted]
         if check in ("mix", "conversion") and self.plant.backend == "e3nn" and self.plant.check != check:
