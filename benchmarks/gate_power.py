@@ -27,7 +27,7 @@ from typing import Any
 from pytest_benchmark.utils import PercentageRegressionCheck
 from scipy import stats
 
-from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample
+from mpcheck.bench.decide.decision import LatencyVerdict, LaunchSample, Rule, judge, paired_sample
 from mpcheck.bench.decide.units import yardstick_of
 from mpcheck.bench.decide.verdicts import PAIRED, STORED, stored_sample
 from mpcheck.bench.figures import CROWDED, Launch
@@ -187,7 +187,7 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
         clean = {name: stored(own, name, 0.0) for name in BENCHMARKS}
         effects.append(f"{100 * share:g} %: {100 * _mean_effect(clean, heads):.1f} %")
 
-        def samples(start: int, look: int, heads: dict[str, list[Launch]] = heads) -> dict[str, Sample]:
+        def samples(start: int, look: int, heads: dict[str, list[Launch]] = heads) -> dict[str, LaunchSample]:
             found = {n: stored_sample(kept[n], heads[n][start : start + look]) for n in BENCHMARKS}
             return {n: s[0] for n, s in found.items() if s is not None}
 
@@ -198,7 +198,9 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
         if share and share in MAIN_SHARES:  # identical code, too: the slowed block against a baseline of itself
             again = {name: stored(base, name, share) for name in BENCHMARKS}
 
-            def same_code(start: int, look: int, heads: dict[str, list[Launch]] = heads, again: dict[str, list[Launch]] = again) -> dict[str, Sample]:
+            def same_code(
+                start: int, look: int, heads: dict[str, list[Launch]] = heads, again: dict[str, list[Launch]] = again
+            ) -> dict[str, LaunchSample]:
                 found = {n: stored_sample(again[n], heads[n][start : start + look]) for n in BENCHMARKS}
                 return {n: s[0] for n, s in found.items() if s is not None}
 
@@ -224,7 +226,7 @@ def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
     shares = [s for s in SHARES if str(s) in entries[0]["benchmarks"][BENCHMARKS[0]]]
     for share in shares:
 
-        def samples(start: int, look: int, share: float = share) -> dict[str, Sample]:
+        def samples(start: int, look: int, share: float = share) -> dict[str, LaunchSample]:
             return {n: paired_sample([e["benchmarks"][n][str(share)] for e in entries[start : start + look]]) for n in BENCHMARKS}
 
         for _, verdict in _sequential(samples, PAIRED_EFFORT.looks, PAIRED, len(entries)):

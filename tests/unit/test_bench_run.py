@@ -21,17 +21,17 @@ from mpcheck.bench.work.pinning import processors
 from mpcheck.formats import FORMATS
 from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, write_baseline
-from mpcheck.sessions.bench.options import BenchOptions, checked, narrowed, parse_batches
+from mpcheck.sessions.bench import BenchOptions
+from mpcheck.sessions.bench.options import checked, narrowed, parse_batches
 from mpcheck.sessions.bench.run import BenchRun
-from mpcheck.sessions.run import Options
 from tests.unit.bench_samples import PRINT, figures
 
 BLOCK = "spherical_harmonics"
 
 
 def options(directory: Path, cache: Path, require: tuple[str, ...] = (), **changes: Any) -> BenchOptions:
-    session = Options(systems=("builtin:water",), backends=("e3nn",), formats=("float32",), blocks=(BLOCK,), cache=cache, require=require)
-    return BenchOptions(**{"session": session, "directory": directory, "works": ("forward",), **changes})
+    usual = {"systems": ("builtin:water",), "backends": ("e3nn",), "formats": ("float32",), "blocks": (BLOCK,), "works": ("forward",)}
+    return BenchOptions(**{**usual, "cache": cache, "require": require, "baselines": directory, **changes})
 
 
 @pytest.mark.parametrize(
@@ -70,9 +70,9 @@ def test_batches_as_typed() -> None:
 
 
 def test_defaults_depend_on_the_device(cache: Path) -> None:
-    assert narrowed(Options(formats=(), systems=("builtin:water",), cache=cache)).formats == ("float32",)
-    assert narrowed(Options(formats=(), systems=("builtin:water",), device="cuda", cache=cache)).formats == tuple(FORMATS)
-    assert len(narrowed(Options(cache=cache)).systems) == 1
+    assert narrowed(BenchOptions(formats=(), systems=("builtin:water",), cache=cache)).formats == ("float32",)
+    assert narrowed(BenchOptions(formats=(), systems=("builtin:water",), device="cuda", cache=cache)).formats == tuple(FORMATS)
+    assert len(narrowed(BenchOptions(cache=cache)).systems) == 1
 
 
 Make = Callable[..., BenchRun]

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mpcheck.bench.decide.decision import Rule, Sample, holm, judge, paired_sample, prior, unpaired_sample
+from mpcheck.bench.decide.decision import LaunchSample, Rule, holm, judge, paired_sample, prior, unpaired_sample
 
 RULE = Rule(margin=0.02, equivalence=0.03, alpha=0.01)
 
 
-def _runs(rng: np.random.Generator, runs: int, cells: int, launches: int, shift: float, spreads: np.ndarray) -> list[dict[str, Sample]]:
+def _runs(rng: np.random.Generator, runs: int, cells: int, launches: int, shift: float, spreads: np.ndarray) -> list[dict[str, LaunchSample]]:
     draws = rng.standard_normal((runs, cells, launches)) * spreads[None, :, None]
     draws[:, 0] += shift  # the first benchmark is the slowed one
     return [{f"c{i}": paired_sample(run[i]) for i in range(cells)} for run in draws]
@@ -65,7 +65,7 @@ def test_too_noisy_to_tell_is_said_with_the_launches_that_it_would_take() -> Non
 
 
 def test_what_no_number_of_launches_decides_is_said_too() -> None:
-    between = judge({"c": Sample(math.log(1.028), 1e-4, 400, 100)}, replace(RULE, margin=0.05))["c"]
+    between = judge({"c": LaunchSample(math.log(1.028), 1e-4, 400, 100)}, replace(RULE, margin=0.05))["c"]
     drifting = judge({"c": unpaired_sample([0.0, 0.001, -0.001] * 3, [0.012, 0.011, 0.013])}, replace(RULE, between_occasion_sd=0.03))["c"]
     assert drifting.decision == "inconclusive" and drifting.needed is None
     assert between.decision in ("same", "inconclusive")
@@ -97,7 +97,7 @@ def test_prior_recovers_what_the_benchmarks_have_in_common() -> None:
     rng = np.random.default_rng(6)
     d0, s0 = 10.0, 4e-4
     variances = s0 * d0 / rng.chisquare(d0, 3000)  # scaled inverse chi-squared, Smyth's model
-    samples = [Sample(0.0, float(v * rng.chisquare(4) / 4), 4, 5) for v in variances]
+    samples = [LaunchSample(0.0, float(v * rng.chisquare(4) / 4), 4, 5) for v in variances]
     found = prior(samples)
     assert found[0] == pytest.approx(d0, rel=0.2)
     assert found[1] == pytest.approx(s0, rel=0.1)

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,8 @@ from mpcheck.pytest_plugin import options as plugin_options
 from mpcheck.records.document import read_records
 from mpcheck.records.record import Record
 from mpcheck.records.shards import Shard, by_first_seen, divide, parse_shard, places, runs
-from mpcheck.sessions.bench.options import BenchOptions
+from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.run import BenchRun
-from mpcheck.sessions.run import Options
 
 ROOT = Path(__file__).parents[2]
 GROUPS = st.lists(st.sampled_from([None, *"abcdefg"]), max_size=60)
@@ -90,8 +90,8 @@ def test_rows_of_one_key_come_together() -> None:
 
 
 def test_benchmarks_are_divided_and_the_others_left_out() -> None:
-    options = Options(systems=("builtin:isolated",), backends=("e3nn",), blocks=("readouts.*", "model"))
-    made = [BenchRun(BenchOptions(session=Options(**{**vars(options), "shard": shard}))) for shard in ("", "1/3", "2/3", "3/3")]
+    options = BenchOptions(systems=("builtin:isolated",), backends=("e3nn",), blocks=("readouts.*", "model"))
+    made = [BenchRun(replace(options, shard=shard)) for shard in ("", "1/3", "2/3", "3/3")]
     whole, *shards = made
     assert sorted(key.id for part in shards for key in part.keys) == sorted(key.id for key in whole.keys)
     assert max(len(part.keys) for part in shards) - min(len(part.keys) for part in shards) <= 1
@@ -101,7 +101,7 @@ def test_benchmarks_are_divided_and_the_others_left_out() -> None:
         json.dumps(part._load())
     assert request(options, (1,), ("forward",))["skip"] == []
     with pytest.raises(InputError, match="parts are too many"):
-        BenchRun(BenchOptions(session=Options(**{**vars(options), "shard": "1/99"})))
+        BenchRun(replace(options, shard="1/99"))
 
 
 def config(device: str, worker: str = "") -> Any:

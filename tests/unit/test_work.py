@@ -168,7 +168,7 @@ def test_only_torch_and_kernel_libraries_lack_operations(error: BaseException, m
 def test_a_bench_session_whose_model_raises_has_one_red_benchmark(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mace.modules.radial import BesselBasis
 
-    from mpcheck.sessions.bench.options import BenchOptions
+    from mpcheck.sessions.bench import BenchOptions
     from mpcheck.sessions.bench.run import BenchRun
     from mpcheck.sessions.bench.unplanned import UnplannedRun
 
@@ -176,7 +176,7 @@ def test_a_bench_session_whose_model_raises_has_one_red_benchmark(cache: Path, m
         raise KeyError("bfloat16")
 
     monkeypatch.setattr(BesselBasis, "forward", broken)
-    options = BenchOptions(session=Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",), cache=cache))
+    options = BenchOptions(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",), cache=cache)
     found = attempt_unless_refused(lambda: BenchRun(options))
     assert isinstance(found, Raised)
     run = UnplannedRun(options, found)

@@ -52,7 +52,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Sample:
+class LaunchSample:
     """What launches say of one benchmark, on the log scale.
 
     Attributes:
@@ -94,7 +94,7 @@ class LatencyVerdict:
     equivalence: float
 
 
-def paired_sample(differences: Sequence[float]) -> Sample:
+def paired_sample(differences: Sequence[float]) -> LaunchSample:
     """Both sides measured in the same launches: ``differences`` are log(head / base) of each.
 
     Raises:
@@ -103,10 +103,10 @@ def paired_sample(differences: Sequence[float]) -> Sample:
     values = np.asarray(differences, dtype=float)
     if len(values) < 2:
         raise ValueError("at least two launches")
-    return Sample(float(values.mean()), float(values.var(ddof=1)), len(values) - 1, len(values))
+    return LaunchSample(float(values.mean()), float(values.var(ddof=1)), len(values) - 1, len(values))
 
 
-def unpaired_sample(base: Sequence[float], head: Sequence[float]) -> Sample:
+def unpaired_sample(base: Sequence[float], head: Sequence[float]) -> LaunchSample:
     """Sides measured on different occasions: logarithms of each launch's normalised seconds.
 
     Raises:
@@ -117,10 +117,10 @@ def unpaired_sample(base: Sequence[float], head: Sequence[float]) -> Sample:
         raise ValueError("at least two launches of either side")
     freedom = len(b) + len(h) - 2
     variance = float(((b - b.mean()) ** 2).sum() + ((h - h.mean()) ** 2).sum()) / freedom
-    return Sample(float(h.mean() - b.mean()), variance, freedom, len(h), 1.0 / len(b))
+    return LaunchSample(float(h.mean() - b.mean()), variance, freedom, len(h), 1.0 / len(b))
 
 
-def prior(samples: Sequence[Sample]) -> tuple[float, float]:
+def prior(samples: Sequence[LaunchSample]) -> tuple[float, float]:
     """Degrees of freedom and variance that the run's benchmarks have in common; (0, 0) where too few tell nothing.
 
     Smyth 2004, section 6.2: moments of log variances; the degrees of freedom solve ``trigamma(d0 / 2) = spread``.
@@ -163,7 +163,7 @@ class _Error:
         return float(special.nctdtrinc(self.freedom, 1 - power, self.quantile(tail)))
 
 
-def _error(sample: Sample, common: tuple[float, float], rule: Rule) -> _Error:
+def _error(sample: LaunchSample, common: tuple[float, float], rule: Rule) -> _Error:
     d0, s0 = common
     freedom = d0 + sample.freedom
     moderated = max((d0 * s0 + sample.freedom * sample.variance) / freedom, 1e-12)
@@ -173,7 +173,7 @@ def _error(sample: Sample, common: tuple[float, float], rule: Rule) -> _Error:
     return _Error(moderated, freedom, sample.others, rule.between_occasion_sd, margin, bound)
 
 
-def _needed(sample: Sample, error: _Error, rule: Rule, level: float) -> int | None:
+def _needed(sample: LaunchSample, error: _Error, rule: Rule, level: float) -> int | None:
     """Launches after which the present effect, if it is the true one, would be called one way or the other."""
     bound, margin = error.bound, error.margin
     for n in range(sample.launches + 1, MOST_LAUNCHES + 1):
@@ -193,7 +193,7 @@ def holm(p: Mapping[str, float]) -> dict[str, float]:
     return found
 
 
-def judge(samples: Mapping[str, Sample], rule: Rule, family: int | None = None) -> dict[str, LatencyVerdict]:
+def judge(samples: Mapping[str, LaunchSample], rule: Rule, family: int | None = None) -> dict[str, LatencyVerdict]:
     """Every benchmark of a run.
 
     Args:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from mpcheck._names import FIRST_CALL, NEW_SHAPE
-from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample, unpaired_sample
+from mpcheck.bench.decide.decision import LatencyVerdict, LaunchSample, Rule, judge, paired_sample, unpaired_sample
 from mpcheck.bench.decide.outcomes import Standing, latency_finding
 from mpcheck.bench.figures import Figures, Start
 from mpcheck.bench.keys import parse_id
@@ -55,7 +55,7 @@ class Pair:
     least: float
     together: bool
 
-    def sample(self) -> Sample:
+    def sample(self) -> LaunchSample:
         """On the log scale, with the margin that ``least`` seconds are."""
         base, head = ([math.log(x) for x in side] for side in (self.base, self.head))
         found = paired_sample([h - b for b, h in zip(base, head, strict=True)]) if self.together else unpaired_sample(base, head)

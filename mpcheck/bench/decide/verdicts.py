@@ -10,7 +10,7 @@ import numpy as np
 
 from mpcheck._names import LATENCY
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench.decide.decision import LatencyVerdict, Rule, Sample, judge, paired_sample, unpaired_sample
+from mpcheck.bench.decide.decision import LatencyVerdict, LaunchSample, Rule, judge, paired_sample, unpaired_sample
 from mpcheck.bench.decide.outcomes import Standing, absolute, cost_finding, device_metrics, latency_finding
 from mpcheck.bench.decide.units import crowding, undisturbed, yardstick_of
 from mpcheck.bench.figures import Figures, Fingerprint, Launch
@@ -31,7 +31,7 @@ PAIRED = Rule(margin=0.02, equivalence=0.03)
 """Base against head in the same minutes."""
 
 
-def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[Sample, str] | None:
+def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[LaunchSample, str] | None:
     """Stored launches against new ones, in units of a yardstick; None where there are too few, or the yardstick is another."""
     base, head = undisturbed(base), undisturbed(head)
     if min(len(base), len(head)) < 2:
