@@ -32,7 +32,7 @@ from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import quiet
 from mpcheck.formats import COMPONENTS, FORMATS
 from mpcheck.judge.metrics import FLOOR, widened
-from mpcheck.judge.tolerances import Limits
+from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.reference.deviation import deviations, disturbed
 from mpcheck.reference.noise import eta_of, perturb, seed_of
 
@@ -194,7 +194,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     return Golden(tuple(frames), values, noise, manifest)
 
 
-def compare_golden(golden: Golden, today: Tensors, limits: Limits) -> list[dict[str, Any]]:
+def compare_golden(golden: Golden, today: Tensors, limits: RatioLimits) -> list[dict[str, Any]]:
     """One row per stored tensor: its rounding ratio at float64, and why it fails, if it does.
 
     Both sides round, so that their difference has sqrt(2) times the noise scale. The rows come in the order in which today's

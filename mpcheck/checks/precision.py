@@ -18,7 +18,7 @@ from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
-from mpcheck.judge.metrics import Layout, compare, with_arithmetic
+from mpcheck.judge.metrics import ElementNames, compare, with_arithmetic
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
@@ -187,7 +187,7 @@ class PrecisionCheck:
         argument = name.split(".", 2)[-1]
         return name.startswith("grad.") and backend.name != "e3nn" and argument in ("y", "node_attrs") and "contraction" in _roles(block)
 
-    def _layout(self, block: Block, backend: BackendModel, name: str, value: torch.Tensor) -> Layout:
+    def _layout(self, block: Block, backend: BackendModel, name: str, value: torch.Tensor) -> ElementNames:
         shape = tuple(value.shape)
         rows = self.counts.rows(shape[0]) if shape else "scalar"
         kind, _, rest = name.partition(".")
@@ -197,9 +197,9 @@ class PrecisionCheck:
             owner, _, leaf = parameter.rpartition(".")
             inner = module.get_submodule(owner) if module is not None and not parameter.startswith("cueq:") else None
             groups = weight_groups(inner, leaf, value.numel()) if len(shape) == 1 else []
-            return Layout(PLAIN, groups, "weight", flat=True)
+            return ElementNames(PLAIN, groups, "weight", flat=True)
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
-        return Layout(slot, slot.groups(shape), rows)
+        return ElementNames(slot, slot.groups(shape), rows)
 
     @staticmethod
     def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Cell:

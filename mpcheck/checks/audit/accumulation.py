@@ -81,7 +81,7 @@ def declared_components(backend: BackendModel, block: Block, fmt: Format) -> dic
     return {c: classify(roundoff[c], fmt) for c in sums}
 
 
-class Verdict:
+class AccumulationVerdict:
     """Gathers what is wrong, and the worst figure in units of its limit."""
 
     def __init__(self, block: Block, fmt: Format, declaration: Mapping[Component, str]) -> None:
@@ -133,10 +133,10 @@ class Verdict:
         return "none" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen: Observation) -> Verdict:
+def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen: Observation) -> AccumulationVerdict:
     """All measurements of one block in one format."""
     block = reference.block
-    found = Verdict(block, fmt, declared_components(backend, block, fmt))
+    found = AccumulationVerdict(block, fmt, declared_components(backend, block, fmt))
     for (name, dtype), sums in seen.probe.found.items():
         found.sums(name, sums.component, dtype, sums.roundoff, f"over {sums.terms:.0f} terms")
         swept = growth(name, dtype, backend.device)
@@ -152,7 +152,7 @@ def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen:
     return found
 
 
-def _paths(found: Verdict, backend: BackendModel, seen: Observation) -> None:
+def _paths(found: AccumulationVerdict, backend: BackendModel, seen: Observation) -> None:
     """A backend that declares native inner sums adds up the terms of a block itself, one operation after another."""
     if found.declared["inner"] == "wide" or found.fmt.on(backend.device.type)["inner"] == backend.roundoff(found.block, found.fmt)["inner"]:
         return
@@ -165,7 +165,7 @@ def _paths(found: Verdict, backend: BackendModel, seen: Observation) -> None:
         found.notes.append("declares native sums; what there is of them is kept wide")
 
 
-def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
+def _emulate(found: AccumulationVerdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
     """Compare with the emulation where each operation is declared to round once, coarsely enough to tell."""
     fmt = found.fmt
     coarse = fmt.roundoff["operation"] > WIDE or (fmt.operand_bits is not None and sum(seen.counts.products.values()) > 0)
