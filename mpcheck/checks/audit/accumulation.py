@@ -10,24 +10,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
+from mpcheck.checks.audit.cells import observed_cell
 from mpcheck.checks.audit.counting import name_of
-from mpcheck.checks.audit.dtypes import audit_system, declared
-from mpcheck.checks.audit.observing import Observation, observe
+from mpcheck.checks.audit.dtypes import audit_system
+from mpcheck.checks.audit.observing import Observation
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.formats import WIDE, Component, Format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused, usable
 from mpcheck.records.finding import Finding
 from mpcheck.reference.library import BlockReference
 
@@ -184,17 +181,11 @@ def _emulate(found: AccumulationVerdict, backend: BackendModel, reference: Block
 
 def run(context: Context, key: Key) -> list[Finding]:
     """One block in one format."""
-    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
-    library = context.library(key.system)
-    block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
-    backend = usable(library, context.backend(key.backend), block, fmt)
-    if isinstance(backend, Unsupported):
-        return [refused(base, backend)]
     began = time.perf_counter()
-    reference = library.get(block.name)
-    seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
-    if seen.error is not None:
-        return [raised(base, seen.error)]
+    cell = observed_cell(context, key)
+    if isinstance(cell, Finding):
+        return [cell]
+    backend, reference, fmt, seen = cell.backend, cell.reference, cell.fmt, cell.seen
     found = examine(backend, reference, fmt, seen)
     found.metrics["accumulation"] = found.accumulation
     found.metrics.update({f"{c} kept": kept for c, kept in found.kept.items()})
@@ -204,7 +195,7 @@ def run(context: Context, key: Key) -> list[Finding]:
     ratio = (found.ratio if math.isfinite(found.ratio) else None) if judged else None
     seconds = round(time.perf_counter() - began, 6)
     metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in found.metrics.items()}
-    return [Finding(**base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, metrics=metrics, seconds=seconds)]
+    return [Finding(**cell.base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, metrics=metrics, seconds=seconds)]
 
 
 INSPECTION = Inspection(NAME, keys, run)
