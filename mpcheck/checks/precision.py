@@ -92,11 +92,8 @@ class PrecisionCheck:
         except ReferenceFaultError as error:
             return Cell(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
-        if not any(reference.values[n].numel() for n in names):
-            empty = Unsupported("empty", "empty tensors on this system")
-            return _refused(base, empty if names else Unsupported("no-gradient", "no gradient: nothing in it depends on a floating-point input"))
-        if (peak := reference.peaks[key.direction]) > fmt.largest:
-            return _refused(base, Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"))
+        if (nothing := _nothing_to_judge(reference, names, fmt, key.direction)) is not None:
+            return _refused(base, nothing)
         began = time.perf_counter()
 
         def replayed() -> tuple[Calls, list[str]]:
@@ -207,6 +204,17 @@ class PrecisionCheck:
         if error.missing:
             return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
         return Cell(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
+
+
+def _nothing_to_judge(reference: BlockReference, names: Sequence[str], fmt: Format, direction: str) -> Unsupported | None:
+    """Why a block that can run has no results that a format could show to be wrong; None where it has."""
+    if not names:
+        return Unsupported("no-gradient", "no gradient: nothing in it depends on a floating-point input")
+    if not any(reference.values[n].numel() for n in names):
+        return Unsupported("empty", "empty tensors on this system")
+    if (peak := reference.peaks[direction]) > fmt.largest:
+        return Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")
+    return None
 
 
 def _refused(base: dict[str, Any], why: Unsupported) -> Cell:
