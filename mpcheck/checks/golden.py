@@ -33,7 +33,7 @@ from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import quiet
 from mpcheck.formats import COMPONENTS, FLOAT64
 from mpcheck.judge.metrics import FLOOR, widened
-from mpcheck.judge.tolerances import Limits
+from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.records import tensors as records
 from mpcheck.records.record import Record, of_tensors
 from mpcheck.records.tensors import Quantity
@@ -198,7 +198,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
     return Golden(tuple(frames), values, noise, manifest)
 
 
-def compare_golden(golden: Golden, today: Tensors, limits: Limits, system: str = "") -> list[Record]:
+def compare_golden(golden: Golden, today: Tensors, limits: RatioLimits, system: str = "") -> list[Record]:
     """One record per stored tensor: its rounding ratio at float64, and why it fails, if it does.
 
     Both sides round, so that their difference has sqrt(2) times the noise scale. The records come in the order in which today's
@@ -210,7 +210,7 @@ def compare_golden(golden: Golden, today: Tensors, limits: Limits, system: str =
     return [_record(quantity, system) for quantity in found]
 
 
-def _compared(name: str, golden: Golden, today: torch.Tensor | None, limits: Limits) -> Quantity:
+def _compared(name: str, golden: Golden, today: torch.Tensor | None, limits: RatioLimits) -> Quantity:
     value = golden.values[name]
     if today is None:
         return _quantity(name, failure="gone: upstream no longer computes it")

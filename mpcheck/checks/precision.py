@@ -20,7 +20,7 @@ from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
-from mpcheck.judge.metrics import Layout, compare, with_arithmetic
+from mpcheck.judge.metrics import ElementNames, compare, with_arithmetic
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
@@ -94,11 +94,8 @@ class PrecisionCheck:
         except ReferenceFaultError as error:
             return Record(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
-        if not any(reference.values[n].numel() for n in names):
-            empty = Unsupported("empty", "empty tensors on this system")
-            return _refused(base, empty if names else Unsupported("no-gradient", "no gradient: nothing in it depends on a floating-point input"))
-        if (peak := reference.peaks[key.direction]) > fmt.largest:
-            return _refused(base, Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}"))
+        if (nothing := _nothing_to_judge(reference, names, fmt, key.direction)) is not None:
+            return _refused(base, nothing)
         began = time.perf_counter()
 
         def replayed() -> tuple[Calls, list[str]]:
@@ -190,7 +187,7 @@ class PrecisionCheck:
         argument = name.split(".", 2)[-1]
         return name.startswith("grad.") and backend.without_gradient(block, argument)
 
-    def _layout(self, block: Block, backend: BackendModel, name: str, value: torch.Tensor) -> Layout:
+    def _layout(self, block: Block, backend: BackendModel, name: str, value: torch.Tensor) -> ElementNames:
         shape = tuple(value.shape)
         rows = self.counts.rows(shape[0]) if shape else "scalar"
         kind, _, rest = name.partition(".")
@@ -200,9 +197,9 @@ class PrecisionCheck:
             owner, _, leaf = parameter.rpartition(".")
             inner = module.get_submodule(owner) if module is not None and not parameter.startswith(OWN) else None
             groups = weight_groups(inner, leaf, value.numel()) if len(shape) == 1 else []
-            return Layout(PLAIN, groups, "weight", flat=True)
+            return ElementNames(PLAIN, groups, "weight", flat=True)
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
-        return Layout(slot, slot.groups(shape), rows)
+        return ElementNames(slot, slot.groups(shape), rows)
 
     @staticmethod
     def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Record:
@@ -210,6 +207,17 @@ class PrecisionCheck:
         if error.missing:
             return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
         return Record(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
+
+
+def _nothing_to_judge(reference: BlockReference, names: Sequence[str], fmt: Format, direction: str) -> Unsupported | None:
+    """Why a block that can run has no results that a format could show to be wrong; None where it has."""
+    if not names:
+        return Unsupported("no-gradient", "no gradient: nothing in it depends on a floating-point input")
+    if not any(reference.values[n].numel() for n in names):
+        return Unsupported("empty", "empty tensors on this system")
+    if (peak := reference.peaks[direction]) > fmt.largest:
+        return Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")
+    return None
 
 
 def _refused(base: dict[str, Any], why: Unsupported) -> Record:

@@ -13,7 +13,7 @@ import torch
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import Format
 from mpcheck.judge.scale import Scale
-from mpcheck.judge.tolerances import Limits
+from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.records.tensors import Group, Quantity, Worst, finite
 
 FLOOR = 0.1  # of rms(s), added to s per element: a few draws of each component know one element's s to about 20 %
@@ -28,7 +28,7 @@ KNOWN = float(torch.finfo(torch.float32).tiny)
 
 
 @dataclass(frozen=True)
-class Layout:
+class ElementNames:
     """How to name the elements of a quantity.
 
     Attributes:
@@ -51,7 +51,7 @@ def bits_digest(tensor: torch.Tensor) -> str:
     return hashlib.sha256(data).hexdigest()[:16]
 
 
-def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt: Format, limits: Limits, layout: Layout) -> Quantity:
+def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt: Format, limits: RatioLimits, layout: ElementNames) -> Quantity:
     """All metrics of one quantity and the reasons, if any, why it fails.
 
     Args:
@@ -149,7 +149,7 @@ def _errors(got: torch.Tensor, value: torch.Tensor, magnitude: torch.Tensor, fmt
     return error.masked_fill(nonfinite | too_large, 0.0), _Range(int(nonfinite.sum()), lost, outside, subnormal, first)
 
 
-def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor, scale: Scale, fmt: Format, limits: Limits) -> Quantity:
+def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor, scale: Scale, fmt: Format, limits: RatioLimits) -> Quantity:
     """Add the error of the arithmetic alone: against float64 on the rounded arguments and parameters.
 
     Its scale has no stored component, which is most of the noise and all of what is common to many elements, so that a
@@ -181,7 +181,7 @@ def with_arithmetic(quantity: Quantity, low: torch.Tensor, rounded: torch.Tensor
     return quantity.model_copy(update=update)
 
 
-def _bias_limit(sigma: float, low: torch.Tensor, limits: Limits) -> float:
+def _bias_limit(sigma: float, low: torch.Tensor, limits: RatioLimits) -> float:
     """The limit on a bias whose standard deviation is ``sigma`` where values round apart.
 
     Rows of atoms in nearly equal surroundings lie closer than the format's spacing: they round together, and a mean of theirs
@@ -222,7 +222,7 @@ def _divide(a: torch.Tensor, b: torch.Tensor, positive: bool) -> torch.Tensor:
     return a / b if positive else torch.where(a == 0, torch.zeros_like(a), a / b)
 
 
-def _groups(error: torch.Tensor, magnitude: torch.Tensor, scale: Scale, fmt: Format, limits: Limits, layout: Layout) -> list[Group]:
+def _groups(error: torch.Tensor, magnitude: torch.Tensor, scale: Scale, fmt: Format, limits: RatioLimits, layout: ElementNames) -> list[Group]:
     if len(layout.groups) < 2:
         return []
     found = []
@@ -261,7 +261,7 @@ def _failures(quantity: Mapping[str, Any], groups: list[Group], lost: int, large
     return failures
 
 
-def place(index: int, shape: list[int], layout: Layout) -> str:
+def place(index: int, shape: list[int], layout: ElementNames) -> str:
     """A flat index in words: ``edge 12, 16x1o, channel 3, component 0``."""
     position: list[int] = []
     for extent in reversed(shape):

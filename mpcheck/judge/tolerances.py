@@ -61,7 +61,7 @@ class Tolerances(Strict):
 
 
 @dataclass(frozen=True)
-class Limits:
+class RatioLimits:
     """Limits of one cell."""
 
     rms: float
@@ -105,7 +105,7 @@ def _matches(entry: Exception_, block: str, backend: str, fmt: str, direction: s
     return fnmatchcase(block, entry.block) and fnmatchcase(backend, entry.backend) and fmt in entry.format and entry.direction in ("*", direction)
 
 
-def limits_for(tolerances: Tolerances, block: str, backend: str, fmt: str, direction: str) -> Limits:
+def limits_for(tolerances: Tolerances, block: str, backend: str, fmt: str, direction: str) -> RatioLimits:
     """The limits of a cell; where several exceptions match, the last one in the file holds."""
     universal = tolerances.universal
     rms, scale, reason = universal.rms, 1.0, ""
@@ -113,7 +113,9 @@ def limits_for(tolerances: Tolerances, block: str, backend: str, fmt: str, direc
         if _matches(entry, block, backend, fmt, direction):
             rms, reason = entry.rms, entry.reason
             scale = entry.max / universal.max_base if entry.max else max(1.0, entry.rms / universal.rms)
-    return Limits(rms, universal.max_base * scale, universal.max_growth * scale, universal.bias_floor * scale, universal.bias_sigmas * scale, reason)
+    return RatioLimits(
+        rms, universal.max_base * scale, universal.max_growth * scale, universal.bias_floor * scale, universal.bias_sigmas * scale, reason
+    )
 
 
 def unused(tolerances: Tolerances, blocks: Iterable[str], backends: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from mpcheck.adapters.backends.engagement import Implementation, computes_otherw
 from mpcheck.adapters.construction import DtypeChanges
 from mpcheck.adapters.upstream import o3
 from mpcheck.checks.audit import engagement
-from mpcheck.checks.audit.counting import DtypeCounts, Watch
+from mpcheck.checks.audit.counting import CountingMode, DtypeCounts
 from mpcheck.checks.audit.dtypes import declared, dtype_table, state_faults
 from mpcheck.checks.audit.observing import Observation, default_dtype_watched, forget, observe
 from mpcheck.checks.audit.partial_sums import MIN_TERMS, ReductionProbe, boundary, classify, growth, sweep
@@ -30,9 +30,9 @@ CPU = torch.device("cpu")
 BF16 = FORMATS["bfloat16"]
 
 
-def watched(dtype: torch.dtype, *allowed: torch.dtype) -> tuple[DtypeCounts, Watch]:
+def watched(dtype: torch.dtype, *allowed: torch.dtype) -> tuple[DtypeCounts, CountingMode]:
     counts = DtypeCounts(frozenset({dtype, *allowed}))
-    return counts, Watch(counts)
+    return counts, CountingMode(counts)
 
 
 def test_operations_casts_and_promotions_are_counted() -> None:
@@ -123,7 +123,7 @@ def test_the_probe_takes_in_place_sums_as_they_were() -> None:
     counts = DtypeCounts(frozenset({torch.bfloat16}))
     source = torch.rand(64, 5, generator=torch.Generator().manual_seed(1)).bfloat16()
     target = torch.full((2, 5), 0.25, dtype=torch.bfloat16)
-    with Watch(counts, probe):
+    with CountingMode(counts, probe):
         target.index_add_(0, torch.arange(64) % 2, source)
         torch.zeros(2, 5, dtype=torch.bfloat16).index_put_((torch.arange(64) % 2,), source, accumulate=True)
         source[:2].sum(0)  # fewer terms than say anything
@@ -327,6 +327,6 @@ def test_the_table_of_types() -> None:
 
 def test_the_watch_changes_no_result() -> None:
     x = torch.randn(16, 16, generator=torch.Generator().manual_seed(3)).bfloat16()
-    with Watch(DtypeCounts(frozenset()), ReductionProbe(BF16)), contextlib.nullcontext():
+    with CountingMode(DtypeCounts(frozenset()), ReductionProbe(BF16)), contextlib.nullcontext():
         seen = (x @ x).sum(0)
     assert torch.equal(seen, (x @ x).sum(0))

@@ -12,7 +12,7 @@ from mpcheck.adapters.architecture import Architecture
 from mpcheck.adapters.slots import PLAIN
 from mpcheck.formats import FORMATS
 from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names
-from mpcheck.judge.metrics import Layout, _bias_limit, compare
+from mpcheck.judge.metrics import ElementNames, _bias_limit, compare
 from mpcheck.judge.scale import Scale
 from mpcheck.judge.tolerances import limits_for, load_tolerances
 from mpcheck.records.record import Record
@@ -39,7 +39,7 @@ NOTHING = Scale(torch.zeros(4, dtype=torch.float64), 0.0, 0.9, 1.0, 1.0, 0.0, 4,
 
 
 def test_values_too_small_for_a_noise_scale_are_not_judged_by_one_of_zero() -> None:
-    limits, layout = limits_for(load_tolerances(None), "x", "e3nn", "float64", "forward"), Layout(PLAIN, [], "row")
+    limits, layout = limits_for(load_tolerances(None), "x", "e3nn", "float64", "forward"), ElementNames(PLAIN, [], "row")
     value = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
     fmt = FORMATS["float64"]
     below = compare("out", value * 1e-200 * (1 + fmt.u), value * 1e-200, NOTHING, fmt, limits, layout)

@@ -20,7 +20,7 @@ from mpcheck.checks.symmetry.sampling import elements, simplest
 from mpcheck.formats import FORMATS
 from mpcheck.judge.context import Counts, Key
 from mpcheck.judge.scale import Scale
-from mpcheck.judge.tolerances import Limits, limits_for, load_tolerances
+from mpcheck.judge.tolerances import RatioLimits, limits_for, load_tolerances
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -184,7 +184,7 @@ def test_permutations_are_not_stated_where_extents_cannot_be_told_apart() -> Non
 
 def test_nan_fails_and_zero_error_passes() -> None:
     scale = Scale(torch.ones(4, 3, dtype=torch.float64), 1.0, 0.1, 1.0, 1.0, 0.0, 12, freedom=20.0)
-    limits: Limits = limits_for(load_tolerances(), "x", "e3nn", "float64", "forward")
+    limits: RatioLimits = limits_for(load_tolerances(), "x", "e3nn", "float64", "forward")
     slot, square = Slot("1x1o", "flat"), torch.ones(4, 3, dtype=torch.float64)
     error = torch.zeros(4, 3, dtype=torch.float64)
     assert not deviations(Turn(Q), "out", error, 0 * square, slot, scale, limits)[0].fails

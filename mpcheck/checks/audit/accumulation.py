@@ -10,24 +10,21 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import Any
 
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
+from mpcheck.checks.audit.cells import observed_cell
 from mpcheck.checks.audit.counting import name_of
-from mpcheck.checks.audit.dtypes import audit_system, declared
-from mpcheck.checks.audit.observing import Observation, observe
+from mpcheck.checks.audit.dtypes import audit_system
+from mpcheck.checks.audit.observing import Observation
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.formats import WIDE, Component, Format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused, usable
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
@@ -82,7 +79,7 @@ def declared_components(backend: BackendModel, block: Block, fmt: Format) -> dic
     return {c: classify(roundoff[c], fmt) for c in sums}
 
 
-class Verdict:
+class AccumulationVerdict:
     """Gathers what is wrong, and the worst figure in units of its limit."""
 
     def __init__(self, block: Block, fmt: Format, declaration: Mapping[Component, str]) -> None:
@@ -134,10 +131,10 @@ class Verdict:
         return "none" if not kinds else kinds.pop() if len(kinds) == 1 else "mixed"
 
 
-def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen: Observation) -> Verdict:
+def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen: Observation) -> AccumulationVerdict:
     """All measurements of one block in one format."""
     block = reference.block
-    found = Verdict(block, fmt, declared_components(backend, block, fmt))
+    found = AccumulationVerdict(block, fmt, declared_components(backend, block, fmt))
     for (name, dtype), sums in seen.probe.found.items():
         found.sums(name, sums.component, dtype, sums.roundoff, f"over {sums.terms:.0f} terms")
         swept = growth(name, dtype, backend.device)
@@ -153,7 +150,7 @@ def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen:
     return found
 
 
-def _paths(found: Verdict, backend: BackendModel, seen: Observation) -> None:
+def _paths(found: AccumulationVerdict, backend: BackendModel, seen: Observation) -> None:
     """A backend that declares native inner sums adds up the terms of a block itself, one operation after another."""
     if found.declared["inner"] == "wide" or found.fmt.on(backend.device.type)["inner"] == backend.roundoff(found.block, found.fmt)["inner"]:
         return
@@ -166,7 +163,7 @@ def _paths(found: Verdict, backend: BackendModel, seen: Observation) -> None:
         found.notes.append("declares native sums; what there is of them is kept wide")
 
 
-def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
+def _emulate(found: AccumulationVerdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
     """Compare with the emulation where each operation is declared to round once, coarsely enough to tell."""
     fmt = found.fmt
     coarse = fmt.roundoff["operation"] > WIDE or (fmt.operand_bits is not None and sum(seen.counts.products.values()) > 0)
@@ -185,17 +182,11 @@ def _emulate(found: Verdict, backend: BackendModel, reference: BlockReference, s
 
 def run(context: Context, key: Key) -> list[Record]:
     """One block in one format."""
-    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
-    library = context.library(key.system)
-    block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
-    backend = usable(library, context.backend(key.backend), block, fmt)
-    if isinstance(backend, Unsupported):
-        return [refused(base, backend)]
     began = time.perf_counter()
-    reference = library.get(block.name)
-    seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
-    if seen.error is not None:
-        return [raised(base, seen.error)]
+    cell = observed_cell(context, key)
+    if isinstance(cell, Record):
+        return [cell]
+    backend, reference, fmt, seen = cell.backend, cell.reference, cell.fmt, cell.seen
     found = examine(backend, reference, fmt, seen)
     found.metrics["accumulation"] = found.accumulation
     found.metrics.update({f"{c} kept": kept for c, kept in found.kept.items()})
@@ -206,7 +197,9 @@ def run(context: Context, key: Key) -> list[Record]:
     seconds = round(time.perf_counter() - began, 6)
     metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in found.metrics.items()}
     return [
-        Record(**base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics), seconds=seconds)
+        Record(
+            **cell.base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics), seconds=seconds
+        )
     ]
 
 

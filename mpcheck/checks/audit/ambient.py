@@ -16,7 +16,7 @@ from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavai
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges
 from mpcheck.adapters.execution import Run
-from mpcheck.checks.audit.counting import DtypeCounts, Watch, name_of
+from mpcheck.checks.audit.counting import CountingMode, DtypeCounts, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
 from mpcheck.formats import FLOAT32, FLOAT64
 from mpcheck.judge.raised import raised
@@ -85,7 +85,7 @@ def autocast_finding(check: str, system: str, backend: BackendModel, reference: 
         warnings.simplefilter("ignore")
 
         def called() -> None:
-            with torch.autocast(backend.device.type, torch.bfloat16, cache_enabled=False), Watch(counts):
+            with torch.autocast(backend.device.type, torch.bfloat16, cache_enabled=False), CountingMode(counts):
                 Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, {}, False)
 
         if isinstance(ran := attempt(called), Raised):

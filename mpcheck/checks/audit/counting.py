@@ -86,7 +86,7 @@ class DtypeCounts:
             self.unexpected[operation.name, dtype] += 1
 
 
-class Watch(DispatchMode):
+class CountingMode(DispatchMode):
     """Counts every aten operation, also those inside TorchScript and of the backward pass; results pass unchanged."""
 
     def __init__(self, counts: DtypeCounts, probe: ReductionProbe | None = None) -> None:

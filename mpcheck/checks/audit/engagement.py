@@ -17,17 +17,15 @@ from typing import Any
 import torch
 
 from mpcheck._names import REFERENCE_BACKEND
-from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.engagement import NAIVE, Implementation, implementations, never_called
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run
+from mpcheck.checks.audit.cells import observed_cell
 from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import arithmetic
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
@@ -89,17 +87,12 @@ def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, s
 
 def run(context: Context, key: Key) -> list[Record]:
     """One cell."""
-    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
-    library = context.library(key.system)
-    block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
-    backend = usable(library, context.backend(key.backend), block, fmt)
-    if isinstance(backend, Unsupported):
-        return [refused(base, backend)]
     began = time.perf_counter()
-    reference = library.get(block.name)
-    seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
-    if seen.error is not None:
-        return [raised(base, seen.error)]
+    cell = observed_cell(context, key)
+    if isinstance(cell, Record):
+        return [cell]
+    backend, reference, fmt, seen = cell.backend, cell.reference, cell.fmt, cell.seen
+    block = reference.block
     own = context.reference_backend
     same = (
         backend.name != own.name
@@ -122,7 +115,9 @@ def run(context: Context, key: Key) -> list[Record]:
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same
-    return [Record(**base, verdict=verdict, reason=reason, lacking=missing, detail=figures(metrics), seconds=round(time.perf_counter() - began, 6))]
+    return [
+        Record(**cell.base, verdict=verdict, reason=reason, lacking=missing, detail=figures(metrics), seconds=round(time.perf_counter() - began, 6))
+    ]
 
 
 def kernel_names(events: Iterable[Any]) -> list[str]:

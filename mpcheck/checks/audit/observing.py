@@ -16,7 +16,7 @@ from mpcheck.adapters.backends.engagement import Calls, counted_calls
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.tree import map_tensors
-from mpcheck.checks.audit.counting import DtypeCounts, Watch
+from mpcheck.checks.audit.counting import CountingMode, DtypeCounts
 from mpcheck.checks.audit.partial_sums import ReductionProbe
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context
@@ -96,7 +96,7 @@ def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed
         casted = {n: c.to(device=backend.device, dtype=fmt.storage) for n, c in cotangents.items()}
 
         def watched() -> None:
-            with Watch(found.counts, found.probe):
+            with CountingMode(found.counts, found.probe):
                 run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, parameters, backward)
                 found.paths = Counter(found.counts.additions)
                 outputs.update({n: t.detach() for n, t in run.outputs.items()})

@@ -55,7 +55,7 @@ SINGLE = 2.0**-24
 
 
 @dataclass(frozen=True)
-class Row:
+class FormulaComparison:
     """One comparison: of a block, the quantity, by how much it is off, and what is allowed."""
 
     kind: str
@@ -75,7 +75,7 @@ def closed_forms(case: Case) -> list[Record]:
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"
     library = case.context.library(case.key.system)
-    rows: list[Row] = []
+    rows: list[FormulaComparison] = []
     judged, missing = set(), set()
     # upstream's pair repulsion computes in torch's default type, which is the audit of dtypes' to blame
     with default_dtype(torch.float64):
@@ -96,7 +96,7 @@ def closed_forms(case: Case) -> list[Record]:
     return [_finding(case, kind, [r for r in rows if r.kind == kind], metrics) for kind in (CONSTANTS, FORWARD, GRADIENT)]
 
 
-def _finding(case: Case, kind: str, rows: list[Row], metrics: Mapping[str, float | str | bool]) -> Record:
+def _finding(case: Case, kind: str, rows: list[FormulaComparison], metrics: Mapping[str, float | str | bool]) -> Record:
     """Blames the block that is farthest off, but no composite of which a part is off: the part made it wrong."""
     if not rows:
         return case.finding(0.0, variant=kind, metrics=metrics)
@@ -109,10 +109,10 @@ def _finding(case: Case, kind: str, rows: list[Row], metrics: Mapping[str, float
     return case.finding(worst.ratio, limit=worst.limit, variant=kind, worst=f"{worst.block}, {worst.what}", reason=reason, metrics=dict(metrics))
 
 
-def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: Facts) -> Iterator[Row]:
+def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: Facts) -> Iterator[FormulaComparison]:
     block = reference.block.name
     for name, constant in facts.constants.items():
-        yield Row(CONSTANTS, block, f"constant {name}", *_constant(constant))
+        yield FormulaComparison(CONSTANTS, block, f"constant {name}", *_constant(constant))
     seed = seed_of("closed forms", case.context.seed, case.key.system, block)
     captured = thinned(reference.inputs, facts, seed)
     for where, inputs in (("captured arguments", captured), ("drawn arguments", drawn(captured, facts, case.context.model.r_max, seed))):
@@ -122,7 +122,7 @@ def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: 
         compared = partial(_compare, case, backend, reference, facts, inputs, (seed, where), limit)
         rows = attempt(lambda compared=compared: list(compared()))  # type: ignore[misc]  # a loop's variable, bound
         if isinstance(rows, Raised):
-            yield Row(FORWARD, block, f"its call on {where}, which raised {rows.text},", math.inf, 1.0)
+            yield FormulaComparison(FORWARD, block, f"its call on {where}, which raised {rows.text},", math.inf, 1.0)
         else:
             yield from rows
 
@@ -146,7 +146,7 @@ def _constant(constant: Constant) -> tuple[float, float]:
 
 def _compare(
     case: Case, backend: BackendModel, reference: BlockReference, facts: Facts, inputs: Tensors, key: tuple[object, ...], limit: float
-) -> Iterator[Row]:
+) -> Iterator[FormulaComparison]:
     base = case.context.reference_backend
     directions = _directions(inputs, facts, key)
 
@@ -164,7 +164,7 @@ def _compare(
         if name not in found:
             if gradient and (name in exact or float(np.abs(value)) == 0.0):
                 continue  # a parameter that this backend has in another form, or an argument that makes no difference
-            yield Row(GRADIENT if gradient else FORWARD, reference.block.name, f"{what}, which is missing,", math.inf, 1.0)
+            yield FormulaComparison(GRADIENT if gradient else FORWARD, reference.block.name, f"{what}, which is missing,", math.inf, 1.0)
             continue
         scale = ROUNDOFF * math.sqrt(float((sum(noise[name], torch.zeros_like(exact[name])) / DRAWS).mean()))
         ratio, size = _ratio(found[name], value, scale), max(1, len(np.unique(np.abs(value))))
@@ -173,7 +173,7 @@ def _compare(
             if gradient
             else _compound(facts) * widened(limit, math.sqrt((UNIFORM_SPREAD**2 + 2 / DRAWS) / size))
         )
-        yield Row(GRADIENT if gradient else FORWARD, reference.block.name, what, ratio, allowed)
+        yield FormulaComparison(GRADIENT if gradient else FORWARD, reference.block.name, what, ratio, allowed)
 
 
 def _compound(facts: Facts) -> float:

@@ -21,7 +21,7 @@ import torch
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.physics.forces import OFFSETS, SHRINK, SMOOTH, STEP
-from mpcheck.checks.physics.small import Seen
+from mpcheck.checks.physics.small import CalledBlock
 from mpcheck.checks.physics.structure import DRAWS, SIGMAS, rms
 from mpcheck.judge.context import Context
 from mpcheck.reference.deviation import deviation, disturbed
@@ -64,7 +64,7 @@ class Derivative:
 class BlockFunction:
     """A block at a place; call it inside ``backend.prepared(block, format)``."""
 
-    def __init__(self, backend: BackendModel, seen: Seen, seed: int) -> None:
+    def __init__(self, backend: BackendModel, seen: CalledBlock, seed: int) -> None:
         self.backend = backend
         self.seen = seen
         self.key = (seed, seen.block.name)
@@ -149,7 +149,7 @@ class BlockFunction:
         }
 
 
-def rounding(context: Context, seen: Seen, order: Order, seed: int) -> float:
+def rounding(context: Context, seen: CalledBlock, order: Order, seed: int) -> float:
     """RMS rounding error in float64 of ``F`` or ``G``, of the reference backend; measured once for all backends."""
     held = _noises.setdefault(context, {})
     place = (seen.block.name, order)
@@ -165,7 +165,7 @@ def rounding(context: Context, seen: Seen, order: Order, seed: int) -> float:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DerivativeComparison:
     """A derivative along a direction: analytic, numerical, and how far they may be apart."""
 
     analytic: float
@@ -182,7 +182,7 @@ class Comparison:
         return ratio if ratio == ratio else math.inf
 
 
-def compared(function: BlockFunction, order: Order, found: Derivative, direction: Mapping[str, torch.Tensor], sigma: float) -> Comparison:
+def compared(function: BlockFunction, order: Order, found: Derivative, direction: Mapping[str, torch.Tensor], sigma: float) -> DerivativeComparison:
     """The derivative along a direction against extrapolated central differences.
 
     Args:
@@ -198,7 +198,7 @@ def compared(function: BlockFunction, order: Order, found: Derivative, direction
         numeric, truncation = _differences(function, order, direction, step)
         noise = SIGMAS * sigma / math.sqrt(2.0) * math.hypot(4 / 3 / (step / 4), 1 / 3 / (step / 2))
         if not truncation > max(SMOOTH * abs(numeric), noise) or step <= STEP / SHRINK**2:
-            return Comparison(analytic, numeric, truncation + noise)
+            return DerivativeComparison(analytic, numeric, truncation + noise)
         step /= SHRINK
 
 
@@ -216,7 +216,7 @@ def _differences(function: BlockFunction, order: Order, direction: Mapping[str, 
 
 
 @dataclass(frozen=True)
-class Judged:
+class BlockRatio:
     """What was found out about one block.
 
     Attributes:
@@ -228,9 +228,9 @@ class Judged:
     said: str = ""
 
 
-def worst_of(judged: Sequence[Judged]) -> tuple[Judged, str]:
+def worst_of(judged: Sequence[BlockRatio]) -> tuple[BlockRatio, str]:
     """The worst block, of equals the one that the model calls first, and a reason that names all that fail."""
-    worst = max(judged, key=lambda j: j.ratio, default=Judged(""))
+    worst = max(judged, key=lambda j: j.ratio, default=BlockRatio(""))
     others = [j.block for j in judged if j.ratio > 1.0 and j is not worst]
     more = f"; so does {', '.join(others[:NAMED])}" if others else ""
     return worst, f"{worst.block}: {worst.said}{more}" + (f" and {len(others) - NAMED} more" if len(others) > NAMED else "")

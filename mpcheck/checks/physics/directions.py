@@ -13,9 +13,9 @@ import torch
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Tensors
-from mpcheck.checks.physics.differences import BlockFunction, Judged, compared, rounding, worst_of
+from mpcheck.checks.physics.differences import BlockFunction, BlockRatio, compared, rounding, worst_of
 from mpcheck.checks.physics.forces import derivatives
-from mpcheck.checks.physics.small import TILT, Seen, blocks, frames, graph_of
+from mpcheck.checks.physics.small import TILT, CalledBlock, blocks, frames, graph_of
 from mpcheck.checks.physics.structure import Case, evaluate, noise
 from mpcheck.formats import FLOAT64
 from mpcheck.records.record import Record
@@ -57,22 +57,22 @@ def directions(case: Case) -> list[Record]:
     return found + [_forces(case, name, guilty) for name in frames(case)]
 
 
-def _block(case: Case, backend: BackendModel, seen: Seen, names: list[str]) -> Judged:
+def _block(case: Case, backend: BackendModel, seen: CalledBlock, names: list[str]) -> BlockRatio:
     """The derivative along one direction of all arguments; where it fails, which edges do it."""
     name, sigma = seen.block.name, rounding(case.context, seen, 1, case.context.seed)
     with backend.prepared(seen.block, FLOAT64):
         function = BlockFunction(backend, seen, case.context.seed)
         found = function.derivative(1)
         if infinite := _infinite(found.by, names):
-            return Judged(name, math.inf, infinite)
+            return BlockRatio(name, math.inf, infinite)
         direction = function.direction(1)
         whole = compared(function, 1, found, direction, sigma)
         if whole.ratio <= 1.0:
-            return Judged(name, whole.ratio)
+            return BlockRatio(name, whole.ratio)
         said = f"its gradient is {whole.analytic:.9g} instead of {whole.numeric:.9g} along a random direction"
         guilty = [label for label, part in _parts(direction, names) if compared(function, 1, found, part, sigma).ratio > 1.0]
         where = ", ".join(label or "of any other direction" for label in guilty)
-        return Judged(name, whole.ratio, f"{said}, by edges {where}" if guilty else said)
+        return BlockRatio(name, whole.ratio, f"{said}, by edges {where}" if guilty else said)
 
 
 def _infinite(gradients: Tensors, names: list[str]) -> str:

@@ -19,7 +19,7 @@ import torch
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.tree import map_tensors
 from mpcheck.checks.physics.differences import BlockFunction
-from mpcheck.checks.physics.small import Seen
+from mpcheck.checks.physics.small import CalledBlock
 from mpcheck.formats import FLOAT64, Format
 from mpcheck.judge.context import Context
 from mpcheck.reference.dispatch import DispatchMode
@@ -71,7 +71,7 @@ class Peak(DispatchMode):
         return result
 
 
-def peak_of(context: Context, seen: Seen, size: float) -> float:
+def peak_of(context: Context, seen: CalledBlock, size: float) -> float:
     """The largest result in float64 on the way to value, first and second derivative, exponentials apart, of the reference backend.
 
     Measured once for all backends and formats.
@@ -87,7 +87,7 @@ def peak_of(context: Context, seen: Seen, size: float) -> float:
     return held[seen.block.name, size]
 
 
-def enlarged(seen: Seen, size: float) -> Seen:
+def enlarged(seen: CalledBlock, size: float) -> CalledBlock:
     """Every row of every input scaled to a largest magnitude; indicators of zeros and ones stay, and what is no number."""
 
     def grown(t: torch.Tensor) -> torch.Tensor:
@@ -100,30 +100,30 @@ def enlarged(seen: Seen, size: float) -> Seen:
 
 
 @dataclass(frozen=True)
-class Place:
+class EvaluationPoint:
     """Where a block is evaluated, for one format.
 
     Attributes:
         size: largest magnitude of its inputs; 0 as the model gives them.
     """
 
-    seen: Seen
+    seen: CalledBlock
     size: float = 0.0
 
 
-def places(context: Context, seen: Seen, fmt: Format) -> Iterator[Place]:
+def places(context: Context, seen: CalledBlock, fmt: Format) -> Iterator[EvaluationPoint]:
     """The block's own inputs where they leave room, and the largest that do."""
     if peak_of(context, seen, 0.0) * ROOM <= fmt.largest:
-        yield Place(seen)
+        yield EvaluationPoint(seen)
     for root in ROOTS:
         size = 2.0 ** round(math.log2(fmt.largest) / root)
         large = enlarged(seen, size)
         if peak_of(context, large, size) * ROOM <= fmt.largest:
-            yield Place(large, size)
+            yield EvaluationPoint(large, size)
             return
 
 
-def lost(backend: BackendModel, place: Place, fmt: Format, seed: int) -> str:
+def lost(backend: BackendModel, place: EvaluationPoint, fmt: Format, seed: int) -> str:
     """What is not finite in a format that float64 shows to be representable; empty where all is.
 
     Raises:

@@ -33,7 +33,7 @@ _scales: WeakKeyDictionary[Context, dict[tuple[str, str], Values]] = WeakKeyDict
 
 
 @dataclass(frozen=True)
-class Judged:
+class GhostComparison:
     """One quantity: what it is called, who is to blame, by how much it differs, and what is allowed."""
 
     name: str
@@ -140,7 +140,7 @@ def compare(case: Case, model: torch.nn.Module, graph: Tensors, scale: Values, h
     return [_finding(case, [edges, *rows], variant[which], metrics) for which, rows in judged.items()]
 
 
-def _edges(graph: Values) -> Judged:
+def _edges(graph: Values) -> GhostComparison:
     """Edge vectors of the ordinary graph against the definition: LAMMPS hands them over, so that a fault in them is in no interaction.
 
     A difference and a sum of three numbers round twice, each by a unit roundoff of what they add up in size at most.
@@ -150,7 +150,7 @@ def _edges(graph: Values) -> Judged:
     size = positions[sender].abs() + positions[receiver].abs() + shifts.abs()
     off = (found - (positions[receiver] - positions[sender] + shifts)).abs()
     worst = float((off / (ROUNDOFF * size).clamp_min(torch.finfo(torch.float64).tiny)).max()) if off.numel() else 0.0
-    return Judged("edge vectors", "edge_vectors", math.inf if math.isnan(worst) else worst, 4.0)
+    return GhostComparison("edge vectors", "edge_vectors", math.inf if math.isnan(worst) else worst, 4.0)
 
 
 def _local(values: Values, domains: Domains) -> Values:
@@ -158,14 +158,16 @@ def _local(values: Values, domains: Domains) -> Values:
     return {k: v for k, v in values.items() if k.startswith(("interactions", "products", "readouts")) and v.shape[0] == domains.local}
 
 
-def _judge(case: Case, name: str, block: str, found: torch.Tensor | None, expected: torch.Tensor, scale: Values) -> Judged:
+def _judge(case: Case, name: str, block: str, found: torch.Tensor | None, expected: torch.Tensor, scale: Values) -> GhostComparison:
     if found is None or found.shape != expected.shape:
-        return Judged(f"{name} {'is missing' if found is None else f'has {found.shape[0]} rows, not {expected.shape[0]}'}", block, math.inf, 1.0)
+        return GhostComparison(
+            f"{name} {'is missing' if found is None else f'has {found.shape[0]} rows, not {expected.shape[0]}'}", block, math.inf, 1.0
+        )
     ratio = difference_ratio(found, expected, scale[name])
-    return Judged(name, block.partition(" ")[0], math.inf if math.isnan(ratio) else ratio, limit_of(case, expected.numel()))
+    return GhostComparison(name, block.partition(" ")[0], math.inf if math.isnan(ratio) else ratio, limit_of(case, expected.numel()))
 
 
-def _finding(case: Case, rows: list[Judged], variant: str, metrics: dict[str, float | str | bool]) -> Record:
+def _finding(case: Case, rows: list[GhostComparison], variant: str, metrics: dict[str, float | str | bool]) -> Record:
     """Blames the first in the order of the computation that is off; where none is, shows the largest."""
     off = [r for r in rows if not r.ratio <= r.limit]
     chosen = off[0] if off else max(rows, key=lambda r: r.ratio / r.limit)

@@ -150,7 +150,7 @@ def _scales(case: Case, graph: Tensors, mode: str) -> Tensors:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _StrideEffect:
     """What one call with another layout said: an output's difference in units of its scale and what is allowed of it, or an error."""
 
     ratio: float = 0.0
@@ -164,7 +164,7 @@ class _Seen:
 
 
 @dataclass(frozen=True)
-class _Judge:
+class _StridedCalls:
     """Judges calls with other layouts against one with contiguous tensors."""
 
     case: Case
@@ -173,22 +173,22 @@ class _Judge:
     base: Tensors
     scales: Callable[[], Tensors]
 
-    def call(self, changed: Tensors) -> _Seen:
+    def call(self, changed: Tensors) -> _StrideEffect:
         """One call."""
         called = attempt(lambda: outputs(self.case.model, {**self.graph, **changed}, MODES[self.mode]))
         if isinstance(called, Raised):
-            return _Seen(math.inf, 1.0, tuple(changed), f"the model raised {called.text!r}: it minds how")
+            return _StrideEffect(math.inf, 1.0, tuple(changed), f"the model raised {called.text!r}: it minds how")
         found, _ = called
-        worst = _Seen()
+        worst = _StrideEffect()
         for name, value in self.base.items():
             if name in found and bits_digest(found[name]) == bits_digest(value):
                 continue
             ratio = orderable(difference_ratio(found[name], value, self.scales()[name])) if name in found else math.inf
-            seen = _Seen(ratio, limit_of(self.case, value.numel()), tuple(changed), f"{name} depends on how")
+            seen = _StrideEffect(ratio, limit_of(self.case, value.numel()), tuple(changed), f"{name} depends on how")
             worst = max(worst, seen, key=lambda s: s.share)
         return worst
 
-    def named(self, changed: Tensors) -> _Seen:
+    def named(self, changed: Tensors) -> _StrideEffect:
         """One call, and where it fails, the one tensor that does it alone, if there is one."""
         seen = self.call(changed)
         if seen.share <= 1.0 or len(changed) == 1:
@@ -204,13 +204,13 @@ def strided_model(case: Case) -> list[Record]:
     Where one fails, its tensors are tried one by one, so that the one at fault is named. A Hessian is not asked for: it takes a
     backward pass for each coordinate, through the same forces.
     """
-    worst: dict[str, _Seen] = dict.fromkeys((*LAYOUTS, SOME), _Seen())
+    worst: dict[str, _StrideEffect] = dict.fromkeys((*LAYOUTS, SOME), _StrideEffect())
     calls = dict.fromkeys(worst, 0)
     for kind, frames in frames_of(case).items():
         graph = {k: v.contiguous() for k, v in case.graph(*frames).items()}
         for mode in MODES:
             base, read = outputs(case.model, graph, MODES[mode])
-            judge = _Judge(case, graph, mode, base, cache(partial(_scales, case, graph, mode)))
+            judge = _StridedCalls(case, graph, mode, base, cache(partial(_scales, case, graph, mode)))
             for layout, changed in _variants(graph, read):
                 if changed and (layout == "expanded") == (kind == "molecule"):
                     calls[layout] += 1

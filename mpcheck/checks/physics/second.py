@@ -7,9 +7,9 @@ import math
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
-from mpcheck.checks.physics.differences import BlockFunction, Comparison, Derivative, Judged, compared, rounding, worst_of
+from mpcheck.checks.physics.differences import BlockFunction, BlockRatio, Derivative, DerivativeComparison, compared, rounding, worst_of
 from mpcheck.checks.physics.extremes import lost, places
-from mpcheck.checks.physics.small import Seen, blocks
+from mpcheck.checks.physics.small import CalledBlock, blocks
 from mpcheck.checks.physics.structure import Case
 from mpcheck.formats import FLOAT64, Format
 from mpcheck.records.record import Record
@@ -27,13 +27,13 @@ def second_derivatives(case: Case) -> list[Record]:
     return [*_numerical(case, backend, seen), *(f for fmt in case.context.formats if (f := _finite(case, backend, seen, fmt)))]
 
 
-def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Record]:
+def _numerical(case: Case, backend: BackendModel, seen: list[CalledBlock]) -> list[Record]:
     wrong, changing = [], []
     for one in seen:
         judged_block = attempt(lambda one=one: _block(case, backend, one))  # type: ignore[misc]  # a loop's variable, bound
         if isinstance(judged_block, Raised):
-            numerical = Judged(one.block.name, math.inf, f"its second derivative raised {judged_block.text}")
-            between = Judged(one.block.name)
+            numerical = BlockRatio(one.block.name, math.inf, f"its second derivative raised {judged_block.text}")
+            between = BlockRatio(one.block.name)
         else:
             numerical, between = judged_block
         wrong.append(numerical)
@@ -45,7 +45,7 @@ def _numerical(case: Case, backend: BackendModel, seen: list[Seen]) -> list[Reco
     return found
 
 
-def _block(case: Case, backend: BackendModel, seen: Seen) -> tuple[Judged, Judged]:
+def _block(case: Case, backend: BackendModel, seen: CalledBlock) -> tuple[BlockRatio, BlockRatio]:
     """Against differences, and call against call: all along one direction, within what the differences may be off."""
     name = seen.block.name
     sigma = rounding(case.context, seen, 2, case.context.seed)
@@ -54,14 +54,14 @@ def _block(case: Case, backend: BackendModel, seen: Seen) -> tuple[Judged, Judge
         calls = [function.derivative(2) for _ in range(CALLS)]
         direction = function.direction(2)
         found = compared(function, 2, calls[-1], direction, sigma)
-        numerical = Judged(name, found.ratio, _said(function, found, calls[-1], sigma))
+        numerical = BlockRatio(name, found.ratio, _said(function, found, calls[-1], sigma))
     along = [float(sum((g * direction[n]).sum() for n, g in call.by.items())) for call in calls]
-    ratios = [Comparison(value, along[-1], found.allowed).ratio for value in along]
+    ratios = [DerivativeComparison(value, along[-1], found.allowed).ratio for value in along]
     number = max(range(CALLS), key=lambda i: ratios[i])
-    return numerical, Judged(name, ratios[number], f"its second derivative in call {number + 1} is not that of call {CALLS}")
+    return numerical, BlockRatio(name, ratios[number], f"its second derivative in call {number + 1} is not that of call {CALLS}")
 
 
-def _said(function: BlockFunction, found: Comparison, last: Derivative, sigma: float) -> str:
+def _said(function: BlockFunction, found: DerivativeComparison, last: Derivative, sigma: float) -> str:
     """Along which argument the second derivative is wrong."""
     if found.ratio <= 1.0:
         return ""
@@ -75,7 +75,7 @@ def _said(function: BlockFunction, found: Comparison, last: Derivative, sigma: f
     return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction"
 
 
-def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) -> Record | None:
+def _finite(case: Case, backend: BackendModel, seen: list[CalledBlock], fmt: Format) -> Record | None:
     """One format; None for tf32 on a CPU, whose range and kernels are float32's."""
     if fmt.emulated(case.device.type):
         return None
@@ -91,7 +91,7 @@ def _finite(case: Case, backend: BackendModel, seen: list[Seen], fmt: Format) ->
                 missing += told.missing
                 told = "" if told.missing else f"raised {told.text} in {fmt.name}"
             said = told
-        judged.append(Judged(one.block.name, math.inf if said else 0.0, said))
+        judged.append(BlockRatio(one.block.name, math.inf if said else 0.0, said))
     worst, reason = worst_of(judged)
     metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "lacking_operations": float(missing), "largest_input": extreme}
     return case.finding(worst.ratio, variant="finite", reason=reason, worst=worst.block, metrics=metrics).model_copy(update={"format": fmt.name})

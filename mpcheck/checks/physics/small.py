@@ -31,7 +31,7 @@ _seen: WeakKeyDictionary[Context, Arguments] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
-class Seen:
+class CalledBlock:
     """One block and its float64 arguments."""
 
     block: Block
@@ -54,7 +54,7 @@ def graph_of(case: Case) -> Tensors:
     return case.graph(*frames(case).values())
 
 
-def blocks(case: Case, backend: BackendModel) -> Iterator[Seen]:
+def blocks(case: Case, backend: BackendModel) -> Iterator[CalledBlock]:
     """Leaves and steps that the backend has apart, in the order in which the model calls them, on the batch of structures.
 
     Arguments are those of the reference backend, so that all backends are judged at the same place.
@@ -68,4 +68,4 @@ def blocks(case: Case, backend: BackendModel) -> Iterator[Seen]:
         _seen[context] = sink
     for block, skeleton, inputs in _seen[context].blocks.values():
         if block.kind != "composite" and not backend.unsupported(block, FLOAT64):
-            yield Seen(block, skeleton, {n: t.to(case.device) for n, t in inputs.items()})
+            yield CalledBlock(block, skeleton, {n: t.to(case.device) for n, t in inputs.items()})

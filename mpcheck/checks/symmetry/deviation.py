@@ -19,7 +19,7 @@ from mpcheck.formats import FLOAT64, Component
 from mpcheck.judge.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import Scale, noise_scale
-from mpcheck.judge.tolerances import Limits
+from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import finite
@@ -86,7 +86,7 @@ def noise_of(
 
 
 def deviations(
-    element: Element, name: str, error: torch.Tensor, square: torch.Tensor, slot: Slot, scale: Scale, limits: Limits, spread: float = 0.0
+    element: Element, name: str, error: torch.Tensor, square: torch.Tensor, slot: Slot, scale: Scale, limits: RatioLimits, spread: float = 0.0
 ) -> list[Deviation]:
     """RMS error over RMS noise of every irrep of one output."""
     found = []

@@ -35,7 +35,7 @@ from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.replay import arithmetic
-from mpcheck.judge.tolerances import Limits, limits_for
+from mpcheck.judge.tolerances import RatioLimits, limits_for
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 from mpcheck.reference.build import build_reference
@@ -54,14 +54,14 @@ GEOMETRY_DRAWS = 8
 
 
 @dataclass
-class Subject:
+class BlockSubject:
     """One block on one backend in one format, ready to be compared under any element."""
 
     reference: BlockReference
     backend: BackendModel
     fmt: Format
     action: Action
-    limits: Limits
+    limits: RatioLimits
     tables: Tensors
     executions: int = 0
     outputs: Tensors = field(default_factory=dict)
@@ -192,7 +192,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
 
     def found() -> Record:
         with backend.prepared(block, fmt):
-            subject = Subject(reference, backend, fmt, action, limits, tables)
+            subject = BlockSubject(reference, backend, fmt, action, limits, tables)
             every = [deviations for e in group if (deviations := subject.compare(e))]
 
         def measured(element: Element) -> list[Deviation]:

@@ -24,7 +24,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.metrics import Layout, compare
+from mpcheck.judge.metrics import ElementNames, compare
 from mpcheck.judge.raised import raised
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import FORWARD, replay
@@ -40,7 +40,7 @@ SIDES = ("inputs", "outputs")
 
 
 @dataclass(frozen=True)
-class Judgement:
+class WorstOutput:
     """All outputs of one run of a block: the worst rms ratio by its limit, where it is, and what the suite objects to."""
 
     ratio: float
@@ -49,12 +49,12 @@ class Judgement:
     failures: tuple[str, ...]
 
 
-def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: BackendModel, fmt: Format, tolerances: Tolerances) -> Judgement:
+def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: BackendModel, fmt: Format, tolerances: Tolerances) -> WorstOutput:
     """Compare a block's outputs with the reference as the precision session does, within ``backend``'s limits."""
     block = reference.block
     limits = limits_for(tolerances, block.name, backend.name, fmt.name, FORWARD)
     roundoff = backend.roundoff(block, fmt)
-    worst = Judgement(0.0, limits.rms, "", ())
+    worst = WorstOutput(0.0, limits.rms, "", ())
     failures: list[str] = []
     for name, value in reference.values.items():
         if name.startswith(("grad.", "weight.")) or not value.numel():
@@ -62,11 +62,11 @@ def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: 
         scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
         slot = block.output_slot(name)
         got = low[name].to(value.device) if name in low else torch.full_like(value, math.nan)
-        quantity = compare(name, got, value, scale, fmt, limits, Layout(slot, slot.groups(tuple(value.shape)), "row"))
+        quantity = compare(name, got, value, scale, fmt, limits, ElementNames(slot, slot.groups(tuple(value.shape)), "row"))
         failures += [f"{name}: {text}" for text in quantity.failures]
         ratio, limit = math.inf if quantity.rms is None else quantity.rms, quantity.rms_limit or limits.rms
         if not worst.tensor or ratio / limit > worst.ratio / worst.limit:
-            worst = Judgement(ratio, limit, name, ())
+            worst = WorstOutput(ratio, limit, name, ())
     return replace(worst, failures=tuple(failures))
 
 
@@ -96,14 +96,14 @@ def _apart(name: str, slot: Slot, reference: BlockReference, wrong: torch.Tensor
 
 
 @dataclass
-class _Case:
+class _Misreading:
     """One tensor read wrongly: what it is, how to run the block so, and how without what differs between the layouts."""
 
     name: str
     slot: Slot
     same: str
-    run: Callable[[], Judgement]
-    without: Callable[[], Judgement]
+    run: Callable[[], WorstOutput]
+    without: Callable[[], WorstOutput]
 
 
 def _emptied(tensor: torch.Tensor, slot: Slot) -> torch.Tensor:
@@ -115,7 +115,7 @@ def _emptied(tensor: torch.Tensor, slot: Slot) -> torch.Tensor:
     return found
 
 
-def _input_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format) -> list[_Case]:
+def _input_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format) -> list[_Misreading]:
     cases = []
     for name, tensor in reference.inputs.items():
         slot = reference.block.input_slot(name)
@@ -123,18 +123,20 @@ def _input_cases(context: Context, backend: BackendModel, reference: BlockRefere
             continue
         wrong = misread(tensor, slot, backend.layout)
 
-        def run(given: torch.Tensor, by: BackendModel, computed: Format, name: str = name) -> Judgement:
+        def run(given: torch.Tensor, by: BackendModel, computed: Format, name: str = name) -> WorstOutput:
             fed = replace(reference, inputs={**reference.inputs, name: given})
             return judged(replay(by, fed, computed, FORWARD), reference, backend, fmt, context.tolerances)
 
         same = _apart(name, slot, reference, wrong, tensor)
         # whether the irreps matter on this structure is asked of the float64 reference: a backend that drops them must not excuse itself
         without = partial(run, _emptied(tensor, slot), context.reference_backend, FLOAT64)
-        cases.append(_Case(name, slot, same, partial(run, wrong, backend, fmt), without))
+        cases.append(_Misreading(name, slot, same, partial(run, wrong, backend, fmt), without))
     return cases
 
 
-def _output_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format, low: Mapping[str, torch.Tensor]) -> list[_Case]:
+def _output_cases(
+    context: Context, backend: BackendModel, reference: BlockReference, fmt: Format, low: Mapping[str, torch.Tensor]
+) -> list[_Misreading]:
     cases = []
     for name, tensor in low.items():
         slot = reference.block.output_slot(name)
@@ -142,15 +144,15 @@ def _output_cases(context: Context, backend: BackendModel, reference: BlockRefer
             continue
         wrong = misread(tensor, slot, backend.layout)
 
-        def run(given: torch.Tensor, name: str = name) -> Judgement:
+        def run(given: torch.Tensor, name: str = name) -> WorstOutput:
             return judged({**low, name: given}, reference, backend, fmt, context.tolerances)
 
         same = _apart(name, slot, reference, wrong, tensor)
-        cases.append(_Case(name, slot, same, partial(run, wrong), partial(run, _emptied(tensor, slot))))
+        cases.append(_Misreading(name, slot, same, partial(run, wrong), partial(run, _emptied(tensor, slot))))
     return cases
 
 
-def _concluded(base: dict[str, Any], right: Judgement, cases: list[_Case], seconds: float) -> Record:
+def _concluded(base: dict[str, Any], right: WorstOutput, cases: list[_Misreading], seconds: float) -> Record:
     """One finding over the tensors of one side of a block."""
     verdict: Verdict = "pass"
     reason = ""

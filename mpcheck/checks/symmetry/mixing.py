@@ -24,8 +24,8 @@ from mpcheck.adapters.backends.mixed import MixedModel, mismatches, whole
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
-from mpcheck.checks.symmetry.layouts import Judgement, judged, smallest, unread
-from mpcheck.checks.symmetry.shifts import Evaluated, Shift, batches, evaluate, noise, perturbed, shift
+from mpcheck.checks.symmetry.layouts import WorstOutput, judged, smallest, unread
+from mpcheck.checks.symmetry.shifts import Evaluated, FeatureChange, batches, evaluate, noise, perturbed, shift
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import widened
@@ -70,7 +70,7 @@ class Bench:
             self._noise = noise(reference.model, self.graphs, self.pure(reference), self.context.seed)
         return self._noise
 
-    def shift(self, mixed: MixedModel, base: BackendModel) -> tuple[Shift, float]:
+    def shift(self, mixed: MixedModel, base: BackendModel) -> tuple[FeatureChange, float]:
         """How far a mixed model is from its base, and that in units of the noise: the larger of features and energies."""
         found, pure = evaluate(mixed.model, self.graphs), self.pure(base)
         features = math.sqrt(float((found.features - pure.features).square().mean()))
@@ -125,9 +125,9 @@ class Swap:
         moved, ratio: end to end; None where it raised.
     """
 
-    judgement: Judgement | None
+    judgement: WorstOutput | None
     raised: str
-    moved: Shift | None
+    moved: FeatureChange | None
     ratio: float | None
 
     @property

@@ -19,7 +19,7 @@ from mpcheck.checks.symmetry.moved import SLOTS, Whole, has_stress, properties
 from mpcheck.formats import COMPONENTS, Format
 from mpcheck.judge.context import Context
 from mpcheck.judge.replay import arithmetic
-from mpcheck.judge.tolerances import Limits
+from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.reference.deviation import deviations as deviations_of
 from mpcheck.reference.deviation import disturbed
 from mpcheck.reference.moments import Moments
@@ -68,7 +68,7 @@ def learned(context: Context, system: str) -> tuple[Tensors, dict[str, Any]]:
 class WholeSubject:
     """The whole model on one backend in one format, ready to be compared under any element."""
 
-    def __init__(self, whole: Whole, backend: BackendModel, fmt: Format, limits: Limits, noise: tuple[Tensors, dict[str, Any]]) -> None:
+    def __init__(self, whole: Whole, backend: BackendModel, fmt: Format, limits: RatioLimits, noise: tuple[Tensors, dict[str, Any]]) -> None:
         """Inside ``backend.prepared``; ``noise`` from :func:`learned`."""
         self.whole, self.backend, self.fmt, self.limits = whole, backend, fmt, limits
         self.stress, self.note = has_stress(whole.frames), ""

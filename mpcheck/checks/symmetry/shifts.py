@@ -31,7 +31,7 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class Shift:
+class FeatureChange:
     """Change of node features: relative L2 norm, Pearson correlation, largest; and of the energy in eV/atom, largest."""
 
     relative_l2: float
@@ -86,11 +86,11 @@ def evaluate(model: torch.nn.Module, graphs: Sequence[Tensors]) -> Evaluated:
     return Evaluated(torch.cat(features), torch.cat(energies))
 
 
-def shift(changed: Evaluated, original: Evaluated) -> Shift:
+def shift(changed: Evaluated, original: Evaluated) -> FeatureChange:
     """Compare; NaN anywhere gives NaN."""
     difference = changed.features - original.features
     pair = torch.stack([changed.features.flatten(), original.features.flatten()])
-    return Shift(
+    return FeatureChange(
         float(difference.norm() / original.features.norm()),
         float(torch.corrcoef(pair)[0, 1]),
         float(difference.abs().max()) if bool(torch.isfinite(difference).all()) else math.nan,

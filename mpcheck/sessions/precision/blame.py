@@ -29,7 +29,7 @@ NOISE = 16.0
 
 
 @dataclass(frozen=True)
-class ReferenceStanding:
+class BlockMovement:
     """What of a block moved since the baseline was recorded.
 
     Attributes:
@@ -56,10 +56,10 @@ class Blame:
     def __init__(self, session: Session, stored: Mapping[str, Mapping[str, Print]]) -> None:
         self.session = session
         self.stored = stored
-        self._standings: dict[tuple[str, str], ReferenceStanding | None] = {}
+        self._standings: dict[tuple[str, str], BlockMovement | None] = {}
         self._judged: dict[CellKey, bool] = {}
 
-    def standing(self, system: str, block: str) -> ReferenceStanding | None:
+    def standing(self, system: str, block: str) -> BlockMovement | None:
         """What moved of a block; None where the baseline has no prints of it, or it has no reference."""
         place = (system, block)
         if place not in self._standings:
@@ -69,7 +69,7 @@ class Blame:
             self._standings[place] = self._compare(before, library.get(block)) if known and before is not None else None
         return self._standings[place]
 
-    def _compare(self, before: Mapping[str, Print], reference: BlockReference) -> ReferenceStanding:
+    def _compare(self, before: Mapping[str, Print], reference: BlockReference) -> BlockMovement:
         now = prints_of(reference)
         inputs = moved(before, now, INPUT)
         values: dict[str, str] = {}
@@ -77,7 +77,7 @@ class Blame:
             direction = BACKWARD if name.startswith((f"{VALUE}grad.", f"{VALUE}weight.")) else FORWARD
             if direction not in values and (said := self._value(before.get(name), now.get(name), name.removeprefix(VALUE), reference)):
                 values[direction] = said
-        return ReferenceStanding(inputs, moved(before, now, COTANGENT), values)
+        return BlockMovement(inputs, moved(before, now, COTANGENT), values)
 
     def _value(self, before: Print | None, now: Print | None, name: str, reference: BlockReference) -> str:
         if before is None or now is None:
@@ -104,7 +104,7 @@ class Blame:
 
     def _culprit(self, system: str, block: str) -> bool:
         standing = attempt(lambda: self.standing(system, block))
-        return isinstance(standing, ReferenceStanding) and bool(standing.values)  # what it raises, its own cells say
+        return isinstance(standing, BlockMovement) and bool(standing.values)  # what it raises, its own cells say
 
     def _names(self, system: str) -> list[str]:
         return [b.name for b in self.session.blocks(system)]

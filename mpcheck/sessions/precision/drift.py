@@ -10,7 +10,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import FLOAT64, Component
 from mpcheck.history.ratios import Entry
 from mpcheck.judge.scale import rounds
-from mpcheck.judge.tolerances import Limits, Tolerances, limits_for
+from mpcheck.judge.tolerances import RatioLimits, Tolerances, limits_for
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import Quantity
 from mpcheck.reference.library import BlockReference
@@ -56,7 +56,7 @@ def drifted(cell: Record, stored: Mapping[str, Entry], tolerances: Tolerances, o
     return found
 
 
-def _moved(quantity: Quantity, entry: Entry, tolerances: Tolerances, limits: Limits, own: bool) -> list[str]:
+def _moved(quantity: Quantity, entry: Entry, tolerances: Tolerances, limits: RatioLimits, own: bool) -> list[str]:
     rms, bias, rms_spread, bias_spread = entry
     drift, found = tolerances.drift, []
     assert quantity.rms is not None and quantity.signed_bias is not None  # the caller's condition
@@ -73,7 +73,7 @@ def _moved(quantity: Quantity, entry: Entry, tolerances: Tolerances, limits: Lim
     return found
 
 
-def _scatter(quantity: Quantity, limits: Limits) -> float:
+def _scatter(quantity: Quantity, limits: RatioLimits) -> float:
     """Standard deviation of the signed bias between draws, which its limit was made from: elements that err alike do not average out.
 
     One of them is room enough for 20 of 34 cells that a benign rewriting moved, and leaves a kernel that truncates red.
