@@ -163,7 +163,7 @@ def added(backend: Backend) -> Iterator[None]:
         InputError: it is no backend.
     """
     if not isinstance(backend, Backend):
-        raise InputError(f"a {type(backend).__name__} is no backend; derive it from mpcheck.adapters.backends.base.BackendBase")
+        raise InputError(f"an object of class {type(backend).__name__} is no backend; derive it from mpcheck.adapters.backends.base.BackendBase")
     token = _ADDED.set({**_ADDED.get(), backend.name: backend})
     try:
         yield
