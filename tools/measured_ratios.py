@@ -19,7 +19,7 @@ FORMATS = ("float32", "tf32", "bfloat16", "float16")
 
 def quantities(run: Records, fmt: str, backend: str) -> list[tuple[Record, Quantity, float]]:
     """Every judged tensor of a format on a backend, with its ratio."""
-    cells = [c for c in run.cells if c.format == fmt and c.backend == backend]
+    cells = [c for c in run.records if c.format == fmt and c.backend == backend]
     return [(c, q, q.rms) for c in cells for q in c.quantities if q.rms is not None]
 
 

@@ -55,7 +55,7 @@ def grid(findings: Sequence[Record], column: Callable[[Record], str]) -> list[st
 
 def of(run: Records, check: str) -> list[Record]:
     """A check's findings."""
-    return [f for f in run.findings if f.check == check]
+    return [f for f in run.records if f.check == check]
 
 
 def mixing(run: Records) -> list[str]:
@@ -63,7 +63,7 @@ def mixing(run: Records) -> list[str]:
     lines = ["| swapped block | model | adapters | relative L2 of the node features | correlation | largest difference | energy, eV/atom | verdict |"]
     lines += ["|---|---|---|---:|---:|---:|---:|---|"]
     for f in of(run, "mix"):
-        figures = [number(f.metrics.get(k)) for k in ("features_relative_l2", "features_correlation", "features_max", "energy_eV_per_atom")]
+        figures = [number(f.figures.get(k)) for k in ("features_relative_l2", "features_correlation", "features_max", "energy_eV_per_atom")]
         seen = "mismatch, seen" if f.variant == "bare" and f.verdict == "pass" else f.verdict
         adapters = "yes" if f.variant == "adapted" else "no"
         lines.append(f"| {code(f.subject)} | {escape(f.backend)} | {adapters} | " + " | ".join(figures) + f" | {seen} |")
@@ -76,7 +76,7 @@ def accumulation(run: Records) -> list[str]:
     formats = list(dict.fromkeys(f.format for f in own))
     rows: dict[tuple[str, str], dict[str, str]] = {}
     for f in own:
-        rows.setdefault((f.subject, f.backend), {})[f.format] = str(f.metrics.get("accumulation", f.verdict))
+        rows.setdefault((f.subject, f.backend), {})[f.format] = str(f.figures.get("accumulation", f.verdict))
     lines = ["| block | backend | " + " | ".join(formats) + " |", "|---|---|" + "---|" * len(formats)]
     lines += [f"| {code(b)} | {backend} | " + " | ".join(row.get(f, "") for f in formats) + " |" for (b, backend), row in rows.items()]
     return lines
@@ -84,13 +84,13 @@ def accumulation(run: Records) -> list[str]:
 
 def reductions(run: Records) -> list[str]:
     """Error per atom of every energy sum, and the ratio of every message scatter."""
-    energies = [f for f in of(run, "reductions") if "error_meV_per_atom" in f.metrics]
+    energies = [f for f in of(run, "reductions") if "error_meV_per_atom" in f.figures]
     lines = ["| sum | format | how | error, meV/atom | of it: E0 stored | of it: the sum of E0 | noise ratio | verdict |"]
     lines += ["|---|---|---|---:|---:|---:|---:|---|"]
     for f in energies:
-        figures = [number(f.metrics.get(k)) for k in ("error_meV_per_atom", "stored_error_meV_per_atom", "E0_sum_error_meV_per_atom")]
+        figures = [number(f.figures.get(k)) for k in ("error_meV_per_atom", "stored_error_meV_per_atom", "E0_sum_error_meV_per_atom")]
         lines.append(f"| {escape(f.subject)} | {f.format} | {escape(f.variant)} | " + " | ".join(figures) + f" | {number(f.ratio)} | {f.verdict} |")
-    others = [f for f in of(run, "reductions") if "error_meV_per_atom" not in f.metrics and f.verdict != "unsupported"]
+    others = [f for f in of(run, "reductions") if "error_meV_per_atom" not in f.figures and f.verdict != "unsupported"]
     return [*lines, "", *grid(others, lambda f: f.format)]
 
 
@@ -106,11 +106,11 @@ def main(symmetry: Path, audit: Path) -> None:
     write_text(Path("docs/symmetry-measured.md"), "\n".join(lines))
     run = read_records(audit)
     lines = head(run, "Measured audit")
-    lines += ["## Number types: share of operations / of multiply-adds", "", *dtype_table(run.findings), ""]
+    lines += ["## Number types: share of operations / of multiply-adds", "", *dtype_table(run.records), ""]
     lines += ["## Accumulation", "", *accumulation(run), ""]
     lines += ["## Reductions at scale", "", *reductions(run), ""]
     lines += ["## Physics without a reference", "", *grid(of(run, "physics"), lambda f: f.variant or "·"), ""]
-    known = [f for f in run.findings if f.verdict == "known-fault"]
+    known = [f for f in run.records if f.verdict == "known-fault"]
     lines += ["## Known faults of upstream that showed", "", *(f"- {code(f.id)}: {escape(f.reason)}" for f in known), ""]
     write_text(Path("docs/audit-measured.md"), "\n".join(lines))
 

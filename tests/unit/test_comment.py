@@ -39,7 +39,7 @@ def write(directory: Path, results: Results) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     for session, document in results.documents.items():
         path = directory / f"{session}.json"
-        write_records(path, document) if isinstance(document, Records) else write_records(path, document)
+        write_records(path, document)
     return directory
 
 
@@ -98,11 +98,10 @@ def test_what_else_the_job_left_is_not_read(gate: Path) -> None:
 def test_hostile_names_are_shown_and_not_obeyed(gate: Path, hostile: str) -> None:
     results = samples.red()
     run = results.documents["precision"]
-    assert isinstance(run, Records)
-    cells = [samples.cell(hostile, 5.0, system=hostile, backend=hostile, reason=hostile), *run.cells]
+    cells = [samples.cell(hostile, 5.0, system=hostile, backend=hostile, reason=hostile), *run.records]
     model = run.model | {"name": hostile}
     environment = run.environment | {"device_name": hostile, "commit": hostile, "packages": {hostile: hostile}}
-    made: dict[str, Records] = {"precision": run.model_copy(update={"cells": cells, "model": model, "environment": environment})}
+    made: dict[str, Records] = {"precision": run.model_copy(update={"records": cells, "model": model, "environment": environment})}
     write(gate / "head", Results(made | {s: d.model_copy(update={"model": model}) for s, d in results.documents.items() if s != "precision"}))
     text = comment(gate)
     assert len(text.encode()) <= LIMIT_BYTES

@@ -121,7 +121,7 @@ def test_findings_of_symmetry_and_audit(session: str, before: dict[str, Any], af
 
 def latency(verdict: str = "pass", decision: str | None = None, median: float = 1.0, spread: float | None = 1.0, **changes: Any) -> Record:
     metrics: dict[str, Any] = {"median_ms": median, "spread_percent": spread} | ({"decision": decision} if decision else {})
-    return finding(check="latency", system="builtin:water*1", verdict=verdict, ratio=None, limit=None, metrics=metrics, **changes)
+    return finding(check="latency", system="builtin:water*1", verdict=verdict, ratio=None, limit=None, figures=metrics, **changes)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_latency_is_what_the_session_called(before: Record, after: Record, kind:
 
 def test_counts_of_cost_are_exact() -> None:
     def cost(casts: int) -> Record:
-        return finding(check="cost", verdict="no-baseline", ratio=None, metrics={"casts": float(casts), "launches": 7.0})
+        return finding(check="cost", verdict="no-baseline", ratio=None, figures={"casts": float(casts), "launches": 7.0})
 
     assert told(compare(results(findings("bench", cost(4))), results(findings("bench", cost(5))))) == [("latency", "casts 4 -> 5")]
 

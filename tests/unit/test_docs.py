@@ -168,7 +168,7 @@ def test_the_settings_of_a_gate_are_those_that_it_has() -> None:
     assert set(re.findall(r"`([a-z-]+)`", row.split("|")[3])) == {name.replace("_", "-") for name in BenchSettings.model_fields}
 
 
-@pytest.mark.parametrize("model", [Records, Record, Quantity, Worst, Records, Record, GateEntry], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", [Records, Record, Quantity, Worst, GateEntry], ids=lambda m: m.__name__)
 def test_every_field_of_the_files_is_told_of(model: type[BaseModel]) -> None:
     text = (DOCS / "files.md").read_text(encoding="utf-8")
     for name in model.model_fields:

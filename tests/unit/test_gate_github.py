@@ -27,11 +27,11 @@ def results(*verdicts: tuple[str, str], reason: str = "too large") -> Results:
         schema_version=2,
         suite="audit",
         mpcheck="0",
-        environment={},
+        environment={"platform": "p", "device_name": "n", "device_slug": "s", "packages": {}},
         model={"name": "m", "digest": "d"},
         systems=[],
         options={},
-        **fields(findings=rows),
+        **fields(rows),
     )
     return Results({"audit": document})
 

@@ -18,7 +18,7 @@ from mpcheck.history.latency.baseline import bench_path, write_baseline
 from mpcheck.history.latency.history import append as append_latency
 from mpcheck.history.latency.history import entry_of as latency_entry
 from mpcheck.history.latency.history import history_path
-from mpcheck.records.document import Records, write_records
+from mpcheck.records.document import write_records
 from mpcheck.records.read import Results
 from tests.unit import bench_samples
 from tests.unit import report_samples as samples
@@ -33,7 +33,7 @@ SET_OUTPUT = "\n::set-output name=x::y"
 def store(directory: Path, results: Results) -> Path:
     for session, document in results.documents.items():
         path = directory / f"{session}.json"
-        write_records(path, document) if isinstance(document, Records) else write_records(path, document)
+        write_records(path, document)
     return directory
 
 

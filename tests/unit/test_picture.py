@@ -17,8 +17,8 @@ from tests.unit.accounts import fields
 @pytest.fixture
 def run(judge: Callable[..., Record]) -> Records:
     cells = [judge("products.0.linear", fmt, "backward", backend) for fmt in ("float32", "bfloat16") for backend in ("e3nn", "cueq")]
-    head = {"schema_version": 2, "suite": "precision", "mpcheck": "0", "environment": describe("cpu"), "model": {"name": "m"}}
-    return Records(**head, systems=[], options={}, **fields(cells=cells))
+    head = {"suite": "precision", "mpcheck": "0", "environment": describe("cpu"), "model": {"name": "m", "digest": "d"}}
+    return Records(**head, systems=[], options={}, **fields(cells))
 
 
 def points(run: Records) -> list[tuple[int, int]]:
@@ -31,15 +31,15 @@ def points(run: Records) -> list[tuple[int, int]]:
 
 
 def test_every_tensor_is_a_dot(run: Records) -> None:
-    expected = [sum(len(c.quantities) for c in run.cells if c.backend == b) for b in ("e3nn", "cueq")]
+    expected = [sum(len(c.quantities) for c in run.records if c.backend == b) for b in ("e3nn", "cueq")]
     assert points(run) == [(expected[0], 0), (expected[1], 0)]
 
 
 def test_a_failing_tensor_is_marked(run: Records) -> None:
-    cell = run.cells[0]
+    cell = run.records[0]
     bad = cell.quantities[0].model_copy(update={"rms": None, "failures": ["rms ratio inf"]})
     red = cell.model_copy(update={"verdict": "fail", "quantities": [bad, *cell.quantities[1:]]})
-    assert points(run.model_copy(update={"cells": [red, *run.cells[1:]]}))[0][1] == 1
+    assert points(run.model_copy(update={"cells": [red, *run.records[1:]]}))[0][1] == 1
 
 
 def test_the_file_is_a_png(run: Records, tmp_path: Path) -> None:

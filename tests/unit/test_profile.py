@@ -345,10 +345,10 @@ def session_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> None:
     run = read_records(session_files / "profile.json")
-    blocks = [f for f in run.findings if f.check == "profile" and f.verdict == "pass"]
+    blocks = [f for f in run.records if f.check == "profile" and f.verdict == "pass"]
     assert run.suite == "profile"
     assert sum(number(f, "share") for f in blocks) == pytest.approx(1, abs=1e-4)
-    assert "emulated on a CPU" in next(f.reason for f in run.findings if f.verdict == "unsupported")
+    assert "emulated on a CPU" in next(f.reason for f in run.records if f.verdict == "unsupported")
     text = (session_files / "profile.md").read_text()
     assert text == markdown(run)
     assert all(f.subject in text.replace("\\", "") for f in blocks)
@@ -360,7 +360,7 @@ def test_pictures_show_every_block_s_time(session_files: Path) -> None:
     run = read_records(session_files / "profile.json")
     (axes,) = draw_blocks(run, f"{SYSTEM}*1", "float32", "energy").axes
     drawn = sum(bar.get_width() for bar in axes.patches)  # type: ignore[attr-defined]
-    assert drawn == pytest.approx(number(run.findings[0], "end_to_end_ms"), rel=0.01)
+    assert drawn == pytest.approx(number(run.records[0], "end_to_end_ms"), rel=0.01)
     assert (session_files / "profile-latency.png").read_bytes()[:4] == b"\x89PNG"
     assert b"</svg>" in (session_files / "profile-energy.svg").read_bytes()
 

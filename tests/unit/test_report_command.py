@@ -23,7 +23,7 @@ def store(results: Results, folder: Path) -> Path:
     """Records as sessions write them."""
     folder.mkdir(parents=True, exist_ok=True)
     for session, document in results.documents.items():
-        (write_records if session == "precision" else write_records)(folder / f"{session}.json", document)
+        write_records(folder / f"{session}.json", document)
     return folder
 
 

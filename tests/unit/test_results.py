@@ -21,11 +21,11 @@ from mpcheck.records.read import read_document, read_results
 from mpcheck.records.record import Record
 from mpcheck.records.reproduce import reproduce
 from mpcheck.records.tensors import Quantity, decisive
-from tests.unit.accounts import fields
+from tests.unit.accounts import fields, golden_record, precision_record
 
 ENVIRONMENT = {"device_slug": "cpu-x", "device_name": "X", "platform": "Linux", "packages": {"torch": "2"}, "device": "cpu"}
 HEAD: dict[str, Any] = {
-    "schema_version": 2, "mpcheck": "0.1.0", "environment": ENVIRONMENT, "model": {"name": "builtin:hco", "digest": "d"},
+    "schema_version": 3, "mpcheck": "0.1.0", "environment": ENVIRONMENT, "model": {"name": "builtin:hco", "digest": "d"},
     "systems": [{"name": "builtin:water"}], "options": {"device": "cpu", "seed": 0}, "seconds": 1.0,
 }  # fmt: skip
 
@@ -38,16 +38,16 @@ def quantity(name: str, rms: float | None, limit: float = 1.0, failures: tuple[s
 
 
 def cell(block: str = "a.b", verdict: Any = "pass", **changes: Any) -> Record:
-    words = {"block": block, "role": "linear", "kind": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide"}
-    return Record(**(words | {"direction": "forward", "system": "builtin:water", "verdict": verdict} | changes))
+    words = {"subject": block, "role": "linear", "block": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide", "quantities": []}
+    return precision_record(**(words | {"variant": "forward", "system": "builtin:water", "verdict": verdict} | changes))
 
 
 def run(*cells: Record, golden: list[dict[str, Any]] | None = None, **changes: Any) -> Records:
-    return Records(suite="precision", **(HEAD | fields(cells=cells, golden=golden or ()) | changes))
+    return Records(suite="precision", **(HEAD | fields([*cells, *(golden_record(**row) for row in golden or ())]) | changes))
 
 
 def findings(suite: Any, *rows: Record, **changes: Any) -> Records:
-    return Records(suite=suite, **(HEAD | fields(findings=rows) | changes))
+    return Records(suite=suite, **(HEAD | fields(rows) | changes))
 
 
 def test_a_directory_holds_every_session(tmp_path: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_directory_holds_every_session(tmp_path: Path) -> None:
     write_records(tmp_path / "precision.json", run(cell()))
     found = read_results([tmp_path])
     assert list(found.documents) == ["precision", "audit"] and [i.session for i in found.items] == ["precision", "audit"]
-    assert found.verdict == "PASS" and found.precision is not None and found.findings("audit") is not None and found.findings("bench") is None
+    assert found.verdict == "PASS" and found.documents.keys() == {"precision", "audit"}
 
 
 def test_what_sessions_write_beside_their_records_is_passed_over(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_what_sessions_write_beside_their_records_is_passed_over(tmp_path: Path)
 
 def test_the_innermost_block_is_told_first() -> None:
     bad = quantity("out", 9.0, failures=("rms",))
-    outer = cell("interactions.0", "fail", kind="composite", quantities=[quantity("out", 90.0, failures=("rms",))])
+    outer = cell("interactions.0", "fail", block="composite", quantities=[quantity("out", 90.0, failures=("rms",))])
     inner = cell("interactions.0.linear", "fail", quantities=[bad])
     from mpcheck.records.read import Results
 
@@ -176,7 +176,7 @@ HOSTILE = "a'; rm -rf $HOME; '`id`"
 
 @pytest.mark.parametrize("name", ["builtin:water", "../data/my frames.extxyz@::10", HOSTILE])
 def test_commands_that_repeat_a_row_can_be_typed(name: str) -> None:
-    shown = cell(HOSTILE, "fail", system=name, backend="cueq", direction="backward")
+    shown = cell(HOSTILE, "fail", system=name, backend="cueq", variant="backward")
     line = reproduce(run(shown, options={"device": "cuda:1", "seed": 3}), item_of(shown))
     assert shlex.split(line) == [
         "mpcheck", "run", "builtin:hco", "--system", name, "--backend", "cueq", "--format", "bfloat16", "--block", HOSTILE,
