@@ -29,7 +29,7 @@ def code(text: str) -> str:
 
 def head(run: Records, title: str) -> list[str]:
     """Title, command, model and machine."""
-    packages = run.environment["packages"]
+    packages = run.environment.packages
     return [
         f"# {title}",
         "",

@@ -102,18 +102,18 @@ class Records(Strict):
         seconds: that it took.
     """
 
-    schema_version: Literal[3] = 3
-    suite: str
-    mpcheck: str
+    plan: list[Planned]
     state: State
     why: str = ""
     narrowed: dict[str, list[str]] = {}
+    schema_version: Literal[3] = 3
+    suite: str
+    mpcheck: str
     environment: Environment
     model: Model
     systems: list[System]
     options: dict[str, Option]
     seconds: float = Field(default=0.0, ge=0.0)
-    plan: list[Planned]
     records: list[Record]
 
     def of(self, *checks: str) -> list[Record]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.records.document import Records, read_records
+from mpcheck.records.document import Gate, Records, read_records
 from tests.gate.adopter import fork, git
 
 pytestmark = pytest.mark.slow
@@ -98,7 +98,7 @@ def test_head_is_judged_by_base_s_references(gated: Path) -> None:
     assert head.systems[0]["reference"]["from"] == "base" and base.systems[0]["reference"]["from"] == "made now"
     assert head.systems[0]["reference"]["code"] == base.systems[0]["reference"]["code"]
     commit = git(gated / "fork", "rev-parse", "--short=12", "HEAD")
-    assert head.environment["gate"] == {"base": commit, "head": commit} and "gate" not in base.environment
+    assert head.environment.gate == Gate(base=commit, head=commit) and base.environment.gate is None
     symmetry = json.loads((gated / "gate" / "head" / "symmetry.json").read_text())
     assert symmetry["systems"][0]["reference"]["from"] == "base"
 

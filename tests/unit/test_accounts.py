@@ -24,6 +24,7 @@ from mpcheck.report.comment import comment
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
+from mpcheck.report.write import write_records as write_session
 from mpcheck.sessions.finish import shown
 from tests.unit import record_samples as samples
 
@@ -110,7 +111,7 @@ def test_every_front_end_shows_the_one_outcome(suite: str, verdicts: tuple[str, 
     word, results = WORDS[came], samples.results(made)
     others = {*WORDS.values()} - {word}
     (tmp_path / "head").mkdir()
-    (records, summary, *_) = write_records(tmp_path / "head", made)
+    (records, summary, *_) = write_session(tmp_path / "head", made)
     assert read_results([records]).verdict == word
     assert summary.read_text().splitlines()[0].partition(": ")[2].partition(":")[0] == word
     page = page_of(results)

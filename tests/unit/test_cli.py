@@ -73,7 +73,7 @@ def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path
     assert {(c.system, c.backend, c.format) for c in run.records} == {("builtin:solvents:2", "e3nn", "bfloat16")}
     assert {c.direction for c in run.records} == {"forward", "backward"}
     assert all(c.block.startswith("readouts") for c in run.records)
-    assert run.model["name"] == "builtin:hco"
+    assert run.model.name == "builtin:hco"
     assert all(q.rms is not None and q.rms > 0 for c in run.records for q in c.quantities if "readouts.0" in c.block)
 
 

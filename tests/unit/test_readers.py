@@ -197,7 +197,7 @@ def test_wrong_type_somewhere(samples: dict[str, Sample], kind: str, data: st.Da
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
-@pytest.mark.parametrize("version", [0, 3, -1, "1", None, 1.5, [1]])
+@pytest.mark.parametrize("version", [0, 4, -1, "1", None, 1.5, [1]])
 def test_another_schema_version(samples: dict[str, Sample], kind: str, version: object) -> None:
     document = parse_yaml(samples[kind].content.decode(), kind)
     document["schema" if kind == "manifest" else "schema_version"] = version

@@ -76,7 +76,7 @@ def hostile(text: str) -> Results:
         samples.finding(**names, verdict=v, figures={text: text}) for v in ("fail", "known-fault", "inconclusive", "degraded", "unsupported", "pass")
     ]
     slow = samples.latency(text, 30.0, backend=text, format=text, variant=text)
-    slow = slow.model_copy(update={"metrics": slow.figures | {"decision": text}})
+    slow = slow.model_copy(update={"detail": slow.latency.model_copy(update={"decision": text})})
     head = samples.head()
     told_of = {"device_name": text, "commit": text, "date": text, "packages": {text: text}, "flags": {text: text}, text: text}
     changes = {
