@@ -233,7 +233,7 @@ def test_a_duel_whose_cost_cannot_be_counted_still_has_a_latency() -> None:
 def test_infinite_figures_do_not_reach_the_records() -> None:
     verdict = replace(judge({"c": paired([0.0, 0.1, 0.2])}, Rule())["c"], detectable=math.inf, high=math.nan)
     finding = latency_finding(fields_of(WATER), verdict, Rule(), HERE, {})
-    assert finding.figures["detectable_percent"] is None and finding.figures["high_percent"] is None
+    assert finding.latency.detectable_percent is None and finding.latency.high_percent is None
     Record.model_validate_json(finding.model_dump_json())
 
 
@@ -242,7 +242,7 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
 
     from mpcheck.bench.gpu.figures import DeviceFigures
     from mpcheck.bench.gpu.kernels import Agreement, KernelTimes
-    from mpcheck.records.record import Record
+    from mpcheck.records.detail import Latency
 
     told = DeviceFigures(
         event_seconds=2e-3, cold_seconds=3e-3, graph_seconds=1e-3, graph_reason="", kernels=KernelTimes(9.9e-4, 9.9e-4, 12.0), kernels_reason="",
@@ -253,5 +253,5 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
     assert metrics["event_ms"] == 2.0 and metrics["graph_ms"] == 1.0 and metrics["kernels_ms"] == 0.99
     assert metrics["launch_share"] == 0.5 and metrics["agreement"] == "within 3 %" and metrics["conditions_reason"] == "no NVML"
     assert "sm_mhz_median" not in metrics, "what is not known is left out"
-    Record(check="latency", subject="x", verdict="pass", metrics=metrics)
+    assert Latency(**metrics).figures == metrics
     assert device_metrics({}) == {}

@@ -69,7 +69,7 @@ class Reader(HTMLParser):
 def hostile(text: str) -> Results:
     """The text wherever records hold one."""
     told = samples.quantity(5.0, name=text, worst=samples.Worst(place=text, value=1.0, expected=None, allowed=None), failures=[text])
-    names = {"block": text, "backend": text, "format": text, "system": text, "direction": text, "role": text}
+    names = {"subject": text, "backend": text, "format": text, "system": text, "variant": text, "role": text}
     cells = [samples.cell(**names, verdict=v, reason=text, note=text, quantities=[told]) for v in ("pass", "fail", "unsupported")]
     names = {"check": text, "subject": text, "backend": text, "format": text, "system": text, "variant": text, "reason": text, "worst": text}
     rows = [
@@ -78,11 +78,11 @@ def hostile(text: str) -> Results:
     slow = samples.latency(text, 30.0, backend=text, format=text, variant=text)
     slow = slow.model_copy(update={"detail": slow.latency.model_copy(update={"decision": text})})
     head = samples.head()
-    told_of = {"device_name": text, "commit": text, "date": text, "packages": {text: text}, "flags": {text: text}, text: text}
+    told_of = {"device_name": text, "commit": text, "date": text, "packages": {text: text}, "flags": {text: text}}
     changes = {
-        "environment": head["environment"] | told_of, "model": head["model"] | {"name": text, text: [text]},
+        "environment": head["environment"] | told_of, "model": head["model"] | {"name": text, "source": {text: text}},
         "options": {"device": text, "seed": text, text: text},
-        "systems": [{"name": text, "atoms": text, "digest": text}], "mpcheck": text,
+        "systems": [{"name": text, "atoms": 1, "digest": text}], "mpcheck": text,
     }  # fmt: skip
     golden = [{"system": text, "name": text, "rms": 1.0, "max": 1.0, "limit": 0.5, "failure": text}]
     return samples.results(

@@ -42,7 +42,6 @@ HOSTILE = (
 )
 ENVIRONMENT = {"device_name": "CPU", "device_slug": "cpu", "platform": "Linux", "threads": 1, "packages": {"torch": "2.13.0"}, "commit": "c" * 40}
 HEAD: dict[str, Any] = {
-    "schema_version": 2,
     "mpcheck": "0",
     "environment": ENVIRONMENT,
     "model": {"name": "m", "digest": "d"},
