@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
 from mpcheck._errors import InputError
 from mpcheck._files.documents import BrokenError, parse, write_document
 from mpcheck._files.io import MAX_TEXT_BYTES, read_text
 from mpcheck._files.yaml import Strict
 from mpcheck.records.migrate import OLDER
+from mpcheck.records.names import GOLDEN, PRECISION
 from mpcheck.records.record import Planned, Record
 
 SCHEMA = 3
@@ -102,19 +103,29 @@ class Records(Strict):
         seconds: that it took.
     """
 
-    schema_version: Literal[3] = 3
-    suite: str
-    mpcheck: str
+    plan: list[Planned]
     state: State
     why: str = ""
     narrowed: dict[str, list[str]] = {}
+    schema_version: Literal[3] = 3
+    suite: str
+    mpcheck: str
     environment: Environment
     model: Model
     systems: list[System]
     options: dict[str, Option]
     seconds: float = Field(default=0.0, ge=0.0)
-    plan: list[Planned]
     records: list[Record]
+
+    @field_validator("records")
+    @classmethod
+    def _of_the_session(cls, value: list[Record], info: ValidationInfo) -> list[Record]:
+        """Tensors are the precision session's, everything else is not."""
+        own = info.data.get("suite") == PRECISION
+        stray = next((record for record in value if (record.check in (PRECISION, GOLDEN)) is not own), None)
+        if stray is not None:
+            raise ValueError(f"check {stray.check[:80]!r} is none of this session's")
+        return value
 
     def of(self, *checks: str) -> list[Record]:
         """Records of some checks."""

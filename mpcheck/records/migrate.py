@@ -40,7 +40,7 @@ def batched(system: str) -> Data:
     return {"system": name, "batch": int(batch)} if star and name and batch.isdecimal() and int(batch[:9]) > 0 else {"system": system}
 
 
-def _metrics(check: str, metrics: Data) -> Data | None:
+def detail_of(check: str, metrics: Data) -> Data | None:
     """The bag of figures of version 2 as a typed detail; as plain figures where it has any that the type does not know."""
     if not metrics:
         return None
@@ -72,7 +72,7 @@ def _finding(row: Data) -> Data:
     check, system, metrics = row.get("check"), row.get("system"), row.get("metrics", {})
     if check in TYPED and isinstance(system, str):
         found |= batched(system)
-    return found | {"detail": _metrics(str(check), metrics) if isinstance(metrics, dict) else metrics}
+    return found | {"detail": detail_of(str(check), metrics) if isinstance(metrics, dict) else metrics}
 
 
 def _cell(row: Data) -> Data:

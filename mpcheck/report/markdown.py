@@ -52,7 +52,9 @@ def render(run: Records) -> str:
     lines += [f"- model digest {escape(run.model.digest[:16])}, stored in {escape(run.model.stored_dtype)}"]
     lines += [f"- model: {escape(run.model.source[key])}" for key in ("tables", "tables_left") if key in run.model.source]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
-    lines += [f"- {escape(s.name)}: {escape(s.atoms)} atoms in {escape(s.frames)} graphs, {escape(s.edges)} edges" for s in run.systems]
+    for s in run.systems:
+        atoms, graphs, edges = ("?" if number is None else number for number in (s.atoms, s.frames, s.edges))
+        lines.append(f"- {escape(s.name)}: {atoms} atoms in {graphs} graphs, {edges} edges")
     return seen_lines("\n".join(lines)) + "\n"
 
 

@@ -135,7 +135,7 @@ def test_a_block_that_goes_round_its_kernel(session: Session, audit: Audit) -> N
     with planted.replaced_attribute(module, "forward", detour):
         found = audit("engagement", block, "cueq", "bfloat16")
     assert found.verdict == "degraded" and f"{block}: cuequivariance_torch.ChannelWiseTensorProduct at . was never called" in found.reason
-    assert found.metrics["same bits as e3nn"] is True
+    assert found.figures["same bits as e3nn"] is True
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _format(name: str) -> Any:
 def test_results_equal_to_the_last_bit(session: Session, audit: Audit, monkeypatch: pytest.MonkeyPatch) -> None:
     block = "interactions.1.conv_tp"
     clean = audit("engagement", block, "cueq", "bfloat16")
-    assert clean.metrics["same bits as e3nn"] is False
+    assert clean.figures["same bits as e3nn"] is False
     real = engagement.observe
     monkeypatch.setattr(engagement, "observe", lambda *a: _equal(real(*a)))
     found = audit("engagement", block, "cueq", "bfloat16")
@@ -184,7 +184,7 @@ def test_float64_operations_are_named(audit: Audit) -> None:
     with stored_as(torch.float64, torch.float32, parameters=False):
         found = audit("dtypes", "radial_embedding.bessel_fn", "e3nn", "float32")
     assert "float64 besides float32 in " in found.reason and "mul" in found.reason
-    assert float(found.metrics["ops float64 %"]) > 0 and float(found.metrics["promotions"]) > 0
+    assert float(found.figures["ops float64 %"]) > 0 and float(found.figures["promotions"]) > 0
 
 
 def test_a_float32_weight_in_a_bfloat16_run(audit: Audit) -> None:
@@ -253,7 +253,7 @@ def test_a_detour_through_another_type(session: Session, audit: Audit, through: 
         found = audit("dtypes", block, "e3nn", "float32")
     name = str(through).removeprefix("torch.")
     assert found.verdict == "fail" and found.reason.startswith(f"{block}: {name} {where} float32 in "), found.reason
-    assert float(found.metrics[f"casts float32 to {name}"]) >= 1
+    assert float(found.figures[f"casts float32 to {name}"]) >= 1
 
 
 def test_ambient_tf32_and_autocast(session: Session) -> None:
@@ -273,10 +273,10 @@ def test_ambient_tf32_and_autocast(session: Session) -> None:
 def test_a_kernel_that_accumulates_in_bfloat16(audit: Audit) -> None:
     block = "interactions.0.linear_up"
     clean = audit("accumulation", block, "e3nn", "bfloat16")
-    assert clean.verdict == "pass" and clean.metrics["accumulation"] == "wide"
+    assert clean.verdict == "pass" and clean.figures["accumulation"] == "wide"
     with ChunkedProducts():
         found = audit("accumulation", block, "e3nn", "bfloat16")
-    assert found.verdict == "fail" and found.metrics["accumulation"] == "native"
+    assert found.verdict == "fail" and found.figures["accumulation"] == "native"
     assert found.reason.startswith(f"{block}: inner sums of mm over ") and "in bfloat16; bfloat16 declares them wide" in found.reason
     assert clean.ratio is not None and clean.ratio < 0.01 and found.ratio is not None and found.ratio > 10
 
@@ -290,7 +290,7 @@ def test_code_that_adds_up_pieces_in_bfloat16(session: Session, audit: Audit, pi
         same = audit("accumulation", block, "e3nn", "bfloat16")
     with chunked_forward(layer, pieces):
         found = audit("accumulation", block, "e3nn", "bfloat16")
-    assert clean.verdict == same.verdict == "pass" and found.verdict == "fail", found.metrics
+    assert clean.verdict == same.verdict == "pass" and found.verdict == "fail", found.figures
     assert found.reason.startswith(f"{block}: out differs from sums that round once") and "the code adds up in bfloat16" in found.reason
 
 
@@ -300,10 +300,10 @@ def test_a_scatter_that_accumulates_in_16_bits(audit: Audit, fmt: str) -> None:
     clean = audit("accumulation", block, "e3nn", fmt)
     with planted.sequential_scatter(_format(fmt).storage):
         found = audit("accumulation", block, "e3nn", fmt)
-    assert clean.verdict == "pass" and clean.metrics["accumulation"] == "wide"
+    assert clean.verdict == "pass" and clean.figures["accumulation"] == "wide"
     assert found.verdict == "fail" and found.reason.startswith(f"{block}: scatter sums of scatter over 8192 crafted terms")
     # a sum of ones stops at 2**8 and 2**11: the next length that the sweep tries is wrong
-    assert found.metrics["ones wrong from the step itself"] == {"bfloat16": 512.0, "float16": 4096.0}[fmt]
+    assert found.figures["ones wrong from the step itself"] == {"bfloat16": 512.0, "float16": 4096.0}[fmt]
 
 
 def test_a_missing_backend_is_unsupported(session: Session) -> None:

@@ -59,8 +59,8 @@ def test_the_wrong_layout_of_every_kind_of_block_is_seen(session: Session, block
         found = findings(session, block, backend, fmt)
         assert set(found) == {"inputs", "outputs"} and all(f.verdict == "pass" for f in found.values())
         for f in found.values():
-            wrong = f.metrics["wrong_layout_ratio"]
-            assert f.metrics["seen"] and isinstance(wrong, float) and wrong > 3 * (f.limit or 0)
+            wrong = f.figures["wrong_layout_ratio"]
+            assert f.figures["seen"] and isinstance(wrong, float) and wrong > 3 * (f.limit or 0)
 
 
 def test_where_layouts_coincide_it_says_so(session: Session) -> None:
@@ -111,7 +111,7 @@ def test_a_skipped_permutation_is_seen_where_there_is_more_than_one_channel(sess
 def test_the_swaps_of_linears_are_seen_and_named(session: Session) -> None:
     first = swap(session, "products.0.linear")["bare"]
     assert first.verdict == "pass" and first.reason.startswith("layout mismatch of features (16x0e+16x1o), out (16x0e+16x1o)")
-    assert 0.3 < float(str(first.metrics["features_relative_l2"])) < 1.2 and float(str(first.metrics["features_correlation"])) < 0.95
+    assert 0.3 < float(str(first.figures["features_relative_l2"])) < 1.2 and float(str(first.figures["features_correlation"])) < 0.95
     second = swap(session, "interactions.1.linear")["bare"]
     assert second.verdict == "pass" and (second.ratio or 0) > 1e6 * (second.limit or 1)
 

@@ -47,7 +47,7 @@ def assert_red_then_green(judge: Judge, fault: contextlib.AbstractContextManager
     for text in says:
         assert text in found.reason
     after = judge(block, **where)
-    assert (after.verdict, after.ratio, after.metrics) == (clean.verdict, clean.ratio, clean.metrics), "the fault was not taken out"
+    assert (after.verdict, after.ratio, after.figures) == (clean.verdict, clean.ratio, clean.figures), "the fault was not taken out"
     return found
 
 
@@ -83,15 +83,15 @@ def signed(out: torch.Tensor) -> torch.Tensor:
 def test_parity_broken_in_one_irrep(symmetric: Judge, session: Session, fmt: str) -> None:
     module = session.reference_backend.model.get_submodule("interactions.1.linear_up")
     found = assert_red_then_green(symmetric, altered(module, pseudovector), "interactions.1.linear_up", "out 16x1o", "inversion", fmt=fmt)
-    assert found.metrics["failing"] == ["out 16x1o"]
-    assert float(found.metrics["rotation_max"]) < found.limit, "an axial vector turns as a polar one does"  # type: ignore[arg-type]
+    assert found.figures["failing"] == ["out 16x1o"]
+    assert float(found.figures["rotation_max"]) < found.limit, "an axial vector turns as a polar one does"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("fmt", ["float64", "float32"])
 def test_result_that_depends_on_the_order_of_atoms(symmetric: Judge, session: Session, fmt: str) -> None:
     module = session.reference_backend.model.get_submodule("interactions.1.linear")
     found = assert_red_then_green(symmetric, altered(module, by_index), "interactions.1.linear", "permutation of atoms", fmt=fmt)
-    assert float(found.metrics["rotation_max"]) < found.limit  # type: ignore[arg-type]
+    assert float(found.figures["rotation_max"]) < found.limit  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("backend", ["e3nn", "cueq"])
@@ -101,7 +101,7 @@ def test_components_of_one_harmonic(symmetric: Judge, session: Session, backend:
     assert not isinstance(model, Unsupported), model
     fault = altered(model.model.spherical_harmonics, change)  # type: ignore[attr-defined]
     found = assert_red_then_green(symmetric, fault, "spherical_harmonics", "out 1x2e", "rotation by", backend=backend)
-    assert found.metrics["failing"] == ["out 1x2e"]
+    assert found.figures["failing"] == ["out 1x2e"]
 
 
 def test_one_swapped_harmonic_is_seen_in_every_format(symmetric: Judge, session: Session) -> None:
@@ -128,7 +128,7 @@ def test_edge_vectors_of_positions_in_float32(symmetric: Judge) -> None:
 
     fault = replaced_attribute(mace.modules.utils, "get_edge_vectors_and_lengths", narrow)
     found = assert_red_then_green(symmetric, fault, "edge_vectors", "out.0 1x1o")
-    assert float(found.metrics["translation_max"]) > 1e3  # type: ignore[arg-type]
+    assert float(found.figures["translation_max"]) > 1e3  # type: ignore[arg-type]
 
 
 def test_lattice_shift_of_the_wrong_sign(symmetric: Judge) -> None:
@@ -140,13 +140,13 @@ def test_lattice_shift_of_the_wrong_sign(symmetric: Judge) -> None:
     fault = replaced_attribute(mace.modules.utils, "get_edge_vectors_and_lengths", minus)
     found = assert_red_then_green(symmetric, fault, "edge_vectors", "lattice shift")
     assert found.limit is not None
-    assert float(found.metrics["rotation_max"]) < found.limit  # type: ignore[arg-type]
+    assert float(found.figures["rotation_max"]) < found.limit  # type: ignore[arg-type]
 
 
 def test_whole_model_by_the_order_of_atoms(symmetric: Judge, session: Session) -> None:
     module = session.reference_backend.model.get_submodule("products.0")
     found = assert_red_then_green(symmetric, altered(module, by_index), "model", "permutation of atoms")
-    assert {"energy", "forces 1x1o"} <= set(found.metrics["failing"])  # type: ignore[arg-type]
+    assert {"energy", "forces 1x1o"} <= set(found.figures["failing"])  # type: ignore[arg-type]
 
 
 def test_neighbour_list_that_takes_distant_images_for_near_ones(symmetric: Judge) -> None:
@@ -162,4 +162,4 @@ def test_neighbour_list_that_takes_distant_images_for_near_ones(symmetric: Judge
 
     found = assert_red_then_green(symmetric, replaced_attribute(atomic_data, "get_neighborhood", near), "model", "lattice shift")
     assert found.limit is not None
-    assert float(found.metrics["rotation_max"]) < found.limit  # type: ignore[arg-type]
+    assert float(found.figures["rotation_max"]) < found.limit  # type: ignore[arg-type]

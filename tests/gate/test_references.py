@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from mpcheck.records.document import Records, read_records
+from mpcheck.records.document import Gate, Records, read_records
 from tests.gate.adopter import fork, git
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def planted(where: Path) -> None:
 
 
 def red(run: Records) -> set[str]:
-    return {cell.block for cell in run.cells if cell.verdict == "fail"}
+    return {cell.block for cell in run.records if cell.verdict == "fail"}
 
 
 def test_a_broken_fork_leaves_no_reference_for_the_sound_one(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_head_is_judged_by_base_s_references(gated: Path) -> None:
     assert head.systems[0]["reference"]["from"] == "base" and base.systems[0]["reference"]["from"] == "made now"
     assert head.systems[0]["reference"]["code"] == base.systems[0]["reference"]["code"]
     commit = git(gated / "fork", "rev-parse", "--short=12", "HEAD")
-    assert head.environment["gate"] == {"base": commit, "head": commit} and "gate" not in base.environment
+    assert head.environment.gate == Gate(base=commit, head=commit) and base.environment.gate is None
     symmetry = json.loads((gated / "gate" / "head" / "symmetry.json").read_text())
     assert symmetry["systems"][0]["reference"]["from"] == "base"
 
@@ -118,7 +118,7 @@ def test_a_pasted_command_is_red_for_the_same_block(gated: Path, where: str) -> 
     said = mpcheck(gated, *chosen, "--root", "fork", expect=1)
     again = read_records(gated / "reports" / "repeated" / "head" / "precision.json")
     assert chosen[chosen.index("--block") + 1] in red(again), said
-    assert len({cell.block for cell in again.cells}) == 1
+    assert len({cell.block for cell in again.records}) == 1
 
 
 def test_a_block_that_base_does_not_have_is_not_judged_by_head_itself(tmp_path: Path) -> None:
@@ -131,6 +131,6 @@ def test_a_block_that_base_does_not_have_is_not_judged_by_head_itself(tmp_path: 
         done = subprocess.run([sys.executable, "-m", "mpcheck", *words], cwd=ROOT, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     run = read_records(out / "precision.json")
-    assert {c.block for c in run.cells} == red(run) == {BLOCK, "scale_shift"}
-    assert all("Head is not judged against itself" in c.reason for c in run.cells)
+    assert {c.block for c in run.records} == red(run) == {BLOCK, "scale_shift"}
+    assert all("Head is not judged against itself" in c.reason for c in run.records)
     assert run.systems[0]["reference"]["from"] == "base" and not list((tmp_path / "cache").rglob("*.safetensors"))

@@ -42,7 +42,7 @@ def repository(where: Path, files: Mapping[str, str] = FILES) -> Path:
 def document(cells: Cells, **environment: Any) -> Records:
     """Records of the precision session, made by this mpcheck."""
     made = samples.run(cells)
-    return made.model_copy(update={"environment": {**made.environment, "mpcheck_digest": own_digest(), **environment}})
+    return made.model_copy(update={"environment": made.environment.model_copy(update={"mpcheck_digest": own_digest(), **environment})})
 
 
 class FakeGate:

@@ -143,8 +143,8 @@ def sessions() -> Results:
     mapped = {"parent": "", "group": "messages", "depth": 0, "calls": 2, "dtype": "float32", "bound": "host"}
     mapped |= {"host_ms": 1.0, "share": 0.6, "end_to_end_ms": 2.0, "total_device_ms": 1.0}
     profile = [
-        samples.finding("profile", "model", variant="energy", metrics=mapped), samples.finding("latency", variant="energy", metrics={"q50_ms": 1.0}),
-        samples.finding("profile", "model", "unsupported", reason="no kernel"), samples.finding("sweep", metrics={"l_max": 1, "speedup": 2.0}),
+        samples.finding("profile", "model", variant="energy", figures=mapped), samples.finding("latency", variant="energy", figures={"q50_ms": 1.0}),
+        samples.finding("profile", "model", "unsupported", reason="no kernel"), samples.finding("sweep", figures={"l_max": 1, "speedup": 2.0}),
     ]  # fmt: skip
     gone = samples.finding("latency", "old", "removed", reason="no longer there")
     return samples.results(

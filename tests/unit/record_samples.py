@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from mpcheck.records.document import Records
 from mpcheck.records.read import Results
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import Quantity
-from tests.unit.accounts import fields
+from tests.unit.accounts import check_record, fields, golden_record, precision_record
 
 SLUG = "cpu-test-avx2"
 WATER = {"name": "builtin:water", "digest": "w" * 64, "atoms": 33, "frames": 1, "edges": 1214}
@@ -24,12 +25,12 @@ def quantity(name: str = "out", rms: float | None = 0.6, digest: str = "bits", *
     return Quantity(**own | changes)
 
 
-def cell(block: str = "linear", quantities: list[Quantity] | None = None, **changes: Any) -> Record:
+def cell(subject: str = "linear", quantities: list[Quantity] | None = None, **changes: Any) -> Record:
     own: dict[str, Any] = {
-        "block": block, "role": "linear", "kind": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide",
-        "direction": "forward", "system": "builtin:water", "verdict": "pass",
+        "subject": subject, "role": "linear", "block": "leaf", "backend": "e3nn", "format": "bfloat16", "accumulation": "wide",
+        "variant": "forward", "system": "builtin:water", "verdict": "pass",
     }  # fmt: skip
-    return Record(**own | {"quantities": [quantity()] if quantities is None else quantities} | changes)
+    return precision_record([quantity()] if quantities is None else quantities, **own | changes)
 
 
 def environment(**changes: Any) -> dict[str, Any]:
@@ -41,27 +42,22 @@ def environment(**changes: Any) -> dict[str, Any]:
 
 def head(options: dict[str, Any], environment_: dict[str, Any], **changes: Any) -> dict[str, Any]:
     return {
-        "schema_version": 2, "mpcheck": "0.1.0", "environment": environment(**environment_), "model": {"name": "m", "digest": "d" * 64},
+        "schema_version": 3, "mpcheck": "0.1.0", "environment": environment(**environment_), "model": {"name": "m", "digest": "d" * 64},
         "systems": [WATER], "options": {"device": "cpu", "seed": 0, "blocks": [], **options}, "seconds": 1.0,
     } | changes  # fmt: skip
 
 
-def run(
-    *cells: Record,
-    golden: list[dict[str, Any]] | None = None,
-    options: dict[str, Any] | None = None,
-    env: dict[str, Any] | None = None,
-    **changes: Any,
-) -> Records:
-    return Records(suite="precision", **head(options or {}, env or {}, **fields(cells=cells, golden=golden or ()) | changes))
+def run(*cells: Record, golden: Iterable[dict[str, Any]] = (), **others: Any) -> Records:
+    """Records of the precision session; golden values by their names."""
+    return findings("precision", *cells, *(golden_record(**row) for row in golden), **others)
 
 
 def finding(subject: str = "linear", **changes: Any) -> Record:
-    return Record(**{"check": "equivariance", "subject": subject, "verdict": "pass", "ratio": 0.5, "limit": 1.5} | changes)
+    return check_record(**{"check": "equivariance", "subject": subject, "verdict": "pass", "ratio": 0.5, "limit": 1.5} | changes)
 
 
-def findings(suite: Any, *rows: Record, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any) -> Records:
-    return Records(suite=suite, **head(options or {}, env or {}, **fields(findings=rows) | changes))
+def findings(suite: str, *rows: Record, options: dict[str, Any] | None = None, env: dict[str, Any] | None = None, **changes: Any) -> Records:
+    return Records(suite=suite, **head(options or {}, env or {}, **fields(rows) | changes))
 
 
 def results(*documents: Records, where: str = "reports") -> Results:

@@ -12,6 +12,7 @@ from mpcheck.records.record import Record
 from mpcheck.records.tensors import Quantity, Worst
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
+from tests.unit.accounts import check_record, golden_record, precision_record
 from tests.unit.accounts import fields as whole
 
 BLOCKS = ("radial_embedding", "interactions.0", "interactions.0.conv_tp", "interactions.0.linear", "products.0.symmetric_contractions", "readouts.0")
@@ -46,7 +47,7 @@ def html_of(results: Results, **others: Any) -> str:
 def head(**changes: Any) -> dict[str, Any]:
     """What every session's records begin with."""
     fields: dict[str, Any] = {
-        "schema_version": 2, "mpcheck": "0.1.0", "seconds": 12.0,
+        "schema_version": 3, "mpcheck": "0.1.0", "seconds": 12.0,
         "environment": {
             "python": "3.12.1", "platform": "Linux", "device": "cpu", "device_name": "Made Up", "device_slug": "cpu-made-up-avx2", "threads": 1,
             "packages": {"torch": "2.13.0", "e3nn": "0.4.4"}, "flags": {"default_dtype": "float32"}, "commit": "abcdef123456",
@@ -71,30 +72,30 @@ def quantity(rms: float | None = 0.7, limit: float = 1.0, **changes: Any) -> Qua
     return Quantity(**(fields | changes))
 
 
-def cell(block: str = CULPRIT, rms: float | None = 0.7, **changes: Any) -> Record:
+def cell(subject: str = CULPRIT, rms: float | None = 0.7, **changes: Any) -> Record:
     """A cell of one tensor; it fails where the ratio is beyond its limit."""
     told = quantity(rms)
     fields: dict[str, Any] = {
-        "block": block, "role": "linear", "kind": "leaf" if block.count(".") > 1 else "composite", "backend": "e3nn", "format": "bfloat16",
-        "accumulation": "wide", "direction": "forward", "system": "builtin:water", "verdict": "fail" if told.failures else "pass",
+        "subject": subject, "role": "linear", "block": "leaf" if subject.count(".") > 1 else "composite", "backend": "e3nn", "format": "bfloat16",
+        "accumulation": "wide", "variant": "forward", "system": "builtin:water", "verdict": "fail" if told.failures else "pass",
         "reason": "; ".join(told.failures), "quantities": [told],
     }  # fmt: skip
-    return Record(**(fields | changes))
+    return precision_record(**(fields | changes))
 
 
 def finding(check: str = "equivariance", subject: str = CULPRIT, verdict: str = "pass", **changes: Any) -> Record:
     """A conclusion of any other session."""
-    return Record(**({"check": check, "subject": subject, "backend": "e3nn", "format": "float32", "verdict": verdict} | changes))
+    return check_record(**({"check": check, "subject": subject, "backend": "e3nn", "format": "float32", "verdict": verdict} | changes))
 
 
-def run(cells: Sequence[Record], golden: Sequence[dict[str, Any]] = (), **changes: Any) -> Records:
-    """Records of the precision session."""
-    return Records(**(head(suite="precision", **whole(cells=cells, golden=golden)) | changes))
+def run(cells: Sequence[Record], golden: Iterable[dict[str, Any]] = (), **changes: Any) -> Records:
+    """Records of the precision session; golden values by their names."""
+    return findings("precision", [*cells, *(golden_record(**row) for row in golden)], **changes)
 
 
 def findings(suite: str, rows: Sequence[Record], **changes: Any) -> Records:
     """Records of another session."""
-    return Records(**(head(suite=suite, **whole(findings=rows)) | changes))
+    return Records(**(head(suite=suite, **whole(rows)) | changes))
 
 
 def results(*documents: Records) -> Results:
@@ -109,7 +110,7 @@ def grid(
 ) -> list[Record]:  # fmt: skip
     """A cell for every block, backend, format, direction and system; ``ratio`` says what each block, backend and format gets."""
     return [
-        cell(block, ratio(block, backend, fmt), backend=backend, format=fmt, direction=direction, system=system)
+        cell(block, ratio(block, backend, fmt), backend=backend, format=fmt, variant=direction, system=system)
         for block in blocks for backend in BACKENDS for fmt in FORMATS for direction in ("forward", "backward") for system in systems
     ]  # fmt: skip
 
@@ -122,7 +123,7 @@ def latency(subject: str, effect: float, **changes: Any) -> Record:
         "base_median_ms": 1.0,
     }  # fmt: skip
     slower = decision == "slower"
-    fields: dict[str, Any] = {"system": "builtin:water*1", "variant": "forward", "ratio": 1 + effect / 100, "limit": 1.03, "metrics": metrics}
+    fields: dict[str, Any] = {"system": "builtin:water*1", "variant": "forward", "ratio": 1 + effect / 100, "limit": 1.03, "figures": metrics}
     fields |= {"verdict": "fail" if slower else "pass", "reason": f"{effect:.1f} % slower than the baseline" if slower else ""}
     return finding("latency", subject, **(fields | changes))
 
@@ -157,9 +158,9 @@ def many(cells: int, per_block: int = 400) -> Results:
     for i in range(cells):
         source = wrong if i % 1000 == 999 else template
         place = {
-            "block": f"interactions.{i // per_block}.conv_tp", "system": f"frame {i % 20}", "format": FORMATS[i // 20 % 5],
+            "subject": f"interactions.{i // per_block}.conv_tp", "system": f"frame {i % 20}", "format": FORMATS[i // 20 % 5],
             "backend": BACKENDS[i // 100 % 2],
-            "direction": ("forward", "backward")[i // 200 % 2],
+            "variant": ("forward", "backward")[i // 200 % 2],
         }  # fmt: skip
         found.append(source.model_copy(update=place))
-    return results(run([]).model_copy(update={"cells": found}))
+    return results(run([]).model_copy(update={"records": found}))

@@ -19,14 +19,16 @@ from mpcheck.records.accounts import disorder
 from mpcheck.records.document import Records, write_records
 from mpcheck.records.outcome import STATUS, WORDS, combined, outcome
 from mpcheck.records.read import Results, read_results
+from mpcheck.records.verdicts import VERDICTS
 from mpcheck.report.comment import comment
 from mpcheck.report.page import summary_markdown
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
+from mpcheck.report.write import write_records as write_session
 from mpcheck.sessions.finish import shown
 from tests.unit import record_samples as samples
 
-CELLS = [samples.cell(block, direction=d) for block in ("a.b", "c") for d in ("forward", "backward")]
+CELLS = [samples.cell(block, variant=d) for block in ("a.b", "c") for d in ("forward", "backward")]
 GOLDEN = [{"system": "builtin:water", "name": f"{n}:out", "rms": 0.0, "max": 0.0, "limit": 2.0, "failure": ""} for n in ("a", "b")]
 ROWS = [samples.finding(f"a.{n}", check=check, backend="e3nn", format="float32") for n in range(2) for check in ("layout", "mix")]
 JUDGING = ("symmetry", "audit", "bench")
@@ -45,11 +47,7 @@ def write(directory: Path, *documents: Records) -> Path:
 
 
 def without(whole: Records, places: set[int]) -> Records:
-    names = ("cells", "golden") if isinstance(whole, Records) else ("findings",)
-    number, changes = itertools.count(), {}
-    for name in names:
-        changes[name] = [row for row in getattr(whole, name) if next(number) not in places]
-    return whole.model_copy(update=changes)
+    return whole.model_copy(update={"records": [record for number, record in enumerate(whole.records) if number not in places]})
 
 
 @pytest.mark.parametrize("suite", ["precision", *JUDGING])
@@ -57,8 +55,7 @@ def without(whole: Records, places: set[int]) -> Records:
 @given(data=st.data())
 def test_any_records_that_are_deleted_are_red(suite: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     whole = document(suite)
-    total = len(CELLS) + len(GOLDEN) if isinstance(whole, Records) else len(ROWS)
-    places = data.draw(st.sets(st.integers(0, total - 1), min_size=1))
+    places = data.draw(st.sets(st.integers(0, len(whole.records) - 1), min_size=1))
     cut = without(whole, places)
     assert outcome(whole) == "pass" and outcome(cut) == "crashed"
     where = write(tmp_path_factory.mktemp("cut") / "head", cut)
@@ -77,11 +74,10 @@ def test_any_records_that_are_deleted_are_red(suite: str, data: st.DataObject, t
 @pytest.mark.parametrize("suite", ["precision", *JUDGING])
 def test_what_one_run_cannot_have_written_is_red(suite: str, change: str) -> None:
     whole = document(suite)
-    name = "cells" if isinstance(whole, Records) else "findings"
-    rows = list(getattr(whole, name))
+    name, rows = "records", whole.records
     changes: dict[str, Any] = {
         "unplanned": {name: [*rows, rows[0].model_copy(update={"key": "another"})]}, "twice": {name: [*rows, rows[0]]},
-        "planned twice": {"plan": [*whole.plan, whole.plan[0]]}, "no plan": {"plan": [], name: []} | ({"golden": []} if suite == "precision" else {}),
+        "planned twice": {"plan": [*whole.plan, whole.plan[0]]}, "no plan": {"plan": [], name: []},
     }.get(change, {"state": change, "why": "Ctrl-C"})  # fmt: skip
     broken = whole.model_copy(update=changes)
     assert outcome(broken) == "crashed"
@@ -89,7 +85,6 @@ def test_what_one_run_cannot_have_written_is_red(suite: str, change: str) -> Non
     assert "\n" not in line
 
 
-VERDICTS = ("pass", "fail", "unsupported", "degraded", "known-fault", "no-baseline", "inconclusive", "indistinguishable", "removed")
 CELL_VERDICTS = ("pass", "fail", "unsupported", "degraded")
 COMBINATIONS = [
     (suite, chosen)
@@ -116,7 +111,7 @@ def test_every_front_end_shows_the_one_outcome(suite: str, verdicts: tuple[str, 
     word, results = WORDS[came], samples.results(made)
     others = {*WORDS.values()} - {word}
     (tmp_path / "head").mkdir()
-    (records, summary, *_) = write_records(tmp_path / "head", made)
+    (records, summary, *_) = write_session(tmp_path / "head", made)
     assert read_results([records]).verdict == word
     assert summary.read_text().splitlines()[0].partition(": ")[2].partition(":")[0] == word
     page = page_of(results)
@@ -168,7 +163,6 @@ def test_a_narrowed_run_says_what_it_left_out() -> None:
     said = "left out 4 blocks (x, y, z …), 1 formats (float16)"
     assert outcome(made) == "pass"
     assert said in shown(made) and said in page_of(samples.results(made)).remarks[0]
-    assert isinstance(made, Records)
     assert said in "".join(summary_markdown(samples.results(made)).splitlines()[:12]).replace("\\", "")
 
 

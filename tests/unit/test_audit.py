@@ -23,6 +23,7 @@ from mpcheck.checks.audit.partial_sums import MIN_TERMS, ReductionProbe, boundar
 from mpcheck.checks.audit.rounding import SingleRounding, disagreement
 from mpcheck.formats import FORMATS, WIDE
 from mpcheck.judge.capabilities import asked
+from mpcheck.records.detail import Types, TypeShare
 from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
 
@@ -306,19 +307,13 @@ def test_warnings_of_a_run_are_kept_from_the_user(session: Session) -> None:
 
 
 def test_the_table_of_types() -> None:
-    metrics: dict[str, Any] = {"ops": 4.0, "casts": 2.0, "ops bfloat16 %": 75.0, "ops float32 %": 25.0, "multiply-adds bfloat16 %": 99.5}
-    single: dict[str, Any] = {"ops": 1.0, "casts": 0.0, "ops float32 %": 100.0}
+    shares = [TypeShare(dtype="bfloat16", operations=75.0, multiply_adds=99.5), TypeShare(dtype="float32", operations=25.0)]
+    seen = Types(operations=4, multiply_adds=9, casts=2, promotions=0, shares=shares)
+    single = Types(operations=1, multiply_adds=0, casts=0, promotions=0, shares=[TypeShare(dtype="float32", operations=100.0)])
     findings = [
         Record(check="dtypes", subject="process", verdict="pass"),
-        Record(check="dtypes", subject="linear", backend="cueq", format="bfloat16", verdict="pass", metrics=metrics),
-        Record(
-            check="dtypes",
-            subject="sum",
-            backend="e3nn",
-            format="float32",
-            verdict="pass",
-            metrics=single,
-        ),
+        Record(check="dtypes", subject="linear", backend="cueq", format="bfloat16", verdict="pass", detail=seen),
+        Record(check="dtypes", subject="sum", backend="e3nn", format="float32", verdict="pass", detail=single),
     ]
     head, rule, *rows = dtype_table(findings)
     assert head == "| block | backend | format | bfloat16 | float32 | casts |" and rule.count("|") == head.count("|")

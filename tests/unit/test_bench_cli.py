@@ -36,7 +36,7 @@ def bench(where: Path, *arguments: str, suite: str = "bench") -> subprocess.Comp
 
 def findings(where: Path) -> dict[str, Record]:
     run: Records = read_records(where / "bench.json")
-    return {f.check: f for f in run.findings}
+    return {f.check: f for f in run.records}
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     expected = {"bench.json", "bench.md", "bench.svg", "bench.xml", "bench-figures.json", "pytest-benchmark.json"}
     assert {p.name for p in (where / "first").iterdir()} == expected
     rounds = json.loads((where / "first" / "pytest-benchmark.json").read_text())["benchmarks"][0]["stats"]
-    measured = findings(where / "first")["latency"].metrics
+    measured = findings(where / "first")["latency"].figures
     assert rounds["rounds"] == measured["rounds"]
     update = bench(where, "update", "first/bench.json", suite="baseline")
     assert update.returncode == 0, update.stdout + update.stderr
@@ -67,7 +67,7 @@ def test_the_same_code_against_what_was_stored(stored: Path) -> None:
     again = bench(stored, *TINY, "--margin", "1", "--out", "again")
     assert again.returncode == 0, again.stdout + again.stderr
     found = findings(stored / "again")
-    assert found["latency"].verdict in ("pass", "inconclusive") and found["latency"].metrics["decision"] != "slower"
+    assert found["latency"].verdict in ("pass", "inconclusive") and found["latency"].figures["decision"] != "slower"
     assert found["latency"].limit == 2.0
     assert (found["cost"].verdict, found["cost"].reason) == ("pass", "")
     assert path_of(stored).read_bytes() == before
@@ -109,7 +109,7 @@ def test_the_same_environment_is_said_to_be_the_same(against: str, tmp_path: Pat
     assert "base and head import the same libraries" in done.stdout
     assert "not be compared" not in done.stdout
     found = findings(tmp_path / "out")
-    assert found["latency"].metrics["decision"] != "slower" and found["cost"].verdict == "pass"
+    assert found["latency"].figures["decision"] != "slower" and found["cost"].verdict == "pass"
     assert not (tmp_path / "out" / "bench-figures.json").exists(), "base against head leaves nothing to store"
 
 

@@ -148,7 +148,7 @@ def test_a_finding_says_effect_margin_and_seconds() -> None:
     first, shape = start_findings(found, WHOLE, STORED_START)
     assert (first.check, first.verdict, first.subject, first.variant) == ("first-call", "fail", "model", "energy")
     assert first.reason.startswith("slower by more than the margin: +") and "margin 50 %" in first.reason
-    assert first.metrics["base_first_calls_ms"] == pytest.approx(30e3, rel=0.1) and first.metrics["least_ms"] == pytest.approx(10.0)
+    assert first.figures["base_first_calls_ms"] == pytest.approx(30e3, rel=0.1) and first.figures["least_ms"] == pytest.approx(10.0)
     assert (shape.check, shape.verdict, shape.reason) == ("new-shape", "pass", "")
 
 

@@ -55,12 +55,12 @@ def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | Non
 )  # fmt: skip
 def test_latency_against_stored_figures(factor: float, wobble: float, decision: str, verdict: str) -> None:
     latency, cost = against(measurement(factor * 10.0, wobble=wobble), launches(10.0, wobble=wobble))
-    assert (latency.metrics["decision"], latency.verdict) == (decision, verdict)
+    assert (latency.figures["decision"], latency.verdict) == (decision, verdict)
     assert latency.ratio == pytest.approx(factor, rel=1e-6)
     assert latency.limit == 1.03
     assert bool(latency.reason) == (decision != "same")
-    assert latency.metrics["base_launches"] == 8 and latency.metrics["yardstick"] == "all"
-    assert latency.metrics["median_ms"] == pytest.approx(factor * 10.0, rel=0.2)
+    assert latency.figures["base_launches"] == 8 and latency.figures["yardstick"] == "all"
+    assert latency.figures["median_ms"] == pytest.approx(factor * 10.0, rel=0.2)
     assert cost.verdict == "pass" and cost.reason == ""
 
 
@@ -73,7 +73,7 @@ def test_a_red_verdict_says_effect_interval_margin_and_what_could_have_been_seen
 
 def test_a_machine_that_may_not_gate_is_never_red_but_says_so() -> None:
     latency = against(measurement(12.0), launches(10.0), standing=Standing(False, "9 alarms in 100"))[0]
-    assert latency.verdict == "inconclusive" and latency.metrics["decision"] == "slower"
+    assert latency.verdict == "inconclusive" and latency.figures["decision"] == "slower"
     assert "this machine may not gate: 9 alarms in 100" in latency.reason
     cost = against(measurement(10.0, cost=MORE), launches(10.0), standing=Standing(False, "x"))[1]
     assert cost.verdict == "fail", "counting has no noise"
@@ -82,7 +82,7 @@ def test_a_machine_that_may_not_gate_is_never_red_but_says_so() -> None:
 def test_no_baseline_is_no_verdict_and_says_why() -> None:
     latency, cost = against(measurement(10.0), None)
     assert (latency.verdict, latency.reason, cost.verdict) == ("no-baseline", "nothing is stored", "no-baseline")
-    assert "decision" not in latency.metrics and latency.metrics["launches"] == 8
+    assert "decision" not in latency.figures and latency.figures["launches"] == 8
     new = stored_findings([WATER], measurement(10.0), {}, "", STORED, HERE)[WATER.id]
     assert [f.verdict for f in new] == ["no-baseline", "no-baseline"] and new[0].reason == "new: nothing stored for it"
 
@@ -192,9 +192,9 @@ def pairs(log_ratio: float, wobble: float = 1.0, **changes: Any) -> PairedMeasur
 )  # fmt: skip
 def test_base_against_head(log_ratio: float, wobble: float, decision: str, verdict: str) -> None:
     latency, cost = paired_findings(pairs(log_ratio, wobble), PAIRED, HERE)[WATER.id]
-    assert (latency.metrics["decision"], latency.verdict, cost.verdict) == (decision, verdict, "pass")
-    assert latency.metrics["base_median_ms"] == pytest.approx(1.0)
-    assert latency.metrics["median_ms"] == pytest.approx(math.exp(log_ratio))
+    assert (latency.figures["decision"], latency.verdict, cost.verdict) == (decision, verdict, "pass")
+    assert latency.figures["base_median_ms"] == pytest.approx(1.0)
+    assert latency.figures["median_ms"] == pytest.approx(math.exp(log_ratio))
 
 
 def test_new_and_removed_benchmarks_of_base_against_head() -> None:
@@ -233,7 +233,7 @@ def test_a_pair_whose_cost_cannot_be_counted_still_has_a_latency() -> None:
 def test_infinite_figures_do_not_reach_the_records() -> None:
     verdict = replace(judge({"c": paired_sample([0.0, 0.1, 0.2])}, Rule())["c"], detectable=math.inf, high=math.nan)
     finding = latency_finding(fields_of(WATER), verdict, Rule(), HERE, {})
-    assert finding.metrics["detectable_percent"] is None and finding.metrics["high_percent"] is None
+    assert finding.latency.detectable_percent is None and finding.latency.high_percent is None
     Record.model_validate_json(finding.model_dump_json())
 
 
@@ -242,7 +242,7 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
 
     from mpcheck.bench.gpu.figures import DeviceFigures
     from mpcheck.bench.gpu.kernels import Agreement, KernelTimes
-    from mpcheck.records.record import Record
+    from mpcheck.records.detail import Latency
 
     told = DeviceFigures(
         event_seconds=2e-3, cold_seconds=3e-3, graph_seconds=1e-3, graph_reason="", kernels=KernelTimes(9.9e-4, 9.9e-4, 12.0), kernels_reason="",
@@ -253,5 +253,5 @@ def test_what_a_gpu_tells_is_in_the_findings_metrics_with_its_units() -> None:
     assert metrics["event_ms"] == 2.0 and metrics["graph_ms"] == 1.0 and metrics["kernels_ms"] == 0.99
     assert metrics["launch_share"] == 0.5 and metrics["agreement"] == "within 3 %" and metrics["conditions_reason"] == "no NVML"
     assert "sm_mhz_median" not in metrics, "what is not known is left out"
-    Record(check="latency", subject="x", verdict="pass", metrics=metrics)
+    assert Latency(**metrics).figures == metrics
     assert device_metrics({}) == {}

@@ -9,15 +9,15 @@ import pytest
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
 from mpcheck.report.bench import WIDTH, columns, entries, markdown, render, verdict_line
-from tests.unit.accounts import fields
+from tests.unit.accounts import check_record, fields
 
-ENVIRONMENT = {"device_name": "Made <Up> | CPU", "platform": "Linux", "packages": {"torch": "2.13.0"}}
+ENVIRONMENT = {"device_name": "Made <Up> | CPU", "device_slug": "cpu-made-up", "platform": "Linux", "packages": {"torch": "2.13.0"}}
 
 
 def latency(decision: str = "same", verdict: str = "pass", **fields: Any) -> Record:
     metrics: dict[str, Any] = {"decision": decision, "effect_percent": 0.5, "median_ms": 1.2345} if decision else {}
     given = {"check": "latency", "subject": "products.0", "backend": "e3nn", "format": "float32", "system": "builtin:water*1", "variant": "forward"}
-    return Record(**{**given, "verdict": verdict, "metrics": metrics, **fields})
+    return check_record(**{**given, "verdict": verdict, "figures": metrics, **fields})
 
 
 def cost(verdict: str = "pass", **fields: Any) -> Record:
@@ -26,8 +26,8 @@ def cost(verdict: str = "pass", **fields: Any) -> Record:
 
 def run_of(*findings: Record) -> Records:
     return Records(
-        schema_version=2, suite="bench", mpcheck="0", environment=ENVIRONMENT, model={"name": "builtin:hco", "digest": "d"}, systems=[], options={},
-        **fields(findings=findings), seconds=12.0,
+        suite="bench", mpcheck="0", environment=ENVIRONMENT, model={"name": "builtin:hco", "digest": "d"}, systems=[], options={},
+        **fields(findings), seconds=12.0,
     )  # fmt: skip
 
 
@@ -72,9 +72,9 @@ def test_a_blocks_and_the_models_work_share_columns() -> None:
 @pytest.mark.parametrize(
     ("found", "text"),
     [
-        (NEW, "new"), (CANNOT, "–"), (latency("", "removed"), "gone"), (latency("", "fail"), "fail"), (latency(metrics={}), "pass"),
-        (latency(metrics={"effect_percent": None, "decision": "same"}), "pass"), (latency(metrics={"effect_percent": 2.0}), "+2.0%"),
-        (latency(metrics={"effect_percent": -3.0, "decision": "of tomorrow"}), "-3.0%"),
+        (NEW, "new"), (CANNOT, "–"), (latency("", "removed"), "gone"), (latency("", "fail"), "fail"), (latency(figures={}), "pass"),
+        (latency(figures={"effect_percent": None, "decision": "same"}), "pass"), (latency(figures={"effect_percent": 2.0}), "+2.0%"),
+        (latency(figures={"effect_percent": -3.0, "decision": "of tomorrow"}), "-3.0%"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_not_made_up(found: Record, text: str) -> None:

@@ -45,10 +45,8 @@ def fails(row: Any) -> bool:
 
 
 def cell(verdict: str, backend: str, reason: str, lacking: str, block: str = BLOCK) -> Record:
-    return Record(
-        block=block, role="linear", kind="leaf", backend=backend, format="float16", accumulation="wide", direction="forward", system=SYSTEM,
-        verdict=verdict, reason=reason, lacking=lacking, note=reason,
-    )  # fmt: skip
+    about = {"check": "precision", "subject": block, "backend": backend, "format": "float16", "variant": "forward", "system": SYSTEM}
+    return Record(**about, verdict=verdict, reason=reason, lacking=lacking, note=reason)
 
 
 class Asking:

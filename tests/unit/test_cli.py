@@ -69,21 +69,21 @@ def test_run_succeeds_and_says_what_it_wrote(written: tuple[subprocess.Completed
 
 def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     run = read_records(written[1] / "precision.json")
-    assert {c.verdict for c in run.cells} == {"pass"}
-    assert {(c.system, c.backend, c.format) for c in run.cells} == {("builtin:solvents:2", "e3nn", "bfloat16")}
-    assert {c.direction for c in run.cells} == {"forward", "backward"}
-    assert all(c.block.startswith("readouts") for c in run.cells)
-    assert run.model["name"] == "builtin:hco"
-    assert all(q.rms is not None and q.rms > 0 for c in run.cells for q in c.quantities if "readouts.0" in c.block)
+    assert {c.verdict for c in run.records} == {"pass"}
+    assert {(c.system, c.backend, c.format) for c in run.records} == {("builtin:solvents:2", "e3nn", "bfloat16")}
+    assert {c.direction for c in run.records} == {"forward", "backward"}
+    assert all(c.block.startswith("readouts") for c in run.records)
+    assert run.model.name == "builtin:hco"
+    assert all(q.rms is not None and q.rms > 0 for c in run.records for q in c.quantities if "readouts.0" in c.block)
 
 
 def test_reports_agree_with_the_records(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     run, text = read_records(written[1] / "precision.json"), (written[1] / "precision.md").read_text(encoding="utf-8")
-    assert {c.block for c in run.cells} <= set(text.replace("\\", "").split())
+    assert {c.block for c in run.records} <= set(text.replace("\\", "").split())
     assert "PASS" in text.splitlines()[0]
     (suite,) = ElementTree.parse(written[1] / "precision.xml").getroot().iter("testsuite")
     cases = [case for case in suite.iter("testcase") if "bfloat16" in case.attrib["name"]]
-    assert len(cases) == len(run.cells)
+    assert len(cases) == len(run.records)
     assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
 
 
@@ -92,7 +92,7 @@ def test_a_run_compared_with_itself(written: tuple[subprocess.CompletedProcess[s
     assert main(["compare", path, path]) == 0
     out, _ = capfd.readouterr()
     run = read_records(Path(path))
-    assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.cells) + len(run.golden)} bit-identical"
+    assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.records) + len(run.records)} bit-identical"
 
 
 def altered(path: Path, target: Path, **changes: object) -> str:
@@ -198,7 +198,7 @@ def test_usage_errors(arguments: list[str], capfd: pytest.CaptureFixture[str]) -
 def test_cuda_without_cuda(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert "no CUDA device" in refusal(capfd, "run", *SMALL, "--block", "readouts.0*", "--device", "cuda", "--out", "out")
     run: Records = read_records(tmp_path / "out" / "precision.json")
-    assert {(c.verdict, c.reason) for c in run.cells} == {("unsupported", "no CUDA device")}
+    assert {(c.verdict, c.reason) for c in run.records} == {("unsupported", "no CUDA device")}
 
 
 def test_required_cuda_fails(capfd: pytest.CaptureFixture[str]) -> None:

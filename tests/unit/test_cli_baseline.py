@@ -39,7 +39,7 @@ def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: 
     model = {"name": b.model.name, "digest": digest or b.model.digest}
     run = Records.model_validate(
         {
-            "schema_version": 2,
+            "schema_version": 3,
             "suite": suite,
             "mpcheck": "0.3.0",
             "environment": {"device_slug": SLUG, "device_name": "x", "platform": "x", "packages": {}},

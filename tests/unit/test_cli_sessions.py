@@ -34,8 +34,8 @@ def test_a_session_ends_with_its_tables_and_files(suite: str, checks: tuple[str,
     assert "readouts.0.linear" in process.stdout
     assert all(len(line) <= 100 for line in process.stdout.splitlines() if "wrote" not in line and line.startswith(("readouts", "model", "subject")))
     run: Records = read_records(place / suite / f"{suite}.json")
-    assert {f.check for f in run.findings} == set(checks)
-    assert not [f for f in run.findings if f.verdict == "fail"]
+    assert {f.check for f in run.records} == set(checks)
+    assert not [f for f in run.records if f.verdict == "fail"]
     assert sorted(p.name for p in (place / suite).iterdir()) == [f"{suite}.json", f"{suite}.md", f"{suite}.xml"]
     assert f"# mpcheck {suite}: PASS" in (place / suite / f"{suite}.md").read_text()
 

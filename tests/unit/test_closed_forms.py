@@ -43,8 +43,8 @@ def test_upstream_is_what_its_papers_say(session: Session, backend: str) -> None
     found = judged(session, (), backend)
     assert set(found) == set(KINDS)
     assert {f.verdict for f in found.values()} == {"pass"}, [f.reason for f in found.values()]
-    assert found["forward"].metrics["blocks"] == len([b for b in session.library(SYSTEM).blocks() if not isinstance(_facts(session, b), str)])
-    assert "no closed form of" in str(found["forward"].metrics["unsupported"])
+    assert found["forward"].figures["blocks"] == len([b for b in session.library(SYSTEM).blocks() if not isinstance(_facts(session, b), str)])
+    assert "no closed form of" in str(found["forward"].figures["unsupported"])
 
 
 def _facts(session: Session, block: Any) -> Any:
@@ -325,7 +325,7 @@ def test_other_architectures(name: str, tmp_path_factory: pytest.TempPathFactory
         found = {f.variant: f for f in inspections.run("audit", made, Key("physics", "closed-forms", "e3nn", "float64", SYSTEM))}
     assert found["constants"].verdict == found["forward"].verdict == "pass", [f.reason for f in found.values()]
     if name == "nonlinear":
-        assert found["forward"].metrics.get("unsupported") is None, "the stack of layers has its formula"
+        assert found["forward"].figures.get("unsupported") is None, "the stack of layers has its formula"
     if name != "chebyshev":
         assert found["gradient"].verdict == "pass", found["gradient"].reason
     else:  # torch's polynomials have no derivative: what the basis contributes to the forces is lost

@@ -79,7 +79,7 @@ def test_nothing_to_compare_with(gate: Path) -> None:
 def test_since_when(gate: Path, tmp_path: Path) -> None:
     results = samples.red()
     document = results.first
-    earlier = document.model_copy(update={"environment": document.environment | {"commit": "1234567890ab", "date": "2026-01-01T00:00:00+00:00"}})
+    earlier = document.model_copy(update={"environment": document.environment.model_copy(update={"commit": "1234567890ab", "date": "2026-01-01T00:00:00+00:00"})})
     path = gate_history_path(tmp_path / "history", "cpu-made-up-avx2")
     append_gate(path, entry_of(Results(results.documents | {document.suite: earlier}, results.files)))
     assert "1234567890ab" in comment(gate, tmp_path / "history")
@@ -98,11 +98,10 @@ def test_what_else_the_job_left_is_not_read(gate: Path) -> None:
 def test_hostile_names_are_shown_and_not_obeyed(gate: Path, hostile: str) -> None:
     results = samples.red()
     run = results.documents["precision"]
-    assert isinstance(run, Records)
-    cells = [samples.cell(hostile, 5.0, system=hostile, backend=hostile, reason=hostile), *run.cells]
-    model = run.model | {"name": hostile}
-    environment = run.environment | {"device_name": hostile, "commit": hostile, "packages": {hostile: hostile}}
-    made: dict[str, Records] = {"precision": run.model_copy(update={"cells": cells, "model": model, "environment": environment})}
+    cells = [samples.cell(hostile, 5.0, system=hostile, backend=hostile, reason=hostile), *run.records]
+    model = run.model.model_copy(update={"name": hostile})
+    environment = run.environment.model_copy(update={"device_name": hostile, "commit": hostile, "packages": {hostile: hostile})}
+    made: dict[str, Records] = {"precision": run.model_copy(update={"records": cells, "model": model, "environment": environment})}
     write(gate / "head", Results(made | {s: d.model_copy(update={"model": model}) for s, d in results.documents.items() if s != "precision"}))
     text = comment(gate)
     assert len(text.encode()) <= LIMIT_BYTES
@@ -123,7 +122,7 @@ def test_a_gate_that_left_nothing(gate: Path) -> None:
     ("fields", "named"),
     [
         ({"suite": "comparison"}, "suite"),
-        ({"suite": "bench"}, "findings"),
+        ({"suite": "bench"}, "records"),
         ({"x\n::error::planted\u2028": 1}, "field x ::error::planted"),
         ({"schema_version": 99}, "schema_version is 99"),
         ({"html": "<b>"}, "html"),
@@ -131,7 +130,7 @@ def test_a_gate_that_left_nothing(gate: Path) -> None:
         ({"model": {"name": "builtin:hco", "digest": "other"}}, "different models"),
         ({"environment": samples.head()["environment"] | {"device_name": {}}}, "device_name"),
         ({"cells": [], "findings": []}, "precision.json: field"),
-        ({"cells": [{"block": "x"}]}, "cells.0"),
+        ({"records": [{"subject": "x"}]}, "records.0"),
     ],
 )
 def test_records_that_are_none(gate: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], fields: dict[str, Any], named: str) -> None:

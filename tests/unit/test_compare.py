@@ -13,6 +13,7 @@ from mpcheck.cli.main import main
 from mpcheck.history.compare import KINDS, Comparison, compare
 from mpcheck.history.comparison_file import read_comparison, write_comparison
 from mpcheck.history.movement import beyond, unjudged_effect, worth_telling
+from mpcheck.records.detail import Latency
 from mpcheck.records.document import Records, write_records
 from mpcheck.records.record import Record
 from mpcheck.report.compare import markdown, render
@@ -121,7 +122,7 @@ def test_findings_of_symmetry_and_audit(session: str, before: dict[str, Any], af
 
 def latency(verdict: str = "pass", decision: str | None = None, median: float = 1.0, spread: float | None = 1.0, **changes: Any) -> Record:
     metrics: dict[str, Any] = {"median_ms": median, "spread_percent": spread} | ({"decision": decision} if decision else {})
-    return finding(check="latency", system="builtin:water*1", verdict=verdict, ratio=None, limit=None, metrics=metrics, **changes)
+    return finding(check="latency", system="builtin:water*1", verdict=verdict, ratio=None, limit=None, figures=metrics, **changes)
 
 
 @pytest.mark.parametrize(
@@ -147,14 +148,14 @@ def test_latency_is_what_the_session_called(before: Record, after: Record, kind:
 
 def test_counts_of_cost_are_exact() -> None:
     def cost(casts: int) -> Record:
-        return finding(check="cost", verdict="no-baseline", ratio=None, metrics={"casts": float(casts), "launches": 7.0})
+        return finding(check="cost", verdict="no-baseline", ratio=None, figures={"casts": float(casts), "launches": 7.0})
 
     assert told(compare(results(findings("bench", cost(4))), results(findings("bench", cost(5))))) == [("latency", "casts 4 -> 5")]
 
 
 def test_an_effect_needs_two_medians() -> None:
-    assert unjudged_effect({"median_ms": 1.0}, {}) is None
-    effect = unjudged_effect({"median_ms": 2.0, "spread_percent": 3.0}, {"median_ms": 1.0, "spread_percent": 4.0})
+    assert unjudged_effect(Latency(median_ms=1.0), Latency()) is None
+    effect = unjudged_effect(Latency(median_ms=2.0, spread_percent=3.0), Latency(median_ms=1.0, spread_percent=4.0))
     assert effect == pytest.approx((-0.5, 0.05))
     assert effect is not None
     assert worth_telling(*effect)
@@ -300,7 +301,7 @@ def test_one_tensor_that_grew_is_not_hidden_by_one_that_shrank() -> None:
 def growth(before: float, after: float, cells: int, beside: int = 0) -> Comparison:
     """So many cells of one growth, and others that differ within noise."""
     rows = [(f"b{i}", before, after) for i in range(cells)] + [(f"c{i}", 0.6, 0.61) for i in range(beside)]
-    return of_cells(*([cell(block=b, quantities=[quantity(rms=r[side], digest=str(side))]) for b, *r in rows] for side in (0, 1)))
+    return of_cells(*([cell(subject=b, quantities=[quantity(rms=r[side], digest=str(side))]) for b, *r in rows] for side in (0, 1)))
 
 
 @pytest.mark.parametrize(

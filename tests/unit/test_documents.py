@@ -20,9 +20,10 @@ from mpcheck._files.yaml import Strict, parse_yaml, validate
 from mpcheck.checks.golden import MAX_BYTES, load_golden
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.judge.tolerances import Tolerances
+from mpcheck.records.detail import Latency, figures
 from mpcheck.records.document import Records, read_records, write_records
-from mpcheck.records.record import Record
-from mpcheck.records.tensors import Group, Number, Quantity, Worst
+from mpcheck.records.record import Planned, Record
+from mpcheck.records.tensors import Group, Number, Quantity, Tensors, Worst
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 NUMBER = st.none() | FINITE
@@ -34,37 +35,17 @@ PLAIN = st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT,
 GROUP = st.builds(Group, name=TEXT, rms=NUMBER, limit=NUMBER)
 WORST = st.builds(Worst, place=TEXT, value=NUMBER, expected=NUMBER, allowed=NUMBER)
 NUMBERS = {name: NUMBER for name, field in Quantity.model_fields.items() if field.annotation == Number}
-NUMBERS |= {"shape": st.lists(WHOLE, max_size=2), "nonfinite": WHOLE, "out_of_range": WHOLE}
+NUMBERS |= {"shape": st.lists(WHOLE, max_size=2), "nonfinite": st.integers(0, 9), "out_of_range": st.integers(0, 9)}
 QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), worst=st.none() | WORST, failures=st.lists(TEXT, max_size=1))
 SECONDS = st.floats(0, 1e9)
-CELL = st.builds(Record, quantities=st.lists(QUANTITY, max_size=2), seconds=SECONDS)
-PART = st.just({"number": 1, "of": 1})
-MODEL = st.fixed_dictionaries({"name": TEXT, "digest": TEXT})
-ENVIRONMENT = st.fixed_dictionaries({"device_slug": TEXT, "device_name": TEXT, "platform": TEXT, "packages": PLAIN})
+TENSORS = st.builds(Tensors, block=st.sampled_from(["leaf", "step", "composite", ""]), quantities=st.lists(QUANTITY, max_size=2))
+FIGURES = st.dictionaries(TEXT, st.none() | st.booleans() | FINITE | TEXT | st.lists(TEXT, max_size=2), max_size=3).map(figures)
+RECORD = st.builds(Record, detail=TENSORS | FIGURES | st.builds(Latency), batch=st.none() | st.integers(1, 99), seconds=SECONDS)
+PLANNED = st.builds(Planned, batch=st.none() | st.integers(1, 99))
 RUN = st.builds(
-    Records,
-    environment=ENVIRONMENT,
-    model=MODEL,
-    systems=st.just([{}]),
-    options=PLAIN,
-    cells=st.lists(CELL, max_size=3),
-    golden=st.lists(
-        st.fixed_dictionaries(
-            {
-                "system": TEXT,
-                "name": TEXT,
-                "rms": NUMBER,
-                "max": NUMBER,
-                "limit": NUMBER,
-                "failure": TEXT,
-                "key": TEXT,
-                "part": st.just({"number": 1, "of": 1}),
-            }
-        ),
-        max_size=1,
-    ),
-    seconds=SECONDS,
-)
+    Records, plan=st.lists(PLANNED, max_size=2), records=st.lists(RECORD, max_size=3), seconds=SECONDS,
+    options=st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3),
+)  # fmt: skip
 ENTRY = st.lists(FINITE, min_size=4, max_size=4)
 BASELINE = st.builds(
     Baseline,

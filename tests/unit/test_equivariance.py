@@ -210,7 +210,7 @@ def test_a_block_runs_at_most_two_and_a_half_times_per_element(session: Session)
         found = inspections.run("symmetry", session, Key(equivariance.NAME, "interactions.1.linear", "e3nn", system=SYSTEM))
     finally:
         handle.remove()
-    samples = sum(int(f.metrics["samples"]) for f in found)  # type: ignore[arg-type]
+    samples = sum(int(f.figures["samples"]) for f in found)  # type: ignore[arg-type]
     assert [f.verdict for f in found] == ["pass"] * len(FORMATS)
     assert len(calls) <= 2.5 * samples
 

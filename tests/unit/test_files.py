@@ -21,7 +21,6 @@ from mpcheck.history.gates import append_gate
 from mpcheck.history.gates import entry_of as gate_entry
 from mpcheck.history.latency.baseline import write_baseline
 from mpcheck.history.latency.history import append, entry_of
-from mpcheck.records.document import Records
 from mpcheck.records.read import Results
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import SLUG
@@ -32,10 +31,7 @@ PREFIX = "mpcheck: error:"
 
 def small(whole: Results) -> Results:
     """The first rows of each session."""
-    few = {
-        name: found.model_copy(update={"cells": found.cells[:4]} if isinstance(found, Records) else {"findings": found.findings[:4]})
-        for name, found in whole.documents.items()
-    }
+    few = {name: found.model_copy(update={"records": found.records[:4]}) for name, found in whole.documents.items()}
     return Results(few)
 
 

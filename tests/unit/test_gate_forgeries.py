@@ -179,7 +179,7 @@ def test_honest_traces_of_a_run_are_no_alteration(gate: FakeGate) -> None:
 
 
 def test_another_mpcheck_on_either_side_is_red(gate: FakeGate) -> None:
-    gate.document = lambda run: run.model_copy(update={"environment": {**run.environment, "mpcheck_digest": "another"}})
+    gate.document = lambda run: run.model_copy(update={"environment": run.environment.model_copy(update={"mpcheck_digest": "another"})})
     outcome = gate.go()
     assert outcome.verdict == "FAIL" and [o.kind for o in outcome.objected] == ["mpcheck"] and "another mpcheck judged" in gate.report
     assert gate.go(MPCHECK_GATE_ALLOW="mpcheck").verdict == "PASS", "of the gate of mpcheck's own repository"
@@ -192,7 +192,7 @@ def test_records_that_tell_of_other_work_are_red(gate: FakeGate) -> None:
         gate.document = lambda run, update=update: run.model_copy(update=update)  # type: ignore[misc]
         outcome = gate.go(MPCHECK_GATE_ALLOW="comparison,moved,gone")
         assert outcome.verdict == "FAIL" and {o.kind for o in outcome.objected} == {"records"}, update
-    gate.document = lambda run: run.model_copy(update={"environment": {**run.environment, "device_slug": "cuda-other"}})
+    gate.document = lambda run: run.model_copy(update={"environment": run.environment.model_copy(update={"device_slug": "cuda-other"})})
     assert gate.go().verdict == "FAIL"
 
 

@@ -24,14 +24,13 @@ def results(*verdicts: tuple[str, str], reason: str = "too large") -> Results:
     """Findings of an audit: subjects and verdicts."""
     rows = [Record(check="dtypes", subject=s, verdict=v, reason=reason, ratio=2.0, limit=1.0) for s, v in verdicts]  # type: ignore[arg-type]
     document = Records(
-        schema_version=2,
         suite="audit",
         mpcheck="0",
-        environment={},
+        environment={"platform": "p", "device_name": "n", "device_slug": "s", "packages": {}},
         model={"name": "m", "digest": "d"},
         systems=[],
         options={},
-        **fields(findings=rows),
+        **fields(rows),
     )
     return Results({"audit": document})
 

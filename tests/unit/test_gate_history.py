@@ -32,7 +32,7 @@ def entry(number: int = 0, red: Sequence[str] = (), share: float = 0.4, **change
 
 def test_an_entry_says_what_was_judged() -> None:
     cells = [
-        cell(quantities=[quantity(rms=0.3), quantity("grad.weight", rms=1.2)]), cell(direction="backward", quantities=[quantity(rms=0.9)]),
+        cell(quantities=[quantity(rms=0.3), quantity("grad.weight", rms=1.2)]), cell(variant="backward", quantities=[quantity(rms=0.9)]),
         cell("bad", verdict="fail", quantities=[quantity(rms=None), quantity("grad.weight", rms=3.0)]), cell("none", quantities=[]),
     ]  # fmt: skip
     made = entry_of(results(run(*cells), findings("audit", finding(verdict="unsupported"))), "nightly")

@@ -203,7 +203,7 @@ def test_an_exit_status_that_the_records_contradict_is_no_verdict(verdict: str, 
 
 def test_records_that_lack_planned_work_are_no_verdict_and_stay(tmp_path: Path) -> None:
     document = samples.findings("audit", samples.finding("a"), samples.finding("b"))
-    write_state(tmp_path, document.model_copy(update={"findings": document.findings[:1]}))
+    write_state(tmp_path, document.model_copy(update={"findings": document.records[:1]}))
     assert no_verdict("audit", GREEN, tmp_path / "audit.json").startswith("exit status 0; 1 of 2 planned, but without a record: ")
     assert (tmp_path / "audit.json").is_file()
     (tmp_path / "audit.json").write_text("{")

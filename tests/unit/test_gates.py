@@ -34,10 +34,7 @@ KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "for
 
 
 def made(session: Session, cells: list[Record]) -> Records:
-    rows = [cell.model_dump() for cell in accounted(cells)]
-    run = assembled(Accounts("precision", plan(cells)["plan"], "complete"), session, {"cell": rows}, 1.0)
-    assert isinstance(run, Records)
-    return run
+    return assembled(Accounts("precision", plan(cells)["plan"], "complete"), session, accounted(cells), 1.0)
 
 
 @pytest.fixture
@@ -102,7 +99,7 @@ def test_golden_sees_a_relative_change_of_1e_12(session: Session, golden_parts: 
     values, noise = golden_parts
     golden = Golden(session.systems[SYSTEM].frames, values, noise, {})
     limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
-    assert not [row for row in compare_golden(golden, measure(session.reference_backend.model, session.graph(SYSTEM)), limits) if row["failure"]]
+    assert not [row for row in compare_golden(golden, measure(session.reference_backend.model, session.graph(SYSTEM)), limits) if row.red]
     weight = session.reference_backend.model.interactions[0].linear.weight
     saved = weight.data
     try:
@@ -110,7 +107,7 @@ def test_golden_sees_a_relative_change_of_1e_12(session: Session, golden_parts: 
         changed = compare_golden(golden, measure(session.reference_backend.model, session.graph(SYSTEM)), limits)
     finally:
         weight.data = saved
-    failed = {row["name"] for row in changed if row["failure"]}
+    failed = {row.tensor for row in changed if row.red}
     assert "interactions.0.linear:out" in failed
     assert "interactions.0.conv_tp:out" not in failed
 

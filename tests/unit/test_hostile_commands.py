@@ -119,7 +119,7 @@ def test_a_commit_cannot_speak_to_the_runner(
 ) -> None:
     """Seen in a job with a token that may write: the line of `history record` repeats the commit."""
     results = sessions()
-    changed = {s: d.model_copy(update={"environment": d.environment | {"commit": SET_OUTPUT}}) for s, d in results.documents.items()}
+    changed = {s: d.model_copy(update={"environment": d.environment.model_copy(update={"commit": SET_OUTPUT})}) for s, d in results.documents.items()}
     store(tmp_path / "in", Results(changed, []))
     monkeypatch.setenv("GITHUB_ACTIONS", str(in_a_job).lower())
     assert main(["history", "record", str(tmp_path / "in"), "--dir", str(tmp_path / "h"), "--kind", "nightly", "--untrusted"]) == 0

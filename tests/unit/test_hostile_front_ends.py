@@ -38,15 +38,11 @@ DRAWING = {
 
 
 def run_of(results: Results) -> Records:
-    document = results.documents["precision"]
-    assert isinstance(document, Records)
-    return document
+    return results.documents["precision"]
 
 
 def findings_of(results: Results, session: str) -> Records:
-    document = results.documents[session]
-    assert isinstance(document, Records)
-    return document
+    return results.documents[session]
 
 
 def comparison(results: Results, text: str) -> Comparison:

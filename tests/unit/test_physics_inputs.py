@@ -217,7 +217,7 @@ def test_what_does_not_run_in_a_format_is_unsupported(run: Session, model: torch
 
 
 def test_chances_to_miss_are_said(clean: Any) -> None:
-    found = clean["repeat"]["float32", "dirty memory"].metrics
+    found = clean["repeat"]["float32", "dirty memory"].figures
     assert found["chance_to_miss_one_call_in_20"] == pytest.approx(0.95**20)
 
 

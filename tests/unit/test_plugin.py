@@ -34,8 +34,8 @@ def test_ids_name_block_backend_format_and_direction(tmp_path: Path, cache: Path
     assert "test_cell[products.0.linear-e3nn-bfloat16-backward] PASSED" in done.stdout
     assert "mpcheck device: cpu" in done.stdout
     run = read_records(tmp_path / "precision.json")
-    assert {c.block for c in run.cells} == {"atomic_energies_fn", "products.0.linear"}
-    assert all(c.verdict in ("pass", "unsupported") for c in run.cells)
+    assert {c.block for c in run.records} == {"atomic_energies_fn", "products.0.linear"}
+    assert all(c.verdict in ("pass", "unsupported") for c in run.records)
 
 
 def test_without_a_cuda_device_cells_say_so_and_nothing_passes(tmp_path: Path, cache: Path) -> None:

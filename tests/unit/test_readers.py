@@ -28,10 +28,9 @@ from mpcheck.judge.tolerances import load_tolerances, packaged
 from mpcheck.records.document import Records, read_records, write_records
 from mpcheck.records.limits import UNTRUSTED
 from mpcheck.records.read import read_results
-from mpcheck.records.record import Record
 from mpcheck.records.tensors import Group, Number, Quantity, Worst
 from mpcheck.reference.store import Damaged, Store
-from tests.unit.accounts import fields
+from tests.unit.accounts import fields, precision_record
 
 TINY = """\
 schema_version: 1
@@ -66,11 +65,11 @@ def a_run() -> Records:
     numbers = {name: 0.7 for name, field in Quantity.model_fields.items() if field.annotation == Number}
     group, worst = Group(name="0e", rms=0.5, limit=1.0), Worst(place="[0]", value=1.0, expected=1.0, allowed=0.1)
     quantity = Quantity(name="out", shape=[3], nonfinite=0, out_of_range=0, groups=[group], worst=worst, **numbers)
-    words = dict.fromkeys(("block", "role", "kind", "backend", "format", "accumulation", "direction", "system"), "word")
-    cell = Record(**words, verdict="pass", quantities=[quantity])
+    words = dict.fromkeys(("subject", "role", "backend", "format", "accumulation", "variant", "system"), "word")
+    cell = precision_record([quantity], **words, verdict="pass")
     environment = {"device_slug": "cpu", "device_name": "a CPU", "platform": "Linux", "packages": {}}
-    head = {"suite": "precision", "mpcheck": "0", "environment": environment, "systems": [{}], "options": {}}
-    return Records(schema_version=2, model={"name": "m", "digest": "d"}, **fields(cells=[cell]), **head)
+    head = {"suite": "precision", "mpcheck": "0", "environment": environment, "systems": [{"name": "s"}], "options": {}}
+    return Records(model={"name": "m", "digest": "d"}, **fields([cell]), **head)
 
 
 def a_baseline() -> Baseline:
@@ -198,7 +197,7 @@ def test_wrong_type_somewhere(samples: dict[str, Sample], kind: str, data: st.Da
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)
-@pytest.mark.parametrize("version", [0, 3, -1, "1", None, 1.5, [1]])
+@pytest.mark.parametrize("version", [0, 4, -1, "1", None, 1.5, [1]])
 def test_another_schema_version(samples: dict[str, Sample], kind: str, version: object) -> None:
     document = parse_yaml(samples[kind].content.decode(), kind)
     document["schema" if kind == "manifest" else "schema_version"] = version

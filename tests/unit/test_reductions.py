@@ -30,7 +30,7 @@ def test_e0_of_32768_atoms_summed_in_float32_is_red_and_the_remedy_green(session
     assert upstream.verdict == "fail"
     assert "the sum of E0 alone is off by 305 meV/atom" in upstream.reason
     assert remedy.verdict == "pass"
-    assert remedy.metrics["error_meV_per_atom"] < 0.05
+    assert remedy.figures["error_meV_per_atom"] < 0.05
 
 
 def test_e0_of_1024_carbon_atoms(session: Session) -> None:
@@ -41,19 +41,19 @@ def test_e0_of_1024_carbon_atoms(session: Session) -> None:
     for _ in range(1024):
         total = total + term
     by_hand = abs(float(total) - 1024 * float(term)) * 1e3 / 1024
-    assert upstream.metrics["E0_sum_error_meV_per_atom"] == pytest.approx(by_hand, rel=1e-12)
+    assert upstream.figures["E0_sum_error_meV_per_atom"] == pytest.approx(by_hand, rel=1e-12)
     assert by_hand == pytest.approx(14.53, abs=0.01)
 
 
 def test_formats_that_cannot_hold_e0_say_so(session: Session) -> None:
     upstream, _ = energy(session, 1024, "bfloat16")
-    assert upstream.metrics["stored_error_meV_per_atom"] == pytest.approx(2720, abs=1)  # -1032 is the nearest bfloat16
-    assert "cannot hold single terms" in str(upstream.metrics["note"])
+    assert upstream.figures["stored_error_meV_per_atom"] == pytest.approx(2720, abs=1)  # -1032 is the nearest bfloat16
+    assert "cannot hold single terms" in str(upstream.figures["note"])
     upstream, _ = energy(session, 1024, "float16")
     assert upstream.verdict == "unsupported"
     assert "range" in upstream.reason
     upstream, _ = energy(session, 1024, "tf32")
-    assert upstream.metrics["stored_error_meV_per_atom"] == pytest.approx(280, abs=1)  # eleven bits: -1029
+    assert upstream.figures["stored_error_meV_per_atom"] == pytest.approx(280, abs=1)  # eleven bits: -1029
 
 
 def test_known_fault_in_a_session_and_reported_once_it_is_mended(session: Session) -> None:
@@ -75,8 +75,8 @@ def test_whole_model_on_isolated_atoms(session: Session) -> None:
     parameters = {n: p.detach().clone() for n, p in session.reference_backend.model.state_dict().items()}
     found = reductions.judge_model(session)
     assert found.verdict == "fail"
-    assert found.metrics["error_meV_per_atom"] > 10
-    assert found.metrics["node_energies_summed_in_float64_meV_per_atom"] < 0.1
+    assert found.figures["error_meV_per_atom"] > 10
+    assert found.figures["node_energies_summed_in_float64_meV_per_atom"] < 0.1
     after = session.reference_backend.model.state_dict()
     assert all(torch.equal(after[n], p) and after[n].dtype == p.dtype for n, p in parameters.items()), "the model was not put back"
 

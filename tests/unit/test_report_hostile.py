@@ -9,7 +9,6 @@ import pytest
 
 from mpcheck._text import fence, markdown, visible
 from mpcheck.history.compare import Change, Comparison
-from mpcheck.records.document import Records
 from mpcheck.records.items import items_of
 from mpcheck.records.read import Results
 from mpcheck.report.page import summary_markdown
@@ -70,20 +69,20 @@ class Reader(HTMLParser):
 def hostile(text: str) -> Results:
     """The text wherever records hold one."""
     told = samples.quantity(5.0, name=text, worst=samples.Worst(place=text, value=1.0, expected=None, allowed=None), failures=[text])
-    names = {"block": text, "backend": text, "format": text, "system": text, "direction": text, "role": text}
+    names = {"subject": text, "backend": text, "format": text, "system": text, "variant": text, "role": text}
     cells = [samples.cell(**names, verdict=v, reason=text, note=text, quantities=[told]) for v in ("pass", "fail", "unsupported")]
     names = {"check": text, "subject": text, "backend": text, "format": text, "system": text, "variant": text, "reason": text, "worst": text}
     rows = [
-        samples.finding(**names, verdict=v, metrics={text: text}) for v in ("fail", "known-fault", "inconclusive", "degraded", "unsupported", "pass")
+        samples.finding(**names, verdict=v, figures={text: text}) for v in ("fail", "known-fault", "inconclusive", "degraded", "unsupported", "pass")
     ]
     slow = samples.latency(text, 30.0, backend=text, format=text, variant=text)
-    slow = slow.model_copy(update={"metrics": slow.metrics | {"decision": text}})
+    slow = slow.model_copy(update={"detail": slow.latency.model_copy(update={"decision": text})})
     head = samples.head()
-    told_of = {"device_name": text, "commit": text, "date": text, "packages": {text: text}, "flags": {text: text}, text: text}
+    told_of = {"device_name": text, "commit": text, "date": text, "packages": {text: text}, "flags": {text: text}}
     changes = {
-        "environment": head["environment"] | told_of, "model": head["model"] | {"name": text, text: [text]},
+        "environment": head["environment"] | told_of, "model": head["model"] | {"name": text, "source": {text: text}},
         "options": {"device": text, "seed": text, text: text},
-        "systems": [{"name": text, "atoms": text, "digest": text}], "mpcheck": text,
+        "systems": [{"name": text, "atoms": 1, "digest": text}], "mpcheck": text,
     }  # fmt: skip
     golden = [{"system": text, "name": text, "rms": 1.0, "max": 1.0, "limit": 0.5, "failure": text}]
     return samples.results(
@@ -93,7 +92,6 @@ def hostile(text: str) -> Results:
 
 def comparison(results: Results, text: str) -> Comparison:
     run = results.documents["precision"]
-    assert isinstance(run, Records)
     items = list(items_of(run))
     return Comparison(text, text, [Change("new-failure", text, items[0], items[1], text), Change("gone", text, None, None, text)], 3, 2, [], [text])
 

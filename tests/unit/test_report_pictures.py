@@ -23,7 +23,7 @@ from mpcheck.report.pictures import Picture, pictures, standalone, write_picture
 from mpcheck.report.pictures.speed import subjects
 from mpcheck.report.pictures.theme import NAMES, css, series_style
 from mpcheck.report.pictures.words import extent, plain, shorten, slug
-from tests.unit.accounts import fields
+from tests.unit.accounts import check_record, fields, precision_record
 
 SVG = "{http://www.w3.org/2000/svg}"
 ROLES = {"conv_tp": "channel-wise tensor product", "linear": "linear", "symmetric_contractions": "symmetric contraction"}
@@ -42,7 +42,6 @@ HOSTILE = (
 )
 ENVIRONMENT = {"device_name": "CPU", "device_slug": "cpu", "platform": "Linux", "threads": 1, "packages": {"torch": "2.13.0"}, "commit": "c" * 40}
 HEAD: dict[str, Any] = {
-    "schema_version": 2,
     "mpcheck": "0",
     "environment": ENVIRONMENT,
     "model": {"name": "m", "digest": "d"},
@@ -64,7 +63,8 @@ def cell(block: str, backend: str = "e3nn", fmt: str = "float32", direction: str
     values: dict[str, Any] = {"verdict": "pass", "quantities": [quantity()]} | more
     role = ROLES.get(block.rpartition(".")[2], "interaction")
     kind = "leaf" if role in ROLES.values() else "composite"
-    return Record(block=block, role=role, kind=kind, backend=backend, format=fmt, accumulation="wide", direction=direction, system="s", **values)
+    about = {"subject": block, "backend": backend, "format": fmt, "variant": direction, "system": "s"}
+    return precision_record(role=role, block=kind, accumulation="wide", **about, **values)
 
 
 def red(**more: Any) -> dict[str, Any]:
@@ -72,7 +72,7 @@ def red(**more: Any) -> dict[str, Any]:
 
 
 def run_of(cells: Sequence[Record]) -> Records:
-    return Records(**HEAD, suite="precision", **fields(cells=cells))
+    return Records(**HEAD, suite="precision", **fields(cells))
 
 
 def full(blocks: Sequence[str] = BLOCKS, backends: Sequence[str] = BACKENDS, formats: Sequence[str] = FORMATS) -> list[Record]:
@@ -90,12 +90,12 @@ def timing(subject: str, backend: str = "e3nn", fmt: str = "float32", ms: float 
         "base_median_ms": ms,
     }
     verdict = "fail" if decision == "slower" else "pass"
-    fields: dict[str, Any] = {"verdict": verdict, "variant": "forward", "system": "s*1", "metrics": metrics, "limit": 1.03} | more
-    return Record(check="latency", subject=subject, backend=backend, format=fmt, **fields)
+    fields: dict[str, Any] = {"verdict": verdict, "variant": "forward", "system": "s*1", "figures": metrics, "limit": 1.03} | more
+    return check_record(check="latency", subject=subject, backend=backend, format=fmt, **fields)
 
 
 def bench_of(findings: Sequence[Record]) -> Records:
-    return Records(**HEAD, suite="bench", **fields(findings=findings))
+    return Records(**HEAD, suite="bench", **fields(findings))
 
 
 def timings(formats: Sequence[str] = ("float32",), subjects: Sequence[str] = ("model", *BLOCKS)) -> list[Record]:
@@ -335,7 +335,7 @@ def test_speed_is_relative_to_e3nn_float32_or_the_slowest() -> None:
 
 
 def test_the_error_beside_a_latency_is_that_of_the_timed_work() -> None:
-    cells = [cell("a", quantities=[quantity(error=1e-6)]), cell("a", direction="backward", quantities=[quantity(error=1e-2)])]
+    cells = [cell("a", quantities=[quantity(error=1e-6)]), cell("a", variant="backward", quantities=[quantity(error=1e-2)])]
     for work, error in (("forward", 1e-6), ("forward+backward", 1e-2)):
         found = subjects(run_of(cells), bench_of([timing("a", variant=work), timing("model", variant=work), timing("not judged")]))
         assert {s.name: s.points[0].error for s in found} == {"a": error, "model": error}
@@ -356,7 +356,7 @@ def test_slower_benchmarks_come_first_and_are_marked() -> None:
 
 
 def test_without_a_baseline_there_are_milliseconds_only() -> None:
-    finding = Record(check="latency", subject="a", backend="e3nn", format="float32", verdict="no-baseline", metrics={"median_ms": 2.0})
+    finding = check_record(check="latency", subject="a", backend="e3nn", format="float32", verdict="no-baseline", figures={"median_ms": 2.0})
     found = pictures(results((), [finding]))
     assert [p.name for p in found] == ["verdicts", "latency"]
     assert "baseline" not in texts(found[1])
@@ -396,7 +396,7 @@ def test_nothing_is_drawn_of_nothing() -> None:
 def test_figures_that_nobody_measures_do_not_stop_a_report(value: float) -> None:
     odd = quantity().model_copy(update=dict.fromkeys(("rms", "rms_limit", "max_abs", "max_rel", "allowed_abs", "allowed_rel"), value))
     metrics = {"decision": "slower", **dict.fromkeys(("effect_percent", "low_percent", "high_percent", "median_ms", "base_median_ms"), value)}
-    base = results([cell("a", quantities=[odd]), *full()], [timing("a", metrics=metrics, limit=value), *timings()])
+    base = results([cell("a", quantities=[odd]), *full()], [timing("a", figures=metrics, limit=value), *timings()])
     history = [e.model_copy(update={"ratios": dict.fromkeys(e.ratios, abs(value))}) for e in entries(12, results(full()))]
     for picture in pictures(base, history):
         assert "nan" not in " ".join(v for e in tree(picture).iter() for k, v in e.attrib.items() if k in ("d", "x", "y", "transform"))

@@ -20,7 +20,7 @@ def test_every_cell_is_listed_with_its_worst_element() -> None:
     assert sum(len(g.rows) for g in found.groups) == found.total == len(results.items)
     assert found.left == found.alike == 0
     html = html_of(results)
-    assert html.count("atom 3, 8x0e, channel 1") == sum(len(c.quantities) for c in results.precision.cells)  # type: ignore[union-attr]
+    assert html.count("atom 3, 8x0e, channel 1") == sum(len(c.quantities) for c in results.documents["precision"].records)
 
 
 def test_large_runs_list_the_worst_of_alike_cells_and_all_red_ones() -> None:

@@ -188,12 +188,12 @@ def test_shards_of_a_real_run_merge_into_it(tmp_path: Path, cache: Path) -> None
         assert done.returncode == 0, done.stdout + done.stderr
     assert main(["merge", str(tmp_path / "1of2"), str(tmp_path / "2of2"), "--out", str(tmp_path / "merged")]) == 0
     whole, merged, *parts = (read_records(tmp_path / name / "precision.json") for name in ("whole", "merged", "1of2", "2of2"))
-    assert strip(merged.cells) == strip(whole.cells)
+    assert strip(merged.records) == strip(whole.records)
     # their ratios depend on how often TorchScript has run a module before, by hundredths of the noise
-    assert [(g["system"], g["name"], g["failure"]) for g in merged.golden] == [(g["system"], g["name"], g["failure"]) for g in whole.golden]
-    assert whole.golden
+    assert [(g["system"], g["name"], g["failure"]) for g in merged.records] == [(g["system"], g["name"], g["failure"]) for g in whole.records]
+    assert whole.records
     assert merged.options == whole.options
-    assert all(0 < len(part.cells) < len(whole.cells) for part in parts)
+    assert all(0 < len(part.records) < len(whole.records) for part in parts)
     assert [part.options["shard"] for part in parts] == ["1/2", "2/2"]
     assert main(["compare", str(tmp_path / "whole"), str(tmp_path / "merged")]) == 0
 

@@ -237,8 +237,8 @@ def test_a_session_in_a_process_with_every_flag_changed(tmp_path: Path, cache: P
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = read_records(tmp_path / "precision.json")
-    assert [c.verdict for c in found.cells] == ["pass", "pass"]
-    flags = found.environment["flags"]
+    assert [c.verdict for c in found.records] == ["pass", "pass"]
+    flags = found.environment.flags
     assert flags["default_device"] == "meta" and flags["float32_matmul_precision"] == "medium" and flags["grad"] is False
 
 

@@ -15,7 +15,8 @@ from mpcheck.history.ratios import collect
 from mpcheck.judge.metrics import FLOOR
 from mpcheck.judge.replay import replay
 from mpcheck.judge.scale import Scale, noise_scale
-from mpcheck.records.record import Record
+from mpcheck.records import tensors as records
+from mpcheck.records.record import Record, of_tensors
 from mpcheck.records.tensors import Quantity
 from mpcheck.sessions.precision.drift import drifted, own_zeros
 from mpcheck.sessions.run import Session
@@ -60,10 +61,7 @@ def replayed(session: Session, key: CellKey) -> tuple[Tensors, list[Quantity]]:
 def as_cell(key: CellKey, quantities: list[Quantity]) -> Record:
     """Quantities as the drift gate reads them."""
     failed = any(q.failures for q in quantities)
-    return Record(
-        block=key.block, role="", kind="", backend=key.backend, format=key.format, accumulation="", direction=key.direction,
-        system=key.system, verdict="fail" if failed else "pass", quantities=quantities,
-    )  # fmt: skip
+    return of_tensors(quantities, records.Tensors(), **key.about, verdict="fail" if failed else "pass")
 
 
 def sound(session: Session, key: CellKey) -> Sound | None:

@@ -183,7 +183,7 @@ class PropertyRuns:
         entry = PROPERTIES[item.name]
         variant, metric = entry.resolution
         if metric:
-            return float(next(f for f in self.sound(item.name, item.backend) if f.variant == variant).metrics[metric])  # type: ignore[arg-type]
+            return float(next(f for f in self.sound(item.name, item.backend) if f.variant == variant).figures[metric])  # type: ignore[arg-type]
         if not self._noise:
             seed = seed_of("property curves", self.session.seed)
             self._noise = measure_noise(self.session.reference_backend.model, self.session.graph(self.system), seed)

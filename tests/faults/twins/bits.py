@@ -62,7 +62,7 @@ def _conversion(session: Session, plant: Plant) -> Digests:
         found = conversions.judge_configuration(session, OWN_CONFIGURATIONS[plant.subject], load_limits())
     else:
         found = inspections.run("symmetry", session, Key(plant.check, plant.subject, plant.backend))
-    return {f.variant: f"{f.verdict} {f.ratio!r} {f.worst} {sorted(f.metrics.items())}" for f in found}
+    return {f.variant: f"{f.verdict} {f.ratio!r} {f.worst} {sorted(f.figures.items())}" for f in found}
 
 
 def block_results(session: Session, backend: str, fmt: str, block: str, system: str) -> Digests:

@@ -22,7 +22,7 @@ from mpcheck.history.latency.history import append
 from mpcheck.history.latency.history import entry_of as latencies_entry
 from mpcheck.history.ratios import Baseline, write_baseline
 from mpcheck.judge.tolerances import packaged
-from mpcheck.records.document import Records, write_records
+from mpcheck.records.document import write_records
 from mpcheck.records.read import Results
 from mpcheck.reference.store import Store
 from tests.unit import bench_samples, report_samples
@@ -74,13 +74,7 @@ faults:
 def small(document: Results) -> Results:
     """The first rows of each session: what is mutated must be short for a mutation to matter."""
     few = {session: report_samples.findings(session, [report_samples.finding()]) for session in ("symmetry", "audit", "bench", "profile")}
-    return Results(
-        few
-        | {
-            name: found.model_copy(update={"cells": found.cells[:3]} if isinstance(found, Records) else {"findings": found.findings[:3]})
-            for name, found in document.documents.items()
-        }
-    )
+    return Results(few | {name: found.model_copy(update={"records": found.records[:3]}) for name, found in document.documents.items()})
 
 
 def write_session(directory: Path, document: Results) -> None:
@@ -96,9 +90,9 @@ def write_seeds(root: Path) -> None:
     write_session(root / "records", red)
     write_session(root / "others", green)
     write_comparison(root / "comparison.json", compare(green, red))
-    shards = {"shard": "1/2", "shard_rows": {"cells": ["0-1:1"]}}
+    shards = {"shard": "1/2", "shard_rows": {"records": ["0-1:1"]}}
     write_records(root / "shard.json", run(cell("a"), cell("b", verdict="fail", reason="ratio"), options=shards))
-    write_records(root / "bench.json", findings("bench", finding("a", metrics={"effect": 0.1}), env={"device_slug": bench_samples.SLUG}))
+    write_records(root / "bench.json", findings("bench", finding("a", figures={"effect": 0.1}), env={"device_slug": bench_samples.SLUG}))
     entry: list[float] = [0.7, 0.0, 0.01, 0.01]
     head = {"suite": "precision", "device": "cpu", "provenance": {}, "model": {"digest": "d"}, "systems": {}, "seed": 0}
     write_baseline(root / "baseline.json", Baseline.model_validate({"schema_version": 1, "cells": {"c": {"out": entry}}, **head}))
