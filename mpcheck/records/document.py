@@ -11,8 +11,8 @@ from mpcheck._errors import InputError
 from mpcheck._files.documents import BrokenError, parse, write_document
 from mpcheck._files.io import MAX_TEXT_BYTES, read_text
 from mpcheck._files.yaml import Strict
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.records.migrate import OLDER
-from mpcheck.records.names import GOLDEN, PRECISION
 from mpcheck.records.record import Planned, Record
 
 SCHEMA = 3

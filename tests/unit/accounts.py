@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from mpcheck.records.names import GOLDEN, PRECISION
-
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.records.migrate import batched, detail_of
 from mpcheck.records.record import Part, Planned, Record, of_tensors
 from mpcheck.records.tensors import Quantity, Tensors

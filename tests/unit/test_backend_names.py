@@ -36,7 +36,7 @@ def test_backends_are_named_in_one_place() -> None:
     trees = {path.relative_to(PACKAGE).as_posix(): ast.parse(path.read_text()) for path in sorted(PACKAGE.rglob("*.py"))}
     own = {name: tree for name, tree in trees.items() if not name.startswith("_suite/")}
     found = {name: lines for name, tree in own.items() if (lines := spelled(tree))}
-    assert set(found) - set(ELSEWHERE) == set(), f"ask the protocol, or say REFERENCE_BACKEND of mpcheck.records.names: {found}"
+    assert set(found) - set(ELSEWHERE) == set(), f"ask the protocol, or say REFERENCE_BACKEND of mpcheck._names: {found}"
     assert set(found) == set(ELSEWHERE), "a module that no longer spells one leaves the list"
     asking = {name: lines for name, tree in own.items() if (lines := looked(tree))}
     assert asking == {}, "what a backend may say is in its protocol"
