@@ -79,7 +79,8 @@ def test_nothing_to_compare_with(gate: Path) -> None:
 def test_since_when(gate: Path, tmp_path: Path) -> None:
     results = samples.red()
     document = results.first
-    earlier = document.model_copy(update={"environment": document.environment.model_copy(update={"commit": "1234567890ab", "date": "2026-01-01T00:00:00+00:00"})})
+    then = document.environment.model_copy(update={"commit": "1234567890ab", "date": "2026-01-01T00:00:00+00:00"})
+    earlier = document.model_copy(update={"environment": then})
     path = gate_history_path(tmp_path / "history", "cpu-made-up-avx2")
     append_gate(path, entry_of(Results(results.documents | {document.suite: earlier}, results.files)))
     assert "1234567890ab" in comment(gate, tmp_path / "history")
@@ -100,7 +101,7 @@ def test_hostile_names_are_shown_and_not_obeyed(gate: Path, hostile: str) -> Non
     run = results.documents["precision"]
     cells = [samples.cell(hostile, 5.0, system=hostile, backend=hostile, reason=hostile), *run.records]
     model = run.model.model_copy(update={"name": hostile})
-    environment = run.environment.model_copy(update={"device_name": hostile, "commit": hostile, "packages": {hostile: hostile})}
+    environment = run.environment.model_copy(update={"device_name": hostile, "commit": hostile, "packages": {hostile: hostile}})
     made: dict[str, Records] = {"precision": run.model_copy(update={"records": cells, "model": model, "environment": environment})}
     write(gate / "head", Results(made | {s: d.model_copy(update={"model": model}) for s, d in results.documents.items() if s != "precision"}))
     text = comment(gate)
