@@ -18,10 +18,10 @@ from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
 from mpcheck._names import AUTOCAST
+from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
 from mpcheck.judge.versions import VersionRange, installed_within
-from mpcheck.records.environment import PACKAGES
 from mpcheck.records.record import Record
 from mpcheck.sessions.registry import sessions
 
@@ -84,8 +84,8 @@ class KnownFault(Strict):
     @model_validator(mode="after")
     def _known_names(self) -> KnownFault:
         """A package that is one of those whose versions records hold, or is installed; traits that a model of such versions can have."""
-        if self.package not in PACKAGES and installed_within(self.package, "") is None:
-            raise ValueError(f"package {self.package!r} is neither installed nor one of {', '.join(PACKAGES)}")
+        if self.package not in distributions() and installed_within(self.package, "") is None:
+            raise ValueError(f"package {self.package!r} is neither installed nor one of {', '.join(distributions())}")
         if installed_within(self.package, self.versions) is not None:
             unknown = [name for name in (*self.needs, *self.unless) if name not in TRAITS and name not in upstream_classes()]
             if unknown:

@@ -28,9 +28,6 @@ from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progre
 
 MODEL = "builtin:hco"
 
-ARITHMETIC = ("torch", "mace-torch", "e3nn", "cuequivariance")
-"""Packages whose versions a baseline of ratios belongs to."""
-
 
 def golden(session: Session, directory: Path, reason: str) -> list[str]:
     """Golden values of the built-in model on its default systems; unchanged ones are left as they are."""
@@ -128,8 +125,8 @@ def prints(session: Session, directory: Path, reason: str) -> list[str]:
     old = read_baseline(path)
     if old is None:
         raise InputError(f"baseline {path}: there is none to add prints to; record one with `nox -s regenerate -- --only baseline`")
-    packages = describe(str(session.device))["packages"]
-    others = [n for n in ARITHMETIC if old.provenance.get("packages", {}).get(n) != packages.get(n)]
+    packages, stored = describe(str(session.device))["packages"], old.provenance.get("packages", {})
+    others = [n for n in dict.fromkeys((*packages, *stored)) if n != "mpcheck" and stored.get(n) != packages.get(n)]
     others += [n for n, s in session.systems.items() if not old.matches(session.model.digest, n, s.digest, session.options.seed)]
     if others:
         raise InputError(f"baseline {path}: recorded with another {others[0]}; record it anew with `nox -s regenerate -- --only baseline`")
