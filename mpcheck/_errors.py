@@ -9,6 +9,10 @@ LONGEST = 1200
 """Characters of a line of error; from a longer one the middle is left out, since file and field stand first and the remedy last."""
 
 
+PREFIX = "mpcheck: error: "
+"""What the one line of every refusal begins with; whatever starts mpcheck finds the line by it."""
+
+
 class InputError(Exception):
     """Bad input: a missing, truncated or mistyped file, an unknown name, a wrong device, NaN.
 

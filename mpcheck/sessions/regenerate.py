@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError
+from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
@@ -160,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
             lines.append(derive(MODEL, "", None, REFERENCE_BACKEND, None, 0))
     except InputError as error:
         clear_progress()
-        say(f"mpcheck: error: {error}", error=True)
+        say(f"{PREFIX}{error}", error=True)
         return 2
     clear_progress()
     say_lines("\n".join(lines))
