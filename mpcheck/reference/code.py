@@ -17,12 +17,10 @@ import numpy
 import torch
 
 from mpcheck._files.io import digest
+from mpcheck._packages import modules
 from mpcheck.reference.packages import Package, closure, content, distribution
 
-UPSTREAM = (
-    "mace", "e3nn", "cuequivariance", "cuequivariance_torch", "cuequivariance_ops", "cuequivariance_ops_torch", "openequivariance",
-    "opt_einsum_fx", "opt_einsum",
-)  # fmt: skip
+UPSTREAM = modules("model", "kernels", "compiled", "helper")
 """Digested wherever they are installed; with them, what defines the classes of a model, and what all of these import."""
 TOLD = 3  # packages that are named in a line, the first of them
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._packages import PACKAGES
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.upstream import SymmetricContraction, o3
 from mpcheck.formats import Format
@@ -35,7 +36,7 @@ DECLARED = {
 cuEquivariance's have not. Seen in its sources: all other layers of these classes are given ``cueq_config``."""
 REPLACED_NAMES = frozenset({"Linear", "FullyConnectedTensorProduct", "TensorProduct", "SymmetricContraction"})
 OTHERWISE = frozenset({"TensorProduct", "SymmetricContraction"})
-ACCELERATED = ("cuequivariance_torch", "cuequivariance_ops_torch", "openequivariance")
+ACCELERATED = tuple(package.module for package in PACKAGES if package.layers)
 """Packages that upstream itself takes implementations from."""
 
 
