@@ -85,7 +85,7 @@ class Runner:
     def _findings(self, session: Session, group: Group, name: str) -> Pass:
         began = time.perf_counter()
         verdicts, red = Counter[str](), []
-        keys: Sequence[Key] = inspections.keys(name, session)
+        keys = inspections.keys(name, session)
         for number, key in enumerate(keys):
             self.progress(f"{group.model} seed {group.seed}, {name} session: {number} of {len(keys)}")
             for found in inspections.run(name, session, key):
