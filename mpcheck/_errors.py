@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from mpcheck._packages import modules
 from mpcheck._text import one_line, shortened
 
 LONGEST = 1200
 """Characters of a line of error; from a longer one the middle is left out, since file and field stand first and the remedy last."""
+
+
+PREFIX = "mpcheck: error: "
+"""What the one line of every refusal begins with; whatever starts mpcheck finds the line by it."""
 
 
 class InputError(Exception):
@@ -36,7 +41,7 @@ def error_line(error: BaseException) -> str:
 
 MISSING = ("not implemented for '", "Could not run 'aten::", "is not currently implemented for the")
 """How torch says that it has no such operation in a type or on a device."""
-KERNELS = ("cuequivariance", "cuequivariance_torch", "cuequivariance_ops", "cuequivariance_ops_torch", "openequivariance", "triton")
+KERNELS = modules("kernels", "compiled", "compiler")
 """Kernel libraries: their ``NotImplementedError`` says what they are not made for. One of a model's own code is a fault."""
 
 

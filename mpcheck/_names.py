@@ -1,15 +1,12 @@
-"""Names of sessions and checks that records speak of."""
+"""Names of checks and backends that records speak of."""
 
 from __future__ import annotations
 
-SESSIONS = ("precision", "symmetry", "audit", "bench", "profile")
 SYMMETRY = ("equivariance", "layout", "mix", "conversion")
 AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "physics")
 LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
 BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
 PRECISION, GOLDEN = "precision", "golden"
-CHECKS = (PRECISION, *SYMMETRY, *AUDIT, *BENCH)
-"""All checks whose records go through the file of known faults."""
 AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
 COVERAGE = "coverage"

@@ -15,7 +15,7 @@ MAGIC = (
 MARKDOWN, HTML, SVG, XML, JSON, PNG, PDF, GZIP = (
     "Markdown or plain text", "an HTML page", "an SVG picture", "XML", "JSON", "a PNG picture", "a PDF", "a gzip file",
 )  # fmt: skip
-COMPARISON, FIGURES, DERIVED, BENCHMARKS = "a comparison", "latencies of bench", "a derived tolerance table", "pytest-benchmark's JSON"
+COMPARISON, DERIVED, BENCHMARKS = "a comparison", "a derived tolerance table", "pytest-benchmark's JSON"
 PLAIN = ("", ".md", ".markdown", ".txt", ".out", ".log")
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(:)?|[{}\[\]]')
 GENERATED = re.compile(r"^generated: *true *$", re.MULTILINE)
@@ -24,6 +24,11 @@ GENERATED = re.compile(r"^generated: *true *$", re.MULTILINE)
 def records_of(session: str) -> str:
     """The kind of a session's records."""
     return f"records of {session}"
+
+
+def stored_of(session: str) -> str:
+    """The kind of what is stored of a session to compare with."""
+    return f"stored figures of {session}"
 
 
 def kind_of(path: Path) -> str:
@@ -72,7 +77,7 @@ def _kind_of_json(text: str) -> str:
     if suite.endswith("-history"):
         return "a history"
     if "provenance" in fields:
-        return FIGURES if suite == "bench" else "a baseline"
+        return stored_of(suite)
     if suite and "mpcheck" in fields:
         return records_of(suite)
     return BENCHMARKS if "benchmarks" in fields else JSON

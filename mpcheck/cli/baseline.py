@@ -45,14 +45,15 @@ def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
     """
     from mpcheck.history.latency.baseline import read_baseline
     from mpcheck.records.document import read_records
+    from mpcheck.sessions.registry import get
 
     remedy = "make them anew with `mpcheck bench`"
     if records.stem.endswith("-figures"):
         figures, run = records, None
     else:
         figures, run = records.with_name(f"{records.stem}-figures{records.suffix}"), read_records(records)
-        if run.suite != "bench":
-            raise InputError(f"records {records}: suite is {run.suite!r}, not 'bench'; give the bench.json that `mpcheck bench` wrote")
+        if not get(run.suite).against:
+            raise InputError(f"records {records}: suite is {run.suite!r}, which stores no latencies; give what `mpcheck bench` wrote")
     found = read_baseline(figures, "figures", remedy)
     if found is None:
         raise InputError(f"figures {figures} do not exist; {remedy}")
@@ -76,14 +77,14 @@ def _print_changes(slug: str, found: list[CellChange]) -> None:
 
 @baseline_app.command()
 def update(
-    records: Annotated[Path, typer.Argument(help="bench.json of a run, with bench-figures.json beside it")],
+    records: Annotated[Path, typer.Argument(help="records of a bench run (bench.json), with bench-figures.json beside them")],
     directory: Directory = Path("baselines"),
     reason: Annotated[str, typer.Option("--reason", help="why the gate is loosened; needed where it is")] = "",
     prune: Annotated[bool, typer.Option("--prune", help="drop stored cells that the run did not measure")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would change, and write nothing")] = False,
 ) -> None:
     """Store a run's latencies as the baseline of its device. Prints what changes; loosening needs a reason."""
-    from mpcheck._files.kinds import FIGURES
+    from mpcheck._files.kinds import stored_of
     from mpcheck._files.outputs import Output, refuse_outputs
     from mpcheck.history.latency.baseline import bench_path, read_baseline, write_baseline
     from mpcheck.history.latency.history import append, entry_of, history_path, read_history
@@ -93,7 +94,7 @@ def update(
     slug = new.device.slug
     path, log = bench_path(directory, slug), history_path(directory, slug)
     old, history = read_baseline(path), read_history(log)
-    refuse_outputs([Output(path, FIGURES, "--dir")], [records, source])
+    refuse_outputs([Output(path, stored_of(new.suite), "--dir")], [records, source])
     for line in history.damaged:
         say(f"warning: {line}", error=True)
     found = changes(old, new, prune)

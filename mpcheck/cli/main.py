@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from mpcheck import __version__
-from mpcheck._errors import InputError
+from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import evaluated
 from mpcheck._text import say, say_lines
@@ -142,13 +142,13 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         status = call(args=arguments, standalone_mode=False)
     except InputError as error:
-        say(f"mpcheck: error: {error}", error=True)
+        say(f"{PREFIX}{error}", error=True)
         return 2
     except OSError as error:
         if error.errno not in FULL:
             raise
         where = f" {error.filename}" if error.filename else ""
-        say(f"mpcheck: error: cannot write{where}: {error.strerror}; free some space or choose another place", error=True)
+        say(f"{PREFIX}cannot write{where}: {error.strerror}; free some space or choose another place", error=True)
         return 2
     except SystemExit as stop:
         return int(stop.code or 0)
@@ -170,7 +170,7 @@ def refused(error: Any) -> int:
         error.show()
         return int(error.exit_code)
     say_lines(usage, error=True)
-    say(f"mpcheck: error: {error.format_message().rstrip('.')}; --help after a command tells what it takes", error=True)
+    say(f"{PREFIX}{error.format_message().rstrip('.')}; --help after a command tells what it takes", error=True)
     return int(error.exit_code)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpcheck._errors import PREFIX
 from mpcheck._files.io import log_file, read_tail
 from mpcheck.gate.environments import Side, last_lines
 
@@ -34,7 +35,7 @@ class Ended:
     @property
     def refusal(self) -> str:
         """Bad input, as mpcheck says it; empty where it said none."""
-        told = [line.partition("mpcheck: error: ")[2] for line in self.lines if "mpcheck: error: " in line]
+        told = [line.partition(PREFIX)[2] for line in self.lines if PREFIX in line]
         return told[-1].strip() if told else ""
 
     @property

@@ -13,11 +13,11 @@ from typing import Any
 from mpcheck._errors import InputError
 from mpcheck._files.documents import BrokenError, parse
 from mpcheck._files.io import digest, is_file, read_text
+from mpcheck._packages import modules
 from mpcheck.gate.environments import Side, make_side
 from mpcheck.gate.processes import run
 from mpcheck.gate.trees import Tree
 
-LIBRARIES = ("mace", "e3nn", "cuequivariance", "cuequivariance_torch", "openequivariance")
 PROBE_SECONDS = 300.0
 Sources = dict[str, dict[str, str]]
 
@@ -111,7 +111,7 @@ def make(sides: Sides, side: Side, commands: Sequence[Sequence[str]], timeout: f
     say(f"{tree.name} {tree.commit}".strip() + f": {'installing' if commands else 'environment'}")
     make_side(tree, head, side.home, commands, out / tree.name / "install.log", timeout)
     packages = (sides.base.tree.packages if sides.base is not None else []) + head.packages
-    names = sorted({*LIBRARIES, *packages})
+    names = sorted({*modules("model", "kernels", "compiled"), *packages})
     answer, reason = probe(side, {"names": names, "packages": str(side.packages)}, sides.directory, sides.temporary)
     if reason:
         sides.broken[tree.name] = reason

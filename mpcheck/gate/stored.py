@@ -28,7 +28,9 @@ def effect_of(old: Path | None, new: Path | None) -> tuple[Effect, str]:
         return "widens", "new"
     if new is None:
         return "narrows", "removed"
-    if old.name == "precision.json":
+    from mpcheck.history.ratios import FILE
+
+    if old.name == FILE:
         return _ratios(old, new)
     return "loosens", ""
 

@@ -10,13 +10,14 @@ from mpcheck._names import PRECISION
 from mpcheck._text import number
 from mpcheck.history.movement import MANY, REFERENCE, SHARE, beyond, distance, grown, starting, unjudged_effect, worth_telling
 from mpcheck.records.items import Item, item_of, lost_items
-from mpcheck.records.read import SESSIONS, Results
+from mpcheck.records.read import Results
 from mpcheck.records.record import Record
 from mpcheck.records.same import heads_differ, label
 from mpcheck.records.tensors import Quantity
 from mpcheck.records.verdicts import CONCLUDED
+from mpcheck.sessions.registry import get, sessions
 
-Kind = Literal["new-failure", "fixed", "moved", "improved", "latency", "audit", "gone", "new"]
+Kind = Literal["new-failure", "fixed", "moved", "improved", "latency", "finding", "gone", "new"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """In the order in which they are told."""
 RED: tuple[Kind, ...] = ("new-failure", "moved", "gone")
@@ -91,8 +92,8 @@ class Comparison:
 def compare(base: Results, head: Results) -> Comparison:
     """Every conclusion of both.
 
-    Sessions that only one side has are named, not compared; but the bench session's own decisions, which are already base against
-    head, are taken from the head alone where the base has none.
+    Sessions that only one side has are named, not compared; but decisions of a session that itself measures base against head
+    are taken from the head alone where the base has none.
 
     Raises:
         InputError: records of different models, which are named; no session in common.
@@ -103,20 +104,20 @@ def compare(base: Results, head: Results) -> Comparison:
             f"base and head are of different models: {ours.name} ({ours.digest[:12]}) and {theirs.name} ({theirs.digest[:12]}) differ in "
             "weights or architecture; give two runs of one model"
         )
-    alone = "bench" in head.documents and "bench" not in base.documents
-    shared = [session for session in SESSIONS if session in base.documents and session in head.documents]
+    alone = [name for name in head.documents if get(name).against and name not in base.documents]  # they tell of both sides
+    shared = [session for session in sessions() if session in base.documents and session in head.documents]
     if not shared and not alone:
         sides = " and ".join(", ".join(side.documents) for side in (base, head))
         raise InputError(f"base and head have no session in common: {sides}; give records of the same sessions")
     changes: list[Change] = []
     identical = within = 0
     still: list[str] = []
-    for session in [*shared, *(["bench"] if alone else [])]:
+    for session in [*shared, *alone]:
         old, new = _rows(base, session), _rows(head, session)
         for name, (after, row) in new.items():
             before, was = old.get(name, (None, None))
             still += [name] if before and before.failed and after.failed else []
-            change = _bench_alone(after, row) if session not in shared else _change(before, was, after, row)
+            change = _measured_alone(after, row) if session not in shared else _change(before, was, after, row)
             if change is not None:
                 changes.append(change)
             elif before is not None and _same(was, row):
@@ -146,11 +147,12 @@ def _change(before: Item | None, was: Record | None, after: Item, row: Record) -
         return _verdict_changed(before, was, after, row)
     if was is not None and row.check == PRECISION:
         return _cell_moved(before, was, after, row)
-    if was is not None and after.session == "bench":
+    how = get(after.session).compared
+    if was is not None and how == "latencies":
         return _latency(before, was, after, row)
-    if after.session == "profile" or not beyond(before.ratio, after.ratio):
+    if how == "nothing" or not beyond(before.ratio, after.ratio):
         return None
-    kind: Kind = _direction(before.ratio, after.ratio) if after.session == "precision" else "audit"
+    kind: Kind = _direction(before.ratio, after.ratio) if how == "ratios" else "finding"
     if kind != "moved" or beyond(starting(before.ratio, before.format), after.ratio):
         slight = kind == "moved" and not grown(starting(before.ratio, before.format), after.ratio)
         return Change(kind, after.id, before, after, _ratios(before.ratio, after.ratio), slight)
@@ -164,13 +166,14 @@ def _verdict_changed(before: Item, was: Record | None, after: Item, row: Record)
     if before.failed and after.verdict == "pass":
         return Change("fixed", after.id, before, after, detail + (f" (was: {before.reason})" if before.reason else ""))
     lost = before.verdict in CONCLUDED and after.verdict not in CONCLUDED
-    if was is not None and after.session == "bench":
+    how = get(after.session).compared
+    if was is not None and how == "latencies":
         return Change("gone", after.id, before, after, detail) if after.verdict in ("unsupported", "removed") else _latency(before, was, after, row)
-    if after.session in ("precision", "profile"):
+    if how in ("ratios", "nothing"):
         return Change("gone" if lost else "new", after.id, before, after, detail)
     if lost and after.verdict == "unsupported":  # not `inconclusive`, which chance decides
         return Change("gone", after.id, before, after, detail)
-    return Change("audit", after.id, before, after, detail)
+    return Change("finding", after.id, before, after, detail)
 
 
 def _cell_moved(before: Item, was: Record, after: Item, row: Record) -> Change | None:
@@ -201,7 +204,7 @@ def _direction(before: float | None, after: float | None) -> Kind:
 
 
 def _latency(before: Item, was: Record, after: Item, row: Record) -> Change | None:
-    """What the bench session itself called; of what it did not judge, the effect of the medians, or of the counts."""
+    """What the session itself called; of what it did not judge, the effect of the medians, or of the counts."""
     decision = row.latency.decision
     if decision is not None:
         called = decision in CALLED and decision != was.latency.decision
@@ -217,8 +220,8 @@ def _latency(before: Item, was: Record, after: Item, row: Record) -> Change | No
     return Change("latency", after.id, before, after, f"not judged: {100 * effect[0]:+.1f} % (spread {100 * effect[1]:.1f} %), {medians}")
 
 
-def _bench_alone(after: Item, row: Record) -> Change | None:
-    """A finding of a bench session that is itself base against head, or against stored figures."""
+def _measured_alone(after: Item, row: Record) -> Change | None:
+    """A finding of a session that is itself base against head, or against stored figures."""
     if after.failed:
         return Change("new-failure", after.id, None, after, _verdict(after))
     if after.verdict == "removed":

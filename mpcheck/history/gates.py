@@ -131,7 +131,7 @@ def entry_of(results: Results, kind: Kind = "run") -> GateEntry:
             device=first.environment.device_slug, model=Model(name=first.model.name, digest=first.model.digest),
             options=_options(results), packages=first.environment.packages,
             verdicts={session: WORDS[outcome(document)] for session, document in results.documents.items()},
-            red=[item.id for item in results.failures], ratios=worst_shares(results.documents.get(PRECISION)),
+            red=[item.id for item in results.failures], ratios=worst_shares(results.of_check(PRECISION)),
         )  # fmt: skip
     except ValueError as error:
         reason = str(error).splitlines()[-2 if len(str(error).splitlines()) > 2 else -1].strip()

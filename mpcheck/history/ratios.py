@@ -59,12 +59,13 @@ class Baseline(Strict):
         return self
 
 
+FILE = "precision.json"
 KIND = DocumentKind(Baseline, "baseline", 1, REMEDY, "precision", MAX_TEXT_BYTES)
 
 
 def baseline_path(directory: Path, slug: str) -> Path:
     """``baselines/<device>/precision.json``."""
-    return directory / slug / "precision.json"
+    return directory / slug / FILE
 
 
 def read_baseline(path: Path) -> Baseline | None:

@@ -17,12 +17,13 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
-from mpcheck._names import AUTOCAST, CHECKS
+from mpcheck._names import AUTOCAST
+from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
 from mpcheck.judge.versions import VersionRange, installed_within
-from mpcheck.records.environment import PACKAGES
 from mpcheck.records.record import Record
+from mpcheck.sessions.registry import sessions
 
 Text = Annotated[str, Field(min_length=1)]
 SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
@@ -73,7 +74,7 @@ class KnownFault(Strict):
     @field_validator("check")
     @classmethod
     def _known_check(cls, value: str) -> str:
-        return _one_of(value, CHECKS, "check")
+        return _one_of(value, [check for spec in sessions().values() for check in spec.checks], "check")
 
     @field_validator("format")
     @classmethod
@@ -83,8 +84,8 @@ class KnownFault(Strict):
     @model_validator(mode="after")
     def _known_names(self) -> KnownFault:
         """A package that is one of those whose versions records hold, or is installed; traits that a model of such versions can have."""
-        if self.package not in PACKAGES and installed_within(self.package, "") is None:
-            raise ValueError(f"package {self.package!r} is neither installed nor one of {', '.join(PACKAGES)}")
+        if self.package not in distributions() and installed_within(self.package, "") is None:
+            raise ValueError(f"package {self.package!r} is neither installed nor one of {', '.join(distributions())}")
         if installed_within(self.package, self.versions) is not None:
             unknown = [name for name in (*self.needs, *self.unless) if name not in TRAITS and name not in upstream_classes()]
             if unknown:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mpcheck import __version__
-from mpcheck._errors import InputError
+from mpcheck._errors import PREFIX, InputError
 from mpcheck._text import terminal
 from mpcheck.pytest_plugin import plan as plugin_plan
 from mpcheck.pytest_plugin import run as plugin_run
@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
         from mpcheck.sessions.launch import suites_in
 
         if alone := next((spec for spec in suites_in(config.args, config.invocation_params.dir) if not spec.parallel), None):
-            pytest.exit(f"mpcheck: error: the {alone.name} session measures in processes of its own, one at a time: run it without -n", returncode=2)
+            pytest.exit(f"{PREFIX}the {alone.name} session measures in processes of its own, one at a time: run it without -n", returncode=2)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from mpcheck._errors import InputError
+from mpcheck._errors import PREFIX, InputError
 from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.options import OUT, options_of
 from mpcheck.records.record import Planned
@@ -34,7 +34,7 @@ def is_worker(config: pytest.Config) -> bool:
 
 def refuse(config: pytest.Config, error: InputError) -> NoReturn:
     """End pytest with one line and status 2."""
-    config.stash[BAD_INPUT] = f"mpcheck: error: {error}"
+    config.stash[BAD_INPUT] = f"{PREFIX}{error}"
     pytest.exit(config.stash[BAD_INPUT], returncode=2)
 
 

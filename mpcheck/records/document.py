@@ -11,9 +11,9 @@ from mpcheck._errors import InputError
 from mpcheck._files.documents import BrokenError, parse, write_document
 from mpcheck._files.io import MAX_TEXT_BYTES, read_text
 from mpcheck._files.yaml import Strict
-from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.records.migrate import OLDER
 from mpcheck.records.record import Planned, Record
+from mpcheck.sessions.registry import sessions
 
 SCHEMA = 3
 REMEDY = "make it anew with this version of mpcheck"
@@ -120,9 +120,11 @@ class Records(Strict):
     @field_validator("records")
     @classmethod
     def _of_the_session(cls, value: list[Record], info: ValidationInfo) -> list[Record]:
-        """Tensors are the precision session's, everything else is not."""
-        own = info.data.get("suite") == PRECISION
-        stray = next((record for record in value if (record.check in (PRECISION, GOLDEN)) is not own), None)
+        """Checks that are another session's."""
+        every = {name: set(spec.checks) for name, spec in sessions().items()}
+        own = every.get(str(info.data.get("suite")), set())
+        others = set().union(*every.values()) - own
+        stray = next((record for record in value if record.check in others), None)
         if stray is not None:
             raise ValueError(f"check {stray.check[:80]!r} is none of this session's")
         return value

@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +18,10 @@ from mpcheck import _torch_state
 from mpcheck._errors import InputError
 from mpcheck._files.stored import now
 from mpcheck._own import own_digest
+from mpcheck._packages import versions
 
 GATED = "MPCHECK_GATED"
 """Set by a gate for head's sessions: JSON of what their records tell of it."""
-PACKAGES = ("mpcheck", "torch", "mace-torch", "e3nn", "cuequivariance", "cuequivariance-torch", "cuequivariance-ops-torch-cu13", "openequivariance")
-
-
-def package_versions() -> dict[str, str]:
-    """Installed versions of what the numbers depend on."""
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def commit() -> str:
@@ -111,7 +99,7 @@ def describe(device: str) -> dict[str, Any]:
         "device_name": device_name(device),
         "device_slug": device_slug(device),
         "threads": torch.get_num_threads(),
-        "packages": package_versions(),
+        "packages": versions(),
         "mpcheck_digest": own_digest(),
         "flags": ambient_flags(),
         "commit": commit(),

@@ -7,14 +7,13 @@ from typing import Literal, get_args
 
 from mpcheck.records.accounts import disorder
 from mpcheck.records.document import Records
+from mpcheck.sessions.registry import get
 
 Outcome = Literal["crashed", "fail", "nothing judged", "pass"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 """Worst first: of several sessions the worst one counts."""
 STATUS: dict[Outcome, int] = {"crashed": 1, "fail": 1, "nothing judged": 2, "pass": 0}
 """Exit status of every command that has an outcome."""
-MEASURING = "profile"
-"""The session that maps where time goes and judges nothing: its command ends with 0 where it measured, its outcome is no green."""
 WORDS: dict[Outcome, str] = {"crashed": "CRASHED", "fail": "FAIL", "nothing judged": "NOTHING JUDGED", "pass": "PASS"}
 """What people read."""
 
@@ -23,14 +22,15 @@ def outcome(document: Records) -> Outcome:
     """What one session came to.
 
     ``crashed``: it did not end, or its records are not whole. ``fail``: a record is red. ``pass``: nothing is red, and something was judged
-    and found right. ``nothing judged``: all the rest, such as a session that only found known faults, or had nothing to compare with.
+    and found right. ``nothing judged``: all the rest, such as a session that only found known faults, had nothing to compare with, or only
+    measures.
     """
     if disorder(document):
         return "crashed"
     if any(record.red for record in document.records):
         return "fail"
     passed = any(record.verdict == "pass" for record in document.records)
-    return "pass" if passed and document.suite != MEASURING else "nothing judged"
+    return "pass" if passed and get(document.suite).judges else "nothing judged"
 
 
 def combined(documents: Iterable[Records], forgiven: Iterable[str] = ()) -> Outcome:
@@ -42,7 +42,7 @@ def combined(documents: Iterable[Records], forgiven: Iterable[str] = ()) -> Outc
     let = set(forgiven)
     every = [(document.suite, outcome(document)) for document in documents]
     came: list[Outcome] = ["pass" if one == "fail" and suite in let else one for suite, one in every]
-    told = [one for (suite, _), one in zip(every, came, strict=True) if suite != MEASURING or one != "nothing judged"]
+    told = [one for (suite, _), one in zip(every, came, strict=True) if get(suite).judges or one != "nothing judged"]
     return worst(told)
 
 

@@ -8,13 +8,13 @@ from functools import cached_property
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._names import SESSIONS
 from mpcheck.records.accounts import disorder
 from mpcheck.records.document import Records, parsed, records_of
 from mpcheck.records.items import Item, items_of
 from mpcheck.records.limits import OWN, Limits, within
 from mpcheck.records.merge import merge
 from mpcheck.records.outcome import WORDS, Outcome, combined
+from mpcheck.sessions.registry import get, sessions
 
 COMPANIONS = ("pytest-benchmark.json", "bench-figures.json")
 """JSON that sessions write beside their records and that ``reports/*.json`` therefore names too."""
@@ -25,7 +25,7 @@ class Results:
     """Records of one model on one device, one document a session.
 
     Attributes:
-        documents: by session, in the order of :data:`SESSIONS`.
+        documents: by session, in the order of :func:`mpcheck.sessions.registry.sessions`.
         files: that they were read from.
         passed_over: files beside them that hold no records.
     """
@@ -43,6 +43,10 @@ class Results:
     def failures(self) -> list[Item]:
         """Red ones: those that name a block first, innermost first, then by how far beyond the limit they are."""
         return sorted((i for i in self.items if i.failed), key=lambda i: (i.depth, -i.share, i.id))
+
+    def of_check(self, check: str) -> Records | None:
+        """The records of the session that a check belongs to; of several sessions that have it, the first."""
+        return next((document for name, document in self.documents.items() if check in get(name).checks), None)
 
     @property
     def first(self) -> Records:
@@ -75,7 +79,7 @@ def _candidates(paths: Sequence[Path]) -> Iterator[Path]:
         if not path.is_dir():
             yield path
             continue
-        names = [f"{session}.json" for session in SESSIONS]
+        names = [f"{session}.json" for session in sessions()]
         found = [path / name for name in names if (path / name).is_file()] or [p for name in names for p in sorted(path.glob(f"*/{name}"))]
         if not found:
             raise InputError(f"no records in {path}; expected one of {', '.join(names)}, as sessions write them with --out or --mp-out")
@@ -100,8 +104,8 @@ def read_document(path: Path, limits: Limits = OWN) -> Records | None:
     data = parsed(path, limits.file_bytes)
     if path.name in COMPANIONS or ("suite" not in data and "benchmarks" in data) or ("provenance" in data and "device" in data):
         return None
-    if (suite := data.get("suite")) not in SESSIONS:
-        raise InputError(f"records {path}: field suite is {suite!r}, expected one of {', '.join(SESSIONS)}; this is another kind of file")
+    if (suite := data.get("suite")) not in sessions():
+        raise InputError(f"records {path}: field suite is {suite!r}, expected one of {', '.join(sessions())}; this is another kind of file")
     within(data, path, limits)
     return records_of(data, path)
 
@@ -126,9 +130,9 @@ def read_results(paths: Sequence[Path], limits: Limits = OWN) -> Results:
             parts.setdefault(document.suite, []).append((path, document))
     if not parts:
         raise InputError("no records to read: " + (", ".join(map(str, passed_over)) or "no file was named") + "; name reports of sessions")
-    flat = [pair for session in SESSIONS for pair in parts.get(session, [])]
+    flat = [pair for session in sessions() for pair in parts.get(session, [])]
     same_model_and_device(flat)
-    return Results({s: merge(parts[s]) for s in SESSIONS if s in parts}, [path for path, _ in flat], passed_over)
+    return Results({s: merge(parts[s]) for s in sessions() if s in parts}, [path for path, _ in flat], passed_over)
 
 
 def same_model_and_device(documents: Sequence[tuple[Path, Records]]) -> None:
@@ -148,4 +152,4 @@ def same_model_and_device(documents: Sequence[tuple[Path, Records]]) -> None:
                 raise InputError(f"{first_path} and {path} are of different {what}s ({names[0]} and {names[1]}); give records of one {what}")
 
 
-__all__ = ["COMPANIONS", "SESSIONS", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]
+__all__ = ["COMPANIONS", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from mpcheck._names import GOLDEN, PRECISION
+from mpcheck._names import GOLDEN
 from mpcheck._text import shell
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.registry import get
 
-COMMANDS = {"precision": "run", "symmetry": "symmetry", "audit": "audit", "bench": "bench", "profile": "profile"}
 COMMIT = re.compile("[0-9a-f]{7,40}")
+WHOLE = "model"
 REPEATED = "reports/repeated"  # not the report in which the command stands
-CHECKED = ("symmetry", "audit")  # sessions whose commands take --check
 
 
 def reproduce(document: Records, item: Item, blocks: Collection[str] | None = None) -> str:
@@ -30,19 +31,19 @@ def words(document: Records, item: Item, blocks: Collection[str] | None = None) 
         document: that the item comes from; its options say device and seed.
         blocks: :func:`blocks_of` the document, from who asks for many commands; None looks through all its rows.
     """
-    options, gate, model = document.options, _gate(document), document.model.name
-    words = ["mpcheck", COMMANDS[item.session], f"./{model}" if model.startswith("-") else model]  # a name is no option
+    options, gate, model, spec = document.options, _gate(document), document.model.name, get(item.session)
+    words = ["mpcheck", spec.command, f"./{model}" if model.startswith("-") else model]  # a name is no option
     if gate is not None:
         words = ["mpcheck", "gate", "--base", gate["base"] or "none", "--model", model, "--session", item.session]
     if item.system:
-        words += ["--system", item.structure if item.session == "bench" else item.system]
+        words += ["--system", item.structure]
     if item.backend:
         words += ["--backend", item.backend]
     if item.format:
         words += ["--format", item.format]
     if gate is None:
-        words += _of_the_session(item)
-    block = item.subject in (blocks_of(document) if blocks is None else blocks) or (item.session == "bench" and item.subject == "model")
+        words += _of_the_session(spec, item)
+    block = item.subject in (blocks_of(document) if blocks is None else blocks) or (spec.model_block and item.subject == WHOLE)
     if block and item.check != GOLDEN:
         words += ["--block", item.subject]
     if options.get("device", "cpu") != "cpu":
@@ -54,16 +55,11 @@ def words(document: Records, item: Item, blocks: Collection[str] | None = None) 
     return words
 
 
-def _of_the_session(item: Item) -> list[str]:
+def _of_the_session(spec: SessionSpec, item: Item) -> list[str]:
     """What narrows a session, and a gate has no option for."""
-    words = []
-    if item.session in CHECKED:
-        words += ["--check", item.check]
-    if item.session == "bench" and item.batch is not None:
-        words += ["--batch", str(item.batch)]
-    if item.session == "bench" and item.variant:
-        words += ["--work", item.variant]
-    return words
+    values = {"checks": item.check, "batches": item.batch, "batch": item.batch, "works": item.variant}
+    narrowed = ((one, values[field]) for field, one in spec.declared.items() if values.get(field) not in (None, ""))
+    return [word for one, value in narrowed for word in (f"--{one.name}", str(value))]
 
 
 def _gate(document: Records) -> dict[str, str] | None:
@@ -81,11 +77,10 @@ def repeated_where(document: Records) -> str:
 
 
 def blocks_of(document: Records) -> frozenset[str]:
-    """Names that ``--block`` takes: those of the precision session's cells; of findings, subjects that look like submodules or steps.
+    """Names that ``--block`` takes: subjects of the session's checks of blocks, recorded or planned.
 
     A check's own subjects (``model``, ``energy_sum of diamond``, architectures) are no blocks.
     """
-    if document.suite == PRECISION:
-        return frozenset(about.subject for about in (*document.records, *document.plan) if about.check == PRECISION)
-    engaged = frozenset(r.subject for r in document.records if r.check in ("engagement", "equivariance", "layout", "latency", "accumulation"))
-    return frozenset(s for s in engaged if " " not in s and s != "model")
+    checks = get(document.suite).block_checks
+    subjects = frozenset(about.subject for about in (*document.records, *document.plan) if about.check in checks)
+    return frozenset(name for name in subjects if " " not in name and name != WHOLE)

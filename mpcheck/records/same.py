@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from mpcheck._text import listed
 from mpcheck.records.document import Records
-from mpcheck.records.read import SESSIONS, Results
+from mpcheck.records.read import Results
 from mpcheck.records.versions import changed_versions
+from mpcheck.sessions.registry import sessions
 
 UNKNOWN = "unknown"
 APART = ("cache", "shard", "shard_rows", "device")  # options that differ without changing what is judged, or are said otherwise
@@ -35,12 +36,12 @@ def heads_differ(base: Results, head: Results) -> list[str]:
         found.append("versions: " + ", ".join(versions))
     if ours.threads != theirs.threads:
         found.append(f"threads: {ours.threads} -> {theirs.threads}")
-    for session in SESSIONS:
+    for session in sessions():
         a, b = base.documents.get(session), head.documents.get(session)
         if a is not None and b is not None:
             found += [f"{session}: {line}" for line in documents_differ(a, b)]
-        elif session == "bench" and a is None and b is not None:
-            found.append("bench: base and head as the head's records tell of both")
+        elif sessions()[session].against and a is None and b is not None:
+            found.append(f"{session}: base and head as the head's records tell of both")
         elif a is not None or b is not None:
             found.append(f"{session}: only the {'base' if b is None else 'head'} has it")
     return list(dict.fromkeys(found))

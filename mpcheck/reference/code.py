@@ -17,12 +17,10 @@ import numpy
 import torch
 
 from mpcheck._files.io import digest
+from mpcheck._packages import modules
 from mpcheck.reference.packages import Package, closure, content, distribution
 
-UPSTREAM = (
-    "mace", "e3nn", "cuequivariance", "cuequivariance_torch", "cuequivariance_ops", "cuequivariance_ops_torch", "openequivariance",
-    "opt_einsum_fx", "opt_einsum",
-)  # fmt: skip
+UPSTREAM = modules("model", "kernels", "compiled", "helper")
 """Digested wherever they are installed; with them, what defines the classes of a model, and what all of these import."""
 TOLD = 3  # packages that are named in a line, the first of them
 
@@ -54,9 +52,9 @@ def code_of(model: torch.nn.Module) -> Code:
 @cache
 def _code(owners: frozenset[str]) -> Code:
     """Once a process: what it has imported stays as it was."""
-    found = closure([*UPSTREAM, *sorted(owners - {*UPSTREAM, "torch", "builtins"})])
-    parts = [build(), own_content(), *(f"{p.name} {p.digest}" for p in sorted(found, key=lambda p: p.name))]
-    return Code(digest(*parts)[:24], tuple(map(in_words, _in_order(found))))
+    packages = closure([*UPSTREAM, *sorted(owners - {*UPSTREAM, "torch", "builtins"})])
+    parts = [build(), own_content(), *(f"{p.name} {p.digest}" for p in sorted(packages, key=lambda p: p.name))]
+    return Code(digest(*parts)[:24], tuple(map(in_words, _in_order(packages))))
 
 
 def build() -> str:

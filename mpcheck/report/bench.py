@@ -10,9 +10,12 @@ from mpcheck._names import COVERAGE
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, number, seen_lines
 from mpcheck.records.document import Records
+from mpcheck.records.items import Item
 from mpcheck.records.record import Record
+from mpcheck.report.findings import FindingsShown
 from mpcheck.report.palette import style as style_of
 from mpcheck.report.standing import standing, word
+from mpcheck.sessions.registry import get
 
 WIDTH = 118
 SHORT = {"no-baseline": "new", "unsupported": "–", "removed": "gone"}
@@ -101,7 +104,7 @@ def _decision(finding: Record) -> str:
 def _grid(run: Records) -> Grid:
     grid = Grid("latency (ms of one call, head against base) and cost")
     systems = len({f.where for f in run.records}) > 1
-    for name in (*(("system",) if systems else ()), "subject", "backend", "format"):
+    for name in get(run.suite).columns[0 if systems else 1 :]:
         grid.column(name, wrap=False, most=40)
     found = entries(run)
     for place, column in enumerate(columns(run)):  # names give way where the table is too wide, not verdicts
@@ -138,7 +141,7 @@ def render(run: Records, notes: Sequence[str] = (), color: bool = False) -> str:
 
 def markdown(run: Records, notes: Sequence[str] = ()) -> str:
     """Verdict first, then what is red or unclear, the table, the environment."""
-    lines = [f"# mpcheck bench: {verdict_line(run)}", ""]
+    lines = [f"# mpcheck {run.suite}: {verdict_line(run)}", ""]
     lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s.", ""]
     lines += [f"- **{escape(line)}**" for line in standing(run)[1:]] + [f"- {escape(note)}" for note in notes] + [""]
     for verdict in SHOWN:
@@ -147,8 +150,27 @@ def markdown(run: Records, notes: Sequence[str] = ()) -> str:
             lines += [f"## {verdict}", "", *markdown_table(("benchmark", "reason"), ((escape(f.id), escape(f.reason)) for f in own[:50]))]
     heads = [h for c in columns(run) for h in (f"{c.replace('|', ' / ')}, ms", "against base")]
     cells = ([escape(x) for x in (*row, *(text for text, _ in line))] for row, line in entries(run))
-    head = ("system", "subject", "backend", "format", *heads, "cost")
+    head = (*get(run.suite).columns, *heads, "cost")
     lines += ["## Latency and cost", "", *markdown_table(head, cells, "llll" + "rl" * len(columns(run)))]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}"]
     return seen_lines("\n".join(lines)) + "\n"
+
+
+class BenchShown(FindingsShown):
+    """See :class:`mpcheck.report.showing.Showing`."""
+
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+        """Latencies and costs."""
+        return render(document, notes, color)
+
+    def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
+        """What is red or unclear, latencies and costs."""
+        return markdown(document, notes)
+
+    def note(self, document: Records, items: Sequence[Item]) -> str:
+        """How many benchmarks are slower, faster and the same."""
+        return verdict_line(document).partition(": ")[2] if items else super().note(document, items)
+
+
+SHOWING = BenchShown()

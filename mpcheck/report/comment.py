@@ -17,7 +17,8 @@ from mpcheck._files.kinds import MARKDOWN
 from mpcheck._files.outputs import Output, refuse_outputs
 from mpcheck.history.objections import FILE, of_comparison, read_gate
 from mpcheck.records.limits import UNTRUSTED, Limits
-from mpcheck.records.read import SESSIONS, Results, read_results
+from mpcheck.records.read import Results, read_results
+from mpcheck.sessions.registry import sessions
 
 if TYPE_CHECKING:
     from mpcheck.history.compare import Comparison
@@ -39,7 +40,7 @@ def records_in(directory: Path) -> list[Path]:
     if directory.is_symlink():
         raise InputError(f"records {directory} are no ordinary directory; give the directory as the gate's artifact was unpacked")
     found = []
-    for path in (directory / f"{session}.json" for session in SESSIONS):
+    for path in (directory / f"{session}.json" for session in sessions()):
         try:
             mode = path.lstat().st_mode
         except FileNotFoundError:
@@ -128,7 +129,7 @@ def comment(directory: Path, history: Path | None = None, limits: Limits = UNTRU
 
     head = checked(directory / "head", limits)
     if head is None:
-        names = ", ".join(f"{session}.json" for session in SESSIONS)
+        names = ", ".join(f"{session}.json" for session in sessions())
         raise InputError(f"no records in {directory / 'head'}; expected one of {names}, as `mpcheck gate` writes them")
     base = checked(directory / "base", limits)
     entries: list[GateEntry] = []

@@ -10,13 +10,13 @@ from mpcheck.history.compare import Change, Comparison, Kind
 
 WORDS: dict[Kind, str] = {
     "new-failure": "new failure", "fixed": "fixed", "moved": "moved beyond noise", "improved": "improved", "latency": "latency",
-    "audit": "finding changed",
+    "finding": "finding changed",
     "gone": "gone", "new": "new",
 }  # fmt: skip
 PLURAL: dict[Kind, str] = {
     "new-failure": "new failures", "fixed": "fixed", "moved": "ratios moved beyond noise",
     "improved": "improved", "latency": "latencies or costs moved",
-    "audit": "findings changed", "gone": "gone", "new": "new",
+    "finding": "findings changed", "gone": "gone", "new": "new",
 }  # fmt: skip
 LONGEST = 300  # characters of a detail that are shown
 

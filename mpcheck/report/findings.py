@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.records.document import Records
+from mpcheck.records.items import Item
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS, WORST_FIRST
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
+from mpcheck.sessions.registry import get
 
 WIDTH = 100
 _SHORT = {"unsupported": "–", "indistinguishable": "same", "inconclusive": "?", "known-fault": "known", "no-baseline": "new"}
@@ -70,8 +74,8 @@ def render(run: Records, color: bool = False) -> str:
     sheet = Sheet(WIDTH, color)
     for check, (columns, rows) in tables(run).items():
         grid = Grid(check)
-        grid.column("subject", wrap=False, most=36)
-        grid.column("backend", wrap=False)
+        for place, name in enumerate(get(run.suite).columns):
+            grid.column(name, wrap=False, most=None if place else 36)
         for name in columns:
             grid.column(name, right=True, overflow="fold")
         for subject, backend, entries in rows:
@@ -110,9 +114,32 @@ def markdown(run: Records) -> str:
             [escape(subject), escape(backend), *("" if e is None else f"**{e[0]}**" if e[1] == "fail" else e[0] for e in entries)]
             for subject, backend, entries in rows
         )
-        head = ("subject", "backend", *map(escape, columns))
+        head = (*get(run.suite).columns, *map(escape, columns))
         lines += [f"## {escape(check)}", "", *markdown_table(head, cells, "ll" + "r" * len(columns))]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads"]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
     return seen_lines("\n".join(lines)) + "\n"
+
+
+class FindingsShown:
+    """See :class:`mpcheck.report.showing.Showing`."""
+
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+        """A table a check."""
+        return render(document, color)
+
+    def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
+        """What is no pass, and a table a check."""
+        return markdown(document)
+
+    def note(self, document: Records, items: Sequence[Item]) -> str:
+        """Nothing, where something was recorded."""
+        return "" if items else "it recorded no conclusion at all"
+
+    def pictures(self, directory: Path, document: Records) -> list[Path]:
+        """None."""
+        return []
+
+
+SHOWING = FindingsShown()

@@ -14,13 +14,14 @@ from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
+from mpcheck.sessions.registry import get
 
 
 def render(run: Records) -> str:
     """Verdict first, then failures, the table, ratios per format, environment."""
     counts = summary.counts(run)
     _, *limits = standing(run)
-    lines = [f"# mpcheck precision: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
+    lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
     lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
@@ -32,7 +33,7 @@ def render(run: Records) -> str:
     formats, rows = summary.table(run)
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     cells = ([*map(escape, names), *(f"**{e.text}**" if e.failed else e.text for e in entries)] for *names, entries in rows)
-    lines += markdown_table(("block", "role", "backend", *map(escape, formats)), cells, "lll" + "r" * len(formats))
+    lines += markdown_table((*get(run.suite).columns, *map(escape, formats)), cells, "lll" + "r" * len(formats))
     ratios = [(escape(fmt), *(f"{x:.3f}" for x in found)) for fmt in formats if (found := summary.ratio_range(run, fmt))]
     lines += ["## Ratios by format", "", *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr")]
     if golden := run.of(GOLDEN):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpcheck._errors import PREFIX
 from mpcheck.records.accounts import disorder, narrowing
 from mpcheck.records.document import Records
 from mpcheck.records.outcome import WORDS, judged, outcome
@@ -25,4 +26,4 @@ def hint(document: Records) -> list[str]:
         return []
     reasons = [f"{record.verdict}: {record.reason}" for record in document.records if record.reason]
     why = f": {reasons[0]}" if reasons else ""
-    return [f"mpcheck: error: nothing was judged{why}; choose another --mp-device, --mp-backend or --mp-format, or store a baseline first"]
+    return [f"{PREFIX}nothing was judged{why}; choose another --mp-device, --mp-backend or --mp-format, or store a baseline first"]

@@ -27,6 +27,10 @@ class SessionSpec:
         work: ``module:class`` of its work under pytest, see :class:`mpcheck.sessions.work.Work`; empty of one that no suite runs.
         folder: of its suite below ``tests/`` in a checkout.
         checks: names of the checks whose records it writes.
+        block_checks: those of them whose subject is a block that ``--block`` takes; model_block: whether it takes ``model``, too.
+        columns: of its table, before those of formats or work.
+        compared: how two runs' records are compared: ratios, that are better or worse, findings, that are the same or not, latencies, or
+            nothing. scale: what a ratio of 1 stands for.
         judges: False where it measures and judges nothing, so that it is never green.
         parallel: whether it may run in several processes.
         gated: whether a gate runs it where its settings name no session.
@@ -35,7 +39,7 @@ class SessionSpec:
         own_settings: fields of its options that a gate has a setting of its own for, ``[gate.NAME]``.
         extra: files that it writes beside its records: name or glob, and kind (:mod:`mpcheck._files.kinds`).
         pytest_words: further words for pytest; ``{out}`` stands for the directory.
-        shown: ``module:name`` of how its records are told; see :class:`mpcheck.report.showing.Showing`.
+        shown: ``module:name`` of how its records are told, a :class:`mpcheck.report.showing.Showing`.
     """
 
     name: str
@@ -48,6 +52,11 @@ class SessionSpec:
     work: str = ""
     folder: str = ""
     checks: tuple[str, ...] = ()
+    block_checks: tuple[str, ...] = ()
+    model_block: bool = False
+    columns: tuple[str, ...] = ("subject", "backend")
+    compared: Literal["ratios", "findings", "latencies", "nothing"] = "findings"
+    scale: str = "the limit"
     judges: bool = True
     parallel: bool = True
     gated: bool = False
@@ -56,7 +65,7 @@ class SessionSpec:
     own_settings: tuple[str, ...] = ()
     extra: tuple[tuple[str, str], ...] = ()
     pytest_words: tuple[str, ...] = ()
-    shown: str = ""
+    shown: str = "mpcheck.report.findings:SHOWING"
 
     @property
     def declared(self) -> dict[str, Declared]:

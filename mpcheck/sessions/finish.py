@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
-from mpcheck._names import PRECISION
 from mpcheck.records.document import Environment, Model, Records, Reference, System
 from mpcheck.records.environment import describe
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.shards import ROWS, SHARD, by_first_seen
-from mpcheck.report import bench, terminal
-from mpcheck.report import findings as findings_report
 from mpcheck.report.earlier import remove_earlier, set_aside, withdraw
+from mpcheck.report.showing import showing
 from mpcheck.report.write import write_records, write_state
 from mpcheck.sessions.options import Options, plain
 from mpcheck.sessions.run import Session
@@ -113,9 +111,7 @@ def finish(
 
 def shown(document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
     """A session's records for the terminal."""
-    if document.suite == PRECISION:
-        return terminal.render(document, color)
-    return bench.render(document, notes, color) if document.suite == "bench" else findings_report.render(document, color)
+    return showing(document).terminal(document, notes, color)
 
 
 __all__ = ["Accounts", "assembled", "begin", "finish", "head", "set_aside", "shown", "withdraw"]

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from mpcheck._errors import InputError
+from mpcheck._errors import PREFIX, InputError
 from mpcheck._files.io import is_file
 from mpcheck._files.outputs import model_and_systems, refuse_outputs
 from mpcheck._text import say, say_lines
@@ -57,7 +57,7 @@ class _Refusals:
     def pytest_collectreport(self, report: Any) -> None:
         """Bad input as its line; anything else whole."""
         if report.failed:
-            lines = re.findall(r"^E .*?(mpcheck: error: .*)$", report.longreprtext, re.MULTILINE)
+            lines = re.findall(rf"^E .*?({PREFIX}.*)$", report.longreprtext, re.MULTILINE)
             if lines:
                 self.texts[lines[-1]] = None
             else:
@@ -142,7 +142,7 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     if workers:
         arguments += ["-n", str(workers)]
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
-        arguments += ["-p", "mpcheck.pytest_plugin.plugin", "-p", "mpcheck.pytest_plugin.bench"]
+        arguments += ["-p", "mpcheck.pytest_plugin.plugin"]
     refusals = _Refusals()
     with warnings.catch_warnings():
         # of a run without rounds, which says so itself

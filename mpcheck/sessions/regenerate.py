@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from mpcheck._errors import InputError
+from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
@@ -27,9 +27,6 @@ from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
 MODEL = "builtin:hco"
-
-ARITHMETIC = ("torch", "mace-torch", "e3nn", "cuequivariance")
-"""Packages whose versions a baseline of ratios belongs to."""
 
 
 def golden(session: Session, directory: Path, reason: str) -> list[str]:
@@ -128,8 +125,8 @@ def prints(session: Session, directory: Path, reason: str) -> list[str]:
     old = read_baseline(path)
     if old is None:
         raise InputError(f"baseline {path}: there is none to add prints to; record one with `nox -s regenerate -- --only baseline`")
-    packages = describe(str(session.device))["packages"]
-    others = [n for n in ARITHMETIC if old.provenance.get("packages", {}).get(n) != packages.get(n)]
+    packages, stored = describe(str(session.device))["packages"], old.provenance.get("packages", {})
+    others = [n for n in dict.fromkeys((*packages, *stored)) if n != "mpcheck" and stored.get(n) != packages.get(n)]
     others += [n for n, s in session.systems.items() if not old.matches(session.model.digest, n, s.digest, session.options.seed)]
     if others:
         raise InputError(f"baseline {path}: recorded with another {others[0]}; record it anew with `nox -s regenerate -- --only baseline`")
@@ -163,7 +160,7 @@ def main(arguments: list[str] | None = None) -> int:
             lines.append(derive(MODEL, "", None, REFERENCE_BACKEND, None, 0))
     except InputError as error:
         clear_progress()
-        say(f"mpcheck: error: {error}", error=True)
+        say(f"{PREFIX}{error}", error=True)
         return 2
     clear_progress()
     say_lines("\n".join(lines))

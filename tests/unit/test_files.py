@@ -225,7 +225,7 @@ def test_what_was_written_is_written_again(place: Path) -> None:
 
 def test_kinds_are_told_apart(place: Path) -> None:
     assert kind_of(place / "base/audit.json") == "records of audit"
-    assert kind_of(next((place / "b").rglob("bench.json"))) == "latencies of bench"
+    assert kind_of(next((place / "b").rglob("bench.json"))) == "stored figures of bench"
     assert kind_of(next((place / "g").rglob("*.jsonl"))) == "a history"
     assert kind_of(place / "nothing") == ""
     (place / "empty").touch()

@@ -335,7 +335,7 @@ def test_speed_is_relative_to_e3nn_float32_or_the_slowest() -> None:
 
 
 def test_the_error_beside_a_latency_is_that_of_the_timed_work() -> None:
-    cells = [cell("a", quantities=[quantity(error=1e-6)]), cell("a", variant="backward", quantities=[quantity(error=1e-2)])]
+    cells = [cell("a", quantities=[quantity(error=1e-6)]), cell("a", direction="backward", quantities=[quantity(error=1e-2)])]
     for work, error in (("forward", 1e-6), ("forward+backward", 1e-2)):
         found = subjects(run_of(cells), bench_of([timing("a", variant=work), timing("model", variant=work), timing("not judged")]))
         assert {s.name: s.points[0].error for s in found} == {"a": error, "model": error}

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._packages import PACKAGES
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.upstream import SymmetricContraction, o3
 from mpcheck.formats import Format
@@ -35,7 +36,7 @@ DECLARED = {
 cuEquivariance's have not. Seen in its sources: all other layers of these classes are given ``cueq_config``."""
 REPLACED_NAMES = frozenset({"Linear", "FullyConnectedTensorProduct", "TensorProduct", "SymmetricContraction"})
 OTHERWISE = frozenset({"TensorProduct", "SymmetricContraction"})
-ACCELERATED = ("cuequivariance_torch", "cuequivariance_ops_torch", "openequivariance")
+ACCELERATED = tuple(package.module for package in PACKAGES if package.layers)
 """Packages that upstream itself takes implementations from."""
 
 
@@ -107,15 +108,15 @@ def implementations(module: torch.nn.Module | None, packages: Collection[str] = 
     """Accelerated modules and upstream's replaceable ones at or below a block, outermost only; else the block itself."""
     if module is None:
         return []
-    found: list[Implementation] = []
+    accelerated: list[Implementation] = []
     taken: list[str] = []
     for path, inner in module.named_modules():
         if any(path == t or t == "" or path.startswith(f"{t}.") for t in taken):
             continue
         if package_of(inner) in packages or isinstance(inner, REPLACED):
             taken.append(path)
-            found.append(_describe(path or ".", inner))
-    return found or [_describe(".", module)]
+            accelerated.append(_describe(path or ".", inner))
+    return accelerated or [_describe(".", module)]
 
 
 def not_replaced(module: torch.nn.Module | None) -> list[Implementation]:
@@ -165,14 +166,14 @@ def counted_calls(module: torch.nn.Module | None, packages: Collection[str] = AC
     calls: Calls = {}
     handles = []
     try:
-        for found in implementations(module, packages):
+        for implementation in implementations(module, packages):
             assert module is not None  # a step has no implementations
-            owner = module if found.path == "." else module.get_submodule(found.path)
+            owner = module if implementation.path == "." else module.get_submodule(implementation.path)
             polynomial = _polynomial(owner)
             inner = owner if polynomial is None else getattr(polynomial, "m", polynomial)
-            calls[found.path] = 0
+            calls[implementation.path] = 0
 
-            def count(*_: Any, path: str = found.path) -> None:
+            def count(*_: Any, path: str = implementation.path) -> None:
                 calls[path] += 1
 
             handles.append(inner.register_forward_hook(count))

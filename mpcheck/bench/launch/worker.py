@@ -12,23 +12,22 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TextIO
 
 from mpcheck._errors import InputError
+from mpcheck._packages import installed, modules
 from mpcheck._raised import ENDS, raised
 from mpcheck._text import say_lines
 
 PROTOCOL = 3  # 3: why something cannot run is told in fields
-SOURCES = {"mace": "mace-torch", "e3nn": "e3nn", "cuequivariance": "cuequivariance", "cuequivariance_torch": "cuequivariance-torch", "torch": "torch"}
-HASHED = frozenset({"mace", "e3nn", "cuequivariance", "cuequivariance_torch"})  # torch's sources are too many; its version says enough
+HASHED = modules("model", "kernels")  # torch's sources are too many, and of binaries there are none; a version says enough
 
 
 def sources() -> dict[str, dict[str, str]]:
     """Where this process gets the libraries from: path, version, and a digest of their Python sources."""
     found = {}
-    for name, distribution in SOURCES.items():
+    for name in (*HASHED, *modules("compiled", "torch")):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             continue
@@ -37,11 +36,7 @@ def sources() -> dict[str, dict[str, str]]:
         if name in HASHED:
             for path in sorted(p for p in root.rglob("*.py") if p.is_file()):
                 state.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-        try:
-            number = version(distribution)
-        except PackageNotFoundError:
-            number = "unknown"
-        found[name] = {"path": str(root), "version": number, "digest": state.hexdigest()[:16]}
+        found[name] = {"path": str(root), "version": installed(name) or "unknown", "digest": state.hexdigest()[:16]}
     return found
 
 

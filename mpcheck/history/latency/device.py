@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import pynvml
@@ -10,11 +9,11 @@ import torch
 from pydantic import Field
 
 from mpcheck._files.yaml import Strict
-from mpcheck.records.environment import device_name, device_slug, package_versions
+from mpcheck._packages import PACKAGES
+from mpcheck._packages import versions as installed_versions
+from mpcheck.records.environment import device_name, device_slug
 
-KERNELS = tuple(
-    f"{name}-cu{cuda}" for name in ("cuequivariance-ops", "cuequivariance-ops-torch") for cuda in (12, 13)
-)  # compiled kernels: they run on a GPU only
+GPU_ONLY = {name for package in PACKAGES if package.role in ("compiled", "compiler") for name in package.distributions}
 EXCLUDED = ("mpcheck",)  # how it measures is a matter of the records' schema and options; its version changes with every commit
 
 
@@ -68,13 +67,8 @@ def driver_version() -> str:
 
 def versions(kind: str) -> dict[str, str]:
     """Versions that latency on a kind of device depends on."""
-    found = {name: number for name, number in package_versions().items() if name not in EXCLUDED and (kind != "cpu" or name not in KERNELS)}
-    for package in KERNELS if kind != "cpu" else ():
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    left = {*EXCLUDED, *(GPU_ONLY if kind == "cpu" else ())}
+    return {name: number for name, number in installed_versions().items() if name not in left}
 
 
 def device_key(device: str, threads: int) -> DeviceKey:

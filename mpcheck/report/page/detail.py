@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from mpcheck._names import GOLDEN, PRECISION, PROFILE
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import COMMAND, html, number, visible
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item, item_of, lost_items
 from mpcheck.records.read import Results
 from mpcheck.records.tensors import decisive
 from mpcheck.report.page.commands import Commands
+from mpcheck.sessions.registry import get
 
 EACH = 8000
 """Conclusions up to which each gets a row; beyond, those of a block, backend and format that passed share one."""
@@ -82,7 +83,7 @@ def _candidates(document: Records) -> Iterator[_Candidate]:
     """What a session concluded. Golden values and maps of time are listed only where they are red: the others say nothing apart."""
     for record in document.records:
         item = item_of(document.suite, record)
-        if item.verdict != "pass" or (document.suite != PROFILE and item.check != GOLDEN):
+        if item.verdict != "pass" or (get(document.suite).judges and item.check != GOLDEN):
             told = decisive(record.quantities)
             yield _Candidate(item, told.max_abs if told is not None and item.check != GOLDEN else None)
     yield from map(_Candidate, lost_items(document))
@@ -119,7 +120,7 @@ def detail(results: Results, budget: int = BUDGET) -> Detail:
     order = {id(one): place for place, one in enumerate(every)}
     chosen = every if len(every) <= EACH else _together(every)
     chosen = sorted(chosen, key=lambda c: (not c.item.failed, c.item.verdict == "pass", -c.item.share))
-    precision = results.documents.get(PRECISION)
+    precision = results.of_check(PRECISION)
     blocks = frozenset(c.subject for c in precision.of(PRECISION)) if precision is not None else frozenset()
     fitting: list[tuple[_Candidate, Row]] = []
     subjects: set[str] = set()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpcheck.formats import FORMATS
-from mpcheck.records.reproduce import COMMANDS, REPEATED
+from mpcheck.records.reproduce import REPEATED
+from mpcheck.sessions.registry import sessions
 
 MODELS = re.compile(
     r"builtin:hco|recipe:(canonical|odd)(:[A-Z][a-z]?(-[A-Z][a-z]?){0,118})?|mace_off:(small|medium|large)"
@@ -21,14 +22,14 @@ OPTIONS = {
     "--system": SYSTEMS,
     "--backend": re.compile(r"e3nn|cueq|cueq-mul_ir"),
     "--format": re.compile("|".join(FORMATS)),
-    "--check": re.compile(r"equivariance|layout|mix|conversion|engagement|dtypes|accumulation|reductions|physics"),
+    "--check": re.compile("|".join(re.escape(check) for spec in sessions().values() if spec.takes("checks") for check in spec.checks)),
     "--work": re.compile(r"forward|forward\+backward|energy|energy\+forces"),
     "--block": re.compile(r"(?=.{1,200}\Z)[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*(@[0-9]{1,6})?"),
     "--batch": re.compile(r"[0-9]{1,6}"),
     "--device": re.compile(r"cpu|cuda(:[0-9]{1,3})?"),
     "--seed": re.compile(r"[0-9]{1,20}"),
     "--base": re.compile(r"[0-9a-f]{7,64}|none"),
-    "--session": re.compile("|".join(COMMANDS)),
+    "--session": re.compile("|".join(sessions())),
     "--out": re.compile(re.escape(REPEATED)),
 }
 """What every option may be given, and no other option: names that this project knows, or plain names of submodules."""
@@ -49,7 +50,7 @@ class Pinned:
     def vouches(self, words: Sequence[str]) -> bool:
         """Whether a command holds nothing but names that are known here or pinned there."""
         program, session, *rest = words
-        if program != "mpcheck" or session not in (*COMMANDS.values(), "gate"):
+        if program != "mpcheck" or session not in (*(spec.command for spec in sessions().values()), "gate"):
             return False
         left = iter(rest)
         for word in left:

@@ -10,10 +10,13 @@ from mpcheck._text import counted, visible
 from mpcheck.records.items import Item
 from mpcheck.report.page.commands import Commands
 from mpcheck.report.page.text import figure
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.registry import get
 
 if TYPE_CHECKING:
     from mpcheck.history.gates import GateEntry
 
+LIMIT = SessionSpec.scale
 SHOWN = 100
 BLOCKS_SHOWN = 40
 NAMES_SHOWN = 6
@@ -53,9 +56,8 @@ def beyond(item: Item) -> str:
     """``3.2 times the limit``, of a benchmark ``1.2 times the baseline``; empty where the ratio is not what failed."""
     if item.ratio is None or item.share <= 1.0:
         return ""
-    if item.session == "bench":
-        return f"{figure(item.ratio)} times the baseline"
-    return f"{figure(item.share)} times the limit"
+    scale = get(item.session).scale
+    return f"{figure(item.share if scale == LIMIT else item.ratio)} times {scale}"
 
 
 def since_words(history: Sequence[GateEntry], item: Item) -> str:

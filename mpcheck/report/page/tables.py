@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mpcheck._names import GOLDEN, PRECISION
+from mpcheck._names import COST, LATENCY, PRECISION
 from mpcheck._text import number
 from mpcheck.records.detail import Latency
 from mpcheck.records.items import Item
@@ -23,7 +23,7 @@ CHANGES_SHOWN = 50
 LATENCIES_SHOWN = 40
 TITLES = {
     "new-failure": "New failures", "fixed": "Fixed", "moved": "Moved rounding ratios", "improved": "Improved rounding ratios",
-    "latency": "Moved latency", "audit": "Moved audit rows",
+    "latency": "Moved latency", "finding": "Changed findings",
     "gone": "Gone", "new": "New",
 }  # fmt: skip
 
@@ -55,7 +55,7 @@ class Ratios:
 
 def ratio_table(items: Sequence[Item]) -> Ratios | None:
     """Worst ratio over its limit, of precision's cells, in the model's order; rows with red ones first where there are too many."""
-    cells = [i for i in items if i.session == "precision" and i.check != GOLDEN]
+    cells = [i for i in items if i.check == PRECISION]
     if not cells:
         return None
     formats = list(dict.fromkeys(i.format for i in cells))
@@ -79,7 +79,7 @@ def _field(items: Sequence[Item]) -> Field:
 
 def spread(results: Results) -> list[tuple[str, float, float, float]]:
     """Per format: median, 95th percentile and largest rounding ratio over all tensors."""
-    run = results.documents.get(PRECISION)
+    run = results.of_check(PRECISION)
     if run is None:
         return []
     formats = list(dict.fromkeys(c.format for c in run.of(PRECISION)))[:FORMATS_SHOWN]
@@ -122,8 +122,8 @@ class Moved:
 
 def latencies(results: Results) -> tuple[list[Moved], int]:
     """Benchmarks other than the same, largest effect first, at most :data:`LATENCIES_SHOWN`, and how many there are."""
-    run = results.documents.get("bench")
-    moved = [f for f in run.records if f.check == "latency" and (f.latency.decision or f.verdict) != "same"] if run is not None else []
+    run = results.of_check(COST)
+    moved = [f for f in run.records if f.check == LATENCY and (f.latency.decision or f.verdict) != "same"] if run is not None else []
     decided = [f for f in moved if f.latency.effect_percent is not None]
     decided.sort(key=lambda f: (f.verdict != "fail", -abs(f.latency.effect_percent or 0.0)))
     rows = [

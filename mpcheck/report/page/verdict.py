@@ -8,17 +8,16 @@ from dataclasses import dataclass
 
 from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import counted, shortened, visible
-from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.outcome import WORDS, outcome
 from mpcheck.records.read import Results
 from mpcheck.records.verdicts import MISSING, ON_A_PAGE
-from mpcheck.report.bench import verdict_line
 from mpcheck.report.page.red import RedBlock, beyond
 from mpcheck.report.page.text import figure
+from mpcheck.report.showing import showing
+from mpcheck.sessions.registry import get
 
 HEADLINE = 140  # characters of a reason in the sentence at the top
-ORDER = ("fail", "missing", "pass", "degraded", "known-fault", "inconclusive", "no-baseline", "removed", "indistinguishable", "unsupported")
 
 
 @dataclass(frozen=True)
@@ -44,26 +43,9 @@ def session_lines(results: Results) -> list[SessionLine]:
     for item in results.items:
         by_session[item.session].append(item)
     return [
-        SessionLine(name, WORDS[outcome(document)], tally(by_session[name]), document.seconds, _note(document, by_session[name]))
+        SessionLine(name, WORDS[outcome(document)], tally(by_session[name]), document.seconds, showing(document).note(document, by_session[name]))
         for name, document in results.documents.items()
     ]
-
-
-def _note(document: Records, items: Sequence[Item]) -> str:
-    if document.suite != PRECISION:
-        if document.suite == "bench" and items:
-            return verdict_line(document).partition(": ")[2]
-        return "" if items else "it recorded no conclusion at all"
-    golden = [i for i in items if i.check == GOLDEN]
-    drift = Counter(c.drift for c in document.of(PRECISION))
-    parts = [f"golden float64: {counted(len(golden), 'tensor')}, {sum(i.failed for i in golden)} differ"] if golden else []
-    if drift["fail"] or drift["pass"]:
-        parts.append(f"drift: {drift['pass']:,} within the stored ratios, {drift['fail']:,} beyond")
-    if drift["inputs-moved"]:
-        parts.append(f"drift: {counted(drift['inputs-moved'], 'cell')} beyond on inputs that another block moved")
-    if drift["no-baseline"]:
-        parts.append(f"drift: no baseline for {counted(drift['no-baseline'], 'cell')} on this device")
-    return "; ".join(parts)
 
 
 def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
@@ -74,8 +56,8 @@ def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlo
         return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green.{besides}"
     if failures:
         return _red(failures, blocks)
-    judged = sum(i.verdict == "pass" for i in results.items if i.session != "profile")
-    rest = [(v, n) for v, n in tally([i for i in results.items if i.session != "profile"]) if v != "pass"]
+    judged = sum(i.verdict == "pass" for i in results.items if get(i.session).judges)
+    rest = [(v, n) for v, n in tally([i for i in results.items if get(i.session).judges]) if v != "pass"]
     others = ", ".join(f"{n:,} {v}" for v, n in rest)
     if results.verdict == "PASS":
         return f"Nothing is red: {counted(judged, 'conclusion')} passed." + (f" Besides these: {others}." if others else "")
@@ -98,7 +80,7 @@ def _red(failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
 
 def _what(item: Item) -> str:
     reason = shortened(item.reason, HEADLINE).rstrip(". ") or "it fails"
-    if item.session != "precision":
+    if item.check not in (PRECISION, GOLDEN):
         return f"{visible(item.check, 40)}: {reason}"
     if item.check == GOLDEN:
         return f"its float64 values are not the committed ones any more ({reason})"

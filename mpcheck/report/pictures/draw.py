@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from mpcheck._names import PRECISION
+from mpcheck._names import COST, PRECISION
 from mpcheck.records.read import Results
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.errors import error_pictures
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 def draw(results: Results, history: Sequence[GateEntry]) -> list[Picture]:
     """See :func:`mpcheck.report.pictures.pictures`; to be called with matplotlib's settings made."""
-    found, run, bench = verdict_strip(results), results.documents.get(PRECISION), results.documents.get("bench")
-    if run is not None:
-        found += heat_maps(run) + error_pictures(run)
-    if run is not None and bench is not None:
-        found += speed_pictures(run, bench)
-    if bench is not None:
-        found += latency_pictures(bench)
-    return found + history_pictures(history)
+    drawn, cells, timed = verdict_strip(results), results.of_check(PRECISION), results.of_check(COST)
+    if cells is not None:
+        drawn += heat_maps(cells) + error_pictures(cells)
+    if cells is not None and timed is not None:
+        drawn += speed_pictures(cells, timed)
+    if timed is not None:
+        drawn += latency_pictures(timed)
+    return drawn + history_pictures(history)

@@ -54,7 +54,7 @@ def write_profile_pictures(directory: Path, run: Records, maps: Maps, samples: S
     with settings():
         for system, fmt, work in seen:
             found = block_pictures({key[3]: rows for key, rows in maps.items() if key[:3] == (system, fmt, work)}, cpu)
-            name = slug("profile", work, fmt if several else "", taken={p.stem for p in written})
+            name = slug(run.suite, work, fmt if several else "", taken={p.stem for p in written})
             written.append(write_sheet(directory / f"{name}.svg", f"{head}: {work}, {fmt}, {system}", found))
         for name, title, found in (
             ("profile-latency", "time of one call", distribution_pictures(samples)),

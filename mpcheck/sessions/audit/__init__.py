@@ -16,4 +16,5 @@ SESSION = SessionSpec(
     work="mpcheck.sessions.audit.work:AuditWork",
     folder="audit",
     checks=AUDIT,
+    block_checks=("engagement", "accumulation"),
 )

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-from mpcheck._files.kinds import BENCHMARKS, FIGURES, SVG
-from mpcheck._names import BENCH, COVERAGE
+from mpcheck._files.kinds import BENCHMARKS, SVG, stored_of
+from mpcheck._names import BENCH, COVERAGE, LATENCY
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BASELINES, BLOCK, FORMAT, SYSTEM, Option, Options
 
@@ -75,10 +75,16 @@ SESSION = SessionSpec(
     work="mpcheck.sessions.bench.work:BenchWork",
     folder="benchmarks",
     checks=(*BENCH, COVERAGE),
+    block_checks=(LATENCY,),
+    model_block=True,
+    columns=("system", "subject", "backend", "format"),
+    compared="latencies",
+    scale="the baseline",
+    shown="mpcheck.report.bench:SHOWING",
     parallel=False,
     sides="head",
     against="against",
     own_settings=("blocks", "formats", "launches", "seconds", "threads"),
-    extra=(("bench.svg", SVG), ("bench-figures.json", FIGURES), ("pytest-benchmark.json", BENCHMARKS)),
+    extra=(("bench.svg", SVG), ("bench-figures.json", stored_of("bench")), ("pytest-benchmark.json", BENCHMARKS)),
     pytest_words=("--benchmark-quiet", "--benchmark-storage=file://{out}", "--benchmark-json={out}/pytest-benchmark.json"),
 )

@@ -38,5 +38,9 @@ SESSION = SessionSpec(
     work="mpcheck.sessions.precision.work:PrecisionWork",
     folder="blocks",
     checks=(PRECISION, GOLDEN),
+    block_checks=(PRECISION,),
+    columns=("block", "role", "backend"),
+    compared="ratios",
+    shown="mpcheck.report.cells:SHOWING",
     extra=(("precision.svg", SVG),),
 )

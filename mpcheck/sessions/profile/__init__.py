@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated
 
 from mpcheck._files.kinds import GZIP, SVG
+from mpcheck._names import COST_MODEL, LATENCY, PROFILE, SWEEP
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import FORMAT, SYSTEM, Option, Options
 
@@ -38,7 +39,9 @@ SESSION = SessionSpec(
     options=ProfileOptions,
     without=("blocks", "cache", "require", "tolerances", "shard"),
     start="mpcheck.sessions.profile.start:start",
-    checks=("profile", "cost-model", "sweep"),
+    checks=(PROFILE, COST_MODEL, SWEEP, LATENCY),
+    compared="nothing",
+    shown="mpcheck.sessions.profile.tables:SHOWING",
     judges=False,
     parallel=False,
     sides="head",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mpcheck._console import Grid, Sheet
 from mpcheck._names import LATENCY, PROFILE, SWEEP
 from mpcheck._text import markdown as escape
@@ -9,6 +11,7 @@ from mpcheck._text import markdown_table, seen_lines
 from mpcheck.bench.profile.sweep import SYSTEM, WORK
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
+from mpcheck.report.findings import FindingsShown
 from mpcheck.sessions.profile.cost_rows import HEAD, cost_cells
 
 WIDTH = 100
@@ -189,3 +192,18 @@ def markdown(run: Records) -> str:
     packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads"]
     return seen_lines("\n".join(lines)) + "\n"
+
+
+class ProfileShown(FindingsShown):
+    """See :class:`mpcheck.report.showing.Showing`."""
+
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+        """Blocks of 1 % or more."""
+        return render(document, color)
+
+    def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
+        """Every block."""
+        return markdown(document)
+
+
+SHOWING = ProfileShown()

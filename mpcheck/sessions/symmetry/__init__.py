@@ -16,4 +16,5 @@ SESSION = SessionSpec(
     work="mpcheck.sessions.symmetry.work:SymmetryWork",
     folder="symmetry",
     checks=SYMMETRY,
+    block_checks=("equivariance", "layout"),
 )

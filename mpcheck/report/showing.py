@@ -1,0 +1,38 @@
+"""How a session's records are told: every place that shows records asks this, so that a new session is shown like the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mpcheck.records.document import Records
+from mpcheck.records.items import Item
+from mpcheck.sessions.options import resolve
+from mpcheck.sessions.registry import get
+
+
+class Showing(Protocol):
+    """What a session's ``shown`` names."""
+
+    def terminal(self, document: Records, notes: Sequence[str], color: bool) -> str:
+        """Its table, and what a reader needs to know beside it; notes are lines that the session says besides."""
+
+    def markdown(self, document: Records, notes: Sequence[str]) -> str:
+        """The same, verdict first."""
+
+    def note(self, document: Records, items: Sequence[Item]) -> str:
+        """What it says in its own words in a report of several sessions; may be empty."""
+
+    def pictures(self, directory: Path, document: Records) -> list[Path]:
+        """Write what is drawn of its records into a directory.
+
+        Raises:
+            InputError: the place cannot be written.
+        """
+
+
+def showing(document: Records) -> Showing:
+    """How records are told."""
+    found: Showing = resolve(get(document.suite).shown)
+    return found
