@@ -12,7 +12,6 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends import weights
-from mpcheck.adapters.backends.conversion import parameters, round_trip, to_cueq, to_e3nn
 from mpcheck.adapters.backends.converter import Converted, logged
 from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.design import DESIGN
@@ -27,8 +26,8 @@ SMALL = DESIGN[0]
 def models() -> tuple[torch.nn.Module, Converted, Converted]:
     """Source, twin and returned model of the smallest configuration."""
     source = build_model(SMALL.architecture)
-    twin = to_cueq(source, "ir_mul", torch.device("cpu"))
-    return source, twin, to_e3nn(twin.model, torch.device("cpu"))
+    twin = BACKEND.converter.there(source, torch.device("cpu"))
+    return source, twin, BACKEND.converter.back(twin.model, torch.device("cpu"))
 
 
 def test_design_covers_every_pair_that_converts() -> None:
@@ -49,7 +48,7 @@ def test_design_covers_every_pair_that_converts() -> None:
 
 def test_a_sound_round_trip_keeps_every_bit_but_the_projected(models: tuple[torch.nn.Module, Converted, Converted]) -> None:
     source, twin, returned = models
-    trip, own = round_trip(source, returned.model), parameters(source, twin.model)
+    trip, own = BACKEND.converter.round_trip(source, returned.model), BACKEND.converter.parameters(source, twin.model)
     assert trip.failures == own.failures == [] and trip.tensors == len(source.state_dict()) and 0 <= trip.ratio < 1
     assert not twin.complaints and not returned.complaints and torch.get_default_dtype() == torch.float32
 
@@ -89,7 +88,7 @@ def test_a_faulty_state_is_named(models: tuple[torch.nn.Module, Converted, Conve
     source, _, returned = models
     state = dict(returned.model.state_dict())
     fault(state)  # type: ignore[operator]
-    failures = round_trip(source, _Tampered(state)).failures
+    failures = BACKEND.converter.round_trip(source, _Tampered(state)).failures
     assert len(failures) == 1 and failures[0].startswith(message)
 
 
