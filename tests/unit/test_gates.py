@@ -118,10 +118,10 @@ def test_required_kernels_and_devices_fail(session: Session) -> None:
     strict.options = dataclasses.replace(session.options, require=("cueq-kernels", "cuda"))
     cell = judge_by_limits(session, CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
     assert cell.verdict == "pass" and cell.lacking == "cueq-kernels"
-    assert asked(strict, cell, cell.block).verdict == "fail"
+    assert asked(strict, cell, cell.subject).verdict == "fail"
     missing = cell.model_copy(update={"verdict": "unsupported", "reason": "gone", "lacking": "cuda"})
-    assert asked(strict, missing, cell.block).verdict == "fail"
-    assert asked(session, missing, cell.block).verdict == "unsupported"
+    assert asked(strict, missing, cell.subject).verdict == "fail"
+    assert asked(session, missing, cell.subject).verdict == "unsupported"
 
 
 def test_exceptions_are_used_and_carry_reasons(session: Session) -> None:

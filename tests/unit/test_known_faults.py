@@ -9,16 +9,17 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck._names import AUDIT, BENCH, CHECKS, SYMMETRY
-from mpcheck.bench.decide import outcomes
+from mpcheck._names import AUDIT, CHECKS, SYMMETRY
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge import known_faults as faults_data
 from mpcheck.judge.context import Inspection, Key
 from mpcheck.judge.known_faults import KnownFault, load_faults
 from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
+from mpcheck.sessions.options import resolve
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.registry import get
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 
@@ -38,8 +39,7 @@ def known(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_names_are_those_of_the_registry() -> None:
-    assert {suite: tuple(i.name for i in found) for suite, found in inspections.SUITES.items()} == {"symmetry": SYMMETRY, "audit": AUDIT}
-    assert (outcomes.LATENCY, outcomes.COST, outcomes.FIRST, outcomes.SHAPE) == BENCH
+    assert {name: tuple(i.name for i in inspections.checks_of(name)) for name in ("symmetry", "audit")} == {"symmetry": SYMMETRY, "audit": AUDIT}
 
 
 @pytest.mark.parametrize(("suite", "check"), [*(("symmetry", c) for c in SYMMETRY), *(("audit", c) for c in AUDIT)])
@@ -50,7 +50,8 @@ def test_every_check_of_a_session_goes_through_it(suite: Any, check: str, sessio
         return [Record(check=check, subject=BLOCK, backend="e3nn", verdict=verdict, reason="it is planted")]  # type: ignore[arg-type]
 
     made = Inspection(check, lambda _: [], run)
-    monkeypatch.setitem(inspections.SUITES, suite, tuple(made if i.name == check else i for i in inspections.SUITES[suite]))
+    work = resolve(get(suite).work)
+    monkeypatch.setattr(work, "inspections", tuple(made if i.name == check else i for i in work.inspections))
     key = Key(check, BLOCK)
     known()
     assert [f.verdict for f in inspections.run(suite, session, key)] == ["fail"]

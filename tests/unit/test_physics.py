@@ -20,6 +20,7 @@ from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.judge.context import Key
 from mpcheck.judge.known_faults import KnownFault, apply_known_faults, load_faults
 from mpcheck.records.record import Record
+from mpcheck.reference.whole_noise import ROUNDOFF
 from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -92,7 +93,7 @@ def test_whole_models_noise_foretells_float32(session: Session) -> None:
     (0.28 measured: torch adds up matrix products in blocks, the scale takes them one by one).
     """
     backend, graph = session.reference_backend, session.graph(SYSTEM)
-    scale = physics_model.measure_noise(backend.model, graph, 7)["forces"] / physics_model.ROUNDOFF * 2.0**-24
+    scale = physics_model.measure_noise(backend.model, graph, 7)["forces"] / ROUNDOFF * 2.0**-24
 
     def once(t: torch.Tensor) -> torch.Tensor:
         return t.to(torch.float32).to(torch.float64) if t.is_floating_point() else t

@@ -1,37 +1,20 @@
-"""`mpcheck baseline` and `mpcheck history` as their users run them."""
+"""`mpcheck baseline` as its users run it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-from typer import Typer
-from typer.testing import CliRunner
 
 from mpcheck._errors import InputError
 from mpcheck.cli.baseline import baseline_app
-from mpcheck.cli.history import history_app
 from mpcheck.history.latency.aa_rate import AARate, aa_path, store_aa
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, now, read_baseline, write_baseline
-from mpcheck.history.latency.history import append, entry_of, history_path, read_history
+from mpcheck.history.latency.history import history_path, read_history
 from mpcheck.records.document import Records, write_records
 from tests.unit.accounts import fields
 from tests.unit.bench_samples import LINEAR, MODEL, SLUG, baseline, device, figures
-from tests.unit.test_history import stepped
-
-
-def run(app: Typer, *arguments: str | Path) -> str:
-    """What it prints.
-
-    Raises:
-        InputError: what the front end prints in one line before it exits with 2.
-    """
-    result = CliRunner().invoke(app, [str(a) for a in arguments])
-    if isinstance(result.exception, InputError):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return " ".join(result.output.split())
+from tests.unit.commands import run
 
 
 def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: str = "bench") -> Path:
@@ -52,11 +35,6 @@ def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: 
     write_records(directory / "bench.json", run)
     write_baseline(directory / "bench-figures.json", b)
     return directory / "bench.json"
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    return tmp_path / "baselines"
 
 
 def update(tmp_path: Path, place: Path, b: BenchBaseline, *more: str) -> str:
@@ -186,36 +164,3 @@ def test_prune_keeps_the_devices_named(place: Path) -> None:
     (place / SLUG / "precision.json").write_text("{}")
     run(baseline_app, "prune", "--dir", place, "--keep-device", "cuda-*", "--yes")
     assert sorted(p.relative_to(place).as_posix() for p in place.rglob("*.json")) == [f"{SLUG}/precision.json", "cuda-made-up/bench.json"]
-
-
-def test_history(place: Path) -> None:
-    path = history_path(place, SLUG)
-    with pytest.raises(InputError, match="no latency history"):
-        run(history_app, "changes", "--dir", place)
-    for e in stepped():
-        append(path, e)
-    said = run(history_app, "changes", "--dir", place)
-    assert f"{6:012x} {5:012x}" in said
-    assert "torch 2.13.0 -> 2.14.0" in said
-    assert "2 lasting changes in 1 benchmarks" in said
-    out = place / "drift.svg"
-    assert "20 entries" in run(history_app, "plot", "*linear*", "--out", out, "--dir", place)
-    assert out.read_bytes().startswith(b"<?xml")
-    with pytest.raises(InputError, match="ends in"):
-        run(history_app, "plot", "*", "--out", place / "drift.txt", "--dir", place)
-    with pytest.raises(InputError, match="matches 'nope'"):
-        run(history_app, "plot", "nope", "--out", out, "--dir", place)
-    append(history_path(place, "cuda-made-up"), entry_of(baseline(), "run"))
-    with pytest.raises(InputError, match="choose one with --device"):
-        run(history_app, "changes", "--dir", place)
-    assert "too few to tell" in run(history_app, "changes", "--dir", place, "--device", "cuda-made-up")
-
-
-def test_an_unchanged_history_has_no_changes(place: Path) -> None:
-    rng = np.random.default_rng(3)
-    for e in stepped()[:1]:
-        for _ in range(15):
-            wobble = float(np.exp(0.01 * rng.standard_normal()))
-            cells = {n: c.model_copy(update={"normalised": {k: x * wobble for k, x in c.normalised.items()}}) for n, c in e.cells.items()}
-            append(history_path(place, SLUG), e.model_copy(update={"cells": cells}))
-    assert "0 lasting changes in 1 benchmarks" in run(history_app, "changes", "--dir", place)

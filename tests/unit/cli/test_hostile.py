@@ -18,23 +18,16 @@ from mpcheck.history.latency.baseline import bench_path, write_baseline
 from mpcheck.history.latency.history import append as append_latency
 from mpcheck.history.latency.history import entry_of as latency_entry
 from mpcheck.history.latency.history import history_path
-from mpcheck.records.document import write_records
 from mpcheck.records.read import Results
 from tests.unit import bench_samples
 from tests.unit import report_samples as samples
+from tests.unit.commands import store
 from tests.unit.hostile import KEPT, TEXTS, check, hostile, poisoned, sessions, unseen
 
 SLUG = "cpu-made-up-avx2"
 NAMES = [t for t in TEXTS if "\0" not in t and "/" not in t and len(t.encode("utf-8", "replace")) < 200]
 """Texts that a file may have as its name."""
 SET_OUTPUT = "\n::set-output name=x::y"
-
-
-def store(directory: Path, results: Results) -> Path:
-    for session, document in results.documents.items():
-        path = directory / f"{session}.json"
-        write_records(path, document)
-    return directory
 
 
 def told(capfd: pytest.CaptureFixture[str], *words: str | Path) -> int:

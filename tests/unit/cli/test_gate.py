@@ -10,13 +10,10 @@ import pytest
 import mpcheck.gate.run as run_module
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
-from mpcheck.gate import output
 from mpcheck.gate.outcome import Outcome
-from mpcheck.gate.output import head_lines
 from mpcheck.gate.sessions import Crash
 from tests.gate.adopter import git
-from tests.unit.report_samples import green
-from tests.unit.test_gate_github import HOSTILE, results
+from tests.unit.gate.outcomes import HOSTILE, results
 
 
 @pytest.fixture(autouse=True)
@@ -60,13 +57,6 @@ def test_nothing_from_data_is_a_command_of_its_own(root: Path, monkeypatch: pyte
     assert "\n::error ::owned" not in told and "\x1b" not in told and "\r" not in told
 
 
-def test_what_the_records_cannot_tell_is_in_the_summary() -> None:
-    crashed = Outcome("b", "h", None, crashes=[Crash("head", "precision", "<script>|x"), Crash("base", "", "old")], notes=["a_note"])
-    text = head_lines(crashed)
-    assert text.startswith("## Gate: CRASHED: head h against base b: 0 red, 1 without a verdict")
-    assert "<script>" not in text and "no verdict" in text and "a\\_note" in text
-
-
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -99,16 +89,6 @@ def test_somebody_elses_directory_is_not_emptied(root: Path, tmp_path: Path, cap
     assert "has a head that no gate has written" in capsys.readouterr().err and (tmp_path / "out" / "head" / "mine").is_file()
 
 
-def test_records_of_an_earlier_gate_are_not_taken_for_this_ones(tmp_path: Path) -> None:
-    out: Any = tmp_path / "out"
-    output.emptied(out)
-    (out / "head").mkdir()
-    (out / "head" / "bench.json").write_text("{}")
-    (out / "gate.log").write_text("of whoever calls")
-    output.emptied(out)
-    assert not (out / "head").exists() and (out / "gate.log").is_file() and (out / ".gitignore").read_text().endswith("\n*\n")
-
-
 @pytest.mark.parametrize(("package", "compared"), [("", False), ("fork", True)])
 def test_a_repository_without_code_has_nothing_to_compare(package: str, compared: bool, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Someone who gates models only: every pull request would be refused for importing the same files twice."""
@@ -125,13 +105,3 @@ def test_a_repository_without_code_has_nothing_to_compare(package: str, compared
     monkeypatch.setattr(run_module, "planned", planned)
     assert main(["gate", "--root", str(root), "--base", "main", "--out", str(root.parent / "out")]) == 2
     assert [base is not None for base in seen] == [compared]
-
-
-def test_crashes_reach_the_page(tmp_path: Path) -> None:
-    """The page is what people open: it must not be green where a session of the gate came to no verdict."""
-    outcome = Outcome("", "abc", green(), crashes=[Crash("head", "bench", "ended by signal 9")])
-    assert outcome.verdict == "CRASHED"
-    output.write(outcome, tmp_path, (), lambda _: None)
-    page, text = (tmp_path / "report.html").read_text(encoding="utf-8"), (tmp_path / "report.md").read_text(encoding="utf-8")
-    assert "<title>CRASHED" in page and "no verdict: bench of head: ended by signal 9" in page
-    assert text.count("ended by signal 9") == 1 and "✓ PASS: mpcheck" not in text

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import subprocess
-import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,10 +12,7 @@ import pytest
 from mpcheck._errors import InputError
 from mpcheck._files import locks as _locks
 from mpcheck._files.locks import locked
-from mpcheck.cli.main import main
-from tests.unit import report_samples
 from tests.unit.hostile import check
-from tests.unit.test_comment import write
 
 
 @pytest.fixture
@@ -78,35 +71,3 @@ def test_a_setting_that_is_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MPCHECK_LOCK_SECONDS", text)
     with pytest.raises(InputError, match="MPCHECK_LOCK_SECONDS is"), locked(tmp_path / "x.lock", "it"):
         pass
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-@pytest.mark.parametrize(
-    "words",
-    ["compare base head --markdown x.md", "compare base head --json x.json", "report head --html x.html", "report head --pictures p",
-     "comment . --out x.md", "merge head/precision.json --out m"],
-)  # fmt: skip
-def test_a_disk_that_takes_nothing(
-    words: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    write(tmp_path / "base", report_samples.green())
-    write(tmp_path / "head", report_samples.red())
-    monkeypatch.chdir(tmp_path)
-
-    def denied(*_: object, **__: object) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr(tempfile, "mkstemp", denied)
-    assert main(words.split()) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("mpcheck: error: cannot write") and os.strerror(number) in line
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_standard_output_on_a_full_disk(tmp_path: Path) -> None:
-    write(tmp_path / "base", report_samples.green())
-    with Path("/dev/full").open("w") as full:
-        command = [sys.executable, "-m", "mpcheck", "compare", "base", "base"]
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr

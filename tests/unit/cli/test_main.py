@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -16,44 +15,11 @@ import torch
 from mpcheck import __version__
 from mpcheck.cli.main import main
 from mpcheck.records.document import Records, read_records
+from tests.unit import report_samples
+from tests.unit.commands import PREFIX, refusal, store
 
-PREFIX = "mpcheck: error:"
+pytestmark = pytest.mark.usefixtures("elsewhere")
 SMALL = ["builtin:hco", "--system", "builtin:isolated", "--backend", "e3nn", "--format", "bfloat16"]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
-    """Work in an empty directory, with no cache but the test's."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPCHECK_CACHE_DIR", str(cache))
-    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:randomly")
-
-
-def refusal(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """The one error line of a command that must refuse."""
-    status = main(list(arguments))
-    out, err = capfd.readouterr()
-    lines = [line for line in (out + "\n" + err).splitlines() if PREFIX in line]
-    assert status == 2, out + err
-    assert len(lines) == 1, out + err
-    assert lines[0].startswith(PREFIX)
-    assert "Traceback" not in out + err
-    assert "INTERNALERROR" not in out + err
-    return lines[0]
-
-
-@pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """A whole run in a process of its own."""
-    root = tmp_path_factory.mktemp("run")
-    arguments = ["run", "builtin:hco", "--system", "builtin:solvents:2", "--backend", "e3nn", "--format", "bfloat16", "--block", "readouts*"]
-    command = [sys.executable, "-m", "mpcheck", *arguments, "--out", str(root / "deep" / "out"), "--cache", str(cache)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=root), root / "deep" / "out"
 
 
 def test_run_succeeds_and_says_what_it_wrote(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
@@ -85,56 +51,6 @@ def test_reports_agree_with_the_records(written: tuple[subprocess.CompletedProce
     cases = [case for case in suite.iter("testcase") if "bfloat16" in case.attrib["name"]]
     assert len(cases) == len(run.records)
     assert (suite.attrib["failures"], suite.attrib["errors"]) == ("0", "0")
-
-
-def test_a_run_compared_with_itself(written: tuple[subprocess.CompletedProcess[str], Path], capfd: pytest.CaptureFixture[str]) -> None:
-    path = str(written[1] / "precision.json")
-    assert main(["compare", path, path]) == 0
-    out, _ = capfd.readouterr()
-    run = read_records(Path(path))
-    assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.records) + len(run.records)} bit-identical"
-
-
-def altered(path: Path, target: Path, **changes: object) -> str:
-    document = json.loads(path.read_text(encoding="utf-8"))
-    document["cells"][0].update(changes)
-    target.write_text(json.dumps(document), encoding="utf-8")
-    return str(target)
-
-
-def test_a_changed_verdict_is_reported(
-    written: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    path = written[1] / "precision.json"
-    other = altered(path, tmp_path / "other.json", verdict="fail", reason="because")
-    assert main(["compare", str(path), other]) == 1
-    out, _ = capfd.readouterr()
-    assert "CHANGED FOR THE WORSE: 1 new failure, " in out
-    assert "pass -> fail: because" in out
-
-
-def test_bad_records(written: tuple[subprocess.CompletedProcess[str], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    good = written[1] / "precision.json"
-    text = good.read_text(encoding="utf-8")
-    document = json.loads(text)
-    contents = {
-        "truncated": text[: len(text) // 2],
-        "empty": "",
-        "list": "[]",
-        "schema": json.dumps(document | {"schema_version": 99}),
-        "field": json.dumps(document | {"cells": [{}]}),
-        "anonymous": json.dumps(document | {"model": {}}),
-        "other model": json.dumps(document | {"model": {"name": "m", "digest": "other"}}),
-        "other suite": json.dumps(document | {"suite": "other"}),
-    }
-    for name, content in contents.items():
-        path = tmp_path / "bad.json"
-        path.write_text(content, encoding="utf-8")
-        message = refusal(capfd, "compare", str(good), str(path))
-        assert str(path) in message or name.startswith("other")
-    (tmp_path / "latin.json").write_bytes(b"\xe9")
-    for name in ("missing.json", "latin.json", str(tmp_path)):
-        assert name in refusal(capfd, "compare", name, str(good))
 
 
 BAD: dict[str, tuple[list[str], str]] = {
@@ -225,3 +141,13 @@ def test_console_script() -> None:
     script = shutil.which("mpcheck", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
     assert script is not None
     assert __version__ in subprocess.run([script, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_standard_output_on_a_full_disk(tmp_path: Path) -> None:
+    store(tmp_path / "base", report_samples.green())
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "mpcheck", "compare", "base", "base"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr and "Traceback" not in done.stderr

@@ -9,10 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mpcheck.gate.differences as module
-from mpcheck._errors import InputError
 from mpcheck.bench.decide.decision import Rule
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT
-from mpcheck.gate.asked import asked
 from mpcheck.gate.differences import RULES, covered, narrows
 from mpcheck.gate.settings import FIELDS, VARIABLES, GateSettings
 from mpcheck.history.objections import RED
@@ -92,15 +90,6 @@ def test_what_is_allowed_is_told() -> None:
     assert found.red(()) and not found.red({"settings"}) and found.red({"model", "moved"})
     assert found.text() == "setting reference: base in base, own in head (more would be tolerated)"
     assert found.text({"settings"}).endswith("; tolerated by the workflow")
-
-
-@pytest.mark.parametrize("name", ["altered", "records", "setings"])
-def test_what_nobody_may_allow_is_no_allowance(name: str) -> None:
-    with pytest.raises(InputError, match=f"variable MPCHECK_GATE_ALLOW: {name} is unknown; there are settings, baselines"):
-        asked(None, {}, (), {"MPCHECK_GATE_ALLOW": f"settings,{name}"})
-    with pytest.raises(InputError, match=f"--allow: {name} is unknown"):
-        asked(None, {}, [name], {"MPCHECK_GATE_ALLOW": "settings"})
-    assert asked(None, {}, (), {"MPCHECK_GATE_ALLOW": "settings, moved"}).allow == {"settings", "moved"}
 
 
 NAMES = st.lists(st.sampled_from(["a", "b", "a.b", "a.*", "*", "e3nn", "cueq", "float32", "bf16"]), max_size=3)

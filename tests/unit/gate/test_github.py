@@ -2,66 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from mpcheck._text import log
 from mpcheck.gate.github import MOST, SUMMARY_BYTES, Annotation, remarks, tell
-from mpcheck.gate.outcome import Outcome, Place, place_of
-from mpcheck.gate.sessions import Crash
 from mpcheck.history.objections import Objection
-from mpcheck.records.document import Records
-from mpcheck.records.read import Results
-from mpcheck.records.record import Record
-from tests.unit.accounts import fields
-
-HOSTILE = "a::b%0A,c\n::error ::owned\r##[add-mask]x\x1b[31m\u2028end"
-
-
-def results(*verdicts: tuple[str, str], reason: str = "too large") -> Results:
-    """Findings of an audit: subjects and verdicts."""
-    rows = [Record(check="dtypes", subject=s, verdict=v, reason=reason, ratio=2.0, limit=1.0) for s, v in verdicts]  # type: ignore[arg-type]
-    document = Records(
-        suite="audit",
-        mpcheck="0",
-        environment={"platform": "p", "device_name": "n", "device_slug": "s", "packages": {}},
-        model={"name": "m", "digest": "d"},
-        systems=[],
-        options={},
-        **fields(rows),
-    )
-    return Results({"audit": document})
-
-
-def outcome(head: Results | None, base: Results | None = None, **more: object) -> Outcome:
-    return replace(Outcome("b" if base is not None else "", "h", head, base), **more)
-
-
-@pytest.mark.parametrize(
-    ("head", "base", "only_new", "verdict", "code"),
-    [
-        ([("x", "pass")], None, False, "PASS", 0),
-        ([("x", "fail")], None, False, "FAIL", 1),
-        ([("x", "fail")], [("x", "fail")], False, "FAIL", 1),
-        ([("x", "fail")], [("x", "fail")], True, "PASS", 0),
-        ([("x", "fail"), ("y", "pass")], [("x", "fail")], True, "PASS", 0),
-        ([("x", "fail"), ("y", "fail")], [("x", "fail")], True, "FAIL", 1),
-        ([("x", "unsupported")], None, False, "NOTHING JUDGED", 2),
-    ],
-)
-def test_verdicts(head: list[tuple[str, str]], base: list[tuple[str, str]] | None, only_new: bool, verdict: str, code: int) -> None:
-    found = outcome(results(*head), results(*base) if base is not None else None, only_new=only_new)
-    assert (found.verdict, found.code) == (verdict, code)
-
-
-def test_a_crash_of_head_is_red_and_one_of_base_is_not() -> None:
-    green = results(("x", "pass"))
-    assert outcome(green, crashes=[Crash("base", "precision", "died")]).code == 0
-    assert outcome(green, crashes=[Crash("head", "precision", "died")]).code == 1
-    assert outcome(None, crashes=[Crash("head", "", "SyntaxError")]).code == 1
-    assert outcome(None).code == 2
+from tests.unit.gate.outcomes import HOSTILE, outcome, results
 
 
 def test_commands_are_escaped() -> None:
@@ -91,18 +39,6 @@ def test_new_and_known_failures_are_told_apart() -> None:
     assert by_title["mpcheck audit: old.x"].kind == "error" and "base has this, too" in by_title["mpcheck audit: old.x"].message
     assert "base" not in by_title["mpcheck audit: new.x"].message
     assert {r.kind for r in remarks(outcome(head, base, only_new=True))} == {"warning", "error"}
-
-
-def test_places() -> None:
-    places = {"interactions.1": Place("Interaction", "mace/blocks.py", 7), "": Place("MACE", "mace/models.py", 2)}
-    assert place_of("interactions.1@2", places) == places["interactions.1"]
-    inside = place_of("interactions.1.conv_tp.weights", places)
-    assert inside is not None and (inside.owner, inside.own) == ("Interaction", False)
-    model = place_of("energy_sum", places)
-    assert model is not None and (model.file, model.own) == ("mace/models.py", False)
-    assert place_of("interactions.1", {}) is None
-    told = remarks(outcome(results(("interactions.1.linear", "fail")), places=places))[0]
-    assert (told.file, told.line) == ("mace/blocks.py", 7) and "is inside this Interaction" in told.message
 
 
 def test_summary_and_outputs_are_appended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,8 +18,7 @@ from mpcheck.gate.settings import GateSettings, read_settings
 from mpcheck.gate.trees import trees
 from mpcheck.history.latency.baseline import write_baseline
 from tests.unit.bench_samples import baseline as made_up
-
-ROOT = Path(__file__).parents[2]
+from tests.unit.docs_reading import ROOT
 
 
 @pytest.fixture

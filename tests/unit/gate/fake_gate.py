@@ -127,3 +127,8 @@ class FakeGate:
         if name == "head":
             self.attack(self)
         return Ended(0, [], 1.0)
+
+
+def line(old: str, new: str) -> str:
+    assert old in SETTINGS
+    return SETTINGS.replace(old, new)
