@@ -238,3 +238,9 @@ def test_rows_and_tables_are_written_a_line_each(tmp_path: Path) -> None:
     write_document(path, document, "rows", "table")
     assert path.read_text().splitlines()[4:] == [' "rows": [', "3,", "1", " ],", ' "table": {', '  "a": 2,', '  "b": 1', " }", "}"]
     assert KIND.read(path) == document
+
+
+def test_a_findings_file_of_another_schema(tmp_path: Path) -> None:
+    (tmp_path / "f.json").write_text('{"schema_version": 7}')
+    with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 2"):
+        read_records(tmp_path / "f.json")
