@@ -25,7 +25,7 @@ from tests.faults import planted
 from tests.faults.rewritings import REWRITINGS, Rewriting
 from tests.faults.twins.acting import Acts
 from tests.stability.variations import one_by_one, products
-from tests.unit.drifting import baseline_of, suite_of
+from tests.unit.drifting import baseline_of, suite_of, with_quantities
 
 EXACT = ("float64", "float32", "bfloat16", "float16")
 
@@ -67,7 +67,7 @@ def test_an_error_beyond_sound_code_drifts_from_an_own_zero(suite: Suite, sessio
     own = own_zeros(key, reference, session.reference_backend.roundoff(reference.block, get_format("float64")), "e3nn")
 
     def with_ratio(rms: float) -> list[str]:
-        changed = cell.model_copy(update={"quantities": [q.model_copy(update={"rms": rms}) for q in cell.quantities]})
+        changed = with_quantities(cell, [q.model_copy(update={"rms": rms}) for q in cell.quantities])
         return [d.text for d in drifted(changed, entry, session.tolerances, own)]
 
     assert not with_ratio(0.7) and not with_ratio(SOUND)

@@ -14,10 +14,14 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from mpcheck._errors import InputError
-from mpcheck._raised import Raised, attempt, attempt_unless_refused, raised
+from mpcheck._raised import raised
+from mpcheck.records.record import Planned, Record
 from mpcheck.reference.noise import NoiseMode
-from mpcheck.sessions import inspections, work
-from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.options import InspectedOptions, resolve
+from mpcheck.sessions.pieces import PlainWork, numbered
+from mpcheck.sessions.precision import PrecisionOptions
+from mpcheck.sessions.precision.work import PrecisionWork
+from mpcheck.sessions.registry import get
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM, BLOCK = "builtin:water", "readouts.1.linear_1"
@@ -85,12 +89,11 @@ def _plain(error: Callable[[], BaseException]) -> BaseException:
     return RuntimeError("StopIteration") if isinstance(made, StopIteration) else made  # a generator cannot throw it
 
 
-def records(session: Session, directory: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    suite = Suite(session, directory)
-    for key in session.cells():
-        rows = work.numbered(work.planned_cell(key), work.cell_rows(suite, key))
-        assert len(rows) == 1
-        yield rows[0]
+def records(session: Session, directory: Path) -> Iterator[Record]:
+    work = PrecisionWork(PrecisionOptions(baselines=directory), session)
+    for piece in work.pieces():
+        (record,) = numbered(piece.planned, work.records(piece))
+        yield record
 
 
 @pytest.mark.slow
@@ -100,87 +103,50 @@ def records(session: Session, directory: Path) -> Iterator[tuple[str, dict[str, 
 def test_a_cell_that_raises_is_one_red_record(stage: str, error: Callable[[], BaseException], tmp_path_factory: pytest.TempPathFactory) -> None:
     with pytest.MonkeyPatch.context() as patch:
         session = made(patch, stage, error, tmp_path_factory.mktemp("cache"))
-        found = dict(enumerate(records(session, tmp_path_factory.getbasetemp())))
-    red = [data for _, data in found.values() if data["verdict"] == "fail"]
+        rows = list(records(session, tmp_path_factory.getbasetemp()))
+    red = [record for record in rows if record.verdict == "fail"]
     kind = type(error()).__name__
-    assert red and {data["block"] for data in red} == {BLOCK}
+    assert red and {record.subject for record in red} == {BLOCK}
     expected = {"capture": 1, "replay": 2}.get(stage, 4)
-    assert len(red) == expected, [(d["backend"], d["format"], d["direction"], d["reason"]) for _, d in found.values()]
-    assert all(kind in data["reason"] or "StopIteration" in data["reason"] for data in red)
-    assert all("\n" not in data["reason"] for data in red)
+    assert len(red) == expected, [(r.backend, r.format, r.variant, r.reason) for r in rows]
+    assert all(kind in record.reason or "StopIteration" in record.reason for record in red)
+    assert all("\n" not in record.reason for record in red)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["symmetry", "audit"])
 @pytest.mark.parametrize("stage", ["capture", "noise", "replay", "build"])
-def test_a_check_that_raises_ends_in_records(name: inspections.SuiteName, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_raises_ends_in_records(name: str, stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     session = made(monkeypatch, stage, lambda: KeyError("bfloat16"), tmp_path)
     only = {"symmetry": ("layout",), "audit": ("dtypes", "engagement")}[name]
-    keys = inspections.keys(name, session, only)
-    found = [(key, data) for key in keys for _, data in work.inspection_rows(name, session, key)]
-    assert {key.id for key, _ in found} == {key.id for key in keys}
-    red = [data for _, data in found if data["verdict"] == "fail"]
-    assert red and all("KeyError" in data["reason"] for data in red)
-    assert {data["subject"] for data in red} <= {BLOCK, "construction"}
+    work = resolve(get(name).work)(InspectedOptions(checks=only), session)
+    pieces = work.pieces()
+    rows = [record for piece in pieces for record in numbered(piece.planned, work.records(piece))]
+    assert pieces and {record.key for record in rows} == {piece.planned.key for piece in pieces}
+    red = [record for record in rows if record.verdict == "fail"]
+    assert red and all("KeyError" in record.reason for record in red)
+    assert {record.subject for record in red} <= {BLOCK, "construction"}
 
 
-def test_ctrl_c_is_no_record() -> None:
-    def interrupted() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        attempt(interrupted)
+PLANNED = Planned(key="the key", check="layout", subject="products.0", backend="e3nn", variant="swapped")
 
 
-def test_the_innermost_frame_of_the_judged_code_is_named() -> None:
-    class BesselBasis(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            table = {torch.float64: 1.0, torch.bfloat16: 1.0}
-            return x * table[x.dtype]
-
-    found = attempt(lambda: torch.nn.Sequential(BesselBasis())(torch.ones(1, dtype=torch.float32)))
-    assert isinstance(found, Raised)
-    assert found.text == "KeyError: torch.float32 in BesselBasis.forward" and not found.missing
+def test_records_of_a_piece_have_its_key_and_their_number() -> None:
+    records = [Record(check="layout", verdict=verdict) for verdict in ("pass", "fail")]
+    assert [(r.key, r.part.number, r.part.of, r.verdict) for r in numbered(PLANNED, records)] == [
+        ("the key", 1, 2, "pass"),
+        ("the key", 2, 2, "fail"),
+    ]
+    assert numbered(PLANNED, []) == []
 
 
-def test_a_scripted_module_is_named_by_its_class() -> None:
-    class Doubling(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.view(7)
-
-    found = attempt(lambda: torch.jit.script(Doubling())(torch.ones(2)))
-    assert isinstance(found, Raised) and found.place == "Doubling.forward" and found.line.startswith("RuntimeError: shape")
-
-
-@pytest.mark.parametrize(
-    ("error", "missing"),
-    [
-        (RuntimeError("\"addmm_impl_cpu_\" not implemented for 'Half'"), True),
-        (NotImplementedError("Could not run 'aten::mm' with arguments from the 'Meta' backend"), True),
-        (NotImplementedError("this fork does not do float32"), False), (KeyError("not implemented for 'Half'"), False),
-        (RuntimeError("expected scalar type Float but found Half"), False),
-    ],
-)  # fmt: skip
-def test_only_torch_and_kernel_libraries_lack_operations(error: BaseException, missing: bool) -> None:
-    assert raised(error).missing is missing
-
-
-def test_a_bench_session_whose_model_raises_has_one_red_benchmark(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from mace.modules.radial import BesselBasis
-
-    from mpcheck.sessions.bench import BenchOptions
-    from mpcheck.sessions.bench.run import BenchRun
-    from mpcheck.sessions.bench.unplanned import UnplannedRun
-
-    def broken(self: Any, x: torch.Tensor) -> torch.Tensor:
-        raise KeyError("bfloat16")
-
-    monkeypatch.setattr(BesselBasis, "forward", broken)
-    options = BenchOptions(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",), cache=cache)
-    found = attempt_unless_refused(lambda: BenchRun(options))
-    assert isinstance(found, Raised)
-    run = UnplannedRun(options, found)
-    (key,) = run.every
-    assert key.subject == "radial_embedding.bessel_fn"
-    (finding,) = run.findings[key.id]
-    assert finding.verdict == "fail" and finding.reason == "raised KeyError: 'bfloat16' in BesselBasis.broken"
+def test_what_raised_before_it_could_begin_is_told_and_the_work_not_tried() -> None:
+    work = PlainWork()
+    work.session = object.__new__(Session)
+    work.session.broken = {PLANNED.key: raised(KeyError("earlier"))}
+    (record,) = work.attempted(PLANNED, lambda: pytest.fail("was tried"))
+    assert (record.verdict, record.reason, record.key) == ("fail", "raised KeyError: 'earlier'", "the key")
+    assert record.about == PLANNED.about
+    work.session.broken = {}
+    assert work.attempted(PLANNED, lambda: [record, record]) == [record, record]
+    assert list(work.notes()) == []

@@ -19,7 +19,7 @@ from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 from tests.faults import planted
-from tests.unit.drifting import baseline_of, suite_of
+from tests.unit.drifting import baseline_of, suite_of, with_quantities
 
 KEY = CellKey(SYSTEM, "interactions.1.conv_tp_weights", "e3nn", "bfloat16", "forward")
 RACING = CellKey(SYSTEM, "interactions.1", "e3nn", "float32", "backward")
@@ -35,7 +35,7 @@ def outcome(clean: Record, kind: str, quantity: str, number: int) -> Record:
     changed = chosen.model_copy(update={"digest": f"{number}", "rms": chosen.rms * (3 if kind == "drift" else 1)})
     others = [changed if q.name == quantity else q for q in clean.quantities]
     said = {"fail": {"verdict": "fail", "reason": "out: rms ratio 115 > 1.19"}, "degraded": {"verdict": "degraded", "reason": "another kernel"}}
-    return clean.model_copy(update={"quantities": others, **said.get(kind, {})})
+    return with_quantities(clean, others, **said.get(kind, {}))
 
 
 @pytest.fixture
@@ -64,32 +64,32 @@ def script(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_green_is_what_passed_in_every_replay_or_raced_in_the_minority(key: CellKey, threads: int, script: Script) -> None:
     """Every sequence of outcomes there is. A race is one where there are threads to race."""
     racing = key is RACING and threads > 1
-    for kinds in itertools.product(("calm", "drift", "fail", "degraded"), repeat=1 + REPLAYS):
+    for kinds in itertools.product(("same", "drift", "fail", "degraded"), repeat=1 + REPLAYS):
         with torch_threads(threads):
             cell, asked = script(key, kinds)
-        green = kinds[0] == "calm" or (racing and set(kinds) <= {"calm", "drift"} and 2 * kinds.count("drift") < len(kinds))
+        green = kinds[0] == "same" or (racing and set(kinds) <= {"same", "drift"} and 2 * kinds.count("drift") < len(kinds))
         assert (cell.verdict == "pass") == green, kinds
-        assert asked == (1 if kinds[0] == "calm" else 1 + REPLAYS)
+        assert asked == (1 if kinds[0] == "same" else 1 + REPLAYS)
         if green and kinds[0] == "drift":
             assert cell.drift == "pass" and f"drifted in {kinds.count('drift')} of {len(kinds)} replays" in cell.note
 
 
 @pytest.mark.parametrize("baseline", [True, False])
 def test_a_limit_that_failed_once_has_failed(script: Script, baseline: bool) -> None:
-    cell, _ = script(KEY, ["fail", "calm", "calm", "fail", "calm"], baseline)
+    cell, _ = script(KEY, ["fail", "same", "same", "fail", "same"], baseline)
     assert cell.verdict == "fail"
     assert "115 > 1.19" in cell.reason and "intermittent: fail in 2 of 5 replays" in cell.reason
 
 
 def test_drift_of_one_replay_is_red_where_nothing_races(script: Script) -> None:
-    cell, _ = script(KEY, ["drift", *["calm"] * REPLAYS])
+    cell, _ = script(KEY, ["drift", *["same"] * REPLAYS])
     assert (cell.verdict, cell.drift) == ("fail", "fail")
     assert "intermittent: drifted in 1 of 5 replays" in cell.reason
 
 
 def test_a_replay_that_fails_a_limit_is_told_with_its_own_reason(script: Script) -> None:
     with torch_threads(2):
-        cell, _ = script(RACING, ["drift", "calm", "fail", "calm", "calm"])
+        cell, _ = script(RACING, ["drift", "same", "fail", "same", "same"])
     assert cell.verdict == "fail" and "115 > 1.19" in cell.reason and "1 of 5" in cell.reason
 
 
