@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import scipy.special
 import torch
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.facts import closed_forms as facts
 from mpcheck.adapters.upstream import default_dtype, e3nn_nn, mace, o3
-from mpcheck.checks.physics import closed_forms, coupled, formulae
+from mpcheck.checks.physics import closed_forms, formulae
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
@@ -242,34 +241,6 @@ def test_a_block_without_a_formula_is_no_failure(session: Session) -> None:
     (found,) = judged(session, ("products.0.symmetric_contractions",)).values()
     assert found.verdict == "unsupported"
     assert "no closed form of SymmetricContraction" in found.reason
-
-
-@pytest.mark.parametrize("normalization", ["norm", "component", "integral"])
-def test_harmonics_are_scipys(normalization: str) -> None:
-    """Against scipy's complex harmonics: e3nn's axes (y, z, x) are the usual (x, y, z), and real forms carry no (-1)^m."""
-    vectors = np.random.default_rng(0).normal(size=(20, 3))
-    top = 6
-    found = formulae.spherical_harmonics(vectors.astype(formulae.WIDE), range(top + 1), True, normalization).astype(float)
-    second, polar, first = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).T
-    theta, phi = np.arccos(polar), np.arctan2(second, first)
-    column = 0
-    for degree in range(top + 1):
-        size = {"integral": 1.0, "norm": np.sqrt(4 * np.pi / (2 * degree + 1)), "component": np.sqrt(4 * np.pi)}[normalization]
-        for m in range(-degree, degree + 1):
-            usual = scipy.special.sph_harm_y(degree, abs(m), theta, phi)
-            real = usual.real if m == 0 else np.sqrt(2) * (-1) ** m * (usual.imag if m < 0 else usual.real)
-            assert np.allclose(found[:, column], size * real, rtol=0, atol=1e-13)
-            column += 1
-
-
-@pytest.mark.parametrize("degrees", [(0, 1, 1), (1, 1, 1), (1, 2, 2), (2, 2, 2), (3, 2, 3), (4, 3, 2)])
-def test_couplings_by_racahs_formula_are_e3nns(degrees: tuple[int, int, int]) -> None:
-    """Up to their sign, which is a convention, and e3nn's last bits; their squares are those of an orthogonal matrix."""
-    ours, table = coupled.coupling(*degrees), o3.wigner_3j(*degrees, dtype=torch.float64).numpy()
-    sign = 1 if (ours * table).sum() > 0 else -1
-    assert np.abs(sign * ours - table).max() < 1e-14
-    size = 2 * degrees[2] + 1
-    assert np.allclose((np.einsum("abi,abj->ij", ours, ours) * size).astype(float), np.eye(size), rtol=0, atol=1e-15)
 
 
 def test_derivatives_by_complex_step_are_exact() -> None:

@@ -1,4 +1,4 @@
-"""Known faults of upstream: applied to every check in one place; an entry that can never apply is an error."""
+"""Known faults of upstream are applied to every check in one place."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck._errors import InputError
-from mpcheck._names import AUDIT, CHECKS, SYMMETRY
+from mpcheck._names import AUDIT, SYMMETRY
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge import known_faults as faults_data
 from mpcheck.judge.context import Inspection, Key
-from mpcheck.judge.known_faults import KnownFault, load_faults
+from mpcheck.judge.known_faults import KnownFault
 from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
 from mpcheck.sessions.options import resolve
@@ -90,37 +89,3 @@ def test_a_cell_that_raises_or_errs(raises: bool, session: Session, known: Any, 
     known(entry(check="precision", variant="backward"))
     found: Record = judge_by_limits(session, key)
     assert found.verdict == "pass", "of the other direction"
-
-
-@pytest.mark.parametrize(
-    ("fields", "says"),
-    [
-        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, equivariance"), ({"check": "golden"}, "is no check"),
-        ({"check": ""}, "check"), ({"check": "Precision"}, "is no check"), ({"package": "mace-torhc"}, "neither installed nor one of"),
-        ({"needs": "BesselBasi"}, "'BesselBasi' is no class of upstream's"), ({"unless": ["AgnesiTransform", "SoftTransfrom"]}, "SoftTransfrom"),
-        ({"format": ["bf16"]}, "'bf16' is no format"), ({"needs": ["many heads"]}, "several heads"),
-    ],
-)  # fmt: skip
-def test_an_entry_that_can_never_apply_is_an_error(fields: dict[str, Any], says: str, tmp_path: Path) -> None:
-    lines = [f"    {name}: {value!r}" for name, value in {**ENTRY, "check": "precision", **fields}.items()]
-    path = tmp_path / "faults.yaml"
-    path.write_text("schema_version: 1\nfaults:\n  -\n" + "\n".join(lines) + "\n")
-    with pytest.raises(InputError, match=says) as told:
-        load_faults(path)
-    assert "\n" not in str(told.value) and "faults.0" in str(told.value)
-
-
-def test_two_entries_of_one_name_are_an_error(tmp_path: Path) -> None:
-    one = ", ".join(f"{name}: {value!r}" for name, value in {**ENTRY, "check": "precision"}.items())
-    path = tmp_path / "faults.yaml"
-    path.write_text(f"schema_version: 1\nfaults:\n  - {{{one}}}\n  - {{{one}}}\n")
-    with pytest.raises(InputError, match="two entries are called 'planted'"):
-        load_faults(path)
-
-
-def test_traits_of_versions_that_are_not_installed_are_not_looked_up() -> None:
-    assert entry(check="precision", versions="<1", needs=["ClassOfThePast"]).needs == ["ClassOfThePast"]
-
-
-def test_entries_of_every_check_are_read() -> None:
-    assert [entry(check=name).check for name in CHECKS] == list(CHECKS)

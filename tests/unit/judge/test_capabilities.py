@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import copy
-from collections.abc import Iterator
+import dataclasses
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -20,11 +18,8 @@ from mpcheck._unsupported import BACKENDS_OWN, Code, Unsupported, tolerated
 from mpcheck.adapters.backends import protocol as registry
 from mpcheck.adapters.backends.base import BackendBase
 from mpcheck.adapters.backends.capabilities import covers, lacks
-from mpcheck.adapters.backends.cueq import BACKEND, CueqModel
+from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.protocol import backends
-from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.work.workload import UnsupportedError
-from mpcheck.bench.work.workloads import Workloads
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Key
@@ -107,9 +102,6 @@ def test_degraded_is_red_unless_it_is_named(allowed: tuple[str, ...], backend: s
     assert fails(found) is not ok and bool(found.tolerated) is ok and found.verdict == "degraded"
     assert fails(asked(Asking((backend,), allowed), cell("degraded", backend, "x", backend, block), block))  # what is required is not tolerated
     assert bool(tolerated(allowed, backend, block)) is ok
-
-
-CHECKS = [("symmetry", "equivariance"), ("symmetry", "layout"), ("audit", "engagement"), ("audit", "dtypes"), ("audit", "accumulation")]
 
 
 class Third(BackendBase):
@@ -201,63 +193,19 @@ def test_naive_on_a_cpu_is_no_fault_unless_kernels_are_required(session: Session
     assert judge_by_limits(session, replace(key, backend="e3nn")).lacking == ""
 
 
-@pytest.fixture
-def impostor(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    """The whole cueq backend silently is e3nn: the converter gives back what it got."""
-    options = Options(systems=(SYSTEM,), backends=("e3nn", "cueq"), formats=("float32",), blocks=(BLOCK, "interactions.1.conv_tp"), cache=cache)
-
-    def build(self: Any, model: torch.nn.Module, device: torch.device) -> CueqModel:
-        return CueqModel("cueq", model, model, "mul_ir", device)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(type(BACKEND), "build", build)
-        made = Session(options)
-        made.backend("cueq")
-        yield made
-
-
-def test_a_backend_that_is_another_is_degraded_in_every_session(impostor: Session) -> None:
-    for key in impostor.cells():
-        found = judge_by_limits(impostor, key)
-        assert found.verdict == ("degraded" if key.backend == "cueq" else "pass"), found.reason
-        assert fails(found) is (key.backend == "cueq")
-    for suite in ("symmetry", "audit"):
-        for key in inspections.keys(suite, impostor):
-            if key.check not in ("equivariance", "layout", "mix", "engagement", "dtypes", "accumulation") or "cueq" not in (key.backend, key.variant):
-                continue
-            if not key.system or key.format == "autocast":
-                continue
-            for f in inspections.run(suite, impostor, key):
-                assert f.verdict != "pass", f.id
-                assert f.verdict != "degraded" or fails(f)
-    with pytest.raises(UnsupportedError) as told, Workloads(impostor).opened(BenchKey(SYSTEM, 1, BLOCK, "cueq", "float32", "forward")):
-        pass
-    assert told.value.why.code == "substituted"
-
-
-def test_an_allowed_one_is_told_and_green(impostor: Session) -> None:
-    impostor.options = replace(impostor.options, allow_degraded=(f"cueq:{BLOCK}",))
-    found = {key.block: judge_by_limits(impostor, key) for key in impostor.cells() if key.backend == "cueq"}
-    assert found[BLOCK].tolerated == f"--allow-degraded cueq:{BLOCK}" and not fails(found[BLOCK])
-    assert fails(found["interactions.1.conv_tp"])
-    with Workloads(impostor).opened(BenchKey(SYSTEM, 1, BLOCK, "cueq", "float32", "forward")) as workload:
-        workload.call()
-
-
-def test_a_forward_that_goes_round_its_kernel_is_degraded(session: Session) -> None:
-    twin: Any = session.backend("cueq")
-    layer = twin.module(session.library(SYSTEM).block(BLOCK))
-    other = copy.deepcopy(layer)
-    key = CellKey(SYSTEM, BLOCK, "cueq", "float64", "forward")
-    with contextlib.ExitStack() as stack:
-        layer.forward = other.forward
-        stack.callback(lambda: layer.__dict__.pop("forward"))
-        found = judge_by_limits(session, key)
-    assert found.verdict == "degraded" and "was never called" in found.reason, found.reason
-    assert judge_by_limits(session, key).verdict == "pass"
-
-
 def test_findings_keep_the_fields() -> None:
     found = Record(check="layout", subject=BLOCK, backend="cueq", verdict="degraded", reason="x", lacking="cueq")
     assert asked(Asking((), ("cueq",)), found, found.subject).tolerated == "--allow-degraded cueq"
     assert unsupported.no_device().lacking == "cuda"
+
+
+def test_required_kernels_and_devices_fail(session: Session) -> None:
+    strict = object.__new__(Session)
+    strict.__dict__.update(session.__dict__)
+    strict.options = dataclasses.replace(session.options, require=("cueq-kernels", "cuda"))
+    cell = judge_by_limits(session, CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
+    assert cell.verdict == "pass" and cell.lacking == "cueq-kernels"
+    assert asked(strict, cell, cell.subject).verdict == "fail"
+    missing = cell.model_copy(update={"verdict": "unsupported", "reason": "gone", "lacking": "cuda"})
+    assert asked(strict, missing, cell.subject).verdict == "fail"
+    assert asked(session, missing, cell.subject).verdict == "unsupported"

@@ -1,8 +1,7 @@
-"""tf32 and a mixed format, judged by components of one Monte Carlo ensemble, are as tight as float32 and bfloat16."""
+"""A replay in a mixed format is judged by components of one ensemble."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,23 +11,11 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from mpcheck.formats import FORMATS
 from mpcheck.judge.replay import replay
 from mpcheck.judge.scale import noise_scale
-from mpcheck.records.record import Record
 from mpcheck.reference.operations import is_product, packet_name
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
 
 LINEAR = ["interactions.0.linear_up", "interactions.1.linear", "products.0.linear", "interactions.1.conv_tp_weights", "readouts.1.linear_1"]
-BANDS = {"float32": (0.2, 1.1), "tf32": (0.3, 1.2), "bfloat16": (0.3, 1.1), "float16": (0.3, 1.1)}
-
-
-@pytest.mark.parametrize("block", LINEAR)
-@pytest.mark.parametrize("fmt", sorted(BANDS))
-def test_output_ratios_lie_in_one_narrow_band(judge: Callable[..., Record], block: str, fmt: str) -> None:
-    cell = judge(block, fmt, "forward")
-    low, high = BANDS[fmt]
-    rms = cell.quantities[0].rms
-    assert rms is not None
-    assert low < rms < high
 
 
 class Autocast(TorchDispatchMode):
