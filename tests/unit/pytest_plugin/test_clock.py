@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mpcheck.pytest_plugin.bench import RecordedClock
+from mpcheck.pytest_plugin.clock import RecordedClock
 
 
 class Fixture:
