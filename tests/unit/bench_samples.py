@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
 from mpcheck.history.latency.baseline import BenchBaseline, Model, Provenance
 from mpcheck.history.latency.device import DeviceKey
 
@@ -20,7 +20,7 @@ def device(**changes: Any) -> DeviceKey:
     return DeviceKey(**{**fields, **changes})
 
 
-def figures(milliseconds: float, machine: float = 1.0, cost: Fingerprint | None = PRINT, launches: int = 3) -> Figures:
+def figures(milliseconds: float, machine: float = 1.0, cost: Fingerprint | None = PRINT, launches: int = 3) -> BenchFigures:
     """A call of so many milliseconds, 10 and 20 yardsticks a millisecond, on a machine slower by a factor at that time."""
     found = []
     for i in range(launches):
@@ -28,11 +28,11 @@ def figures(milliseconds: float, machine: float = 1.0, cost: Fingerprint | None 
         quantiles = [ms * machine * q / 1000 for q in (0.98, 0.99, 1.0, 1.02, 1.1)]
         normalised = {"all": 10 * ms, "matmul": 20 * ms}
         found.append(Launch(quantiles=quantiles, normalised=normalised, rounds=20, calls=5, first_call=2 * quantiles[-1]))
-    return Figures(launches=found, fingerprint=cost)
+    return BenchFigures(launches=found, fingerprint=cost)
 
 
 def baseline(
-    cells: dict[str, Figures] | None = None, commit: str = "aaaaaaaaaaaa", date: str = "2026-01-31T12:00:00+00:00", **changes: Any
+    cells: dict[str, BenchFigures] | None = None, commit: str = "aaaaaaaaaaaa", date: str = "2026-01-31T12:00:00+00:00", **changes: Any
 ) -> BenchBaseline:
     fields: dict[str, Any] = {
         "device": device(),

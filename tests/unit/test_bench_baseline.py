@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.figures import Figures
+from mpcheck.bench.figures import BenchFigures
 from mpcheck.history.latency.baseline import BenchBaseline, bench_path, provenance_of, read_baseline, stored_for, write_baseline
 from mpcheck.history.latency.device import device_key
 from mpcheck.records.environment import device_slug
@@ -131,7 +131,7 @@ def test_no_file_of_that_kind(tmp_path: Path) -> None:
 def test_not_a_number_cannot_be_stored() -> None:
     launch = figures(1.0).launches[0]
     with pytest.raises(ValueError, match="joules"):
-        baseline({LINEAR: Figures(launches=[launch.model_copy(update={"joules": float("nan")})])})
+        baseline({LINEAR: BenchFigures(launches=[launch.model_copy(update={"joules": float("nan")})])})
 
 
 @pytest.mark.parametrize(

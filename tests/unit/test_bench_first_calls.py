@@ -25,7 +25,7 @@ from mpcheck.bench.decide.first_calls import (
     start_findings,
     stored_starts,
 )
-from mpcheck.bench.figures import Figures, Launch, Start
+from mpcheck.bench.figures import BenchFigures, Launch, Start
 from mpcheck.bench.keys import BenchKey, check_work
 from mpcheck.bench.launch.paired import PairedMeasurement
 from mpcheck.bench.timing.starts import digest, in_order, reshape, start
@@ -44,11 +44,11 @@ def starts(seconds: float, count: int, shape: float | None = 1.0, seed: int = 0,
     return [Start(first=seconds * math.exp(spread * x), shape=s, **changes) for x, s in zip(rng.standard_normal(count), shapes, strict=True)]
 
 
-def cells(made: dict[str, list[Start]]) -> dict[str, Figures]:
+def cells(made: dict[str, list[Start]]) -> dict[str, BenchFigures]:
     found = {}
     for name, own in made.items():
         launch = Launch(quantiles=[STEADY[name]] * 5, normalised={"all": 1.0}, rounds=1, calls=1, first_call=1.0)
-        found[name] = Figures(launches=[launch], starts=own)
+        found[name] = BenchFigures(launches=[launch], starts=own)
     return found
 
 

@@ -14,7 +14,7 @@ from mpcheck.bench.decide.decision import Rule, judge, paired_sample
 from mpcheck.bench.decide.outcomes import Standing, device_metrics, latency_finding
 from mpcheck.bench.decide.units import CHOOSING, yardstick_of
 from mpcheck.bench.decide.verdicts import PAIRED, STORED, gone, paired_findings, stored_findings, unclear
-from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, Work, fields_of, parse_id
 from mpcheck.bench.launch.measurement import Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
@@ -42,7 +42,7 @@ def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) 
 
 
 def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Record]:
-    cells = None if base is None else {WATER.id: Figures(launches=base, fingerprint=cost)}
+    cells = None if base is None else {WATER.id: BenchFigures(launches=base, fingerprint=cost)}
     return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]
 
 
@@ -142,7 +142,7 @@ def test_the_yardstick_that_varies_least_is_chosen_where_there_are_launches_enou
 
 
 def test_what_the_model_no_longer_has_is_removed_and_what_was_not_asked_for_is_not() -> None:
-    cell = Figures(launches=launches(1.0, 2))
+    cell = BenchFigures(launches=launches(1.0, 2))
     base = {
         replace(WATER, **c).id: cell
         for c in (

@@ -14,7 +14,7 @@ from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench.decide.decision import Rule
 from mpcheck.bench.decide.verdicts import PAIRED, STORED
-from mpcheck.bench.figures import Figures, Start
+from mpcheck.bench.figures import BenchFigures, Start
 from mpcheck.bench.launch.measurement import Effort, Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
 from mpcheck.bench.work.pinning import processors
@@ -82,7 +82,7 @@ Make = Callable[..., BenchRun]
 def make(tmp_path: Path, cache: Path) -> Make:
     """A session whose measurement is given, not measured."""
 
-    def call(found: dict[str, Figures] | None = None, unsupported: Unsupported | None = None, **changes: Any) -> BenchRun:
+    def call(found: dict[str, BenchFigures] | None = None, unsupported: Unsupported | None = None, **changes: Any) -> BenchRun:
         run = BenchRun(options(tmp_path, cache, **changes))
         (key,) = run.keys
         cells = {key.id: figures(1.0)} if found is None else found
@@ -96,7 +96,9 @@ def make(tmp_path: Path, cache: Path) -> Make:
     return call
 
 
-def stored(make: Make, tmp_path: Path, change: Callable[[dict[str, Any]], Any] = lambda _: None, cells: dict[str, Figures] | None = None) -> Path:
+def stored(
+    make: Make, tmp_path: Path, change: Callable[[dict[str, Any]], Any] = lambda _: None, cells: dict[str, BenchFigures] | None = None
+) -> Path:
     """A baseline of the made-up measurement, with a change."""
     document = make(cells).document()
     assert document is not None
@@ -239,7 +241,7 @@ def test_a_baseline_older_than_first_calls_is_read_and_says_so_in_one_line(make:
 
 
 def test_a_slower_start_is_red_and_the_steady_state_is_not(make: Make, tmp_path: Path) -> None:
-    def starting(seconds: float) -> dict[str, Figures]:
+    def starting(seconds: float) -> dict[str, BenchFigures]:
         (key,) = make().keys
         own = [Start(first=seconds * f, shape=seconds * f) for f in (1.0, 1.01, 0.99, 1.02)]
         return {key.id: figures(1.0, launches=4).model_copy(update={"starts": own})}

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.bench.figures import Figures, Start
+from mpcheck.bench.figures import BenchFigures, Start
 from mpcheck.history.latency.update import CellChange, changes, check_reason, merged
 from tests.unit.bench_samples import LINEAR, MODEL, PRINT, SLUG, baseline, device, figures
 
 NOW = "2026-03-01T00:00:00+00:00"
 
 
-def _one(old: Figures, new: Figures) -> CellChange:
+def _one(old: BenchFigures, new: BenchFigures) -> CellChange:
     (found,) = changes(baseline({LINEAR: old}), baseline({LINEAR: new}))
     return found
 
@@ -83,7 +83,7 @@ def test_pruning_and_replacing_need_a_reason() -> None:
     assert merged(old, other, found, "torch").cells.keys() == {LINEAR}
 
 
-def started(seconds: float, after: str = "x", shape: float | None = 1.0, **changes: Any) -> Figures:
+def started(seconds: float, after: str = "x", shape: float | None = 1.0, **changes: Any) -> BenchFigures:
     own = [Start(first=seconds * f, shape=shape, after=after) for f in (0.99, 1.0, 1.01)]
     return figures(changes.pop("milliseconds", 1.0), **changes).model_copy(update={"starts": own})
 
@@ -102,7 +102,7 @@ def started(seconds: float, after: str = "x", shape: float | None = 1.0, **chang
         (started(30.0, shape=0.2), started(30.0, shape=9.0), True, False),
     ],
 )
-def test_an_update_of_first_calls(old: Figures, new: Figures, loosens: bool, kept: bool) -> None:
+def test_an_update_of_first_calls(old: BenchFigures, new: BenchFigures, loosens: bool, kept: bool) -> None:
     new = new.model_copy(update={"launches": [x.model_copy(update={"rounds": 77}) for x in new.launches]})
     before, after = baseline({LINEAR: old}), baseline({LINEAR: new}, commit="bbbbbbbbbbbb")
     (found,) = changes(before, after)
