@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-import logging
-from pathlib import Path
-
 import pytest
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends import weights
-from mpcheck.adapters.backends.converter import Converted, logged
+from mpcheck.adapters.backends.converter import Converted
 from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.checks.symmetry import conversions
@@ -30,68 +25,6 @@ def models() -> tuple[torch.nn.Module, Converted, Converted]:
     return source, twin, BACKEND.converter.back(twin.model, torch.device("cpu"))
 
 
-def test_design_covers_every_pair_that_converts() -> None:
-    fields = ("interactions", "correlation", "hidden_l", "elements", "residual", "backend")
-    rows = [c for c in DESIGN if c.correlation > 1]
-    levels = {f: sorted({getattr(c, f) for c in rows}) for f in fields}
-    assert levels["interactions"] == [1, 2, 3] and levels["hidden_l"] == [0, 1, 2] and levels["correlation"] == [2, 3]
-    missing = {
-        (a, x, b, y)
-        for a, b in itertools.combinations(fields, 2)
-        for x, y in itertools.product(levels[a], levels[b])
-        if not any((getattr(c, a), getattr(c, b)) == (x, y) for c in rows)
-    }
-    left_out = {("interactions", 3, "hidden_l", 2)}
-    assert missing == left_out
-    assert any(c.correlation == 1 for c in DESIGN)
-
-
-def test_a_sound_round_trip_keeps_every_bit_but_the_projected(models: tuple[torch.nn.Module, Converted, Converted]) -> None:
-    source, twin, returned = models
-    trip, own = BACKEND.converter.round_trip(source, returned.model), BACKEND.converter.parameters(source, twin.model)
-    assert trip.failures == own.failures == [] and trip.tensors == len(source.state_dict()) and 0 <= trip.ratio < 1
-    assert not twin.complaints and not returned.complaints and torch.get_default_dtype() == torch.float32
-
-
-class _Tampered(torch.nn.Module):
-    """A model with another state."""
-
-    def __init__(self, state: dict[str, torch.Tensor]) -> None:
-        super().__init__()
-        self.state = state
-
-    def state_dict(self, *args: object, **kwargs: object) -> dict[str, torch.Tensor]:  # type: ignore[override]
-        return self.state
-
-
-WEIGHT = "interactions.0.linear.weight"
-
-
-@pytest.mark.parametrize(
-    ("fault", "message"),
-    [
-        (lambda s: s.pop(WEIGHT), f"lost {WEIGHT}"),
-        (lambda s: s.update(more=torch.zeros(1)), "extra more"),
-        (lambda s: s.update({WEIGHT: s[WEIGHT][None]}), f"{WEIGHT}: reshaped from"),
-        (lambda s: s.update({WEIGHT: s[WEIGHT].float()}), f"{WEIGHT}: torch.float64 became torch.float32"),
-        (lambda s: s.update({WEIGHT: s[WEIGHT].float().double()}), f"{WEIGHT}: changed by up to"),
-        (lambda s: s.update({WEIGHT: s[WEIGHT] * float("nan")}), f"{WEIGHT}: changed by up to nan"),
-        (lambda s: s.update({WEIGHT: -s[WEIGHT] * 0.0}), f"{WEIGHT}: changed by up to"),
-        (
-            lambda s: s.update({k: v.float().double() for k, v in s.items() if k.endswith("weights_max")}),
-            "products.0.symmetric_contractions.contractions.0.weights_max: moved by",
-        ),
-    ],
-    ids=["lost", "extra", "reshaped", "dtype", "float32", "nan", "signed-zero", "contraction-float32"],
-)
-def test_a_faulty_state_is_named(models: tuple[torch.nn.Module, Converted, Converted], fault: object, message: str) -> None:
-    source, _, returned = models
-    state = dict(returned.model.state_dict())
-    fault(state)  # type: ignore[operator]
-    failures = BACKEND.converter.round_trip(source, _Tampered(state)).failures
-    assert len(failures) == 1 and failures[0].startswith(message)
-
-
 def test_contractions_without_a_known_map_are_inconclusive(
     models: tuple[torch.nn.Module, Converted, Converted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -100,15 +33,6 @@ def test_contractions_without_a_known_map_are_inconclusive(
     found = conversions.judged(BACKEND.converter, source, twin, returned, {"check": "conversion", "subject": "x"})
     assert [f.verdict for f in found] == ["inconclusive", "inconclusive"]
     assert all("products.0.symmetric_contractions" in f.reason for f in found)
-
-
-def test_logged_collects_debug_messages_and_puts_the_root_logger_back() -> None:
-    root = logging.getLogger()
-    before = (list(root.handlers), root.level, root.manager.disable)
-    with logged() as records:
-        logging.debug("Shape mismatch for key x")
-    assert [r.getMessage() for r in records] == ["Shape mismatch for key x"]
-    assert (list(root.handlers), root.level, root.manager.disable) == before
 
 
 def _limit(**changes: object) -> UpstreamLimit:
@@ -124,51 +48,9 @@ def test_a_limit_that_no_longer_applies_is_a_failure(session: Session) -> None:
     assert finding.verdict == "fail" and "planted no longer applies" in finding.reason
 
 
-def test_a_limit_holds_only_for_its_versions_and_fields() -> None:
-    fields = SMALL.architecture.model_dump()
-    assert _limit().applies(fields)
-    assert not _limit(versions="<0.3").applies(fields) and not _limit(package="no-such-package").applies(fields)
-    assert not _limit(when={"correlation": [3]}).applies(fields)
-
-
 def test_correlation_one_is_unsupported_by_a_known_limit_and_a_failure_without(session: Session) -> None:
     config = next(c for c in DESIGN if c.correlation == 1)
     (known,) = conversions.judge_configuration(session, config, load_limits())
     assert known.verdict == "unsupported" and known.reason.startswith("correlation-one")
     (unknown,) = conversions.judge_configuration(session, config, [_limit(when={"correlation": [1]}, message="something else")])
     assert unknown.verdict == "fail" and "no known limit explains" in unknown.reason
-
-
-_ENTRY = (
-    "schema_version: 1\nlimits:\n- {{id: x, package: p, versions: '{versions}', when: {{a: [1]}}, message: '{message}', "
-    "reason: 'twenty characters at least'}}\n"
-)
-
-
-def test_every_known_limit_is_tried_by_a_configuration() -> None:
-    """Else an entry that no longer applies would go unnoticed."""
-    for limit in load_limits():
-        fields = [c.architecture.model_dump() for c in DESIGN]
-        assert any(all(f[name] in values for name, values in limit.when.items()) for f in fields), limit.id
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("schema_version: 2\nlimits: []\n", "schema_version"),
-        ("schema_version: 1\nlimits: [{id: x}]\n", "limits.0"),
-        (
-            _ENTRY.format(versions="new", message="abcde"),
-            "version specifier",
-        ),
-        (
-            _ENTRY.format(versions=">1", message="abc(de"),
-            "regular expression",
-        ),
-    ],
-)
-def test_a_broken_limits_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "limits.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        load_limits(path)
