@@ -1,4 +1,4 @@
-"""Ghost atoms stand for their owners, and both exchanges are transposes of each other."""
+"""Ghost atoms stand for their owners, and their exchange is its own transpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known limits of upstream's converters: read, applied, all of them tried."""
+"""Upstream's known limits: where they hold, and files that are refused."""
 
 from __future__ import annotations
 

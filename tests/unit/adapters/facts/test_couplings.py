@@ -1,4 +1,4 @@
-"""Exact coupling tables are isometries and replace only e3nn's."""
+"""Exact coupling tables are isometries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Wigner D matrices are representations in e3nn's convention, and what they round is known."""
+"""Rotations and inversion act on irreps as e3nn says they do."""
 
 from __future__ import annotations
 
@@ -12,17 +12,9 @@ from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.upstream import o3
 
 U = 2.0**-53
-
-
 LIKE = torch.zeros(1)
-
-
 Q, P = (0.3, -0.5, 0.7, 0.2), (0.9, 0.1, 0.4, -0.3)
-
-
 MIXED = Slot("2x0e+2x1o+2x2e+2x1e", "flat")
-
-
 CHANNELS = Slot("4x0e+4x1o+4x2e", "channels")
 
 
