@@ -52,6 +52,7 @@ def test_every_block_and_step_is_named_and_a_second_call_apart(kept: Kept, tiny:
 
 def test_what_was_kept_repeats_the_call(kept: Kept, tiny: torch.nn.Module) -> None:
     leaves = [(name, block, skeleton, tensors) for name, (block, skeleton, tensors) in kept.blocks.items() if block.kind == "leaf"]
+    assert len(leaves) > 40, "two passes"
     for name, block, skeleton, tensors in leaves:
         results: dict[str, torch.Tensor] = {}
         flatten(tiny.get_submodule(block.module_path)(**unflatten(skeleton, tensors)), "out", results)

@@ -9,13 +9,6 @@ from mpcheck.cli import mix as cli_mix
 from mpcheck.sessions.run import Session
 
 
-def _pair(session: Session) -> tuple[object, object]:
-    pair = session.backend("cueq"), session.backend("e3nn")
-    if isinstance(pair[0], str):
-        pytest.skip(pair[0])
-    return pair
-
-
 @pytest.mark.parametrize(("texts", "message"), [(["a"], "BLOCK=BACKEND"), (["=e3nn"], "BLOCK=BACKEND"), (["a=b", "a=c"], "a twice")])
 def test_swaps_that_cannot_be_read_are_named(texts: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
@@ -25,7 +18,6 @@ def test_swaps_that_cannot_be_read_are_named(texts: list[str], message: str) -> 
 def test_the_command_names_the_mismatch(session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     import typer
 
-    _pair(session)
     monkeypatch.setattr("mpcheck.sessions.run.Session", lambda options: session)
     with pytest.raises(typer.Exit) as stop:
         cli_mix.mix("builtin:hco", ["products.0.linear=e3nn", "interactions.1.linear=e3nn"], ["builtin:water"], "cpu", None, 0, structures=8)

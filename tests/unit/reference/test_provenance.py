@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from mpcheck.records.document import System
 from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.store import Store
@@ -39,7 +37,3 @@ def test_what_records_say(tmp_path: Path) -> None:
     assert pinned.key == SPEC.key and provenance(tmp_path, pinned, began) == {"from": "base", **facts}
     missing = SPEC.of({"MPCHECK_REFERENCE_CODE": ":"})
     assert provenance(tmp_path, missing, began) == {"from": "base", "code": "", "made": "", "by": []}
-
-
-def system(name: str, reference: dict[str, Any] | None) -> System:
-    return System.model_validate({"name": name, "reference": reference})

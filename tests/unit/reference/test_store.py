@@ -169,7 +169,7 @@ def test_entry_of_another_schema_is_damaged(tmp_path: Path, schema: object) -> N
         assert store.fetch(NAME, lambda: store.save(NAME, VALUES, MANIFEST))[1]["schema"] == store_module.SCHEMA
 
 
-def test_entry_mended_while_waiting_is_not_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entry_repaired_while_waiting_is_not_built_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, lock = filled(tmp_path), Store.lock
     flip(files(store)[0], -1)
 

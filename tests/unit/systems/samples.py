@@ -9,17 +9,17 @@ from ase.neighborlist import neighbor_list
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.graph import Graph, make_graph
-from mpcheck.systems import System, resolve_system
+from mpcheck.systems import Structures, resolve_system
 
 HCO = ["H", "C", "O"]
 R_MAX = 4.5
 
 
-def resolve(spec: str, elements: list[str] = HCO, r_max: float = R_MAX, seed: int = 0) -> System:
+def resolve(spec: str, elements: list[str] = HCO, r_max: float = R_MAX, seed: int = 0) -> Structures:
     return resolve_system(spec, elements, r_max, seed)
 
 
-def graph_of(system: System, elements: list[str] = HCO) -> Graph:
+def graph_of(system: Structures, elements: list[str] = HCO) -> Graph:
     return make_graph(system.frames, elements, R_MAX)
 
 
