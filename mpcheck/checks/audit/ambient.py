@@ -19,8 +19,7 @@ from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import CountingMode, DtypeCounts, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
 from mpcheck.formats import FLOAT32, FLOAT64
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused
+from mpcheck.judge.refusing import raised, refused
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference

@@ -32,8 +32,7 @@ from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
 from mpcheck.formats import COMPONENTS, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused
+from mpcheck.judge.refusing import raised, refused
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import RatioLimits, limits_for
 from mpcheck.records.detail import figures

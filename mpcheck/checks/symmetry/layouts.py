@@ -25,8 +25,7 @@ from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import ElementNames, compare
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused, usable
+from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
