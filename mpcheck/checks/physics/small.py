@@ -42,11 +42,11 @@ class CalledBlock:
 def frames(case: Case) -> dict[str, Atoms]:
     """Structures of all elements in turn, without periodicity, by what is special about their edges."""
     elements, r_max = case.context.model.elements, case.context.model.r_max
-    found: dict[str, Atoms] = {}
+    structures: dict[str, Atoms] = {}
     for i, (name, rows) in enumerate(NEIGHBOURS.items()):
         symbols = [elements[(i + j) % len(elements)] for j in range(len(rows) + 1)]
-        found[name] = Atoms(symbols, np.array([(0, 0, 0), *rows]) * r_max)
-    return found
+        structures[name] = Atoms(symbols, np.array([(0, 0, 0), *rows]) * r_max)
+    return structures
 
 
 def graph_of(case: Case) -> Tensors:
