@@ -107,7 +107,7 @@ class Inspection:
     Attributes:
         name: of the check, as in ``Record.check``.
         keys: its work on a run, cheap to list; building of backends and references waits until ``run``.
-        run: does one piece and says what it found; at least one finding.
+        run: does one piece; at least one record.
     """
 
     name: str
