@@ -1,10 +1,8 @@
-"""Every piece of work is in exactly one shard, groups stay together, and a GPU is given to each worker."""
+"""Work is divided alike by every process, and rows find their places again."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,10 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpcheck._errors import InputError
-from mpcheck.bench.launch.measurement import request
 from mpcheck.records.shards import Shard, by_first_seen, divide, parse_shard, places, runs
-from mpcheck.sessions.bench import BenchOptions
-from mpcheck.sessions.bench.run import BenchRun
 
 GROUPS = st.lists(st.sampled_from([None, *"abcdefg"]), max_size=60)
 
@@ -77,18 +72,3 @@ def test_wrong_places(texts: Any) -> None:
 
 def test_rows_of_one_key_come_together() -> None:
     assert by_first_seen(["b1", "a1", "b2", "c1", "a2"], lambda row: row[0]) == ["b1", "b2", "a1", "a2", "c1"]
-
-
-def test_benchmarks_are_divided_and_the_others_left_out() -> None:
-    options = BenchOptions(systems=("builtin:isolated",), backends=("e3nn",), blocks=("readouts.*", "model"))
-    made = [BenchRun(replace(options, shard=shard)) for shard in ("", "1/3", "2/3", "3/3")]
-    whole, *shards = made
-    assert sorted(key.id for part in shards for key in part.keys) == sorted(key.id for key in whole.keys)
-    assert max(len(part.keys) for part in shards) - min(len(part.keys) for part in shards) <= 1
-    assert all(part.every == whole.every for part in shards)
-    for part in made:
-        assert {key.id for key in part.keys} | set(part._load()["skip"]) == {key.id for key in part.every}
-        json.dumps(part._load())
-    assert request(options, (1,), ("forward",))["skip"] == []
-    with pytest.raises(InputError, match="parts are too many"):
-        BenchRun(replace(options, shard="1/99"))

@@ -17,11 +17,12 @@ from markdown_it.token import Token
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
 from mpcheck.history.gates import append_gate, entry_of, gate_history_path
-from mpcheck.records.document import Records, write_records
+from mpcheck.records.document import Records
 from mpcheck.records.limits import Limits
 from mpcheck.records.read import Results
 from mpcheck.report.comment import LIMIT_BYTES, comment
 from tests.unit import report_samples as samples
+from tests.unit.report_samples import store
 
 TORCHLESS = """
 import sys
@@ -35,19 +36,11 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def write(directory: Path, results: Results) -> Path:
-    directory.mkdir(parents=True, exist_ok=True)
-    for session, document in results.documents.items():
-        path = directory / f"{session}.json"
-        write_records(path, document)
-    return directory
-
-
 @pytest.fixture
 def gate(tmp_path: Path) -> Path:
     """What a gate leaves: base green, head with one wrong block."""
-    write(tmp_path / "gate/base", samples.green())
-    write(tmp_path / "gate/head", samples.red())
+    store(tmp_path / "gate/base", samples.green())
+    store(tmp_path / "gate/head", samples.red())
     return tmp_path / "gate"
 
 
@@ -103,7 +96,7 @@ def test_hostile_names_are_shown_and_not_obeyed(gate: Path, hostile: str) -> Non
     model = run.model.model_copy(update={"name": hostile})
     environment = run.environment.model_copy(update={"device_name": hostile, "commit": hostile, "packages": {hostile: hostile}})
     made: dict[str, Records] = {"precision": run.model_copy(update={"records": cells, "model": model, "environment": environment})}
-    write(gate / "head", Results(made | {s: d.model_copy(update={"model": model}) for s, d in results.documents.items() if s != "precision"}))
+    store(gate / "head", Results(made | {s: d.model_copy(update={"model": model}) for s, d in results.documents.items() if s != "precision"}))
     text = comment(gate)
     assert len(text.encode()) <= LIMIT_BYTES
     kinds = {token.type for token in tokens(text)}
@@ -178,7 +171,7 @@ def test_limits(gate: Path, limits: Limits, named: str) -> None:
 
 
 def test_many_cells_fit_a_comment(tmp_path: Path) -> None:
-    write(tmp_path / "head", samples.many(20_000))
+    store(tmp_path / "head", samples.many(20_000))
     assert len(comment(tmp_path).encode()) <= LIMIT_BYTES
 
 
@@ -206,7 +199,7 @@ def test_a_session_without_records_does_not_make_the_comment_green(
     head: Callable[[], Results], conclusion: str, begins: str, said: str, tmp_path: Path
 ) -> None:
     """A crashed session leaves no records; GitHub's own word on the run is what is left to go by."""
-    write(tmp_path / "gate/head", head())
+    store(tmp_path / "gate/head", head())
     words = [
         "comment",
         str(tmp_path / "gate"),
@@ -226,7 +219,7 @@ def objected(directory: Path, **fields: Any) -> None:
 
 def test_differences_of_what_decides_stand_at_the_top(tmp_path: Path) -> None:
     for side in ("base", "head"):
-        write(tmp_path / side, samples.green())
+        store(tmp_path / side, samples.green())
     objected(tmp_path)
     for conclusion in ("", "failure"):
         text = comment(tmp_path, conclusion=conclusion).splitlines()
@@ -238,15 +231,15 @@ def test_differences_of_what_decides_stand_at_the_top(tmp_path: Path) -> None:
 
 
 def test_what_moved_is_red_in_a_comment(tmp_path: Path) -> None:
-    write(tmp_path / "base", samples.results(samples.run(samples.grid(lambda *_: 0.5))))
-    write(tmp_path / "head", samples.results(samples.run(samples.grid(lambda *_: 0.98))))
+    store(tmp_path / "base", samples.results(samples.run(samples.grid(lambda *_: 0.5))))
+    store(tmp_path / "head", samples.results(samples.run(samples.grid(lambda *_: 0.98))))
     text = comment(tmp_path, conclusion="failure").splitlines()
     assert "FAIL" in text[0] and any("120 ratios moved beyond noise" in line for line in text[:8])
 
 
 @pytest.mark.parametrize("text", samples.HOSTILE)
 def test_what_differs_is_data(text: str, tmp_path: Path) -> None:
-    write(tmp_path / "head", samples.green())
+    store(tmp_path / "head", samples.green())
     objected(tmp_path, what=text[:400].encode("utf-8", "replace").decode())
     for token in tokens(comment(tmp_path)):
         assert token.type not in ("html_block", "html_inline", "image", "link_open"), token
@@ -254,7 +247,7 @@ def test_what_differs_is_data(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("broken", ["{}", "[", '{"schema_version": 1, "suite": "gate", "allow": ["everything"], "objections": []}', "link"])
 def test_a_gate_file_that_is_none_of_ours_is_refused(broken: str, tmp_path: Path) -> None:
-    write(tmp_path / "head", samples.green())
+    store(tmp_path / "head", samples.green())
     if broken == "link":
         (tmp_path / "gate.json").symlink_to(tmp_path / "head" / "bench.json")
         assert "PASS" in comment(tmp_path).splitlines()[0]

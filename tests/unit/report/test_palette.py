@@ -9,7 +9,7 @@ import pytest
 
 from mpcheck.report import palette
 
-CSS = Path(__file__).parents[2] / "mpcheck" / "report" / "page" / "templates" / "theme.css"
+CSS = Path(__file__).parents[3] / "mpcheck" / "report" / "page" / "templates" / "theme.css"
 COLOUR = re.compile(r"--([\w-]+):\s*(#[0-9a-f]{6})")
 
 

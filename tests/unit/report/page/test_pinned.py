@@ -18,7 +18,7 @@ from mpcheck.report.page.pinned import MODELS, OPTIONS, SYSTEMS, Pinned
 from mpcheck.sessions.registry import sessions as registered
 from tests.unit import report_samples as samples
 from tests.unit.hostile import TEXTS
-from tests.unit.test_comment import write
+from tests.unit.report_samples import store
 
 ADDRESS = "https://evil.example/model.model"
 FOREIGN = (
@@ -31,7 +31,7 @@ def gate(directory: Path, model: str = "builtin:hco", options: dict[str, Any] | 
     """A gate with one red cell."""
     cells = [samples.cell(rms=5.0, **changes), samples.cell("readouts.0")]
     run = samples.run(cells, model=samples.head()["model"] | {"name": model}, options={"device": "cpu", "seed": 0, **(options or {})})
-    write(directory / "head", samples.results(run))
+    store(directory / "head", samples.results(run))
     return directory
 
 
@@ -75,7 +75,7 @@ def test_what_the_settings_of_the_repository_name(tmp_path: Path, capsys: pytest
 
 def test_one_foreign_name_does_not_take_the_others_away(tmp_path: Path) -> None:
     run = samples.run([samples.cell(rms=5.0), samples.cell("readouts.0", rms=6.0, system=ADDRESS)])
-    write(tmp_path / "head", samples.results(run))
+    store(tmp_path / "head", samples.results(run))
     text = comment(tmp_path)
     assert len(commands(text)) == 1 and WITHHELD.strip() in text
 
