@@ -125,7 +125,7 @@ def reference_of(record: Path) -> str:
     """Which references a session of base made, for :data:`mpcheck.reference.spec.PINNED`; those of no code where it came to no verdict."""
     try:
         data = json.loads(record.read_text(encoding="utf-8"))
-        codes = {system["reference"]["code"] for system in data["systems"] if "reference" in system}
+        codes = {system["reference"]["code"] for system in data["systems"] if system.get("reference")}
         return f"{codes.pop() if len(codes) == 1 else ''}:{data['model']['digest']}"
     except (OSError, ValueError, KeyError, TypeError):
         return ":"

@@ -120,7 +120,9 @@ def test_the_command_names_the_mismatch(session: Session, monkeypatch: pytest.Mo
     _pair(session)
     monkeypatch.setattr("mpcheck.sessions.run.Session", lambda options: session)
     with pytest.raises(typer.Exit) as stop:
-        cli_mix.mix("builtin:hco", ["products.0.linear=e3nn", "interactions.1.linear=e3nn"], structures=8, system=[SYSTEM], device="cpu", cache=None, seed=0)
+        cli_mix.mix(
+            "builtin:hco", ["products.0.linear=e3nn", "interactions.1.linear=e3nn"], structures=8, system=[SYSTEM], device="cpu", cache=None, seed=0
+        )
     text = capsys.readouterr().out
     assert stop.value.exit_code == 0
     assert "products.0.linear (cueq+e3nn) without adapters: MISMATCH, seen; node features: relative L2 0." in text
