@@ -16,7 +16,7 @@ from mpcheck.judge.follows import follow
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.options import InspectedOptions, resolve
 from mpcheck.sessions.pieces import Piece, PlainWork
-from mpcheck.sessions.registry import get
+from mpcheck.sessions.registry import get, session_of_check
 from mpcheck.sessions.run import Session
 
 
@@ -67,7 +67,8 @@ def chosen(inspections: Sequence[Inspection], only: Sequence[str] = ()) -> list[
     """
     names = [inspection.name for inspection in inspections]
     if unknown := [name for name in only if name not in names]:
-        raise InputError(f"unknown check {unknown[0]!r} of this session; choose from {', '.join(names)}")
+        spec = session_of_check(names[0])
+        raise InputError(f"unknown check {unknown[0]!r} of the {spec.name if spec else 'present'} session; choose from {', '.join(names)}")
     return [inspection for inspection in inspections if not only or inspection.name in only]
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from mpcheck.checks.precision import CellKey
 from mpcheck.history.ratios import Baseline, Entry, baseline_path, collect, write_baseline
 from mpcheck.records.environment import device_slug
 from mpcheck.records.record import Record
+from mpcheck.records.tensors import Quantity
 from mpcheck.reference.prints import Print
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
@@ -28,6 +30,11 @@ def suite_of(session: Session, baseline: Baseline, directory: Path) -> Suite:
     """A suite with a baseline of its own."""
     write_baseline(baseline_path(directory, device_slug("cpu")), baseline)
     return Suite(session, directory)
+
+
+def with_quantities(cell: Record, quantities: Iterable[Quantity], **changes: Any) -> Record:
+    """The cell with other tensors, and other changes."""
+    return cell.model_copy(update={"detail": cell.tensors.model_copy(update={"quantities": list(quantities)}), **changes})
 
 
 def tightened(baseline: Baseline, keys: Iterable[CellKey], only: str = "", factor: float = 0.5) -> Baseline:

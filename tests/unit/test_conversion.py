@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
-from pathlib import Path
 
 import pytest
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends import weights
 from mpcheck.adapters.backends.converter import Converted, logged
 from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.checks.symmetry import conversions
-from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
-from mpcheck.sessions.run import Session
 
 SMALL = DESIGN[0]
 
@@ -109,66 +105,3 @@ def test_logged_collects_debug_messages_and_puts_the_root_logger_back() -> None:
         logging.debug("Shape mismatch for key x")
     assert [r.getMessage() for r in records] == ["Shape mismatch for key x"]
     assert (list(root.handlers), root.level, root.manager.disable) == before
-
-
-def _limit(**changes: object) -> UpstreamLimit:
-    fields = {
-        "id": "planted", "package": "mace-torch", "versions": ">=0.3", "when": {"num_interactions": [1], "correlation": [2]},
-        "message": "Correlation . not supported", "reason": "an entry that a test has planted here",
-    }  # fmt: skip
-    return UpstreamLimit.model_validate({**fields, **changes})
-
-
-def test_a_limit_that_no_longer_applies_is_a_failure(session: Session) -> None:
-    (finding,) = conversions.judge_configuration(session, SMALL, [_limit()])
-    assert finding.verdict == "fail" and "planted no longer applies" in finding.reason
-
-
-def test_a_limit_holds_only_for_its_versions_and_fields() -> None:
-    fields = SMALL.architecture.model_dump()
-    assert _limit().applies(fields)
-    assert not _limit(versions="<0.3").applies(fields) and not _limit(package="no-such-package").applies(fields)
-    assert not _limit(when={"correlation": [3]}).applies(fields)
-
-
-def test_correlation_one_is_unsupported_by_a_known_limit_and_a_failure_without(session: Session) -> None:
-    config = next(c for c in DESIGN if c.correlation == 1)
-    (known,) = conversions.judge_configuration(session, config, load_limits())
-    assert known.verdict == "unsupported" and known.reason.startswith("correlation-one")
-    (unknown,) = conversions.judge_configuration(session, config, [_limit(when={"correlation": [1]}, message="something else")])
-    assert unknown.verdict == "fail" and "no known limit explains" in unknown.reason
-
-
-_ENTRY = (
-    "schema_version: 1\nlimits:\n- {{id: x, package: p, versions: '{versions}', when: {{a: [1]}}, message: '{message}', "
-    "reason: 'twenty characters at least'}}\n"
-)
-
-
-def test_every_known_limit_is_tried_by_a_configuration() -> None:
-    """Else an entry that no longer applies would go unnoticed."""
-    for limit in load_limits():
-        fields = [c.architecture.model_dump() for c in DESIGN]
-        assert any(all(f[name] in values for name, values in limit.when.items()) for f in fields), limit.id
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("schema_version: 2\nlimits: []\n", "schema_version"),
-        ("schema_version: 1\nlimits: [{id: x}]\n", "limits.0"),
-        (
-            _ENTRY.format(versions="new", message="abcde"),
-            "version specifier",
-        ),
-        (
-            _ENTRY.format(versions=">1", message="abc(de"),
-            "regular expression",
-        ),
-    ],
-)
-def test_a_broken_limits_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "limits.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        load_limits(path)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from mpcheck._errors import InputError
-from mpcheck.checks.golden import compare_golden, measure, measure_noise
 from mpcheck.checks.precision import CellKey
 from mpcheck.history.compare import Comparison, compare
 from mpcheck.history.ratios import baseline_path, changes, read_baseline, write_baseline
-from mpcheck.judge.capabilities import asked
-from mpcheck.judge.tolerances import limits_for, load_tolerances, packaged, unused
+from mpcheck.judge.tolerances import load_tolerances
 from mpcheck.records.document import Records
 from mpcheck.records.environment import device_slug
 from mpcheck.records.read import Results
@@ -43,31 +38,6 @@ def suite(session: Session, tmp_path: Path) -> Suite:
     return Suite(session, tmp_path)
 
 
-def test_drift_is_green_on_the_same_device(suite: Suite) -> None:
-    assert suite.judge(KEY).drift == "pass"
-
-
-def test_drift_sees_a_fault_below_the_universal_limit(suite: Suite, session: Session) -> None:
-    """Truncation in the radial MLP stays under every universal limit; against the stored bias it stands out."""
-    module = session.reference_backend.model.get_submodule(KEY.block)
-    with planted.truncating(module):
-        assert judge_by_limits(session, KEY).verdict == "pass"
-        cell = suite.judge(KEY)
-    assert (cell.verdict, cell.drift) == ("fail", "fail")
-    assert "drifted" in cell.reason
-
-
-def test_without_a_baseline_the_drift_verdict_says_so(session: Session, tmp_path: Path) -> None:
-    cell = Suite(session, tmp_path).judge(KEY)
-    assert (cell.verdict, cell.drift) == ("pass", "no-baseline")
-
-
-def test_a_baseline_of_another_model_does_not_judge(session: Session, tmp_path: Path) -> None:
-    foreign = baseline_of(session, [judge_by_limits(session, KEY)]).model_copy(update={"model": {"name": "x", "digest": "0"}})
-    write_baseline(baseline_path(tmp_path, device_slug("cpu")), foreign)
-    assert Suite(session, tmp_path).judge(KEY).drift == "no-baseline"
-
-
 def test_loosening_a_baseline_is_named(session: Session) -> None:
     old = baseline_of(session, [judge_by_limits(session, KEY)])
     entry = old.cells[next(iter(old.cells))]["out"]
@@ -83,74 +53,6 @@ def test_baseline_reads_back(session: Session, tmp_path: Path) -> None:
     baseline = baseline_of(session, [judge_by_limits(session, KEY)])
     write_baseline(tmp_path / "b.json", baseline)
     assert read_baseline(tmp_path / "b.json") == baseline
-
-
-@pytest.fixture(scope="module")
-def golden_parts(session: Session) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    graph, model = session.graph(SYSTEM), session.reference_backend.model
-    values = measure(model, graph)
-    return values, measure_noise(model, graph, values, 0)
-
-
-@pytest.mark.slow
-def test_golden_sees_a_relative_change_of_1e_12(session: Session, golden_parts: tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]) -> None:
-    from mpcheck.checks.golden import Golden
-
-    values, noise = golden_parts
-    golden = Golden(session.systems[SYSTEM].frames, values, noise, {})
-    limits = limits_for(session.tolerances, "golden", "e3nn", "float64", "forward")
-    assert not [row for row in compare_golden(golden, measure(session.reference_backend.model, session.graph(SYSTEM)), limits) if row.red]
-    weight = session.reference_backend.model.interactions[0].linear.weight
-    saved = weight.data
-    try:
-        weight.data = saved * (1 + 1e-12)
-        changed = compare_golden(golden, measure(session.reference_backend.model, session.graph(SYSTEM)), limits)
-    finally:
-        weight.data = saved
-    failed = {row.tensor for row in changed if row.red}
-    assert "interactions.0.linear:out" in failed
-    assert "interactions.0.conv_tp:out" not in failed
-
-
-def test_required_kernels_and_devices_fail(session: Session) -> None:
-    strict = object.__new__(Session)
-    strict.__dict__.update(session.__dict__)
-    strict.options = dataclasses.replace(session.options, require=("cueq-kernels", "cuda"))
-    cell = judge_by_limits(session, CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
-    assert cell.verdict == "pass" and cell.lacking == "cueq-kernels"
-    assert asked(strict, cell, cell.subject).verdict == "fail"
-    missing = cell.model_copy(update={"verdict": "unsupported", "reason": "gone", "lacking": "cuda"})
-    assert asked(strict, missing, cell.subject).verdict == "fail"
-    assert asked(session, missing, cell.subject).verdict == "unsupported"
-
-
-def test_exceptions_are_used_and_carry_reasons(session: Session) -> None:
-    tolerances = load_tolerances()
-    names = [b.name for b in session.check(SYSTEM).library.blocks()]
-    assert unused(tolerances, names, ["e3nn", "cueq"]) == []
-    assert all(len(e.reason) > 60 for e in tolerances.exceptions)
-
-
-def test_an_exception_that_matches_nothing_is_an_error(session: Session, tmp_path: Path) -> None:
-    path = tmp_path / "t.yaml"
-    path.write_text(
-        packaged("limits.yaml").read_text() + "  - {block: nowhere.*, format: [float32], rms: 2.0, reason: no block of this name exists at all}\n"
-    )
-    strict = Session(dataclasses.replace(session.options, tolerances=path))
-    with pytest.raises(InputError, match="matches nothing"):
-        strict.cells()
-
-
-def test_range_is_a_reason_not_a_failure(session: Session, judge: Callable[..., Record]) -> None:
-    library = session.check(SYSTEM).library
-    reference = library.get("energy_sum")
-    library._held = dataclasses.replace(reference, peaks={"forward": 1e6, "backward": 1.0})
-    try:
-        cell = judge("energy_sum", "float16", "forward")
-    finally:
-        library._held = None
-    assert cell.verdict == "unsupported"
-    assert "range" in cell.reason
 
 
 def compared(before: Records, after: Records) -> Comparison:

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,14 +18,12 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import arithmetic
-from mpcheck.records.document import read_records
 from mpcheck.records.environment import describe
 from mpcheck.sessions.inspections import run
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 
-ROOT = Path(__file__).parents[2]
 PLACES = (precision.ROOT, *precision.PARENTS, *precision.OPERATIONS)
 OLD: list[tuple[str, Callable[[], Any]]] = [
     *((f"matmul {v}", lambda v=v: torch.set_float32_matmul_precision(v)) for v in precision.LEVELS),
@@ -217,41 +211,3 @@ def test_verdicts_do_not_depend_on_the_surroundings(names: list[str], plain: lis
 def test_all_surroundings_together(plain: list[Any], tmp_path_factory: pytest.TempPathFactory) -> None:
     with surrounded(sorted(SURROUNDINGS)):
         assert told(tmp_path_factory.mktemp("cache"), tmp_path_factory.mktemp("none")) == plain
-
-
-def test_a_session_in_a_process_with_every_flag_changed(tmp_path: Path, cache: Path) -> None:
-    (tmp_path / "ambience.py").write_text(
-        "import torch\n"
-        "torch.set_float32_matmul_precision('medium')\n"
-        "torch.backends.cudnn.allow_tf32 = False\n"
-        "torch.set_default_device('meta')\n"
-        "torch.set_default_dtype(torch.bfloat16)\n"
-        "torch.set_grad_enabled(False)\n"
-        "if hasattr(torch._C, '_get_fp32_precision_getter'):\n    torch.backends.cuda.matmul.fp32_precision = 'ieee'\n"
-    )
-    options = ["--mp-system=builtin:isolated", "--mp-backend=e3nn", "--mp-format=float32", "--mp-block=products.0.linear"]
-    command = [sys.executable, "-m", "pytest", "-p", "ambience", "-p", "no:randomly", "-q", str(ROOT / "tests" / "blocks"), *options]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
-    done = subprocess.run(
-        [*command, f"--mp-cache={cache}", f"--mp-out={tmp_path}"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found = read_records(tmp_path / "precision.json")
-    assert [c.verdict for c in found.records] == ["pass", "pass"]
-    flags = found.environment.flags
-    assert flags["default_device"] == "meta" and flags["float32_matmul_precision"] == "medium" and flags["grad"] is False
-
-
-def test_a_test_of_the_suite_that_leaves_another_state_fails(tmp_path: Path) -> None:
-    """Also one that only restores what surrounded it; and the next test finds what was."""
-    (tmp_path / "test_own.py").write_text(
-        "import pytest, torch\n"
-        "pytestmark = pytest.mark.mpcheck\n"
-        "torch.set_default_dtype(torch.float64)\n"
-        "def test_leaves():\n    assert torch.get_default_dtype() == torch.float32\n    torch.set_default_dtype(torch.float64)\n"
-        "def test_flag():\n    torch.set_float32_matmul_precision('high')\n"
-        "def test_after():\n    assert torch.get_default_dtype() == torch.float32\n"
-    )
-    done = subprocess.run([sys.executable, "-m", "pytest", "-p", "no:randomly", "-q"], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert "2 failed, 1 passed" in done.stdout, done.stdout
-    assert "default_dtype: float32 -> float64" in done.stdout and "float32_matmul_precision: highest -> high" in done.stdout
