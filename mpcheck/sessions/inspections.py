@@ -47,7 +47,7 @@ class InspectedWork(PlainWork):
     def narrowed(self) -> dict[str, list[str]]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         checks = [inspection.name for inspection in self.inspections if inspection not in self.chosen]
-        return ({} if self.session.broken else self.session.narrowed()) | ({"checks": checks} if checks else {})
+        return super().narrowed() | ({"checks": checks} if checks else {})
 
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
@@ -87,8 +87,7 @@ def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> li
 
 def checks_of(name: str) -> tuple[Inspection, ...]:
     """The checks of a session that has several."""
-    found: tuple[Inspection, ...] = resolve(get(name).work).inspections
-    return found
+    return tuple(resolve(get(name).work).inspections)
 
 
 def keys(name: str, context: Context, only: Sequence[str] = ()) -> list[Key]:
@@ -111,10 +110,10 @@ def _planned(inspection: Inspection, context: Context) -> list[Key]:
     Raises:
         InputError: bad input.
     """
-    found = attempt_unless_refused(lambda: inspection.keys(context))
-    if not isinstance(found, Raised):
-        return found
-    block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
+    keys = attempt_unless_refused(lambda: inspection.keys(context))
+    if not isinstance(keys, Raised):
+        return keys
+    block = blamed(keys.error, names_by_id(context.reference_backend.model)) or "model"
     key = Key(inspection.name, block, REFERENCE_BACKEND, FLOAT64.name)
-    context.broken[key.id] = found
+    context.broken[key.id] = keys
     return [key]
