@@ -112,19 +112,19 @@ class Format:
         Args:
             native_sums: the backend adds up the terms of a block in the storage type.
         """
-        found = self.on(device)
-        found["constant"] = found["converted"] = found["stored"]
-        found.update({c: max(found[c], self.roundoff["operand"]) for c in ("stored", "constant", "converted", "product", "operation")})
+        roundoff = self.on(device)
+        roundoff["constant"] = roundoff["converted"] = roundoff["stored"]
+        roundoff.update({c: max(roundoff[c], self.roundoff["operand"]) for c in ("stored", "constant", "converted", "product", "operation")})
         if native_sums:
-            found["inner"] = max(found["inner"], found["operation"])
-        return found
+            roundoff["inner"] = max(roundoff["inner"], roundoff["operation"])
+        return roundoff
 
 
 def _dtype(name: str) -> torch.dtype:
     import torch
 
-    found: torch.dtype = getattr(torch, name)
-    return found
+    dtype: torch.dtype = getattr(torch, name)
+    return dtype
 
 
 _F64, _F32, _BF16, _F16 = "float64", "float32", "bfloat16", "float16"
@@ -167,10 +167,10 @@ def get_format(name: str) -> Format:
     Raises:
         InputError: unknown name; lists the known ones.
     """
-    found = FORMATS.get(_ALIASES.get(name.lower(), name.lower()))
-    if found is None:
+    fmt = FORMATS.get(_ALIASES.get(name.lower(), name.lower()))
+    if fmt is None:
         raise InputError(f"unknown format {name!r}; choose from {', '.join(FORMATS)}")
-    return found
+    return fmt
 
 
 def own_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from mkdocs.structure.pages import Page
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+
+from mpcheck._text import markdown_table  # noqa: E402
+
 AT_ROOT = {"SECURITY.md": "security.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 """Pages that readers of a repository expect at its root, and what the site calls them."""
 _LINK = re.compile(r"(?P<text>\[[^\]]*\])\((?P<target>[^)\s#]+)(?P<anchor>#[^)]*)?\)")
@@ -26,7 +29,26 @@ def commands_page() -> str:
 
     parts = ["# Commands", "", "Made from `mpcheck --help` of this version. Exit status of every command: 0 green, 1 red, 2 bad input or usage.", ""]
     _describe(parts, "mpcheck", typer.main.get_command(app))
-    return "\n".join(parts)
+    return "\n".join([*parts, *_pytest_options(), *_settings()])
+
+
+def _pytest_options() -> list[str]:
+    """Options of the pytest plugin, with the sessions that take them."""
+    from mpcheck.pytest_plugin.options import OUT, taken
+
+    rows = [(f"`--mp-{name}`", ", ".join(spec.name for spec, _ in every), _cell(every[0][1].option.help)) for name, every in taken().items()]
+    lines = ["", "## pytest options", "", "Several names are separated by commas.", ""]
+    return [*lines, *markdown_table(("option", "sessions", ""), [*rows, (f"`{OUT}`", "all", "directory of the records and reports")])]
+
+
+def _settings() -> list[str]:
+    """Settings of a gate: field of ``mpcheck.toml``, variable, default."""
+    from mpcheck.gate.settings import DECLARED, FIELDS, VARIABLES
+
+    named = {field: variable for variable, field in VARIABLES.items()}
+    rows = [(f"`{n}`", f"`{named[n]}`", f"`{_told(FIELDS[n])}`" if FIELDS[n] else "", _cell(one.option.help)) for n, one in DECLARED.items()]
+    head = ("field of `[gate]`", "variable", "default", "")
+    return ["", "## Settings of a gate", "", "A name before a dot is a table: `[gate.bench]`.", "", *markdown_table(head, rows)]
 
 
 def _describe(parts: list[str], name: str, command: Any) -> None:
@@ -34,7 +56,6 @@ def _describe(parts: list[str], name: str, command: Any) -> None:
         for child, found in children.items():
             _describe(parts, f"{name} {child}", found)
         return
-    from mpcheck._text import markdown_table
 
     parts += [f"## {name}", "", " ".join((command.help or "").split()), ""]
     rows = []
@@ -49,6 +70,10 @@ def _describe(parts: list[str], name: str, command: Any) -> None:
             shown += f" (default: `{default}`)"
         rows.append((names, _cell(shown)))
     parts += markdown_table(("argument or option", ""), rows)
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _cell(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from mpcheck._files.yaml import Strict
 from mpcheck.adapters.upstream import default_dtype, mace, o3, quiet
 
 GATES = {"silu": torch.nn.functional.silu, "tanh": torch.tanh, "abs": torch.abs, "none": None}
-
 
 MOST_IRREPS, WIDEST, HIGHEST = 64, 4096, 8
 """Of an irreps string. The largest published model has 512 channels; a linear map of 4096 takes 134 MB."""
@@ -99,6 +98,25 @@ class Architecture(Strict):
         return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
 
 
+def constructor_arguments(arch: Architecture) -> dict[str, Any]:
+    """What upstream's constructor of ``arch.model`` is called with."""
+    left_out = {"schema_version", "name", "model", "elements", "weights_seed"}
+    if arch.model != "ScaleShiftMACE":
+        left_out |= {"atomic_inter_scale", "atomic_inter_shift"}
+    numbers = [atomic_numbers[s] for s in arch.elements]
+    return {
+        **arch.model_dump(exclude=left_out),
+        "interaction_cls": mace.modules.interaction_classes[arch.interaction_cls],
+        "interaction_cls_first": mace.modules.interaction_classes[arch.interaction_cls_first],
+        "num_elements": len(numbers),
+        "atomic_numbers": numbers,
+        "atomic_energies": np.array([arch.atomic_energies[s] for s in arch.elements]),
+        "hidden_irreps": o3.Irreps(arch.hidden_irreps),
+        "MLP_irreps": o3.Irreps(arch.MLP_irreps),
+        "gate": GATES[arch.gate],
+    }
+
+
 def build_model(arch: Architecture) -> torch.nn.Module:
     """The e3nn model of an architecture, in float64 on the CPU, with weights drawn from ``weights_seed`` (0 if none).
 
@@ -107,38 +125,10 @@ def build_model(arch: Architecture) -> torch.nn.Module:
     Raises:
         InputError: upstream's constructor refuses the combination.
     """
-    numbers = [atomic_numbers[s] for s in arch.elements]
-    arguments = dict(
-        r_max=arch.r_max,
-        num_bessel=arch.num_bessel,
-        num_polynomial_cutoff=arch.num_polynomial_cutoff,
-        max_ell=arch.max_ell,
-        interaction_cls=mace.modules.interaction_classes[arch.interaction_cls],
-        interaction_cls_first=mace.modules.interaction_classes[arch.interaction_cls_first],
-        num_interactions=arch.num_interactions,
-        num_elements=len(numbers),
-        hidden_irreps=o3.Irreps(arch.hidden_irreps),
-        MLP_irreps=o3.Irreps(arch.MLP_irreps),
-        atomic_energies=np.array([arch.atomic_energies[s] for s in arch.elements]),
-        avg_num_neighbors=arch.avg_num_neighbors,
-        atomic_numbers=numbers,
-        correlation=arch.correlation,
-        gate=GATES[arch.gate],
-        pair_repulsion=arch.pair_repulsion,
-        distance_transform=arch.distance_transform,
-        radial_type=arch.radial_type,
-        radial_MLP=list(arch.radial_MLP),
-        use_agnostic_product=arch.use_agnostic_product,
-        use_last_readout_only=arch.use_last_readout_only,
-        apply_cutoff=arch.apply_cutoff,
-        heads=arch.heads,
-    )
-    if arch.model == "ScaleShiftMACE":
-        arguments.update(atomic_inter_scale=arch.atomic_inter_scale, atomic_inter_shift=arch.atomic_inter_shift)
     with torch.random.fork_rng(devices=[]), default_dtype(torch.float64), quiet():
         torch.manual_seed(arch.weights_seed or 0)
         try:
-            model: torch.nn.Module = getattr(mace.modules, arch.model)(**arguments)
+            model: torch.nn.Module = getattr(mace.modules, arch.model)(**constructor_arguments(arch))
         except Exception as error:  # upstream asserts, or fails deep inside e3nn, on combinations it does not support
             raise InputError(f"architecture {arch.name}: upstream cannot build it: {type(error).__name__}: {error}") from error
     return model.eval()

@@ -8,38 +8,21 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.architecture import GATES
-from mpcheck.adapters.upstream import default_dtype, mace, o3, quiet
+from mpcheck.adapters.architecture import Architecture, constructor_arguments
+from mpcheck.adapters.upstream import default_dtype, mace, quiet
 
-ELEMENTS = (1, 8)
+SMALL = Architecture(
+    schema_version=1, name="small", elements=["H", "O"], atomic_energies={"H": -13.6, "O": -27.2}, r_max=3.0, num_bessel=2, max_ell=1,
+    hidden_irreps="2x0e + 2x1o", MLP_irreps="2x0e", correlation=2, avg_num_neighbors=4.0, radial_MLP=[4],
+)  # fmt: skip
+"""Two elements, two layers: built in fractions of a second."""
 
 
 def small_model() -> torch.nn.Module:
-    """A MACE model of two elements and one layer, built under the ambient default dtype. Fractions of a second."""
-    import numpy as np
-
+    """The small model, built under the ambient default dtype."""
     with torch.random.fork_rng(devices=[]), quiet():
         torch.manual_seed(0)
-        model: torch.nn.Module = mace.modules.ScaleShiftMACE(
-            r_max=3.0,
-            num_bessel=2,
-            num_polynomial_cutoff=5,
-            max_ell=1,
-            interaction_cls=mace.modules.interaction_classes["RealAgnosticResidualInteractionBlock"],
-            interaction_cls_first=mace.modules.interaction_classes["RealAgnosticResidualInteractionBlock"],
-            num_interactions=2,
-            num_elements=len(ELEMENTS),
-            hidden_irreps=o3.Irreps("2x0e + 2x1o"),
-            MLP_irreps=o3.Irreps("2x0e"),
-            atomic_energies=np.array([-13.6, -27.2]),
-            avg_num_neighbors=4.0,
-            atomic_numbers=list(ELEMENTS),
-            correlation=2,
-            gate=GATES["silu"],
-            radial_MLP=[4],
-            atomic_inter_scale=1.0,
-            atomic_inter_shift=0.0,
-        )
+        model: torch.nn.Module = mace.modules.ScaleShiftMACE(**constructor_arguments(SMALL))
     return model
 
 

@@ -40,9 +40,9 @@ class Run:
         self.parameters = dict(parameters)
         with torch.set_grad_enabled(grad):
             result = call(unflatten(skeleton, prepared))
-        found: Tensors = {}
-        flatten(result, "out", found)
-        self.outputs = {n: t for n, t in found.items() if t.is_floating_point()}
+        results: Tensors = {}
+        flatten(result, "out", results)
+        self.outputs = {n: t for n, t in results.items() if t.is_floating_point()}
 
     def backward(self, cotangents: Mapping[str, torch.Tensor], retain: bool = False) -> tuple[Tensors, Tensors]:
         """Vector-Jacobian product: gradients of inputs and of parameters, those that the outputs depend on.

@@ -100,9 +100,9 @@ class FakeLammps:
 
     def update_pair_forces_gpu(self, pair_forces: torch.Tensor) -> None:
         """LAMMPS's sign: a pair force acts on the receiver, and its opposite on the sender's owner."""
-        found = pair_forces.detach().to(torch.float64)
-        self.forces.index_add_(0, self.pair_i, found)
-        self.forces.index_add_(0, self.domains.owner[self.pair_j], -found)
+        forces = pair_forces.detach().to(torch.float64)
+        self.forces.index_add_(0, self.pair_i, forces)
+        self.forces.index_add_(0, self.domains.owner[self.pair_j], -forces)
 
 
 def _interface() -> Any:

@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
-from mpcheck._files.yaml import load_yaml, parse_yaml, validate
+from mpcheck._files.yaml import load_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
@@ -125,8 +125,8 @@ def load_object(model: object, name: str = "model object") -> LoadedModel:
             model = copy.deepcopy(model).to("cpu")
         except Exception as error:  # whatever a foreign module refuses with
             raise InputError(f"{name} cannot be copied ({type(error).__name__}: {error}); save it and give its file") from error
-    found, stored = _adopt(model, name)
-    return LoadedModel(name, found, {"object": type(found).__name__, **_exact_tables(found)}, stored)
+    module, stored = _adopt(model, name)
+    return LoadedModel(name, module, {"object": type(module).__name__, **_exact_tables(module)}, stored)
 
 
 def _load_builtin(spec: str, name: str) -> LoadedModel:
@@ -238,22 +238,22 @@ def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
 def _exact_tables(model: torch.nn.Module) -> dict[str, str]:
     """Make tables that were rounded to float32 exact, and say so in the model's source."""
     report = make_tables_exact(model)
-    found = {}
+    notes = {}
     if report.replaced:
-        found["tables"] = f"{report.replaced} coupling tables were rounded to float32 in the file; computed anew in float64"
+        notes["tables"] = f"{report.replaced} coupling tables were rounded to float32 in the file; computed anew in float64"
     if report.unlike:
-        found["tables_left"] = f"{report.unlike} coupling tables are not what upstream computes today; left as stored"
-    return found
+        notes["tables_left"] = f"{report.unlike} coupling tables are not what upstream computes today; left as stored"
+    return notes
 
 
 def _load_pickle(spec: str, path: Path) -> LoadedModel:
     checksum = sha256_file(path, "model")
     try:
         with _upstream_loading():
-            found = torch.load(path, map_location="cpu", weights_only=False)
+            pickled = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # unpickling foreign bytes can raise anything
         raise InputError(f"model {path} cannot be loaded (truncated, or not a torch file?): {type(error).__name__}: {error}") from error
-    model, stored = _adopt(found, f"model {path}")
+    model, stored = _adopt(pickled, f"model {path}")
     return LoadedModel(spec, model, {"file": path.name, "sha256": checksum, **_exact_tables(model)}, stored)
 
 
@@ -263,16 +263,11 @@ def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
             from mace.calculators import foundations_models
 
             loader = getattr(foundations_models, kind)
-            found = loader(model=name, device="cpu", default_dtype="float64", return_raw_model=True)
+            published = loader(model=name, device="cpu", default_dtype="float64", return_raw_model=True)
     except Exception as error:  # no network, an unknown name, a broken download: upstream raises RuntimeError or URLError
         raise InputError(
             f"model {spec}: upstream's loader failed ({type(error).__name__}: {error}); "
             "check the name and the network, or download the .model file and give its path"
         ) from error
-    model, stored = _adopt(found, f"model {spec}")
+    model, stored = _adopt(published, f"model {spec}")
     return LoadedModel(spec, model, {"foundation": spec, "mace": mace.__version__, **_exact_tables(model)}, stored)
-
-
-def read_architecture(text: str, where: str) -> Architecture:
-    """An architecture from YAML text."""
-    return validate(Architecture, parse_yaml(text, where), where)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -47,22 +48,16 @@ def _channels(irreps: object) -> Slot:
 
 def input_slots(module: torch.nn.Module) -> dict[str, Slot]:
     """Slots of a block's arguments by the name that its e3nn class gives them; arguments not listed are plain."""
-    if isinstance(module, o3.FullyConnectedTensorProduct | o3.TensorProduct):
+    if isinstance(module, o3.TensorProduct):
         return {"x": _flat(module.irreps_in1), "y": _flat(module.irreps_in2)}
-    if isinstance(module, o3.Linear):
+    if isinstance(module, o3.Linear | e3nn_nn.Activation):
         return {"features": _flat(module.irreps_in)}
     if isinstance(module, SymmetricContraction):
         return {"x": _channels(module.irreps_in)}
     if isinstance(module, o3.SphericalHarmonics):
         return {"x": _flat(module.irreps_in)}
-    if isinstance(module, e3nn_nn.Activation):
-        return {"features": _flat(module.irreps_in)}
     if isinstance(module, mace.modules.blocks.InteractionBlock):
-        return {
-            "node_attrs": _flat(module.node_attrs_irreps),
-            "node_feats": _flat(module.node_feats_irreps),
-            "edge_attrs": _flat(module.edge_attrs_irreps),
-        }
+        return {name: _flat(getattr(module, f"{name}_irreps")) for name in ("node_attrs", "node_feats", "edge_attrs")}
     if isinstance(module, mace.modules.blocks.EquivariantProductBasisBlock):
         contraction = module.symmetric_contractions
         return {"node_feats": _channels(contraction.irreps_in), "sc": _flat(module.linear.irreps_out)}
@@ -101,9 +96,7 @@ def weight_groups(module: torch.nn.Module | None, name: str, numel: int) -> list
         shape = getattr(instruction, "path_shape", None)
         if shape is None or getattr(instruction, "i_in", 0) == -1 or not getattr(instruction, "has_weight", True):
             continue
-        size = 1
-        for extent in shape:
-            size *= extent
+        size = math.prod(shape)
         groups.append((_path_label(module, instruction), slice(start, start + size)))
         start += size
     return groups if start == numel else []

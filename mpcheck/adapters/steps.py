@@ -20,8 +20,8 @@ VECTOR = Slot("1x1o", "flat")
 
 def edge_vectors(positions: torch.Tensor, edge_index: torch.Tensor, shifts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Vectors [edges, 3] in Å and lengths [edges, 1] in Å."""
-    found: tuple[torch.Tensor, torch.Tensor] = mace.modules.utils.get_edge_vectors_and_lengths(positions, edge_index, shifts)
-    return found
+    vectors: tuple[torch.Tensor, torch.Tensor] = mace.modules.utils.get_edge_vectors_and_lengths(positions, edge_index, shifts)
+    return vectors
 
 
 def scatter(src: torch.Tensor, index: torch.Tensor, dim: int, dim_size: int) -> torch.Tensor:

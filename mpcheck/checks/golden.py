@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from mpcheck._errors import InputError
 from mpcheck._files.documents import of_version, read_fields
 from mpcheck._files.io import atomic_path, cannot_write, sha256_file, write_text
-from mpcheck._names import GOLDEN
+from mpcheck._names import GOLDEN, REFERENCE_BACKEND
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -243,6 +243,6 @@ def _record(quantity: Quantity, system: str) -> Record:
     block, _, tensor = quantity.name.partition(":")
     failure = "".join(quantity.failures)
     return of_tensors(
-        [quantity], records.Tensors(), check=GOLDEN, subject=block, backend="e3nn", format="float64", system=system, variant=tensor,
+        [quantity], records.Tensors(), check=GOLDEN, subject=block, backend=REFERENCE_BACKEND, format=FLOAT64.name, system=system, variant=tensor,
         verdict="fail" if failure else "pass", reason=failure,
     )  # fmt: skip

@@ -12,6 +12,7 @@ from mpcheck._errors import InputError
 from mpcheck._text import fence, log, put, say, shell, terminal
 from mpcheck.cli.options import add_parameters, setting, setting_word
 from mpcheck.gate.settings import DECLARED
+from mpcheck.sessions.options import DEVICE
 
 ALLOW = "differences from base that are told, not red; default: MPCHECK_GATE_ALLOW"
 
@@ -68,7 +69,7 @@ add_parameters(gate, [setting(WORDS[name], one) for name, one in DECLARED.items(
 def init(
     directory: Annotated[Path, typer.Option("--dir", help="of the repository")] = Path(),
     model: Annotated[str, typer.Option("--model", help="as `mpcheck run` takes it; a file relative to the repository")] = "builtin:hco",
-    device: Annotated[str, typer.Option("--device", help="cpu, cuda or cuda:N")] = "cpu",
+    device: Annotated[str, typer.Option("--device", help=DEVICE.help)] = "cpu",
     ci: Annotated[str, typer.Option("--ci", help="github, gitlab, slurm or cron")] = "github",
     install: Annotated[str, typer.Option("--install", help="command that installs the repository; default: what its files suggest")] = "",
     baseline: Annotated[bool, typer.Option("--baseline/--no-baseline", help="measure and store a first baseline (minutes)")] = True,

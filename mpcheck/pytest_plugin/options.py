@@ -17,16 +17,21 @@ def add_options(parser: pytest.Parser) -> None:
     """Options, all prefixed ``--mp-``; several names are separated by commas. One that only some sessions take names them."""
     group = parser.getgroup("mpcheck", "numerical checks of MACE models")
     group.addoption(OUT, default=None, metavar="DIR", help="directory of SESSION.json and SESSION.md")
+    suites = sum(bool(spec.work) for spec in sessions().values())
+    for name, every in taken().items():
+        one, whose = every[0][1], "" if len(every) == suites else f"{', '.join(spec.name for spec, _ in every)}: "
+        shown: dict[str, Any] = {"action": "store_true"} if one.type is bool else {"metavar": _metavar(one)}
+        group.addoption(f"--mp-{name}", default=None, help=whose + one.option.help.replace("%", "%%"), **shown)
+
+
+def taken() -> dict[str, list[tuple[SessionSpec, Declared]]]:
+    """By an option's name the sessions that take it, each with what it declares of it."""
     takers: dict[str, list[tuple[SessionSpec, Declared]]] = {}
     for spec in sessions().values():
         for one in spec.declared.values() if spec.work else ():
             if not one.option.command_only:
                 takers.setdefault(one.name, []).append((spec, one))
-    suites = sum(bool(spec.work) for spec in sessions().values())
-    for name, every in takers.items():
-        one, whose = every[0][1], "" if len(every) == suites else f"{', '.join(spec.name for spec, _ in every)}: "
-        shown: dict[str, Any] = {"action": "store_true"} if one.type is bool else {"metavar": _metavar(one)}
-        group.addoption(f"--mp-{name}", default=None, help=whose + one.option.help.replace("%", "%%"), **shown)
+    return takers
 
 
 def _metavar(one: Declared) -> str:

@@ -11,6 +11,7 @@ from mpcheck._errors import InputError
 from mpcheck._files.documents import BrokenError, parse, write_document
 from mpcheck._files.io import MAX_TEXT_BYTES, read_text
 from mpcheck._files.yaml import Strict
+from mpcheck.formats import FLOAT64
 from mpcheck.records.migrate import OLDER
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.registry import sessions
@@ -65,7 +66,7 @@ class Model(Strict):
 
     name: str
     digest: str
-    stored_dtype: str = "float64"
+    stored_dtype: str = FLOAT64.name
     source: dict[str, str] = {}
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mpcheck._names import COST, COST_MODEL, FIRST_CALL, GOLDEN, LATENCY, NEW_SHAPE, PRECISION, PROFILE, SWEEP
+from mpcheck._names import COST, COST_MODEL, FIRST_CALL, GOLDEN, LATENCY, NEW_SHAPE, PRECISION, PROFILE, REFERENCE_BACKEND, SWEEP
+from mpcheck.formats import FLOAT64
 from mpcheck.records.detail import Cost, CostModel, Latency, Profile, Sweep
 from mpcheck.records.tensors import Quantity, summary
 
@@ -92,8 +93,9 @@ def _golden(row: Data) -> Data:
     quantity = {"name": row.get("name"), "rms": ratio, "rms_limit": limit, "max": row.get("max"), "failures": [failure] if failure else []}
     kept: Data = {name: row[name] for name in ("system", "key", "part") if name in row}
     return {
-        "check": GOLDEN, "subject": block, "backend": "e3nn", "format": "float64", "variant": tensor, "verdict": "fail" if failure else "pass",
-        "reason": failure, "ratio": ratio, "limit": limit, **kept, "detail": {"kind": "tensors", "quantities": [quantity]},
+        "check": GOLDEN, "subject": block, "backend": REFERENCE_BACKEND, "format": FLOAT64.name, "variant": tensor,
+        "verdict": "fail" if failure else "pass", "reason": failure, "ratio": ratio, "limit": limit, **kept,
+        "detail": {"kind": "tensors", "quantities": [quantity]},
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from mpcheck._names import GOLDEN
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import shell
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
@@ -79,8 +79,8 @@ def repeated_where(document: Records) -> str:
 def blocks_of(document: Records) -> frozenset[str]:
     """Names that ``--block`` takes: subjects of the session's checks of blocks, recorded or planned.
 
-    A check's own subjects (``model``, ``energy_sum of diamond``, architectures) are no blocks.
+    A check's own subjects (``model``, ``energy_sum of diamond``, architectures) are no blocks; all of precision's are.
     """
     checks = get(document.suite).block_checks
-    subjects = frozenset(about.subject for about in (*document.records, *document.plan) if about.check in checks)
-    return frozenset(name for name in subjects if " " not in name and name != WHOLE)
+    subjects = {(about.check, about.subject) for about in (*document.records, *document.plan) if about.check in checks}
+    return frozenset(name for check, name in subjects if check == PRECISION or (" " not in name and name != WHOLE))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-from mpcheck.adapters.backends.casting import replaced, tensors_of
+from mpcheck.adapters.backends.casting import tensors_of
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.adapters.blocks import Block
@@ -16,40 +16,20 @@ from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.deviation import Draw, deviations, disturbed
 from mpcheck.reference.faults import UnsteadyError
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import CensusMode, ConstantRounding, eta_of, largest, perturb, perturb_absolute, seed_of
+from mpcheck.reference.noise import CensusMode, eta_of, largest, perturb, perturb_absolute, seed_of
 from mpcheck.reference.spec import draws_of
 from mpcheck.reference.steady import beyond_noise, copied
 
 RANDOM, ENERGY = "random", "energy"
 
 
-class BlockInputs(Protocol):
-    """What a block is run on; a stored reference has it."""
-
-    @property
-    def block(self) -> Block:
-        """The block."""
-
-    @property
-    def skeleton(self) -> Any:
-        """JSON skeleton of its arguments."""
-
-    @property
-    def inputs(self) -> Tensors:
-        """Its arguments' tensors."""
-
-    @property
-    def cotangents(self) -> dict[str, Tensors]:
-        """Cotangents of its outputs by case."""
-
-
 def random_cotangents(outputs: Mapping[str, torch.Tensor], *key: object) -> Tensors:
     """Standard normal cotangents of every output, seeded by the block."""
-    found: Tensors = {}
+    cotangents: Tensors = {}
     for name, output in outputs.items():
         generator = torch.Generator().manual_seed(seed_of("cotangent", name, *key))
-        found[name] = torch.randn(output.shape, dtype=torch.float64, generator=generator).to(output.device)
-    return found
+        cotangents[name] = torch.randn(output.shape, dtype=torch.float64, generator=generator).to(output.device)
+    return cotangents
 
 
 def scaled(cotangents: Mapping[str, torch.Tensor]) -> Tensors:
@@ -121,8 +101,8 @@ def build_reference(
     noise = {n: moment.noise() for n, moment in moments.items()}
     between()
     again = evaluate(backend, block, skeleton, copied(inputs, backend.device), cotangents)
-    for called, found in (("first", first.outputs), ("later", again)):
-        if wrong := beyond_noise(values, found, noise):
+    for called, values_of_call in (("first", first.outputs), ("later", again)):
+        if wrong := beyond_noise(values, values_of_call, noise):
             raise UnsteadyError(block.name, f"{block.name} computes other float64 values in a {called} call: {wrong}; nothing can be judged by them")
     tensors: Tensors = {f"value:{n}": v for n, v in values.items()}
     for case, by_output in cotangents.items():
@@ -158,18 +138,3 @@ def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, c
     if component == "converted":
         return through_the_converter
     return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component)
-
-
-def rounded_values(backend: E3nnModel, reference: BlockInputs, dtype: torch.dtype) -> Tensors:
-    """The block's float64 values on what a format stores: arguments, cotangents, parameters, tables rounded once.
-
-    Measured against these, a low-precision result shows the error of its arithmetic alone.
-    """
-
-    def once(t: torch.Tensor) -> torch.Tensor:
-        return t.to(dtype).to(torch.float64) if t.dtype == torch.float64 else t
-
-    inputs = {n: once(t) for n, t in reference.inputs.items()}
-    cotangents = {case: {n: once(c) for n, c in by_output.items()} for case, by_output in reference.cotangents.items()}
-    with replaced(backend.module(reference.block), once), ConstantRounding(dtype):
-        return evaluate(backend, reference.block, reference.skeleton, inputs, cotangents)

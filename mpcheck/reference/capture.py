@@ -103,9 +103,9 @@ def _checked(sink: StoreSink, name: str, check: Check) -> str:
         sink.store.drop(f"{name}.first.{output}")
     tensors, manifest = sink.store.load(f"{name}.inputs")
     with quiet():
-        found = attempt(lambda: check(block_from_json(sink.blocks[name]["block"]), manifest["skeleton"], tensors, first))
+        wrong = attempt(lambda: check(block_from_json(sink.blocks[name]["block"]), manifest["skeleton"], tensors, first))
     # the model's pass has just called it on these arguments
-    return f"it raises when it is called again: {found.text}" if isinstance(found, Raised) else found
+    return f"it raises when it is called again: {wrong.text}" if isinstance(wrong, Raised) else wrong
 
 
 def with_new_blocks(index: dict[str, Any], model: torch.nn.Module) -> dict[str, Any]:

@@ -52,9 +52,9 @@ def code_of(model: torch.nn.Module) -> Code:
 @cache
 def _code(owners: frozenset[str]) -> Code:
     """Once a process: what it has imported stays as it was."""
-    found = closure([*UPSTREAM, *sorted(owners - {*UPSTREAM, "torch", "builtins"})])
-    parts = [build(), own_content(), *(f"{p.name} {p.digest}" for p in sorted(found, key=lambda p: p.name))]
-    return Code(digest(*parts)[:24], tuple(map(in_words, _in_order(found))))
+    packages = closure([*UPSTREAM, *sorted(owners - {*UPSTREAM, "torch", "builtins"})])
+    parts = [build(), own_content(), *(f"{p.name} {p.digest}" for p in sorted(packages, key=lambda p: p.name))]
+    return Code(digest(*parts)[:24], tuple(map(in_words, _in_order(packages))))
 
 
 def build() -> str:

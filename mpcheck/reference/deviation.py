@@ -49,10 +49,10 @@ def deviations(draw: Draw, undisturbed: Tensors, seeds: Sequence[int], eta: floa
 
 def squares(draw: Draw, undisturbed: Tensors, seeds: Sequence[int], square: Callable[[torch.Tensor], Kept]) -> dict[str, list[Kept]]:
     """``square`` of every deviation for u = 1: of each value, a list of the draws'."""
-    found: dict[str, list[Kept]] = {name: [] for name in undisturbed}
+    by_name: dict[str, list[Kept]] = {name: [] for name in undisturbed}
     for name, own in deviations(draw, undisturbed, seeds):
-        found[name].append(square(own))
-    return found
+        by_name[name].append(square(own))
+    return by_name
 
 
 def deviation(draw: Draw, undisturbed: Tensors, seeds: Sequence[int]) -> dict[str, torch.Tensor]:

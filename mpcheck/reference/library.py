@@ -10,13 +10,14 @@ from typing import Any
 import torch
 
 from mpcheck._torch_state import neutral
+from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents, rounded_values
+from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents
 from mpcheck.reference.capture import INDEX, block_from_json, capture, with_new_blocks
 from mpcheck.reference.faults import NoReferenceError, UnsteadyError
-from mpcheck.reference.noise import seed_of
+from mpcheck.reference.noise import ConstantRounding, seed_of
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.steady import copied, unlike
 from mpcheck.reference.store import Store
@@ -110,8 +111,8 @@ class Library:
 
     def shapes(self, name: str) -> dict[str, list[int]]:
         """Shapes of a block's tensor arguments."""
-        found: dict[str, list[int]] = self.index["entries"][name]["shapes"]
-        return found
+        shapes: dict[str, list[int]] = self.index["entries"][name]["shapes"]
+        return shapes
 
     def _inputs(self, name: str) -> tuple[Tensors, Any]:
         tensors, manifest = self.store.fetch(f"{name}.inputs", self._capture)
@@ -191,3 +192,18 @@ class Library:
         block = self.block(name)
         on_device = {n: t.to(self.backend.device) for n, t in inputs.items()}
         return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])
+
+
+def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype) -> Tensors:
+    """The block's float64 values on what a format stores: arguments, cotangents, parameters, tables rounded once.
+
+    Measured against these, a low-precision result shows the error of its arithmetic alone.
+    """
+
+    def once(t: torch.Tensor) -> torch.Tensor:
+        return t.to(dtype).to(torch.float64) if t.dtype == torch.float64 else t
+
+    inputs = {n: once(t) for n, t in reference.inputs.items()}
+    cotangents = {case: {n: once(c) for n, c in by_output.items()} for case, by_output in reference.cotangents.items()}
+    with replaced(backend.module(reference.block), once), ConstantRounding(dtype):
+        return evaluate(backend, reference.block, reference.skeleton, inputs, cotangents)

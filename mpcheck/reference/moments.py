@@ -33,12 +33,12 @@ class Moments:
 
     def noise(self) -> dict[Component, torch.Tensor]:
         """RMS deviation per element, float32, for each component that moved anything."""
-        found: dict[Component, torch.Tensor] = {}
+        noise: dict[Component, torch.Tensor] = {}
         for component, squares in self.squares.items():
             count = max(1, len(self.draws.get(component, ())))
             if bool((squares > 0).any()):
-                found[component] = (squares / count).sqrt().to(torch.float32)
-        return found
+                noise[component] = (squares / count).sqrt().to(torch.float32)
+        return noise
 
     def statistics(self) -> dict[str, Any]:
         """Per component: mean square, its relative spread between draws, spread of the mean and of the signed mean."""

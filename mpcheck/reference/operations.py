@@ -227,11 +227,11 @@ def layer_norm_sums(args: tuple[Any, ...], result: Any) -> dict[int, torch.Tenso
     grad, x, shape, mean, rstd = args[:5]
     rows = list(range(grad.dim() - len(shape)))
     count = math.prod(grad.shape[d] for d in rows)
-    found = {}
+    sums = {}
     for place, terms in ((1, grad * (x - mean) * rstd), (2, grad)):
         if isinstance(result[place], torch.Tensor) and result[place].numel():
-            found[place] = (count * (result[place].square() / 3 + terms.square().sum(rows) / 2)).sqrt()
-    return found
+            sums[place] = (count * (result[place].square() / 3 + terms.square().sum(rows) / 2)).sqrt()
+    return sums
 
 
 def _indexed(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
@@ -248,13 +248,13 @@ def _indexed(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         return None, None
     if not isinstance(tensors[place], torch.Tensor):
         return None, None
-    found = []
+    scattered = []
     for values in (tensors[place].square(), torch.ones_like(tensors[place])):
-        found.append(_on_zeros(func, tensors, place, values, kwargs))
-    return found[0], found[1]
+        scattered.append(_on_zeros(func, tensors, place, values, kwargs))
+    return scattered[0], scattered[1]
 
 
 def _on_zeros(func: Any, args: list[Any], place: int, values: torch.Tensor, kwargs: dict[str, Any]) -> torch.Tensor:
     changed = [torch.zeros_like(args[0]), *args[1:place], values, *args[place + 1 :]]
-    found: torch.Tensor = func(*changed, **kwargs)
-    return found
+    result: torch.Tensor = func(*changed, **kwargs)
+    return result

@@ -38,18 +38,18 @@ def closure(names: Iterable[str]) -> list[Package]:
 
     What lies in a source tree, as a fork's helper does, is followed into what it imports itself; what an installer put there is not.
     """
-    found: dict[str, Package] = {}
+    packages: dict[str, Package] = {}
     roots = list(dict.fromkeys(names))
     waiting = [(name, True) for name in roots]
     while waiting:
         name, root = waiting.pop()
-        if name in found or name in LEFT_OUT or (place := place_of(name)) is None:
+        if name in packages or name in LEFT_OUT or (place := place_of(name)) is None:
             continue
         installed = None if root else distribution(place)
-        found[name] = Package(name, place, content(place) if installed is None else _installed(place, installed[1]))
+        packages[name] = Package(name, place, content(place) if installed is None else _installed(place, installed[1]))
         if installed is None:
             waiting += [(other, other in roots) for other in sorted(imports(place))]
-    return list(found.values())
+    return list(packages.values())
 
 
 def place_of(name: str) -> Path | None:
@@ -100,28 +100,28 @@ def content(place: Path) -> str:
 @cache
 def _imports_of(path: str, changed: int, size: int) -> frozenset[str]:
     del changed, size
-    text, found = Path(path).read_bytes(), set()
+    text, names = Path(path).read_bytes(), set()
     for module, several in IMPORT.findall(text):
-        found.update([module] if module else [part.split()[0].partition(b".")[0] for part in several.split(b",") if part.split()])
-    found.update(DYNAMIC.findall(text))
-    return frozenset(name.decode("utf-8", "replace") for name in found)
+        names.update([module] if module else [part.split()[0].partition(b".")[0] for part in several.split(b",") if part.split()])
+    names.update(DYNAMIC.findall(text))
+    return frozenset(name.decode("utf-8", "replace") for name in names)
 
 
 def imports(place: Path) -> set[str]:
     """Top-level names that a package's sources import anywhere; a few that only look like it do no harm."""
-    found: set[str] = set()
+    names: set[str] = set()
     for path in files(place):
         if path.suffix == ".py":
             state = path.stat()
-            found |= _imports_of(str(path), state.st_mtime_ns, state.st_size)
-    return {name for name in found if name.isidentifier()}
+            names |= _imports_of(str(path), state.st_mtime_ns, state.st_size)
+    return {name for name in names if name.isidentifier()}
 
 
 @cache
 def _records(directory: Path) -> tuple[tuple[str, bytes], ...]:
     """Of every distribution that was installed into a directory from an index: its name with its version, and what its installer recorded."""
-    found = (p for p in sorted(directory.glob("*.dist-info/RECORD")) if not (p.parent / "direct_url.json").is_file())
-    return tuple((p.parent.name.removesuffix(".dist-info"), b"\n" + p.read_bytes()) for p in found)
+    records = (p for p in sorted(directory.glob("*.dist-info/RECORD")) if not (p.parent / "direct_url.json").is_file())
+    return tuple((p.parent.name.removesuffix(".dist-info"), b"\n" + p.read_bytes()) for p in records)
 
 
 def distribution(place: Path) -> tuple[str, bytes] | None:
@@ -133,8 +133,8 @@ def distribution(place: Path) -> tuple[str, bytes] | None:
 def _installed(place: Path, record: bytes) -> str:
     """Digest of an installed package: of its files or, where they are many, of what the installer recorded, with the sizes that they have now."""
     rows = [row for row in record.decode("utf-8", "replace").splitlines() if row.startswith((f"{place.name}/", f"{place.name},"))]
-    found = [(place.parent / row.rsplit(",", 2)[0].strip('"'), row) for row in sorted(rows) if "__pycache__" not in row]
-    sizes = [path.stat().st_size if path.is_file() else -1 for path, _ in found]
-    if len(found) <= BULK_FILES and sum(sizes) <= BULK_BYTES:
+    recorded = [(place.parent / row.rsplit(",", 2)[0].strip('"'), row) for row in sorted(rows) if "__pycache__" not in row]
+    sizes = [path.stat().st_size if path.is_file() else -1 for path, _ in recorded]
+    if len(recorded) <= BULK_FILES and sum(sizes) <= BULK_BYTES:
         return content(place)
-    return digest(*(f"{row} {size}" for (_, row), size in zip(found, sizes, strict=True)))
+    return digest(*(f"{row} {size}" for (_, row), size in zip(recorded, sizes, strict=True)))

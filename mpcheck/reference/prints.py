@@ -50,11 +50,11 @@ def prints_of(reference: BlockReference) -> dict[str, Print]:
 
     Gradients are those of the random cotangents, which do not depend on what comes after the block. What is not finite has no print.
     """
-    found = {f"{INPUT}{n}": print_of(t) for n, t in reference.inputs.items()}
-    found |= {f"{COTANGENT}{n}": print_of(t) for n, t in reference.cotangents.get(ENERGY, {}).items()}
+    prints = {f"{INPUT}{n}": print_of(t) for n, t in reference.inputs.items()}
+    prints |= {f"{COTANGENT}{n}": print_of(t) for n, t in reference.cotangents.get(ENERGY, {}).items()}
     other = (f"grad.{ENERGY}.", f"weight.{ENERGY}.")
-    found |= {f"{VALUE}{n.replace(f'.{RANDOM}.', '.', 1)}": print_of(t) for n, t in reference.values.items() if not n.startswith(other)}
-    return {name: found[name] for name in found if all(map(math.isfinite, found[name]))}
+    prints |= {f"{VALUE}{n.replace(f'.{RANDOM}.', '.', 1)}": print_of(t) for n, t in reference.values.items() if not n.startswith(other)}
+    return {name: prints[name] for name in prints if all(map(math.isfinite, prints[name]))}
 
 
 def distance(one: Print, other: Print) -> float:

@@ -30,8 +30,8 @@ def provenance(root: Path, spec: ReferenceSpec, began: float) -> dict[str, Any]:
         index = read_fields(path / f"{INDEX}.json", "index of references", "", MAX_TEXT_BYTES)
     except InputError:
         return {"from": BASE, "code": spec.code, "made": "", "by": []} if spec.pinned else {}
-    found = {"code": spec.code, "made": str(index.get("made", "")), "by": list(index.get("by", []))}
+    facts = {"code": spec.code, "made": str(index.get("made", "")), "by": list(index.get("by", []))}
     if spec.pinned:
-        return {"from": BASE, **found}
+        return {"from": BASE, **facts}
     young = [entry for entry in path.glob("*.json") if entry.stat().st_mtime >= began]
-    return {"from": NOW if young else CACHE, **found, "made_now": sum(entry.name.endswith(".reference.json") for entry in young)}
+    return {"from": NOW if young else CACHE, **facts, "made_now": sum(entry.name.endswith(".reference.json") for entry in young)}

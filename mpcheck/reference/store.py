@@ -25,7 +25,6 @@ from mpcheck.reference.faults import NoReferenceError
 
 SCHEMA = 3
 REMEDY = "it is built anew"
-MADE_BY = ("code", "made")  # in every manifest: which code made the entry, and when
 
 
 def default_cache() -> Path:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from mpcheck._files.kinds import MARKDOWN, XML, records_of
 from mpcheck._files.outputs import Output
-from mpcheck.sessions.options import Declared, Options, declared, resolve
+from mpcheck.sessions.options import Declared, InspectedOptions, Options, declared, resolve
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SessionSpec:
     """One session.
 
     Attributes:
-        name: in records, files and settings. command: of the command line. title: what it does, for ``--help``.
+        name: in records, files and settings. command: of the command line, if it is another. title: what it does, for ``--help``.
         order: of sessions that are shown together.
         options: dataclass of what it takes; without: fields of it that it does not take.
         start: ``module:function`` that runs it from a command, ``(spec, options by name, out, workers, verbose) -> exit status``.
@@ -43,9 +43,9 @@ class SessionSpec:
     """
 
     name: str
-    command: str
     title: str
     order: int
+    command: str = ""
     options: type[Any] = Options
     without: tuple[str, ...] = ()
     start: str = "mpcheck.sessions.launch:start"
@@ -66,6 +66,10 @@ class SessionSpec:
     extra: tuple[tuple[str, str], ...] = ()
     pytest_words: tuple[str, ...] = ()
     shown: str = "mpcheck.report.findings:SHOWING"
+
+    def __post_init__(self) -> None:
+        if not self.command:
+            object.__setattr__(self, "command", self.name)
 
     @property
     def declared(self) -> dict[str, Declared]:
@@ -88,3 +92,11 @@ class SessionSpec:
     def begin(self, *arguments: Any) -> int:
         """Run it; see ``start``."""
         return int(resolve(self.start)(self, *arguments))
+
+
+@dataclass(frozen=True)
+class InspectedSpec(SessionSpec):
+    """A session of several checks, of which a user may choose."""
+
+    options: type[Any] = InspectedOptions
+    without: tuple[str, ...] = ("tolerances",)

@@ -133,7 +133,7 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     if workers:
         arguments += ["-n", str(workers)]
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
-        arguments += ["-p", "mpcheck.pytest_plugin.plugin", "-p", "mpcheck.pytest_plugin.bench"]
+        arguments += ["-p", "mpcheck.pytest_plugin.plugin"]
     refusals = _Refusals()
     with warnings.catch_warnings():
         # of a run without rounds, which says so itself

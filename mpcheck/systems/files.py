@@ -82,14 +82,14 @@ def _index(stream: BinaryIO, path: Path, choice: int | slice) -> list[_Frame]:
     """Where frames begin and end, as far as they are needed."""
     last = choice if isinstance(choice, int) else (choice.stop - 1 if choice.stop is not None else -1)
     forward = last >= 0 and not (isinstance(choice, slice) and ((choice.start or 0) < 0 or (choice.step or 1) < 0))
-    found: list[_Frame] = []
+    frames: list[_Frame] = []
     for frame in _walk(stream, path):
-        found.append(frame)
-        if len(found) > MOST_FRAMES or frame.end > MOST_BYTES:
+        frames.append(frame)
+        if len(frames) > MOST_FRAMES or frame.end > MOST_BYTES:
             raise InputError(f"system file {path}: more than {MOST_FRAMES:,} frames or {MOST_BYTES >> 30} GiB; give a smaller file")
-        if forward and len(found) > last:
+        if forward and len(frames) > last:
             break
-    return found
+    return frames
 
 
 def _walk(stream: BinaryIO, path: Path) -> Iterator[_Frame]:
@@ -154,11 +154,11 @@ def _parsed(stream: io.StringIO | io.BytesIO, form: str, choice: int | slice, pa
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if isinstance(choice, int) and choice < 0:  # ASE's readers wrap around where a file has fewer frames
-                found = read(stream, index=slice(choice, None), format=form)
-                found = found[0] if len(found) == -choice else []
+                frames = read(stream, index=slice(choice, None), format=form)
+                frames = frames[0] if len(frames) == -choice else []
             else:
-                found = read(stream, index=choice, format=form)
+                frames = read(stream, index=choice, format=form)
     except Exception as error:  # every reader of ASE raises its own kind
         hint = " (fewer frames than that?)" if isinstance(error, (IndexError, StopIteration)) else ""
         raise InputError(f"system file {path} cannot be read{hint}: {error_line(error)}") from error
-    return found if isinstance(found, list) else [found]
+    return frames if isinstance(frames, list) else [frames]

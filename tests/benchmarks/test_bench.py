@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck.pytest_plugin.bench import CLOCK
+from mpcheck.pytest_plugin.clock import CLOCK
 
 pytestmark = [pytest.mark.mpcheck, pytest.mark.mpcheck_suite("bench")]
 

@@ -16,7 +16,7 @@ from mpcheck._errors import error_line
 from mpcheck.adapters.backends import design
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.cost.fingerprint import fingerprint
-from mpcheck.bench.decide.decision import Rule, judge, paired
+from mpcheck.bench.decide.decision import Rule, judge, paired_sample
 from mpcheck.bench.decide.first_calls import Pair, judge_pairs
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timing.starts import first_calls
@@ -81,16 +81,16 @@ def _view(session: Session, plant: Plant) -> Session:
 
 def _precision(session: Session, plant: Plant) -> Seen:
     cell = judge_by_limits(session, CellKey(plant.system, plant.subject, plant.backend, plant.format, plant.direction))
-    return Seen(cell.verdict, (cell.block,) if cell.verdict == "fail" else (), cell.reason)
+    return Seen(cell.verdict, (cell.subject,) if cell.verdict == "fail" else (), cell.reason)
 
 
 def _golden(session: Session, plant: Plant) -> Seen:
     rows = Suite(session, BASELINES).compare_golden(plant.system)
-    failed = [row for row in rows if row["failure"]]
+    failed = [row for row in rows if row.red]
     if not failed:
         return Seen("pass")
     block = first_changed(rows)
-    return Seen("fail", (block,) if block else (), f"{len(failed)} values, first of {block or 'none'}: {failed[0]['name']}: {failed[0]['failure']}")
+    return Seen("fail", (block,) if block else (), f"{len(failed)} values, first of {block or 'none'}: {failed[0].tensor}: {failed[0].reason}")
 
 
 def _symmetry(session: Session, plant: Plant) -> Seen:
@@ -145,7 +145,7 @@ def _latency(session: Session, plant: Plant, fault: Fault) -> Seen:
                 with fault():
                     head.append(_seconds(workload))
             differences.append(math.log(statistics.median(head) / statistics.median(base)))
-    found = judge({plant.subject: paired(differences)}, Rule())[plant.subject]
+    found = judge({plant.subject: paired_sample(differences)}, Rule())[plant.subject]
     return Seen("fail", (plant.subject,), f"slower by {found.effect:.0%}") if found.decision == "slower" else Seen("pass")
 
 

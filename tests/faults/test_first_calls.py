@@ -71,7 +71,7 @@ def test_a_reference_of_which_one_call_was_wrong_is_none(cold: Session, number: 
         assert caught.value.block == BLOCK
         cells = [judge_by_limits(cold, key) for key in cold.cells()]
     red = [c for c in cells if c.verdict == "fail"]
-    assert {c.block for c in red} == {BLOCK} and len(red) == 4
+    assert {c.subject for c in red} == {BLOCK} and len(red) == 4
     assert all("nothing can be judged by them" in c.reason for c in red)
 
 
@@ -91,8 +91,8 @@ def judged(session: Session, fmt: str, backend: str = "e3nn") -> list[Record]:
 def test_each_call_of_a_cell_is_judged(session: Session, fmt: str, number: int, red: str) -> None:
     with wrong_call(number, getattr(torch, fmt)):
         cells = judged(session, fmt)
-    assert [c.direction for c in cells if c.verdict == "fail"] == [red]
-    assert ("in a later call" in next(c.reason for c in cells if c.direction == red)) == (number > 1)
+    assert [c.variant for c in cells if c.verdict == "fail"] == [red]
+    assert ("in a later call" in next(c.reason for c in cells if c.variant == red)) == (number > 1)
     assert [c.verdict for c in judged(session, fmt)] == ["pass", "pass"]
 
 

@@ -21,7 +21,7 @@ def assert_red_then_green(judge: Judge, fault: contextlib.AbstractContextManager
     with fault:
         cell = judge(block, fmt, direction)
     assert cell.verdict == "fail", f"not seen: worst ratio {cell.worst_rms}, clean {clean.worst_rms}"
-    assert cell.block == block
+    assert cell.subject == block
     assert says in cell.reason
     assert judge(block, fmt, direction).quantities == clean.quantities, "the fault was not taken out"
 

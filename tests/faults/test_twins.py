@@ -133,7 +133,7 @@ def test_blocks_that_round_otherwise_stay_green_in_every_format(entry: Entry, se
             before, acts = block_results(session, "e3nn", fmt, name, WATER), Acts()
             other = {"dtype": str(get_format(fmt).storage).removeprefix("torch.")} if "dtype" in entry.arguments else {}
             with _planted(entry, acts, **other)(session):
-                if failures := [f"{c.block} {c.direction}: {c.reason}" for c in (judge_by_limits(session, k) for k in keys) if c.verdict == "fail"]:
+                if failures := [f"{c.subject} {c.variant}: {c.reason}" for c in (judge_by_limits(session, k) for k in keys) if c.verdict == "fail"]:
                     red.setdefault(fmt, []).extend(failures)
                 changed |= {(name, fmt)} if block_results(session, "e3nn", fmt, name, WATER) != before else set()
             acted += acts.calls

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from mpcheck._errors import InputError, error_line
 from mpcheck.sessions import inspections
-from mpcheck.sessions.inspections import SuiteName
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests.fuzz.cases import Case
 
-CHECKS: dict[str, SuiteName] = {"equivariance": "symmetry", "layout": "symmetry", "dtypes": "audit", "physics": "audit"}
+CHECKS: dict[str, str] = {"equivariance": "symmetry", "layout": "symmetry", "dtypes": "audit", "physics": "audit"}
 """Checks that follow the precision cells, and the session that each belongs to."""
 PROPERTIES = ("finite-difference", "stress", "node-energies", "net-force", "batch", "smoothness", "edges")
 """Of physics: those that a model or a structure can break. The others are about the process, and have tests of their own."""
@@ -85,8 +84,8 @@ def precision(session: Session) -> Iterator[Note]:
     """Every cell of every block; judging block by block builds each reference once."""
     for key in session.cells():
         cell = judge_by_limits(session, key)
-        what = f"precision:{cell.block}-{cell.backend}-{cell.format}-{cell.direction}"
-        yield Note(what, cell.verdict, cell.reason, f"precision {cell.role} {cell.backend} {cell.direction}")
+        what = f"precision:{cell.subject}-{cell.backend}-{cell.format}-{cell.variant}"
+        yield Note(what, cell.verdict, cell.reason, f"precision {cell.tensors.role} {cell.backend} {cell.variant}")
 
 
 def findings(session: Session, check: str) -> Iterator[Note]:

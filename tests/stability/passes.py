@@ -37,7 +37,7 @@ class Group:
     model: str
     seed: int
     variations: tuple[str, ...]
-    sessions: tuple[inspections.SuiteName, ...] = ()
+    sessions: tuple[str, ...] = ()
     systems: tuple[str, ...] = ()
 
 
@@ -82,10 +82,10 @@ class Runner:
                 session.systems = dict(list(session.systems.items())[:1])
         return judged(session, group, variation, session.cells(), self.progress)
 
-    def _findings(self, session: Session, group: Group, name: inspections.SuiteName) -> Pass:
+    def _findings(self, session: Session, group: Group, name: str) -> Pass:
         began = time.perf_counter()
         verdicts, red = Counter[str](), []
-        keys: Sequence[inspections.Key] = inspections.keys(name, session)
+        keys = inspections.keys(name, session)
         for number, key in enumerate(keys):
             self.progress(f"{group.model} seed {group.seed}, {name} session: {number} of {len(keys)}")
             for found in inspections.run(name, session, key):

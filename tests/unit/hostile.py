@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from mpcheck._names import GOLDEN, LATENCY, PRECISION, PROFILE, SWEEP
 from mpcheck.records.read import Results
 from tests.unit import report_samples as samples
 
@@ -40,8 +41,10 @@ TEXTS = (
 )
 ELSEWHERE = {"\u034f", "\u115f", "\u1160", "\u17b4", "\u17b5", "\u180b", "\u180c", "\u180d", "\u180f", "\u2800", "\u3164", "\uffa0"}
 """Shown as nothing or as a blank, whatever their category says; so are selectors of variants."""
-KEPT = ("suite", "digest", "device_slug", "slug")
-"""Fields that decide what belongs together."""
+KEPT = ("suite", "digest", "device_slug", "slug", "kind")
+"""Fields that decide what belongs together, and what kind of detail a record has."""
+TYPED = (PRECISION, GOLDEN, LATENCY, PROFILE, SWEEP)
+"""Checks that decide which table a record is in."""
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -89,7 +92,7 @@ def poisoned(document: Document, text: str, keep: tuple[str, ...] = KEPT) -> Doc
 
     def walk(value: Any, name: str = "") -> Any:
         if isinstance(value, str):
-            return value if name in keep else f"{text}{value}"
+            return value if name in keep or (name == "check" and value in TYPED) else f"{text}{value}"
         if isinstance(value, dict):
             return {key: walk(one, key) for key, one in value.items()} | {text: text}
         return [walk(one, name) for one in value] if isinstance(value, list) else value
@@ -107,6 +110,8 @@ def poisoned(document: Document, text: str, keep: tuple[str, ...] = KEPT) -> Doc
 def restore(original: Any, changed: Any, place: tuple[Any, ...]) -> None:
     """Put back what the schema does not take at a place; what was added there goes."""
     for key in place:
+        if isinstance(changed, dict) and key not in changed:
+            continue  # the kind of a detail, which is no place in the data
         mapping = isinstance(original, dict)
         if not isinstance(changed, (dict, list)) or (mapping and key not in original) or (not mapping and key >= len(original)):
             break
@@ -137,7 +142,7 @@ def sessions() -> Results:
     golden = [{"system": "builtin:water", "name": f"{samples.CULPRIT}:out.0", "rms": 1.0, "max": 1.0, "limit": 0.5, "failure": "differs"}]
     cells = [samples.cell(rms=4.0), samples.cell("readouts.0"), samples.cell("readouts.0", verdict="unsupported", reason="no room", quantities=[])]
     head = samples.head()
-    told = {"model": head["model"] | {"tables": "exact", "tables_left": "none"}}
+    told = {"model": head["model"] | {"source": {"tables": "exact", "tables_left": "none"}}}
     verdicts = ("pass", "fail", "known-fault", "inconclusive", "degraded", "unsupported", "indistinguishable")
     rows = [samples.finding(f"check{i}", verdict=v, reason="because", worst="where", variant="turned", ratio=3.0) for i, v in enumerate(verdicts)]
     mapped = {"parent": "", "group": "messages", "depth": 0, "calls": 2, "dtype": "float32", "bound": "host"}

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck.records.document import Records
-from mpcheck.records.read import SESSIONS, Results
+from mpcheck.records.read import Results
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import Quantity, Worst
 from mpcheck.report.page.as_html import html_page
 from mpcheck.report.page.view import page_of
+from mpcheck.sessions.registry import sessions
 from tests.unit.accounts import check_record, golden_record, precision_record
 from tests.unit.accounts import fields as whole
 
@@ -101,7 +102,8 @@ def findings(suite: str, rows: Sequence[Record], **changes: Any) -> Records:
 def results(*documents: Records) -> Results:
     """As :func:`mpcheck.records.read.read_results` gives them."""
     by_session = {d.suite: d for d in documents}
-    return Results({s: by_session[s] for s in SESSIONS if s in by_session}, [Path(f"reports/{s}.json") for s in SESSIONS if s in by_session])
+    names = [name for name in sessions() if name in by_session]
+    return Results({name: by_session[name] for name in names}, [Path(f"reports/{name}.json") for name in names])
 
 
 def grid(

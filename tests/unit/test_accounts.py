@@ -30,13 +30,16 @@ from tests.unit import record_samples as samples
 
 CELLS = [samples.cell(block, variant=d) for block in ("a.b", "c") for d in ("forward", "backward")]
 GOLDEN = [{"system": "builtin:water", "name": f"{n}:out", "rms": 0.0, "max": 0.0, "limit": 2.0, "failure": ""} for n in ("a", "b")]
-ROWS = [samples.finding(f"a.{n}", check=check, backend="e3nn", format="float32") for n in range(2) for check in ("layout", "mix")]
-JUDGING = ("symmetry", "audit", "bench")
+CHECKS = {"symmetry": ("layout", "mix"), "audit": ("engagement", "dtypes"), "bench": ("latency", "cost")}
+JUDGING = tuple(CHECKS)
 QUICK = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def document(suite: str) -> Records:
-    return samples.run(*CELLS, golden=GOLDEN) if suite == "precision" else samples.findings(suite, *ROWS)
+    if suite == "precision":
+        return samples.run(*CELLS, golden=GOLDEN)
+    rows = [samples.finding(f"a.{n}", check=check, backend="e3nn", format="float32") for n in range(2) for check in CHECKS[suite]]
+    return samples.findings(suite, *rows)
 
 
 def write(directory: Path, *documents: Records) -> Path:
@@ -97,8 +100,7 @@ COMBINATIONS = [
 def with_verdicts(suite: str, verdicts: tuple[str, ...]) -> Records:
     if suite == "precision":
         return samples.run(*(samples.cell(f"block.{v}", verdict=v, reason=f"because {v}") for v in verdicts))
-    check = "latency" if suite == "bench" else "layout"
-    rows = (samples.finding(f"block.{v}", check=check, system="s", variant="forward", verdict=v, reason=f"because {v}") for v in verdicts)
+    rows = (samples.finding(f"block.{v}", check=CHECKS[suite][0], system="s", variant="forward", verdict=v, reason=f"because {v}") for v in verdicts)
     return samples.findings(suite, *rows)
 
 
@@ -135,14 +137,14 @@ def test_every_front_end_shows_the_one_outcome(suite: str, verdicts: tuple[str, 
 @pytest.mark.parametrize("suite", ["precision", "audit"])
 def test_what_the_user_lets_be_is_not_red(suite: str) -> None:
     made = with_verdicts(suite, ("degraded",))
-    name = "cells" if suite == "precision" else "findings"
-    row = getattr(made, name)[0].model_copy(update={"tolerated": "--allow-degraded cueq"})
-    assert outcome(made.model_copy(update={name: [row]})) == "nothing judged"
+    row = made.records[0].model_copy(update={"tolerated": "--allow-degraded cueq"})
+    assert outcome(made) == "fail"
+    assert outcome(made.model_copy(update={"records": [row]})) == "nothing judged"
 
 
 def test_of_several_sessions_the_worst_counts() -> None:
     fine, bad, nothing = (with_verdicts("audit", (v,)) for v in ("pass", "fail", "unsupported"))
-    cut = fine.model_copy(update={"findings": []})
+    cut = fine.model_copy(update={"records": []})
     profile = samples.findings("profile", samples.finding(check="profile"))
     assert combined([fine, bad]) == "fail" and combined([fine, nothing]) == "nothing judged"
     assert combined([bad, cut]) == "crashed" and combined([]) == "nothing judged"

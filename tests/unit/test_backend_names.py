@@ -8,14 +8,10 @@ import mpcheck
 PACKAGE = Path(mpcheck.__file__).parent
 NAMES = ("e3nn", "cueq", "cueq-mul_ir", "cueq-kernels")
 ELSEWHERE = {
-    "records/names.py": "where the reference and the default backends are named",
+    "_names.py": "where the reference and the default backends are named",
+    "_packages.py": "names of packages",
     "adapters/backends/cueq.py": "registers its own",
     "adapters/backends/design.py": "which of cuEquivariance's layouts a small architecture is converted to",
-    "records/environment.py": "names of packages",
-    "gate/sides.py": "names of packages",
-    "reference/code.py": "names of packages",
-    "bench/launch/worker.py": "names of packages",
-    "sessions/regenerate.py": "names of packages",
 }
 LOOKING = {"getattr", "hasattr"}
 LOOKED_AT = {"backend", "base", "donor", "twin", "entry"}

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import itertools
 import logging
-from pathlib import Path
 
 import pytest
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends import weights
-from mpcheck.adapters.backends.conversion import parameters, round_trip, to_cueq, to_e3nn
 from mpcheck.adapters.backends.converter import Converted, logged
 from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.checks.symmetry import conversions
-from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
-from mpcheck.sessions.run import Session
 
 SMALL = DESIGN[0]
 
@@ -27,8 +22,8 @@ SMALL = DESIGN[0]
 def models() -> tuple[torch.nn.Module, Converted, Converted]:
     """Source, twin and returned model of the smallest configuration."""
     source = build_model(SMALL.architecture)
-    twin = to_cueq(source, "ir_mul", torch.device("cpu"))
-    return source, twin, to_e3nn(twin.model, torch.device("cpu"))
+    twin = BACKEND.converter.there(source, torch.device("cpu"))
+    return source, twin, BACKEND.converter.back(twin.model, torch.device("cpu"))
 
 
 def test_design_covers_every_pair_that_converts() -> None:
@@ -49,7 +44,7 @@ def test_design_covers_every_pair_that_converts() -> None:
 
 def test_a_sound_round_trip_keeps_every_bit_but_the_projected(models: tuple[torch.nn.Module, Converted, Converted]) -> None:
     source, twin, returned = models
-    trip, own = round_trip(source, returned.model), parameters(source, twin.model)
+    trip, own = BACKEND.converter.round_trip(source, returned.model), BACKEND.converter.parameters(source, twin.model)
     assert trip.failures == own.failures == [] and trip.tensors == len(source.state_dict()) and 0 <= trip.ratio < 1
     assert not twin.complaints and not returned.complaints and torch.get_default_dtype() == torch.float32
 
@@ -89,7 +84,7 @@ def test_a_faulty_state_is_named(models: tuple[torch.nn.Module, Converted, Conve
     source, _, returned = models
     state = dict(returned.model.state_dict())
     fault(state)  # type: ignore[operator]
-    failures = round_trip(source, _Tampered(state)).failures
+    failures = BACKEND.converter.round_trip(source, _Tampered(state)).failures
     assert len(failures) == 1 and failures[0].startswith(message)
 
 
@@ -110,66 +105,3 @@ def test_logged_collects_debug_messages_and_puts_the_root_logger_back() -> None:
         logging.debug("Shape mismatch for key x")
     assert [r.getMessage() for r in records] == ["Shape mismatch for key x"]
     assert (list(root.handlers), root.level, root.manager.disable) == before
-
-
-def _limit(**changes: object) -> UpstreamLimit:
-    fields = {
-        "id": "planted", "package": "mace-torch", "versions": ">=0.3", "when": {"num_interactions": [1], "correlation": [2]},
-        "message": "Correlation . not supported", "reason": "an entry that a test has planted here",
-    }  # fmt: skip
-    return UpstreamLimit.model_validate({**fields, **changes})
-
-
-def test_a_limit_that_no_longer_applies_is_a_failure(session: Session) -> None:
-    (finding,) = conversions.judge_configuration(session, SMALL, [_limit()])
-    assert finding.verdict == "fail" and "planted no longer applies" in finding.reason
-
-
-def test_a_limit_holds_only_for_its_versions_and_fields() -> None:
-    fields = SMALL.architecture.model_dump()
-    assert _limit().applies(fields)
-    assert not _limit(versions="<0.3").applies(fields) and not _limit(package="no-such-package").applies(fields)
-    assert not _limit(when={"correlation": [3]}).applies(fields)
-
-
-def test_correlation_one_is_unsupported_by_a_known_limit_and_a_failure_without(session: Session) -> None:
-    config = next(c for c in DESIGN if c.correlation == 1)
-    (known,) = conversions.judge_configuration(session, config, load_limits())
-    assert known.verdict == "unsupported" and known.reason.startswith("correlation-one")
-    (unknown,) = conversions.judge_configuration(session, config, [_limit(when={"correlation": [1]}, message="something else")])
-    assert unknown.verdict == "fail" and "no known limit explains" in unknown.reason
-
-
-_ENTRY = (
-    "schema_version: 1\nlimits:\n- {{id: x, package: p, versions: '{versions}', when: {{a: [1]}}, message: '{message}', "
-    "reason: 'twenty characters at least'}}\n"
-)
-
-
-def test_every_known_limit_is_tried_by_a_configuration() -> None:
-    """Else an entry that no longer applies would go unnoticed."""
-    for limit in load_limits():
-        fields = [c.architecture.model_dump() for c in DESIGN]
-        assert any(all(f[name] in values for name, values in limit.when.items()) for f in fields), limit.id
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("schema_version: 2\nlimits: []\n", "schema_version"),
-        ("schema_version: 1\nlimits: [{id: x}]\n", "limits.0"),
-        (
-            _ENTRY.format(versions="new", message="abcde"),
-            "version specifier",
-        ),
-        (
-            _ENTRY.format(versions=">1", message="abc(de"),
-            "regular expression",
-        ),
-    ],
-)
-def test_a_broken_limits_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "limits.yaml"
-    path.write_text(text)
-    with pytest.raises(InputError, match=message):
-        load_limits(path)

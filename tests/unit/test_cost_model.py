@@ -12,9 +12,9 @@ from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.facts.architecture import (
     Contraction,
     Convolution,
-    Facts,
     Features,
     Harmonics,
+    LeafFacts,
     LinearMaps,
     RadialBasis,
     RadialMlp,
@@ -174,7 +174,7 @@ def test_shapes_of_the_activations_are_those_of_real_tensors(workloads: Workload
 
 
 def test_every_kind_of_fact_is_found_and_formats_scale_bytes(workloads: Workloads) -> None:
-    found: list[Facts] = architecture_facts(workloads.session.reference_backend.model)
+    found: list[LeafFacts] = architecture_facts(workloads.session.reference_backend.model)
     assert {type(f) for f in found} == {Harmonics, RadialBasis, RadialMlp, Convolution, LinearMaps, Contraction, Features}
     half, full = predicted(found, 7, 11, 2), predicted(found, 7, 11, 4)
     assert [2 * r.activation_bytes for r in half] == [r.activation_bytes for r in full]

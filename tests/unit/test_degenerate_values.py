@@ -9,13 +9,6 @@ from mace.modules.radial import ChebychevBasis
 from mpcheck._errors import InputError
 from mpcheck._files.yaml import validate
 from mpcheck.adapters.architecture import Architecture
-from mpcheck.adapters.slots import PLAIN
-from mpcheck.formats import FORMATS
-from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names
-from mpcheck.judge.metrics import ElementNames, _bias_limit, compare
-from mpcheck.judge.scale import Scale
-from mpcheck.judge.tolerances import limits_for, load_tolerances
-from mpcheck.records.record import Record
 from mpcheck.reference.noise import NoiseMode
 from mpcheck.reference.operations import partial_sums, repeated, rows_in_order
 
@@ -35,27 +28,6 @@ def test_partial_sums_round_where_the_terms_cancel() -> None:
     assert float(summed([0.0, 0.0, 0.0])) == 0.0  # nothing was rounded
 
 
-NOTHING = Scale(torch.zeros(4, dtype=torch.float64), 0.0, 0.9, 1.0, 1.0, 0.0, 4, 10.0)
-
-
-def test_values_too_small_for_a_noise_scale_are_not_judged_by_one_of_zero() -> None:
-    limits, layout = limits_for(load_tolerances(None), "x", "e3nn", "float64", "forward"), ElementNames(PLAIN, [], "row")
-    value = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
-    fmt = FORMATS["float64"]
-    below = compare("out", value * 1e-200 * (1 + fmt.u), value * 1e-200, NOTHING, fmt, limits, layout)
-    assert not below.failures
-    within = compare("out", value * (1 + 4 * fmt.u), value, NOTHING, fmt, limits, layout)
-    assert within.failures  # an exact quantity of any size may not be off at all
-
-
-@pytest.mark.parametrize("name", ["float32", "bfloat16", "tf32"])
-def test_formats_underflow_at_half_their_smallest_number(name: str) -> None:
-    fmt = FORMATS[name]
-    info = torch.finfo(fmt.storage)
-    assert fmt.roundoff["underflow"] == info.smallest_normal * info.eps / 2
-    assert float(torch.tensor(fmt.roundoff["underflow"], dtype=torch.float64).to(fmt.storage)) == 0.0
-
-
 def architecture(**changed: object) -> Architecture:
     data = {
         "schema_version": 1, "name": "x", "elements": ["H"], "atomic_energies": {"H": -1.0}, "r_max": 3.0, "hidden_irreps": "2x0e",
@@ -68,38 +40,6 @@ def test_an_architecture_without_a_readout_is_refused() -> None:
     with pytest.raises(InputError, match="leaves no readout"):
         architecture(num_interactions=1, use_last_readout_only=True)
     assert architecture(num_interactions=2, use_last_readout_only=True)
-
-
-class RealAgnosticResidualNonLinearInteractionBlock(torch.nn.Module):
-    """Only its name counts."""
-
-
-def test_traits_of_a_model() -> None:
-    model = torch.nn.Module()
-    model.heads = ["a", "b"]
-    model.radial_embedding = torch.nn.Module()
-    assert SEVERAL_HEADS in class_names(model)
-    assert JUMPS not in class_names(model)
-    model.interaction = RealAgnosticResidualNonLinearInteractionBlock()
-    assert JUMPS in class_names(model)
-    model.radial_embedding.apply_cutoff = False
-    assert JUMPS not in class_names(model)
-
-
-def test_a_known_fault_may_need_several_traits() -> None:
-    fault = KnownFault(
-        id="x",
-        package="torch",
-        versions=">=1",
-        check="physics",
-        says="wrong",
-        needs=["BesselBasis", "NonLinearReadoutBlock"],
-        always=False,
-        evidence="measured on a model of hydrogen",
-    )  # fmt: skip
-    red = Record(check="physics", subject="stress", verdict="fail", reason="wrong")
-    assert apply_known_faults([red], {"BesselBasis", "NonLinearReadoutBlock"}, [fault])[0].verdict == "known-fault"
-    assert apply_known_faults([red], {"BesselBasis"}, [fault])[0].verdict == "fail"
 
 
 def test_upstreams_chebyshev_basis_has_no_gradient() -> None:
@@ -156,11 +96,3 @@ def test_equal_terms_of_a_product_err_together(groups: int) -> None:
     ratio = float(torch.tensor(ratios).square().mean().sqrt())
     assert 0.03 < ratio < 1.0
     assert repeated(a, b) == pytest.approx(a.shape[1] / groups)
-
-
-def test_a_bias_of_rows_that_round_together_is_not_that_of_as_many_apart() -> None:
-    limit = limits_for(load_tolerances(None), "x", "e3nn", "bfloat16", "forward")
-    apart, alike = torch.rand(32, 8).bfloat16(), torch.rand(1, 8).bfloat16().expand(32, 8)
-    assert _bias_limit(0.05, apart, limit) == pytest.approx(limit.bias_at(0.05), rel=0.2)
-    assert _bias_limit(0.05, alike, limit) == pytest.approx(limit.bias_at(0.05 * 32**0.5))
-    assert _bias_limit(0.001, alike, limit) == limit.bias_at(0.001)  # far below the floor: nothing to count

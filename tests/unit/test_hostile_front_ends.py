@@ -48,7 +48,7 @@ def findings_of(results: Results, session: str) -> Records:
 def comparison(results: Results, text: str) -> Comparison:
     """Of a base in which other things are red, with the text in every text of its own, too."""
     found = compare(sessions(), sessions())
-    kinds = ("new-failure", "fixed", "moved", "latency", "audit", "gone", "new")
+    kinds = ("new-failure", "fixed", "moved", "improved", "latency", "finding", "gone", "new")
     told = [{"kind": kind, "item": "i", "before": None, "after": None, "detail": "d"} for kind in kinds]
     fields: dict[str, Any] = {"base": "b", "head": "h", "identical": 1, "within": 2, "still": ["s"], "notes": ["n"], "changes": told}
     document = poisoned(ComparisonDocument.model_validate(fields), text)

@@ -21,6 +21,8 @@ from tests.unit.record_samples import cell, finding, findings, run
 CELLS = accounted(cell(block, variant=d) for block in ("a", "b", "c", "d", "e") for d in ("forward", "backward"))
 GOLDEN = [{"system": "builtin:water", "name": f"{n}:out", "rms": 0.0, "max": 0.0, "limit": 2.0, "failure": ""} for n in ("a", "b")]
 
+CHECKS = {"audit": ("engagement", "dtypes"), "bench": ("latency", "cost")}
+
 
 def parts_of(of: int) -> list[tuple[Path, Records]]:
     """A precision session as that many machines would write it: golden values are tests 0, cells the next."""
@@ -38,7 +40,7 @@ def parts_of(of: int) -> list[tuple[Path, Records]]:
 
 def found_rows(suite: Any, of: int) -> tuple[list[Any], list[tuple[Path, Records]]]:
     """Findings of tests with one, two or no finding of two checks each, whole and in parts."""
-    tests = [[finding(f"{n}{i}", check=check) for i, check in enumerate(("latency", "cost")[: n % 3])] for n in range(9)]
+    tests = [[finding(f"{n}{i}", check=check) for i, check in enumerate(CHECKS[suite][: n % 3])] for n in range(9)]
     numbers = divide([str(n) for n in range(9)], of)
     made = []
     for number in range(1, of + 1):

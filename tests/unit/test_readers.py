@@ -115,7 +115,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Samp
 
 
 def build_model_of(canonical: str) -> torch.nn.Module:
-    return build_model(loading.read_architecture(canonical, "architecture"))
+    return build_model(loading.Architecture.model_validate_json(canonical))
 
 
 def outcome(sample: Sample, content: bytes) -> object:

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 
+from mpcheck.records.document import System
 from mpcheck.reference.faults import NoReferenceError
 from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import ReferenceSpec
@@ -82,25 +84,30 @@ def test_what_records_say(tmp_path: Path) -> None:
     assert provenance(tmp_path, missing, began) == {"from": "base", "code": "", "made": "", "by": []}
 
 
+def system(name: str, reference: dict[str, Any] | None) -> System:
+    return System.model_validate({"name": name, "reference": reference})
+
+
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
         (
-            {"from": "made now", "code": "c0de" * 6, "by": ["mace 1 from /x", "e3nn 2 from /y"]},
+            {"origin": "made now", "code": "c0de" * 6, "by": ["mace 1 from /x", "e3nn 2 from /y"]},
             "made now by code c0dec0dec0de: mace 1 from /x, e3nn 2 from /y",
         ),
-        ({"from": "cache", "code": "c0de", "made": "yesterday"}, "from the cache, made yesterday by code c0de"),
-        ({"from": "base", "code": "c0de", "made": "yesterday", "by": []}, "of base, made yesterday by code c0de"),
-        ({"from": "base", "code": ""}, "of base, which made none"),
+        ({"origin": "cache", "code": "c0de", "made": "yesterday"}, "from the cache, made yesterday by code c0de"),
+        ({"origin": "base", "code": "c0de", "made": "yesterday", "by": []}, "of base, made yesterday by code c0de"),
+        ({"origin": "base", "code": ""}, "of base, which made none"),
     ],
 )
 def test_in_words(reference: dict[str, Any], expected: str) -> None:
-    assert reference_lines([{"name": "a", "reference": reference}, {"name": "b", "reference": reference}]) == [f"references: {expected}"]
+    assert reference_lines([system("a", reference), system("b", reference)]) == [f"references: {expected}"]
 
 
 def test_records_that_say_nothing_or_anything() -> None:
-    assert (
-        reference_lines([{"name": "a"}, {"reference": 1}, {"reference": {"from": "nowhere"}}, {"reference": {"from": ["base"], "code": "x"}}]) == []
-    )
-    both = reference_lines([{"name": "a", "reference": {"from": "base", "code": "1"}}, {"name": "b", "reference": {"from": "cache", "code": "1"}}])
+    assert reference_lines([system("a", None), system("b", {"origin": "nowhere"})]) == []
+    both = reference_lines([system("a", {"origin": "base", "code": "1"}), system("b", {"origin": "cache", "code": "1"})])
     assert [line.rpartition(" ")[2] for line in both] == ["(a)", "(b)"]
+    for damaged in (1, {"origin": ["base"], "code": "x"}):
+        with pytest.raises(ValidationError):
+            System.model_validate({"name": "a", "reference": damaged})

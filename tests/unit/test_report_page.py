@@ -54,11 +54,11 @@ def test_green_is_said_with_all_that_was_not_judged() -> None:
 
 
 def test_nothing_judged_is_no_pass() -> None:
-    page = page_of(samples.results(samples.findings("audit", [samples.finding(verdict="unsupported", reason="no CUDA device")])))
+    page = page_of(samples.results(samples.findings("audit", [samples.finding("dtypes", verdict="unsupported", reason="no CUDA device")])))
     assert page.verdict == "NOTHING JUDGED"
     assert "no green" in page.sentence
     assert "no CUDA device" in summary_markdown(
-        samples.results(samples.findings("audit", [samples.finding(verdict="unsupported", reason="no CUDA device")]))
+        samples.results(samples.findings("audit", [samples.finding("dtypes", verdict="unsupported", reason="no CUDA device")]))
     )
 
 
@@ -134,7 +134,7 @@ def test_both_forms_come_in_the_same_order() -> None:
 
 def test_sessions_that_differ_say_in_what() -> None:
     environment = samples.head()["environment"] | {"threads": 2}
-    results = samples.results(samples.run(samples.grid()), samples.findings("audit", [samples.finding()], environment=environment))
+    results = samples.results(samples.run(samples.grid()), samples.findings("audit", [samples.finding("dtypes")], environment=environment))
     rows = dict(next(f for f in page_of(results).facts if f.title == "Machine").rows)
     assert rows["threads"] == "1 (precision); 2 (audit)"
     assert rows["device_name"] == "Made Up"
@@ -147,7 +147,7 @@ def test_records_without_commit_and_date_are_unknown() -> None:
 
 
 def test_reasons_are_counted_most_frequent_first() -> None:
-    rows = [samples.finding(subject=f"b.{i}", verdict="unsupported", reason="rare" if i == 0 else "common") for i in range(5)]
+    rows = [samples.finding("dtypes", f"b.{i}", verdict="unsupported", reason="rare" if i == 0 else "common") for i in range(5)]
     (aside,) = asides(samples.results(samples.findings("audit", rows)).items)
     assert [(r.text, r.number) for r in aside.reasons] == [("common", 4), ("rare", 1)]
 

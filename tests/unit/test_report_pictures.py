@@ -14,6 +14,7 @@ from typing import Any
 import matplotlib as mpl
 import pytest
 
+from mpcheck._text import one_line
 from mpcheck.history.gates import GateEntry, entry_of
 from mpcheck.records.document import Records
 from mpcheck.records.read import Results
@@ -22,7 +23,7 @@ from mpcheck.records.tensors import Quantity, Worst
 from mpcheck.report.pictures import Picture, pictures, standalone, write_pictures
 from mpcheck.report.pictures.speed import subjects
 from mpcheck.report.pictures.theme import NAMES, css, series_style
-from mpcheck.report.pictures.words import extent, plain, shorten, slug
+from mpcheck.report.pictures.words import extent, shorten, slug
 from tests.unit.accounts import check_record, fields, precision_record
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -253,7 +254,7 @@ def test_hostile_names_are_shown_as_text(name: str) -> None:
         ET.fromstring(standalone(picture))
         assert re.fullmatch(r"[a-z0-9-]+", picture.name)
         assert not re.search("[\x00-\x08\x0b-\x1f\ud800-\udfff\u202e]", picture.svg + picture.title + picture.caption + picture.alt)
-    assert any((plain(name) or "␣") == t for t in texts(found[1]))
+    assert any((one_line(name) or "␣") == t for t in texts(found[1]))
 
 
 def test_every_block_has_its_row_and_every_field_its_number() -> None:

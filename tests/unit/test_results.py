@@ -21,6 +21,7 @@ from mpcheck.records.read import read_document, read_results
 from mpcheck.records.record import Record
 from mpcheck.records.reproduce import reproduce
 from mpcheck.records.tensors import Quantity, decisive
+from mpcheck.sessions.registry import get
 from tests.unit.accounts import check_record, fields, golden_record, precision_record
 
 ENVIRONMENT = {"device_slug": "cpu-x", "device_name": "X", "platform": "Linux", "packages": {"torch": "2"}, "device": "cpu"}
@@ -207,7 +208,8 @@ def test_what_a_gate_judged_a_gate_repeats(suite: Any, base: Any, named: str) ->
     from mpcheck.records.items import items_of
     from mpcheck.records.reproduce import repeated_where
 
-    row = Record(check="engagement", subject="products.0.linear", backend="e3nn", format="float32", system="builtin:water", verdict="fail")
+    check = {"precision": "", "symmetry": "layout", "audit": "engagement", "bench": "latency", "profile": "profile"}[suite]
+    row = Record(check=check, subject="products.0.linear", backend="e3nn", format="float32", system="builtin:water", verdict="fail")
     document = run(cell("a.b", "fail")) if suite == "precision" else findings(suite, row)
     document = document.model_copy(update={"environment": document.environment.model_copy(update={"gate": Gate(base=base, head="89ef")})})
     for item in items_of(document):
@@ -215,7 +217,8 @@ def test_what_a_gate_judged_a_gate_repeats(suite: Any, base: Any, named: str) ->
         _parse(line)
         words = shlex.split(line)
         assert words[:4] == ["mpcheck", "gate", "--base", named] and words[words.index("--session") + 1] == suite
-        assert words[words.index("--block") + 1] == item.subject and words[words.index("--model") + 1] == document.model.name
+        assert words[words.index("--block") + 1] == item.subject if get(suite).takes("blocks") else "--block" not in words
+        assert words[words.index("--model") + 1] == document.model.name
     assert repeated_where(document) == "in the directory that was gated", "not a commit"
     assert repeated_where(run(cell())) == ""
 

@@ -22,6 +22,7 @@ from mpcheck.checks.symmetry import conversions
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
 from mpcheck.sessions import inspections
+from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
 from tests.unit.toy_backend import BACKEND, put
@@ -61,18 +62,18 @@ def inspected(session: Session, suite: Any, *key: str) -> list[Record]:
 @pytest.mark.parametrize("direction", ["forward", "backward"])
 @pytest.mark.parametrize("fmt", ["float64", "bfloat16"])
 def test_its_cells_are_judged(run: Session, block: str, direction: str, fmt: str) -> None:
-    cell = run.judge(CellKey(SYSTEM, block, "toy", fmt, direction))
+    cell = judge_by_limits(run, CellKey(SYSTEM, block, "toy", fmt, direction))
     assert cell.verdict == "pass", cell.reason
-    own = run.judge(CellKey(SYSTEM, block, "e3nn", fmt, direction))
+    own = judge_by_limits(run, CellKey(SYSTEM, block, "e3nn", fmt, direction))
     assert [q.name for q in cell.quantities] == [q.name for q in own.quantities], "no parameter is left out"
     assert cell.note.startswith("toy")
 
 
 def test_it_and_what_it_lacks_can_be_required(run: Session) -> None:
     key = CellKey(SYSTEM, LINEAR, "toy", "float64", "forward")
-    assert run.judge(key).lacking == "toy-kernels"
+    assert judge_by_limits(run, key).lacking == "toy-kernels"
     required = Session(replace(run.options, require=("toy", "toy-kernels")))
-    found = required.judge(key)
+    found = judge_by_limits(required, key)
     assert (found.verdict, found.reason) == ("fail", "required: toykernels ran in plain torch")
     assert {"toy", "toy-kernels"} <= set(requirable())
     assert covers("toy-kernels", "toy") and not covers("toy", "toy-kernels") and not covers("cueq-kernels", "toy")
@@ -81,11 +82,11 @@ def test_it_and_what_it_lacks_can_be_required(run: Session) -> None:
 
 def test_its_layout_is_its_own(run: Session) -> None:
     for f in inspected(run, "symmetry", "layout", LINEAR, "toy", "float64", SYSTEM):
-        assert f.verdict == "pass" and f.metrics["seen"], f.reason
+        assert f.verdict == "pass" and f.figures["seen"], f.reason
     twin: Any = run.backend("toy")
     try:
         twin.layout = "mul_ir"
-        wrong = run.judge(CellKey(SYSTEM, LINEAR, "toy", "float64", "forward"))
+        wrong = judge_by_limits(run, CellKey(SYSTEM, LINEAR, "toy", "float64", "forward"))
     finally:
         twin.layout = "ir_mul"
     assert wrong.verdict == "fail"
@@ -96,7 +97,7 @@ def test_its_layout_is_its_own(run: Session) -> None:
 def test_it_is_mixed(run: Session, block: str, base: str, donor: str) -> None:
     bare, adapted = inspected(run, "symmetry", "mix", block, base, "", SYSTEM, donor)
     assert adapted.verdict == "pass", adapted.reason
-    assert bare.verdict == "pass" and bare.metrics["mismatched"], bare.reason
+    assert bare.verdict == "pass" and bare.figures["mismatched"], bare.reason
 
 
 def test_mix_takes_it(run: Session) -> None:
@@ -130,7 +131,7 @@ def test_a_lossy_way_back_fails(run: Session, monkeypatch: pytest.MonkeyPatch) -
 
 def test_its_engagement_is_audited(run: Session) -> None:
     (found,) = inspected(run, "audit", "engagement", PRODUCT, "toy", "bfloat16", SYSTEM)
-    assert found.verdict == "pass" and "toykernels.Kernel" in found.metrics["classes"] and found.metrics["calls"] == 2.0  # type: ignore[operator]
+    assert found.verdict == "pass" and "toykernels.Kernel" in found.figures["classes"] and found.figures["calls"] == 2.0
     twin: Any = run.backend("toy")
     kernel = twin.model.get_submodule(LINEAR)
     try:
@@ -145,7 +146,7 @@ def test_a_kernel_that_is_never_called_is_told(run: Session, monkeypatch: pytest
     twin: Any = run.backend("toy")
     product, kernel = twin.model.get_submodule(PRODUCT), twin.model.get_submodule(LINEAR)
     key = CellKey(SYSTEM, PRODUCT, "toy", "float64", "forward")
-    assert run.judge(key).verdict == "pass"
+    assert judge_by_limits(run, key).verdict == "pass"
     original = type(product).forward
 
     def round_it(*args: Any, **kwargs: Any) -> torch.Tensor:
@@ -157,7 +158,7 @@ def test_a_kernel_that_is_never_called_is_told(run: Session, monkeypatch: pytest
         return result
 
     monkeypatch.setitem(product.__dict__, "forward", round_it)
-    found = run.judge(key)
+    found = judge_by_limits(run, key)
     assert found.verdict == "degraded" and "toykernels.Kernel at linear was never called" in found.reason
 
 

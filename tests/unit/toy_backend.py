@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase, PlainConverter
-from mpcheck.adapters.backends.converter import Comparison, compared, gathered
-from mpcheck.adapters.backends.mixed import Guest, Side
+from mpcheck.adapters.backends.converter import StateComparison, compared, gathered
+from mpcheck.adapters.backends.mixed import Convention, Guest
 from mpcheck.adapters.blocks import Block, argument_names, module_blocks
 from mpcheck.formats import Format
 
@@ -39,7 +39,7 @@ def to_toy(source: torch.nn.Module) -> torch.nn.Module:
     twin = copy.deepcopy(source)
     for block in leaves(source):
         module = twin.get_submodule(block.name)
-        put(twin, block.name, Kernel(module, block, argument_names(module), Side("ir_mul", False), Side("mul_ir", False), 0, True))
+        put(twin, block.name, Kernel(module, block, argument_names(module), Convention("ir_mul", False), Convention("mul_ir", False), 0, True))
     return twin
 
 
@@ -69,7 +69,7 @@ class ToyModel(BackendModelBase):
 
 
 class ToyConverter(PlainConverter):
-    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> Comparison:
+    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
         wanted = dict(source.named_parameters())
         got = {n.replace(INNER, ""): p for n, p in twin.named_parameters()}
         return compared(gathered(set(wanted), set(got), "lost"), {n: (got[n], w) for n, w in wanted.items() if n in got}, {})

@@ -15,7 +15,7 @@ import torch
 
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.adapters.backends.casting import replaced, to_dtype
-from mpcheck.adapters.backends.converter import Comparison, Converted, Converter, complaints, logged, same_parameters, same_state
+from mpcheck.adapters.backends.converter import Converted, Converter, StateComparison, complaints, logged, same_parameters, same_state
 from mpcheck.adapters.backends.design import covering
 from mpcheck.adapters.backends.layout import Layout, convert
 from mpcheck.adapters.backends.protocol import Backend, BackendModel, Native
@@ -132,9 +132,9 @@ class BackendModelBase(BackendModel):
 
     def around(self, model: torch.nn.Module) -> BackendModelBase:
         """A shallow copy that computes with another model."""
-        found = copy.copy(self)
-        found.model = model
-        return found
+        twin = copy.copy(self)
+        twin.model = model
+        return twin
 
 
 class BackendBase(Backend):
@@ -188,10 +188,10 @@ class PlainConverter(Converter):
         """The backend's model around the twin."""
         return self._backend.build(source, device).around(twin)
 
-    def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> Comparison:
+    def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
         """Bit by bit."""
         return same_state(source, returned)
 
-    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> Comparison:
+    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
         """Bit by bit."""
         return same_parameters(source, twin)

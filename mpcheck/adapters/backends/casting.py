@@ -8,21 +8,16 @@ from collections.abc import Callable, Iterator
 import torch
 
 
-def _apply(module: torch.nn.Module, function: Callable[[torch.Tensor], torch.Tensor]) -> None:
-    """``module._apply``: the one traversal that reaches the parameters and buffers of scripted children as well."""
-    module._apply(function)
-
-
 def tensors_of(module: torch.nn.Module) -> list[torch.Tensor]:
-    """Every parameter and buffer, in the order in which a module's conversions visit them."""
-    found: list[torch.Tensor] = []
+    """Every parameter and buffer, in the order in which a module's conversions visit them: also those of scripted children."""
+    tensors: list[torch.Tensor] = []
 
     def visit(tensor: torch.Tensor) -> torch.Tensor:
-        found.append(tensor)
+        tensors.append(tensor)
         return tensor
 
-    _apply(module, visit)
-    return found
+    module._apply(visit)
+    return tensors
 
 
 @contextlib.contextmanager
@@ -36,13 +31,13 @@ def replaced(module: torch.nn.Module | None, function: Callable[[torch.Tensor], 
         return
     with torch.no_grad():
         before = [t.data if isinstance(t, torch.nn.Parameter) else t for t in tensors_of(module)]
-        _apply(module, function)
+        module._apply(function)
     try:
         yield
     finally:
         saved = iter(before)
         with torch.no_grad():
-            _apply(module, lambda _: next(saved))
+            module._apply(lambda _: next(saved))
 
 
 def to_dtype(dtype: torch.dtype) -> Callable[[torch.Tensor], torch.Tensor]:

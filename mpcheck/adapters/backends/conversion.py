@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from mpcheck.adapters.backends.converter import Comparison, Converted, compared, complaints, gathered, logged, same_state
+from mpcheck.adapters.backends.converter import Converted, StateComparison, compared, complaints, gathered, logged, same_state
 from mpcheck.adapters.backends.design import DESIGN, Configuration
 from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.backends.parametrisation import path_parameters
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from mpcheck.adapters.backends.protocol import BackendModel
 
 
+def _watched(convert: Callable[..., torch.nn.Module], model: torch.nn.Module, device: torch.device, **options: str) -> Converted:
+    """A converter of upstream's under a float64 default dtype, with what it logs."""
+    with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]), logged() as records:
+        made = convert(model, device=device.type, return_model=True, **options)
+    return Converted(made.to(device).eval(), complaints(records))
+
+
 def to_cueq(model: torch.nn.Module, layout: Layout, device: torch.device) -> Converted:
     """The cuEquivariance twin by upstream's converter.
 
@@ -27,53 +34,7 @@ def to_cueq(model: torch.nn.Module, layout: Layout, device: torch.device) -> Con
     """
     from mace.cli.convert_e3nn_cueq import run
 
-    with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]), logged() as records:
-        twin = run(model, device=device.type, return_model=True, layout=layout)
-    return Converted(twin.to(device).eval(), complaints(records))
-
-
-def to_e3nn(twin: torch.nn.Module, device: torch.device) -> Converted:
-    """The e3nn model of a cuEquivariance twin by upstream's converter."""
-    from mace.cli.convert_cueq_e3nn import run
-
-    with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]), logged() as records:
-        model = run(twin, device=device.type, return_model=True)
-    return Converted(model.to(device).eval(), complaints(records))
-
-
-def round_trip(source: torch.nn.Module, returned: torch.nn.Module) -> Comparison:
-    """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and bits.
-
-    Only the weights of symmetric contractions go through arithmetic (a projection and its inverse): they may move by its
-    rounding, which is bounded from the unit roundoff.
-    """
-    allowed: dict[str, torch.Tensor | None] = {}
-    unmapped: list[str] = []
-    for path, module in source.named_modules():
-        if not isinstance(module, SymmetricContraction):
-            continue
-        own = {n: p.detach() for n, p in module.named_parameters()}
-        bound = contraction_rounding(module, own, round_trip=True)
-        if bound is not None and bound.shape[1] == sum(own[n].shape[1] for n in path_parameters(module)):
-            names = path_parameters(module)
-            parts = bound.split([own[n].shape[1] for n in names], dim=1)
-            allowed.update({f"{path}.{n}": part for n, part in zip(names, parts, strict=True)})
-        else:
-            unmapped.append(path)
-    return same_state(source, returned, allowed, unmapped)
-
-
-def parameters(source: torch.nn.Module, twin: torch.nn.Module) -> Comparison:
-    """Every parameter of the twin against the explicit map of the source's (:func:`cueq_parameters`): none lost, none extra."""
-    wanted, got = cueq_parameters(source), dict(twin.named_parameters())
-    unmapped = [n for n, m in source.named_modules() if isinstance(m, SymmetricContraction) and f"{n}.weight" not in wanted]
-    known = set(wanted) | {f"{n}.weight" for n in unmapped}
-    failures = [*gathered(set(wanted), set(got), "lost"), *gathered({n for n, p in got.items() if p.numel()}, known, "extra")]
-    allowed: dict[str, torch.Tensor | None] = {}
-    for path, module in source.named_modules():
-        if isinstance(module, SymmetricContraction):
-            allowed[f"{path}.weight"] = contraction_rounding(module, {n: p.detach() for n, p in module.named_parameters()}, round_trip=False)
-    return compared(failures, {n: (got[n].detach(), w) for n, w in wanted.items() if n in got}, allowed, unmapped)
+    return _watched(run, model, device, layout=layout)
 
 
 @dataclass
@@ -90,17 +51,47 @@ class CueqConverter:
         return to_cueq(model, self.layout, device)
 
     def back(self, twin: torch.nn.Module, device: torch.device) -> Converted:
-        """See :func:`to_e3nn`."""
-        return to_e3nn(twin, device)
+        """The e3nn model of a twin by upstream's converter."""
+        from mace.cli.convert_cueq_e3nn import run
+
+        return _watched(run, twin, device)
 
     def wrapped(self, source: torch.nn.Module, twin: torch.nn.Module, device: torch.device) -> BackendModel:
         """The twin as the backend calls it."""
         return self.make(source, twin, device)
 
-    def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> Comparison:
-        """See :func:`round_trip`."""
-        return round_trip(source, returned)
+    def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
+        """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and bits.
 
-    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> Comparison:
-        """See :func:`parameters`."""
-        return parameters(source, twin)
+        Only the weights of symmetric contractions go through arithmetic (a projection and its inverse): they may move by its
+        rounding, which is bounded from the unit roundoff.
+        """
+        allowed: dict[str, torch.Tensor | None] = {}
+        unmapped: list[str] = []
+        for path, module in _contractions(source):
+            own, names = _own(module), path_parameters(module)
+            paths = [own[n].shape[1] for n in names]
+            bound = contraction_rounding(module, own, round_trip=True)
+            if bound is not None and bound.shape[1] == sum(paths):
+                allowed.update({f"{path}.{n}": part for n, part in zip(names, bound.split(paths, dim=1), strict=True)})
+            else:
+                unmapped.append(path)
+        return same_state(source, returned, allowed, unmapped)
+
+    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
+        """Every parameter of the twin against the explicit map of the source's (:func:`cueq_parameters`): none lost, none extra."""
+        wanted, got = cueq_parameters(source), dict(twin.named_parameters())
+        contractions = _contractions(source)
+        unmapped = [n for n, _ in contractions if f"{n}.weight" not in wanted]
+        known = set(wanted) | {f"{n}.weight" for n in unmapped}
+        failures = [*gathered(set(wanted), set(got), "lost"), *gathered({n for n, p in got.items() if p.numel()}, known, "extra")]
+        allowed = {f"{n}.weight": contraction_rounding(module, _own(module), round_trip=False) for n, module in contractions}
+        return compared(failures, {n: (got[n].detach(), w) for n, w in wanted.items() if n in got}, allowed, unmapped)
+
+
+def _contractions(model: torch.nn.Module) -> list[tuple[str, SymmetricContraction]]:
+    return [(path, module) for path, module in model.named_modules() if isinstance(module, SymmetricContraction)]
+
+
+def _own(module: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {n: p.detach() for n, p in module.named_parameters()}

@@ -28,7 +28,7 @@ class Converted:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StateComparison:
     """Failures by name, the largest distance in units of what rounding allows, and how many tensors were compared.
 
     ``unmapped`` are modules whose parameters cannot be compared: no invertible map of them is known.
@@ -64,14 +64,14 @@ class Converter(Protocol):
     def wrapped(self, source: torch.nn.Module, twin: torch.nn.Module, device: torch.device) -> BackendModel:
         """A converted model as the backend calls it."""
 
-    def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> Comparison:
+    def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
         """Every parameter and buffer that came back against the source's; :func:`same_state` where all must stay bit by bit."""
 
-    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> Comparison:
+    def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
         """Every parameter of the twin against an explicit map of the source's; :func:`same_parameters` where it is the identity."""
 
 
-def same_state(source: torch.nn.Module, returned: torch.nn.Module, allowed: Allowed | None = None, unmapped: Collection[str] = ()) -> Comparison:
+def same_state(source: torch.nn.Module, returned: torch.nn.Module, allowed: Allowed | None = None, unmapped: Collection[str] = ()) -> StateComparison:
     """Every parameter and buffer of a round trip: name, shape, dtype and bits.
 
     Args:
@@ -83,7 +83,7 @@ def same_state(source: torch.nn.Module, returned: torch.nn.Module, allowed: Allo
     return compared([*gathered(set(a), set(b), "lost"), *gathered(set(b), set(a), "extra")], pairs, allowed or {}, unmapped)
 
 
-def same_parameters(source: torch.nn.Module, twin: torch.nn.Module) -> Comparison:
+def same_parameters(source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
     """Every parameter of a twin that keeps e3nn's parametrisation: name, shape, dtype and bits."""
     a, b = ({n: p.detach() for n, p in model.named_parameters()} for model in (source, twin))
     return compared([*gathered(set(a), set(b), "lost"), *gathered(set(b), set(a), "extra")], {n: (b[n], a[n]) for n in a if n in b}, {})
@@ -91,14 +91,14 @@ def same_parameters(source: torch.nn.Module, twin: torch.nn.Module) -> Compariso
 
 def compared(
     failures: list[str], pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]], allowed: Allowed, unmapped: Collection[str] = ()
-) -> Comparison:
+) -> StateComparison:
     """Pairs of what was got and what was wanted, by name, besides failures that are known already."""
-    largest, found = 0.0, list(failures)
+    largest, problems = 0.0, list(failures)
     for name, (got, wanted) in pairs.items():
         failure, ratio = _distance(name, got, wanted, allowed.get(name))
         largest = max(largest, ratio)
-        found += [failure] if failure else []
-    return Comparison(found, largest, len(pairs), list(unmapped))
+        problems += [failure] if failure else []
+    return StateComparison(problems, largest, len(pairs), list(unmapped))
 
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -43,8 +43,8 @@ class CueqModel(BackendModelBase):
         than was asked for.
         """
         module = self.module(block)
-        if found := not_replaced(module):
-            return f"{where(found[0].path)} is {found[0].class_name}, not replaced by {self.name}"
+        if kept := not_replaced(module):
+            return f"{where(kept[0].path)} is {kept[0].class_name}, not replaced by {self.name}"
         fallen = [i for i in implementations(module) if i.package in ACCELERATED and i.degraded] if self.device.type == "cuda" else []
         return f"{fallen[0].class_name} at {where(fallen[0].path)}: {fallen[0].degraded}" if fallen else ""
 

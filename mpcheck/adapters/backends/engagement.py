@@ -108,15 +108,15 @@ def implementations(module: torch.nn.Module | None, packages: Collection[str] = 
     """Accelerated modules and upstream's replaceable ones at or below a block, outermost only; else the block itself."""
     if module is None:
         return []
-    found: list[Implementation] = []
+    accelerated: list[Implementation] = []
     taken: list[str] = []
     for path, inner in module.named_modules():
         if any(path == t or t == "" or path.startswith(f"{t}.") for t in taken):
             continue
         if package_of(inner) in packages or isinstance(inner, REPLACED):
             taken.append(path)
-            found.append(_describe(path or ".", inner))
-    return found or [_describe(".", module)]
+            accelerated.append(_describe(path or ".", inner))
+    return accelerated or [_describe(".", module)]
 
 
 def not_replaced(module: torch.nn.Module | None) -> list[Implementation]:
@@ -166,14 +166,14 @@ def counted_calls(module: torch.nn.Module | None, packages: Collection[str] = AC
     calls: Calls = {}
     handles = []
     try:
-        for found in implementations(module, packages):
+        for implementation in implementations(module, packages):
             assert module is not None  # a step has no implementations
-            owner = module if found.path == "." else module.get_submodule(found.path)
+            owner = module if implementation.path == "." else module.get_submodule(implementation.path)
             polynomial = _polynomial(owner)
             inner = owner if polynomial is None else getattr(polynomial, "m", polynomial)
-            calls[found.path] = 0
+            calls[implementation.path] = 0
 
-            def count(*_: Any, path: str = found.path) -> None:
+            def count(*_: Any, path: str = implementation.path) -> None:
                 calls[path] += 1
 
             handles.append(inner.register_forward_hook(count))

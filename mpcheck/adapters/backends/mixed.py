@@ -27,7 +27,7 @@ from mpcheck.formats import FLOAT64, Component, Format
 
 
 @dataclass(frozen=True)
-class Side:
+class Convention:
     """What a backend expects at the boundary of a block.
 
     Attributes:
@@ -40,7 +40,7 @@ class Side:
     indexed: bool
 
     @classmethod
-    def of(cls, backend: BackendModel, block: Block) -> Side:
+    def of(cls, backend: BackendModel, block: Block) -> Convention:
         """Of a backend's model at a block."""
         return cls(backend.layout, backend.indexed(block))
 
@@ -51,7 +51,9 @@ class Guest(torch.nn.Module):
     Without adapters it hands tensors through as they are, which is what swapping modules by hand does.
     """
 
-    def __init__(self, inner: torch.nn.Module, block: Block, names: list[str], host: Side, guest: Side, elements: int, adapters: bool) -> None:
+    def __init__(
+        self, inner: torch.nn.Module, block: Block, names: list[str], host: Convention, guest: Convention, elements: int, adapters: bool
+    ) -> None:
         """Args:
         inner: the guest's module. block: what it is, with its slots. names: of its arguments, in e3nn's order.
         elements: length of the one-hot element vectors that a contraction takes.
@@ -129,9 +131,9 @@ def whole(backend: BackendModel) -> torch.nn.Module:
     Raises:
         InputError: it has none.
     """
-    if (found := backend.module(WHOLE)) is None:
+    if (module := backend.module(WHOLE)) is None:
         raise InputError(f"backend {backend.name} has no whole model that blocks could be swapped in")
-    return found
+    return module
 
 
 class MixedModel(BackendModelBase):
@@ -169,7 +171,7 @@ class MixedModel(BackendModelBase):
         own, other = base.module(block), donor.module(block)
         assert own is not None and other is not None  # a step is no module block
         contraction = block.class_name == "SymmetricContraction"
-        sides = Side.of(base, block), Side.of(donor, block)
+        sides = Convention.of(base, block), Convention.of(donor, block)
         reference = source.get_submodule(block.name)
         elements = int(next(iter(reference.parameters())).shape[0]) if contraction else 0
         return Guest(other, block, argument_names(reference), sides[0], sides[1], elements, adapters)
@@ -244,8 +246,8 @@ def mix(
     built: dict[str, BackendModel] = {}
     source = model.to(where)
     for name in dict.fromkeys((base, *swaps.values())):
-        found = build(get_backend(name), source, where)
-        if isinstance(found, Unsupported):
-            raise InputError(f"backend {name}: {found}")
-        built[name] = found
+        twin = build(get_backend(name), source, where)
+        if isinstance(twin, Unsupported):
+            raise InputError(f"backend {name}: {twin}")
+        built[name] = twin
     return MixedModel(built[base], built, swaps, adapters).model

@@ -54,12 +54,12 @@ def path_parameters(module: SymmetricContraction) -> list[str]:
 
 def _contractions(module: torch.nn.Module | None) -> list[tuple[str, SymmetricContraction, torch.Tensor]]:
     """Contractions below a module that the converter maps: (prefix of their names, module, P)."""
-    found = []
+    contractions = []
     for path, inner in module.named_modules() if module is not None else ():
         matrix = contraction_projection(inner) if isinstance(inner, SymmetricContraction) else None
         if matrix is not None:
-            found.append((f"{path}." if path else "", inner, matrix))
-    return found
+            contractions.append((f"{path}." if path else "", inner, matrix))
+    return contractions
 
 
 def converted(module: torch.nn.Module | None) -> bool:
@@ -99,7 +99,7 @@ def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.
     Returns:
         By ``cueq:PATH.weight``; empty where nothing is parametrised otherwise.
     """
-    found: dict[str, torch.Tensor] = {}
+    own: dict[str, torch.Tensor] = {}
     for prefix, contraction, matrix in _contractions(module):
         names = [prefix + n for n in path_parameters(contraction)]
         if not all(n in gradients for n in names):
@@ -107,5 +107,5 @@ def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.
         stacked = torch.cat([gradients[n] for n in names], dim=1)
         if stacked.shape[1] == matrix.shape[0]:
             inverse = torch.linalg.inv(matrix).to(stacked)
-            found[f"{OWN}{prefix}weight"] = torch.einsum("ba,zau->zbu", inverse, stacked)
-    return found
+            own[f"{OWN}{prefix}weight"] = torch.einsum("ba,zau->zbu", inverse, stacked)
+    return own

@@ -187,7 +187,7 @@ def installed() -> dict[str, Backend]:
     Raises:
         InputError: as :func:`backends`.
     """
-    found: dict[str, Backend] = {}
+    by_name: dict[str, Backend] = {}
     for point in sorted(entry_points(group="mpcheck.backends"), key=lambda p: (not p.value.startswith("mpcheck."), p.name)):
         try:
             backend = point.load()
@@ -198,8 +198,8 @@ def installed() -> dict[str, Backend]:
                 f"backend {point.name} ({point.value}) does not implement mpcheck.adapters.backends.protocol.Backend; "
                 "derive it from mpcheck.adapters.backends.base.BackendBase"
             )
-        found[point.name] = backend
-    return found
+        by_name[point.name] = backend
+    return by_name
 
 
 def get_backend(name: str) -> Backend:

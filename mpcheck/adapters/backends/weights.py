@@ -14,9 +14,8 @@ from collections.abc import Mapping
 import torch
 
 from mpcheck.adapters.backends.parametrisation import contraction_projection, path_parameters
+from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import SymmetricContraction, o3
-
-Tensors = dict[str, torch.Tensor]
 
 
 def weight_order(module: torch.nn.Module) -> torch.Tensor:
@@ -50,9 +49,9 @@ def to_cueq(module: torch.nn.Module, weight: torch.Tensor) -> torch.Tensor:
 def to_e3nn(module: torch.nn.Module, weight: torch.Tensor) -> torch.Tensor:
     """A weight of cuEquivariance ``[1, weights]`` in the order and shape of the e3nn module; bit by bit."""
     order = weight_order(module).to(weight.device)
-    found = torch.empty_like(weight.reshape(-1))
-    found[order] = weight.reshape(-1)
-    return found
+    flat = torch.empty_like(weight.reshape(-1))
+    flat[order] = weight.reshape(-1)
+    return flat
 
 
 def _ordered(module: torch.nn.Module) -> bool:
@@ -70,7 +69,7 @@ def contraction_weight(module: SymmetricContraction, parameters: Mapping[str, to
 
 def cueq_parameters(model: torch.nn.Module) -> Tensors:
     """What the parameters of the cuEquivariance twin must be, by its names, from those of the e3nn model."""
-    found: Tensors = {}
+    expected: Tensors = {}
     taken: set[str] = set()
     for path, module in model.named_modules():
         prefix = f"{path}." if path else ""
@@ -78,13 +77,13 @@ def cueq_parameters(model: torch.nn.Module) -> Tensors:
         if isinstance(module, SymmetricContraction):
             mapped = contraction_weight(module, own)
             if mapped is not None:
-                found[f"{prefix}weight"] = mapped
+                expected[f"{prefix}weight"] = mapped
             taken |= {prefix + n for n in own}  # without a matrix nothing can be said of them
         elif _ordered(module) and "weight" in own and own["weight"].numel():
-            found[f"{prefix}weight"] = to_cueq(module, own["weight"])
+            expected[f"{prefix}weight"] = to_cueq(module, own["weight"])
             taken.add(f"{prefix}weight")
-    found.update({n: p.detach() for n, p in model.named_parameters() if n not in taken and p.numel()})
-    return found
+    expected.update({n: p.detach() for n, p in model.named_parameters() if n not in taken and p.numel()})
+    return expected
 
 
 def contraction_rounding(module: SymmetricContraction, parameters: Mapping[str, torch.Tensor], round_trip: bool) -> torch.Tensor | None:

@@ -109,7 +109,7 @@ class Features:
     components: int
 
 
-Facts = Harmonics | RadialBasis | RadialMlp | Convolution | LinearMaps | Contraction | Features
+LeafFacts = Harmonics | RadialBasis | RadialMlp | Convolution | LinearMaps | Contraction | Features
 
 
 def _paths(module: Any) -> tuple[CouplingPath, ...]:
@@ -139,7 +139,7 @@ def _contraction(name: str, module: Any) -> Contraction:
     return Contraction(name, int(channels), int(first.U_tensors(1).shape[-2]), int(elements), outputs)
 
 
-def _facts(name: str, module: Any) -> Facts | None:
+def _facts(name: str, module: Any) -> LeafFacts | None:
     if isinstance(module, o3.SphericalHarmonics):
         return Harmonics(name, max(ir.l for _, ir in module.irreps_out))
     if type(module).__name__ in _RADIAL:
@@ -162,17 +162,17 @@ def _facts(name: str, module: Any) -> Facts | None:
     return None
 
 
-def architecture_facts(model: torch.nn.Module) -> list[Facts]:
+def architecture_facts(model: torch.nn.Module) -> list[LeafFacts]:
     """Facts of an e3nn model's leaf blocks in the model's order; blocks of classes that no formula covers have none.
 
     Args:
         model: built of e3nn's modules. A cuEquivariance twin computes the same blocks: ask its source.
     """
 
-    def found() -> Iterator[Facts]:
+    def known() -> Iterator[LeafFacts]:
         for name, module in leaf_modules(model):
             facts = _facts(name, module)
             if facts is not None:
                 yield facts
 
-    return list(found())
+    return list(known())

@@ -33,7 +33,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Facts:
+class BlockFacts:
     """A block, as its formula sees it.
 
     Attributes:

@@ -16,16 +16,16 @@ from mpcheck.adapters.upstream import e3nn_nn, mace, o3, quiet
 @cache
 def upstream_classes() -> frozenset[str]:
     """Names of the modules of mace, e3nn and torch, and of cuEquivariance where it is installed."""
-    found = set(_classes(e3nn_nn)) | set(_classes(o3)) | set(_classes(torch.nn))
+    names = set(_classes(e3nn_nn)) | set(_classes(o3)) | set(_classes(torch.nn))
     for info in pkgutil.iter_modules(mace.modules.__path__):
         with quiet():
             try:
-                found |= _classes(importlib.import_module(f"mace.modules.{info.name}"))
+                names |= _classes(importlib.import_module(f"mace.modules.{info.name}"))
             except ImportError:  # what needs a package that is not installed
                 continue
     with contextlib.suppress(ImportError):
-        found |= _classes(importlib.import_module("cuequivariance_torch"))
-    return frozenset(found)
+        names |= _classes(importlib.import_module("cuequivariance_torch"))
+    return frozenset(names)
 
 
 def _classes(module: object) -> set[str]:

@@ -72,6 +72,6 @@ def repaired(tensor: torch.Tensor) -> torch.Tensor:
     a, b, c = ((extent - 1) // 2 for extent in tensor.shape)
     if not abs(a - b) <= c <= a + b:
         return tensor
-    found = coupling(a, b, c)
-    here = found.table.to(tensor.device)
+    exact = coupling(a, b, c)
+    here = exact.table.to(tensor.device)
     return here.clone() if bool((tensor - here).abs().max() < 1e-12) else tensor

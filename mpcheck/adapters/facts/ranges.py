@@ -50,8 +50,8 @@ class Ranges:
             tensors: dict[str, torch.Tensor] = {}
             with contextlib.suppress(TypeError):
                 flatten(output, "out", tensors)
-            found = {str(t.dtype).removeprefix("torch.") for t in tensors.values() if t.is_floating_point()}
-            self.dtypes.setdefault(name, set()).update(found)
+            dtypes = {str(t.dtype).removeprefix("torch.") for t in tensors.values() if t.is_floating_point()}
+            self.dtypes.setdefault(name, set()).update(dtypes)
 
     def _step(self, kind: str, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
         path = self._open[-1][0] if self._open else ""

@@ -35,15 +35,15 @@ def _isometry(l: int) -> tuple[tuple[int, int, int, Decimal], ...]:  # noqa: E74
     with localcontext() as context:
         context.prec = DIGITS
         scale = Decimal(2 * l + 1).sqrt()
-        found = tuple((i, j, m, c * scale) for i, j, m, c in coupling(l - 1, 1, l).entries)
+        entries = tuple((i, j, m, c * scale) for i, j, m, c in coupling(l - 1, 1, l).entries)
         sums: dict[tuple[int, int], Decimal] = {(m, m): Decimal(-1) for m in range(2 * l + 1)}
-        for i, j, m, a in found:
-            for k, h, n, b in found:
+        for i, j, m, a in entries:
+            for k, h, n, b in entries:
                 if (i, j) == (k, h):
                     sums[m, n] = sums.get((m, n), Decimal(0)) + a * b
         if any(abs(s) > _ISOMETRY for s in sums.values()):
             raise ValueError(f"wigner_3j({l - 1}, 1, {l}) is not an isometry")
-    return found
+    return entries
 
 
 @lru_cache(maxsize=4096)
@@ -176,8 +176,8 @@ def roundings(like: torch.Tensor, slot: Slot) -> torch.Tensor:
     The entries of D are rounded once (1), the products once (1), and each of the 2l additions rounds a partial sum that
     holds k of the 2l+1 terms: sum over k = 2 … 2l+1 of k / (2l+1), less than l + 1. Together l + 3; nothing for l = 0.
     """
-    found = torch.zeros(like.shape[-1] if like.ndim else 1, dtype=torch.float64, device=like.device)
+    variance = torch.zeros(like.shape[-1] if like.ndim else 1, dtype=torch.float64, device=like.device)
     if slot.irreps is not None and like.numel():
         for l, _, where in _parts(like, slot):  # noqa: E741
-            found[where] = l + 3.0 if l else 0.0
-    return found
+            variance[where] = l + 3.0 if l else 0.0
+    return variance

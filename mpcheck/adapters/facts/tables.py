@@ -31,16 +31,16 @@ class TablesReport:
 
 @cache
 def _wigner_3j(l1: int, l2: int, l3: int) -> torch.Tensor:
-    found: torch.Tensor = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
-    return found
+    table: torch.Tensor = o3.wigner_3j(l1, l2, l3, dtype=torch.float64)
+    return table
 
 
 @cache
 def _u_matrix(irreps_in: str, irrep_out: str, correlation: int, reduced: bool) -> torch.Tensor:
-    found: torch.Tensor = mace.tools.cg.U_matrix_real(
+    table: torch.Tensor = mace.tools.cg.U_matrix_real(
         irreps_in=o3.Irreps(irreps_in), irreps_out=o3.Irreps(irrep_out), correlation=correlation, use_cueq_cg=reduced, dtype=torch.float64
     )[-1]
-    return found
+    return table
 
 
 def _candidates(model: torch.nn.Module, name: str) -> list[torch.Tensor]:

@@ -21,8 +21,8 @@ from mpcheck.adapters.facts.architecture import (
     Contraction,
     Convolution,
     CouplingPath,
-    Facts,
     Harmonics,
+    LeafFacts,
     LinearMaps,
     RadialBasis,
     RadialMlp,
@@ -61,7 +61,7 @@ class CostRow:
         return self.counted / self.multiply_adds if self.counted and self.multiply_adds else None
 
 
-def predicted(facts: Sequence[Facts], atoms: int, edges: int, item_bytes: int, counted: Mapping[str, Fingerprint] | None = None) -> list[CostRow]:
+def predicted(facts: Sequence[LeafFacts], atoms: int, edges: int, item_bytes: int, counted: Mapping[str, Fingerprint] | None = None) -> list[CostRow]:
     """The cost model of one forward call, block by block in the model's order.
 
     Args:
@@ -83,7 +83,7 @@ Row = tuple[str, str, int, int]
 """Equation, formula, multiply-adds, elements of the activation."""
 
 
-def _formulae(fact: Facts, atoms: int, edges: int) -> list[Row]:
+def _formulae(fact: LeafFacts, atoms: int, edges: int) -> list[Row]:
     if isinstance(fact, Harmonics):
         size = (fact.l_max + 1) ** 2
         return [("2.11", f"E (l_max + 1)^2 = {edges:,} x {size}", edges * size, edges * size)]

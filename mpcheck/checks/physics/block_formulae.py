@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mpcheck.adapters.facts.blocks import Facts
+from mpcheck.adapters.facts.blocks import BlockFacts
 from mpcheck.checks.physics import formulae
 from mpcheck.checks.physics.coupled import coupling, tensor_product
 from mpcheck.checks.physics.formulae import WIDE, Array
@@ -15,7 +15,7 @@ from mpcheck.checks.physics.formulae import WIDE, Array
 Arrays = Mapping[str, Array]
 
 
-def computed(facts: Facts, arguments: Mapping[str, Any], parameters: Arrays) -> dict[str, Array]:
+def computed(facts: BlockFacts, arguments: Mapping[str, Any], parameters: Arrays) -> dict[str, Array]:
     """Outputs by name (``out``, or ``out.0`` … of a tuple) in numpy's widest type, or complex.
 
     Args:

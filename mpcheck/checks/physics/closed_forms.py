@@ -21,7 +21,7 @@ from mpcheck._text import listed
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
-from mpcheck.adapters.facts.blocks import Constant, Facts
+from mpcheck.adapters.facts.blocks import BlockFacts, Constant
 from mpcheck.adapters.facts.closed_forms import closed_form
 from mpcheck.adapters.tree import unflatten
 from mpcheck.adapters.upstream import default_dtype
@@ -109,7 +109,7 @@ def _finding(case: Case, kind: str, rows: list[FormulaComparison], metrics: Mapp
     return case.finding(worst.ratio, limit=worst.limit, variant=kind, worst=f"{worst.block}, {worst.what}", reason=reason, metrics=dict(metrics))
 
 
-def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: Facts) -> Iterator[FormulaComparison]:
+def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: BlockFacts) -> Iterator[FormulaComparison]:
     block = reference.block.name
     for name, constant in facts.constants.items():
         yield FormulaComparison(CONSTANTS, block, f"constant {name}", *_constant(constant))
@@ -145,7 +145,7 @@ def _constant(constant: Constant) -> tuple[float, float]:
 
 
 def _compare(
-    case: Case, backend: BackendModel, reference: BlockReference, facts: Facts, inputs: Tensors, key: tuple[object, ...], limit: float
+    case: Case, backend: BackendModel, reference: BlockReference, facts: BlockFacts, inputs: Tensors, key: tuple[object, ...], limit: float
 ) -> Iterator[FormulaComparison]:
     base = case.context.reference_backend
     directions = _directions(inputs, facts, key)
@@ -176,7 +176,7 @@ def _compare(
         yield FormulaComparison(GRADIENT if gradient else FORWARD, reference.block.name, what, ratio, allowed)
 
 
-def _compound(facts: Facts) -> float:
+def _compound(facts: BlockFacts) -> float:
     """How much larger than one rounding's the error of one operation may be.
 
     torch computes a Chebyshev polynomial in one operation with two roundings a degree (1.96 measured at degree 7).
@@ -196,7 +196,7 @@ def _ratio(found: torch.Tensor, expected: Any, scale: float) -> float:
     return error / max(scale, floor) if math.isfinite(error) and max(scale, floor) > 0 else math.inf
 
 
-def _directions(inputs: Tensors, facts: Facts, key: tuple[object, ...]) -> Tensors:
+def _directions(inputs: Tensors, facts: BlockFacts, key: tuple[object, ...]) -> Tensors:
     """Standard normal directions to differentiate along: of floating-point arguments, and of ``weight.NAME``."""
     wanted = {n: tuple(t.shape) for n, t in inputs.items() if t.is_floating_point()}
     wanted |= {f"weight.{n}": v.shape for n, v in facts.parameters.items()}
@@ -224,7 +224,7 @@ def _evaluate(backend: BackendModel, reference: BlockReference, inputs: Tensors,
 
 
 def _expected(
-    reference: BlockReference, facts: Facts, inputs: Tensors, directions: Tensors, shapes: Mapping[str, tuple[int, ...]], key: tuple[object, ...]
+    reference: BlockReference, facts: BlockFacts, inputs: Tensors, directions: Tensors, shapes: Mapping[str, tuple[int, ...]], key: tuple[object, ...]
 ) -> dict[str, Any]:
     """The same by the formula."""
     arrays = {n: t.cpu().numpy().astype(WIDE) if t.is_floating_point() else t.cpu().numpy() for n, t in inputs.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.facts.blocks import Facts
+from mpcheck.adapters.facts.blocks import BlockFacts
 from mpcheck.checks.physics.structure import rms
 
 ELEMENTS, PRODUCTS = 30_000, 1_000_000  # of one argument, and of it with parameters: numpy's widest type has no fast matrix product
@@ -13,7 +13,7 @@ FEWEST = 64  # rows that are always taken
 SHORTEST, LONGEST = 0.05, 1.05  # of r_max: closer than any two atoms, and beyond the cut-off
 
 
-def thinned(inputs: Tensors, facts: Facts, seed: int) -> Tensors:
+def thinned(inputs: Tensors, facts: BlockFacts, seed: int) -> Tensors:
     """A random choice of rows, in their order, where there are more than can be computed in a moment."""
     sizes = {inputs[n].shape[axis] for n, axis in facts.rows.items() if n in inputs and inputs[n].dim()}
     if len(sizes) != 1:
@@ -27,7 +27,7 @@ def thinned(inputs: Tensors, facts: Facts, seed: int) -> Tensors:
     return {n: t.index_select(facts.rows[n], chosen.to(t.device)) if n in facts.rows else t for n, t in inputs.items()}
 
 
-def drawn(inputs: Tensors, facts: Facts, r_max: float, seed: int) -> Tensors:
+def drawn(inputs: Tensors, facts: BlockFacts, r_max: float, seed: int) -> Tensors:
     """Arguments of the same shapes, those with a domain drawn anew: lengths even in their logarithm up to just beyond the
     cut-off (Å), vectors of such lengths in all directions, and features normal with the RMS of the captured ones.
     """

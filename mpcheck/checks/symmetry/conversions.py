@@ -17,7 +17,7 @@ from ase import Atoms
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.architecture import build_model
-from mpcheck.adapters.backends.converter import Comparison, Converted, Converter
+from mpcheck.adapters.backends.converter import Converted, Converter, StateComparison
 from mpcheck.adapters.backends.design import Configuration
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavailable
@@ -48,7 +48,7 @@ def _finding(base: dict[str, Any], variant: str, failures: list[str], ratio: flo
     return Record(**base, variant=variant, verdict="fail" if failures else "pass", reason=reason, ratio=shown, limit=limit, detail=figures(metrics))
 
 
-def _unless_unmapped(finding: Record, comparison: Comparison) -> Record:
+def _unless_unmapped(finding: Record, comparison: StateComparison) -> Record:
     """A pass that left out parameters whose map is not known is none."""
     if finding.verdict != "pass" or not comparison.unmapped:
         return finding

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from mpcheck._names import AUDIT
-from mpcheck.sessions.contract import SessionSpec
-from mpcheck.sessions.options import InspectedOptions
+from mpcheck.sessions.contract import InspectedSpec
 
-SESSION = SessionSpec(
+SESSION = InspectedSpec(
     name="audit",
-    command="audit",
     title="Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference.",
     order=30,
-    options=InspectedOptions,
-    without=("tolerances",),
     work="mpcheck.sessions.audit.work:AuditWork",
     folder="audit",
     checks=AUDIT,

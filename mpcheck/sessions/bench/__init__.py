@@ -65,7 +65,6 @@ class BenchOptions(Options):
 
 SESSION = SessionSpec(
     name="bench",
-    command="bench",
     title="Time every block and the whole model, count what they cost, and say what got slower.",
     gated=True,
     order=40,

@@ -33,7 +33,6 @@ class ProfileOptions(Options):
 
 SESSION = SessionSpec(
     name="profile",
-    command="profile",
     title="Map a model's time to its blocks: host, kernels, launches, forward and backward, per backend; with a trace for Perfetto.",
     order=50,
     options=ProfileOptions,

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from mpcheck._names import SYMMETRY
-from mpcheck.sessions.contract import SessionSpec
-from mpcheck.sessions.options import InspectedOptions
+from mpcheck.sessions.contract import InspectedSpec
 
-SESSION = SessionSpec(
+SESSION = InspectedSpec(
     name="symmetry",
-    command="symmetry",
     title="Rotations, inversion, permutations, layouts, mixed backends and conversion of a model.",
     order=20,
-    options=InspectedOptions,
-    without=("tolerances",),
     work="mpcheck.sessions.symmetry.work:SymmetryWork",
     folder="symmetry",
     checks=SYMMETRY,

@@ -20,7 +20,6 @@ from mpcheck.judge.replay import FORWARD
 from mpcheck.records.record import Record
 from mpcheck.reference.noise import seed_of
 from mpcheck.sessions import inspections
-from mpcheck.sessions.inspections import SuiteName
 from mpcheck.sessions.run import Session
 from tests.faults.curves import cells, places
 from tests.faults.curves.families import FAMILIES, Item, irreps_of, planted
@@ -28,7 +27,7 @@ from tests.faults.curves.records import LARGEST, Planting
 
 Fault = Callable[[], contextlib.AbstractContextManager[None]]
 EQUIVARIANCE, LAYOUT, ACCUMULATION = "equivariance", "layout", "accumulation"
-SUITES: dict[str, SuiteName] = {EQUIVARIANCE: "symmetry", LAYOUT: "symmetry", ACCUMULATION: "audit"}
+SUITES: dict[str, str] = {EQUIVARIANCE: "symmetry", LAYOUT: "symmetry", ACCUMULATION: "audit"}
 BREAKING = ("components turned", "element wrong", "table wrong")
 """Families that a rotation shows where a result has more than scalars; what scales whole irreps is equivariant, and sound to this check."""
 SHARES = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)

@@ -53,7 +53,7 @@ class GoldenRuns:
 
     def red(self, today: Tensors) -> list[str]:
         """Names of the rows that fail."""
-        return [str(r["name"]) for r in compare_golden(self.golden, today, self.limits) if r["failure"]]
+        return [r.tensor for r in compare_golden(self.golden, today, self.limits) if r.red]
 
     def run(self, item: Item) -> Planting:
         """One planting; its size is that of the row which it moves most, over the noise scale of a difference."""

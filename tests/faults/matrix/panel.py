@@ -40,7 +40,7 @@ DEAR = {"e3nn": ("ghost-classes", "batch", "second-derivatives", "directions", "
 DEAR["cueq"] = (*DEAR["e3nn"], "repeat", "strided", "stress")
 SUMMED = frozenset({"scatter", "energy_sum"})
 BROKEN = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AssertionError, NotImplementedError)
-_WHOLE_SUITES: dict[CheckName, inspections.SuiteName] = {
+_WHOLE_SUITES: dict[CheckName, str] = {
     "equivariance": "symmetry", "layout": "symmetry", "mix": "symmetry", "conversion": "symmetry",
     "engagement": "audit", "dtypes": "audit", "accumulation": "audit", "reductions": "audit", "physics": "audit",
 }  # fmt: skip
@@ -133,7 +133,7 @@ class Panel:
         keys = cell_keys(view.blocks(plant.system), plant.system, [plant.backend], [f.name for f in view.formats])
         with self._planted():
             cells = [judge_by_limits(view, key) for key in keys]
-        return len(cells), [Red(c.id, (c.block,), c.reason) for c in cells if c.verdict in ("fail", "degraded")]
+        return len(cells), [Red(c.id, (c.subject,), c.reason) for c in cells if c.verdict in ("fail", "degraded")]
 
     def _keys(self, check: CheckName) -> list[Key]:
         found = inspections.keys(_WHOLE_SUITES[check], self.view, [check])

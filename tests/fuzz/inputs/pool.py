@@ -36,7 +36,7 @@ class Result:
 def _made_once() -> None:
     """The command line's tree and models of the same architecture are made once a worker: reading is what is tried here."""
     typer.main.get_command = cache(typer.main.get_command)
-    built = cache(lambda canonical: build_model(loading.read_architecture(canonical, "architecture")))
+    built = cache(lambda canonical: build_model(loading.Architecture.model_validate_json(canonical)))
     loading.build_model = lambda arch: copy.deepcopy(built(arch.canonical()))
 
 

@@ -22,7 +22,6 @@ class ToyOptions(Options):
 
 SESSION = SessionSpec(
     name="toy",
-    command="toy",
     title="Whether every block has a name that can be read.",
     order=99,
     options=ToyOptions,

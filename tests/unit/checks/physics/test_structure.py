@@ -1,0 +1,39 @@
+"""Which structure of a system is taken, and the noise of a whole model."""
+
+from __future__ import annotations
+
+import torch
+from ase import Atoms
+
+from mpcheck.adapters.backends.casting import replaced, to_dtype
+from mpcheck.checks.physics import structure as physics_model
+from mpcheck.reference.whole_noise import ROUNDOFF
+from mpcheck.sessions.run import Session
+from tests.conftest import SYSTEM
+
+
+def test_whole_models_noise_foretells_float32(session: Session) -> None:
+    """The same model on the same rounded inputs and parameters: float32's error lies below float32's scale, and not far below
+    (0.28 measured: torch adds up matrix products in blocks, the scale takes them one by one).
+    """
+    backend, graph = session.reference_backend, session.graph(SYSTEM)
+    scale = physics_model.measure_noise(backend.model, graph, 7)["forces"] / ROUNDOFF * 2.0**-24
+
+    def once(t: torch.Tensor) -> torch.Tensor:
+        return t.to(torch.float32).to(torch.float64) if t.is_floating_point() else t
+
+    rounded = {k: once(v) for k, v in graph.items()}
+    with replaced(backend.model, once):
+        exact = physics_model.evaluate(backend.model, rounded)["forces"]
+    low = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in rounded.items()}
+    with replaced(backend.model, to_dtype(torch.float32)):
+        got = physics_model.evaluate(backend.model, low)["forces"].double()
+    ratio = physics_model.rms(got - exact) / physics_model.rms(scale)
+    assert 0.1 < ratio < 1.0
+
+
+def test_choice_of_a_structure() -> None:
+    water, carbon, big = Atoms("H2O", [[0, 0, 0], [1, 0, 0], [0, 1, 0]]), Atoms("C2", [[0, 0, 0], [1, 0, 0]]), Atoms("H" * 600)
+    assert physics_model.choose_frame([carbon, water, big]) is water
+    assert "two atoms" in str(physics_model.choose_frame([Atoms("H")]))
+    assert "600 atoms" in str(physics_model.choose_frame([big]))

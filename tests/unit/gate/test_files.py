@@ -1,0 +1,36 @@
+"""Files that decide beside the code are base's, and a change of them is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpcheck._errors import InputError
+from tests.gate.adopter import git
+from tests.unit.gate.fake_gate import FakeGate
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"), [("a_model", "model"), ("w_xyz", "structures"), ("stored__cpu__precision_json", "baselines"), ("stored__cpu__bench_json", "")]
+)
+@pytest.mark.parametrize("text", ["forged", None])
+def test_files_of_the_change_do_not_decide(file: str, kind: str, text: str | None, gate: FakeGate) -> None:
+    if not kind and text is None:
+        return  # there is none to remove
+    gate.change(**{file: text})
+    outcome = gate.go()
+    assert [o.kind for o in outcome.objections] == [kind or "baselines"] and outcome.verdict == ("FAIL" if kind else "PASS")
+    assert "forged" not in str(gate.seen)
+    assert gate.go(MPCHECK_GATE_ALLOW=kind).verdict == "PASS"
+
+
+def test_a_pointer_of_git_lfs_is_the_file_that_it_names(gate: FakeGate) -> None:
+    import hashlib
+
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{hashlib.sha256(b'big').hexdigest()}\nsize 3\n"
+    gate.change(a_model=pointer)
+    git(gate.root, "commit", "-qm", "two", "a.model")
+    gate.change(a_model="big")
+    assert gate.go().objections == [] and gate.seen["base"]["a.model"] == "big"
+    gate.change(a_model="bigger")
+    with pytest.raises(InputError, match="a pointer of Git LFS, not the file; fetch it"):
+        gate.go()
