@@ -14,9 +14,9 @@ from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.follows import follow
 from mpcheck.records.record import Planned, Record
-from mpcheck.sessions.options import InspectedOptions, resolve
+from mpcheck.sessions.options import InspectedOptions
 from mpcheck.sessions.pieces import Piece, PlainWork
-from mpcheck.sessions.registry import get, session_of_check
+from mpcheck.sessions.registry import session_of_check
 from mpcheck.sessions.run import Session
 
 
@@ -83,25 +83,6 @@ def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> li
     """What a check finds in one piece of its work."""
     inspection = next(i for i in inspections if i.name == key.check)
     return follow(context, inspection.run(context, key))
-
-
-def checks_of(name: str) -> tuple[Inspection, ...]:
-    """The checks of a session that has several."""
-    return tuple(resolve(get(name).work).inspections)
-
-
-def keys(name: str, context: Context, only: Sequence[str] = ()) -> list[Key]:
-    """All the work of a session in a run, or that of the checks named.
-
-    Raises:
-        InputError: a name that is no check of the session.
-    """
-    return planned(chosen(checks_of(name), only), context)
-
-
-def run(name: str, context: Context, key: Key) -> list[Record]:
-    """One piece of it."""
-    return inspect(checks_of(name), context, key)
 
 
 def _planned(inspection: Inspection, context: Context) -> list[Key]:
