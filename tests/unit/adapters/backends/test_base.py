@@ -20,9 +20,9 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.checks.symmetry import conversions
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
+from tests import inspections
 from tests.conftest import SYSTEM
 from tests.unit.toy_backend import BACKEND, put
 
