@@ -175,6 +175,3 @@ def launch_share(graph_seconds: float, event_seconds: float) -> float:
         if not 0 < value < math.inf:
             raise InputError(f"{name} time {value} s: give a positive, finite number of seconds")
     return max(0.0, 1.0 - graph_seconds / event_seconds)
-
-
-__all__ = ["GraphTimer", "launch_share"]

@@ -105,15 +105,6 @@ def kernel_times(call: Callable[[], Any], calls: int, device: torch.device, *, a
     return KernelTimes(total / calls, covered(intervals) / calls, len(intervals) / calls)
 
 
-def kernel_seconds(call: Callable[[], Any], calls: int, device: torch.device, *, api: CudaApi = CUDA, profile: Profile = profile_device) -> float:
-    """Sum of the durations of all kernels of ``calls`` calls together, in seconds.
-
-    Raises:
-        UnsupportedError: as of :func:`kernel_times`.
-    """
-    return kernel_times(call, calls, device, api=api, profile=profile).seconds * calls
-
-
 def agreement(measured: float, kernels: float, tolerance: float = TOLERANCE) -> Agreement:
     """Whether a timer's seconds per call agree with the kernels' seconds per call.
 
@@ -132,6 +123,3 @@ def agreement(measured: float, kernels: float, tolerance: float = TOLERANCE) -> 
     if not holds:
         text += ": gaps between kernels" if ratio > 1 else ": kernels overlap, or run outside the timed stream"
     return Agreement(ratio, holds, text)
-
-
-__all__ = ["Agreement", "KernelTimes", "agreement", "covered", "device_intervals", "kernel_seconds", "kernel_times", "profile_device"]
