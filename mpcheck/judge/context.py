@@ -21,7 +21,7 @@ from mpcheck.formats import Format
 from mpcheck.judge.tolerances import Tolerances
 from mpcheck.records.record import Record
 from mpcheck.reference.library import Library
-from mpcheck.systems import System
+from mpcheck.systems import Structures
 
 P = ParamSpec("P")
 
@@ -47,7 +47,7 @@ class Context(Protocol):
     device: torch.device
     tolerances: Tolerances
     model: LoadedModel
-    systems: dict[str, System]
+    systems: dict[str, Structures]
     broken: dict[str, Raised]
     left_behind: list[str]
 
