@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
-from mpcheck.records.document import Environment, Model, Records, Reference, System
+from mpcheck.records.document import Environment, JudgedModel, JudgedSystem, Records, Reference
 from mpcheck.records.environment import describe
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.shards import ROWS, SHARD, by_first_seen
@@ -43,11 +43,11 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     return {
         "mpcheck": __version__,
         "environment": Environment.model_validate(describe(options.device)),
-        "model": Model(
+        "model": JudgedModel(
             name=session.model.name, digest=session.model.digest, stored_dtype=session.model.stored_dtype, source=dict(session.model.source)
         ),
         "systems": [
-            System(
+            JudgedSystem(
                 name=s.name,
                 atoms=s.atoms,
                 frames=len(s.frames),

@@ -12,7 +12,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from mpcheck.records.document import System
+from mpcheck.records.document import JudgedSystem
 from mpcheck.reference.faults import NoReferenceError
 from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import ReferenceSpec
@@ -84,8 +84,8 @@ def test_what_records_say(tmp_path: Path) -> None:
     assert provenance(tmp_path, missing, began) == {"from": "base", "code": "", "made": "", "by": []}
 
 
-def system(name: str, reference: dict[str, Any] | None) -> System:
-    return System.model_validate({"name": name, "reference": reference})
+def system(name: str, reference: dict[str, Any] | None) -> JudgedSystem:
+    return JudgedSystem.model_validate({"name": name, "reference": reference})
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_records_that_say_nothing_or_anything() -> None:
     assert [line.rpartition(" ")[2] for line in both] == ["(a)", "(b)"]
     for damaged in (1, {"origin": ["base"], "code": "x"}):
         with pytest.raises(ValidationError):
-            System.model_validate({"name": "a", "reference": damaged})
+            JudgedSystem.model_validate({"name": "a", "reference": damaged})
