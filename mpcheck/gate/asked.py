@@ -21,7 +21,7 @@ class Asked:
 
     Attributes:
         config: file of settings that it names; None for ``mpcheck.toml`` in the root. pins: settings that it gives itself, by field.
-        places: where each of them comes from. allow: of :data:`mpcheck.history.objections.ALLOWANCES`, what it lets be.
+        places: where each of them comes from. allow: of :data:`mpcheck.history.objections.ALLOWANCES`, what it tolerates.
     """
 
     config: Path | None = None

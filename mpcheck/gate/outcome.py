@@ -25,7 +25,7 @@ class Outcome:
         base, head: names of what was compared; base is empty where there was none.
         results: of head; None where no session came to a verdict. before: of base.
         only_new: whether failures that base has, too, leave it green.
-        objections: what speaks against it beside red rows. allow: what of that, and of the comparison, the workflow lets be.
+        objections: what speaks against it beside red rows. allow: what of that, and of the comparison, the workflow tolerates.
         places: where submodules of the model are written.
     """
 

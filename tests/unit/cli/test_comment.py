@@ -8,7 +8,8 @@ import pytest
 
 from mpcheck.cli.comment import pinned_of
 from tests.unit import report_samples as samples
-from tests.unit.commands import PREFIX, main, refusal, store
+from tests.unit.commands import PREFIX, main, refusal
+from tests.unit.report_samples import store
 
 
 def test_names_of_the_settings_are_vouched_for(tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ from mpcheck import __version__
 from mpcheck.cli.main import main
 from mpcheck.records.document import Records, read_records
 from tests.unit import report_samples
-from tests.unit.commands import PREFIX, refusal, store
+from tests.unit.commands import PREFIX, refusal
+from tests.unit.report_samples import store
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 SMALL = ["builtin:hco", "--system", "builtin:isolated", "--backend", "e3nn", "--format", "bfloat16"]
