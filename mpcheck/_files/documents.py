@@ -174,11 +174,7 @@ class DocumentKind(Generic[Model]):
     migrations: Mapping[int, Migration] = field(default_factory=dict)
 
     def read(self, path: Path) -> Model:
-        """Read a file.
-
-        Raises:
-            InputError: see :func:`read_fields` and :meth:`check`.
-        """
+        """Read a file. Raises as :func:`read_fields` and :meth:`check`."""
         return self.check(read_fields(path, self.what, self.remedy, self.limit), f"{self.what} {path}")
 
     def read_if_there(self, path: Path) -> Model | None:
