@@ -39,7 +39,7 @@ from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
 from mpcheck.sessions.options import Options
-from mpcheck.systems import System, available_systems, resolve_system
+from mpcheck.systems import Structures, available_systems, resolve_system
 
 
 class Session:
@@ -70,7 +70,7 @@ class Session:
         self.model: LoadedModel = load_model(options.model) if model is None else model
         self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
-        self.systems: dict[str, System] = {
+        self.systems: dict[str, Structures] = {
             spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed) for spec in dict.fromkeys(specs)
         }
         self._backends: dict[str, BackendModel | Unsupported] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from mpcheck.records.document import Records
+from mpcheck.records.document import Records, write_records
 from mpcheck.records.read import Results
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import Quantity, Worst
@@ -104,6 +104,13 @@ def results(*documents: Records) -> Results:
     by_session = {d.suite: d for d in documents}
     names = [name for name in sessions() if name in by_session]
     return Results({name: by_session[name] for name in names}, [Path(f"reports/{name}.json") for name in names])
+
+
+def store(directory: Path, results: Results) -> Path:
+    """Records as sessions write them."""
+    for session, document in results.documents.items():
+        write_records(directory / f"{session}.json", document)
+    return directory
 
 
 def grid(

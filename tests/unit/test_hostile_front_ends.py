@@ -26,6 +26,7 @@ from mpcheck.report.page.view import page_of
 from mpcheck.report.pictures import pictures, standalone
 from mpcheck.sessions.profile import tables as profile
 from tests.unit.hostile import COLOURS, TEXTS, check, hostile, poisoned, sessions, texts, unseen
+from tests.unit.report.page.hostile_page import ATTRIBUTES, ELEMENTS, Reader
 
 RAW = re.compile(r"(?<!\\)[<>\[\]]|@(?!&#8203;)|\\#\w|\w://|www\.|\bGH-\d|(?<!\\)~|\$|&(?!amp;|#8203;|#36;)")
 """What Markdown or GitHub would act upon, where it is not in a block of code."""
@@ -125,8 +126,6 @@ def test_annotations(text: str) -> None:
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:30])
 def test_pages_and_pictures(text: str) -> None:
-    from tests.unit.test_report_hostile import ATTRIBUTES, ELEMENTS, Reader
-
     results = hostile(text)
     drawn = pictures(results, history(text))
     page = page_of(results, comparison(results, text), history(text), text, Judgement("FAIL", (text,)))

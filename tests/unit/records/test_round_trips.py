@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.records.detail import Latency, figures
-from mpcheck.records.document import Records, read_records, write_records
+from mpcheck.records.document import Environment, Records, Reference, System, read_records, write_records
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.tensors import Group, Number, Quantity, Tensors, Worst
 
@@ -27,8 +27,12 @@ TENSORS = st.builds(Tensors, block=st.sampled_from(["leaf", "step", "composite",
 FIGURES = st.dictionaries(TEXT, st.none() | st.booleans() | FINITE | TEXT | st.lists(TEXT, max_size=2), max_size=3).map(figures)
 RECORD = st.builds(Record, detail=TENSORS | FIGURES | st.builds(Latency), batch=st.none() | st.integers(1, 99), seconds=SECONDS)
 PLANNED = st.builds(Planned, batch=st.none() | st.integers(1, 99))
+COUNT = st.none() | WHOLE
+SYSTEM = st.builds(System, atoms=COUNT, frames=COUNT, edges=COUNT, reference=st.none() | st.builds(Reference, made_now=WHOLE))
+FLAGS = st.dictionaries(TEXT, TEXT | st.booleans() | WHOLE | FINITE, max_size=2)
 RUN = st.builds(
-    Records, plan=st.lists(PLANNED, max_size=2), records=st.lists(RECORD, max_size=3), seconds=SECONDS,
+    Records, systems=st.lists(SYSTEM, max_size=2), environment=st.builds(Environment, threads=COUNT, flags=FLAGS),
+    plan=st.lists(PLANNED, max_size=2), records=st.lists(RECORD, max_size=3), seconds=SECONDS,
     options=st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3),
 )  # fmt: skip
 ENTRY = st.lists(FINITE, min_size=4, max_size=4)

@@ -1,0 +1,17 @@
+"""Records as a file: of this schema version, and of one session."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mpcheck.cli.main import main
+from tests.unit.records.judged import document, write
+
+
+def test_records_of_another_schema_version_are_refused(tmp_path: Path) -> None:
+    """They have no plan, so that nobody can say whether they are whole."""
+    path = write(tmp_path, document("audit")) / "audit.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"schema_version": 1}))
+    assert main(["report", str(path), "--markdown", str(tmp_path / "r.md"), "--check"]) == 2

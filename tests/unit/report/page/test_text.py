@@ -1,0 +1,12 @@
+"""Numbers of the report in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from mpcheck.report.page.text import figure
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "0.00"), (0.7, "0.70"), (1e-5, "1.0e-05"), (4e6, "4.0e+06"), (float("inf"), "∞")])
+def test_figures(value: float | None, text: str) -> None:
+    assert figure(value) == text
