@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from mpcheck.records.document import JudgedSystem
 from mpcheck.report.references import reference_lines
 
 
