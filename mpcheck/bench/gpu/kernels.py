@@ -12,6 +12,7 @@ import torch
 
 from mpcheck._errors import InputError, error_line
 from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
+from mpcheck.bench.work.hostclock import positive
 from mpcheck.bench.work.workload import UnsupportedError
 
 MICROSECOND = 1e-6
@@ -114,9 +115,7 @@ def agreement(measured: float, kernels: float, tolerance: float = TOLERANCE) -> 
     Raises:
         InputError: a time that is not positive and finite.
     """
-    for name, value in (("measured", measured), ("kernel", kernels)):
-        if not 0 < value < math.inf:
-            raise InputError(f"{name} time {value} s: give a positive, finite number of seconds")
+    positive(measured=measured, kernel=kernels)
     ratio = measured / kernels
     holds = abs(ratio - 1) <= tolerance
     text = f"{measured * 1e6:.4g} us measured, {kernels * 1e6:.4g} us in kernels, {abs(ratio - 1):.1%} apart (limit {tolerance:.1%})"
