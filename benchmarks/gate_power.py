@@ -12,13 +12,14 @@ gate's own rules, looks and corrections on them: a comparison takes the next lau
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import math
 import os
 import random
 import statistics
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -45,16 +46,11 @@ SYSTEM = "builtin:water"
 BENCHMARKS = [
     f"{SYSTEM}*1/{name}"
     for name in (
-        "radial_embedding-e3nn-float32-forward",
-        "interactions.0-e3nn-float32-forward",
-        "interactions.0.conv_tp_weights-e3nn-float32-forward",
-        "interactions.1.linear-e3nn-float32-forward+backward",
-        "interactions.1.conv_tp-e3nn-float32-forward",
-        "products.0.symmetric_contractions-e3nn-float32-forward",
-        "readouts.1-e3nn-float32-forward",
-        "model-e3nn-float32-energy",
+        "radial_embedding-e3nn-float32-forward", "interactions.0-e3nn-float32-forward", "interactions.0.conv_tp_weights-e3nn-float32-forward",
+        "interactions.1.linear-e3nn-float32-forward+backward", "interactions.1.conv_tp-e3nn-float32-forward",
+        "products.0.symmetric_contractions-e3nn-float32-forward", "readouts.1-e3nn-float32-forward", "model-e3nn-float32-energy",
     )
-]
+]  # fmt: skip
 WORKER = (str(Path(__file__).with_name("slowed_worker.py")),)
 LOAD = request(Options(systems=(SYSTEM,), backends=("e3nn",), formats=("float32",)), (1,), ("forward", "forward+backward", "energy", "energy+forces"))
 ROUNDS_SECONDS = 0.05  # of pytest-benchmark's rounds; its default is 1 s, which 40 variants a launch would not end with
@@ -131,6 +127,11 @@ class Tally:
         entry[0] += 1
         entry[1] += fired
 
+    def add_verdict(self, rule: str, share: float, verdict: LatencyVerdict) -> None:
+        """One comparison by mpcheck's own rule, and what it says of equivalence."""
+        self.add(rule, share, verdict.decision == "slower")
+        self.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
+
     def table(self, shares: Sequence[float]) -> Iterator[str]:
         """Rates with exact 95 % intervals, a row a rule."""
         yield "| rule | " + " | ".join("identical code: false alarms" if not s else f"{100 * s:g} % slower: called" for s in shares) + " |"
@@ -171,6 +172,15 @@ def _mean_effect(base: dict[str, list[Launch]], head: dict[str, list[Launch]]) -
     return math.expm1(math.fsum(logs) / len(logs)) if logs else math.nan
 
 
+def _against(base: dict[str, list[Launch]], heads: dict[str, list[Launch]]) -> Callable[[int, int], dict[str, LaunchSample]]:
+    """Samples of the heads' next launches against a baseline's."""
+
+    def samples(start: int, look: int) -> dict[str, LaunchSample]:
+        return {n: s[0] for n in BENCHMARKS if (s := stored_sample(base[n], heads[n][start : start + look])) is not None}
+
+    return samples
+
+
 def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
     tally, detectable = Tally(), []
     quiet = [e for e in entries if statistics.median(e["benchmarks"][n]["0.0"]["launch"]["waiting"] for n in BENCHMARKS) <= CROWDED]
@@ -184,35 +194,19 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
     for share in SHARES:
         own = [e for e in rest if str(share) in e["benchmarks"][BENCHMARKS[0]]]
         heads = {name: stored(own, name, share) for name in BENCHMARKS}
-        clean = {name: stored(own, name, 0.0) for name in BENCHMARKS}
-        effects.append(f"{100 * share:g} %: {100 * _mean_effect(clean, heads):.1f} %")
-
-        def samples(start: int, look: int, heads: dict[str, list[Launch]] = heads) -> dict[str, LaunchSample]:
-            sampled = {n: stored_sample(kept[n], heads[n][start : start + look]) for n in BENCHMARKS}
-            return {n: s[0] for n, s in sampled.items() if s is not None}
-
-        for _, verdict in _sequential(samples, STORED_EFFORT.looks, STORED, len(own)):
-            tally.add("mpcheck, stored baseline", share, verdict.decision == "slower")
-            tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
+        effects.append(f"{100 * share:g} %: {100 * _mean_effect({n: stored(own, n, 0.0) for n in BENCHMARKS}, heads):.1f} %")
+        for _, verdict in _sequential(_against(kept, heads), STORED_EFFORT.looks, STORED, len(own)):
+            tally.add_verdict("mpcheck, stored baseline", share, verdict)
             detectable.append(verdict.detectable)
         if share and share in MAIN_SHARES:  # identical code, too: the slowed block against a baseline of itself
             again = {name: stored(base, name, share) for name in BENCHMARKS}
-
-            def same_code(
-                start: int, look: int, heads: dict[str, list[Launch]] = heads, again: dict[str, list[Launch]] = again
-            ) -> dict[str, LaunchSample]:
-                sampled = {n: stored_sample(again[n], heads[n][start : start + look]) for n in BENCHMARKS}
-                return {n: s[0] for n, s in sampled.items() if s is not None}
-
-            for _, verdict in _sequential(same_code, STORED_EFFORT.looks, STORED, len(own)):
-                tally.add("mpcheck, stored baseline", 0.0, verdict.decision == "slower")
-                tally.add("  says: no larger change than the equivalence bound", 0.0, verdict.decision == "same")
-        for field in ("mean", "median", "min"):
-            for percent in (5, 10):
-                for before, after in zip(entries[::2], entries[1::2], strict=False):
-                    for name in BENCHMARKS if str(share) in after["benchmarks"][BENCHMARKS[0]] else ():
-                        old, new = before["benchmarks"][name]["0.0"]["rounds"], after["benchmarks"][name][str(share)]["rounds"]
-                        tally.add(f"pytest-benchmark {field}:{percent}%", share, bool(PercentageRegressionCheck(field, percent).fails(new, old)))
+            for _, verdict in _sequential(_against(again, heads), STORED_EFFORT.looks, STORED, len(own)):
+                tally.add_verdict("mpcheck, stored baseline", 0.0, verdict)
+        for field, percent in itertools.product(("mean", "median", "min"), (5, 10)):
+            for before, after in zip(entries[::2], entries[1::2], strict=False):
+                for name in BENCHMARKS if str(share) in after["benchmarks"][BENCHMARKS[0]] else ():
+                    old, new = before["benchmarks"][name]["0.0"]["rounds"], after["benchmarks"][name][str(share)]["rounds"]
+                    tally.add(f"pytest-benchmark {field}:{percent}%", share, bool(PercentageRegressionCheck(field, percent).fails(new, old)))
     yield from _conditions("launches", entries)
     yield f"{len(entries) - len(quiet)} of them on a crowded processor, set aside by mpcheck\n"
     yield from tally.table(SHARES)
@@ -230,8 +224,7 @@ def report_pairs(entries: list[dict[str, Any]]) -> Iterator[str]:
             return {n: paired_sample([e["benchmarks"][n][str(share)] for e in entries[start : start + look]]) for n in BENCHMARKS}
 
         for _, verdict in _sequential(samples, PAIRED_EFFORT.looks, PAIRED, len(entries)):
-            tally.add("mpcheck, same-job A/B", share, verdict.decision == "slower")
-            tally.add("  says: no larger change than the equivalence bound", share, verdict.decision == "same")
+            tally.add_verdict("mpcheck, same-job A/B", share, verdict)
             detectable.append(verdict.detectable)
     yield from _conditions("pairs", entries)
     if not detectable:

@@ -62,6 +62,3 @@ def parse_id(name: str) -> dict[str, Any]:
 def fields_of(key: BenchKey) -> dict[str, Any]:
     """The fields of a finding about a benchmark."""
     return {"system": key.system, "batch": key.batch, "subject": key.subject, "backend": key.backend, "format": key.format, "variant": key.work}
-
-
-__all__ = ["BLOCK_WORK", "MODEL", "MODEL_WORK", "BenchKey", "Work", "check_work", "fields_of", "parse_id"]

@@ -31,7 +31,7 @@ class Change:
 
     Attributes:
         kind: ``moved`` is a rounding ratio that has grown, ``improved`` one that shrank,
-            ``latency`` anything of the bench session, ``audit`` a finding of the other sessions.
+            ``latency`` anything of the bench session, ``finding`` one of the other sessions.
         item: its id; before, after: the two rows, None where there is none; detail: what changed, in words.
         slight: of a ratio that grew by no more than other sound code makes it grow, which one cell alone does not tell from a fault.
     """

@@ -20,8 +20,8 @@ from mpcheck.bench.decide.decision import Rule, judge, paired_sample
 from mpcheck.bench.decide.first_calls import Pair, judge_pairs
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timing.starts import first_calls
-from mpcheck.bench.work.workload import once
-from mpcheck.bench.work.workloads import Workload, Workloads
+from mpcheck.bench.work.workload import Workload, once
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.precision import CellKey

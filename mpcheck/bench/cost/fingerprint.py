@@ -18,7 +18,7 @@ from mpcheck.bench.cost.device import DeviceCost, device_cost, peak_on_device
 from mpcheck.bench.cost.operations import OperationCost, cost_of, tensors_in
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.work.pinning import no_collection, torch_threads
-from mpcheck.bench.work.workloads import UnsupportedError, Workload
+from mpcheck.bench.work.workload import UnsupportedError, Workload
 from mpcheck.reference.dispatch import DispatchMode
 
 WARM_CALLS = 2

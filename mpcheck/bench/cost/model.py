@@ -213,6 +213,3 @@ def _highest_order(fact: Contraction, table: int, weights: int, paths: int) -> l
 
 def _lower_order(fact: Contraction, table: int, weights: int, paths: int) -> list[_Way]:
     return [_Way(0, weights + table * paths, 0), _Way(fact.elements * paths * table, fact.elements * table, 0)]
-
-
-__all__ = ["EVALUATED", "CostRow", "dense_path", "evaluated_contraction", "evaluated_path", "evaluated_paths", "predicted"]

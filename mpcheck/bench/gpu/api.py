@@ -106,6 +106,3 @@ def no_synchronising(api: CudaApi = CUDA) -> Iterator[None]:
         yield
     finally:
         api.set_sync_debug_mode(before)
-
-
-__all__ = ["CUDA", "Allocate", "CudaApi", "DeviceGraph", "DeviceStream", "Scratch", "TimingEvent", "allocate", "checked", "no_synchronising"]

@@ -181,6 +181,3 @@ def _graph(bench: DeviceBench, call: Callable[[], Any], seconds: float, allocate
             return bench.per_call(timer, call, seconds), ""
     except UnsupportedError as error:
         return None, str(error)
-
-
-__all__ = ["DeviceFigures", "measure_device"]

@@ -13,6 +13,7 @@ import torch
 
 from mpcheck._errors import InputError, error_line
 from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, DeviceGraph, Scratch, allocate, checked, no_synchronising
+from mpcheck.bench.work.hostclock import counted, positive
 from mpcheck.bench.work.workload import UnsupportedError
 
 WARM_UP = 3
@@ -62,12 +63,9 @@ class GraphTimer:
             InputError: no calls.
             UnsupportedError: the call cannot be captured; the device and its current stream are as before.
         """
-        if calls < 1:
-            raise InputError(f"{calls} calls cannot be timed; give 1 or more")
-        api = self._api
+        api, replays = self._api, math.ceil(counted(calls) / self.repeats)
         with api.device(self.device):
             graph = self._captured(call)
-            replays = math.ceil(calls / self.repeats)
             graph.replay()  # the first one uploads the graph to the device
             begin, end = api.Event(enable_timing=True), api.Event(enable_timing=True)
             begin.record()
@@ -171,10 +169,5 @@ def launch_share(graph_seconds: float, event_seconds: float) -> float:
     Raises:
         InputError: a time that is not positive and finite.
     """
-    for name, value in (("graph", graph_seconds), ("event", event_seconds)):
-        if not 0 < value < math.inf:
-            raise InputError(f"{name} time {value} s: give a positive, finite number of seconds")
+    positive(graph=graph_seconds, event=event_seconds)
     return max(0.0, 1.0 - graph_seconds / event_seconds)
-
-
-__all__ = ["GraphTimer", "launch_share"]

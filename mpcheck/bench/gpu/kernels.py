@@ -12,6 +12,7 @@ import torch
 
 from mpcheck._errors import InputError, error_line
 from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
+from mpcheck.bench.work.hostclock import positive
 from mpcheck.bench.work.workload import UnsupportedError
 
 MICROSECOND = 1e-6
@@ -105,15 +106,6 @@ def kernel_times(call: Callable[[], Any], calls: int, device: torch.device, *, a
     return KernelTimes(total / calls, covered(intervals) / calls, len(intervals) / calls)
 
 
-def kernel_seconds(call: Callable[[], Any], calls: int, device: torch.device, *, api: CudaApi = CUDA, profile: Profile = profile_device) -> float:
-    """Sum of the durations of all kernels of ``calls`` calls together, in seconds.
-
-    Raises:
-        UnsupportedError: as of :func:`kernel_times`.
-    """
-    return kernel_times(call, calls, device, api=api, profile=profile).seconds * calls
-
-
 def agreement(measured: float, kernels: float, tolerance: float = TOLERANCE) -> Agreement:
     """Whether a timer's seconds per call agree with the kernels' seconds per call.
 
@@ -123,15 +115,10 @@ def agreement(measured: float, kernels: float, tolerance: float = TOLERANCE) -> 
     Raises:
         InputError: a time that is not positive and finite.
     """
-    for name, value in (("measured", measured), ("kernel", kernels)):
-        if not 0 < value < math.inf:
-            raise InputError(f"{name} time {value} s: give a positive, finite number of seconds")
+    positive(measured=measured, kernel=kernels)
     ratio = measured / kernels
     holds = abs(ratio - 1) <= tolerance
     text = f"{measured * 1e6:.4g} us measured, {kernels * 1e6:.4g} us in kernels, {abs(ratio - 1):.1%} apart (limit {tolerance:.1%})"
     if not holds:
         text += ": gaps between kernels" if ratio > 1 else ": kernels overlap, or run outside the timed stream"
     return Agreement(ratio, holds, text)
-
-
-__all__ = ["Agreement", "KernelTimes", "agreement", "covered", "device_intervals", "kernel_seconds", "kernel_times", "profile_device"]

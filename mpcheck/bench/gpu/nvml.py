@@ -163,6 +163,3 @@ def opened_gpu(
     finally:
         with contextlib.suppress(api.NVMLError):
             api.nvmlShutdown()  # counted: others who opened it keep it
-
-
-__all__ = ["BENIGN", "Gpu", "GpuState", "find_handle", "opened_gpu", "reason_names", "throttling"]

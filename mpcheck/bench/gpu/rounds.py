@@ -56,6 +56,3 @@ def judged_rounds(device: torch.device, *, clock: Callable[[], float] = time.per
         return
     with watching(device, clock=clock, **options) as watch:
         yield Rounds(watch, clock)
-
-
-__all__ = ["Rounds", "judged_rounds"]

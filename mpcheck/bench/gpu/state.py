@@ -204,6 +204,3 @@ def usable_rounds(rounds: Sequence[Conditions | None], index: int = 0) -> list[i
     clock = f" at {min(slow):,}{f' of {most:,}' if most is not None else ''} MHz" if slow else ""
     summary = f"GPU {index} throttled in {len(bad)} of {len(rounds)} rounds ({why}{clock})"
     raise InputError(f"{summary}; cool it, lower the power draw or lock the clocks, then measure again")
-
-
-__all__ = ["Conditions", "GpuWatch", "counter_joules", "energy", "usable", "usable_rounds", "watching"]

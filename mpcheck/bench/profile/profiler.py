@@ -21,7 +21,8 @@ from mpcheck.bench.keys import MODEL, BenchKey
 from mpcheck.bench.profile.attribution import ROOT, CallCost, Event, Kind, attribute
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, fastest_mean, rows_of
 from mpcheck.bench.work.pinning import no_collection
-from mpcheck.bench.work.workloads import Workload, Workloads
+from mpcheck.bench.work.workload import Workload
+from mpcheck.bench.work.workloads import Workloads
 
 STRETCH = 3  # calls profiled together, then as many without a profiler: slow drifts of the machine hit both
 TRACED = 2  # calls in an exported trace

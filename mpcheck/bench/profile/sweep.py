@@ -17,7 +17,8 @@ from mpcheck.adapters.architecture import Architecture
 from mpcheck.bench.keys import MODEL, BenchKey, Work
 from mpcheck.bench.profile.alternate import alternate
 from mpcheck.bench.profile.profiler import finished
-from mpcheck.bench.work.workloads import UnsupportedError, Workloads
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:diamond:1"

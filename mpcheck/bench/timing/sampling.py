@@ -13,7 +13,8 @@ from mpcheck.bench.gpu.rounds import judged_rounds
 from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timing.yardstick import KERNELS, kernels
 from mpcheck.bench.work.hostclock import HostClock, Timer
-from mpcheck.bench.work.workloads import Workload, Workloads
+from mpcheck.bench.work.workload import Workload
+from mpcheck.bench.work.workloads import Workloads
 
 COMPOSITES = {"all": tuple(KERNELS), "light": tuple(k for k in KERNELS if k != "message")}
 """Yardsticks that are geometric means of kernels. Measured over 33 launches on a busy machine, a block's median varied by 0.9 to 6 %

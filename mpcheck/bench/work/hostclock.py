@@ -7,6 +7,7 @@ sleeping, waiting for locks and for other threads included, which CPU time would
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable
@@ -39,6 +40,17 @@ def counted(calls: int) -> int:
     if calls < 1:
         raise InputError(f"{calls} calls cannot be timed; give one or more")
     return calls
+
+
+def positive(**seconds: float) -> None:
+    """Refuse, by name, times that no clock gives.
+
+    Raises:
+        InputError: one that is not positive and finite.
+    """
+    for name, value in seconds.items():
+        if not 0 < value < math.inf:
+            raise InputError(f"{name} time {value} s: give a positive, finite number of seconds")
 
 
 _SCHEDSTAT = "/proc/thread-self/schedstat"

@@ -261,6 +261,3 @@ class Workloads:
                 return module(data, compute_force=forces)
 
         return run
-
-
-__all__ = ["UnsupportedError", "Workload", "Workloads"]

@@ -10,7 +10,8 @@ from mpcheck.bench.cost.fingerprint import fingerprint
 from mpcheck.bench.cost.model import predicted
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.work.workloads import UnsupportedError, Workloads
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.formats import get_format
 from mpcheck.records.detail import CostModel
 from mpcheck.records.document import Records

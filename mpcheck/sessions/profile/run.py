@@ -179,6 +179,3 @@ def write(run: Records, samples: Samples, out: Path) -> list[Path]:
     write_text(summary, markdown(run))
     pictures = write_profile_pictures(out, run, maps(run), samples, of_check(run, SWEEP))
     return [records, summary, *pictures]
-
-
-__all__ = ["ProfilePlan", "profile_session", "write"]

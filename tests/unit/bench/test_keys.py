@@ -20,5 +20,6 @@ def test_a_name_is_parsed_back(system: str, backend: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "/", "x", "a-b", "no slash-e3nn-float32-forward", "---", "a/b"])
-def test_a_name_that_is_none_does_not_crash(name: str) -> None:
-    Record(check="latency", **parse_id(name), verdict="removed")
+def test_a_name_that_is_none_still_makes_a_record_that_reads_back(name: str) -> None:
+    record = Record(check="latency", **parse_id(name), verdict="removed")
+    assert Record.model_validate_json(record.model_dump_json()) == record

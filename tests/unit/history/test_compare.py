@@ -102,18 +102,19 @@ def test_golden_values() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "kind"),
     [
-        ({}, {"ratio": 0.9}, "audit"),
+        ({}, {"ratio": 0.9}, "finding"),
         ({}, {"ratio": 0.52}, None),
-        ({}, {"verdict": "known-fault"}, "audit"),
-        ({"verdict": "known-fault"}, {}, "audit"),
-        ({}, {"verdict": "inconclusive"}, "audit"),
+        ({}, {"verdict": "known-fault"}, "finding"),
+        ({"verdict": "known-fault"}, {}, "finding"),
+        ({}, {"verdict": "inconclusive"}, "finding"),
         ({}, {"verdict": "fail", "ratio": 9.0}, "new-failure"),
         ({"verdict": "fail"}, {}, "fixed"),
     ],
 )
-@pytest.mark.parametrize("session", ["symmetry", "audit"])
-def test_findings_of_symmetry_and_audit(session: str, before: dict[str, Any], after: dict[str, Any], kind: str | None) -> None:
-    found = compare(results(findings(session, finding(**before))), results(findings(session, finding(**after))))
+@pytest.mark.parametrize(("session", "check"), [("symmetry", "equivariance"), ("audit", "accumulation")])
+def test_findings_of_symmetry_and_audit(session: str, check: str, before: dict[str, Any], after: dict[str, Any], kind: str | None) -> None:
+    base, head = (results(findings(session, finding(check=check, **changes))) for changes in (before, after))
+    found = compare(base, head)
     assert [c.kind for c in found.changes] == ([kind] if kind else [])
     assert found.failed is (kind == "new-failure")
 
@@ -165,10 +166,10 @@ def test_the_worst_comes_first() -> None:
     after = [
         cell("fine"), cell("fixed"), cell("moved", [quantity(rms=1.4, digest="x")]), cell("broken", verdict="fail"), cell("young"),
     ]  # fmt: skip
-    audits = findings("audit", finding()), findings("audit", finding(verdict="known-fault"))
+    audits = findings("audit", finding(check="physics")), findings("audit", finding(check="physics", verdict="known-fault"))
     found = compare(results(run(*before), audits[0]), results(run(*after), audits[1]))
     kinds = [c.kind for c in found.changes]
-    assert kinds == ["new-failure", "fixed", "moved", "audit", "gone", "new"]
+    assert kinds == ["new-failure", "fixed", "moved", "finding", "gone", "new"]
     assert kinds == sorted(kinds, key=KINDS.index)
     assert [line.split("  ")[0] for line in render(found, 2).splitlines()[-3:]] == ["new failure", "fixed", "… and 4 more (--limit)"]
 
@@ -184,7 +185,7 @@ def test_how_the_runs_differ_is_said() -> None:
         cell(), options={"seed": 3, "cache": "/elsewhere"}, systems=[{"name": "builtin:water", "digest": "other"}],
         env={"device_slug": "cuda-x", "device_name": "X", "packages": {"torch": "2.14.0", "e3nn": "0.5"}, "commit": "def"},
     )  # fmt: skip
-    found = compare(results(run(cell()), findings("audit", finding())), results(head))
+    found = compare(results(run(cell()), findings("audit", finding(check="physics"))), results(head))
     assert found.notes == [
         "different devices: Test CPU and X",
         "versions: e3nn none -> 0.5, torch 2.13.0 -> 2.14.0",
@@ -197,7 +198,7 @@ def test_how_the_runs_differ_is_said() -> None:
 
 def test_no_session_in_common_is_refused() -> None:
     with pytest.raises(InputError, match="no session in common: precision and audit"):
-        compare(results(run(cell())), results(findings("audit", finding())))
+        compare(results(run(cell())), results(findings("audit", finding(check="physics"))))
 
 
 HOSTILE = "a|b\n<script>alert(1)</script>\x1b[31m`x`"

@@ -16,6 +16,7 @@ from mpcheck.history.gates import GateEntry, append_gate, entry_of, gate_history
 from mpcheck.history.latency.series import change_points
 from mpcheck.records.document import write_records
 from mpcheck.report.history import draw
+from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.ratio_series import FLOOR, names_of, ratio_series
 from tests.unit.record_samples import SLUG, cell, finding, findings, quantity, results, run
 
@@ -37,7 +38,7 @@ def test_an_entry_says_what_was_judged() -> None:
         cell(quantities=[quantity(rms=0.3), quantity("grad.weight", rms=1.2)]), cell(variant="backward", quantities=[quantity(rms=0.9)]),
         cell("bad", verdict="fail", quantities=[quantity(rms=None), quantity("grad.weight", rms=3.0)]), cell("none", quantities=[]),
     ]  # fmt: skip
-    made = entry_of(results(run(*cells), findings("audit", finding(verdict="unsupported"))), "nightly")
+    made = entry_of(results(run(*cells), findings("audit", finding(check="physics", verdict="unsupported"))), "nightly")
     assert made.ratios == {LINEAR: pytest.approx(0.8), "bad|e3nn|bfloat16": pytest.approx(2.0)}
     assert made.verdicts == {"precision": "FAIL", "audit": "NOTHING JUDGED"}
     assert made.red == [RED.replace("linear", "bad")]
@@ -45,7 +46,7 @@ def test_an_entry_says_what_was_judged() -> None:
 
 
 def test_records_without_commit_and_date_count_as_of_now() -> None:
-    env = {"commit": None, "date": None}
+    env = {"commit": "", "date": ""}
     made = entry_of(results(run(cell(), env=env)))
     assert made.commit == "unknown"
     assert abs(made.time - datetime.datetime.now(datetime.timezone.utc)) < datetime.timedelta(hours=1)
@@ -171,15 +172,16 @@ def test_a_series_is_of_one_work_and_never_zero() -> None:
 def test_the_picture_takes_any_name() -> None:
     hostile = r"$\frac{$" + "\x1b"
     series = ratio_series([e.model_copy(update={"ratios": {hostile: e.ratios[LINEAR]}, "commit": hostile}) for e in stepped()], hostile)
-    figure = draw([series], SLUG)
-    figure.canvas.draw()  # type: ignore[no-untyped-call]  # lays out every text, and would read formulas
+    with settings():
+        figure = draw([series], SLUG)
+        figure.canvas.draw()  # type: ignore[no-untyped-call]  # lays out every text, and would read formulas
     assert figure.axes[0].get_ylabel() == "ratio / its limit"
 
 
 def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     place, records = tmp_path / "baselines", tmp_path / "reports"
     write_records(records / "precision.json", run(cell(verdict="fail", reason="too large")))
-    write_records(records / "audit.json", findings("audit", finding()))
+    write_records(records / "audit.json", findings("audit", finding(check="physics")))
     record = ["history", "record", str(records), "--dir", str(place)]
     assert [main([*record, "--kind", "nightly"]), main([*record, "--kind", "nightly"])] == [0, 0]
     first, second = capfd.readouterr().out.splitlines()

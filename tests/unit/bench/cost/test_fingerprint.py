@@ -18,7 +18,8 @@ import torch
 from mpcheck.adapters.upstream import quiet
 from mpcheck.bench.cost.fingerprint import counted, fingerprint, graph_breaks
 from mpcheck.bench.keys import BenchKey
-from mpcheck.bench.work.workloads import UnsupportedError, Workload, Workloads
+from mpcheck.bench.work.workload import UnsupportedError, Workload
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.sessions.run import Options, Session
 
 SYSTEM = "builtin:water"

@@ -8,7 +8,7 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.bench.gpu.events import EventTimer
 from mpcheck.bench.gpu.graph import GraphTimer
-from mpcheck.bench.gpu.kernels import agreement, covered, device_intervals, kernel_seconds, kernel_times
+from mpcheck.bench.gpu.kernels import agreement, covered, device_intervals, kernel_times
 from mpcheck.bench.work.workload import UnsupportedError
 from tests.fakes.cuda import FakeCuda, launches
 from tests.fakes.timers import GPU
@@ -39,7 +39,6 @@ def test_kernel_times_are_per_call_and_of_this_device_alone() -> None:
     cuda = FakeCuda()
     found = kernel_times(launches(cuda, 3e-6, 4), 5, GPU, api=cuda, profile=cuda.profile)
     assert (found.seconds, found.busy, found.count) == (pytest.approx(12e-6), pytest.approx(12e-6), 4)
-    assert kernel_seconds(launches(cuda, 3e-6, 4), 5, GPU, api=cuda, profile=cuda.profile) == pytest.approx(60e-6)
 
 
 def test_overlapping_kernels_are_busy_for_less_than_their_sum() -> None:

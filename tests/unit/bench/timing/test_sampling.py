@@ -14,7 +14,8 @@ from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.timing import sampling
 from mpcheck.bench.timing.sampling import COMPOSITES, LONG, Readings, SamplingPlan, launch_of, normalised, sample, seconds_of, typical
 from mpcheck.bench.timing.yardstick import KERNELS
-from mpcheck.bench.work.workloads import WHOLE, UnsupportedError, Workload
+from mpcheck.bench.work.workload import UnsupportedError, Workload
+from mpcheck.bench.work.workloads import WHOLE
 
 KEY = BenchKey("builtin:water", 1, "model", "e3nn", "float32", "energy")
 

@@ -11,7 +11,8 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK, BenchKey, check_work
-from mpcheck.bench.work.workloads import UnsupportedError, Workloads
+from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.bench.work.workloads import Workloads
 from mpcheck.records.environment import ambient_flags
 from mpcheck.sessions.run import Options, Session
 

@@ -68,7 +68,7 @@ def stored(
 
 def verdicts(run: BenchRun) -> dict[str, tuple[str, str]]:
     (key,) = run.keys
-    return {f.check: (f.verdict, f.reason) for f in run.records[key.id]}
+    return {f.check: (f.verdict, f.reason) for f in run.findings[key.id]}
 
 
 def test_nothing_stored_is_no_baseline_and_required_a_failure(make: Make) -> None:
@@ -84,7 +84,7 @@ def test_what_was_measured_can_be_stored_and_compared_with(make: Make, tmp_path:
     path = stored(make, tmp_path)
     before = path.read_bytes()
     run = make()
-    assert run.stored[0] is not None and [f.verdict for f in run.records[""]] == ["inconclusive"]
+    assert run.stored[0] is not None and [f.verdict for f in run.findings[""]] == ["inconclusive"]
     assert verdicts(run)["cost"] == ("pass", "") and verdicts(run)["latency"][0] in ("pass", "inconclusive")
     assert path.read_bytes() == before
 
@@ -145,10 +145,10 @@ def test_stored_cells_that_the_run_lacks_and_the_other_way_round(make: Make, tmp
     stored(make, tmp_path, cells={other.id: figures(1.0)})
     run = make()
     assert verdicts(run)["latency"] == ("no-baseline", "new: nothing stored for it")
-    assert [f.verdict for f in run.records[""]] == ["inconclusive"], "the user chose blocks: nobody can tell"
+    assert [f.verdict for f in run.findings[""]] == ["inconclusive"], "the user chose blocks: nobody can tell"
     vars(run).pop("findings")
     run.session.options = replace(run.session.options, blocks=())
-    assert [(f.subject, f.verdict) for f in run.records[""]] == [("gone", "removed")]
+    assert [(f.subject, f.verdict) for f in run.findings[""]] == [("gone", "removed")]
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_every_benchmark_has_a_finding_even_where_neither_side_has_it(make: Make
     vars(run)["paired"] = PairedMeasurement(
         keys={"base": ["s*1/x-e3nn-float32-forward"], "head": ["s*1/x-e3nn-float32-forward", "s*1/y-e3nn-float32-forward"]}, hello=hello
     )
-    assert [f.verdict for f in run.records[key.id]] == ["unsupported"]
-    assert "neither base nor head has it" in run.records[key.id][0].reason
-    assert [(f.subject, f.verdict) for f in run.records[""]] == [("y", "no-baseline")]
+    assert [f.verdict for f in run.findings[key.id]] == ["unsupported"]
+    assert "neither base nor head has it" in run.findings[key.id][0].reason
+    assert [(f.subject, f.verdict) for f in run.findings[""]] == [("y", "no-baseline")]
     assert any("import the same libraries" in note for note in run.notes)
     assert run.document() is None and run.seconds(key) == []
 
@@ -233,4 +233,4 @@ def test_the_document_is_what_is_read_back(make: Make) -> None:
     document = make().document()
     assert document is not None
     assert BenchBaseline.model_validate(document.model_dump()) == document
-    assert next(iter(document.records.values())).fingerprint == PRINT
+    assert next(iter(document.cells.values())).fingerprint == PRINT

@@ -26,10 +26,10 @@ def session_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> None:
     run = read_records(session_files / "profile.json")
-    blocks = [f for f in run.findings if f.check == "profile" and f.verdict == "pass"]
+    blocks = [f for f in run.records if f.check == "profile" and f.verdict == "pass"]
     assert run.suite == "profile"
     assert sum(number(f, "share") for f in blocks) == pytest.approx(1, abs=1e-4)
-    assert "emulated on a CPU" in next(f.reason for f in run.findings if f.verdict == "unsupported")
+    assert "emulated on a CPU" in next(f.reason for f in run.records if f.verdict == "unsupported")
     text = (session_files / "profile.md").read_text()
     assert text == markdown(run)
     assert all(f.subject in text.replace("\\", "") for f in blocks)
@@ -40,7 +40,7 @@ def test_a_session_writes_records_that_can_be_read_back(session_files: Path) -> 
 def test_pictures_show_every_block_s_time(session_files: Path) -> None:
     run = read_records(session_files / "profile.json")
     drawn = sum(sum(parts_of(f, cpu=True)) for f in maps(run)[f"{SYSTEM}*1", "float32", "energy", "e3nn"])
-    assert drawn == pytest.approx(number(run.findings[0], "end_to_end_ms"), rel=0.01)
+    assert drawn == pytest.approx(number(run.records[0], "end_to_end_ms"), rel=0.01)
     assert {p.name for p in session_files.glob("*.svg")} == {"profile-energy.svg", "profile-latency.svg"}
     assert not list(session_files.glob("*.png"))
 
