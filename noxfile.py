@@ -226,7 +226,10 @@ def gate_tests(session: nox.Session) -> None:
     one_thread(session)
     rest = [a for a in session.posargs if a != "--docs"]
     session.env["MPCHECK_NOX_PYTHON"] = PYTHON  # the workflow's own nox call installs nothing again
-    own_tests(session, "tests/gate", *rest)
+    timed = "tests/gate/test_gate.py"  # what measures runs alone, the others beside each other
+    if not rest:
+        own_tests(session, "tests/gate", f"--ignore={timed}", "-n", "2", "--dist", "loadfile")
+    own_tests(session, "tests/gate" if rest else timed, *rest)
     if "--docs" in session.posargs:
         session.run(PYTHON, "tools/gate_examples.py", external=True)
 

@@ -53,7 +53,7 @@ def modules(*roles: Role) -> tuple[str, ...]:
 def installed(module: str) -> str:
     """Version of a listed package; empty where it is not installed."""
     names = next((package.distributions for package in PACKAGES if package.module == module), ())
-    return next((found for name in names if (found := _version(name))), "")
+    return next((known for name in names if (known := _version(name))), "")
 
 
 def distributions() -> list[str]:
@@ -63,7 +63,7 @@ def distributions() -> list[str]:
 
 def versions() -> dict[str, str]:
     """Installed versions by distribution, mpcheck's own first; helpers' are told by what uses them."""
-    return {name: found for name in distributions() if (found := _version(name))}
+    return {name: known for name in distributions() if (known := _version(name))}
 
 
 def _version(distribution: str) -> str:

@@ -70,11 +70,11 @@ def frames(error: BaseException) -> Iterator[FrameType]:
         chain.append(link)
         link = link.__cause__
     for one in reversed(chain):
-        found, trace = [], one.__traceback__
+        stack, trace = [], one.__traceback__
         while trace is not None:
-            found.append(trace.tb_frame)
+            stack.append(trace.tb_frame)
             trace = trace.tb_next
-        yield from reversed(found)
+        yield from reversed(stack)
 
 
 def place_of(error: BaseException) -> str:
@@ -125,10 +125,10 @@ def attempt_unless_refused(call: Callable[[], T]) -> T | Raised:
     Raises:
         InputError: bad input, which is the user's to fix and no fault of the code.
     """
-    found = attempt(call)
-    if isinstance(found, Raised) and isinstance(found.error, InputError):
-        raise found.error
-    return found
+    result = attempt(call)
+    if isinstance(result, Raised) and isinstance(result.error, InputError):
+        raise result.error
+    return result
 
 
 def evaluated(call: Callable[[], T], model: str) -> T:
@@ -137,7 +137,7 @@ def evaluated(call: Callable[[], T], model: str) -> T:
     Raises:
         InputError: bad input, or what the model raised.
     """
-    found = attempt_unless_refused(call)
-    if not isinstance(found, Raised):
-        return found
-    raise InputError(f"the model {model} cannot be evaluated: {found.text}; check that upstream's calculator runs it") from found.error
+    result = attempt_unless_refused(call)
+    if not isinstance(result, Raised):
+        return result
+    raise InputError(f"the model {model} cannot be evaluated: {result.text}; check that upstream's calculator runs it") from result.error

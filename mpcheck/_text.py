@@ -48,8 +48,8 @@ def _escape(character: str) -> str:
 
 def half(text: str) -> str:
     """The first half of a surrogate pair in a text, as its escape: no file can hold it. Empty where there is none."""
-    found = _HALF.search(text)
-    return _escape(found[0]) if found is not None else ""
+    match = _HALF.search(text)
+    return _escape(match[0]) if match is not None else ""
 
 
 def whole(text: object) -> str:
@@ -108,7 +108,7 @@ def terminal(text: object, limit: int | None = None) -> str:
     Args:
         limit: characters that are shown; None for all.
     """
-    return _COMMANDS.sub(lambda found: f"{found[0]} ", whole(text) if limit is None else visible(text, limit))
+    return _COMMANDS.sub(lambda match: f"{match[0]} ", whole(text) if limit is None else visible(text, limit))
 
 
 def log(text: object) -> str:
@@ -194,18 +194,18 @@ def shell(words: Iterable[str]) -> str:
 
 def _ansi(word: str) -> str:
     """A word in bash's ``$'…'``: of UTF-8, with bytes that are none as they were."""
-    found = []
+    parts = []
     for place, character in enumerate(word):
         code, after = ord(character), word[place + 1 : place + 2]
         if character in "\\'":
-            found.append("\\" + character)
+            parts.append("\\" + character)
         elif character.isascii() and character.isprintable() and not (character in ":#" and after in (":", "#")):
-            found.append(character)
+            parts.append(character)
         elif code < 0x80 or 0xDC80 <= code <= 0xDCFF:  # the latter: of a file's name that is no UTF-8
-            found.append(f"\\x{code & 0xFF:02x}")
+            parts.append(f"\\x{code & 0xFF:02x}")
         else:
-            found.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
-    return "$'" + "".join(found) + "'"
+            parts.append(f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}")
+    return "$'" + "".join(parts) + "'"
 
 
 def command(kind: str, message: object, **properties: object) -> str:

@@ -50,8 +50,8 @@ class Float32:
 
     def lowered(self) -> list[str]:
         """Which products are computed in less than float32, ``cuda.matmul tf32``; convolutions are torch's own default and left out."""
-        found = [f"{b}.matmul {self.effective(b, 'matmul')}" for b in ("cuda", "mkldnn")]
-        return [text for text in found if not text.endswith(OFF)]
+        products = [f"{b}.matmul {self.effective(b, 'matmul')}" for b in ("cuda", "mkldnn")]
+        return [text for text in products if not text.endswith(OFF)]
 
 
 def _get(where: Where) -> str:
@@ -64,15 +64,15 @@ def _set(where: Where, value: str) -> None:
 
 def _own() -> dict[Where, str]:
     """Every new flag's own value. A flag that says nothing reads as its parent, so that parents are silent while their children are read."""
-    found: dict[Where, str] = {}
+    values: dict[Where, str] = {}
     try:
         for level in ((ROOT,), PARENTS, OPERATIONS):
-            found.update({where: _get(where) for where in level})
+            values.update({where: _get(where) for where in level})
             if level is not OPERATIONS:
-                _silence([where for where in level if found[where] != NONE])
+                _silence([where for where in level if values[where] != NONE])
     finally:
-        _write({where: value for where, value in found.items() if where not in OPERATIONS and value != NONE})
-    return found
+        _write({where: value for where, value in values.items() if where not in OPERATIONS and value != NONE})
+    return values
 
 
 def _silence(places: list[Where]) -> None:

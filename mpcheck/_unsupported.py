@@ -70,8 +70,8 @@ def no_device(text: str = "no CUDA device") -> Unsupported:
 
 def of_backend(name: str, why: Unsupported | str, code: Code) -> Unsupported:
     """A backend's own reason. One that it gives as bare text is taken for want of the backend, so that who requires it is told."""
-    found = why if isinstance(why, Unsupported) else Unsupported(code, str(why))
-    return Unsupported(found.code, found.text, name) if found.code in BACKENDS_OWN and not found.lacking else found
+    reason = why if isinstance(why, Unsupported) else Unsupported(code, str(why))
+    return Unsupported(reason.code, reason.text, name) if reason.code in BACKENDS_OWN and not reason.lacking else reason
 
 
 def tolerated(allowed: Collection[str], backend: str, block: str) -> str:

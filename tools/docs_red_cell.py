@@ -48,7 +48,7 @@ def printed(out: Path) -> tuple[int, str]:
 def record(out: Path) -> str:
     """The tensor that turned the innermost red cell red, as the records hold it, without its groups and digest."""
     run = read_records(out / "precision.json")
-    cell = next(c for c in run.records if c.block == "interactions.1.scatter" and c.verdict == "fail")
+    cell = next(c for c in run.records if c.subject == "interactions.1.scatter" and c.verdict == "fail")
     told = decisive(cell.quantities)
     assert told is not None
     return told.model_dump_json(indent=1, exclude={"groups", "digest"}, exclude_none=True) + "\n"

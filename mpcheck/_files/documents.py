@@ -36,12 +36,12 @@ class BrokenError(ValueError):
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name, value in pairs:
-        if name in found:
+        if name in fields:
             raise BrokenError(f"field {shortened(name, 80)} occurs twice")
-        found[name] = value
-    return found
+        fields[name] = value
+    return fields
 
 
 def _constant(text: str) -> None:
@@ -207,8 +207,8 @@ class DocumentKind(Generic[Model]):
         """
         fields = _object(data, where, self.remedy)
         if self.suite and fields.get("suite") != self.suite:
-            found = fields.get("suite")
-            what = f"the field suite is {found!r}" if found is not None else "there is no field suite"
+            suite = fields.get("suite")
+            what = f"the field suite is {suite!r}" if suite is not None else "there is no field suite"
             raise InputError(f"{where}: {what}, expected {self.suite!r}: this is another kind of file; {self.remedy}")
         return validated(self.model, of_version(fields, where, self.schema, self.remedy, self.migrations), where, self.remedy)
 

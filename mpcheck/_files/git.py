@@ -26,14 +26,14 @@ def git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedPro
 
 def top_of(directory: Path) -> Path | None:
     """The top of the repository that a directory is in; None where it is in none."""
-    found = git("rev-parse", "--show-toplevel", cwd=directory)
-    return Path(found.stdout.strip()) if found.returncode == 0 else None
+    answer = git("rev-parse", "--show-toplevel", cwd=directory)
+    return Path(answer.stdout.strip()) if answer.returncode == 0 else None
 
 
 def commit_of(name: str, repository: Path) -> str | None:
     """The full id of a commit by any of its names; None where the repository has no such commit."""
-    found = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=repository)
-    return found.stdout.strip() if found.returncode == 0 else None
+    answer = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=repository)
+    return answer.stdout.strip() if answer.returncode == 0 else None
 
 
 def changed(commit: str, repository: Path) -> bool:

@@ -85,7 +85,7 @@ def _kind_of_json(text: str) -> str:
 
 def _fields(text: str) -> dict[str, str]:
     """Names at the top of a JSON object that may be cut off, each with its value where that is a text."""
-    depth, found, name = 0, dict[str, str](), ""
+    depth, fields, name = 0, dict[str, str](), ""
     for token in TOKEN.finditer(text):
         mark = token[0][0]
         if mark in "{[":
@@ -96,7 +96,7 @@ def _fields(text: str) -> dict[str, str]:
                 break
         elif depth == 1 and token[2]:
             name = token[1]
-            found.setdefault(name, "")
-        elif depth == 1 and name and not found[name]:
-            found[name] = token[1]
-    return found
+            fields.setdefault(name, "")
+        elif depth == 1 and name and not fields[name]:
+            fields[name] = token[1]
+    return fields

@@ -28,16 +28,16 @@ def read_lines(path: Path, what: str) -> tuple[list[tuple[str, Any]], list[str]]
     Raises:
         InputError: not a file, more than 64 MiB, not UTF-8.
     """
-    found, damaged = [], []
+    entries, damaged = [], []
     for number, line in enumerate((text_if_there(path, what, REMEDY) or "").split("\n"), 1):
         if not line.strip():
             continue
         where = f"{what} {path} line {number}"
         try:
-            found.append((where, parse(line)))
+            entries.append((where, parse(line)))
         except BrokenError as error:
             damaged.append(f"{where}: {error}; it is passed over, {REMEDY}")
-    return found, damaged
+    return entries, damaged
 
 
 def append_line(path: Path, entry: BaseModel, what: str, known: Callable[[], bool] = lambda: False) -> bool:

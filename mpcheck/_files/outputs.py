@@ -30,13 +30,13 @@ class Output:
 def _names(path: Path) -> set[object]:
     """By what a file is known: where its name leads, and which file that is, so that links of both sorts are seen through."""
     try:
-        found: set[object] = {os.path.realpath(path)}
+        names: set[object] = {os.path.realpath(path)}
         facts = path.stat()
     except (FileNotFoundError, NotADirectoryError):  # whoever writes there says why it cannot
-        return found
+        return names
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from error
-    return found | {(facts.st_dev, facts.st_ino)}
+    return names | {(facts.st_dev, facts.st_ino)}
 
 
 def refuse_outputs(outputs: Sequence[Output], inputs: Iterable[Path]) -> None:
@@ -62,22 +62,22 @@ def refuse_outputs(outputs: Sequence[Output], inputs: Iterable[Path]) -> None:
             raise InputError(f"{output.option} and {twin.option} name the same file {output.path}; give two")
         written.update(dict.fromkeys(names, output))
         refuse_irregular(output.path, output.option, "give the name of a file")
-        found = kind_of(output.path)
-        if found and found != output.kind:
+        kind = kind_of(output.path)
+        if kind and kind != output.kind:
             raise InputError(
-                f"{output.option} {output.path} holds {found} and would be replaced by {output.kind}; give another name, or remove it first"
+                f"{output.option} {output.path} holds {kind} and would be replaced by {output.kind}; give another name, or remove it first"
             )
 
 
 def model_and_systems(model: str, systems: Iterable[str]) -> list[Path]:
     """Files that a model's and structures' names may mean; what is none of them is not there."""
     document, plus, weights = model.partition("+")
-    found = [Path(model), Path(document), *([Path(weights)] if plus else [])]
+    paths = [Path(model), Path(document), *([Path(weights)] if plus else [])]
     if Path(document).suffix in (".yaml", ".yml"):
-        found += [Path(document).with_suffix(suffix) for suffix in (".safetensors", ".pt", ".pth")]
+        paths += [Path(document).with_suffix(suffix) for suffix in (".safetensors", ".pt", ".pth")]
     for system in systems:
-        found += [Path(system), Path(system.rpartition("@")[0] or system)]
-    return [path for path in found if is_file(path)]
+        paths += [Path(system), Path(system.rpartition("@")[0] or system)]
+    return [path for path in paths if is_file(path)]
 
 
 def refuse_directory(path: Path | None, option: str) -> None:

@@ -23,11 +23,7 @@ class Run:
         self, call: Any, skeleton: Any, tensors: Mapping[str, torch.Tensor], parameters: Mapping[str, torch.nn.Parameter], grad: bool
     ) -> None:
         """Args:
-        call: takes the arguments by name.
-        skeleton: JSON skeleton of the arguments.
-        tensors: the arguments' tensors; floating-point ones become leaves.
-        parameters: parameters whose gradients are wanted.
-        grad: whether gradients will be asked for.
+        skeleton, tensors: of the arguments; floating-point tensors become leaves. parameters: whose gradients are wanted, if ``grad``.
         """
         self.leaves: Tensors = {}
         prepared: Tensors = {}

@@ -125,8 +125,7 @@ def load_object(model: object, name: str = "model object") -> LoadedModel:
             model = copy.deepcopy(model).to("cpu")
         except Exception as error:  # whatever a foreign module refuses with
             raise InputError(f"{name} cannot be copied ({type(error).__name__}: {error}); save it and give its file") from error
-    module, stored = _adopt(model, name)
-    return LoadedModel(name, module, {"object": type(module).__name__, **_exact_tables(module)}, stored)
+    return _adopted(name, model, name, object=type(model).__name__)
 
 
 def _load_builtin(spec: str, name: str) -> LoadedModel:
@@ -219,7 +218,7 @@ def _upstream_loading() -> Iterator[None]:
             logging.root.setLevel(level)
 
 
-def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
+def _adopted(name: str, model: object, where: str, **source: str) -> LoadedModel:
     """Check that an unpickled object is a MACE model, and take it to float64 for evaluation."""
     if isinstance(model, torch.jit.ScriptModule):
         raise InputError(f"{where} is a TorchScript-compiled model, whose blocks cannot be told apart; give the .model it was compiled from")
@@ -232,7 +231,7 @@ def _adopt(model: object, where: str) -> tuple[torch.nn.Module, str]:
     _check_finite(model.state_dict(), where)
     for parameter in model.parameters():
         parameter.grad = None
-    return model, "+".join(kinds) or FLOAT64.name
+    return LoadedModel(name, model, {**source, **_exact_tables(model)}, "+".join(kinds) or FLOAT64.name)
 
 
 def _exact_tables(model: torch.nn.Module) -> dict[str, str]:
@@ -253,8 +252,7 @@ def _load_pickle(spec: str, path: Path) -> LoadedModel:
             pickled = torch.load(path, map_location="cpu", weights_only=False)
     except Exception as error:  # unpickling foreign bytes can raise anything
         raise InputError(f"model {path} cannot be loaded (truncated, or not a torch file?): {type(error).__name__}: {error}") from error
-    model, stored = _adopt(pickled, f"model {path}")
-    return LoadedModel(spec, model, {"file": path.name, "sha256": checksum, **_exact_tables(model)}, stored)
+    return _adopted(spec, pickled, f"model {path}", file=path.name, sha256=checksum)
 
 
 def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
@@ -269,5 +267,4 @@ def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
             f"model {spec}: upstream's loader failed ({type(error).__name__}: {error}); "
             "check the name and the network, or download the .model file and give its path"
         ) from error
-    model, stored = _adopt(published, f"model {spec}")
-    return LoadedModel(spec, model, {"foundation": spec, "mace": mace.__version__, **_exact_tables(model)}, stored)
+    return _adopted(spec, published, f"model {spec}", foundation=spec, mace=mace.__version__)

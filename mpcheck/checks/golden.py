@@ -205,9 +205,9 @@ def compare_golden(golden: Golden, today: Tensors, limits: RatioLimits, system: 
     model computes them, so that the first that fails is where a change began; then what it no longer computes.
     """
     order = [n for n in today if n in golden.values] + [n for n in golden.values if n not in today]
-    found = [_compared(name, golden, today.get(name), limits) for name in order]
-    found += [_quantity(name, failure="new: not in the golden file; regenerate it") for name in sorted(set(today) - set(golden.values))]
-    return [_record(quantity, system) for quantity in found]
+    quantities = [_compared(name, golden, today.get(name), limits) for name in order]
+    quantities += [_quantity(name, failure="new: not in the golden file; regenerate it") for name in sorted(set(today) - set(golden.values))]
+    return [_record(quantity, system) for quantity in quantities]
 
 
 def _compared(name: str, golden: Golden, today: torch.Tensor | None, limits: RatioLimits) -> Quantity:

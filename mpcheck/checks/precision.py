@@ -107,7 +107,7 @@ class PrecisionCheck:
             return self._raised(base, ran, time.perf_counter() - began)
         calls, other = ran
         seconds = time.perf_counter() - began
-        quantities = self.compare_all(reference, backend, calls.found, names, fmt, key)
+        quantities = self.compare_all(reference, backend, calls.results, names, fmt, key)
         quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
@@ -130,9 +130,9 @@ class PrecisionCheck:
         Bits that are those of the call that is judged already, or of the forward cell's before this backward one, need no second judging.
         """
         place = (key.system, key.block, key.backend, key.format)
-        known, self._outputs = self._outputs, (place, calls.found if key.direction == FORWARD else {})
+        known, self._outputs = self._outputs, (place, calls.results if key.direction == FORWARD else {})
         if key.direction == FORWARD:
-            first: Tensors | None = calls.found
+            first: Tensors | None = calls.results
         else:
             first = known[1] if known[0] == place else None
         if first is not None and _same_bits(first, calls.later):
@@ -152,7 +152,7 @@ class PrecisionCheck:
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
         roundoff, rounded = backend.roundoff(block, fmt), self._rounded(backend, block, fmt)
-        found = []
+        quantities = []
         for name in names:
             value = reference.values[name]
             if name.startswith("weight.") and name.split(".", 2)[2] not in own:
@@ -170,8 +170,8 @@ class PrecisionCheck:
             if rounded is not None and name in rounded and not quantity.failures:
                 narrow = noise_scale(reference.noise[name], reference.statistics[name], {**roundoff, "stored": 0.0}, value)
                 quantity = with_arithmetic(quantity, low_value.to(value.device), rounded[name], narrow, fmt, limits)
-            found.append(quantity)
-        return found
+            quantities.append(quantity)
+        return quantities
 
     def _rounded(self, backend: BackendModel, block: Block, fmt: Format) -> Tensors | None:
         """Float64 values on what a format stores; None where its arithmetic is not judged apart.

@@ -54,24 +54,24 @@ def figures_of(records: Path) -> tuple[Path, BenchBaseline]:
         figures, run = records.with_name(f"{records.stem}-figures{records.suffix}"), read_records(records)
         if not get(run.suite).against:
             raise InputError(f"records {records}: suite is {run.suite!r}, which stores no latencies; give what `mpcheck bench` wrote")
-    found = read_baseline(figures, "figures", remedy)
-    if found is None:
+    measured = read_baseline(figures, "figures", remedy)
+    if measured is None:
         raise InputError(f"figures {figures} do not exist; {remedy}")
-    if run is not None and run.model.digest != found.model.digest:
+    if run is not None and run.model.digest != measured.model.digest:
         raise InputError(f"figures {figures}: model.digest is not the one in {records}: they are of another run; {remedy}")
-    return figures, found
+    return figures, measured
 
 
-def _print_changes(slug: str, found: list[CellChange]) -> None:
+def _print_changes(slug: str, cells: list[CellChange]) -> None:
     grid = _grid(f"changes of {slug}", ("cell", "change", "what"))
-    shown = [c for c in found if c.kind != "unchanged"]
+    shown = [c for c in cells if c.kind != "unchanged"]
     for change in shown[:SHOWN]:
         grid.row([change.cell, ("! " if change.loosens else "") + change.kind, change.text])
     if shown:
         grid.show(WIDTH)
     if len(shown) > SHOWN:
         say(f"and {len(shown) - SHOWN} more")
-    counts = {kind: sum(c.kind == kind for c in found) for kind in dict.fromkeys(c.kind for c in found)}
+    counts = {kind: sum(c.kind == kind for c in cells) for kind in dict.fromkeys(c.kind for c in cells)}
     say(", ".join(f"{n} {kind}" for kind, n in counts.items()) + " (! loosens the gate)")
 
 
@@ -97,15 +97,15 @@ def update(
     refuse_outputs([Output(path, stored_of(new.suite), "--dir")], [records, source])
     for line in history.damaged:
         say(f"warning: {line}", error=True)
-    found = changes(old, new, prune)
-    _print_changes(slug, found)
+    cells = changes(old, new, prune)
+    _print_changes(slug, cells)
     if dry_run:
-        needs = "; it needs --reason" if any(c.loosens for c in found) and not reason.strip() else ""
+        needs = "; it needs --reason" if any(c.loosens for c in cells) and not reason.strip() else ""
         say(f"dry run: nothing was written{needs}")
         return
-    check_reason(found, slug, reason)
-    if old is None or any(c.takes for c in found):
-        write_baseline(path, merged(old, new, found, reason.strip()))
+    check_reason(cells, slug, reason)
+    if old is None or any(c.takes for c in cells):
+        write_baseline(path, merged(old, new, cells, reason.strip()))
         say(f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB")
     else:
         say(f"{path} stays as it is: nothing moved by more than the margin")
@@ -126,10 +126,10 @@ def stored(directory: Path) -> dict[str, BenchBaseline]:
     from mpcheck.history.latency.baseline import bench_path, read_baseline
 
     slugs = sorted(p.name for p in directory.iterdir() if p.is_dir()) if directory.is_dir() else []
-    found = {slug: b for slug in slugs if (b := read_baseline(bench_path(directory, slug))) is not None}
-    if not found:
+    baselines = {slug: b for slug in slugs if (b := read_baseline(bench_path(directory, slug))) is not None}
+    if not baselines:
         raise InputError(f"no latency baseline in {directory}; store one with `mpcheck baseline update`, or give another --dir")
-    return found
+    return baselines
 
 
 @baseline_app.command()

@@ -28,8 +28,8 @@ def pinned_of(settings: Path | None) -> Pinned:
         return Pinned()
     from mpcheck.gate.settings import read_settings
 
-    found = read_settings(settings.parent, settings, {}, {})
-    return Pinned(frozenset([found.model]), frozenset(found.systems), frozenset(found.backends))
+    chosen = read_settings(settings.parent, settings, {}, {})
+    return Pinned(frozenset([chosen.model]), frozenset(chosen.systems), frozenset(chosen.backends))
 
 
 def comment(

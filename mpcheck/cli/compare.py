@@ -34,10 +34,10 @@ def compare(
     from mpcheck.report.compare import render
 
     refuse_outputs([Output(markdown, MARKDOWN, "--markdown"), Output(json, COMPARISON, "--json")], files_named([base, head]))
-    found = compared(read_results([base]), read_results([head]))
+    comparison = compared(read_results([base]), read_results([head]))
     if json is not None:
-        write_comparison(json, found)
+        write_comparison(json, comparison)
     if markdown is not None:
-        write_text(markdown, written(found, limit))
-    say_lines(render(found, limit))
-    raise typer.Exit(1 if found.failed else 0)
+        write_text(markdown, written(comparison, limit))
+    say_lines(render(comparison, limit))
+    raise typer.Exit(1 if comparison.failed else 0)

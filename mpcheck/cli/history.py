@@ -139,9 +139,9 @@ def plot(
     """Draw latencies or rounding ratios over commits, with lasting changes marked."""
     from mpcheck.report.history import THINGS, write_history_picture
 
-    slug, found = series_named(directory, device, what, cell)
-    write_history_picture(out, found, slug)
-    say(f"wrote {out}: {len(found)} {THINGS[what]}, {max(len(s.points) for s in found)} entries")
+    slug, series = series_named(directory, device, what, cell)
+    write_history_picture(out, series, slug)
+    say(f"wrote {out}: {len(series)} {THINGS[what]}, {max(len(s.points) for s in series)} entries")
 
 
 @history_app.command()

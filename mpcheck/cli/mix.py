@@ -24,20 +24,20 @@ def parse_swaps(texts: list[str]) -> dict[str, str]:
     Raises:
         InputError: no ``=``, an empty side, or a block named twice.
     """
-    found: dict[str, str] = {}
+    swaps: dict[str, str] = {}
     for text in texts:
         block, equals, backend = text.partition("=")
         if not (block and equals and backend):
             raise InputError(f"--swap {text}: expected BLOCK=BACKEND, e.g. products.0.linear=e3nn")
-        if block in found:
+        if block in swaps:
             raise InputError(f"--swap names {block} twice")
-        found[block] = backend
-    return found
+        swaps[block] = backend
+    return swaps
 
 
 def lines(findings: list[Record]) -> list[str]:
     """What to print: two lines for each swap, without and with adapters."""
-    found = []
+    texts = []
     for f in findings:
         adapters = "with adapters" if f.variant == "adapted" else "without adapters"
         figures = ", ".join(
@@ -50,12 +50,12 @@ def lines(findings: list[Record]) -> list[str]:
         )  # fmt: skip
         named = {"pass": "MISMATCH, seen" if f.variant == "bare" else "ok", "indistinguishable": "ok, no layout changes"}
         verdict = named.get(f.verdict, f.verdict.upper())
-        found.append(f"{f.subject} ({f.backend}) {adapters}: {verdict}" + (f"; node features: {figures}" if figures else ""))
+        texts.append(f"{f.subject} ({f.backend}) {adapters}: {verdict}" + (f"; node features: {figures}" if figures else ""))
         if f.verdict in ("fail", "unsupported", "degraded") or not figures:
-            found.append(f"    {f.reason}")
+            texts.append(f"    {f.reason}")
         elif mismatched := f.figures.get("mismatched"):
-            found.append(f"    layout mismatch of {', '.join(mismatched) if isinstance(mismatched, list) else mismatched}")
-    return found
+            texts.append(f"    layout mismatch of {', '.join(mismatched) if isinstance(mismatched, list) else mismatched}")
+    return texts
 
 
 @shared("model", "system", "device", "cache", "seed")

@@ -34,11 +34,11 @@ def type_of(one: Declared) -> tuple[Any, Any]:
 
 def parameters(every: Iterable[Declared]) -> list[inspect.Parameter]:
     """Parameters of a command, in their order."""
-    found = []
+    signature = []
     for one in every:
         kind, default = type_of(one)
-        found.append(inspect.Parameter(one.name.replace("-", "_"), KEYWORD, default=default, annotation=kind))
-    return found
+        signature.append(inspect.Parameter(one.name.replace("-", "_"), KEYWORD, default=default, annotation=kind))
+    return signature
 
 
 OUT = inspect.Parameter(
@@ -82,7 +82,7 @@ def shared(*names: str, options: type = Options, **help: str) -> Callable[[F], F
     known = {one.name: one for one in declared(options).values()}
 
     def decorate(function: F) -> F:
-        found = []
+        signature = []
         for parameter in inspect.signature(function, eval_str=True).parameters.values():
             if parameter.name in names:
                 one = known[parameter.name.replace("_", "-")]
@@ -90,8 +90,8 @@ def shared(*names: str, options: type = Options, **help: str) -> Callable[[F], F
                 if one.several and "list" not in str(parameter.annotation):  # this command takes one of them
                     kind, default = Annotated[str, typer.Option(f"--{one.name}", help=escape(one.option.help))], ""
                 parameter = parameter.replace(annotation=kind, default=default if parameter.default is parameter.empty else parameter.default)
-            found.append(parameter)
-        return _shaped(function, function.__name__, function.__doc__ or "", found)
+            signature.append(parameter)
+        return _shaped(function, function.__name__, function.__doc__ or "", signature)
 
     return decorate
 

@@ -74,7 +74,7 @@ def entries_of(directory: Path, results: Results) -> list[GateEntry]:
     if not path.is_file():
         say(f"warning: no history of {slug!r} in {directory}", error=True)
         return []
-    found = read_gate_history(path)
-    for line in found.damaged:
+    history = read_gate_history(path)
+    for line in history.damaged:
         say(f"warning: {line}", error=True)
-    return list(found.entries)
+    return list(history.entries)

@@ -21,7 +21,7 @@ class Asked:
 
     Attributes:
         config: file of settings that it names; None for ``mpcheck.toml`` in the root. pins: settings that it gives itself, by field.
-        places: where each of them comes from. allow: of :data:`mpcheck.history.objections.ALLOWANCES`, what it lets be.
+        places: where each of them comes from. allow: of :data:`mpcheck.history.objections.ALLOWANCES`, what it tolerates.
     """
 
     config: Path | None = None
@@ -115,9 +115,9 @@ def decide(what: Asked, base: Tree | None, head: Tree, own: GateSettings) -> Dec
     if not is_file(ours):
         gone = Objection(kind="settings", what=theirs.name, base="there", effect="narrows")
         return Decided(_with_base(settings, own), settings, [gone], notes)
-    found = narrows(before, Asked(ours).read(ours), set(what.pins))
+    objections = narrows(before, Asked(ours).read(ours), set(what.pins))
     install = own if "settings" in what.allow else settings
-    return Decided(_with_base(settings, own), install, found, [*notes, f"settings: those of base decide ({theirs.name})"])
+    return Decided(_with_base(settings, own), install, objections, [*notes, f"settings: those of base decide ({theirs.name})"])
 
 
 def _with_base(settings: GateSettings, own: GateSettings) -> GateSettings:

@@ -118,10 +118,10 @@ RULES: dict[str, Rule] = {name: NAMED[one.option.rule](one.option.usual) for nam
 
 def values(settings: GateSettings) -> dict[str, Any]:
     """Every setting by its name in the file. What a session's own table leaves to the gate has the gate's value."""
-    found = settings.model_dump(by_alias=True)
-    tables = {name: found.pop(name) for name in list(found) if isinstance(found[name], dict)}
-    own = {f"{session}.{name}": value or found.get(name, value) for session, table in tables.items() for name, value in table.items()}
-    return found | own
+    given = settings.model_dump(by_alias=True)
+    tables = {name: given.pop(name) for name in list(given) if isinstance(given[name], dict)}
+    own = {f"{session}.{name}": value or given.get(name, value) for session, table in tables.items() for name, value in table.items()}
+    return given | own
 
 
 def narrows(base: GateSettings, head: GateSettings, pinned: Collection[str] = ()) -> list[Objection]:
@@ -130,13 +130,13 @@ def narrows(base: GateSettings, head: GateSettings, pinned: Collection[str] = ()
     Args:
         pinned: settings that the workflow gives, so that the file's do nothing.
     """
-    old, new, found = values(base), values(head), []
+    old, new, objections = values(base), values(head), []
     for name in old:
         if old[name] == new[name] or _inherited(name, base, head):
             continue
         effect: Effect = "neutral" if name in pinned else RULES.get(name, _changed)(old[name], new[name])
-        found.append(Objection(kind="settings", what=name, base=shown(old[name]), head=shown(new[name]), effect=effect))
-    return found
+        objections.append(Objection(kind="settings", what=name, base=shown(old[name]), head=shown(new[name]), effect=effect))
+    return objections
 
 
 def _inherited(name: str, base: GateSettings, head: GateSettings) -> bool:

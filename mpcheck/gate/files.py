@@ -56,14 +56,14 @@ def collect(base: Tree | None, head: Tree, model: str, systems: Sequence[str], b
     """
     directory = into / head.root.relative_to(head.top)
     directory.mkdir(parents=True)
-    found = Files(directory)
+    files = Files(directory)
     for what, name in named(model, systems):
         if Path(name).is_absolute() or not _inside(head, name):
-            found.notes.append(f"{what} {name} lies outside of the repository; both sides use it as it is")
+            files.notes.append(f"{what} {name} lies outside of the repository; both sides use it as it is")
         else:
-            _take(found, base, head, what, name, own_model and what == "model")
-    _baselines(found, base, head, baselines)
-    return found
+            _take(files, base, head, what, name, own_model and what == "model")
+    _baselines(files, base, head, baselines)
+    return files
 
 
 def _inside(tree: Tree, name: str) -> bool:
@@ -81,7 +81,7 @@ def _normal(path: Path) -> Path:
     return Path(*parts)
 
 
-def _take(found: Files, base: Tree | None, head: Tree, what: str, name: str, own: bool) -> None:
+def _take(files: Files, base: Tree | None, head: Tree, what: str, name: str, own: bool) -> None:
     """Copy one file and tell how the sides differ in it.
 
     Raises:
@@ -98,13 +98,13 @@ def _take(found: Files, base: Tree | None, head: Tree, what: str, name: str, own
     if base is not None and (old is None or not is_file(new) or sha256_file(old) != sha256_file(new)):
         sides = [_fingerprint(path) for path in (old, new)]
         effect = "neutral" if own else "widens" if old is None else "narrows" if not is_file(new) else "loosens"
-        found.objections.append(Objection(kind=kind, what=cut(name), base=sides[0], head=sides[1], effect=effect))  # type: ignore[arg-type]
+        files.objections.append(Objection(kind=kind, what=cut(name), base=sides[0], head=sides[1], effect=effect))  # type: ignore[arg-type]
         taken = "head's" if old is None or own else "base's"
-        found.notes.append(f"{what} {name}: both sides use {taken}")
+        files.notes.append(f"{what} {name}: both sides use {taken}")
     source = new if old is None or (own and is_file(new)) else old
     if POINTER.match(source.open("rb").read(200)):
         raise InputError(f"{what} {name} is a pointer of Git LFS, not the file; fetch it (in a workflow: lfs: true)")
-    target = _normal(found.directory / name)
+    target = _normal(files.directory / name)
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(source, target)
 
@@ -120,7 +120,7 @@ def _fingerprint(path: Path | None) -> str:
     return f"sha256 {sha256_file(path)[:12]}" if path is not None and is_file(path) else ""
 
 
-def _baselines(found: Files, base: Tree | None, head: Tree, name: str) -> None:
+def _baselines(files: Files, base: Tree | None, head: Tree, name: str) -> None:
     """Copy base's directory of stored baselines, or where it has none head's.
 
     Raises:
@@ -128,7 +128,7 @@ def _baselines(found: Files, base: Tree | None, head: Tree, name: str) -> None:
     """
     where = name or BASELINES
     if Path(where).is_absolute() or not _inside(head, where):
-        found.notes.append(f"baselines {where} lie outside of the repository; both sides use them as they are")
+        files.notes.append(f"baselines {where} lie outside of the repository; both sides use them as they are")
         return
     trees = [tree.root / where for tree in (base, head) if tree is not None and (tree.root / where).is_dir()]
     if not trees:
@@ -136,13 +136,13 @@ def _baselines(found: Files, base: Tree | None, head: Tree, name: str) -> None:
             raise InputError(f"baselines {name} is no directory in {head.root}; fix the name, or make them with `mpcheck init`")
         return
     for file in _below(trees[0]):
-        target = _normal(found.directory / where) / file
+        target = _normal(files.directory / where) / file
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(trees[0] / file, target)
     if base is None:
         return
     if not (base.root / where).is_dir():
-        found.notes.append(f"baselines {where} are new in head; both sides use them")
+        files.notes.append(f"baselines {where} are new in head; both sides use them")
         return
     for file in sorted({*_below(base.root / where), *_below(head.root / where)}):
         old, new = base.root / where / file, head.root / where / file
@@ -150,10 +150,10 @@ def _baselines(found: Files, base: Tree | None, head: Tree, name: str) -> None:
             continue
         effect, why = effect_of(old if is_file(old) else None, new if is_file(new) else None)
         sides = (_fingerprint(old), " ".join(filter(None, (_fingerprint(new), f"({why})" if why else ""))))
-        found.objections.append(Objection(kind="baselines", what=cut(f"{where}/{file}"), base=sides[0], head=cut(sides[1]), effect=effect))
+        files.objections.append(Objection(kind="baselines", what=cut(f"{where}/{file}"), base=sides[0], head=cut(sides[1]), effect=effect))
 
 
 def _below(directory: Path) -> list[str]:
     """Files in a directory, without hidden ones such as locks."""
-    found = (path.relative_to(directory) for path in directory.rglob("*") if is_file(path))
-    return [path.as_posix() for path in found if not any(part.startswith(".") for part in path.parts)]
+    paths = (path.relative_to(directory) for path in directory.rglob("*") if is_file(path))
+    return [path.as_posix() for path in paths if not any(part.startswith(".") for part in path.parts)]

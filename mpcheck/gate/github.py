@@ -56,10 +56,10 @@ def _message(items: list[Item]) -> str:
 
 def remarks(outcome: Outcome) -> list[Annotation]:
     """One error for every session and block that is red, innermost first, ten at most; then how many more there are."""
-    found = [Annotation("error", f"mpcheck: {c.session or 'import'} came to no verdict", c.why) for c in outcome.crashed]
+    annotations = [Annotation("error", f"mpcheck: {c.session or 'import'} came to no verdict", c.why) for c in outcome.crashed]
     for kind in dict.fromkeys(o.kind for o in outcome.objected):
         texts = [o.text(outcome.allow) for o in outcome.objected if o.kind == kind]
-        found.append(Annotation("error", f"mpcheck: {kind}", texts[0] + (f"\nand {len(texts) - 1} more" if texts[1:] else "")))
+        annotations.append(Annotation("error", f"mpcheck: {kind}", texts[0] + (f"\nand {len(texts) - 1} more" if texts[1:] else "")))
     new = {item.id for item in outcome.new}
     by_block: dict[tuple[str, str], list[Item]] = {}
     for item in outcome.failures:
@@ -71,13 +71,13 @@ def remarks(outcome: Outcome) -> list[Annotation]:
         if place is not None and not place.own:
             message += f"\n{subject} is inside this {place.owner}"
         where = (place.file, place.line) if place is not None else ("", 0)
-        found.append(Annotation("warning" if known and outcome.only_new else "error", f"mpcheck {session}: {subject}", message, *where))
+        annotations.append(Annotation("warning" if known and outcome.only_new else "error", f"mpcheck {session}: {subject}", message, *where))
     worse = [Annotation("error", "mpcheck: worse than base", ", ".join(outcome.worse))] if outcome.worse else []
     room = MOST - len(worse)
-    if len(found) > room:
-        more = f"{len(found) - room} more blocks are red; all of them are in the report"
-        return [*found[:room], *worse, Annotation("notice", "mpcheck", more)]
-    return [*found, *worse]
+    if len(annotations) > room:
+        more = f"{len(annotations) - room} more blocks are red; all of them are in the report"
+        return [*annotations[:room], *worse, Annotation("notice", "mpcheck", more)]
+    return [*annotations, *worse]
 
 
 def repeat(results: Results, item: Item) -> str:

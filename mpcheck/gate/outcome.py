@@ -25,7 +25,7 @@ class Outcome:
         base, head: names of what was compared; base is empty where there was none.
         results: of head; None where no session came to a verdict. before: of base.
         only_new: whether failures that base has, too, leave it green.
-        objections: what speaks against it beside red rows. allow: what of that, and of the comparison, the workflow lets be.
+        objections: what speaks against it beside red rows. allow: what of that, and of the comparison, the workflow tolerates.
         places: where submodules of the model are written.
     """
 
@@ -96,14 +96,14 @@ class Outcome:
     def remarks(self) -> list[str]:
         """What the records by themselves do not tell of the verdict."""
         red = self.objected
-        found = [o.text(self.allow) for o in (*red, *(o for o in self.objections if o not in red))]
-        found += [f"against base: {line}" for line in self.worse]
-        found += [f"no verdict: {crash.text}" for crash in self.crashes]
-        found += [f"records of head are not whole: {line}" for line in (self.results.disorder if self.results is not None else ())]
-        found += [f"records of base are not whole: {line}" for line in (self.before.disorder if self.before is not None else ())]
+        lines = [o.text(self.allow) for o in (*red, *(o for o in self.objections if o not in red))]
+        lines += [f"against base: {line}" for line in self.worse]
+        lines += [f"no verdict: {crash.text}" for crash in self.crashes]
+        lines += [f"records of head are not whole: {line}" for line in (self.results.disorder if self.results is not None else ())]
+        lines += [f"records of base are not whole: {line}" for line in (self.before.disorder if self.before is not None else ())]
         if self.failures and self.verdict == "PASS":
-            found.append("what is red is red in base, too, and the settings let that be (only-new)")
-        return found
+            lines.append("what is red is red in base, too, and the settings let that be (only-new)")
+        return lines
 
     @property
     def headline(self) -> str:

@@ -55,10 +55,10 @@ def _marked(out: Path) -> bool:
 
 def read(directory: Path) -> Results | None:
     """Records of a side; None where no session came to a verdict."""
-    found = written(directory)
-    if not found:
+    files = written(directory)
+    if not files:
         return None
-    results = read_results(found)
+    results = read_results(files)
     return replace(results, files=[path.relative_to(directory.parent) for path in results.files])  # the report may be read elsewhere
 
 

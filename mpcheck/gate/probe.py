@@ -16,17 +16,17 @@ SKIPPED = frozenset({"__pycache__", ".git"})
 
 def installed(packages: Path) -> list[str]:
     """Top-level packages that an install put into a side's own environment, editable ones among them."""
-    found: set[str] = set()
+    names: set[str] = set()
     for distribution in metadata.distributions(path=[str(packages)]):
         if distribution.metadata["Name"] in ("pip", "setuptools", "wheel"):
             continue
-        found.update((distribution.read_text("top_level.txt") or "").split())
-        found.update(path.parts[0] for path in distribution.files or () if len(path.parts) > 1 and path.suffix in (".py", ".so"))
+        names.update((distribution.read_text("top_level.txt") or "").split())
+        names.update(path.parts[0] for path in distribution.files or () if len(path.parts) > 1 and path.suffix in (".py", ".so"))
     for listing in packages.glob("*.pth"):
         for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
             if line and not line.startswith(("import ", "import\t", "#")):
-                found.update(init.parent.name for init in Path(line).glob("*/__init__.py"))
-    return sorted(name for name in found if name.isidentifier() and not name.startswith("_"))
+                names.update(init.parent.name for init in Path(line).glob("*/__init__.py"))
+    return sorted(name for name in names if name.isidentifier() and not name.startswith("_"))
 
 
 def content(place: Path) -> str:
@@ -40,7 +40,7 @@ def content(place: Path) -> str:
 
 def imported(names: list[str]) -> dict[str, dict[str, str]]:
     """Of every package that can be found: its place, and a digest of its files. Nothing is imported."""
-    found = {}
+    packages = {}
     for name in names:
         try:
             spec = importlib.util.find_spec(name)
@@ -50,8 +50,8 @@ def imported(names: list[str]) -> dict[str, dict[str, str]]:
         if where is None or where in ("built-in", "frozen"):
             continue
         place = Path(where).parent if Path(where).name.startswith("__init__.") else Path(where)
-        found[name] = {"path": str(place), "version": _version(name), "digest": content(place)}
-    return found
+        packages[name] = {"path": str(place), "version": _version(name), "digest": content(place)}
+    return packages
 
 
 def _version(name: str) -> str:
@@ -65,15 +65,15 @@ def places(model: str) -> dict[str, dict[str, Any]]:
     """Source of every submodule's class: ``{"interactions.1": {"class": …, "file": …, "line": …}}``."""
     from mpcheck.adapters.load import load_model
 
-    found: dict[str, dict[str, Any]] = {}
+    sources: dict[str, dict[str, Any]] = {}
     for name, module in load_model(model).module.named_modules():
         try:
             file, (_, line) = inspect.getsourcefile(type(module)), inspect.getsourcelines(type(module))
         except (TypeError, OSError):  # scripted, or made by a compiler
             continue
         if file is not None:
-            found[name] = {"class": type(module).__name__, "file": file, "line": line}
-    return found
+            sources[name] = {"class": type(module).__name__, "file": file, "line": line}
+    return sources
 
 
 def main() -> None:

@@ -137,9 +137,9 @@ def _load_what_judges() -> None:
 
 def _places(sides: Sides, model: str) -> dict[str, Place]:
     """Classes of the model's submodules whose files are in the repository, with their lines there."""
-    found, _ = probe(sides.head, {"model": model}, sides.directory, sides.temporary)
+    classes, _ = probe(sides.head, {"model": model}, sides.directory, sides.temporary)
     places = {}
-    for name, facts in found.items():
+    for name, facts in classes.items():
         file = _in_repository(Path(facts["file"]), sides.head)
         if file is not None:
             places[name] = Place(str(facts["class"]), file, int(facts["line"]))

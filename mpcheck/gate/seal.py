@@ -26,15 +26,15 @@ LISTED = 20  # altered files that are told of one place
 
 def content(place: Path) -> dict[str, str]:
     """Digests of the files below a directory, by their names; links are told by where they lead."""
-    found = {}
+    digests = {}
     for path in sorted(place.rglob("*")) if not place.is_symlink() else ():
         name = path.relative_to(place).as_posix()
         if path.is_symlink():
-            found[name] = f"link to {path.readlink()}"
+            digests[name] = f"link to {path.readlink()}"
         elif is_file(path) and path.suffix not in SKIPPED:
             with contextlib.suppress(OSError):  # gone meanwhile
-                found[name] = sha256_file(path)
-    return found
+                digests[name] = sha256_file(path)
+    return digests
 
 
 @dataclass
@@ -56,14 +56,14 @@ class Seal:
 
     def broken(self) -> dict[str, list[str]]:
         """By place, what was altered since, is gone, or is new although Python would import it."""
-        found = {}
+        by_place = {}
         for name, place in self.places.items():
             now, before = content(place), self.known[name]
             altered = [f"{file} is {'gone' if file not in now else 'altered'}" for file, was in before.items() if now.get(file) != was]
             altered += [f"{file} is new" for file in now if file not in before and (name in self.strict or _imported(file))]
             if altered:
-                found[name] = altered
-        return found
+                by_place[name] = altered
+        return by_place
 
     def objections(self) -> list[Objection]:
         """One for each altered place."""

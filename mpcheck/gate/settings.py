@@ -165,13 +165,13 @@ def table_of(path: Path) -> dict[str, Any]:
 
 def _fields() -> dict[str, Any]:
     """Defaults by the names that settings have in the file; those of a session's own table begin with its name and a dot."""
-    found = dict[str, Any]()
+    defaults = dict[str, Any]()
     for name, value in GateSettings():
         if isinstance(value, _Table):
-            found |= {f"{name}.{_hyphens(field)}": default for field, default in value}
+            defaults |= {f"{name}.{_hyphens(field)}": default for field, default in value}
         else:
-            found[_hyphens(name)] = value
-    return found
+            defaults[_hyphens(name)] = value
+    return defaults
 
 
 def _options() -> dict[str, Declared]:

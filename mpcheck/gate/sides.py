@@ -63,16 +63,16 @@ class Sides:
     @property
     def lines(self) -> list[str]:
         """What each side imports, in words; what is the same on both sides in one line."""
-        found = [f"{name} cannot be imported: {why}" for name, why in self.broken.items()]
+        lines = [f"{name} cannot be imported: {why}" for name, why in self.broken.items()]
         shared = [name for name in self.sources.get("head", {}) if self.sources.get("base", {}).get(name) == self.sources["head"][name]]
         for side in self.both:
             for name, facts in self.sources.get(side.tree.name, {}).items():
                 if name not in shared:
                     where = f"{side.tree.name} {side.tree.commit}".strip()
-                    found.append(f"{where}: {name} {facts['version']} from {facts['path']} (sha256 {facts['digest']})")
+                    lines.append(f"{where}: {name} {facts['version']} from {facts['path']} (sha256 {facts['digest']})")
         if shared:
-            found.append("on both sides: " + ", ".join(f"{name} {self.sources['head'][name]['version']}" for name in shared))
-        return found
+            lines.append("on both sides: " + ", ".join(f"{name} {self.sources['head'][name]['version']}" for name in shared))
+        return lines
 
 
 def probe(side: Side, request: dict[str, Any], cwd: Path, directory: Path) -> tuple[dict[str, Any], str]:
@@ -84,10 +84,10 @@ def probe(side: Side, request: dict[str, Any], cwd: Path, directory: Path) -> tu
     if ended.code or ended.code is None or not is_file(answer):
         return {}, ended.refusal or f"{ended.how}: {ended.last_words}"
     try:
-        found = parse(read_text(answer, "answer"))
+        facts = parse(read_text(answer, "answer"))
     except (BrokenError, InputError) as error:  # the side's own code can have written anything
         return {}, f"it gave no answer: {error}"
-    return (found, "") if isinstance(found, dict) else ({}, f"it gave no answer but {str(found)[:80]!r}")
+    return (facts, "") if isinstance(facts, dict) else ({}, f"it gave no answer but {str(facts)[:80]!r}")
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def reference_of(record: Path) -> str:
     """Which references a session of base made, for :data:`mpcheck.reference.spec.PINNED`; those of no code where it came to no verdict."""
     try:
         data = json.loads(record.read_text(encoding="utf-8"))
-        codes = {system["reference"]["code"] for system in data["systems"] if "reference" in system}
+        codes = {system["reference"]["code"] for system in data["systems"] if system.get("reference")}
         return f"{codes.pop() if len(codes) == 1 else ''}:{data['model']['digest']}"
     except (OSError, ValueError, KeyError, TypeError):
         return ":"

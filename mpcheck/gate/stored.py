@@ -58,12 +58,12 @@ def _ratios(old: Path, new: Path) -> tuple[Effect, str]:
 
 def _wider(old: Baseline, new: Baseline, floor: float) -> list[str]:
     """Tensors that are gone, whose bias is another, or whose spread, beyond which drift is red, has grown."""
-    found = []
+    lines = []
     for cell, tensors in old.cells.items():
         for name, before in tensors.items():
             after = new.cells.get(cell, {}).get(name)
             if after is None:
-                found.append(f"{cell} {name} is gone")
+                lines.append(f"{cell} {name} is gone")
             elif abs(after[1] - before[1]) > floor or any(b > a + floor for a, b in zip(before[2:], after[2:], strict=True)):
-                found.append(f"{cell} {name}: bias or spread")
-    return found
+                lines.append(f"{cell} {name}: bias or spread")
+    return lines

@@ -36,8 +36,8 @@ class Tree:
     @property
     def packages(self) -> list[str]:
         """Names of the packages in it."""
-        found = (path.parent.name for path in self.source.glob("*/__init__.py"))
-        return sorted(name for name in found if name.isidentifier() and name not in NO_PACKAGES)
+        names = (path.parent.name for path in self.source.glob("*/__init__.py"))
+        return sorted(name for name in names if name.isidentifier() and name not in NO_PACKAGES)
 
 
 @contextlib.contextmanager
@@ -83,5 +83,5 @@ def _top(root: Path, needed: bool) -> Path | None:
 def _head_commit(top: Path | None) -> str:
     if os.environ.get("MPCHECK_COMMIT"):
         return os.environ["MPCHECK_COMMIT"][:12]
-    found = git("rev-parse", "--short=12", "HEAD", cwd=top) if top is not None else None
-    return found.stdout.strip() if found is not None and found.returncode == 0 else ""
+    answer = git("rev-parse", "--short=12", "HEAD", cwd=top) if top is not None else None
+    return answer.stdout.strip() if answer is not None and answer.returncode == 0 else ""

@@ -1,4 +1,4 @@
-"""What the user requires, and what he lets be degraded, said of cells and findings: by their fields, in one place for all sessions."""
+"""What the user requires, and which substitutes he allows, said of cells and findings: by their fields, in one place for all sessions."""
 
 from __future__ import annotations
 

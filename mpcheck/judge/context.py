@@ -19,7 +19,7 @@ from mpcheck.formats import Format
 from mpcheck.judge.tolerances import Tolerances
 from mpcheck.records.record import Record
 from mpcheck.reference.library import Library
-from mpcheck.systems import System
+from mpcheck.systems import Structures
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Context(Protocol):
     device: torch.device
     tolerances: Tolerances
     model: LoadedModel
-    systems: dict[str, System]
+    systems: dict[str, Structures]
     broken: dict[str, Raised]
     left_behind: list[str]
 
@@ -107,7 +107,7 @@ class Inspection:
     Attributes:
         name: of the check, as in ``Record.check``.
         keys: its work on a run, cheap to list; building of backends and references waits until ``run``.
-        run: does one piece and says what it found; at least one finding.
+        run: does one piece; at least one record.
     """
 
     name: str

@@ -13,14 +13,14 @@ from mpcheck.adapters.blocks import Block
 @contextlib.contextmanager
 def engaged(backend: BackendModel, block: Block) -> Iterator[list[str]]:
     """Around a run of a block: afterwards the list says what computed it instead, in one line; it stays empty where the backend did."""
-    found: list[str] = []
+    instead: list[str] = []
     if reason := backend.substitute(block):
-        found.append(reason)
-    if found or not backend.packages:
-        yield found
+        instead.append(reason)
+    if instead or not backend.packages:
+        yield instead
         return
     module = backend.module(block)
     with counted_calls(module, backend.packages) as calls:
-        yield found
+        yield instead
     if missed := never_called(module, calls, backend.packages):
-        found.append(missed)
+        instead.append(missed)

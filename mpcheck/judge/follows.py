@@ -16,8 +16,8 @@ def follow(context: Context, findings: Sequence[Record]) -> list[Record]:
     """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
     capability is missing.
     """
-    found = apply_known_faults([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
-    return [asked(context, finding, finding.subject) for finding in found]
+    told = apply_known_faults([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
+    return [asked(context, finding, finding.subject) for finding in told]
 
 
 def follow_cell(context: Context, cell: Record) -> Record:

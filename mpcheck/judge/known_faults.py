@@ -1,7 +1,7 @@
 """Known faults of upstream: recorded in a data file with their evidence, shown in every report, never silenced.
 
 A finding that fails as an entry says becomes a ``known-fault``. A finding that fails otherwise stays a failure. An entry whose
-versions are installed but whose fault is no longer found is itself a failure: it would hide the next fault in its place.
+versions are installed but whose fault no longer shows is itself a failure: it would hide the next fault in its place.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
-from mpcheck._names import AUTOCAST
+from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, GOLDEN, PROFILE, SWEEP
 from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
@@ -74,7 +74,7 @@ class KnownFault(Strict):
     @field_validator("check")
     @classmethod
     def _known_check(cls, value: str) -> str:
-        return _one_of(value, [check for spec in sessions().values() for check in spec.checks], "check")
+        return _one_of(value, known_checks(), "check")
 
     @field_validator("format")
     @classmethod
@@ -91,6 +91,12 @@ class KnownFault(Strict):
             if unknown:
                 raise ValueError(f"{unknown[0]!r} is no class of upstream's and none of {', '.join(TRAITS)}")
         return self
+
+
+def known_checks() -> list[str]:
+    """Checks whose records go through the file; values of upstream's own past, coverage and profiles do not."""
+    names = dict.fromkeys(check for spec in sessions().values() for check in spec.checks)
+    return [name for name in names if name not in (GOLDEN, COVERAGE, PROFILE, SWEEP, COST_MODEL)]
 
 
 def _one_of(value: str, known: Sequence[str], what: str) -> str:
@@ -146,7 +152,7 @@ def apply_known_faults(findings: Sequence[Record], classes: Container[str], faul
     """The findings of one piece of work, known faults named as such, and a failure for every entry that is out of date.
 
     Args:
-        findings: all that one piece of work found, so that an entry that none of them shows can be told.
+        findings: all records of one piece of work, so that an entry that none of them shows can be told.
         classes: names of the classes of the model's submodules.
         faults: None for the packaged file.
     """
@@ -160,9 +166,9 @@ def apply_known_faults(findings: Sequence[Record], classes: Container[str], faul
             continue
         shown = [i for i in own if findings[i].verdict == "fail" and fault.says in findings[i].reason]
         for i in shown:
-            found = findings[i]
-            reason = f"{found.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"
-            told[i] = found.model_copy(update={"verdict": "known-fault", "reason": reason})
+            finding = findings[i]
+            reason = f"{finding.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"
+            told[i] = finding.model_copy(update={"verdict": "known-fault", "reason": reason})
         if fault.always and not shown and all(findings[i].verdict == "pass" for i in own):
             first = findings[own[0]]
             reason = f"known fault {fault.id} no longer applies to {fault.package} {version}: remove its entry or narrow its versions"

@@ -225,7 +225,7 @@ def _divide(a: torch.Tensor, b: torch.Tensor, positive: bool) -> torch.Tensor:
 def _groups(error: torch.Tensor, magnitude: torch.Tensor, scale: Scale, fmt: Format, limits: RatioLimits, layout: ElementNames) -> list[Group]:
     if len(layout.groups) < 2:
         return []
-    found = []
+    rows = []
     total = error.numel()
     e, s, m = (error.flatten(), scale.s.flatten(), magnitude.flatten()) if layout.flat else (error, scale.s, magnitude)
     for name, where in layout.groups:
@@ -235,8 +235,8 @@ def _groups(error: torch.Tensor, magnitude: torch.Tensor, scale: Scale, fmt: For
         ratio = _ratio(float(part.square().mean().sqrt()), _unit(float(own.square().mean().sqrt()), m[..., where], fmt))
         distinct = max(1.0, scale.distinct * part.numel() / total)
         spread = max(scale.spread, 0.9 / math.sqrt(distinct))
-        found.append(Group(name=name, rms=finite(ratio), limit=finite(widened(limits.rms, spread))))
-    return found
+        rows.append(Group(name=name, rms=finite(ratio), limit=finite(widened(limits.rms, spread))))
+    return rows
 
 
 def _failures(quantity: Mapping[str, Any], groups: list[Group], lost: int, largest: float) -> list[str]:

@@ -1,10 +1,10 @@
-"""Whether a block can be run and judged, and the finding of one that cannot."""
+"""Whether a block can be run and judged, and the finding of one that cannot, or that raised."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mpcheck._errors import error_line, unimplemented
+from mpcheck._raised import Raised
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel, unsupported
 from mpcheck.adapters.blocks import Block
@@ -27,6 +27,12 @@ def refused(base: dict[str, Any], why: Unsupported) -> Record:
     return Record(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
-def no_operation(error: Exception) -> Unsupported | None:
-    """What upstream raised where an operation does not exist in a type; None where something else went wrong."""
-    return Unsupported("no-operation", error_line(error)) if unimplemented(error) else None
+def raised(base: dict[str, Any], error: Raised) -> Record:
+    """What a block or model that raised is: unsupported where an operation does not exist in the type, else a failure.
+
+    Args:
+        base: names of the finding.
+    """
+    if error.missing:
+        return refused(base, Unsupported("no-operation", error.line))
+    return Record(**base, verdict="fail", reason=f"raised {error.text}")

@@ -37,17 +37,17 @@ class Calls:
     """What two calls of a block computed.
 
     Attributes:
-        found: what the cell is about, by the reference's names: outputs of the first call (forward), every gradient (backward).
+        results: what the cell is about, by the reference's names: outputs of the first call (forward), every gradient (backward).
         later: outputs of a later call: the second one (forward), the one that was differentiated (backward).
     """
 
-    found: Tensors
+    results: Tensors
     later: Tensors
 
 
 def replay(backend: BackendModel, reference: BlockReference, fmt: Format, direction: str) -> Tensors:
     """Outputs (forward) or every gradient (backward) of a block, as the format computed them, in the reference's names."""
-    return replay_calls(backend, reference, fmt, direction, again=False).found
+    return replay_calls(backend, reference, fmt, direction, again=False).results
 
 
 def replay_calls(backend: BackendModel, reference: BlockReference, fmt: Format, direction: str, again: bool = True) -> Calls:
@@ -74,12 +74,12 @@ def replay_calls(backend: BackendModel, reference: BlockReference, fmt: Format, 
         outputs = {n: t.detach() for n, t in run.outputs.items()}
         if not backward:
             return Calls(outputs, {n: t.detach() for n, t in call(parameters).outputs.items()} if again else {})
-        found: Tensors = {}
+        results: Tensors = {}
         cases = list(reference.cotangents.items())
         for case, cotangents in cases:
             low = {n: c.to(run.outputs[n].dtype) for n, c in cotangents.items() if n in run.outputs}
             by_input, by_parameter = run.backward(low, retain=True)
-            found.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
+            results.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
             wide = {n: g.to(torch.float64) for n, g in by_parameter.items()}
-            found.update({f"weight.{case}.{n}": g for n, g in backend.reference_gradients(block, wide).items()})
-        return Calls(found, outputs)
+            results.update({f"weight.{case}.{n}": g for n, g in backend.reference_gradients(block, wide).items()})
+        return Calls(results, outputs)

@@ -93,12 +93,12 @@ def load_tolerances(path: Path | None = None) -> Tolerances:
         InputError: missing file, wrong schema, an unknown format in an exception.
     """
     where = path or packaged("limits.yaml")
-    found = load_yaml(Tolerances, where, "tolerance file")
-    for index, entry in enumerate(found.exceptions):
+    tolerances = load_yaml(Tolerances, where, "tolerance file")
+    for index, entry in enumerate(tolerances.exceptions):
         unknown = [f for f in entry.format if f not in FORMATS]
         if unknown:
             raise InputError(f"tolerance file {where}: exceptions.{index}.format: unknown {unknown}; choose from {', '.join(FORMATS)}")
-    return found
+    return tolerances
 
 
 def _matches(entry: Exception_, block: str, backend: str, fmt: str, direction: str) -> bool:

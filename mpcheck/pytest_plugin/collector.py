@@ -57,10 +57,10 @@ class Collector:
         """Planned work whose test failed without a red record, or which left no record at all, with the reason."""
         recorded = {record.key for record in self.rows}
         reds = {record.key for record in self.rows if record.red}
-        found = {key: why for key, why in self.failed.items() if key not in reds}
+        reasons = {key: why for key, why in self.failed.items() if key not in reds}
         if not self.interrupted:
-            found |= {key: self.failed.get(key, DIED) for key in self.planned if key not in recorded}
-        return found
+            reasons |= {key: self.failed.get(key, DIED) for key in self.planned if key not in recorded}
+        return reasons
 
     def account(self, failed: Callable[[Planned, str], Record]) -> None:
         """Give lost work its red record: in place of a cell's own, which did not tell, beside the records of any other.
@@ -82,7 +82,7 @@ class Collector:
 
     def told_places(self) -> dict[str, list[str]]:
         """Where the records stand in the whole session's, for a part of it."""
-        return {RECORDS: found} if (found := runs(self.places[record.key] for record in self.ordered())) else {}
+        return {RECORDS: places} if (places := runs(self.places[record.key] for record in self.ordered())) else {}
 
 
 def _part(record: Record, number: int, of: int) -> Record:

@@ -56,14 +56,14 @@ def options_of(config: pytest.Config, spec: SessionSpec) -> Any:
     """
     from mpcheck.sessions.run import stderr_progress
 
-    found: dict[str, Any] = {"progress": stderr_progress}
+    values: dict[str, Any] = {"progress": stderr_progress}
     for field, one in spec.declared.items():
         text = config.getoption(f"--mp-{one.name}", default=None)
         if text in (None, "", False):
             continue
         texts = [str(text)] if not one.several else split_systems(str(text)) if field == "systems" else split(str(text))
-        found[field] = one.parsed(texts, f"--{one.name}")
-    return spec.options(**found | {"device": _device(config, found.get("device", spec.options.device))})
+        values[field] = one.parsed(texts, f"--{one.name}")
+    return spec.options(**values | {"device": _device(config, values.get("device", spec.options.device))})
 
 
 def _device(config: pytest.Config, device: str) -> str:

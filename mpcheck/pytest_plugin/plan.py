@@ -63,5 +63,5 @@ def write(path: str, plan: Mapping[str, Any]) -> None:
 
 def read(path: str) -> dict[str, Any]:
     """What a worker wrote."""
-    found: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    return found
+    plan: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+    return plan

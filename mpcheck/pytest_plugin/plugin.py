@@ -19,6 +19,7 @@ from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.collector import RECORD, Collector
 from mpcheck.pytest_plugin.options import OUT, add_options, given
 from mpcheck.records.record import Record
+from mpcheck.records.shards import divide, parse_shard
 
 _ELSEWHERE: pytest.StashKey[Sequence[str]] = pytest.StashKey()
 PIECE = "mp_piece"
@@ -86,8 +87,6 @@ def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDe
     Raises:
         InputError: more shards than groups. Here, while tests are made, because a worker of xdist that ends later is started again.
     """
-    from mpcheck.records.shards import divide, parse_shard
-
     if text := given(config, "shard"):
         divide(groups, parse_shard(text).of)
     return [pytest.mark.xdist_group(group) for group in groups]
@@ -96,8 +95,6 @@ def _grouped(config: pytest.Config, groups: Sequence[str]) -> list[pytest.MarkDe
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave only the shard's tests. They are divided in the order of the plan, so that every machine divides them alike."""
-    from mpcheck.records.shards import divide, parse_shard
-
     text = given(config, "shard")
     ours = [(_key_of(item), item) for item in items if item.get_closest_marker("mpcheck")]
     if not text or not ours or plugin_run.BAD_INPUT in config.stash:  # a worker of xdist gets here with what it could not collect
@@ -243,13 +240,13 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> Generator[
 
 def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pytest.Config) -> None:
     """The table: block x format, worst ratio; or the findings of a symmetry or audit session."""
-    found = config.stash.get(plugin_run.COLLECTED, {})
-    if not found:
+    ended = config.stash.get(plugin_run.COLLECTED, {})
+    if not ended:
         return
     from mpcheck.report.standing import hint
     from mpcheck.sessions.finish import shown
 
     terminalreporter.ensure_newline()
-    terminalreporter.write(shown(found["run"], config.stash.get(plugin_run.NOTES, []), color=terminalreporter.hasmarkup))
-    for line in [*hint(found["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in found["out"])]:
+    terminalreporter.write(shown(ended["run"], config.stash.get(plugin_run.NOTES, []), color=terminalreporter.hasmarkup))
+    for line in [*hint(ended["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in ended["out"])]:
         terminalreporter.write_line(terminal(line))

@@ -18,7 +18,7 @@ from mpcheck.records.record import Planned
 from mpcheck.sessions.options import resolve
 from mpcheck.sessions.registry import get
 
-WORK: pytest.StashKey[Any] = pytest.StashKey()
+WORK: pytest.StashKey[tuple[str, Any]] = pytest.StashKey()
 COLLECTED: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 BEGAN: pytest.StashKey[float] = pytest.StashKey()
 BAD_INPUT: pytest.StashKey[str] = pytest.StashKey()
@@ -39,14 +39,18 @@ def refuse(config: pytest.Config, error: InputError) -> NoReturn:
 
 
 def get_work(config: pytest.Config, name: str) -> Any:
-    """The work of a session, built at first use; bad input ends pytest with one line and status 2."""
-    if WORK not in config.stash:
-        try:
+    """The work of a session, built at first use; bad input ends pytest with one line and status 2, and so do two sessions: records are of one."""
+    begun, work = config.stash.get(WORK, ("", None))
+    try:
+        if begun and begun != name:
+            raise InputError(f"one run is of one session, not of {begun} and {name}: run them one after the other")
+        if not begun:
             spec = get(name)
-            config.stash[WORK] = resolve(spec.work)(options_of(config, spec))
-        except InputError as error:
-            refuse(config, error)
-    return config.stash[WORK]
+            work = resolve(spec.work)(options_of(config, spec))
+            config.stash[WORK] = name, work
+    except InputError as error:
+        refuse(config, error)
+    return work
 
 
 def collector_of(config: pytest.Config) -> Any:

@@ -18,7 +18,7 @@ import torch
 
 from mpcheck._files.io import digest
 from mpcheck._packages import modules
-from mpcheck.reference.packages import Package, closure, content, distribution
+from mpcheck.reference.packages import DigestedPackage, closure, content, distribution
 
 UPSTREAM = modules("model", "kernels", "compiled", "helper")
 """Digested wherever they are installed; with them, what defines the classes of a model, and what all of these import."""
@@ -70,13 +70,13 @@ def own_content() -> str:
     return digest(*(content(own / name) for name in ("reference", "adapters", "formats.py")))
 
 
-def in_words(package: Package) -> str:
+def in_words(package: DigestedPackage) -> str:
     """``mace 0.3.16 from PATH``."""
     installed = distribution(package.place)
     version = getattr(sys.modules.get(package.name), "__version__", "") if installed is None else installed[0].rpartition("-")[2]
     return " ".join(filter(None, (package.name, str(version), f"from {package.place}")))
 
 
-def _in_order(packages: Iterable[Package]) -> list[Package]:
+def _in_order(packages: Iterable[DigestedPackage]) -> list[DigestedPackage]:
     """Upstream's own first."""
     return sorted(packages, key=lambda p: (UPSTREAM.index(p.name) if p.name in UPSTREAM else len(UPSTREAM), p.name))

@@ -21,7 +21,7 @@ BULK_FILES, BULK_BYTES = 400, 32 << 20
 
 
 @dataclass(frozen=True)
-class Package:
+class DigestedPackage:
     """A package or a module of one file.
 
     Attributes:
@@ -33,12 +33,12 @@ class Package:
     digest: str
 
 
-def closure(names: Iterable[str]) -> list[Package]:
+def closure(names: Iterable[str]) -> list[DigestedPackage]:
     """The packages of those names that are there, and what they import, apart from torch, numpy and the standard library.
 
     What lies in a source tree, as a fork's helper does, is followed into what it imports itself; what an installer put there is not.
     """
-    packages: dict[str, Package] = {}
+    packages: dict[str, DigestedPackage] = {}
     roots = list(dict.fromkeys(names))
     waiting = [(name, True) for name in roots]
     while waiting:
@@ -46,7 +46,7 @@ def closure(names: Iterable[str]) -> list[Package]:
         if name in packages or name in LEFT_OUT or (place := place_of(name)) is None:
             continue
         installed = None if root else distribution(place)
-        packages[name] = Package(name, place, content(place) if installed is None else _installed(place, installed[1]))
+        packages[name] = DigestedPackage(name, place, content(place) if installed is None else _installed(place, installed[1]))
         if installed is None:
             waiting += [(other, other in roots) for other in sorted(imports(place))]
     return list(packages.values())

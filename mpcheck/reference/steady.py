@@ -48,7 +48,10 @@ def unlike(values: Mapping[str, torch.Tensor], again: Mapping[str, torch.Tensor]
         kind = name.partition(".")[0]
         kinds[kind] = max(kinds.get(kind, 0.0), _rms(value))
     gaps = {n: _gap(v, again[n]) for n, v in values.items() if n in again}
-    worst = {n: gap / (kinds[n.partition(".")[0]] or 1.0) for n, gap in gaps.items() if gap > HALF_OF_THE_DIGITS * kinds[n.partition(".")[0]]}
+    sizes = {n: kinds[n.partition(".")[0]] for n in gaps}
+    worst = {
+        n: gap if math.isinf(gap) else gap / (sizes[n] or 1.0) for n, gap in gaps.items() if math.isinf(gap) or gap > HALF_OF_THE_DIGITS * sizes[n]
+    }
     if not worst:
         return ""
     name = max(worst, key=lambda n: worst[n])

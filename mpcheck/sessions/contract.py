@@ -24,7 +24,7 @@ class SessionSpec:
         order: of sessions that are shown together.
         options: dataclass of what it takes; without: fields of it that it does not take.
         start: ``module:function`` that runs it from a command, ``(spec, options by name, out, workers, verbose) -> exit status``.
-        work: ``module:class`` of its work under pytest, see :class:`mpcheck.sessions.work.Work`; empty of one that no suite runs.
+        work: ``module:class`` of its work under pytest, see :class:`mpcheck.sessions.pieces.Work`; empty of one that no suite runs.
         folder: of its suite below ``tests/`` in a checkout.
         checks: names of the checks whose records it writes.
         block_checks: those of them whose subject is a block that ``--block`` takes; model_block: whether it takes ``model``, too.
@@ -83,11 +83,11 @@ class SessionSpec:
     def outputs(self, out: Path, option: str = "--out") -> list[Output]:
         """What it writes into its directory, as far as there is a file of the name already or it is always written."""
         named = [(f"{self.name}.json", records_of(self.name)), (f"{self.name}.md", MARKDOWN), *([(f"{self.name}.xml", XML)] if self.work else [])]
-        found = [Output(out / name, kind, option) for name, kind in named]
+        outputs = [Output(out / name, kind, option) for name, kind in named]
         for pattern, kind in self.extra:
             places = sorted(out.glob(pattern)) if "*" in pattern else [out / pattern]
-            found += [Output(path, kind, option) for path in places]
-        return found
+            outputs += [Output(path, kind, option) for path in places]
+        return outputs
 
     def begin(self, *arguments: Any) -> int:
         """Run it; see ``start``."""

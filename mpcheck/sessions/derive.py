@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -50,13 +51,15 @@ def _cells(session: Session) -> list[Record]:
 
 
 def _open(model: str, system: str, backend: str, cache: Path | None, seed: int) -> tuple[Session, str]:
-    session = Session(
-        Options(model=model, systems=(system,) if system else (), backends=(backend,), cache=cache, seed=seed, progress=stderr_progress)
-    )
+    options = Options(model=model, systems=(system,) if system else (), backends=(backend,), cache=cache, seed=seed, progress=stderr_progress)
+    session = Session(options)
     name = next(iter(session.systems))
-    if len(session.systems) > 1:
-        session = Session(Options(model=model, systems=(name,), backends=(backend,), cache=cache, seed=seed, progress=stderr_progress))
-    return session, name
+    return (session if len(session.systems) == 1 else Session(replace(options, systems=(name,)))), name
+
+
+def _largest(cell: Record, figure: str) -> float:
+    """Of all tensors of a cell."""
+    return max((getattr(q, figure) or 0.0) for q in cell.quantities)
 
 
 def table_text(session: Session, system: str, backend: str) -> str:
@@ -67,29 +70,19 @@ def table_text(session: Session, system: str, backend: str) -> str:
         "# Allowed errors follow from machine epsilon x computed noise scale x limit on the ratio; the measured ones stand beside them.",
         "schema_version: 1",
         "generated: true",
-        f"model: {model.name}",
-        f"digest: {model.digest}",
-        f"system: {system}",
-        f"system_digest: {session.systems[system].digest}",
-        f"backend: {backend}",
-        f"seed: {session.options.seed}",
-        "allowed:",
-    ]
-    last: tuple[str, str] = ("", "")
+        f"model: {model.name}", f"digest: {model.digest}", f"system: {system}", f"system_digest: {session.systems[system].digest}",
+        f"backend: {backend}", f"seed: {session.options.seed}", "allowed:",
+    ]  # fmt: skip
+    last = ("", "")
     for cell in _cells(session):
         if cell.subject != last[0]:
             lines.append(f'  "{cell.subject}":')
         if (cell.subject, cell.format) != last:
             lines.append(f"    {cell.format}:")
         last = (cell.subject, cell.format)
-        allowed_abs = max((q.allowed_abs or 0.0) for q in cell.quantities)
-        allowed_rel = max((q.allowed_rel or 0.0) for q in cell.quantities)
-        worst_abs = max((q.max_abs or 0.0) for q in cell.quantities)
-        worst_rel = max((q.max_rel or 0.0) for q in cell.quantities)
-        ratio = cell.worst_rms or 0.0
         lines.append(
-            f"      {cell.variant}: {{max_abs: {allowed_abs:.2e}, max_rel: {allowed_rel:.2e}}}"
-            f"  # measured {worst_abs:.1e}, {worst_rel:.1e}; rms ratio {ratio:.2f}"
+            f"      {cell.variant}: {{max_abs: {_largest(cell, 'allowed_abs'):.2e}, max_rel: {_largest(cell, 'allowed_rel'):.2e}}}"
+            f"  # measured {_largest(cell, 'max_abs'):.1e}, {_largest(cell, 'max_rel'):.1e}; rms ratio {cell.worst_rms or 0.0:.2f}"
         )
     return "\n".join(lines) + "\n"
 
@@ -129,7 +122,7 @@ def _stale(path: Path, cache: Path | None) -> str | None:
         return f"the model {stored.model} has changed"
     for cell in _cells(session):
         allowed = stored.allowed.get(cell.subject, {}).get(cell.format, {}).get(cell.variant)
-        now = max((q.allowed_abs or 0.0) for q in cell.quantities)
+        now = _largest(cell, "allowed_abs")
         if allowed is None:
             return f"{cell.id} is missing"
         if abs(allowed.max_abs - now) > 0.01 * now + 1e-300:

@@ -41,11 +41,10 @@ def explain(model: str, system: str, block: str, fmt_name: str, backend: str, ca
     )  # fmt: skip
     session = Session(options)
     name = next(iter(session.systems))
-    blocks = session.blocks(name)
     lines = []
-    for found in blocks:
+    for chosen in session.blocks(name):
         for direction in ("forward", "backward"):
-            key = CellKey(name, found.name, backend, fmt.name, direction)
+            key = CellKey(name, chosen.name, backend, fmt.name, direction)
             cell = judge_by_limits(session, key)
             clear_progress()
             lines += [f"{cell.id}: {cell.verdict}" + (f" ({cell.reason})" if cell.reason else "")]
@@ -73,19 +72,16 @@ def _quantities(session: Session, key: CellKey, cell: Record) -> list[str]:
                 continue
             part = roundoff[component] * float(noise.double().square().mean().sqrt())
             total += part**2
-            lines.append(
-                f"    {component:10s} u {roundoff[component]:.2e} x noise {part / roundoff[component]:.3g} = {part:.3g}   {WORDS[component]}"
-            )
+            noise_rms = part / roundoff[component]
+            lines.append(f"    {component:10s} u {roundoff[component]:.2e} x noise {noise_rms:.3g} = {part:.3g}   {WORDS[component]}")
         lines += _allowed(quantity, total**0.5)
     return lines
 
 
 def _allowed(q: Quantity, scale: float) -> list[str]:
-    worst = (
-        f"; worst element {q.worst.place}: {number(q.worst.value)} for {number(q.worst.expected)}, allowed ± {number(q.worst.allowed)}"
-        if q.worst
-        else ""
-    )
+    worst = ""
+    if w := q.worst:
+        worst = f"; worst element {w.place}: {number(w.value)} for {number(w.expected)}, allowed ± {number(w.allowed)}"
     return [
         f"    noise scale: root of the sum of squares = {scale:.3g} (rms over the tensor)",
         f"    rms ratio {number(q.rms)} (limit {number(q.rms_limit)}), max ratio {number(q.max)} (limit {number(q.max_limit)})",

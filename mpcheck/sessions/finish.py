@@ -39,32 +39,26 @@ class Accounts:
 
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
-    asked = {k: v for k, v in plain(options).items() if v or k not in (SHARD, ROWS)}
+    model, asked = session.model, {k: v for k, v in plain(options).items() if v or k not in (SHARD, ROWS)}
     return {
         "mpcheck": __version__,
         "environment": Environment.model_validate(describe(options.device)),
-        "model": JudgedModel(
-            name=session.model.name, digest=session.model.digest, stored_dtype=session.model.stored_dtype, source=dict(session.model.source)
-        ),
-        "systems": [
-            JudgedSystem(
-                name=s.name,
-                atoms=s.atoms,
-                frames=len(s.frames),
-                digest=s.digest,
-                edges=int(session.graph(n)["edge_index"].shape[1]),
-                reference=_reference(session.reference(n, time.time() - seconds)),
-            )
-            for n, s in session.systems.items()
-        ],
+        "model": JudgedModel(name=model.name, digest=model.digest, stored_dtype=model.stored_dtype, source=dict(model.source)),
+        "systems": [_system(session, name, time.time() - seconds) for name in session.systems],
         "options": asked,
         "seconds": round(seconds, 3),
     }
 
 
-def _reference(found: Mapping[str, Any]) -> Reference | None:
-    """What a session knows of a system's references; None where it has used none."""
-    return Reference(**{"origin" if name == "from" else name: value for name, value in found.items()}) if found else None
+def _system(session: Session, name: str, began: float) -> JudgedSystem:
+    system, edges = session.systems[name], int(session.graph(name)["edge_index"].shape[1])
+    reference = _reference(session.reference(name, began))
+    return JudgedSystem(name=system.name, atoms=system.atoms, frames=len(system.frames), digest=system.digest, edges=edges, reference=reference)
+
+
+def _reference(facts: Mapping[str, Any]) -> Reference | None:
+    """None where the session has used none."""
+    return Reference(**{"origin" if name == "from" else name: value for name, value in facts.items()}) if facts else None
 
 
 def assembled(accounts: Accounts, session: Session, records: Iterable[Record], seconds: float) -> Records:

@@ -14,9 +14,9 @@ from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.follows import follow
 from mpcheck.records.record import Planned, Record
-from mpcheck.sessions.options import InspectedOptions, resolve
+from mpcheck.sessions.options import InspectedOptions
 from mpcheck.sessions.pieces import Piece, PlainWork
-from mpcheck.sessions.registry import get, session_of_check
+from mpcheck.sessions.registry import session_of_check
 from mpcheck.sessions.run import Session
 
 
@@ -47,7 +47,7 @@ class InspectedWork(PlainWork):
     def narrowed(self) -> dict[str, list[str]]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         checks = [inspection.name for inspection in self.inspections if inspection not in self.chosen]
-        return ({} if self.session.broken else self.session.narrowed()) | ({"checks": checks} if checks else {})
+        return super().narrowed() | ({"checks": checks} if checks else {})
 
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
@@ -85,36 +85,16 @@ def inspect(inspections: Sequence[Inspection], context: Context, key: Key) -> li
     return follow(context, inspection.run(context, key))
 
 
-def checks_of(name: str) -> tuple[Inspection, ...]:
-    """The checks of a session that has several."""
-    found: tuple[Inspection, ...] = resolve(get(name).work).inspections
-    return found
-
-
-def keys(name: str, context: Context, only: Sequence[str] = ()) -> list[Key]:
-    """All the work of a session in a run, or that of the checks named.
-
-    Raises:
-        InputError: a name that is no check of the session.
-    """
-    return planned(chosen(checks_of(name), only), context)
-
-
-def run(name: str, context: Context, key: Key) -> list[Record]:
-    """One piece of it."""
-    return inspect(checks_of(name), context, key)
-
-
 def _planned(inspection: Inspection, context: Context) -> list[Key]:
     """A check's work; where the judged code raises while it is planned, one piece that says so.
 
     Raises:
         InputError: bad input.
     """
-    found = attempt_unless_refused(lambda: inspection.keys(context))
-    if not isinstance(found, Raised):
-        return found
-    block = blamed(found.error, names_by_id(context.reference_backend.model)) or "model"
+    keys = attempt_unless_refused(lambda: inspection.keys(context))
+    if not isinstance(keys, Raised):
+        return keys
+    block = blamed(keys.error, names_by_id(context.reference_backend.model)) or "model"
     key = Key(inspection.name, block, REFERENCE_BACKEND, FLOAT64.name)
-    context.broken[key.id] = found
+    context.broken[key.id] = keys
     return [key]

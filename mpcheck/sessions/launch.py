@@ -120,19 +120,10 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
-    arguments = [
-        str(suite_path(spec)),
-        f"--mp-out={out}",
-        "-c",
-        "/dev/null",
-        f"--rootdir={Path.cwd()}",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "no:randomly",
-    ]
-    # capturing logs costs a millisecond a cell
-    arguments += ["-p", "no:logging", "-p", "no:hypothesispytest", f"--junitxml={out / f'{spec.name}.xml'}"]
+    arguments = [str(suite_path(spec)), f"--mp-out={out}", "-c", "/dev/null", f"--rootdir={Path.cwd()}"]
+    for name in ("cacheprovider", "randomly", "logging", "hypothesispytest"):  # capturing logs costs a millisecond a cell
+        arguments += ["-p", f"no:{name}"]
+    arguments.append(f"--junitxml={out / f'{spec.name}.xml'}")
     arguments += [word.format(out=out.resolve()) for word in spec.pytest_words] or ["-p", "no:benchmark"]
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]
     for name, value in options.items():

@@ -111,21 +111,20 @@ _DECLARED: dict[Any, dict[str, Declared]] = {}
 
 
 def _read(options: Any) -> dict[str, Declared]:
-    hints, found = get_type_hints(options, include_extras=True), {}
+    hints, read = get_type_hints(options, include_extras=True), {}
     for name, default in _defaults(options):
         hint = hints[name]
         option = next((arg for arg in get_args(hint)[1:] if isinstance(arg, Option)), None) if get_origin(hint) is Annotated else None
         if option is not None:
             kind, several = _type(get_args(hint)[0])
-            found[name] = Declared(name, option, kind, several, default)
-    return found
+            read[name] = Declared(name, option, kind, several, default)
+    return read
 
 
 def _defaults(options: type) -> Iterator[tuple[str, Any]]:
     if hasattr(options, "model_fields"):
-        yield from ((name, info.get_default(call_default_factory=True)) for name, info in options.model_fields.items())
-        return
-    yield from ((one.name, one.default) for one in fields(options))
+        return ((name, info.get_default(call_default_factory=True)) for name, info in options.model_fields.items())
+    return ((one.name, one.default) for one in fields(options))
 
 
 def _type(hint: Any) -> tuple[type, bool]:
@@ -154,14 +153,14 @@ def values_of(options: type, given: Mapping[str, Any], where: str = "--") -> dic
     Raises:
         InputError: see :meth:`Declared.parsed`.
     """
-    found = {}
+    values = {}
     for name, one in declared(options).items():
         value = given.get(one.name)
         if value in (None, "", (), []):
             continue
         texts = [str(v) for v in value] if isinstance(value, (list, tuple)) else [str(value)]
-        found[name] = one.parsed(texts, f"{where}{one.name}")
-    return found
+        values[name] = one.parsed(texts, f"{where}{one.name}")
+    return values
 
 
 def split(text: str) -> list[str]:
@@ -234,8 +233,8 @@ class Options:
 
 def plain(options: Options) -> dict[str, Any]:
     """What every session is asked, as data; neither what one session alone takes, nor what a process keeps for itself."""
-    found = {one.name: getattr(options, one.name) for one in fields(Options) if one.name != "progress"}
-    return {k: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+    values = {one.name: getattr(options, one.name) for one in fields(Options) if one.name != "progress"}
+    return {k: str(v) if isinstance(v, Path) else list(v) if isinstance(v, tuple) else v for k, v in values.items()}
 
 
 @dataclass(frozen=True)

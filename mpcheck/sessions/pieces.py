@@ -60,11 +60,15 @@ class PlainWork:
         """See :class:`Work`."""
         return Record(**planned.about, verdict="fail", reason=reason, key=planned.key)
 
+    def narrowed(self) -> dict[str, list[str]]:
+        """See :class:`Work`."""
+        return {} if self.session.broken else self.session.narrowed()
+
     def attempted(self, planned: Planned, do: Callable[[], list[Record]]) -> list[Record]:
         """The records that ``do`` makes, or the one of what it raised, or of what was raised before it could begin."""
         before = self.session.broken.get(planned.key)
-        found = before if before is not None else attempt(do)
-        return [self.failed(planned, f"raised {found.text}")] if isinstance(found, Raised) else found
+        records = before if before is not None else attempt(do)
+        return [self.failed(planned, f"raised {records.text}")] if isinstance(records, Raised) else records
 
     def notes(self) -> Sequence[str]:
         """See :class:`Work`."""

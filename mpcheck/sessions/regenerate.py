@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -52,13 +51,9 @@ def golden(session: Session, directory: Path, reason: str) -> list[str]:
             if not reason:
                 raise InputError(f"golden values of {system} change in {len(failed)} tensors: {lines[-1]}; say why with --reason")
         noise = measure_noise(model, graph, values, session.options.seed)
-        manifest: dict[str, Any] = {
-            "model": MODEL,
-            "digest": session.model.digest,
-            "system": system,
-            "reason": reason,
-            "packages": describe("cpu")["packages"],
-        }
+        manifest = {
+            "model": MODEL, "digest": session.model.digest, "system": system, "reason": reason, "packages": describe("cpu")["packages"],
+        }  # fmt: skip
         save_golden(paths, session.systems[system].frames, values, noise, manifest)
         lines.append(f"golden {system}: wrote {len(values)} tensors, {paths[0].stat().st_size / 1024:.0f} KiB")
     return lines
@@ -85,16 +80,9 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
     slug = device_slug(str(session.device))
     facts = {**provenance(repeats, describe(str(session.device))), "reason": reason}
     new = Baseline(
-        schema_version=1,
-        suite="precision",
-        device=slug,
-        provenance=facts,
-        model={"name": session.model.name, "digest": session.model.digest},
-        systems={n: s.digest for n, s in session.systems.items()},
-        seed=session.options.seed,
-        references=references(session),
-        cells=collect(runs),
-    )
+        schema_version=1, suite="precision", device=slug, provenance=facts, model={"name": session.model.name, "digest": session.model.digest},
+        systems={n: s.digest for n, s in session.systems.items()}, seed=session.options.seed, references=references(session), cells=collect(runs),
+    )  # fmt: skip
     path = baseline_path(directory, slug)
     lines, loosened = changes(read_baseline(path), new, session.tolerances.drift)
     if loosened and not reason:
@@ -105,13 +93,13 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
 
 def references(session: Session) -> dict[str, dict[str, Print]]:
     """Prints of what every block of a session is judged on and by."""
-    found = {}
+    by_block = {}
     for system in session.systems:
         library = session.library(system)
         for block in session.blocks(system):
             if not library.refused(block.name):
-                found[f"{system}/{block.name}"] = prints_of(library.get(block.name))
-    return found
+                by_block[f"{system}/{block.name}"] = prints_of(library.get(block.name))
+    return by_block
 
 
 def prints(session: Session, directory: Path, reason: str) -> list[str]:

@@ -18,9 +18,9 @@ GROUP = "mpcheck.sessions"
 def sessions() -> dict[str, SessionSpec]:
     """Every session by its name, in the order in which they are shown."""
     folders = [import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__) if m.ispkg]
-    found = [module.SESSION for module in folders if hasattr(module, "SESSION")]
-    found += [point.load() for point in entry_points(group=GROUP)]
-    return {spec.name: spec for spec in sorted(found, key=lambda spec: (spec.order, spec.name))}
+    specs = [module.SESSION for module in folders if hasattr(module, "SESSION")]
+    specs += [point.load() for point in entry_points(group=GROUP)]
+    return {spec.name: spec for spec in sorted(specs, key=lambda spec: (spec.order, spec.name))}
 
 
 def get(name: str) -> SessionSpec:

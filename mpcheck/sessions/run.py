@@ -39,7 +39,7 @@ from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
 from mpcheck.sessions.options import Options
-from mpcheck.systems import System, available_systems, resolve_system
+from mpcheck.systems import Structures, available_systems, resolve_system
 
 
 class Session:
@@ -70,7 +70,7 @@ class Session:
         self.model: LoadedModel = load_model(options.model) if model is None else model
         self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
-        self.systems: dict[str, System] = {
+        self.systems: dict[str, Structures] = {
             spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed) for spec in dict.fromkeys(specs)
         }
         self._backends: dict[str, BackendModel | Unsupported] = {}
@@ -198,28 +198,28 @@ class Session:
         if options.blocks and self._checks:
             every = {b.name: None for name in self.systems for b in self.check(name).library.blocks()}
             blocks = [name for name in every if not any(fnmatchcase(name, p) for p in options.blocks)]
-        found = {
+        left_out = {
             "blocks": blocks, "formats": [name for name in FORMATS if name not in options.formats],
             "backends": [name for name in Options.backends if name not in options.backends], "systems": systems,
         }  # fmt: skip
-        return {kind: names for kind, names in found.items() if names}
+        return {kind: names for kind, names in left_out.items() if names}
 
     @neutral()
     def cells(self) -> list[CellKey]:
         """Every cell of the run, system by system and block by block."""
-        found: list[CellKey] = []
+        keys: list[CellKey] = []
         for system in self.systems:
             blocks = attempt_unless_refused(lambda system=system: self.blocks(system))  # type: ignore[misc]  # a loop's variable, bound
             if isinstance(blocks, Raised):
-                found.append(self._unplanned(system, blocks))
+                keys.append(self._unplanned(system, blocks))
                 continue
-            found += cell_keys(blocks, system, self.options.backends, [f.name for f in self.formats])
+            keys += cell_keys(blocks, system, self.options.backends, [f.name for f in self.formats])
         if self.options.tolerances is not None and not self.broken:
             names = {b.name for s in self.systems for b in self.check(s).library.blocks()}
             stale = unused(self.tolerances, names, self.options.backends)
             if stale and not self.options.blocks:
                 raise InputError(f"tolerance file {self.options.tolerances}: {stale[0]} matches nothing in this model; remove it")
-        return found
+        return keys
 
     def _unplanned(self, system: str, error: Raised) -> CellKey:
         """The one cell of a system on which the float64 model itself raises: of the block that it raised in."""

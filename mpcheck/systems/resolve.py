@@ -23,7 +23,7 @@ MOST_MEMORY = 8e8  # bytes of upstream's neighbour list for its bins; about half
 
 
 @dataclass(frozen=True)
-class System:
+class Structures:
     """A named batch of frames and the digest of its content."""
 
     name: str
@@ -48,7 +48,7 @@ class System:
         return sum(len(frame) for frame in self.frames)
 
 
-def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int = 0) -> System:
+def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int = 0) -> Structures:
     """``builtin:NAME[:N]`` or ``FILE[@SLICE]`` (``@-1`` the last frame, ``@::10`` every tenth; the first by default).
 
     Args:
@@ -70,7 +70,7 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
         count += _check_size(frame, where, r_max)
     if count > MOST_EDGES:
         raise InputError(f"system {spec}: {count:.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; fix the structure, or choose less")
-    system = System(spec, tuple(frames))
+    system = Structures(spec, tuple(frames))
     if system.atoms > MOST_ATOMS:
         raise InputError(f"system {spec}: {system.atoms} atoms in one batch; choose fewer frames with FILE@SLICE")
     return system

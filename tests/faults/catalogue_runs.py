@@ -30,10 +30,10 @@ from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.upstream_limits import load_limits
 from mpcheck.records.record import Record, first_changed
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.catalogue import Plant
 from tests.faults.patches import PATCHES
 

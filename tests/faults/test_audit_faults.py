@@ -20,8 +20,8 @@ from mpcheck.checks.audit import engagement
 from mpcheck.checks.audit.observing import forget
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults import planted
 
 SYSTEM = "builtin:water"

@@ -18,8 +18,8 @@ from mpcheck.checks.symmetry import conversions, layouts, mixing
 from mpcheck.judge.context import Key
 from mpcheck.judge.upstream_limits import load_limits
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.planted import replaced_attribute
 
 SYSTEM = "builtin:water"

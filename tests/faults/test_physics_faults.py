@@ -15,8 +15,8 @@ from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import mace
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Options, Session
+from tests import inspections
 from tests.faults.patches.gradients import Accumulated
 from tests.faults.planted import replaced_attribute
 

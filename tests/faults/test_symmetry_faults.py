@@ -16,8 +16,8 @@ from mpcheck.checks.symmetry import equivariance, moved
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpcheck._errors import InputError, error_line
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.fuzz.cases import Case
 
 CHECKS: dict[str, str] = {"equivariance": "symmetry", "layout": "symmetry", "dtypes": "audit", "physics": "audit"}

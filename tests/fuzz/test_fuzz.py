@@ -18,9 +18,9 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge.context import Key
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.patches import PATCHES
 from tests.fuzz.cases import CORPUS, Plant, corpus, load_case
 from tests.fuzz.judging import CHECKS, Judged, Note, judge_case

@@ -52,7 +52,7 @@ def planted(where: Path) -> None:
 
 
 def red(run: Records) -> set[str]:
-    return {cell.block for cell in run.records if cell.verdict == "fail"}
+    return {cell.subject for cell in run.records if cell.verdict == "fail"}
 
 
 def test_a_broken_fork_leaves_no_reference_for_the_sound_one(tmp_path: Path) -> None:
@@ -65,13 +65,13 @@ def test_a_broken_fork_leaves_no_reference_for_the_sound_one(tmp_path: Path) -> 
     for number, name in enumerate(("broken", "sound", "sound", "broken")):
         out = tmp_path / f"out{number}"
         said[number] = mpcheck(tmp_path, "run", "builtin:hco", *NARROW, "--block", BLOCK, "--out", str(out), path=str(tmp_path / name))
-        found[number] = read_records(out / "precision.json").systems[0]["reference"]
-    assert [found[n]["from"] for n in range(4)] == ["made now", "made now", "cache", "cache"]
-    assert found[0]["code"] == found[3]["code"] != found[1]["code"] == found[2]["code"]
-    assert found[1]["made"] == found[2]["made"] and found[1]["by"][0].startswith("mace ") and str(tmp_path / "sound") in found[1]["by"][0]
+        found[number] = read_records(out / "precision.json").systems[0].reference
+    assert [found[n].origin for n in range(4)] == ["made now", "made now", "cache", "cache"]
+    assert found[0].code == found[3].code != found[1].code == found[2].code
+    assert found[1].made == found[2].made and found[1].by[0].startswith("mace ") and str(tmp_path / "sound") in found[1].by[0]
     assert f"references: made now by code {found[0]['code'][:12]}: mace " in said[0]
     assert f"references: from the cache, made {found[3]['made']} by code {found[3]['code'][:12]}: mace " in said[3]
-    assert found[3]["code"][:12] in (tmp_path / "out3" / "precision.md").read_text()
+    assert found[3].code[:12] in (tmp_path / "out3" / "precision.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -95,12 +95,12 @@ def commands(text: str) -> list[list[str]]:
 def test_head_is_judged_by_base_s_references(gated: Path) -> None:
     head, base = (read_records(gated / "gate" / side / "precision.json") for side in ("head", "base"))
     assert red(head) == {BLOCK, "radial_embedding"} and not red(base)
-    assert head.systems[0]["reference"]["from"] == "base" and base.systems[0]["reference"]["from"] == "made now"
-    assert head.systems[0]["reference"]["code"] == base.systems[0]["reference"]["code"]
+    assert head.systems[0].reference.origin == "base" and base.systems[0].reference.origin == "made now"
+    assert head.systems[0].reference.code == base.systems[0].reference.code
     commit = git(gated / "fork", "rev-parse", "--short=12", "HEAD")
     assert head.environment.gate == Gate(base=commit, head=commit) and base.environment.gate is None
     symmetry = json.loads((gated / "gate" / "head" / "symmetry.json").read_text())
-    assert symmetry["systems"][0]["reference"]["from"] == "base"
+    assert symmetry["systems"][0]["reference"]["origin"] == "base"
 
 
 @pytest.mark.parametrize("where", ["said", "gate/report.md", "gate/report.html", "gate/head/precision.md", "comment.md"])
@@ -118,7 +118,7 @@ def test_a_pasted_command_is_red_for_the_same_block(gated: Path, where: str) -> 
     said = mpcheck(gated, *chosen, "--root", "fork", expect=1)
     again = read_records(gated / "reports" / "repeated" / "head" / "precision.json")
     assert chosen[chosen.index("--block") + 1] in red(again), said
-    assert len({cell.block for cell in again.records}) == 1
+    assert len({cell.subject for cell in again.records}) == 1
 
 
 def test_a_block_that_base_does_not_have_is_not_judged_by_head_itself(tmp_path: Path) -> None:
@@ -131,6 +131,6 @@ def test_a_block_that_base_does_not_have_is_not_judged_by_head_itself(tmp_path: 
         done = subprocess.run([sys.executable, "-m", "mpcheck", *words], cwd=ROOT, env=kept, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout + done.stderr
     run = read_records(out / "precision.json")
-    assert {c.block for c in run.records} == red(run) == {BLOCK, "scale_shift"}
+    assert {c.subject for c in run.records} == red(run) == {BLOCK, "scale_shift"}
     assert all("Head is not judged against itself" in c.reason for c in run.records)
-    assert run.systems[0]["reference"]["from"] == "base" and not list((tmp_path / "cache").rglob("*.safetensors"))
+    assert run.systems[0].reference.origin == "base" and not list((tmp_path / "cache").rglob("*.safetensors"))

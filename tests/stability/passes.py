@@ -14,9 +14,9 @@ import torch
 
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
+from tests import inspections
 from tests.stability.records import Pass
 from tests.stability.variations import BACKENDS, VARIATIONS, with_backend
 

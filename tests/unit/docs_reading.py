@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mpcheck.sessions.registry import sessions
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 AT_ROOT = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
@@ -117,6 +119,8 @@ def nox_sessions() -> list[str]:
     tree = ast.parse((ROOT / "noxfile.py").read_text(encoding="utf-8"))
     found: list[str] = []
     for node in tree.body:
+        if isinstance(node, ast.For) and "nox.session(" in ast.unparse(node):  # one for each of the package's own
+            found += sessions()
         for decorator in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
             if isinstance(node, ast.FunctionDef) and "nox.session" in ast.unparse(decorator):
                 keywords = decorator.keywords if isinstance(decorator, ast.Call) else []

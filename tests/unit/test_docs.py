@@ -16,9 +16,8 @@ import typer.main
 from pydantic import BaseModel
 
 from mpcheck.cli.main import app
-from mpcheck.gate.settings import BenchSettings, GateSettings, read_settings
+from mpcheck.gate.settings import FIELDS, GateSettings, read_settings
 from mpcheck.history.gates import GateEntry
-from mpcheck.pytest_plugin import bench as plugin_bench
 from mpcheck.pytest_plugin import plugin
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
@@ -48,7 +47,6 @@ class _Parser:
 def pytest_options() -> set[str]:
     parser: Any = _Parser()
     plugin.pytest_addoption(parser)
-    plugin_bench.pytest_addoption(parser)
     return set(parser.found)
 
 
@@ -168,7 +166,8 @@ def test_the_settings_of_a_gate_are_those_that_it_has() -> None:
     told = {name for row in rows for name in re.findall(r"`([a-z-]+)`", row)}
     assert told == {name.replace("_", "-") for name in GateSettings.model_fields}
     row = next(line for line in section.splitlines() if line.startswith("| `bench`"))
-    assert set(re.findall(r"`([a-z-]+)`", row.split("|")[3])) == {name.replace("_", "-") for name in BenchSettings.model_fields}
+    own = {name.removeprefix("bench.") for name in FIELDS if name.startswith("bench.")}
+    assert set(re.findall(r"`([a-z-]+)`", row.split("|")[3])) == own
 
 
 @pytest.mark.parametrize("model", [Records, Record, Quantity, Worst, GateEntry], ids=lambda m: m.__name__)

@@ -19,10 +19,10 @@ from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import arithmetic
 from mpcheck.records.environment import describe
-from mpcheck.sessions.inspections import run
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
+from tests.inspections import run
 
 PLACES = (precision.ROOT, *precision.PARENTS, *precision.OPERATIONS)
 OLD: list[tuple[str, Callable[[], Any]]] = [

@@ -115,13 +115,13 @@ class AccumulationVerdict:
             if swept.stuck is not None:
                 self.metrics[f"ones wrong from {what}"] = float(swept.stuck)
 
-    def emulation(self, found: Disagreement) -> None:
+    def emulation(self, apart: Disagreement) -> None:
         """The block's outputs against single roundings."""
-        self._exceed(found.ratio / APART)
-        if not found.ratio <= APART:
+        self._exceed(apart.ratio / APART)
+        if not apart.ratio <= APART:
             self.faults.append(
-                f"{self.block.name}: {found.output} differs from sums that round once by {found.ratio:.2f} of their own error "
-                f"(limit {APART:.2f}), in {found.share:.0%} of its elements: the code adds up in {self.fmt.name}"
+                f"{self.block.name}: {apart.output} differs from sums that round once by {apart.ratio:.2f} of their own error "
+                f"(limit {APART:.2f}), in {apart.share:.0%} of its elements: the code adds up in {self.fmt.name}"
             )
 
     @property
@@ -134,50 +134,50 @@ class AccumulationVerdict:
 def examine(backend: BackendModel, reference: BlockReference, fmt: Format, seen: Observation) -> AccumulationVerdict:
     """All measurements of one block in one format."""
     block = reference.block
-    found = AccumulationVerdict(block, fmt, declared_components(backend, block, fmt))
-    for (name, dtype), sums in seen.probe.found.items():
-        found.sums(name, sums.component, dtype, sums.roundoff, f"over {sums.terms:.0f} terms")
+    verdict = AccumulationVerdict(block, fmt, declared_components(backend, block, fmt))
+    for (name, dtype), sums in seen.probe.sums.items():
+        verdict.sums(name, sums.component, dtype, sums.roundoff, f"over {sums.terms:.0f} terms")
         swept = growth(name, dtype, backend.device)
         if swept is not None:
-            found.sums(name, sums.component, dtype, swept.roundoff, f"over {LENGTHS[-1]} crafted terms")
-        found.describe(f"{name} {name_of(dtype)}", sums.roundoff, swept)
+            verdict.sums(name, sums.component, dtype, swept.roundoff, f"over {LENGTHS[-1]} crafted terms")
+        verdict.describe(f"{name} {name_of(dtype)}", sums.roundoff, swept)
     own = step_sweep(backend, reference, fmt)
     if own is not None:
-        found.sums(step_kind(block.name), "scatter", fmt.storage, own.roundoff, f"over {LENGTHS[-1]} crafted terms")
-        found.describe("the step itself", own.roundoff, own)
-    _paths(found, backend, seen)
-    _emulate(found, backend, reference, seen)
-    return found
+        verdict.sums(step_kind(block.name), "scatter", fmt.storage, own.roundoff, f"over {LENGTHS[-1]} crafted terms")
+        verdict.describe("the step itself", own.roundoff, own)
+    _paths(verdict, backend, seen)
+    _emulate(verdict, backend, reference, seen)
+    return verdict
 
 
-def _paths(found: AccumulationVerdict, backend: BackendModel, seen: Observation) -> None:
+def _paths(verdict: AccumulationVerdict, backend: BackendModel, seen: Observation) -> None:
     """A backend that declares native inner sums adds up the terms of a block itself, one operation after another."""
-    if found.declared["inner"] == "wide" or found.fmt.on(backend.device.type)["inner"] == backend.roundoff(found.block, found.fmt)["inner"]:
+    if verdict.declared["inner"] == "wide" or verdict.fmt.on(backend.device.type)["inner"] == backend.roundoff(verdict.block, verdict.fmt)["inner"]:
         return
-    number, storage = seen.paths[found.fmt.storage], name_of(found.fmt.storage)
-    found.metrics[f"path additions {storage}"] = float(number)
-    if number and found.fmt.roundoff["operation"] > WIDE:
-        found.paths = True
-        found.notes.append(f"{number} additions of tensors in {storage}, as declared")
+    number, storage = seen.paths[verdict.fmt.storage], name_of(verdict.fmt.storage)
+    verdict.metrics[f"path additions {storage}"] = float(number)
+    if number and verdict.fmt.roundoff["operation"] > WIDE:
+        verdict.paths = True
+        verdict.notes.append(f"{number} additions of tensors in {storage}, as declared")
     else:
-        found.notes.append("declares native sums; what there is of them is kept wide")
+        verdict.notes.append("declares native sums; what there is of them is kept wide")
 
 
-def _emulate(found: AccumulationVerdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
+def _emulate(verdict: AccumulationVerdict, backend: BackendModel, reference: BlockReference, seen: Observation) -> None:
     """Compare with the emulation where each operation is declared to round once, coarsely enough to tell."""
-    fmt = found.fmt
+    fmt = verdict.fmt
     coarse = fmt.roundoff["operation"] > WIDE or (fmt.operand_bits is not None and sum(seen.counts.products.values()) > 0)
-    native = [c for c in ("scatter",) if any(s.component == c for s in seen.probe.found.values()) and found.declared["scatter"] == "native"]
+    native = [c for c in ("scatter",) if any(s.component == c for s in seen.probe.sums.values()) and verdict.declared["scatter"] == "native"]
     if not coarse or native:
         return
     apart = attempt(lambda: disagreement(backend, reference, fmt))
     if isinstance(apart, Raised):
-        found.notes.append(f"no emulation: {apart.line}")
+        verdict.notes.append(f"no emulation: {apart.line}")
         if not apart.of_torch:
-            found.faults.append(f"raised {apart.text} in a second call")
+            verdict.faults.append(f"raised {apart.text} in a second call")
         return
-    found.metrics.update({"apart from single roundings": apart.ratio, "elements apart %": round(100 * apart.share, 4)})
-    found.emulation(apart)
+    verdict.metrics.update({"apart from single roundings": apart.ratio, "elements apart %": round(100 * apart.share, 4)})
+    verdict.emulation(apart)
 
 
 def run(context: Context, key: Key) -> list[Record]:
@@ -187,18 +187,18 @@ def run(context: Context, key: Key) -> list[Record]:
     if isinstance(cell, Record):
         return [cell]
     backend, reference, fmt, seen = cell.backend, cell.reference, cell.fmt, cell.seen
-    found = examine(backend, reference, fmt, seen)
-    found.metrics["accumulation"] = found.accumulation
-    found.metrics.update({f"{c} kept": kept for c, kept in found.kept.items()})
-    found.metrics.update({f"{c} declared": found.declared[c] for c in found.kept})
-    reason = "; ".join(found.faults[:2] or found.notes)
-    judged = bool(found.kept) or "apart from single roundings" in found.metrics
-    ratio = (found.ratio if math.isfinite(found.ratio) else None) if judged else None
+    verdict = examine(backend, reference, fmt, seen)
+    verdict.metrics["accumulation"] = verdict.accumulation
+    verdict.metrics.update({f"{c} kept": kept for c, kept in verdict.kept.items()})
+    verdict.metrics.update({f"{c} declared": verdict.declared[c] for c in verdict.kept})
+    reason = "; ".join(verdict.faults[:2] or verdict.notes)
+    judged = bool(verdict.kept) or "apart from single roundings" in verdict.metrics
+    ratio = (verdict.ratio if math.isfinite(verdict.ratio) else None) if judged else None
     seconds = round(time.perf_counter() - began, 6)
-    metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in found.metrics.items()}
+    metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in verdict.metrics.items()}
     return [
         Record(
-            **cell.base, verdict="fail" if found.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics), seconds=seconds
+            **cell.base, verdict="fail" if verdict.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics), seconds=seconds
         )
     ]
 

@@ -19,8 +19,7 @@ from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.counting import CountingMode, DtypeCounts, name_of
 from mpcheck.checks.audit.observing import arguments_in, default_dtype_watched
 from mpcheck.formats import FLOAT32, FLOAT64
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused
+from mpcheck.judge.refusing import raised, refused
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
@@ -61,15 +60,15 @@ def construction_findings(check: str, backend: str) -> list[Record]:
     build, what = get_backend(backend).construction()
     with default_dtype_watched(left.append):
         torch.set_default_dtype(torch.float32)
-        found: list[torch.dtype] = []
-        with default_dtype_watched(found.append), DtypeChanges() as changes:
+        leaked: list[torch.dtype] = []
+        with default_dtype_watched(leaked.append), DtypeChanges() as changes:
             model = attempt(build)
     if isinstance(model, Raised):
         return [raised(base, model)]
     types = sorted({name_of(t.dtype) for t in (*model.parameters(), *model.buffers()) if t.is_floating_point()})
     metrics: dict[str, float | str | bool | list[str] | None] = {"types": list(types), "set_default_dtype calls": float(len(changes.calls))}
-    if found:
-        reason = f"{what} leaves the default dtype at {name_of(found[0])} instead of float32: set by {changes.last()}"
+    if leaked:
+        reason = f"{what} leaves the default dtype at {name_of(leaked[0])} instead of float32: set by {changes.last()}"
         return [Record(**base, verdict="fail", reason=reason, detail=figures(metrics))]
     return [Record(**base, verdict="pass", reason=f"{what} leaves the default dtype as it was", detail=figures(metrics))]
 

@@ -11,8 +11,7 @@ from mpcheck.checks.audit.dtypes import declared
 from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context, Key
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused, usable
+from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
 

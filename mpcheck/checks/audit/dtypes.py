@@ -40,8 +40,8 @@ def keys(context: Context) -> list[Key]:
     """The process, the constructors, then the cells of the smallest system, each block under autocast after its formats."""
     system = audit_system(context)
     formats = [f.name for f in context.formats] + ([AUTOCAST] if BFLOAT16 in context.formats else [])
-    found = [Key(NAME, PROCESS), *(Key(NAME, CONSTRUCTION, backend) for backend in context.backend_names)]
-    return found + [
+    surroundings = [Key(NAME, PROCESS), *(Key(NAME, CONSTRUCTION, backend) for backend in context.backend_names)]
+    return surroundings + [
         Key(NAME, block.name, backend, fmt, system) for block in context.blocks(system) for backend in context.backend_names for fmt in formats
     ]
 
@@ -114,11 +114,11 @@ def run(context: Context, key: Key) -> list[Record]:
     """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
     began = time.perf_counter()
     if not key.system:
-        found = [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
+        records = [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
     else:
-        found = [_cell(context, key)]
+        records = [_cell(context, key)]
     seconds = round(time.perf_counter() - began, 6)
-    return [f.model_copy(update={"seconds": seconds}) for f in found]
+    return [f.model_copy(update={"seconds": seconds}) for f in records]
 
 
 def _cell(context: Context, key: Key) -> Record:
@@ -145,12 +145,12 @@ def _cell(context: Context, key: Key) -> Record:
 def dtype_table(records: Sequence[Record]) -> list[str]:
     """Block x type as a Markdown table: share of operations / share of multiply-adds, for each backend and format."""
     own = [(r, r.detail) for r in records if r.check == NAME and r.format and isinstance(r.detail, Types)]
-    types = list(dict.fromkeys(share.dtype for _, found in own for share in found.shares if share.operations is not None))
+    types = list(dict.fromkeys(share.dtype for _, counted in own for share in counted.shares if share.operations is not None))
     lines = ["| block | backend | format | " + " | ".join(types) + " | casts |", "|---|---|---|" + "---:|" * (len(types) + 1)]
-    for r, found in own:
-        pairs = {share.dtype: (share.operations, share.multiply_adds) for share in found.shares}
+    for r, counted in own:
+        pairs = {share.dtype: (share.operations, share.multiply_adds) for share in counted.shares}
         cells = [" / ".join(f"{p or 0.0:.3g} %" for p in pairs[name]) if name in pairs else "" for name in types]
-        lines.append(f"| {r.subject} | {r.backend} | {r.format} | " + " | ".join(cells) + f" | {found.casts:.0f} |")
+        lines.append(f"| {r.subject} | {r.backend} | {r.format} | " + " | ".join(cells) + f" | {counted.casts:.0f} |")
     return lines
 
 

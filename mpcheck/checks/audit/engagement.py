@@ -47,7 +47,7 @@ def keys(context: Context) -> list[Key]:
     ]
 
 
-def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, found: list[Implementation], same: bool) -> list[str]:
+def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, present: list[Implementation], same: bool) -> list[str]:
     """Why what ran is not what was asked for, worst first; empty where it is."""
     replaced = backend.substitute(block)
     reasons = [f"{block.name}: {replaced}"] if replaced else []
@@ -60,17 +60,17 @@ def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observa
     return reasons
 
 
-def _implementation(found: list[Implementation], packages: Collection[str]) -> str:
-    accelerated = [i for i in found if i.package in packages]
+def _implementation(present: list[Implementation], packages: Collection[str]) -> str:
+    accelerated = [i for i in present if i.package in packages]
     methods = sorted({i.method or i.class_name for i in accelerated})
-    return "+".join(methods) if methods else "+".join(sorted({i.class_name for i in found})) or "function"
+    return "+".join(methods) if methods else "+".join(sorted({i.class_name for i in present})) or "function"
 
 
-def _explain(found: list[Implementation], backend: BackendModel, block: Block) -> str:
+def _explain(present: list[Implementation], backend: BackendModel, block: Block) -> str:
     """What ran, in words."""
-    accelerated = [i for i in found if i.package in backend.packages]
+    accelerated = [i for i in present if i.package in backend.packages]
     if not accelerated:
-        return "" if backend.name == REFERENCE_BACKEND else f"{backend.name} leaves it to {_implementation(found, backend.packages)}"
+        return "" if backend.name == REFERENCE_BACKEND else f"{backend.name} leaves it to {_implementation(present, backend.packages)}"
     asked = sorted({i.asked for i in accelerated if i.asked and i.asked != i.method})
     where = "on a CPU: naive" if backend.device.type == "cpu" and any(i.method == NAIVE for i in accelerated) else ""
     return where + (f" ({', '.join(asked)} has no CPU kernel)" if where and asked else "")
@@ -78,11 +78,11 @@ def _explain(found: list[Implementation], backend: BackendModel, block: Block) -
 
 def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, same: bool) -> tuple[Verdict, str, str]:
     """Verdict, reason, and the capability that is missing, of one cell."""
-    found = implementations(backend.module(block), backend.packages)
-    reasons = shortcomings(backend, block, fmt, seen, found, same) if backend.name != REFERENCE_BACKEND else []
+    present = implementations(backend.module(block), backend.packages)
+    reasons = shortcomings(backend, block, fmt, seen, present, same) if backend.name != REFERENCE_BACKEND else []
     if reasons:
         return "degraded", reasons[0], backend.name
-    return "pass", _explain(found, backend, block), backend.lacking(block)
+    return "pass", _explain(present, backend, block), backend.lacking(block)
 
 
 def run(context: Context, key: Key) -> list[Record]:
@@ -100,18 +100,18 @@ def run(context: Context, key: Key) -> list[Record]:
         and seen.digests == observe(context, key.system, own, reference, fmt, declared(own, block, fmt)).digests
     )
     verdict, reason, missing = judge(backend, block, fmt, seen, same)
-    found = implementations(backend.module(block), backend.packages)
+    present = implementations(backend.module(block), backend.packages)
     metrics: dict[str, float | str | bool | list[str] | None] = {
-        "implementation": _implementation(found, backend.packages),
-        "classes": sorted({i.class_name for i in found}),
-        "methods": sorted({f"{i.path}: asked {i.asked}, runs {i.method} ({i.kernel})" for i in found if i.method}),
-        "fused convolution": any(i.fused for i in found),
-        "scripted": any(i.scripted for i in found),
+        "implementation": _implementation(present, backend.packages),
+        "classes": sorted({i.class_name for i in present}),
+        "methods": sorted({f"{i.path}: asked {i.asked}, runs {i.method} ({i.kernel})" for i in present if i.method}),
+        "fused convolution": any(i.fused for i in present),
+        "scripted": any(i.scripted for i in present),
         "warnings": seen.warnings[:5],
     }
     if seen.calls:  # a step is a function, which the run itself called
         metrics["calls"] = float(sum(seen.calls.values()))
-    if backend.device.type == "cuda" and seen.error is None and any(i.package in backend.packages for i in found):
+    if backend.device.type == "cuda" and seen.error is None and any(i.package in backend.packages for i in present):
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same

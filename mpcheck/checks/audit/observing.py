@@ -76,10 +76,10 @@ def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed
     """Run a block in a format, forward and (one cotangent) backward, and write down what it did."""
     block = reference.block
     tensors = arguments_in(reference, backend, lambda t: t.to(fmt.storage))
-    found = Observation(DtypeCounts(allowed), ReductionProbe(fmt), {})
+    seen = Observation(DtypeCounts(allowed), ReductionProbe(fmt), {})
 
     def leaked(dtype: torch.dtype) -> None:
-        found.leaked = dtype
+        seen.leaked = dtype
 
     with (
         backend.prepared(block, fmt),
@@ -89,26 +89,26 @@ def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed
         counted_calls(backend.module(block), backend.packages) as calls,
     ):
         warnings.simplefilter("always")
-        found.calls = calls
+        seen.calls = calls
         parameters = backend.parameters(block) if backward else {}
         cotangents: Mapping[str, torch.Tensor] = next(iter(reference.cotangents.values()), {})
         outputs: Tensors = {}
         casted = {n: c.to(device=backend.device, dtype=fmt.storage) for n, c in cotangents.items()}
 
         def watched() -> None:
-            with CountingMode(found.counts, found.probe):
+            with CountingMode(seen.counts, seen.probe):
                 run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, tensors, parameters, backward)
-                found.paths = Counter(found.counts.additions)
+                seen.paths = Counter(seen.counts.additions)
                 outputs.update({n: t.detach() for n, t in run.outputs.items()})
                 low = {n: c if c.dtype == run.outputs[n].dtype else c.to(run.outputs[n].dtype) for n, c in casted.items() if n in run.outputs}
                 if backward:
                     run.backward(low)
 
         if isinstance(ran := attempt(watched), Raised):
-            found.error = ran
-    found.digests = {n: bits_digest(t) for n, t in outputs.items()}
-    found.warnings = [str(w.message).splitlines()[0] for w in caught if str(w.message)]
-    return found
+            seen.error = ran
+    seen.digests = {n: bits_digest(t) for n, t in outputs.items()}
+    seen.warnings = [str(w.message).splitlines()[0] for w in caught if str(w.message)]
+    return seen
 
 
 _KEPT: WeakKeyDictionary[Context, dict[tuple[str, str, str, str], Observation]] = WeakKeyDictionary()

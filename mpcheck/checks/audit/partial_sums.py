@@ -116,7 +116,7 @@ class ReductionProbe:
 
     def __init__(self, fmt: Format) -> None:
         self.fmt = fmt
-        self.found: dict[tuple[str, torch.dtype], Sums] = {}
+        self.sums: dict[tuple[str, torch.dtype], Sums] = {}
 
     def note(self, func: Any, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> None:
         """One call of an operation that sums. ``args`` as they were before it."""
@@ -127,7 +127,7 @@ class ReductionProbe:
             return
         figures = measure(func, operation, args, kwargs, result, self.fmt.operand_bits)
         if figures is not None and figures[1] > 0:
-            sums = self.found.setdefault((operation.name, result.dtype), Sums(operation.sums))
+            sums = self.sums.setdefault((operation.name, result.dtype), Sums(operation.sums))
             sums.add(*figures, terms, result.numel())
 
 
@@ -196,8 +196,8 @@ def growth(name: str, dtype: torch.dtype, device: torch.device) -> Growth | None
         return None
 
     def way(x: torch.Tensor) -> torch.Tensor:
-        found = _crafted(name, x)
-        assert found is not None  # the name is known
-        return found
+        terms = _crafted(name, x)
+        assert terms is not None  # the name is known
+        return terms
 
     return sweep(way, dtype, device)

@@ -191,8 +191,8 @@ def energy(context: Context, system: str) -> list[Record]:
     """Every size and format, as upstream and with the remedy, on the system's mix of elements and on carbon of a large E0."""
     seen = census(context, system)
     cases = [many_atoms(context, system, seen, n) for n in SIZES] + [carbon(context, n) for n in CARBON_SIZES]
-    found = [finding for atoms in cases for fmt in context.formats for finding in judge_energy(context, atoms, fmt)]
-    return [*found, judge_model(context)] if FLOAT32 in context.formats else found
+    records = [finding for atoms in cases for fmt in context.formats for finding in judge_energy(context, atoms, fmt)]
+    return [*records, judge_model(context)] if FLOAT32 in context.formats else records
 
 
 def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighbours: int) -> Record:
@@ -244,9 +244,9 @@ def run(context: Context, key: Key) -> list[Record]:
     backend = context.backend(REFERENCE_BACKEND)  # the sums are upstream's own functions, the same for every backend
     if isinstance(backend, Unsupported):
         return [refused({"check": NAME, "subject": key.subject, "backend": REFERENCE_BACKEND, "system": key.system}, backend)]
-    found = (energy if key.subject == "energy" else scatters)(context, key.system)
-    seconds = round((time.perf_counter() - began) / len(found), 4)
-    return [f.model_copy(update={"seconds": seconds, "system": key.system}) for f in found]
+    records = (energy if key.subject == "energy" else scatters)(context, key.system)
+    seconds = round((time.perf_counter() - began) / len(records), 4)
+    return [f.model_copy(update={"seconds": seconds, "system": key.system}) for f in records]
 
 
 INSPECTION = Inspection(NAME, keys, run)

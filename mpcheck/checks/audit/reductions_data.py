@@ -43,8 +43,8 @@ class Atoms:
                 return torch.matmul(one_hot, self.table.to(device=device, dtype=fmt.storage).unsqueeze(1))[:, 0]
             block = context.reference_backend.model.get_submodule("atomic_energies_fn")
             with replaced(block, to_dtype(fmt.storage)):
-                found: torch.Tensor = block(one_hot)
-        return found.reshape(len(self.table), -1)[:, 0].detach()
+                energies: torch.Tensor = block(one_hot)
+        return energies.reshape(len(self.table), -1)[:, 0].detach()
 
 
 @dataclass(frozen=True)

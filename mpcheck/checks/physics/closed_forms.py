@@ -155,19 +155,19 @@ def _compare(
 
     exact = values()
     noise = squares(disturbed(values), exact, [seed_of(*key, draw) for draw in range(DRAWS)], torch.square)
-    found = exact if backend is base else _evaluate(backend, reference, inputs, directions, key)
+    computed_values = exact if backend is base else _evaluate(backend, reference, inputs, directions, key)
     expected = _expected(reference, facts, inputs, directions, {n: tuple(t.shape) for n, t in exact.items()}, key)
     where = str(key[-1])
     for name, value in expected.items():
         gradient = name.startswith("derivative")
         what = f"{name} on {where}"
-        if name not in found:
+        if name not in computed_values:
             if gradient and (name in exact or float(np.abs(value)) == 0.0):
                 continue  # a parameter that this backend has in another form, or an argument that makes no difference
             yield FormulaComparison(GRADIENT if gradient else FORWARD, reference.block.name, f"{what}, which is missing,", math.inf, 1.0)
             continue
         scale = ROUNDOFF * math.sqrt(float((sum(noise[name], torch.zeros_like(exact[name])) / DRAWS).mean()))
-        ratio, size = _ratio(found[name], value, scale), max(1, len(np.unique(np.abs(value))))
+        ratio, size = _ratio(computed_values[name], value, scale), max(1, len(np.unique(np.abs(value))))
         allowed = (
             SIGMAS * limit * (TABLES if facts.formula == "tensor_product" else 1.0)
             if gradient
@@ -184,12 +184,12 @@ def _compound(facts: BlockFacts) -> float:
     return TABLES if facts.formula == "tensor_product" else COMPOUND * max(1.0, math.sqrt(facts.options.get("count", 0) / 2))
 
 
-def _ratio(found: torch.Tensor, expected: Any, scale: float) -> float:
+def _ratio(computed_value: torch.Tensor, expected: Any, scale: float) -> float:
     """RMS error in units of the noise, or of half a roundoff of the value where no operation rounds."""
     exact = np.asarray(expected)
-    if tuple(found.shape) != exact.shape:
+    if tuple(computed_value.shape) != exact.shape:
         return math.inf
-    error = float(np.sqrt(np.mean((found.cpu().numpy().astype(WIDE) - exact) ** 2)))
+    error = float(np.sqrt(np.mean((computed_value.cpu().numpy().astype(WIDE) - exact) ** 2)))
     floor = 0.5 * ROUNDOFF * float(np.sqrt(np.mean(exact**2)))
     if error == 0.0:
         return 0.0
@@ -200,11 +200,11 @@ def _directions(inputs: Tensors, facts: BlockFacts, key: tuple[object, ...]) -> 
     """Standard normal directions to differentiate along: of floating-point arguments, and of ``weight.NAME``."""
     wanted = {n: tuple(t.shape) for n, t in inputs.items() if t.is_floating_point()}
     wanted |= {f"weight.{n}": v.shape for n, v in facts.parameters.items()}
-    found = {}
+    directions = {}
     for name, shape in wanted.items():
         generator = torch.Generator().manual_seed(seed_of("direction", name, *key))
-        found[name] = torch.randn(shape, dtype=torch.float64, generator=generator)
-    return found
+        directions[name] = torch.randn(shape, dtype=torch.float64, generator=generator)
+    return directions
 
 
 def _evaluate(backend: BackendModel, reference: BlockReference, inputs: Tensors, directions: Tensors, key: tuple[object, ...]) -> Values:
@@ -212,15 +212,15 @@ def _evaluate(backend: BackendModel, reference: BlockReference, inputs: Tensors,
     block = reference.block
     with backend.prepared(block, FLOAT64):
         run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, inputs, backend.parameters(block), True)
-        found = {n: t.detach() for n, t in run.outputs.items()}
-        weights = random_cotangents(found, *key)
+        values = {n: t.detach() for n, t in run.outputs.items()}
+        weights = random_cotangents(values, *key)
         by_input, by_parameter = run.backward(weights)
         gradients = {**by_input, **{f"weight.{n}": g for n, g in backend.reference_gradients(block, by_parameter).items()}}
     for name, gradient in gradients.items():
         if name in directions and directions[name].numel() == gradient.numel():
             along = directions[name].to(gradient.device).reshape(gradient.shape)
-            found[f"derivative by {name}"] = (gradient.double() * along).sum()
-    return found
+            values[f"derivative by {name}"] = (gradient.double() * along).sum()
+    return values
 
 
 def _expected(
@@ -233,13 +233,13 @@ def _expected(
     def value(changed: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
         return computed(facts, unflatten(reference.skeleton, changed), parameters)
 
-    found: dict[str, Any] = value(arrays, held)
-    weights = random_cotangents({n: torch.empty(shapes[n]) for n in found if n in shapes}, *key)
+    expected: dict[str, Any] = value(arrays, held)
+    weights = random_cotangents({n: torch.empty(shapes[n]) for n in expected if n in shapes}, *key)
     for name, direction in directions.items():
         moved, own = dict(arrays), dict(held)
         target, place = (own, name.removeprefix("weight.")) if name.startswith("weight.") else (moved, name)
         step = STEP * direction.numpy().astype(WIDE)
         target[place] = target[place].astype(COMPLEX) + COMPLEX(1j) * step.reshape(target[place].shape)
         derivatives = value(moved, own)
-        found[f"derivative by {name}"] = sum(np.sum(derivatives[n].imag / WIDE(STEP) * w.numpy()) for n, w in weights.items())
-    return found
+        expected[f"derivative by {name}"] = sum(np.sum(derivatives[n].imag / WIDE(STEP) * w.numpy()) for n, w in weights.items())
+    return expected

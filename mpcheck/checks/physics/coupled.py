@@ -31,13 +31,13 @@ def _symbol(l1: int, l2: int, l3: int, m1: int, m2: int, m3: int) -> Any:
 
 def _real_from_complex(degree: int) -> Array:
     """Real harmonics (sines first, no Condon-Shortley sign) of complex ones: [2l+1, 2l+1]."""
-    found = np.zeros((2 * degree + 1, 2 * degree + 1), dtype=COMPLEX)
+    matrix = np.zeros((2 * degree + 1, 2 * degree + 1), dtype=COMPLEX)
     half = np.sqrt(WIDE(1) / 2)
-    found[degree, degree] = 1
+    matrix[degree, degree] = 1
     for m in range(1, degree + 1):
-        found[degree + m, degree + m], found[degree + m, degree - m] = (-1) ** m * half, half
-        found[degree - m, degree - m], found[degree - m, degree + m] = 1j * half, -1j * (-1) ** m * half
-    return found
+        matrix[degree + m, degree + m], matrix[degree + m, degree - m] = (-1) ** m * half, half
+        matrix[degree - m, degree - m], matrix[degree - m, degree + m] = 1j * half, -1j * (-1) ** m * half
+    return matrix
 
 
 @cache
@@ -49,8 +49,8 @@ def coupling(l1: int, l2: int, l3: int) -> Array:
             symbols[l1 + m1, l2 + m2, l3 - m1 - m2] = _symbol(l1, l2, l3, m1, m2, -m1 - m2)
     turns = [_real_from_complex(degree).conj() for degree in (l1, l2, l3)]
     turned = np.einsum("ia,jb,kc,abc->ijk", *turns, symbols)
-    found: Array = turned.real if np.abs(turned.real).max() > np.abs(turned.imag).max() else turned.imag
-    return np.where(np.abs(found) < 1e-15, 0, found)  # far below any coefficient, far above what stands for zero
+    table: Array = turned.real if np.abs(turned.real).max() > np.abs(turned.imag).max() else turned.imag
+    return np.where(np.abs(table) < 1e-15, 0, table)  # far below any coefficient, far above what stands for zero
 
 
 def tensor_product(

@@ -87,8 +87,10 @@ class BlockFunction:
         wanted = run.leaves | {WEIGHT + n: p for n, p in run.parameters.items()}
         if not outputs or not wanted:
             return {}, {}
-        found = torch.autograd.grad(list(outputs.values()), list(wanted.values()), list(cotangents.values()), create_graph=create, allow_unused=True)
-        return cotangents, {n: g for n, g in zip(wanted, found, strict=True) if g is not None}
+        gradients = torch.autograd.grad(
+            list(outputs.values()), list(wanted.values()), list(cotangents.values()), create_graph=create, allow_unused=True
+        )
+        return cotangents, {n: g for n, g in zip(wanted, gradients, strict=True) if g is not None}
 
     def weight(self, name: str, like: torch.Tensor) -> torch.Tensor:
         """``w`` of one gradient: of its argument's size, so that every argument counts alike."""
@@ -136,10 +138,12 @@ class BlockFunction:
 
     def arguments(self, order: Order) -> Tensors:
         """Everything that can be displaced, where it is."""
-        found = {n: t for n, t in self.seen.inputs.items() if t.is_floating_point()} | {WEIGHT + n: p.detach() for n, p in self.parameters.items()}
+        arguments = {n: t for n, t in self.seen.inputs.items() if t.is_floating_point()} | {
+            WEIGHT + n: p.detach() for n, p in self.parameters.items()
+        }
         if order == 2 and self._cotangents is None:
             self._cotangents = {n: drawn(t, *self.key, n) for n, t in self.run().outputs.items() if t.requires_grad}
-        return found | {COTANGENT + n: t for n, t in (self._cotangents or {}).items() if order == 2}
+        return arguments | {COTANGENT + n: t for n, t in (self._cotangents or {}).items() if order == 2}
 
     def direction(self, order: Order) -> Tensors:
         """A random direction of all arguments, each in proportion to its size; cotangents have size one."""
@@ -182,16 +186,18 @@ class DerivativeComparison:
         return ratio if ratio == ratio else math.inf
 
 
-def compared(function: BlockFunction, order: Order, found: Derivative, direction: Mapping[str, torch.Tensor], sigma: float) -> DerivativeComparison:
+def compared(
+    function: BlockFunction, order: Order, derivative: Derivative, direction: Mapping[str, torch.Tensor], sigma: float
+) -> DerivativeComparison:
     """The derivative along a direction against extrapolated central differences.
 
     Args:
         sigma: RMS rounding error of the scalar from :func:`rounding`; that of the displaced arguments is added.
     """
-    terms = [(g * direction[n]).sum() for n, g in found.by.items() if n in direction]
+    terms = [(g * direction[n]).sum() for n, g in derivative.by.items() if n in direction]
     analytic = float(sum(terms)) if terms else 0.0
     arguments = function.arguments(order)
-    stored = sum(float((g * arguments[n]).square().sum()) for n, g in found.by.items() if n in arguments and n in direction)
+    stored = sum(float((g * arguments[n]).square().sum()) for n, g in derivative.by.items() if n in arguments and n in direction)
     sigma = math.hypot(sigma, ROUNDOFF * math.sqrt(stored)) if math.isfinite(stored) else sigma
     step = STEP
     while True:

@@ -24,20 +24,20 @@ from mpcheck.reference.noise import seed_of
 
 def labels(vectors: torch.Tensor) -> list[str]:
     """What is special about the direction of each vector [edges, 3]; empty where nothing is."""
-    found = []
+    names = []
     for row in vectors.tolist():
         size = max(map(abs, row))
         tiny = [abs(x) <= 100 * TILT * size for x in row]
         if row.count(0.0) == 2:
             axis = max(range(3), key=lambda i: abs(row[i]))
-            found.append(f"along {'+' if row[axis] > 0 else '-'}{'xyz'[axis]}")
+            names.append(f"along {'+' if row[axis] > 0 else '-'}{'xyz'[axis]}")
         elif tiny.count(True) == 2:
-            found.append("nearly along an axis")
+            names.append("nearly along an axis")
         elif row.count(0.0) == 1:
-            found.append(f"in the {''.join(c for c, x in zip('xyz', row, strict=True) if x)} plane")
+            names.append(f"in the {''.join(c for c, x in zip('xyz', row, strict=True) if x)} plane")
         else:
-            found.append("along a body diagonal" if min(map(abs, row)) > size * (1 - 1e-9) else "")
-    return found
+            names.append("along a body diagonal" if min(map(abs, row)) > size * (1 - 1e-9) else "")
+    return names
 
 
 def directions(case: Case) -> list[Record]:
@@ -52,9 +52,9 @@ def directions(case: Case) -> list[Record]:
     judged = [_block(case, backend, seen, names) for seen in blocks(case, backend)]
     worst, reason = worst_of(judged)
     metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "edges": float(len(names))}
-    found = [case.finding(worst.ratio, variant="blocks", reason=reason, worst=worst.block, metrics=metrics)]
-    guilty = worst.block if found[0].verdict == "fail" else "model"
-    return found + [_forces(case, name, guilty) for name in frames(case)]
+    records = [case.finding(worst.ratio, variant="blocks", reason=reason, worst=worst.block, metrics=metrics)]
+    guilty = worst.block if records[0].verdict == "fail" else "model"
+    return records + [_forces(case, name, guilty) for name in frames(case)]
 
 
 def _block(case: Case, backend: BackendModel, seen: CalledBlock, names: list[str]) -> BlockRatio:
@@ -62,15 +62,15 @@ def _block(case: Case, backend: BackendModel, seen: CalledBlock, names: list[str
     name, sigma = seen.block.name, rounding(case.context, seen, 1, case.context.seed)
     with backend.prepared(seen.block, FLOAT64):
         function = BlockFunction(backend, seen, case.context.seed)
-        found = function.derivative(1)
-        if infinite := _infinite(found.by, names):
+        derivative = function.derivative(1)
+        if infinite := _infinite(derivative.by, names):
             return BlockRatio(name, math.inf, infinite)
         direction = function.direction(1)
-        whole = compared(function, 1, found, direction, sigma)
+        whole = compared(function, 1, derivative, direction, sigma)
         if whole.ratio <= 1.0:
             return BlockRatio(name, whole.ratio)
         said = f"its gradient is {whole.analytic:.9g} instead of {whole.numeric:.9g} along a random direction"
-        guilty = [label for label, part in _parts(direction, names) if compared(function, 1, found, part, sigma).ratio > 1.0]
+        guilty = [label for label, part in _parts(direction, names) if compared(function, 1, derivative, part, sigma).ratio > 1.0]
         where = ", ".join(label or "of any other direction" for label in guilty)
         return BlockRatio(name, whole.ratio, f"{said}, by edges {where}" if guilty else said)
 

@@ -32,7 +32,7 @@ def drawn(inputs: Tensors, facts: BlockFacts, r_max: float, seed: int) -> Tensor
     cut-off (Å), vectors of such lengths in all directions, and features normal with the RMS of the captured ones.
     """
     generator = torch.Generator().manual_seed(seed)
-    found = dict(inputs)
+    arguments = dict(inputs)
     for name, domain in facts.domain.items():
         if name not in inputs:
             continue
@@ -44,5 +44,5 @@ def drawn(inputs: Tensors, facts: BlockFacts, r_max: float, seed: int) -> Tensor
             shape = (*old.shape[:-1], 1)
             lengths = r_max * SHORTEST * (LONGEST / SHORTEST) ** torch.rand(shape, dtype=torch.float64, generator=generator)
             new = lengths * (normal / normal.norm(dim=-1, keepdim=True)) if domain == "vector" else lengths.expand(old.shape).clone()
-        found[name] = new.to(old)
-    return found
+        arguments[name] = new.to(old)
+    return arguments

@@ -66,8 +66,8 @@ class Peak(DispatchMode):
                     storage = value.untyped_storage()
                     self.tainted[storage.data_ptr()] = storage
         elif operation.rounds and _stored(result):
-            found = largest(result)
-            self.peak = max(self.peak, found if found == found else math.inf)
+            size = largest(result)
+            self.peak = max(self.peak, size if size == size else math.inf)
         return result
 
 
@@ -132,9 +132,9 @@ def lost(backend: BackendModel, place: EvaluationPoint, fmt: Format, seed: int) 
     low = replace(place.seen, inputs=map_tensors(lambda t: t.to(device=backend.device, dtype=fmt.storage), place.seen.inputs))
     with backend.prepared(low.block, fmt):
         derivative = BlockFunction(backend, low, seed).derivative(2)
-    found = {"value": derivative.outputs, "first derivative": derivative.first, "second derivative": derivative.by}
+    kinds = {"value": derivative.outputs, "first derivative": derivative.first, "second derivative": derivative.by}
     where = f"at inputs of {place.size:.3g}" if place.size else "at the inputs that the model gives"
-    for what, tensors in found.items():
+    for what, tensors in kinds.items():
         for name, tensor in tensors.items():
             if not bool(torch.isfinite(tensor).all()):
                 count = int((~torch.isfinite(tensor)).sum())

@@ -53,14 +53,14 @@ def moved(graph: Tensors, displacement: torch.Tensor | None, strain: torch.Tenso
 def stacked(copies: list[Tensors]) -> Tensors:
     """One batch of graphs of one structure each."""
     atoms = copies[0]["positions"].shape[0]
-    found: Tensors = {k: torch.cat([c[k] for c in copies]) for k in ("node_attrs", "positions", "shifts", "unit_shifts", "cell") if k in copies[0]}
+    graph: Tensors = {k: torch.cat([c[k] for c in copies]) for k in ("node_attrs", "positions", "shifts", "unit_shifts", "cell") if k in copies[0]}
     if "head" in copies[0]:
-        found["head"] = torch.cat([c["head"] for c in copies])
-    found["edge_index"] = torch.cat([c["edge_index"] + atoms * i for i, c in enumerate(copies)], dim=1)
-    device = found["positions"].device
-    found["batch"] = torch.arange(len(copies), device=device).repeat_interleave(atoms)
-    found["ptr"] = torch.arange(len(copies) + 1, device=device) * atoms
-    return found
+        graph["head"] = torch.cat([c["head"] for c in copies])
+    graph["edge_index"] = torch.cat([c["edge_index"] + atoms * i for i, c in enumerate(copies)], dim=1)
+    device = graph["positions"].device
+    graph["batch"] = torch.arange(len(copies), device=device).repeat_interleave(atoms)
+    graph["ptr"] = torch.arange(len(copies) + 1, device=device) * atoms
+    return graph
 
 
 def energies_of(model: torch.nn.Module, copies: list[Tensors]) -> torch.Tensor:
@@ -79,13 +79,13 @@ def derivatives(model: torch.nn.Module, graph: Tensors, directions: list[torch.T
         directions: displacements [atoms, 3] or strains [3, 3].
         sigma: standard deviation of one energy's rounding error in eV.
     """
-    found = _at(model, graph, directions, strain, sigma, STEP)
+    numeric = _at(model, graph, directions, strain, sigma, STEP)
     step = STEP
-    while step > STEP / SHRINK**2 and bool((found.allowed > SMOOTH * found.value.abs().max()).any()):
+    while step > STEP / SHRINK**2 and bool((numeric.allowed > SMOOTH * numeric.value.abs().max()).any()):
         # a steep structure: the step is beyond the range of its Taylor series, where the estimate of truncation means nothing
         step /= SHRINK
-        found = _at(model, graph, directions, strain, sigma, step)
-    return found
+        numeric = _at(model, graph, directions, strain, sigma, step)
+    return numeric
 
 
 def _at(model: torch.nn.Module, graph: Tensors, directions: list[torch.Tensor], strain: bool, sigma: float, step: float) -> Derivatives:
@@ -143,40 +143,40 @@ def finite_difference(case: Case) -> list[Record]:
     wide = with_cell(case.graph(case.atoms, skin=SKIN), case.atoms)
     numeric = derivatives(case.model, wide, directions, False, float(noise(case, graph)["energy"].max()))
     analytic = -torch.stack([(forces * d).sum() for d in directions])
-    found = _judge(case, "-force", "eV_per_A", analytic, numeric, names)
+    record = _judge(case, "-force", "eV_per_A", analytic, numeric, names)
     resolution = float(numeric.allowed.max())
     reason = degenerate(case, graph, forces, resolution / SEEN)
-    if found.verdict == "pass" and reason:
-        found = found.model_copy(update={"verdict": "inconclusive", "reason": reason})
-    return _with_cause([found], case, graph, wide)
+    if record.verdict == "pass" and reason:
+        record = record.model_copy(update={"verdict": "inconclusive", "reason": reason})
+    return _with_cause([record], case, graph, wide)
 
 
-def _with_cause(found: list[Record], case: Case, graph: Tensors, wide: Tensors) -> list[Record]:
+def _with_cause(records: list[Record], case: Case, graph: Tensors, wide: Tensors) -> list[Record]:
     """Name why a derivative fails where edges beyond r_max change the energy: it jumps whenever an atom crosses the cut-off.
 
     A sound model's edges there contribute zero, so that only the order of sums differs, far below the smallest fault that
     the derivatives must see.
     """
-    failed = [f for f in found if f.verdict == "fail"]
+    failed = [f for f in records if f.verdict == "fail"]
     if not failed:
-        return found
+        return records
     jump = float((energies(case.model, wide) - energies(case.model, graph)).abs().max())
     allowed = SIGMAS * math.sqrt(2.0) * float(noise(case, graph)["energy"].max())
     if not jump > allowed:
-        return found
+        return records
     cause = f"; edges up to {SKIN} Å beyond r_max change the energy by {jump:.3g} eV: no envelope takes it to zero at the cut-off"
-    return [f.model_copy(update={"reason": f.reason + cause}) if f in failed else f for f in found]
+    return [f.model_copy(update={"reason": f.reason + cause}) if f in failed else f for f in records]
 
 
 def _strains(device: torch.device) -> tuple[list[str], list[torch.Tensor]]:
     """All six symmetric strains, the isotropic one first: its derivative is -3 times pressure times volume."""
-    names, found = ["isotropic strain (pressure)"], [torch.eye(3, dtype=torch.float64) / math.sqrt(3.0)]
+    names, strains = ["isotropic strain (pressure)"], [torch.eye(3, dtype=torch.float64) / math.sqrt(3.0)]
     for i, j in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)):
         one = torch.zeros(3, 3, dtype=torch.float64)
         one[i, j] = one[j, i] = 1.0 if i == j else math.sqrt(0.5)
         names.append(f"strain {'xyz'[i]}{'xyz'[j]}")
-        found.append(one)
-    return names, [s.to(device) for s in found]
+        strains.append(one)
+    return names, [s.to(device) for s in strains]
 
 
 def stress(case: Case) -> list[Record]:
@@ -193,7 +193,7 @@ def stress(case: Case) -> list[Record]:
     def along(tensor: torch.Tensor) -> torch.Tensor:
         return torch.stack([(tensor[0] * s).sum() for s in strains])
 
-    found = [_judge(case, "-virial", "eV", -along(out["virials"]), numeric, names, "virial")]
+    records = [_judge(case, "-virial", "eV", -along(out["virials"]), numeric, names, "virial")]
     volume = float(abs(np.linalg.det(np.array(frame.cell))))
     if bool(np.any(frame.pbc)) and volume > 0:
         periodic = "periodic" if bool(np.all(frame.pbc)) else "mixed-pbc"
@@ -201,11 +201,11 @@ def stress(case: Case) -> list[Record]:
         judged = _judge(case, "stress", "eV_per_A3", along(out["stress"]), per_volume, names, periodic)
         if judged.verdict == "fail":
             judged = judged.model_copy(update={"reason": judged.reason + _volume(out, graph, volume)})
-        found.append(judged)
-    for i, one in enumerate(found):
+        records.append(judged)
+    for i, one in enumerate(records):
         if one.verdict == "pass" and float(numeric.value.abs().max()) <= float(numeric.allowed.max()) / SEEN:
-            found[i] = one.model_copy(update={"verdict": "inconclusive", "reason": "degenerate: the energy hardly depends on strain"})
-    return _with_cause(found, case, graph, wide)
+            records[i] = one.model_copy(update={"verdict": "inconclusive", "reason": "degenerate: the energy hardly depends on strain"})
+    return _with_cause(records, case, graph, wide)
 
 
 def _volume(out: dict[str, torch.Tensor], graph: Tensors, volume: float) -> str:

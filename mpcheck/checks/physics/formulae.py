@@ -25,14 +25,14 @@ def bessel(r: Array, frequencies: Array, prefactor: Array) -> Array:
     Args:
         r: [..., 1] in Å; frequencies: [n] in 1/Å, n pi / r_max unless they were trained; prefactor: sqrt(2 / r_max).
     """
-    found: Array = prefactor * np.sin(frequencies * r) / r
-    return found
+    values: Array = prefactor * np.sin(frequencies * r) / r
+    return values
 
 
 def gaussian(r: Array, centres: Array, coefficient: Array) -> Array:
     """exp(c (r - mu_k)^2), c = -1 / (2 width^2): Schuett et al., SchNet, J. Chem. Phys. 148 (2018) 241722, section II."""
-    found: Array = np.exp(coefficient * (r - centres) ** 2)
-    return found
+    values: Array = np.exp(coefficient * (r - centres) ** 2)
+    return values
 
 
 def chebyshev(x: Array, count: int) -> Array:
@@ -47,22 +47,22 @@ def polynomial_cutoff(r: Array, r_max: Array, p: int) -> Array:
     """1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2) below r_max, 0 beyond; x = r / r_max. DimeNet, eq. 8."""
     x = r / r_max
     envelope = 1 - WIDE((p + 1) * (p + 2)) / 2 * x**p + p * (p + 2) * x ** (p + 1) - WIDE(p * (p + 1)) / 2 * x ** (p + 2)
-    found: Array = np.where(r.real < r_max, envelope, 0 * envelope)
-    return found
+    values: Array = np.where(r.real < r_max, envelope, 0 * envelope)
+    return values
 
 
 def agnesi(r: Array, r_0: Array, a: Array, q: Array, p: Array) -> Array:
     """1 / (1 + a x^q / (1 + x^(q-p))), x = r / r_0: Witt et al., ACEpotentials.jl, J. Chem. Phys. 159 (2023) 164101."""
     x = r / r_0
-    found: Array = 1 / (1 + a * x**q / (1 + x ** (q - p)))
-    return found
+    values: Array = 1 / (1 + a * x**q / (1 + x ** (q - p)))
+    return values
 
 
 def soft(r: Array, r_0: Array, alpha: Array) -> Array:
     """p_0 + (r - p_0) (1 + tanh(alpha (r - m) / (p_1 - p_0))) / 2, p_0 = 3/4 r_0, p_1 = 4/3 r_0, m their mean: as upstream documents."""
     low, high = r_0 * WIDE(3) / 4, r_0 * WIDE(4) / 3
-    found: Array = low + (r - low) * (1 + np.tanh(alpha * (r - (low + high) / 2) / (high - low))) / 2
-    return found
+    lengths: Array = low + (r - low) * (1 + np.tanh(alpha * (r - (low + high) / 2) / (high - low))) / 2
+    return lengths
 
 
 def zbl(r: Array, z_u: Array, z_v: Array, radii: Array, constants: Mapping[str, Array], p: int) -> Array:
@@ -78,8 +78,8 @@ def zbl(r: Array, z_u: Array, z_v: Array, radii: Array, constants: Mapping[str, 
     x = r / screening
     decays = [WIDE(t) for t in ("3.2", "0.9423", "0.4028", "0.2016")]
     phi = sum(c * np.exp(-d * x) for c, d in zip(constants["c"], decays, strict=True))
-    found: Array = WIDE("14.3996") * z_u * z_v / r * phi / 2 * polynomial_cutoff(r, radii, p)
-    return found
+    energies: Array = WIDE("14.3996") * z_u * z_v / r * phi / 2 * polynomial_cutoff(r, radii, p)
+    return energies
 
 
 def spherical_harmonics(vectors: Array, degrees: Sequence[int], normalize: bool, normalization: str) -> Array:
@@ -125,9 +125,9 @@ def pi() -> Any:
 
 def summed(rows: Array, index: Array, size: int) -> Array:
     """Rows [n, ...] added into ``size`` rows by index [n]."""
-    found = np.zeros((size, *rows.shape[1:]), dtype=rows.dtype)
-    np.add.at(found, index, rows)
-    return found
+    totals = np.zeros((size, *rows.shape[1:]), dtype=rows.dtype)
+    np.add.at(totals, index, rows)
+    return totals
 
 
 def linear(x: Array, weight: Array, bias: Array | None, irreps_in: Sequence[tuple[int, int]], irreps_out: Sequence[tuple[int, int]],
@@ -209,5 +209,5 @@ def radial_net(x: Array, weights: Sequence[Array], activation: str, constant: An
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
     """(x - mean) / sqrt(variance + eps) weight + bias over the last axis: Ba, Kiros & Hinton (arXiv 1607.06450)."""
     centred = x - x.mean(-1, keepdims=True)
-    found: Array = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + WIDE(eps)) * weight + bias
-    return found
+    normed: Array = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + WIDE(eps)) * weight + bias
+    return normed

@@ -58,14 +58,16 @@ def ghost_classes(case: Case) -> list[Record]:
     frame = structure(("H", "O"), case.context.seed)
     frame.set_cell([3.1, 3.3, 3.5])
     frame.pbc = True
-    found = []
+    records = []
     for name in interaction_classes():
         model = build_model(_architecture(name)).to(case.device)
         graph = {k: v.to(case.device) for k, v in make_graph([frame], ["H", "O"], 3.0).items()}
         scale = measure(model, mirrored(graph), seed_of("ghosts", case.context.seed, name))
         reason = unsupported(model)
-        found += [case.finding(None, variant=name, reason=reason, verdict="unsupported")] if reason else compare(case, model, graph, scale, "", name)
-    return found
+        records += (
+            [case.finding(None, variant=name, reason=reason, verdict="unsupported")] if reason else compare(case, model, graph, scale, "", name)
+        )
+    return records
 
 
 def _architecture(interaction: str) -> Architecture:
@@ -124,17 +126,17 @@ def compare(case: Case, model: torch.nn.Module, graph: Tensors, scale: Values, h
     out, expected = ordinary(model, mirrored(graph))
     base = {**out, "forces": -out["forces"]}
     with watched(model) as seen:
-        found = attempt(lambda: run_with_ghosts(model, domains, head))
-    if isinstance(found, Raised):
-        return [_broken(case, seen, expected, domains, found, variant[FORWARD], metrics)]
+        outputs = attempt(lambda: run_with_ghosts(model, domains, head))
+    if isinstance(outputs, Raised):
+        return [_broken(case, seen, expected, domains, outputs, variant[FORWARD], metrics)]
     judged = {
         FORWARD: [_judge(case, k, k, seen.outputs.get(k), v, scale) for k, v in _local(expected.outputs, domains).items()]
-        + [_judge(case, k, k, found[k], base[k], scale) for k in ("node_energy", "energy")],
+        + [_judge(case, k, k, outputs[k], base[k], scale) for k in ("node_energy", "energy")],
         BACKWARD: [
             _judge(case, f"gradient by {k}", consumer(k, list(expected.outputs)), seen.gradients.get(k), v, scale)
             for k, v in _local(expected.gradients, domains).items()
         ]
-        + [_judge(case, "forces", "forces", found["forces"], base["forces"], scale)],
+        + [_judge(case, "forces", "forces", outputs["forces"], base["forces"], scale)],
     }
     edges = _edges(graph)
     return [_finding(case, [edges, *rows], variant[which], metrics) for which, rows in judged.items()]
@@ -146,9 +148,9 @@ def _edges(graph: Values) -> GhostComparison:
     A difference and a sum of three numbers round twice, each by a unit roundoff of what they add up in size at most.
     """
     positions, (sender, receiver), shifts = graph["positions"], graph["edge_index"], graph["shifts"]
-    found, _ = edge_vectors(positions, graph["edge_index"], shifts)
+    vectors, _ = edge_vectors(positions, graph["edge_index"], shifts)
     size = positions[sender].abs() + positions[receiver].abs() + shifts.abs()
-    off = (found - (positions[receiver] - positions[sender] + shifts)).abs()
+    off = (vectors - (positions[receiver] - positions[sender] + shifts)).abs()
     worst = float((off / (ROUNDOFF * size).clamp_min(torch.finfo(torch.float64).tiny)).max()) if off.numel() else 0.0
     return GhostComparison("edge vectors", "edge_vectors", math.inf if math.isnan(worst) else worst, 4.0)
 
@@ -158,12 +160,12 @@ def _local(values: Values, domains: Domains) -> Values:
     return {k: v for k, v in values.items() if k.startswith(("interactions", "products", "readouts")) and v.shape[0] == domains.local}
 
 
-def _judge(case: Case, name: str, block: str, found: torch.Tensor | None, expected: torch.Tensor, scale: Values) -> GhostComparison:
-    if found is None or found.shape != expected.shape:
+def _judge(case: Case, name: str, block: str, computed: torch.Tensor | None, expected: torch.Tensor, scale: Values) -> GhostComparison:
+    if computed is None or computed.shape != expected.shape:
         return GhostComparison(
-            f"{name} {'is missing' if found is None else f'has {found.shape[0]} rows, not {expected.shape[0]}'}", block, math.inf, 1.0
+            f"{name} {'is missing' if computed is None else f'has {computed.shape[0]} rows, not {expected.shape[0]}'}", block, math.inf, 1.0
         )
-    ratio = difference_ratio(found, expected, scale[name])
+    ratio = difference_ratio(computed, expected, scale[name])
     return GhostComparison(name, block.partition(" ")[0], math.inf if math.isnan(ratio) else ratio, limit_of(case, expected.numel()))
 
 

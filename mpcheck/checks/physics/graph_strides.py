@@ -88,8 +88,8 @@ def outputs(model: torch.nn.Module, graph: Tensors, flags: Mapping[str, bool]) -
     data = _Watched({k: v.detach() for k, v in graph.items()})
     with quiet():
         out: dict[str, Any] = model(data, **flags)
-    found = {k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
-    return found, data.read if data.read else set(graph)
+    tensors = {k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    return tensors, data.read if data.read else set(graph)
 
 
 def frames_of(case: Case) -> dict[str, list[Atoms]]:
@@ -109,12 +109,12 @@ def frames_of(case: Case) -> dict[str, list[Atoms]]:
 
 def moved(graph: Tensors, layout: str) -> Tensors:
     """The tensors that a layout changes, in that layout."""
-    found = {}
+    tensors = {}
     for name, tensor in graph.items():
         new = LAYOUTS[layout](tensor) if tensor.dim() else tensor
         if (new.stride(), new.storage_offset()) != (tensor.stride(), tensor.storage_offset()):
-            found[name] = new
-    return found
+            tensors[name] = new
+    return tensors
 
 
 def _some(graph: Tensors, read: set[str]) -> Iterator[Tensors]:
@@ -128,7 +128,7 @@ def _some(graph: Tensors, read: set[str]) -> Iterator[Tensors]:
     columns, elements = moved(graph, "columns first"), moved(graph, "every other element")
     for place in range(length):
         chosen = [n for n in names if place in codes[n]]
-        yield {n: found[n] for n in chosen for found in (columns if n in columns and place % 2 else elements,) if n in found}
+        yield {n: layout[n] for n in chosen for layout in (columns if n in columns and place % 2 else elements,) if n in layout}
 
 
 def _variants(graph: Tensors, read: set[str]) -> Iterator[tuple[str, Tensors]]:
@@ -178,12 +178,12 @@ class _StridedCalls:
         called = attempt(lambda: outputs(self.case.model, {**self.graph, **changed}, MODES[self.mode]))
         if isinstance(called, Raised):
             return _StrideEffect(math.inf, 1.0, tuple(changed), f"the model raised {called.text!r}: it minds how")
-        found, _ = called
+        results, _ = called
         worst = _StrideEffect()
         for name, value in self.base.items():
-            if name in found and bits_digest(found[name]) == bits_digest(value):
+            if name in results and bits_digest(results[name]) == bits_digest(value):
                 continue
-            ratio = orderable(difference_ratio(found[name], value, self.scales()[name])) if name in found else math.inf
+            ratio = orderable(difference_ratio(results[name], value, self.scales()[name])) if name in results else math.inf
             seen = _StrideEffect(ratio, limit_of(self.case, value.numel()), tuple(changed), f"{name} depends on how")
             worst = max(worst, seen, key=lambda s: s.share)
         return worst
@@ -215,10 +215,10 @@ def strided_model(case: Case) -> list[Record]:
                 if changed and (layout == "expanded") == (kind == "molecule"):
                     calls[layout] += 1
                     worst[layout] = max(worst[layout], judge.named(changed), key=lambda s: s.share)
-    found = []
+    records = []
     for layout, seen in worst.items():
         names = seen.tensors[0] if len(seen.tensors) == 1 else " and ".join(seen.tensors) + " together"
         reason = f"{seen.said} {names} {'lies' if len(seen.tensors) == 1 else 'lie'} in memory ({layout})"
         metrics: dict[str, float | str | bool] = {"calls": float(calls[layout])}
-        found.append(case.finding(seen.ratio, limit=seen.limit, variant=layout, worst=" ".join(seen.tensors), reason=reason, metrics=metrics))
-    return found
+        records.append(case.finding(seen.ratio, limit=seen.limit, variant=layout, worst=" ".join(seen.tensors), reason=reason, metrics=metrics))
+    return records

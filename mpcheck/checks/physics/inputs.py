@@ -52,8 +52,8 @@ def forward_backward(model: torch.nn.Module, graph: Tensors) -> Tensors:
     named = {n: p for n, p in model.named_parameters() if p.requires_grad}
     wanted = [data["positions"], *named.values()]
     gradients = torch.autograd.grad(out["energy"].sum(), wanted, allow_unused=True)
-    found = {"energy": out["energy"].detach(), "forces": torch.zeros_like(data["positions"]) if gradients[0] is None else -gradients[0]}
-    return found | {f"gradient of {n}": g for n, g in zip(named, gradients[1:], strict=True) if g is not None}
+    results = {"energy": out["energy"].detach(), "forces": torch.zeros_like(data["positions"]) if gradients[0] is None else -gradients[0]}
+    return results | {f"gradient of {n}": g for n, g in zip(named, gradients[1:], strict=True) if g is not None}
 
 
 def repeat(case: Case) -> list[Record]:
@@ -75,14 +75,14 @@ def repeat(case: Case) -> list[Record]:
         dirty.append(forward_backward(case.model, graph))
     with poisoned():
         filled = [forward_backward(case.model, graph) for _ in range(CALLS // 2)]
-    found = [
+    records = [
         repeated(case, "dirty memory", dirty, first, scale, WARM_UP),
         repeated(case, "filled memory", filled, filled[0], scale, WARM_UP + len(dirty)),
         early(case, warm, scale),
     ]
     across = max(orderable(difference_ratio(first[n], filled[-1][n], scale[n])) for n in ("energy", "forces"))
     reason = "energy or forces with poisoned memory differ from those without beyond noise"
-    return [*found, case.finding(across, limit=limit_of(case, 1), variant="filled against plain", reason=reason)]
+    return [*records, case.finding(across, limit=limit_of(case, 1), variant="filled against plain", reason=reason)]
 
 
 def early(case: Case, warm: list[Tensors], scale: Mapping[str, torch.Tensor], variant: str = "first calls") -> Record:

@@ -112,11 +112,11 @@ def run(context: Context, key: Key) -> list[Record]:
         if isinstance(frame, str):
             return [_refused(key, Unsupported("not-applicable", frame))]
         case = replace(case, frame=frame)
-    found = attempt(lambda: entry.check(case))
-    if isinstance(found, Raised):
-        return [case.finding(None, reason=f"raised {found.text}")]
-    seconds = round((time.perf_counter() - began) / len(found), 4)
-    return [f.model_copy(update={"seconds": seconds}) for f in found]
+    records = attempt(lambda: entry.check(case))
+    if isinstance(records, Raised):
+        return [case.finding(None, reason=f"raised {records.text}")]
+    seconds = round((time.perf_counter() - began) / len(records), 4)
+    return [f.model_copy(update={"seconds": seconds}) for f in records]
 
 
 def _refused(key: Key, why: Unsupported) -> Record:

@@ -36,13 +36,13 @@ def energy_only(model: torch.nn.Module, graph: Tensors) -> Tensors:
 
 def repeat(case: Case) -> list[Record]:
     """Equal calls of the whole model in float64, and in each other format of the run, there with freed memory full of NaN."""
-    found = inputs.repeat(case)
+    records = inputs.repeat(case)
     graph = case.graph(case.atoms)
     scale = noise(case, graph)
     for fmt in case.context.formats:
         if fmt != FLOAT64 and not fmt.emulated(case.device.type):
-            found += [f.model_copy(update={"format": fmt.name}) for f in _format(case, fmt, graph, scale)]
-    return found
+            records += [f.model_copy(update={"format": fmt.name}) for f in _format(case, fmt, graph, scale)]
+    return records
 
 
 def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Record]:

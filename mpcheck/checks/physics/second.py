@@ -38,11 +38,11 @@ def _numerical(case: Case, backend: BackendModel, seen: list[CalledBlock]) -> li
             numerical, between = judged_block
         wrong.append(numerical)
         changing.append(between)
-    found = []
+    records = []
     for variant, judged in (("numerical", wrong), ("calls", changing)):
         worst, reason = worst_of(judged)
-        found.append(case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}))
-    return found
+        records.append(case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}))
+    return records
 
 
 def _block(case: Case, backend: BackendModel, seen: CalledBlock) -> tuple[BlockRatio, BlockRatio]:
@@ -53,24 +53,24 @@ def _block(case: Case, backend: BackendModel, seen: CalledBlock) -> tuple[BlockR
         function = BlockFunction(backend, seen, case.context.seed)
         calls = [function.derivative(2) for _ in range(CALLS)]
         direction = function.direction(2)
-        found = compared(function, 2, calls[-1], direction, sigma)
-        numerical = BlockRatio(name, found.ratio, _said(function, found, calls[-1], sigma))
+        comparison = compared(function, 2, calls[-1], direction, sigma)
+        numerical = BlockRatio(name, comparison.ratio, _said(function, comparison, calls[-1], sigma))
     along = [float(sum((g * direction[n]).sum() for n, g in call.by.items())) for call in calls]
-    ratios = [DerivativeComparison(value, along[-1], found.allowed).ratio for value in along]
+    ratios = [DerivativeComparison(value, along[-1], comparison.allowed).ratio for value in along]
     number = max(range(CALLS), key=lambda i: ratios[i])
     return numerical, BlockRatio(name, ratios[number], f"its second derivative in call {number + 1} is not that of call {CALLS}")
 
 
-def _said(function: BlockFunction, found: DerivativeComparison, last: Derivative, sigma: float) -> str:
+def _said(function: BlockFunction, comparison: DerivativeComparison, last: Derivative, sigma: float) -> str:
     """Along which argument the second derivative is wrong."""
-    if found.ratio <= 1.0:
+    if comparison.ratio <= 1.0:
         return ""
     infinite = [n for n, g in last.by.items() if not bool(g.isfinite().all())]
     if infinite:
         return f"its second derivative by {infinite[0]} is not finite"
     parts = {n: compared(function, 2, last, {n: v}, sigma) for n, v in function.direction(2).items()}
     guilty = [n for n, part in parts.items() if part.ratio > 1.0]
-    shown = parts[guilty[0]] if guilty else found
+    shown = parts[guilty[0]] if guilty else comparison
     where = f" by {', '.join(guilty)}" if guilty else ""
     return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction"
 

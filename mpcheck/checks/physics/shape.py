@@ -38,14 +38,14 @@ def smoothness(case: Case) -> list[Record]:
     scale = noise(case, graph, "smoothness")
     near = [_outputs(case, [_trio(k, r_max, r_max - s) for k in kinds]) for s in steps]
     at = _outputs(case, [_trio(k, r_max, r_max * (1 - 1e-12)) for k in kinds])
-    found = []
+    records = []
     for name, order in ORDERS.items():
-        found.append(_order(case, name, order, [_size(n[name] - far[name], len(kinds)) for n in near], _size(scale[name], len(kinds)), kinds))
+        records.append(_order(case, name, order, [_size(n[name] - far[name], len(kinds)) for n in near], _size(scale[name], len(kinds)), kinds))
         jump = difference_ratio(at[name], far[name], scale[name])
         reason = f"{name} jumps by {float((at[name] - far[name]).abs().max()):.3g} where an atom passes r_max = {r_max:g} Å"
         metrics = {"jump": float((at[name] - far[name]).abs().max()), "scale": rms(scale[name])}
-        found.append(case.finding(jump, limit=limit_of(case, len(kinds)), variant=f"{name}, jump", reason=reason, metrics=metrics))
-    return found
+        records.append(case.finding(jump, limit=limit_of(case, len(kinds)), variant=f"{name}, jump", reason=reason, metrics=metrics))
+    return records
 
 
 def _outputs(case: Case, frames: list[Atoms]) -> Values:
@@ -56,8 +56,8 @@ def _outputs(case: Case, frames: list[Atoms]) -> Values:
 
 def _size(difference: torch.Tensor, kinds: int) -> torch.Tensor:
     """Norm of a difference by kind [kinds]."""
-    found: torch.Tensor = torch.linalg.vector_norm(difference.reshape(kinds, -1), dim=1)
-    return found
+    norms: torch.Tensor = torch.linalg.vector_norm(difference.reshape(kinds, -1), dim=1)
+    return norms
 
 
 def _order(case: Case, name: str, order: float, sizes: list[torch.Tensor], scale: torch.Tensor, kinds: list[tuple[str, str, str]]) -> Record:
@@ -106,16 +106,16 @@ def edges(case: Case) -> list[Record]:
     with_them = quantities(evaluate(case.model, longer), longer)
     same = all(torch.equal(with_them[n], without[n]) for n in ("energy", "forces"))
     scale = without if same else noise(case, graph, "edges")
-    found = []
+    records = []
     for name in ("energy", "forces"):
         change = float((with_them[name] - without[name]).abs().max())
         reason = f"{beyond.shape[1]} edges of {r_max:g} Å and more change the {name} by {change:.3g}"
         ratio = difference_ratio(with_them[name], without[name], scale[name])
         metrics = {"edges": float(beyond.shape[1]), "change": change, "longest_A": float(lengths.max())}
-        found.append(
+        records.append(
             case.finding(ratio, limit=limit_of(case, without[name].numel()), variant=f"{name}, beyond r_max", reason=reason, metrics=metrics)
         )
-    return [*found, _zero_length(case)]
+    return [*records, _zero_length(case)]
 
 
 def _zero_length(case: Case) -> Record:
@@ -196,8 +196,8 @@ def _far_sum(case: Case) -> Record:
     rows = 2**24 + 8
     index = torch.tensor([2**24 + 1, 2**24, rows - 1, 2**24 + 1, 0], device=case.device)
     src = torch.tensor([1.0, 2.0, 4.0, 8.0, 16.0], dtype=torch.bfloat16, device=case.device)
-    found = energy_sum(src, index, dim=0, dim_size=rows)
+    sums = energy_sum(src, index, dim=0, dim_size=rows)
     expected = {2**24 + 1: 9.0, 2**24: 2.0, rows - 1: 4.0, 0: 16.0}
-    wrong = sum(float(found[row]) != value for row, value in expected.items()) + int(float(found.float().sum()) != 31.0)
+    wrong = sum(float(sums[row]) != value for row, value in expected.items()) + int(float(sums.float().sum()) != 31.0)
     reason = f"sums into {rows} rows: {wrong} of {len(expected) + 1} are wrong"
     return case.finding(0.0 if wrong == 0 else math.inf, variant="sum", reason=reason, metrics={"rows": float(rows)})

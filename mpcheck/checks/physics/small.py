@@ -19,7 +19,7 @@ from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context
 
 # Neighbours of an atom at the origin, in units of r_max. Seen from both ends of an edge, each direction comes with both signs.
-# All distances, also between neighbours, stay 7 % below r_max: the envelope's kink there would disturb numerical derivatives.
+# Distances stay 4 % below r_max, between one pair of neighbours 0.7 %: the envelope's kink there would disturb numerical derivatives.
 AXES = ((0.5, 0, 0), (0, 0.42, 0), (0, 0, 0.58))
 FACE_DIAGONALS = ((0.36, 0.36, 0), (0.4, -0.4, 0), (0.33, 0, 0.33), (0.43, 0, -0.43), (0, 0.38, 0.38), (0, 0.31, -0.31))
 BODY_DIAGONALS = ((0.3, 0.3, 0.3), (0.32, -0.32, -0.32), (-0.26, 0.26, -0.26), (-0.28, -0.28, 0.28))
@@ -42,11 +42,11 @@ class CalledBlock:
 def frames(case: Case) -> dict[str, Atoms]:
     """Structures of all elements in turn, without periodicity, by what is special about their edges."""
     elements, r_max = case.context.model.elements, case.context.model.r_max
-    found: dict[str, Atoms] = {}
+    structures: dict[str, Atoms] = {}
     for i, (name, rows) in enumerate(NEIGHBOURS.items()):
         symbols = [elements[(i + j) % len(elements)] for j in range(len(rows) + 1)]
-        found[name] = Atoms(symbols, np.array([(0, 0, 0), *rows]) * r_max)
-    return found
+        structures[name] = Atoms(symbols, np.array([(0, 0, 0), *rows]) * r_max)
+    return structures
 
 
 def graph_of(case: Case) -> Tensors:

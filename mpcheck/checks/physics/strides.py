@@ -76,14 +76,14 @@ def _block(case: Case, backend: BackendModel, reference: BlockReference, layout:
     cotangents = {c: {n: change(t) if t.dim() else t for n, t in by.items()} for c, by in reference.cotangents.items()}
     plain = {n: t.contiguous() for n, t in moved.items()}, {c: {n: t.contiguous() for n, t in by.items()} for c, by in cotangents.items()}
     base = _run(backend, reference, *plain)
-    found = attempt(lambda: _run(backend, reference, moved, cotangents))
-    if isinstance(found, Raised):
-        return math.inf, 1.0, "its call", found.text
+    results = attempt(lambda: _run(backend, reference, moved, cotangents))
+    if isinstance(results, Raised):
+        return math.inf, 1.0, "its call", results.text
     roundoff = backend.roundoff(reference.block, FLOAT64)
     rms_limit = limits_for(case.context.tolerances, reference.block.name, backend.name, FLOAT64.name, "forward").rms
     worst = (0.0, rms_limit, "out", "")
     for name, value in base.items():
-        if torch.equal(found[name], value):
+        if torch.equal(results[name], value):
             continue
         limit, allowed = rms_limit, 0.0
         if name in reference.values:
@@ -95,7 +95,7 @@ def _block(case: Case, backend: BackendModel, reference: BlockReference, layout:
                 allowed *= rms(value) / rms(reference.values[name]) * math.sqrt(rows)
         else:  # a parameter that only this backend has: no scale of its own, so bits decide
             limit = 1.0
-        ratio = orderable(rms(found[name] - value) / (math.sqrt(2.0) * allowed) if allowed > 0 else math.inf)
+        ratio = orderable(rms(results[name] - value) / (math.sqrt(2.0) * allowed) if allowed > 0 else math.inf)
         if ratio / limit > worst[0] / worst[1]:
             worst = (ratio, limit, name, "")
     return worst
@@ -105,9 +105,9 @@ def _run(backend: BackendModel, reference: BlockReference, inputs: Tensors, cota
     block = reference.block
     with backend.prepared(block, FLOAT64):
         run = Run(lambda arguments: backend.call(block, arguments), reference.skeleton, inputs, backend.parameters(block), True)
-        found = {n: t.detach() for n, t in run.outputs.items()}
+        results = {n: t.detach() for n, t in run.outputs.items()}
         for case, by_output in cotangents.items():
             by_input, by_parameter = run.backward({n: c for n, c in by_output.items() if n in run.outputs}, retain=True)
-            found.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
-            found.update({f"weight.{case}.{n}": g for n, g in backend.reference_gradients(block, by_parameter).items()})
-        return found
+            results.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
+            results.update({f"weight.{case}.{n}": g for n, g in backend.reference_gradients(block, by_parameter).items()})
+        return results

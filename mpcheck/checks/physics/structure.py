@@ -98,10 +98,10 @@ def choose_frame(frames: list[Atoms], accept: Callable[[Atoms], bool] = lambda _
     fitting = [f for f in frames if len(f) > 1 and accept(f)]
     if not fitting:
         return "no structure of two atoms or more for this property"
-    found = min(fitting, key=lambda f: (-len(set(f.get_chemical_symbols())), len(f)))
-    if len(found) > MOST_ATOMS:
-        return f"the structure has {len(found)} atoms; numerical derivatives are taken of {MOST_ATOMS} at most"
-    return found
+    frame = min(fitting, key=lambda f: (-len(set(f.get_chemical_symbols())), len(f)))
+    if len(frame) > MOST_ATOMS:
+        return f"the structure has {len(frame)} atoms; numerical derivatives are taken of {MOST_ATOMS} at most"
+    return frame
 
 
 def with_cell(graph: Tensors, frame: Atoms) -> Tensors:
@@ -135,11 +135,11 @@ def quantities(out: Values, graph: Tensors) -> Values:
     def total(rows: torch.Tensor) -> torch.Tensor:
         return torch.zeros(count, *rows.shape[1:], dtype=torch.float64, device=rows.device).index_add_(0, batch, rows.to(torch.float64))
 
-    found = {"energy": out["energy"], "node_energy": out["node_energy"], "forces": out["forces"]}
-    found["closure"] = out["energy"] - total(out["node_energy"])
-    found["net"] = total(out["forces"])
-    found["torque"] = total(torch.linalg.cross(graph["positions"], out["forces"]))
-    return found | {k: out[k] for k in ("virials", "atomic_virials") if k in out}
+    values = {"energy": out["energy"], "node_energy": out["node_energy"], "forces": out["forces"]}
+    values["closure"] = out["energy"] - total(out["node_energy"])
+    values["net"] = total(out["forces"])
+    values["torque"] = total(torch.linalg.cross(graph["positions"], out["forces"]))
+    return values | {k: out[k] for k in ("virials", "atomic_virials") if k in out}
 
 
 def noise(case: Case, graph: Tensors, purpose: str = "") -> Values:

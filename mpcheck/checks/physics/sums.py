@@ -15,14 +15,14 @@ AXES = "xyz"
 def node_energies(case: Case) -> list[Record]:
     """Node energies add up to the energy, E0 included; atomic virials to the virial."""
     graph = case.graph(case.atoms)
-    found = quantities(evaluate(case.model, graph), graph)
+    values = quantities(evaluate(case.model, graph), graph)
     scale = noise(case, graph)
     # the tensors are summed here once more, so that two roundings of the sum meet
-    ratio = difference_ratio(found["closure"], torch.zeros_like(found["closure"]), scale["closure"])
+    ratio = difference_ratio(values["closure"], torch.zeros_like(values["closure"]), scale["closure"])
     reference = case.context.reference_backend.model.get_submodule("atomic_energies_fn")
     e0 = reference(graph["node_attrs"].to(case.context.reference_backend.device)).detach()
-    metrics = {"difference_eV": float(found["closure"].abs().max()), "E0_sum_eV": float(e0.sum()), "scale_eV": rms(scale["closure"])}
-    reason = f"node energies do not add up to the energy: {float(found['closure'][0]):.9g} eV are left of {float(found['energy'][0]):.9g} eV"
+    metrics = {"difference_eV": float(values["closure"].abs().max()), "E0_sum_eV": float(e0.sum()), "scale_eV": rms(scale["closure"])}
+    reason = f"node energies do not add up to the energy: {float(values['closure'][0]):.9g} eV are left of {float(values['energy'][0]):.9g} eV"
     sums = case.finding(ratio, limit=limit_of(case, 1), reason=reason, metrics=metrics)
     if sums.verdict == "pass" and not float(e0.abs().max()) > 0:
         sums = sums.model_copy(update={"verdict": "inconclusive", "reason": "degenerate: every E0 is zero, so that a lost E0 would not show"})
@@ -57,19 +57,19 @@ def torque(case: Case) -> list[Record]:
 
 def _vanishing(case: Case, name: str, what: str, unit: str) -> Record:
     graph = case.graph(case.atoms)
-    found = quantities(evaluate(case.model, graph), graph)
+    values = quantities(evaluate(case.model, graph), graph)
     scale = noise(case, graph)
-    value = found[name][0]
+    value = values[name][0]
     ratio = rms(value) / rms(scale[name]) if rms(scale[name]) > 0 else (0.0 if rms(value) == 0.0 else float("inf"))
     axis = int(value.abs().nan_to_num(nan=float("inf")).argmax())
     metrics = {
         f"{name}_{unit}": float(value.abs().max()),
         f"scale_{unit}": rms(scale[name]),
-        "largest_force_eV_per_A": float(found["forces"].abs().max()),
+        "largest_force_eV_per_A": float(values["forces"].abs().max()),
     }
     reason = f"{what} along {AXES[axis]} is {float(value[axis]):.3g} {unit.replace('_per_', '/')} instead of zero within {rms(scale[name]):.1g}"
     judged = case.finding(ratio, limit=limit_of(case, 3), reason=reason, worst=AXES[axis], metrics=metrics)
-    if judged.verdict == "pass" and not float(found["forces"].abs().max()) > 1e3 * rms(scale["forces"]):
+    if judged.verdict == "pass" and not float(values["forces"].abs().max()) > 1e3 * rms(scale["forces"]):
         return judged.model_copy(update={"verdict": "inconclusive", "reason": "degenerate: every force is below a thousand times its noise"})
     return judged
 
@@ -95,11 +95,11 @@ def batch(case: Case) -> list[Record]:
         single = case.graph(frame)
         apart.append(quantities(evaluate(case.model, single), single))
     scale = noise(case, graph, "batch")
-    found = []
+    records = []
     for name, unit in (("energy", "eV"), ("node_energy", "eV"), ("forces", "eV_per_A")):
         alone = torch.cat([a[name] for a in apart])
-        found.append(_compare(case, name, unit, together[name], alone, scale, len(frames)))
-    return found
+        records.append(_compare(case, name, unit, together[name], alone, scale, len(frames)))
+    return records
 
 
 def _compare(case: Case, name: str, unit: str, together: torch.Tensor, alone: torch.Tensor, scale: Values, graphs: int) -> Record:

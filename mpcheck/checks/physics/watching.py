@@ -71,5 +71,5 @@ def consumer(place: str, names: list[str]) -> str:
     following = {"interactions": f"products.{index}", "node_embedding": "interactions.0"}
     if kind == "products":
         following["products"] = f"interactions.{int(index) + 1}" if f"interactions.{int(index) + 1}" in names else f"readouts.{index}"
-    found = following.get(kind, block)
-    return found if found in names else block
+    reader = following.get(kind, block)
+    return reader if reader in names else block

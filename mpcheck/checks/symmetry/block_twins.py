@@ -50,7 +50,7 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
     sink = Arguments()
     with torch.no_grad(), Observer(source.model, sink).watching():
         source.model({k: t.clone() for k, t in graph.items()}, compute_force=False)
-    found = []
+    rows = []
     for block, skeleton, tensors in sink.blocks.values():  # a call that cannot be repeated is left to the end-to-end comparison
         if block.kind == "step" or twin.unsupported(block, FLOAT64):
             continue
@@ -58,13 +58,13 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
         exact, noise = _noise(source, block, skeleton, tensors, seed)
         got = attempt(lambda b=block, s=skeleton, t=tensors: Run(lambda a: twin.call(b, a), s, t, {}, False).outputs)  # type: ignore[misc]
         if isinstance(got, Raised):
-            found.append(BlockDistance(block.name, f"raised {got.text}", math.inf, limit))
+            rows.append(BlockDistance(block.name, f"raised {got.text}", math.inf, limit))
             continue
         for name, value in exact.items():
             error = math.nan if name not in got or got[name].shape != value.shape else _rms(got[name] - value)
             ratio = 0.0 if error == 0.0 else (error / noise[name] if noise[name] > 0 else math.inf)
-            found.append(BlockDistance(block.name, name, ratio, limit))
-    return found
+            rows.append(BlockDistance(block.name, name, ratio, limit))
+    return rows
 
 
 def _rms(x: torch.Tensor) -> float:
@@ -80,5 +80,5 @@ def _noise(source: E3nnModel, block: Block, skeleton: Any, tensors: Tensors, see
 
     exact = outputs()
     seeds = [seed_of("conversion", block.name, seed, draw) for draw in range(DRAWS)]
-    found = squares(disturbed(outputs, stored=source.module(block)), exact, seeds, lambda deviation: _rms(deviation) ** 2)
-    return exact, {n: math.sqrt(sum(own) / DRAWS) * ROUNDOFF for n, own in found.items()}
+    variances = squares(disturbed(outputs, stored=source.module(block)), exact, seeds, lambda deviation: _rms(deviation) ** 2)
+    return exact, {n: math.sqrt(sum(own) / DRAWS) * ROUNDOFF for n, own in variances.items()}

@@ -68,10 +68,10 @@ def judged(converter: Converter, source: torch.nn.Module, twin: Converted, retur
 
 def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wrapped: BackendModel, base: dict[str, Any]) -> Record:
     graph = make_graph([structure(config.elements, context.seed)], config.architecture.elements, config.architecture.r_max)
-    found = distances(E3nnModel(source, CPU), wrapped, graph, context.tolerances, context.seed)
-    worst = max(found, key=lambda d: (d.failed, d.ratio / d.limit))
-    failures = [f"{d.block} {d.tensor}: rms ratio {d.ratio:.3g} > {d.limit:.3g}" for d in found if d.failed]
-    made = _finding(base, "blocks", failures, worst.ratio, worst.limit, blocks=len({d.block for d in found}))
+    rows = distances(E3nnModel(source, CPU), wrapped, graph, context.tolerances, context.seed)
+    worst = max(rows, key=lambda d: (d.failed, d.ratio / d.limit))
+    failures = [f"{d.block} {d.tensor}: rms ratio {d.ratio:.3g} > {d.limit:.3g}" for d in rows if d.failed]
+    made = _finding(base, "blocks", failures, worst.ratio, worst.limit, blocks=len({d.block for d in rows}))
     return made.model_copy(update={"worst": f"{worst.block} {worst.tensor}"})
 
 
@@ -121,12 +121,12 @@ def run(context: Context, key: Key) -> list[Record]:
     if why := unavailable(get_backend(key.backend), context.device.type if key.subject == MODEL else CPU.type):
         return [refused({"check": CHECK, "subject": key.subject, "backend": key.backend}, why)]
     if key.subject == MODEL:
-        found = _own_model(context, key)
+        records = _own_model(context, key)
     else:
         config = next(c for c in _configurations([key.backend]) if (c.name, c.backend) == (key.subject, key.backend))
-        found = judge_configuration(context, config, load_limits())
-    seconds = round((time.perf_counter() - began) / len(found), 4)
-    return [f.model_copy(update={"seconds": seconds}) for f in found]
+        records = judge_configuration(context, config, load_limits())
+    seconds = round((time.perf_counter() - began) / len(records), 4)
+    return [f.model_copy(update={"seconds": seconds}) for f in records]
 
 
 def _configurations(names: Sequence[str]) -> list[Configuration]:

@@ -89,7 +89,7 @@ def deviations(
     element: Element, name: str, error: torch.Tensor, square: torch.Tensor, slot: Slot, scale: Scale, limits: RatioLimits, spread: float = 0.0
 ) -> list[Deviation]:
     """RMS error over RMS noise of every irrep of one output."""
-    found = []
+    rows = []
     flushed = UNDERFLOW_WIDENING if scale.underflow > UNDERFLOW_SHARE else 1.0
     for irrep, where in slot.groups(tuple(error.shape)) or [("", slice(None))]:
         part = error[..., where] if error.ndim else error
@@ -101,8 +101,8 @@ def deviations(
         # equal numbers round alike: they are one piece of evidence, as in the precision check's groups
         distinct = max(1.0, scale.distinct * part.numel() / error.numel())
         limit = flushed * widened(limits.rms, max(scale.spread, spread, 0.9 / math.sqrt(distinct)))
-        found.append(Deviation(element, f"{name} {irrep}".strip(), ratio, limit))
-    return found
+        rows.append(Deviation(element, f"{name} {irrep}".strip(), ratio, limit))
+    return rows
 
 
 def moments(squares: list[torch.Tensor]) -> tuple[torch.Tensor, float]:
@@ -137,10 +137,10 @@ def summary(
         metrics[f"{kind}_median"] = finite(median(ratios))
     reason, failing = note, sorted({d.irrep for sample in every for d in sample if d.fails})
     if failing:
-        found = max(again(simplest(worst.element, lambda e: any(d.fails for d in again(e)), effort)), key=lambda d: d.share)
-        text = "NaN or infinite" if not math.isfinite(found.ratio) else f"rms ratio {found.ratio:.3g} > {found.limit:.3g}"
-        found = max(found, worst, key=lambda d: d.fails)
-        reason = f"{found.irrep} does not follow {found.element.text}: {text}"
+        shown = max(again(simplest(worst.element, lambda e: any(d.fails for d in again(e)), effort)), key=lambda d: d.share)
+        text = "NaN or infinite" if not math.isfinite(shown.ratio) else f"rms ratio {shown.ratio:.3g} > {shown.limit:.3g}"
+        shown = max(shown, worst, key=lambda d: d.fails)
+        reason = f"{shown.irrep} does not follow {shown.element.text}: {text}"
         metrics["failing"] = failing
     return Record(
         **base, verdict="fail" if failing else "pass", reason=reason, ratio=finite(worst.ratio), limit=finite(worst.limit),

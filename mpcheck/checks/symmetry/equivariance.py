@@ -32,8 +32,7 @@ from mpcheck.checks.symmetry.moved import whole_of
 from mpcheck.checks.symmetry.sampling import elements
 from mpcheck.formats import COMPONENTS, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused
+from mpcheck.judge.refusing import raised, refused
 from mpcheck.judge.replay import arithmetic
 from mpcheck.judge.tolerances import RatioLimits, limits_for
 from mpcheck.records.detail import figures
@@ -89,7 +88,7 @@ class BlockSubject:
         given = self.action.inputs(self.reference.inputs, element)
         results, known = self.run(given), self.learnt.get(element, self.noise)
         geometry = self._geometry(given) if isinstance(element, Shift | Wrap) else {}
-        found = []
+        rows = []
         for name, noise in known.items():
             slot, value = self.reference.block.output_slot(name), self.reference.values[name]
             error = results[name] - self.action.output(name, self.outputs[name], element)
@@ -101,8 +100,8 @@ class BlockSubject:
                 # the moved positions round in the format and, in float64, when the displacement is made and when it is added
                 square = 2 * noise.square + (self.fmt.roundoff["stored"] ** 2 + 2 * U64**2) * geometry[name][0]
             spread = geometry[name][1] if name in geometry else 0.0
-            found += deviations(element, name, error, square, slot, noise.scale, self.limits, spread)
-        return found
+            rows += deviations(element, name, error, square, slot, noise.scale, self.limits, spread)
+        return rows
 
     def learn(self, element: Turn, model: E3nnModel) -> None:
         """The noise of both sides of a rotation, measured on both; the float64 model must be as it was, outside ``prepared``.
@@ -133,8 +132,8 @@ class BlockSubject:
         def perturb(t: torch.Tensor) -> torch.Tensor:
             return t + ETA * t * (2 * torch.rand(t.shape, generator=generator, dtype=t.dtype).to(t.device) - 1) if t.is_floating_point() else t
 
-        found = squares(lambda _: values({n: perturb(t) for n, t in given.items()}), values(given), range(DRAWS), torch.square)
-        return {n: U64 * U64 * moments(own)[0] for n, own in found.items()}
+        variances = squares(lambda _: values({n: perturb(t) for n, t in given.items()}), values(given), range(DRAWS), torch.square)
+        return {n: U64 * U64 * moments(own)[0] for n, own in variances.items()}
 
     def _geometry(self, given: Tensors) -> dict[str, tuple[torch.Tensor, float]]:
         """Variance for u = 1 that the moved positions' own roundings cause, and its relative spread between draws."""
@@ -190,7 +189,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
     limits = limits_for(context.tolerances, key.subject, key.backend, fmt.name, "forward")
     group = [e for e in group_of(context, key, fmt) if action.applies(e, reference.inputs)]
 
-    def found() -> Record:
+    def judged() -> Record:
         with backend.prepared(block, fmt):
             subject = BlockSubject(reference, backend, fmt, action, limits, tables)
             every = [deviations for e in group if (deviations := subject.compare(e))]
@@ -209,7 +208,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
                 break  # red with both sides' noise: what the other elements' noise would be does not matter any more
         return summary(base, every, measured, time.perf_counter() - began)
 
-    finding = attempt(found)
+    finding = attempt(judged)
     return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
@@ -232,7 +231,7 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
     limits, began = limits_for(context.tolerances, MODEL, key.backend, fmt.name, "forward"), time.perf_counter()
     noise, whole = learned(context, key.system), whole_of(context, key.system, structure_of(context, key.system))
 
-    def found() -> Record:
+    def judged() -> Record:
         group = [e for e in group_of(context, key, fmt) if whole.applies(e)]
         with backend.prepared(WHOLE, fmt):
             subject = WholeSubject(whole, backend, fmt, limits, noise)
@@ -248,7 +247,7 @@ def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format)
 
         return summary(base, [compare(e, keep=True) for e in group], compare, time.perf_counter() - began, subject.note, MODEL_EFFORT)
 
-    finding = attempt(found)
+    finding = attempt(judged)
     return raised(base, finding) if isinstance(finding, Raised) else finding
 
 
@@ -273,11 +272,11 @@ def keys(context: Context) -> list[Key]:
     """Every block on the smallest system that has edges; the steps, where geometry enters, and the whole model on all of them."""
     sized = {name: context.counts(name).edges for name in context.systems}
     smallest = min(sized, key=lambda name: (sized[name] == 0, sized[name]))
-    found = [Key(NAME, TABLES, REFERENCE_BACKEND)] if REFERENCE_BACKEND in context.backend_names and FLOAT64 in context.formats else []
+    keys = [Key(NAME, TABLES, REFERENCE_BACKEND)] if REFERENCE_BACKEND in context.backend_names and FLOAT64 in context.formats else []
     for system in context.systems:
         names = [b.name for b in context.blocks(system) if system == smallest or b.kind == "step"]
-        found += [Key(NAME, name, backend, system=system) for name in [*names, MODEL] for backend in context.backend_names]
-    return found
+        keys += [Key(NAME, name, backend, system=system) for name in [*names, MODEL] for backend in context.backend_names]
+    return keys
 
 
 INSPECTION = Inspection(NAME, keys, run)

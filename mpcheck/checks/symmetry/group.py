@@ -28,14 +28,14 @@ class Shuffle:
 
     def order(self, count: int, on: bool) -> torch.Tensor:
         """``[count]``: the new order's old indices; the identity where these are not permuted."""
-        found = torch.arange(count)
+        order = torch.arange(count)
         if not on or count < 2:
-            return found
+            return order
         if self.swap is None:
             return torch.randperm(count, generator=torch.Generator().manual_seed(self.seed))
         i, j = self.swap[0] % count, self.swap[1] % count
-        found[[i, j]] = found[[j, i]]
-        return found
+        order[[i, j]] = order[[j, i]]
+        return order
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Wrap:
         """``[atoms, 3]``, float64: whole cells along each lattice vector."""
         if self.atom is None:
             return torch.randint(-2, 3, (atoms, 3), generator=torch.Generator().manual_seed(self.seed)).double()
-        found = torch.zeros(atoms, 3, dtype=torch.float64)
-        found[self.atom % atoms] = torch.tensor(self.cells, dtype=torch.float64)
-        return found
+        counts = torch.zeros(atoms, 3, dtype=torch.float64)
+        counts[self.atom % atoms] = torch.tensor(self.cells, dtype=torch.float64)
+        return counts
 
 
 Element = Turn | Shuffle | Shift | Wrap

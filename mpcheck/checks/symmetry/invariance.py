@@ -58,7 +58,7 @@ def _probe(context: Context, system: str) -> dict[str, str]:
     graph = context.graph(system)
     before = _plain_arguments(context, {n: t.clone() for n, t in graph.items()})
     after = _plain_arguments(context, turned_graph(graph, PROBE))
-    found: dict[str, str] = {}
+    undeclared_tensors: dict[str, str] = {}
     for block, tensors in before.items():
         for name, tensor in tensors.items():
             now = after.get(block, {}).get(name)
@@ -66,8 +66,8 @@ def _probe(context: Context, system: str) -> dict[str, str]:
                 continue
             change = float((now - tensor).norm()) / (float(tensor.norm()) or 1.0)
             if change > CHANGED:
-                found[block] = f"its argument {name} declares no irreps, yet changes by {change:.2g} when the structure turns"
-    return found
+                undeclared_tensors[block] = f"its argument {name} declares no irreps, yet changes by {change:.2g} when the structure turns"
+    return undeclared_tensors
 
 
 def undeclared(context: Context, system: str, block: Block) -> str | None:

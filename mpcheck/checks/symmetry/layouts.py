@@ -25,8 +25,7 @@ from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
 from mpcheck.judge.metrics import ElementNames, compare
-from mpcheck.judge.raised import raised
-from mpcheck.judge.refusing import refused, usable
+from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
@@ -77,11 +76,11 @@ def unread(name: str, slot: Slot, reference: BlockReference) -> list[str]:
     """
     derivative = reference.values.get(f"grad.random.{name}")
     tensor = reference.inputs[name]
-    found = []
+    labels = []
     for label, where in slot.groups(tuple(tensor.shape)):
         if label in differing(slot) and (derivative is None or not bool(derivative[..., where].any())):
-            found.append(label)
-    return found
+            labels.append(label)
+    return labels
 
 
 def _apart(name: str, slot: Slot, reference: BlockReference, wrong: torch.Tensor, right: torch.Tensor) -> str:
@@ -108,11 +107,11 @@ class _Misreading:
 
 def _emptied(tensor: torch.Tensor, slot: Slot) -> torch.Tensor:
     """A tensor with zeros in the irreps whose layouts differ."""
-    found = tensor.clone()
+    emptied = tensor.clone()
     for label, where in slot.groups(tuple(tensor.shape)):
         if label in differing(slot):
-            found[..., where] = 0
-    return found
+            emptied[..., where] = 0
+    return emptied
 
 
 def _input_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format) -> list[_Misreading]:

@@ -72,11 +72,11 @@ class Bench:
 
     def shift(self, mixed: MixedModel, base: BackendModel) -> tuple[FeatureChange, float]:
         """How far a mixed model is from its base, and that in units of the noise: the larger of features and energies."""
-        found, pure = evaluate(mixed.model, self.graphs), self.pure(base)
-        features = math.sqrt(float((found.features - pure.features).square().mean()))
-        energies = math.sqrt(float((found.energies - pure.energies).square().mean()))
+        changed, pure = evaluate(mixed.model, self.graphs), self.pure(base)
+        features = math.sqrt(float((changed.features - pure.features).square().mean()))
+        energies = math.sqrt(float((changed.energies - pure.energies).square().mean()))
         ratios = [_over(features, self.noise[0]), _over(energies, self.noise[1])]
-        return shift(found, pure), math.inf if any(math.isnan(r) for r in ratios) else max(ratios)
+        return shift(changed, pure), math.inf if any(math.isnan(r) for r in ratios) else max(ratios)
 
 
 def _over(a: float, b: float) -> float:
@@ -96,7 +96,7 @@ def bench(context: Context, structures: int) -> Bench:
 
 def expected(block: Block, base: BackendModel, donor: BackendModel, reference: BlockReference) -> list[str]:
     """Tensors at the block's boundary by which the swap must be seen: their layout changes, and the block reads what changes."""
-    found = []
+    names = []
     for text in mismatches(block, base.layout, donor.layout):
         name = text.partition(" ")[0]
         if name in block.inputs and name in reference.inputs:
@@ -105,8 +105,8 @@ def expected(block: Block, base: BackendModel, donor: BackendModel, reference: B
                 continue
         if name in block.outputs and name in reference.values and not _moves(reference.values[name], block, name):
             continue
-        found.append(text)
-    return found
+        names.append(text)
+    return names
 
 
 def _moves(value: torch.Tensor, block: Block, name: str) -> bool:
@@ -224,9 +224,9 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record
     # adapters that convert nothing are none: the two are one model then
     same = not mismatches(block, base.layout, donor.layout) and block.class_name != "SymmetricContraction"
     bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
-    found = [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
-    seconds = round((time.perf_counter() - began) / len(found), 4)
-    return [f.model_copy(update={"seconds": seconds}) for f in found]
+    records = [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
+    seconds = round((time.perf_counter() - began) / len(records), 4)
+    return [f.model_copy(update={"seconds": seconds}) for f in records]
 
 
 def keys(context: Context) -> list[Key]:
@@ -263,18 +263,18 @@ def together(context: Context, base_name: str, swaps: Mapping[str, str], structu
         return [refused(names, missing[0])]
     built = {name: donor for name, donor in donors.items() if not isinstance(donor, Unsupported)}
     on, limit = bench(context, structures), end_to_end_limit(context)
-    found = []
+    records = []
     for adapters in (False, True):
         shifted = attempt(lambda adapters=adapters: on.shift(MixedModel(base, built, swaps, adapters), base))  # type: ignore[misc]
         swap = Swap(None, shifted.text, None, None) if isinstance(shifted, Raised) else Swap(None, "", *shifted)
         equal = swap.ratio is not None and swap.ratio <= limit
         if adapters:
-            found.append(_adapted(names, swap, limit))
+            records.append(_adapted(names, swap, limit))
         else:
             reason = swap.raised or (swap.moved.text if swap.moved is not None else "")
             made = _finding({**names, "variant": "bare"}, "indistinguishable" if equal else "pass", reason, swap, _figures(swap, [], limit))
-            found.append(made)
-    return found
+            records.append(made)
+    return records
 
 
 INSPECTION = Inspection(CHECK, keys, run)

@@ -31,7 +31,7 @@ DRAWS = 4  # of each component; the whole model's sums average over many blocks'
 def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int) -> tuple[Tensors, dict[str, Any]]:
     """Float64 values, the noise scale of each component for u = 1, and what exact coupling tables change: a store's entry."""
     values = properties(module, graph, stress)
-    found = {n: Moments(v) for n, v in values.items()}
+    drawn = {n: Moments(v) for n, v in values.items()}
 
     def stored(key: int) -> Mapping[str, torch.Tensor]:
         noisy = {n: perturb(t, key) for n, t in graph.items()}
@@ -43,12 +43,12 @@ def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int)
         draw = stored if component == "stored" else disturbed(lambda: properties(module, graph, stress), component)
         seeds = [seed_of("symmetry", seed, component, number) for number in range(DRAWS)]
         for name, deviation in deviations_of(draw, values, seeds, eta_of(component)):
-            found[name].add(component, deviation)
+            drawn[name].add(component, deviation)
     with replaced(module, repaired):
         exact = properties(module, graph, stress)
     tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}
-    tensors |= {f"noise:{c}:{n}": s for n, m in found.items() for c, s in m.noise().items()}
-    return tensors, {"statistics": {n: m.statistics() for n, m in found.items()}}
+    tensors |= {f"noise:{c}:{n}": s for n, m in drawn.items() for c, s in m.noise().items()}
+    return tensors, {"statistics": {n: m.statistics() for n, m in drawn.items()}}
 
 
 def learned(context: Context, system: str) -> tuple[Tensors, dict[str, Any]]:
@@ -124,12 +124,12 @@ class WholeSubject:
 
     def compare(self, element: Element) -> list[Deviation]:
         """Every property under one element."""
-        results, found = self.run(self.whole.graph(element)), list[Deviation]()
+        results, rows = self.run(self.whole.graph(element)), list[Deviation]()
         for name, noise in self.noise.items():
             error = results[name] - self.expected(name, self.outputs[name], element)
             spread = 0.0
             if isinstance(element, Shift | Wrap):
                 made = self.whole.roundings(element)
                 spread = max(made[name][1], made[f"operand:{name}"][1] if self.fmt.roundoff["operand"] else 0.0)
-            found += deviations(element, name, error, self._square(name, noise, element), SLOTS[name], noise.scale, self.limits, spread)
-        return found
+            rows += deviations(element, name, error, self._square(name, noise, element), SLOTS[name], noise.scale, self.limits, spread)
+        return rows

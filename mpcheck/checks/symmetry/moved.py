@@ -95,11 +95,11 @@ class Whole:
 
     def order(self, element: Shuffle) -> torch.Tensor:
         """New order of the batch's atoms: each structure's within itself."""
-        start, found = 0, []
+        start, orders = 0, []
         for frame in self.frames:
-            found.append(element.order(len(frame), element.atoms) + start)
+            orders.append(element.order(len(frame), element.atoms) + start)
             start += len(frame)
-        return torch.cat(found)
+        return torch.cat(orders)
 
     def graph(self, element: Element) -> Tensors:
         """The transformed structure's graph."""
@@ -150,11 +150,11 @@ class Whole:
             return {**properties(backend.model, {**graph, "positions": positions, "shifts": shifts}, stress), **operands(seed)}
 
         seeds = [seed_of("geometry", self.system, number) for number in range(GEOMETRY_DRAWS)]
-        found: Tensors = {}
+        variances: Tensors = {}
         for name, own in squares(draw, exact | {f"operand:{n}": t for n, t in exact.items()}, seeds, torch.square).items():
-            found[name], spread = moments(own)
-            found[f"spread:{name}"] = torch.tensor(spread, dtype=torch.float64)
-        return found
+            variances[name], spread = moments(own)
+            variances[f"spread:{name}"] = torch.tensor(spread, dtype=torch.float64)
+        return variances
 
 
 _WHOLES: WeakKeyDictionary[Library, Whole] = WeakKeyDictionary()

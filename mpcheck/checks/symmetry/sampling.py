@@ -130,20 +130,20 @@ def _elsewhere() -> Iterator[None]:
 
 def drawn(strategy: st.SearchStrategy[E], count: int, number: int) -> list[E]:
     """``count`` different elements of a strategy, the same for the same seed ``number``."""
-    found: list[E] = []
+    examples: list[E] = []
     if not count:
-        return found
+        return examples
 
     @settings(max_examples=8 * count, phases=[Phase.generate], database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategy)
     def collect(element: E) -> None:
-        if element not in found:
-            found.append(element)
+        if element not in examples:
+            examples.append(element)
 
     with _elsewhere():
         seed(number)(collect)()
     # the first that hypothesis makes are its simplest; take them from all over
-    return found if len(found) <= count else [found[i * len(found) // count] for i in range(count)]
+    return examples if len(examples) <= count else [examples[i * len(examples) // count] for i in range(count)]
 
 
 def spectrum(number: int, awkward: int, random: int) -> list[Turn]:

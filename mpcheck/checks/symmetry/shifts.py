@@ -60,12 +60,12 @@ class FeatureChange:
 def perturbed(frame: Atoms, count: int, seed: int) -> list[Atoms]:
     """Copies of a structure with every atom displaced at random by :data:`AMPLITUDE`."""
     rng = np.random.default_rng([seed, count])
-    found = []
+    copies = []
     for _ in range(count):
         moved = frame.copy()
         moved.positions = moved.positions + rng.normal(0.0, AMPLITUDE, moved.positions.shape)
-        found.append(moved)
-    return found
+        copies.append(moved)
+    return copies
 
 
 def batches(model: LoadedModel, frames: Sequence[Atoms], device: torch.device) -> list[Tensors]:
@@ -105,6 +105,6 @@ def noise(model: torch.nn.Module, graphs: Sequence[Tensors], exact: Evaluated, s
     """
     seeds = [seed_of("mixed", seed, draw) for draw in range(DRAWS)]
     draw = disturbed(lambda: vars(evaluate(model, graphs)), stored=model)
-    found = squares(draw, vars(exact), seeds, lambda deviation: float(deviation.square().mean()))
-    features, energies = (math.sqrt(sum(found[name]) / DRAWS) * ROUNDOFF for name in ("features", "energies"))
+    variances = squares(draw, vars(exact), seeds, lambda deviation: float(deviation.square().mean()))
+    features, energies = (math.sqrt(sum(variances[name]) / DRAWS) * ROUNDOFF for name in ("features", "energies"))
     return features, energies

@@ -48,29 +48,29 @@ def drifted(cell: Record, stored: Mapping[str, Entry], tolerances: Tolerances, o
     """
     limits = limits_for(tolerances, cell.subject, cell.backend, cell.format, cell.variant)
     have = {q.name for q in cell.quantities}
-    found = [Drifted(name, f"{name}: is gone, and the baseline has it") for name in stored if name not in have]
+    left = [Drifted(name, f"{name}: is gone, and the baseline has it") for name in stored if name not in have]
     for quantity in cell.quantities:
         if quantity.name in stored and quantity.rms is not None and quantity.signed_bias is not None:
             said = _moved(quantity, stored[quantity.name], tolerances, limits, quantity.name in own)
-            found += [Drifted(quantity.name, f"{quantity.name}: {text}") for text in said]
-    return found
+            left += [Drifted(quantity.name, f"{quantity.name}: {text}") for text in said]
+    return left
 
 
 def _moved(quantity: Quantity, entry: Entry, tolerances: Tolerances, limits: RatioLimits, own: bool) -> list[str]:
     rms, bias, rms_spread, bias_spread = entry
-    drift, found = tolerances.drift, []
+    drift, texts = tolerances.drift, []
     assert quantity.rms is not None and quantity.signed_bias is not None  # the caller's condition
     chance = CHANCE / math.sqrt(max(1, math.prod(quantity.shape)))
     before = max(rms, SOUND) if own else rms
     allowed = before * (1 + drift.growth + chance) + drift.spreads * rms_spread + drift.floor
     if quantity.rms > allowed:
-        found.append(f"rms ratio drifted {rms:.3g} -> {quantity.rms:.3g} (allowed {allowed:.3g})")
+        texts.append(f"rms ratio drifted {rms:.3g} -> {quantity.rms:.3g} (allowed {allowed:.3g})")
     room = drift.spreads * bias_spread + drift.floor + max(chance, _scatter(quantity, limits))
     if own and quantity.signed_bias_limit is not None:
         room = max(room, quantity.signed_bias_limit)  # of a code that is its own reference, a bias of zero tells no more than a ratio of zero
     if abs(quantity.signed_bias - bias) > room and abs(quantity.signed_bias) > abs(bias):
-        found.append(f"signed bias drifted {bias:+.3g} -> {quantity.signed_bias:+.3g} (allowed ±{room:.3g})")
-    return found
+        texts.append(f"signed bias drifted {bias:+.3g} -> {quantity.signed_bias:+.3g} (allowed ±{room:.3g})")
+    return texts
 
 
 def _scatter(quantity: Quantity, limits: RatioLimits) -> float:

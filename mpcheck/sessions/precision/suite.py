@@ -2,7 +2,7 @@
 
 The path of a cell: it is planned (:func:`mpcheck.checks.precision.cell_keys`), replayed, and judged by its limits
 (:func:`judge_by_limits`); repeated where it fails them; asked whether its block computes otherwise on the inputs that it always had
-(:class:`Blame`); compared with its stored ratios (:mod:`mpcheck.sessions.precision.drift`); and recorded (:mod:`mpcheck.sessions.work`).
+(:class:`Blame`); compared with its stored ratios (:mod:`mpcheck.sessions.precision.drift`); and recorded (:mod:`mpcheck.sessions.precision.work`).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Suite:
         drifts = [self._drifted(key, c, entry) for c in every]
         number, said = sum(map(bool, drifts)), [m.text for m in moved]
         if 2 * number < len(every) and all(self._races(key, d.quantity) for ds in drifts for d in ds):
-            undisturbed = every[next(i for i, found in enumerate(drifts) if not found)]
+            undisturbed = every[next(i for i, texts in enumerate(drifts) if not texts)]
             return _noted(undisturbed, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
         return _red(cell, [*said, f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else said)
 

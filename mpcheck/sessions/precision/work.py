@@ -37,10 +37,6 @@ class PrecisionWork(PlainWork):
             cells.append(Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key))
         return golden + cells
 
-    def narrowed(self) -> dict[str, list[str]]:
-        """See :class:`mpcheck.sessions.pieces.Work`."""
-        return {} if self.session.broken else self.session.narrowed()
-
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         key = piece.key

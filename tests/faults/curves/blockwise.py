@@ -19,8 +19,8 @@ from mpcheck.judge.context import Key
 from mpcheck.judge.replay import FORWARD
 from mpcheck.records.record import Record
 from mpcheck.reference.noise import seed_of
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.curves import cells, places
 from tests.faults.curves.families import FAMILIES, Item, irreps_of, planted
 from tests.faults.curves.records import LARGEST, Planting

@@ -22,9 +22,9 @@ from mpcheck.checks.symmetry import conversions, moved
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.catalogue import CheckName, Plant
 from tests.faults.catalogue_runs import OWN_CONFIGURATIONS, anew, conclude
 from tests.faults.matrix.records import Blame, Entry, Row

@@ -18,8 +18,8 @@ from mpcheck.judge.context import Key
 from mpcheck.judge.metrics import bits_digest
 from mpcheck.judge.replay import DIRECTIONS, replay
 from mpcheck.judge.upstream_limits import load_limits
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.catalogue import Plant
 from tests.faults.catalogue_runs import OWN_CONFIGURATIONS
 

@@ -17,6 +17,7 @@ from mpcheck.gate.init import CI, INSTALL, UNKNOWN, filled, initialise, pin, pla
 from mpcheck.gate.settings import GateSettings, read_settings
 from mpcheck.gate.trees import trees
 from mpcheck.history.latency.baseline import write_baseline
+from mpcheck.sessions.contract import SessionSpec
 from tests.unit.bench_samples import baseline as made_up
 from tests.unit.docs_reading import ROOT
 
@@ -139,11 +140,12 @@ def test_a_baseline_is_what_the_sessions_read(tmp_path: Path, cache: Path, monke
     monkeypatch.setenv("MPCHECK_CACHE_DIR", str(cache))
     monkeypatch.setattr(init_module, "REPEATS", 1)
 
-    def bench(suite: str, out: Path, options: dict[str, Any]) -> int:
+    def bench(spec: SessionSpec, options: dict[str, Any], out: Path) -> int:
+        assert (spec.name, options["block"]) == ("bench", ["scale_shift"])
         write_baseline(out / "bench-figures.json", made_up())
         return 0
 
-    monkeypatch.setattr("mpcheck.sessions.launch.launch", bench)
+    monkeypatch.setattr("mpcheck.sessions.launch.start", bench)
     settings = GateSettings.model_validate({"systems": ["builtin:water"], "backends": ["e3nn"], "formats": ["float32"], "blocks": ["scale_shift"]})
     store_baseline(tmp_path, settings, lambda _: None)
     commit, _ = plan(tmp_path, "builtin:hco", "cpu", "slurm", "", True).commands(True)

@@ -10,12 +10,12 @@ def test_another_mpcheck_on_either_side_is_red(gate: FakeGate) -> None:
     outcome = gate.go()
     assert outcome.verdict == "FAIL" and [o.kind for o in outcome.objected] == ["mpcheck"] and "another mpcheck judged" in gate.report
     assert gate.go(MPCHECK_GATE_ALLOW="mpcheck").verdict == "PASS", "of the gate of mpcheck's own repository"
-    gate.document = lambda run: run.model_copy(update={"environment": {n: v for n, v in run.environment.items() if n != "mpcheck_digest"}})
+    gate.document = lambda run: run.model_copy(update={"environment": run.environment.model_copy(update={"mpcheck_digest": ""})})
     assert gate.go().verdict == "FAIL"
 
 
 def test_records_that_tell_of_other_work_are_red(gate: FakeGate) -> None:
-    for update in ({"options": {"seed": 7}}, {"systems": [{"name": "builtin:water", "digest": "easier"}]}):
+    for update in ({"options": {"seed": 7}}, {"systems": [JudgedSystem(name="builtin:water", digest="easier")]}):
         gate.document = lambda run, update=update: run.model_copy(update=update)  # type: ignore[misc]
         outcome = gate.go(MPCHECK_GATE_ALLOW="comparison,moved,gone")
         assert outcome.verdict == "FAIL" and {o.kind for o in outcome.objected} == {"records"}, update

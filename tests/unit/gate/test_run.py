@@ -22,7 +22,7 @@ def test_a_clean_gate_is_green_and_base_comes_before_anything_of_head(gate: Fake
 
 
 def test_records_that_cannot_be_compared_are_red(gate: FakeGate) -> None:
-    gate.document = lambda run: run.model_copy(update={"model": {**run.model, "digest": "another"}})
+    gate.document = lambda run: run.model_copy(update={"model": run.model.model_copy(update={"digest": "another"})})
     outcome = gate.go()
     assert outcome.verdict == "FAIL" and [o.kind for o in outcome.objected] == ["comparison"]
     assert "base and head cannot be compared" in gate.report

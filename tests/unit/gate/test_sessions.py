@@ -18,6 +18,7 @@ from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides
 from mpcheck.gate.trees import Tree
 from mpcheck.records.environment import GATED, describe
+from mpcheck.records.record import Record
 from mpcheck.reference.spec import PINNED
 from mpcheck.report.write import write_state
 from mpcheck.sessions.registry import get
@@ -25,7 +26,15 @@ from tests.unit import record_samples as samples
 
 Answer = Callable[[str, str], Ended]
 GREEN = Ended(0, [], 1.0)
-HEAD: dict[str, Any] = {"systems": [{"name": "water", "reference": {"code": "c0de"}}, {"name": "unused"}], "model": {"name": "m", "digest": "ab12"}}
+HEAD: dict[str, Any] = {
+    "systems": [{"name": "water", "reference": {"origin": "made", "code": "c0de"}}, {"name": "unused"}],
+    "model": {"name": "m", "digest": "ab12"},
+}
+
+
+def finding(session: str = "audit", **fields: Any) -> Record:
+    """A record of a session's first check."""
+    return samples.finding(check=get(session).checks[0], **fields)
 
 
 def write_record(directory: Path, session: str, ended: Ended) -> None:
@@ -34,10 +43,10 @@ def write_record(directory: Path, session: str, ended: Ended) -> None:
     document = (
         samples.run(samples.cell(verdict=verdict), **HEAD)
         if session == "precision"
-        else samples.findings(session, samples.finding(verdict=verdict), **HEAD)
+        else samples.findings(session, finding(session, verdict=verdict), **HEAD)
     )
     if ended.code not in (0, 1):
-        document = document.model_copy(update={"state": "running", "cells" if session == "precision" else "findings": []})
+        document = document.model_copy(update={"state": "running", "records": []})
     write_state(directory, document)
 
 
@@ -197,13 +206,13 @@ def test_every_word_is_an_option_of_the_command(session: str, tmp_path: Path) ->
     ],
 )
 def test_an_exit_status_that_the_records_contradict_is_no_verdict(verdict: str, ended: Ended, why: str, tmp_path: Path) -> None:
-    write_state(tmp_path, samples.findings("audit", samples.finding(verdict=verdict)))
+    write_state(tmp_path, samples.findings("audit", finding(verdict=verdict)))
     assert no_verdict("audit", ended, tmp_path / "audit.json") == why
 
 
 def test_records_that_lack_planned_work_are_no_verdict_and_stay(tmp_path: Path) -> None:
-    document = samples.findings("audit", samples.finding("a"), samples.finding("b"))
-    write_state(tmp_path, document.model_copy(update={"findings": document.records[:1]}))
+    document = samples.findings("audit", finding(subject="a"), finding(subject="b"))
+    write_state(tmp_path, document.model_copy(update={"records": document.records[:1]}))
     assert no_verdict("audit", GREEN, tmp_path / "audit.json").startswith("exit status 0; 1 of 2 planned, but without a record: ")
     assert (tmp_path / "audit.json").is_file()
     (tmp_path / "audit.json").write_text("{")

@@ -25,9 +25,9 @@ from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import red
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
+from tests import inspections
 from tests.conftest import SYSTEM
 
 CAPABILITIES = ("cuda", "cueq", "cueq-kernels", "baseline")

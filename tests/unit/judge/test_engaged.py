@@ -18,9 +18,9 @@ from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.bench.work.workloads import Workloads
 from mpcheck.checks.precision import CellKey
 from mpcheck.records.verdicts import red
-from mpcheck.sessions import inspections
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
+from tests import inspections
 from tests.conftest import SYSTEM
 
 BLOCK = "products.0.linear"

@@ -14,12 +14,12 @@ from mpcheck.judge import known_faults as faults_data
 from mpcheck.judge.context import Inspection, Key
 from mpcheck.judge.known_faults import KnownFault
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.options import resolve
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.registry import get
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 
 BLOCK = "products.0.linear"

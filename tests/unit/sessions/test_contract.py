@@ -30,6 +30,10 @@ def test_what_it_does_not_take_is_not_declared() -> None:
     assert not narrow.takes("tolerances") and set(spec().declared) - set(narrow.declared) == {"tolerances"}
 
 
+def test_its_command_is_its_name_where_it_is_given_none() -> None:
+    assert (spec().command, spec(command="").command) == ("make", "made")
+
+
 def test_it_names_every_file_that_it_may_write(tmp_path: Path) -> None:
     extra = (("made.svg", SVG), ("made-*.gz", GZIP))
     names = ["made.json", "made.md", "made.svg"]

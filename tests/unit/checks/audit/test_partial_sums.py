@@ -76,7 +76,7 @@ def test_the_probe_takes_in_place_sums_as_they_were() -> None:
         target.index_add_(0, torch.arange(64) % 2, source)
         torch.zeros(2, 5, dtype=torch.bfloat16).index_put_((torch.arange(64) % 2,), source, accumulate=True)
         source[:2].sum(0)  # fewer terms than say anything
-    (added, put) = (probe.found["index_add_", torch.bfloat16], probe.found["index_put_", torch.bfloat16])
+    (added, put) = (probe.sums["index_add_", torch.bfloat16], probe.sums["index_put_", torch.bfloat16])
     assert added.component == "scatter" and classify(added.roundoff, BF16) == "wide" and added.terms == 32 > MIN_TERMS
     assert put.component == "gather" and classify(put.roundoff, BF16) == "native"
-    assert ("sum", torch.bfloat16) not in probe.found
+    assert ("sum", torch.bfloat16) not in probe.sums

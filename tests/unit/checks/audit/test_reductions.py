@@ -14,8 +14,8 @@ from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many
 from mpcheck.formats import get_format
 from mpcheck.judge.known_faults import apply_known_faults, class_names
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute, sequential_scatter
 

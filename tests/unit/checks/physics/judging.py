@@ -10,8 +10,8 @@ import torch
 
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.faults.patches.planting import exchanged
 
 WATER = "builtin:water"

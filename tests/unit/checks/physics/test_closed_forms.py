@@ -18,8 +18,8 @@ from mpcheck.adapters.upstream import default_dtype, e3nn_nn, mace, o3
 from mpcheck.checks.physics import closed_forms, formulae
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Options, Session
+from tests import inspections
 from tests.conftest import SYSTEM
 from tests.faults.patches import PATCHES
 from tests.faults.patches.planting import exchanged, input_changed, result_changed

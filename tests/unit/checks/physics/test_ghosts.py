@@ -16,8 +16,8 @@ from mpcheck.checks.physics import ghosts
 from mpcheck.checks.physics import properties as physics
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 from tests.faults.patches import PATCHES
 from tests.faults.patches.planting import exchanged

@@ -6,8 +6,8 @@ import torch
 
 from mpcheck.checks.physics import inputs as physics_inputs
 from mpcheck.checks.physics import properties as physics
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 
 
 def test_nothing_global_is_changed(session: Session) -> None:

@@ -11,8 +11,8 @@ from mpcheck._unsupported import no_device
 from mpcheck.checks.audit import reductions
 from mpcheck.checks.physics import properties as physics
 from mpcheck.judge.context import Key
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 from tests.faults.planted import replaced_attribute
 from tests.unit.checks.physics.judging import judged

@@ -7,8 +7,8 @@ import contextlib
 from mpcheck.checks.physics.watching import watched
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+import torch
+
+from mpcheck.adapters.architecture import build_model
+from mpcheck.adapters.backends import weights
+from mpcheck.adapters.backends.converter import Converted
+from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.checks.symmetry import conversions
 from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
@@ -29,3 +36,21 @@ def test_correlation_one_is_unsupported_by_a_known_limit_and_a_failure_without(s
     assert known.verdict == "unsupported" and known.reason.startswith("correlation-one")
     (unknown,) = conversions.judge_configuration(session, config, [_limit(when={"correlation": [1]}, message="something else")])
     assert unknown.verdict == "fail" and "no known limit explains" in unknown.reason
+
+
+@pytest.fixture(scope="module")
+def models() -> tuple[torch.nn.Module, Converted, Converted]:
+    """Source, twin and returned model of the smallest configuration."""
+    source = build_model(SMALL.architecture)
+    twin = BACKEND.converter.there(source, torch.device("cpu"))
+    return source, twin, BACKEND.converter.back(twin.model, torch.device("cpu"))
+
+
+def test_contractions_without_a_known_map_are_inconclusive(
+    models: tuple[torch.nn.Module, Converted, Converted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, twin, returned = models
+    monkeypatch.setattr(weights, "contraction_projection", lambda module: None)
+    found = conversions.judged(BACKEND.converter, source, twin, returned, {"check": "conversion", "subject": "x"})
+    assert [f.verdict for f in found] == ["inconclusive", "inconclusive"]
+    assert all("products.0.symmetric_contractions" in f.reason for f in found)

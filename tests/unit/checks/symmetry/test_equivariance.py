@@ -7,8 +7,8 @@ import torch
 from mpcheck.checks.symmetry import equivariance
 from mpcheck.formats import FORMATS
 from mpcheck.judge.context import Key
-from mpcheck.sessions import inspections
 from mpcheck.sessions.run import Session
+from tests import inspections
 from tests.conftest import SYSTEM
 
 

@@ -101,8 +101,8 @@ def test_the_names_are_those_of_the_project_and_of_upstream() -> None:
 
     from mpcheck.bench.keys import Work
     from mpcheck.formats import FORMATS
-    from mpcheck.sessions.inspections import checks_of
     from mpcheck.systems import BUILTIN
+    from tests.inspections import checks_of
 
     assert all(SYSTEMS.fullmatch(f"builtin:{name}") and SYSTEMS.fullmatch(f"builtin:{name}:12") for name in BUILTIN)
     checks = [inspection.name for suite in ("symmetry", "audit") for inspection in checks_of(suite)]

@@ -1,0 +1,35 @@
+"""The twin is float64, whatever upstream leaves behind."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+
+from mpcheck.adapters.backends.cueq import BACKEND, CueqModel
+from mpcheck.adapters.blocks import module_blocks
+from mpcheck.formats import FORMATS
+
+
+def test_cueq_restores_the_default_dtype(tiny: torch.nn.Module, tiny_cueq: CueqModel) -> None:
+    assert torch.get_default_dtype() == torch.float32
+    assert {p.dtype for p in tiny_cueq.model.parameters()} == {torch.float64}
+
+
+def test_a_format_s_roundoff_knows_the_naive_method(tiny_cueq: CueqModel) -> None:
+    blocks = {b.name: b for b in module_blocks(tiny_cueq.source)}
+    fmt = FORMATS["bfloat16"]
+    product = tiny_cueq.roundoff(blocks["interactions.0.conv_tp"], fmt)
+    assert product["inner"] == fmt.roundoff["operation"], "paths are added up in the storage type"
+    assert tiny_cueq.roundoff(blocks["radial_embedding.bessel_fn"], fmt) == fmt.on("cpu"), "what it leaves to torch rounds as torch does"
+    contraction = blocks["products.0.symmetric_contractions"]
+    assert tiny_cueq.indexed(contraction) and tiny_cueq.without_gradient(contraction, "y")
+    assert tiny_cueq.lacking(contraction) == "cueq-kernels" and "math float32" in tiny_cueq.note(contraction, fmt)
+
+
+def test_a_missing_package_is_told_before_a_missing_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BACKEND.unavailable("cpu") is None
+    monkeypatch.setitem(sys.modules, "cuequivariance_torch", None)
+    why = BACKEND.unavailable("cuda")
+    assert why is not None and (why.code, why.lacking) == ("not-installed", "cueq")

@@ -1,0 +1,50 @@
+"""Formulae of blocks on arguments whose results are known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.special import expit
+
+from mpcheck.adapters.facts.blocks import BlockFacts
+from mpcheck.checks.physics.block_formulae import computed
+from mpcheck.checks.physics.formulae import WIDE
+
+
+def test_edges_go_from_sender_to_receiver() -> None:
+    arguments = {
+        "positions": np.array([[0, 0, 0], [1, 2, 2]], dtype=WIDE), "edge_index": np.array([[0, 1], [1, 0]]),
+        "shifts": np.array([[0, 0, 0], [10, 0, 0]], dtype=WIDE),
+    }  # fmt: skip
+    out = computed(BlockFacts("edge_vectors"), arguments, {})
+    assert out["out.0"].tolist() == [[1, 2, 2], [9, -2, -2]] and out["out.1"].tolist() == [[3], [np.sqrt(WIDE(89))]]
+
+
+@pytest.mark.parametrize(("given", "size"), [({"dim_size": 5}, 5), ({"dim_size": None}, 3), ({}, 3)])
+def test_sums_are_torchs(given: dict[str, object], size: int) -> None:
+    rows, index = torch.randn(7, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(2)), torch.tensor([0, 2, 2, 0, 1, 2, 0])
+    out = computed(BlockFacts("sum"), {"src": rows.numpy().astype(WIDE), "index": index.numpy(), "dim": 0, **given}, {})["out"]
+    assert out.shape == (size, 3)
+    assert np.allclose(out.astype(float), torch.zeros(size, 3, dtype=torch.float64).index_add(0, index, rows), atol=1e-15)
+
+
+def test_scale_and_shift_are_of_the_atoms_head_and_parameters_come_before_fixed_numbers() -> None:
+    facts = BlockFacts("scale_shift", numbers={"scale": np.array([2.0, 3.0]), "shift": np.array([0.5, -1.0])})
+    arguments = {"x": np.array([1.0, 1.0, 10.0], dtype=WIDE), "head": np.array([0, 1, 1])}
+    assert computed(facts, arguments, {})["out"].tolist() == [2.5, 2.0, 29.0]
+    assert computed(facts, arguments, {"shift": np.array([0.0, 0.0], dtype=WIDE)})["out"].tolist() == [2.0, 3.0, 30.0]
+
+
+def test_activations_act_on_their_columns_only() -> None:
+    x = np.linspace(-2, 2, 10, dtype=WIDE).reshape(2, 5)
+    facts = BlockFacts("activation", options={"irreps": [(2, 1), (1, 3)], "acts": [("silu", np.array(1.5)), None]})
+    out = computed(facts, {"features": x}, {})["out"]
+    assert np.allclose(out[:, :2].astype(float), (1.5 * x * expit(x.astype(float)))[:, :2].astype(float), rtol=1e-14)
+    assert np.array_equal(out[:, 2:], x[:, 2:])
+
+
+def test_channels_are_flat_irreps_side_by_side() -> None:
+    x = np.arange(8, dtype=WIDE).reshape(1, 8)
+    out = computed(BlockFacts("reshape", options={"irreps": [(2, 1), (2, 3)]}), {"tensor": x}, {})["out"]
+    assert out.tolist() == [[[0, 2, 3, 4], [1, 5, 6, 7]]]

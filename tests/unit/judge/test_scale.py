@@ -1,0 +1,51 @@
+"""The noise scale: components add in quadrature, and few draws make it less certain."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+
+from mpcheck.judge.scale import MOST_FREEDOM, UNIFORM_SPREAD, Scale, noise_scale, rounds
+
+ONE = {"mean_square": 1.0, "spread": 0.1, "draws": 8, "bias": 0.5, "signed_bias": 0.25}
+
+
+def statistics(**components: dict[str, float]) -> dict[str, Any]:
+    return {"distinct": 10_000, "components": {name: {**ONE, **changed} for name, changed in components.items()}}
+
+
+def test_components_add_in_quadrature() -> None:
+    noise = {"stored": torch.full((2, 3), 3.0), "operation": torch.full((2, 3), 4.0), "scatter": torch.full((2, 3), 100.0)}
+    components = statistics(stored={"mean_square": 9.0}, operation={"mean_square": 16.0})
+    scale = noise_scale(noise, components, {"stored": 0.5, "operation": 0.5}, torch.zeros(2, 3, dtype=torch.float64))
+    assert torch.allclose(scale.s, torch.full((2, 3), 2.5, dtype=torch.float64)) and scale.rms == pytest.approx(2.5)
+    assert scale.bias == pytest.approx(math.sqrt(2 * 0.25 * 0.25 / 6.25)) and scale.underflow == 0.0
+    assert scale.freedom == pytest.approx(6.25**2 / ((0.25 * 9) ** 2 / 8 + (0.25 * 16) ** 2 / 8))
+
+
+def test_underflow_is_told_apart() -> None:
+    noise = {"stored": torch.ones(4), "underflow": torch.ones(4)}
+    scale = noise_scale(noise, statistics(stored={}, underflow={"mean_square": 3.0}), {"stored": 1.0, "underflow": 1.0}, torch.zeros(4))
+    assert scale.underflow == pytest.approx(0.75)
+
+
+def test_what_does_not_round_has_no_scale_and_is_known_for_sure() -> None:
+    scale = noise_scale({"stored": torch.ones(4)}, statistics(stored={}), {}, torch.zeros(4))
+    assert (scale.rms, scale.spread, scale.freedom) == (0.0, UNIFORM_SPREAD, MOST_FREEDOM)
+
+
+def test_a_scale_of_few_draws_is_stretched_the_more_the_more_elements_there_are() -> None:
+    def stretch(freedom: float, elements: int) -> float:
+        return Scale(torch.ones(1), 1.0, 0.1, 0.1, 0.1, 0.0, 1, freedom).stretch(elements)
+
+    assert 1 < stretch(8, 10) < stretch(8, 10_000) < stretch(3, 10_000)
+    assert stretch(MOST_FREEDOM, 10) == pytest.approx(1, abs=0.01)
+
+
+def test_gathered_values_round_only_as_they_are_stored() -> None:
+    assert not rounds(statistics(stored={}, underflow={}), {"stored": 0.1, "underflow": 0.1})
+    assert rounds(statistics(stored={}, scatter={}), {"scatter": 0.1})
+    assert not rounds(statistics(scatter={}), {"scatter": 0.0}) and not rounds(statistics(scatter={"mean_square": 0.0}), {"scatter": 0.1})
