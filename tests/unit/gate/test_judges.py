@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpcheck.records.document import JudgedSystem
 from tests.unit.gate.fake_gate import FakeGate
 
 

@@ -28,11 +28,12 @@ FIGURES = st.dictionaries(TEXT, st.none() | st.booleans() | FINITE | TEXT | st.l
 PART = st.builds(Part, number=st.integers(1, 99), of=st.integers(1, 99))
 RECORD = st.builds(Record, part=PART, detail=TENSORS | FIGURES | st.builds(Latency), batch=st.none() | st.integers(1, 99), seconds=SECONDS)
 PLANNED = st.builds(Planned, batch=st.none() | st.integers(1, 99))
-COUNT = st.none() | WHOLE
-SYSTEM = st.builds(JudgedSystem, atoms=COUNT, frames=COUNT, edges=COUNT, reference=st.none() | st.builds(Reference, made_now=WHOLE))
-FLAGS = st.dictionaries(TEXT, TEXT | st.booleans() | WHOLE | FINITE, max_size=2)
+NUMBERS_OF = dict.fromkeys(("atoms", "frames", "edges"), st.none() | WHOLE)
+SYSTEM = st.builds(JudgedSystem, reference=st.none() | st.builds(Reference, made_now=WHOLE), **NUMBERS_OF)
+FLAGS = st.dictionaries(TEXT, st.booleans() | WHOLE | FINITE | TEXT, max_size=3)
+ENVIRONMENT = st.builds(Environment, threads=st.none() | WHOLE, flags=FLAGS)
 RUN = st.builds(
-    Records, systems=st.lists(SYSTEM, max_size=2), environment=st.builds(Environment, threads=COUNT, flags=FLAGS),
+    Records, environment=ENVIRONMENT, systems=st.lists(SYSTEM, max_size=2),
     plan=st.lists(PLANNED, max_size=2), records=st.lists(RECORD, max_size=3), seconds=SECONDS,
     options=st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3),
 )  # fmt: skip
