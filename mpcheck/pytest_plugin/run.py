@@ -101,17 +101,16 @@ def finish_run(session: pytest.Session) -> None:
     if BAD_INPUT in config.stash:  # nothing is wrong with the judged code, and nothing is known of it
         finish.withdraw(out, collector.suite)
         return
-    collector.account(get_work(config, collector.suite).failed)
-    state, why = ended(session, collector)
-    work_ = get_work(config, collector.suite)
-    session_ = work_.session
-    if session_.options.shard:
-        session_.options = replace(session_.options, shard_rows=collector.told_places())
-    accounts = accounts_of(config, state, why)
+    work = get_work(config, collector.suite)
+    collector.account(work.failed)
+    accounts = accounts_of(config, *ended(session, collector))
+    if work.session.options.shard:
+        work.session.options = replace(work.session.options, shard_rows=collector.told_places())
     if out:
-        work_.write_beside(Path(out))
-    config.stash[NOTES] = work_.notes()
-    document, files = finish.finish(accounts, session_, collector.ordered(), time.perf_counter() - config.stash[BEGAN], out, config.stash[NOTES])
+        work.write_beside(Path(out))
+    config.stash[NOTES] = work.notes()
+    seconds = time.perf_counter() - config.stash[BEGAN]
+    document, files = finish.finish(accounts, work.session, collector.ordered(), seconds, out, config.stash[NOTES])
     config.stash[COLLECTED] = {"run": document, "out": files}
     came = outcome(document)
     plugin_words.tell_junit(config, came, standing(document))

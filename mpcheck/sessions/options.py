@@ -197,21 +197,12 @@ CHECK = Option("one of the session's checks; default: all")
 
 @dataclass(frozen=True)
 class Options:
-    """What a user asks of any session.
+    """What a user asks of any session: options as they are declared above; what is empty or None stands for the default.
 
     Attributes:
-        model: see :func:`mpcheck.adapters.load.load_model`.
-        systems: built-in names or files; empty for the defaults that the model's elements allow.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
-        backends: names. formats: likewise; empty for all. blocks: glob patterns, empty for all.
-        cache: directory of references; None for the default.
-        require: capabilities whose absence is a failure, and names of backends.
-        allow_degraded: backends, or ``backend:block``, that something else may compute than was asked for; glob patterns.
-        tolerances: a tolerance file; None for the packaged one.
-        seed: of built-in systems, cotangents and draws.
         draws: of a Monte Carlo estimate; None for :data:`mpcheck.reference.spec.DRAWS`.
-        shard: the part of the work that is this run's, ``K/N``; empty for all of it. shard_rows: where the part's records stand in the
-            whole session's, by kind; see :func:`mpcheck.records.shards.runs`.
+        shard_rows: where the records of a part of the work stand in the whole session's, by kind; see :func:`mpcheck.records.shards.runs`.
+        progress: takes each line that says what is being done.
     """
 
     model: Annotated[str, MODEL] = "builtin:hco"

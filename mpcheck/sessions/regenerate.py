@@ -10,6 +10,7 @@ import argparse
 from pathlib import Path
 
 import torch
+from ase import Atoms
 
 from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import REFERENCE_BACKEND
@@ -39,15 +40,13 @@ def golden(session: Session, directory: Path, reason: str) -> list[str]:
         paths = golden_paths(directory, MODEL, system)
         if paths[1].is_file():
             old = load_golden(paths)
-            same = all(
-                len(a) == len(b) and (a.numbers == b.numbers).all() and abs(a.positions - b.positions).max() < 1e-9
-                for a, b in zip(old.frames, session.systems[system].frames, strict=False)
-            ) and len(old.frames) == len(session.systems[system].frames)  # fmt: skip
+            frames = session.systems[system].frames
+            same = len(old.frames) == len(frames) and all(map(_same, old.frames, frames))
             failed = [row for row in compare_golden(old, values, limits) if row.red]
             if same and not failed:
                 lines.append(f"golden {system}: unchanged")
                 continue
-            lines += [f"golden {system} {row.tensor}: {row.reason}" for row in failed[:10]]
+            lines += [f"golden {system} {row.tensor}: {row.reason}" for row in failed[:10]] or [f"golden {system}: its structure has changed"]
             if not reason:
                 raise InputError(f"golden values of {system} change in {len(failed)} tensors: {lines[-1]}; say why with --reason")
         noise = measure_noise(model, graph, values, session.options.seed)
@@ -57,6 +56,10 @@ def golden(session: Session, directory: Path, reason: str) -> list[str]:
         save_golden(paths, session.systems[system].frames, values, noise, manifest)
         lines.append(f"golden {system}: wrote {len(values)} tensors, {paths[0].stat().st_size / 1024:.0f} KiB")
     return lines
+
+
+def _same(a: Atoms, b: Atoms) -> bool:
+    return len(a) == len(b) and bool((a.numbers == b.numbers).all()) and bool(abs(a.positions - b.positions).max() < 1e-9)  # Å
 
 
 def baseline(session: Session, directory: Path, reason: str, repeats: int) -> list[str]:
@@ -88,7 +91,11 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
     if loosened and not reason:
         raise InputError(f"the new baseline of {slug} would loosen {len(loosened)} entries ({loosened[0]}); say why with --reason")
     write_baseline(path, new)
-    return [*(lines[:40] or ["baseline: no ratio moved"]), f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB"]
+    return [*(lines[:40] or ["baseline: no ratio moved"]), _wrote(path)]
+
+
+def _wrote(path: Path) -> str:
+    return f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB"
 
 
 def references(session: Session) -> dict[str, dict[str, Print]]:
@@ -123,7 +130,7 @@ def prints(session: Session, directory: Path, reason: str) -> list[str]:
     if loosened and not reason:
         raise InputError(f"baseline {path}: {loosened[0]}; say why with --reason")
     write_baseline(path, new)
-    return [*loosened, f"wrote {path}, {path.stat().st_size / 1024:.0f} KiB: prints of {len(new.references)} blocks"]
+    return [*loosened, f"{_wrote(path)}: prints of {len(new.references)} blocks"]
 
 
 def main(arguments: list[str] | None = None) -> int:

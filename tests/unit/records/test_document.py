@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from mpcheck.cli.main import main
+from tests.unit import record_samples as samples
 from tests.unit.records.judged import document, write
 
 
@@ -15,3 +19,9 @@ def test_records_of_another_schema_version_are_refused(tmp_path: Path) -> None:
     data = json.loads(path.read_text())
     path.write_text(json.dumps(data | {"schema_version": 1}))
     assert main(["report", str(path), "--markdown", str(tmp_path / "r.md"), "--check"]) == 2
+
+
+def test_a_record_of_another_session_is_refused() -> None:
+    with pytest.raises(ValidationError, match="check 'layout' is none of this session's"):
+        samples.findings("audit", samples.finding(check="layout"))
+    assert samples.findings("audit", samples.finding(check="a check of somebody's own")).records

@@ -25,9 +25,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("suite", "checks"), [("symmetry", ("equivariance", "layout")), ("audit", ("engagement", "dtypes", "accumulation"))])
-def test_a_session_ends_with_its_tables_and_files(suite: str, checks: tuple[str, ...], place: Path) -> None:
+def test_a_session_ends_with_its_tables_and_files(suite: str, checks: tuple[str, ...], place: Path, cache: Path) -> None:
     chosen = [part for check in checks for part in ("--check", check)]
-    process = mpcheck(place, suite, "builtin:hco", *SMALL, *chosen, "--cache", str(place / "cache"), "--out", str(place / suite))
+    process = mpcheck(place, suite, "builtin:hco", *SMALL, *chosen, "--cache", str(cache), "--out", str(place / suite))
     assert process.returncode == 0, process.stdout + process.stderr
     assert process.stderr == ""
     assert "readouts.0.linear" in process.stdout
@@ -40,8 +40,8 @@ def test_a_session_ends_with_its_tables_and_files(suite: str, checks: tuple[str,
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="says what is said without a CUDA device")
-def test_without_cuda_nothing_is_judged(place: Path) -> None:
-    process = mpcheck(place, "audit", "--device", "cuda", "--check", "engagement", *SMALL, "--out", str(place / "cuda"))
+def test_without_cuda_nothing_is_judged(place: Path, cache: Path) -> None:
+    process = mpcheck(place, "audit", "--device", "cuda", "--check", "engagement", *SMALL, "--cache", str(cache), "--out", str(place / "cuda"))
     assert process.returncode == 2, process.stdout + process.stderr
     assert "no CUDA device" in process.stdout
     assert {record.verdict for record in read_records(place / "cuda" / "audit.json").records} == {"unsupported"}

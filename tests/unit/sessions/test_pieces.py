@@ -106,6 +106,9 @@ def test_a_cell_that_raises_is_one_red_record(stage: str, error: Callable[[], Ba
         rows = list(records(session, tmp_path_factory.getbasetemp()))
     red = [record for record in rows if record.verdict == "fail"]
     kind = type(error()).__name__
+    if stage == "build" and kind == "NotImplementedError":  # how a backend says that it cannot convert an architecture
+        assert {record.verdict for record in rows} == {"unsupported"} and all(str(error()) in record.reason for record in rows)
+        return
     assert red and {record.subject for record in red} == {BLOCK}
     expected = {"capture": 1, "replay": 2}.get(stage, 4)
     assert len(red) == expected, [(r.backend, r.format, r.variant, r.reason) for r in rows]

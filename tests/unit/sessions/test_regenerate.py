@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -101,6 +102,13 @@ def test_golden_values_are_kept_while_they_stand_and_change_with_a_reason_only(c
     assert "wrote" in regenerate.golden(session, tmp_path, "")[0]
     files = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert files and regenerate.golden(session, tmp_path, "") == [f"golden {SYSTEM}: unchanged"]
+    system = session.systems[SYSTEM]
+    frames = [frame.copy() for frame in system.frames]
+    frames[0].positions[0, 0] += 1e-6
+    session.systems[SYSTEM] = dataclasses.replace(system, frames=frames)  # of the same values: its graph is made already
+    with pytest.raises(InputError, match=r"change in 0 tensors: golden builtin:isolated: its structure has changed; say why with --reason"):
+        regenerate.golden(session, tmp_path, "")
+    session.systems[SYSTEM] = system
     with torch.no_grad():
         session.reference_backend.model.interactions[0].linear.weight.mul_(1 + 1e-9)  # of a model that this test alone has
     with pytest.raises(InputError, match=r"golden values of builtin:isolated change in \d+ tensors: .* say why with --reason"):
