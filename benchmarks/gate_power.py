@@ -85,12 +85,12 @@ def collect_launches(path: Path, count: int) -> None:
                     process.ask("slow", key=name, share=share)
                     read = Readings(**process.ask("measure", key=name, plan=asdict(plan), first=not turn))
                     passes.setdefault((name, share), []).append(read)
-            found: dict[str, dict[str, Any]] = {}
+            figures: dict[str, dict[str, Any]] = {}
             for name, share in _shuffled(rng, shares):
                 process.ask("slow", key=name, share=share)
                 rounds = process.ask("rounds", key=name, seconds=ROUNDS_SECONDS)
-                found.setdefault(name, {})[str(share)] = {"launch": launch_of(passes[name, share]).model_dump(), "rounds": rounds}
-        _append(path, {"benchmarks": found})
+                figures.setdefault(name, {})[str(share)] = {"launch": launch_of(passes[name, share]).model_dump(), "rounds": rounds}
+        _append(path, {"benchmarks": figures})
         print(f"launch {number + 1} of {count}, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
@@ -110,8 +110,8 @@ def collect_pairs(path: Path, count: int, shares: Sequence[float]) -> None:
                     pair["head"].ask("slow", key=name, share=share)
                     difference = alternate(pair["base"], pair["head"], name, PAIRED_EFFORT.plan, turn)[2]
                     logs.setdefault(name, {}).setdefault(str(share), []).append(difference)
-            found = {name: {share: statistics.median(values) for share, values in own.items()} for name, own in logs.items()}
-        _append(path, {"benchmarks": found})
+            medians = {name: {share: statistics.median(values) for share, values in own.items()} for name, own in logs.items()}
+        _append(path, {"benchmarks": medians})
         print(f"pair {number + 1} of {count}, load {os.getloadavg()[0]:.1f}", flush=True)
 
 
@@ -188,8 +188,8 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
         effects.append(f"{100 * share:g} %: {100 * _mean_effect(clean, heads):.1f} %")
 
         def samples(start: int, look: int, heads: dict[str, list[Launch]] = heads) -> dict[str, LaunchSample]:
-            found = {n: stored_sample(kept[n], heads[n][start : start + look]) for n in BENCHMARKS}
-            return {n: s[0] for n, s in found.items() if s is not None}
+            sampled = {n: stored_sample(kept[n], heads[n][start : start + look]) for n in BENCHMARKS}
+            return {n: s[0] for n, s in sampled.items() if s is not None}
 
         for _, verdict in _sequential(samples, STORED_EFFORT.looks, STORED, len(own)):
             tally.add("mpcheck, stored baseline", share, verdict.decision == "slower")
@@ -201,8 +201,8 @@ def report_launches(entries: list[dict[str, Any]]) -> Iterator[str]:
             def same_code(
                 start: int, look: int, heads: dict[str, list[Launch]] = heads, again: dict[str, list[Launch]] = again
             ) -> dict[str, LaunchSample]:
-                found = {n: stored_sample(again[n], heads[n][start : start + look]) for n in BENCHMARKS}
-                return {n: s[0] for n, s in found.items() if s is not None}
+                sampled = {n: stored_sample(again[n], heads[n][start : start + look]) for n in BENCHMARKS}
+                return {n: s[0] for n, s in sampled.items() if s is not None}
 
             for _, verdict in _sequential(same_code, STORED_EFFORT.looks, STORED, len(own)):
                 tally.add("mpcheck, stored baseline", 0.0, verdict.decision == "slower")

@@ -30,13 +30,13 @@ class SlowedWorker(worker.Worker):
 
         With 0 it does one operation, from the same hook: what is compared differs in nothing but the amount of work.
         """
-        found = self._key(key)
-        self._hook(found, 0)
+        benchmark = self._key(key)
+        self._hook(benchmark, 0)
         if key not in self.speeds:
-            self.speeds[key] = self._speed(found)
+            self.speeds[key] = self._speed(benchmark)
         seconds, once = self.speeds[key]
         operations = round(share * seconds / once)
-        self._hook(found, operations)
+        self._hook(benchmark, operations)
         return {"operations": operations, "seconds": seconds, "once": once}
 
     def _speed(self, key: Any) -> tuple[float, float]:

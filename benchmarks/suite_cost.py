@@ -128,7 +128,7 @@ def main() -> None:
         run = [sys.executable, "-m", "mpcheck", "run", "--cache", str(cache), "--out", str(out)]
         cold = seconds(run)
         rows = []
-        for _ in range(args.repeats):  # interleaved: the machine's mood hits both
+        for _ in range(args.repeats):  # interleaved: what slows the machine slows both
             parts = probe("floor", cache)
             rows.append((seconds(run), parts["imports"] + parts["construction"] + parts["cells"], parts))
         warm, least, parts = min(rows, key=lambda r: r[0])

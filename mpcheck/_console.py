@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Literal
 
 from rich.console import Console
@@ -97,6 +97,3 @@ class Sheet:
     def text(self) -> str:
         """Everything so far."""
         return laid_out(self._stream.getvalue())
-
-
-__all__: Sequence[str] = ["Grid", "Sheet", "Styled"]

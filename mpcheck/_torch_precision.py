@@ -69,15 +69,10 @@ def _own() -> dict[Where, str]:
         for level in ((ROOT,), PARENTS, OPERATIONS):
             values.update({where: _get(where) for where in level})
             if level is not OPERATIONS:
-                _silence([where for where in level if values[where] != NONE])
+                _write({where: NONE for where in level if values[where] != NONE})
     finally:
         _write({where: value for where, value in values.items() if where not in OPERATIONS and value != NONE})
     return values
-
-
-def _silence(places: list[Where]) -> None:
-    for where in places:
-        _set(where, NONE)
 
 
 def _write(values: dict[Where, str]) -> None:
@@ -90,7 +85,7 @@ def _old(own: dict[Where, str]) -> tuple[str, bool]:
     with contextlib.suppress(RuntimeError):
         return str(torch.get_float32_matmul_precision()), bool(torch.backends.cudnn.allow_tf32)
     try:
-        _silence(list(own))
+        _write(dict.fromkeys(own, NONE))
         matmul = str(torch.get_float32_matmul_precision())
         return matmul, _cudnn()
     finally:
@@ -126,7 +121,7 @@ def write(state: Float32) -> None:
     """Put the flags into a state that was read. Old flags first: setting one also sets new ones."""
     with _silent():
         if HAS_NEW:
-            _silence([ROOT, *PARENTS, *OPERATIONS])
+            _write(dict.fromkeys((ROOT, *PARENTS, *OPERATIONS), NONE))
         torch.set_float32_matmul_precision(state.matmul)
         torch.backends.cudnn.allow_tf32 = state.cudnn
         _write(dict(state.own))

@@ -93,11 +93,11 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Lead links that work in the repository to the same pages of the site; what the site does not have becomes its path."""
     home = ROOT if page.file.src_uri in AT_ROOT.values() else ROOT / "docs"
 
-    def lead(found: re.Match[str]) -> str:
-        text, target, anchor = found["text"], found["target"], found["anchor"] or ""
+    def lead(match: re.Match[str]) -> str:
+        text, target, anchor = match["text"], match["target"], match["anchor"] or ""
         path = (home / target).resolve()
         if "://" in target or not path.is_relative_to(ROOT) or not path.exists():
-            return found.group()  # elsewhere; or a broken link, which --strict reports
+            return match.group()  # elsewhere; or a broken link, which --strict reports
         inside = path.relative_to(ROOT).as_posix()
         if inside == "README.md" or inside in AT_ROOT:
             return f"{text}({AT_ROOT.get(inside, 'index.md')}{anchor})"

@@ -153,13 +153,13 @@ def _blamed(made: Session, stored: Mapping[str, Mapping[str, Entry]]) -> list[st
 
 def _moves(made: Session, suite: Suite) -> list[float]:
     assert suite.baseline is not None
-    found = []
+    moves = []
     for block in made.blocks(SYSTEM):
         stored = suite.baseline.references[f"{SYSTEM}/{block.name}"]
         for name, now in prints_of(made.library(SYSTEM).get(block.name)).items():
             far, whole = distance(stored[name], now), size(stored[name], now)
-            found += [far / whole] if whole and far > 1e-14 * whole else []
-    return found
+            moves += [far / whole] if whole and far > 1e-14 * whole else []
+    return moves
 
 
 def _said(counts: Mapping[str, int]) -> str:

@@ -46,11 +46,11 @@ def main(
             path = reports / "fault-curves.json"
             if not again:
                 effort = measure.SMOKE if smoke else measure.FULL
-                measure.measure_curves(_session(cache), effort, seed, stderr_progress, lambda found: records.write_curves(path, found))
-            found = records.read_curves(path)
-            picture.write_picture(image, found)
+                measure.measure_curves(_session(cache), effort, seed, stderr_progress, lambda curves: records.write_curves(path, curves))
+            curves = records.read_curves(path)
+            picture.write_picture(image, curves)
             clear_progress()
-            print(table.markdown(found))
+            print(table.markdown(curves))
         if only is not Part.curves:
             path = reports / "fault-deciders.json"
             if not again:

@@ -23,14 +23,14 @@ FIELDS = ("verdict", "reason", "ratio", "limit", "worst", "note", "drift")
 
 def records(path: Path) -> dict[str, Record]:
     """By session and id; one that another has, too, by its number as well."""
-    found: dict[str, Record] = {}
+    by_key: dict[str, Record] = {}
     for session, document in read_results([path]).documents.items():
         for record in document.records:
             name, number = f"{session} {record.name}", 1
-            while name in found:
+            while name in by_key:
                 name, number = f"{session} {record.name} ({number + 1})", number + 1
-            found[name] = record
-    return found
+            by_key[name] = record
+    return by_key
 
 
 def differences(before: Record, after: Record) -> Iterator[str]:
@@ -62,14 +62,14 @@ def main() -> int:
     before, after = records(args.before), records(args.after)
     shared = {name: None for name in before if name in after}
     alone = [] if args.both else [f"{n}: only {'before' if n in before else 'after'}" for n in dict.fromkeys((*before, *after)) if n not in shared]
-    found = alone + [f"{name}: {line}" for name in shared for line in differences(before[name], after[name])]
+    lines = alone + [f"{name}: {line}" for name in shared for line in differences(before[name], after[name])]
     tensors = sum(len(before[name].quantities) for name in shared)
     digests = sum(bool(q.digest) for name in shared for q in before[name].quantities)
     print(f"{len(before)} records before, {len(after)} after; {len(shared)} compared with {tensors} tensors, of {digests} every bit; ", end="")
-    print(f"{len(found)} differences")
-    for line in found[:SHOWN]:
+    print(f"{len(lines)} differences")
+    for line in lines[:SHOWN]:
         print(f"  {line}")
-    return 1 if found or not shared else 0
+    return 1 if lines or not shared else 0
 
 
 if __name__ == "__main__":

@@ -153,20 +153,6 @@ def of_version(
     return data
 
 
-def validated(model: type[Model], data: dict[str, Any], where: str, remedy: str) -> Model:
-    """Fields as a pydantic model.
-
-    Raises:
-        InputError: a wrong field, the first of which is named.
-    """
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        told = [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]  # what speaks of several fields names them itself
-        raise InputError(f"{where}: field {': '.join(filter(None, told))}; {remedy}") from error
-
-
 @dataclass(frozen=True)
 class DocumentKind(Generic[Model]):
     """One kind of stored document, and how every file of it is read.
@@ -188,11 +174,7 @@ class DocumentKind(Generic[Model]):
     migrations: Mapping[int, Migration] = field(default_factory=dict)
 
     def read(self, path: Path) -> Model:
-        """Read a file.
-
-        Raises:
-            InputError: see :func:`read_fields` and :meth:`check`.
-        """
+        """Read a file. Raises as :func:`read_fields` and :meth:`check`."""
         return self.check(read_fields(path, self.what, self.remedy, self.limit), f"{self.what} {path}")
 
     def read_if_there(self, path: Path) -> Model | None:
@@ -210,7 +192,12 @@ class DocumentKind(Generic[Model]):
             suite = fields.get("suite")
             what = f"the field suite is {suite!r}" if suite is not None else "there is no field suite"
             raise InputError(f"{where}: {what}, expected {self.suite!r}: this is another kind of file; {self.remedy}")
-        return validated(self.model, of_version(fields, where, self.schema, self.remedy, self.migrations), where, self.remedy)
+        try:
+            return self.model.model_validate(of_version(fields, where, self.schema, self.remedy, self.migrations))
+        except ValidationError as error:
+            first = error.errors()[0]
+            told = [".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")]  # what speaks of several fields names them itself
+            raise InputError(f"{where}: field {': '.join(filter(None, told))}; {self.remedy}") from error
 
 
 def load_document(model: type[Model], path: Path, what: str, schema: int, remedy: str) -> Model:

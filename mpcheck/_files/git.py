@@ -24,16 +24,21 @@ def git(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedPro
         raise InputError("a commit needs git, which is not on PATH; install it") from error
 
 
+def answer(*arguments: str, cwd: Path) -> str:
+    """What git says in a line; empty where it refuses."""
+    done = git(*arguments, cwd=cwd)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
 def top_of(directory: Path) -> Path | None:
     """The top of the repository that a directory is in; None where it is in none."""
-    answer = git("rev-parse", "--show-toplevel", cwd=directory)
-    return Path(answer.stdout.strip()) if answer.returncode == 0 else None
+    top = answer("rev-parse", "--show-toplevel", cwd=directory)
+    return Path(top) if top else None
 
 
 def commit_of(name: str, repository: Path) -> str | None:
     """The full id of a commit by any of its names; None where the repository has no such commit."""
-    answer = git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=repository)
-    return answer.stdout.strip() if answer.returncode == 0 else None
+    return answer("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", cwd=repository) or None
 
 
 def changed(commit: str, repository: Path) -> bool:

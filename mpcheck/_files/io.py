@@ -120,11 +120,7 @@ def log_file(path: Path) -> Iterator[TextIO]:
 
 
 def read_tail(path: Path, what: str, limit: int = 16 << 20) -> str:
-    """The last of a text of anybody's, of any length and with any bytes in it.
-
-    Raises:
-        InputError: see :func:`opened`.
-    """
+    """The last of a text of anybody's, of any length and with any bytes in it. Raises as :func:`opened`."""
     with opened(path, what) as stream:
         stream.seek(max(0, os.fstat(stream.fileno()).st_size - limit))
         return stream.read(limit).decode("utf-8", "replace")
@@ -164,21 +160,13 @@ def _pieces(stream: BinaryIO, path: Path, what: str, limit: int, remedy: str) ->
 
 
 def read_bytes(path: Path, what: str, limit: int = MAX_TEXT_BYTES, remedy: str = "") -> bytes:
-    """The bytes of a file that the user named.
-
-    Raises:
-        InputError: see :func:`opened`; more than ``limit`` bytes, a whole number of MiB.
-    """
+    """The bytes of a file that the user named. Raises as :func:`opened`; more than ``limit`` bytes, a whole number of MiB."""
     with opened(path, what) as stream:
         return b"".join(_pieces(stream, path, what, limit, remedy))
 
 
 def read_text(path: Path, what: str, limit: int = MAX_TEXT_BYTES, remedy: str = "") -> str:
-    """The UTF-8 text of a file that the user named, every kind of line end as one.
-
-    Raises:
-        InputError: see :func:`read_bytes`; not UTF-8.
-    """
+    """The UTF-8 text of a file that the user named, every kind of line end as one. Raises as :func:`read_bytes`; not UTF-8."""
     try:
         text = read_bytes(path, what, limit, remedy).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -213,11 +201,7 @@ def is_there(path: Path) -> bool:
 
 
 def sha256_file(path: Path, what: str = "file", limit: int = MAX_MODEL_BYTES) -> str:
-    """Hexadecimal SHA-256 of a regular file's bytes, read piece by piece.
-
-    Raises:
-        InputError: see :func:`read_bytes`.
-    """
+    """Hexadecimal SHA-256 of a regular file's bytes, read piece by piece. Raises as :func:`read_bytes`."""
     state = hashlib.sha256()
     with opened(path, what) as stream:
         for piece in _pieces(stream, path, what, limit, ""):

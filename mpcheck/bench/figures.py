@@ -91,7 +91,7 @@ class Fingerprint(Strict):
     syncs: dict[str, Count] = {}
 
 
-class Figures(Strict):
+class BenchFigures(Strict):
     """Everything stored of one benchmark.
 
     Attributes:

@@ -75,15 +75,14 @@ class _Compressing:
         """Arguments are not stored here, so nothing is refused."""
         self.blocks[block.name] = block
 
-    def output(self, block: str, output: str, value: torch.Tensor) -> None:
+    def output(self, block: str, output: str, value: torch.Tensor, name: str = "") -> None:
         """One output of a block."""
-        key = f"{block}:{output}"
+        key = f"{block}:{name or output}"
         self.values[key] = compress(key, value, self.blocks[block].output_slot(output))
 
     def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
         """dE/d(output)."""
-        key = f"{block}:dE/d({output})"
-        self.values[key] = compress(key, value, self.blocks[block].output_slot(output))
+        self.output(block, output, value, f"dE/d({output})")
 
 
 def measure(model: torch.nn.Module, graph: Mapping[str, torch.Tensor]) -> Tensors:

@@ -21,7 +21,7 @@ from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
 from mpcheck.judge.metrics import ElementNames, compare, with_arithmetic
-from mpcheck.judge.refusing import usable
+from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import Tolerances, limits_for
@@ -87,7 +87,7 @@ class PrecisionCheck:
         base: dict[str, Any] = {**key.about, "detail": compared}
         backend = usable(self.library, self.backend(key.backend), block, fmt)
         if isinstance(backend, Unsupported):
-            return _refused(base, backend)
+            return refused(base, backend)
         try:
             reference = self.library.get(key.block)
             self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
@@ -95,7 +95,7 @@ class PrecisionCheck:
             return Record(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
         if (nothing := _nothing_to_judge(reference, names, fmt, key.direction)) is not None:
-            return _refused(base, nothing)
+            return refused(base, nothing)
         began = time.perf_counter()
 
         def replayed() -> tuple[Calls, list[str]]:
@@ -104,7 +104,7 @@ class PrecisionCheck:
 
         ran = attempt(replayed)
         if isinstance(ran, Raised):
-            return self._raised(base, ran, time.perf_counter() - began)
+            return raised({**base, "seconds": time.perf_counter() - began}, ran)
         calls, other = ran
         seconds = time.perf_counter() - began
         quantities = self.compare_all(reference, backend, calls.results, names, fmt, key)
@@ -112,15 +112,9 @@ class PrecisionCheck:
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return of_tensors(
-            quantities,
-            compared,
-            **key.about,
-            verdict="fail" if failures else "degraded" if other else "pass",
-            reason=reason or "".join(other),
-            lacking=backend.name if other else backend.lacking(block),
-            note=backend.note(block, fmt),
-            seconds=round(seconds, 6),
-        )
+            quantities, compared, **key.about, verdict="fail" if failures else "degraded" if other else "pass", reason=reason or "".join(other),
+            lacking=backend.name if other else backend.lacking(block), note=backend.note(block, fmt), seconds=round(seconds, 6),
+        )  # fmt: skip
 
     def _with_later(
         self, quantities: list[Quantity], calls: Calls, reference: BlockReference, backend: BackendModel, fmt: Format, key: CellKey
@@ -131,10 +125,7 @@ class PrecisionCheck:
         """
         place = (key.system, key.block, key.backend, key.format)
         known, self._outputs = self._outputs, (place, calls.results if key.direction == FORWARD else {})
-        if key.direction == FORWARD:
-            first: Tensors | None = calls.results
-        else:
-            first = known[1] if known[0] == place else None
+        first = calls.results if key.direction == FORWARD else known[1] if known[0] == place else None
         if first is not None and _same_bits(first, calls.later):
             return quantities
         if key.direction == FORWARD and any(q.failures for q in quantities):
@@ -201,13 +192,6 @@ class PrecisionCheck:
         slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
         return ElementNames(slot, slot.groups(shape), rows)
 
-    @staticmethod
-    def _raised(base: dict[str, Any], error: Raised, seconds: float) -> Record:
-        """A block that cannot run: in a type without the operation; else a failure."""
-        if error.missing:
-            return _refused({**base, "seconds": seconds}, Unsupported("no-operation", error.line))
-        return Record(**base, verdict="fail", reason=f"raised {error.text}", seconds=seconds)
-
 
 def _nothing_to_judge(reference: BlockReference, names: Sequence[str], fmt: Format, direction: str) -> Unsupported | None:
     """Why a block that can run has no results that a format could show to be wrong; None where it has."""
@@ -218,10 +202,6 @@ def _nothing_to_judge(reference: BlockReference, names: Sequence[str], fmt: Form
     if (peak := reference.peaks[direction]) > fmt.largest:
         return Unsupported("out-of-range", f"range: values on the way reach {peak:.3g}, {fmt.name} holds {fmt.largest:.6g}")
     return None
-
-
-def _refused(base: dict[str, Any], why: Unsupported) -> Record:
-    return Record(**base, verdict="unsupported", reason=why.text, lacking=why.lacking)
 
 
 def _same_bits(first: Tensors, later: Tensors) -> bool:

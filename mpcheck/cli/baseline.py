@@ -20,8 +20,6 @@ baseline_app = typer.Typer(no_args_is_help=True, help="Stored latencies: update,
 
 Directory = Annotated[Path, typer.Option("--dir", help="directory of the baselines")]
 SHOWN = 60
-
-
 WIDTH = 180  # of tables where no terminal says
 
 

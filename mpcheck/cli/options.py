@@ -34,22 +34,17 @@ def type_of(one: Declared) -> tuple[Any, Any]:
 
 def parameters(every: Iterable[Declared]) -> list[inspect.Parameter]:
     """Parameters of a command, in their order."""
-    signature = []
-    for one in every:
-        kind, default = type_of(one)
-        signature.append(inspect.Parameter(one.name.replace("-", "_"), KEYWORD, default=default, annotation=kind))
-    return signature
+    typed = ((one.name.replace("-", "_"), *type_of(one)) for one in every)
+    return [inspect.Parameter(name, KEYWORD, default=default, annotation=kind) for name, kind, default in typed]
 
 
-OUT = inspect.Parameter(
-    "out", KEYWORD, default=Path("reports"), annotation=Annotated[Path, typer.Option("--out", help="directory of the records and reports")]
-)
-WORKERS = inspect.Parameter(
-    "workers", KEYWORD, default=0, annotation=Annotated[int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0)]
-)
-VERBOSE = inspect.Parameter(
-    "verbose", KEYWORD, default=False, annotation=Annotated[bool, typer.Option("--verbose", "-v", help="one line for each piece of work")]
-)
+def _parameter(name: str, kind: Any, told: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, KEYWORD, default=default, annotation=Annotated[kind, told])
+
+
+OUT = _parameter("out", Path, typer.Option("--out", help="directory of the records and reports"), Path("reports"))
+WORKERS = _parameter("workers", int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0), 0)
+VERBOSE = _parameter("verbose", bool, typer.Option("--verbose", "-v", help="one line for each piece of work"), False)
 
 
 def command_of(spec: SessionSpec) -> Callable[..., None]:
@@ -113,10 +108,6 @@ def setting(word: str, one: Declared) -> inspect.Parameter:
         told = typer.Option(f"--{flag}", help=said, min=one.option.least, max=one.option.most)
         return _parameter(word, int | None if one.type is int else float | None, told, None)
     return _parameter(word, str, typer.Option(f"--{flag}", help=said), "")
-
-
-def _parameter(name: str, kind: Any, told: Any, default: Any) -> inspect.Parameter:
-    return inspect.Parameter(name, KEYWORD, default=default, annotation=Annotated[kind, told])
 
 
 def add_parameters(function: Callable[..., Any], more: list[inspect.Parameter]) -> None:

@@ -33,17 +33,14 @@ class Asked:
         """Where the settings of a tree are."""
         return self.config or root / FILE
 
-    def read(self, path: Path, pinned: bool = True) -> GateSettings:
-        """The settings of a file; the defaults where there is none.
-
-        Args:
-            pinned: whether what the workflow gives goes before them.
+    def read(self, path: Path) -> GateSettings:
+        """The settings of a file under what the workflow gives; the defaults where there is none.
 
         Raises:
             InputError: a file that is wrong; the first wrong field.
         """
         table = table_of(path) if self.config is not None or path.exists() else {}
-        return combined(table, self.pins if pinned else {}, f"settings {path}", self.places)
+        return combined(table, self.pins, f"settings {path}", self.places)
 
 
 @dataclass(frozen=True)

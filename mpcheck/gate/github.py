@@ -104,6 +104,3 @@ def tell(outcome: Outcome, summary: str) -> None:
     append("GITHUB_STEP_SUMMARY", summary)
     outputs = {"verdict": outcome.verdict, "failures": len(outcome.failures), "new-failures": len(outcome.new)}
     append("GITHUB_OUTPUT", "".join(f"{name}={value}\n" for name, value in outputs.items()))
-
-
-__all__ = ["Annotation", "append", "remarks", "repeat", "tell"]

@@ -12,7 +12,7 @@ from importlib import metadata, resources
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._files.git import git, top_of
+from mpcheck._files.git import answer, top_of
 from mpcheck._files.io import cannot_write, is_file, write_text
 from mpcheck._own import package_root
 from mpcheck.gate.settings import FILE, GateSettings, read_settings
@@ -75,8 +75,8 @@ def pin() -> tuple[str, str]:
     url, commit = str(told.get("url", "")), str(told.get("vcs_info", {}).get("commit_id", ""))
     here = Path(package_root())
     if not commit and (here / ".git").exists():
-        url = git("remote", "get-url", "origin", cwd=here).stdout.strip()
-        commit = git("rev-parse", "HEAD", cwd=here).stdout.strip()
+        url = answer("remote", "get-url", "origin", cwd=here)
+        commit = answer("rev-parse", "HEAD", cwd=here)
     slug = re.search(r"github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?$", url)
     if slug is None or not re.fullmatch(r"[0-9a-f]{40}", commit):
         return UNKNOWN

@@ -16,10 +16,8 @@ def of_judges(before: Results | None, results: Results | None) -> list[Objection
         others = {str(d.environment.mpcheck_digest or "an unknown one"): name for name, d in documents.items()}
         others.pop(own, None)
         for digest, session in others.items():
-            sides = {"base": own, "head": own, side: digest}
-            objections.append(
-                Objection(kind="mpcheck", what=f"{session} of {side}", base=cut(sides["base"]), head=cut(sides["head"]), effect="contradicts")
-            )
+            sides = {name: cut(text) for name, text in {"base": own, "head": own, side: digest}.items()}
+            objections.append(Objection(kind="mpcheck", what=f"{session} of {side}", effect="contradicts", **sides))
     return objections
 
 

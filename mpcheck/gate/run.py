@@ -20,7 +20,7 @@ from mpcheck.gate.seal import Kept, Seal, own_code
 from mpcheck.gate.sessions import Crash, run_sessions
 from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides, make, planned, probe
-from mpcheck.gate.trees import Tree, trees
+from mpcheck.gate.trees import trees
 from mpcheck.history.objections import Objection, cut
 
 if TYPE_CHECKING:
@@ -177,6 +177,3 @@ def _history(root: Path, settings: GateSettings, results: Results | None) -> Seq
     slug = str(results.first.environment.device_slug)
     path = gate_history_path(root / settings.history, slug)
     return tuple(read_gate_history(path).entries)
-
-
-__all__ = ["Tree", "gate"]

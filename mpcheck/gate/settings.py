@@ -32,7 +32,8 @@ DEFAULT = "default"
 """Pins a setting to its default, which an empty variable does not: that leaves the word to the file."""
 MAX_BYTES = 256 << 10
 MOST_PARTS = 32
-"""Of a table's name: tomllib walks them all again for each of its lines."""
+"""Of a name: tomllib walks them all again for each part, and for each line of a table."""
+BETWEEN = re.compile(r"[=,{}\[\]]")
 SHELL = re.compile(r"[|&;<>`]|\$\(")
 
 
@@ -134,10 +135,6 @@ class GateSettings(_Declared):
         return [words for line in self.install.splitlines() if (words := shlex.split(line))]
 
 
-class _File(Strict):
-    gate: GateSettings = GateSettings()
-
-
 def table_of(path: Path) -> dict[str, Any]:
     """The ``[gate]`` table of a file, unchecked.
 
@@ -148,8 +145,8 @@ def table_of(path: Path) -> dict[str, Any]:
     if len(text) > MAX_BYTES:
         raise InputError(f"settings {path}: larger than {MAX_BYTES >> 10} KiB; this cannot be the right file")
     for number, line in enumerate(text.split("\n"), 1):
-        if line.lstrip().startswith("[") and line.count(".") > MOST_PARTS:
-            raise InputError(f"settings {path} line {number}: a table's name has more than {MOST_PARTS} parts; everything belongs below [gate]")
+        if line.count(".") > MOST_PARTS and _parts(line) > MOST_PARTS:
+            raise InputError(f"settings {path} line {number}: a name has more than {MOST_PARTS} parts; everything belongs below [gate]")
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so is a number of 5,000 digits, which the parser lets through
@@ -163,15 +160,9 @@ def table_of(path: Path) -> dict[str, Any]:
     return dict(table)
 
 
-def _fields() -> dict[str, Any]:
-    """Defaults by the names that settings have in the file; those of a session's own table begin with its name and a dot."""
-    defaults = dict[str, Any]()
-    for name, value in GateSettings():
-        if isinstance(value, _Table):
-            defaults |= {f"{name}.{_hyphens(field)}": default for field, default in value}
-        else:
-            defaults[_hyphens(name)] = value
-    return defaults
+def _parts(line: str) -> int:
+    """Parts of the longest dotted name that may be in a line."""
+    return max(sum(map(bool, name.split("."))) for name in BETWEEN.split("".join(line.split())))
 
 
 def _options() -> dict[str, Declared]:
@@ -183,8 +174,9 @@ def _options() -> dict[str, Declared]:
     return own
 
 
-FIELDS = _fields()
 DECLARED = _options()
+FIELDS = {name: one.default for name, one in DECLARED.items()}
+"""Defaults by the names that settings have in the file; those of a session's own table begin with its name and a dot."""
 VARIABLES = {f"MPCHECK_GATE_{re.sub(r'[.-]', '_', name.upper())}": name for name in FIELDS}
 """By variable, the setting that it pins. ``none`` as base means no base."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mpcheck._errors import InputError
-from mpcheck._files.git import changed, checked_out, commit_of, git, top_of
+from mpcheck._files.git import answer, changed, checked_out, commit_of, top_of
 
 NO_PACKAGES = frozenset({"tests", "test", "testing", "docs", "doc", "examples", "example", "scripts", "benchmarks", "tools", "ci"})
 """Directories with an ``__init__.py`` that nobody imports to compute anything."""
@@ -83,5 +83,4 @@ def _top(root: Path, needed: bool) -> Path | None:
 def _head_commit(top: Path | None) -> str:
     if os.environ.get("MPCHECK_COMMIT"):
         return os.environ["MPCHECK_COMMIT"][:12]
-    answer = git("rev-parse", "--short=12", "HEAD", cwd=top) if top is not None else None
-    return answer.stdout.strip() if answer is not None and answer.returncode == 0 else ""
+    return answer("rev-parse", "--short=12", "HEAD", cwd=top) if top is not None else ""

@@ -148,13 +148,13 @@ def _options(results: Results) -> str:
 
 def worst_shares(run: Records | None) -> dict[str, float]:
     """Of every block, backend and format, the largest share of its limit that any tensor of any system and direction has."""
-    found: dict[str, float] = {}
+    worst: dict[str, float] = {}
     for cell in run.of(PRECISION) if run is not None else ():
         shares = [q.rms / q.rms_limit for q in cell.quantities if q.rms is not None and q.rms_limit]
         if shares:
             name = f"{cell.subject}|{cell.backend}|{cell.format}"
-            found[name] = max(found.get(name, 0.0), float(f"{max(shares):.5g}"))
-    return found
+            worst[name] = max(worst.get(name, 0.0), float(f"{max(shares):.5g}"))
+    return worst
 
 
 def append_gate(path: Path, entry: GateEntry) -> bool:

@@ -78,9 +78,9 @@ def of_comparison(comparison: Comparison | None, allowed: Collection[str]) -> li
         return []
     moved, gone = comparison.grown, comparison.counts.get("gone", 0)
     worse = sum(c.kind == "new-failure" and c.before is not None and c.before.failed for c in comparison.changes)
-    found = [f"{moved} ratio{'s' * (moved != 1)} moved beyond noise"] if moved and "moved" not in allowed else []
-    found += [f"{gone} gone"] if gone and "gone" not in allowed else []
-    return found + ([f"{worse} of what is red in base, too, otherwise than there"] if worse else [])
+    reasons = [f"{moved} ratio{'s' * (moved != 1)} moved beyond noise"] if moved and "moved" not in allowed else []
+    reasons += [f"{gone} gone"] if gone and "gone" not in allowed else []
+    return reasons + ([f"{worse} of what is red in base, too, otherwise than there"] if worse else [])
 
 
 class GateDocument(Strict):

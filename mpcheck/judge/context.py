@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from functools import wraps
+from typing import ParamSpec, Protocol
 
 import torch
 
@@ -20,6 +22,8 @@ from mpcheck.judge.tolerances import Tolerances
 from mpcheck.records.record import Record
 from mpcheck.reference.library import Library
 from mpcheck.systems import Structures
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -113,3 +117,16 @@ class Inspection:
     name: str
     keys: Callable[[Context], list[Key]]
     run: Callable[[Context, Key], list[Record]]
+
+
+def timed(run: Callable[P, list[Record]]) -> Callable[P, list[Record]]:
+    """A check's ``run`` whose records share out the seconds that it took."""
+
+    @wraps(run)
+    def call(*args: P.args, **kwargs: P.kwargs) -> list[Record]:
+        began = time.perf_counter()
+        records = run(*args, **kwargs)
+        seconds = round((time.perf_counter() - began) / len(records), 6)
+        return [record.model_copy(update={"seconds": seconds}) for record in records]
+
+    return call

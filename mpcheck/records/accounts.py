@@ -24,10 +24,10 @@ def missing(document: Records) -> list[Planned]:
 
 def disorder(document: Records) -> list[str]:
     """Why records are not what one run wrote, a line each: state, missing, unplanned and double records."""
-    found = []
+    lines = []
     if document.state != "complete":
         how = {"running": "the run did not end: it was killed, or is still going on", "interrupted": "interrupted"}.get(document.state, "crashed")
-        found.append(": ".join(filter(None, (how, document.why))))
+        lines.append(": ".join(filter(None, (how, document.why))))
     planned = Counter(p.key for p in document.plan)
     kept = Counter((record.key or record.id, record.part.number) for record in document.records)
     kinds = {
@@ -39,10 +39,10 @@ def disorder(document: Records) -> list[str]:
     for what, keys in kinds.items():
         if keys:
             total = f" of {len(document.plan)}" if what.startswith("planned, but") else ""
-            found.append(f"{len(keys)}{total} {what}: {listed(keys, TOLD)}")
+            lines.append(f"{len(keys)}{total} {what}: {listed(keys, TOLD)}")
     if not document.plan:
-        found.append("no plan: nothing says what was to be judged")
-    return found
+        lines.append("no plan: nothing says what was to be judged")
+    return lines
 
 
 def narrowing(document: Records) -> str:

@@ -13,7 +13,7 @@ from mpcheck.records.tensors import Number, Tensors
 Value = Number | str | bool | list[str]
 
 
-class Measured(Strict):
+class TypedFigures(Strict):
     """What figures of every kind have."""
 
     @property
@@ -22,7 +22,7 @@ class Measured(Strict):
         return {name: value for name, value in self if value is not None and name != "kind"}
 
 
-class Latency(Measured):
+class Latency(TypedFigures):
     """Seconds of a benchmark, and what was decided of them: checks ``latency``, ``first-call`` and ``new-shape``. Units are in the names.
 
     Attributes:
@@ -79,7 +79,7 @@ class Latency(Measured):
     conditions_reason: str | None = None
 
 
-class Cost(Measured):
+class Cost(TypedFigures):
     """What one call costs, counted: check ``cost``."""
 
     kind: Literal["cost"] = "cost"
@@ -93,7 +93,7 @@ class Cost(Measured):
     syncs: Number = None
 
 
-class CostModel(Measured):
+class CostModel(TypedFigures):
     """What a block must cost by the model of costs beside what was counted: check ``cost-model``."""
 
     kind: Literal["cost-model"] = "cost-model"
@@ -105,7 +105,7 @@ class CostModel(Measured):
     peak_bytes: Number
 
 
-class Profile(Measured):
+class Profile(TypedFigures):
     """A block's own times and kernels per call of the model: check ``profile``; of the model itself figures of the whole map, too."""
 
     kind: Literal["profile"] = "profile"
@@ -134,7 +134,7 @@ class Profile(Measured):
     made_calls: Number = None
 
 
-class Sweep(Measured):
+class Sweep(TypedFigures):
     """A point of the sweep over batch sizes and angular orders, and its speed-up on e3nn: check ``sweep``."""
 
     kind: Literal["sweep"] = "sweep"
@@ -159,7 +159,7 @@ class TypeShare(Strict):
     multiply_adds: Number = None
 
 
-class Types(Measured):
+class Types(TypedFigures):
     """Which number types a block computes in, of one forward and one backward pass: check ``dtypes``.
 
     Attributes:
@@ -183,7 +183,7 @@ class Figure(Strict):
     unit: str = ""
 
 
-class Figures(Strict):
+class ListedFigures(Strict):
     """Figures of checks whose verdict is their ratio: these say how it came about."""
 
     kind: Literal["figures"] = "figures"
@@ -195,9 +195,9 @@ class Figures(Strict):
         return {figure.name: figure.value for figure in self.listed}
 
 
-Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | Figures, Field(discriminator="kind")]
+Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | ListedFigures, Field(discriminator="kind")]
 
 
-def figures(named: Mapping[str, Any]) -> Figures | None:
+def figures(named: Mapping[str, Any]) -> ListedFigures | None:
     """Figures by name as a record's detail; None of none."""
-    return Figures(listed=[Figure(name=name, value=value) for name, value in named.items()]) if named else None
+    return ListedFigures(listed=[Figure(name=name, value=value) for name, value in named.items()]) if named else None

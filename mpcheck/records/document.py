@@ -56,7 +56,7 @@ class Environment(Strict):
         return {name: value for name, value in self.model_dump().items() if value not in (None, "")}
 
 
-class Model(Strict):
+class JudgedModel(Strict):
     """Whose blocks were judged.
 
     Attributes:
@@ -80,7 +80,7 @@ class Reference(Strict):
     made_now: int = 0
 
 
-class System(Strict):
+class JudgedSystem(Strict):
     """A structure, or several, that were judged on."""
 
     name: str
@@ -112,8 +112,8 @@ class Records(Strict):
     suite: str
     mpcheck: str
     environment: Environment
-    model: Model
-    systems: list[System]
+    model: JudgedModel
+    systems: list[JudgedSystem]
     options: dict[str, Option]
     seconds: float = Field(default=0.0, ge=0.0)
     records: list[Record]

@@ -9,7 +9,7 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._text import listed, shortened
-from mpcheck.records.document import Environment, Model, Records
+from mpcheck.records.document import Environment, JudgedModel, Records
 from mpcheck.records.record import Record
 from mpcheck.records.shards import RECORDS, ROWS, SHARD, Shard, by_first_seen, parse_shard, places
 
@@ -24,7 +24,7 @@ SAID = 120  # characters of what parts say that do not agree
 
 
 @dataclass(frozen=True)
-class Part:
+class ReadPart:
     """One part as read."""
 
     path: Path
@@ -48,28 +48,28 @@ def merge(parts: Sequence[tuple[Path, Records]]) -> Records:
     if not rest and not sharded:
         return only
     if sharded:
-        found = _complete([Part(path, document, _shard_of(path, document)) for path, document in parts])
+        ordered = _complete([ReadPart(path, document, _shard_of(path, document)) for path, document in parts])
     else:  # measured apart by hand: what they agree about is one session, in the order given
-        found = [Part(path, document, Shard(number, len(parts))) for number, (path, document) in enumerate(parts, 1)]
-    first = found[0].document
-    for other in found[1:]:
+        ordered = [ReadPart(path, document, Shard(number, len(parts))) for number, (path, document) in enumerate(parts, 1)]
+    first = ordered[0].document
+    for other in ordered[1:]:
         for what, ours, theirs in _compared(first, other.document):
             if ours != theirs:
                 raise InputError(
-                    f"{found[0].path} and {other.path} are no parts of one run: {what} is {shortened(ours, SAID)} and "
+                    f"{ordered[0].path} and {other.path} are no parts of one run: {what} is {shortened(ours, SAID)} and "
                     f"{shortened(theirs, SAID)}; merge parts of one run"
                 )
     changes: dict[str, Any] = {
         "options": {k: v for k, v in first.options.items() if k not in (SHARD, ROWS)},
-        "environment": _environment([part.document for part in found]),
-        "seconds": round(sum(part.document.seconds for part in found), 3),
+        "environment": _environment([part.document for part in ordered]),
+        "seconds": round(sum(part.document.seconds for part in ordered), 3),
     }
-    changes["records"] = _records(found)
-    changes |= _accounts(found)
+    changes["records"] = _records(ordered)
+    changes |= _accounts(ordered)
     return first.model_copy(update=changes)
 
 
-def _accounts(parts: Sequence[Part]) -> dict[str, Any]:
+def _accounts(parts: Sequence[ReadPart]) -> dict[str, Any]:
     """What the parts say of themselves, together: all their plans, and the worst of their ends. What one left out, another may have done."""
     plan = {planned.key: planned for part in parts for planned in part.document.plan}
     order = _order(parts)
@@ -89,10 +89,10 @@ def _shard_of(path: Path, document: Records) -> Shard:
     return parse_shard(text if isinstance(text, str) else repr(text), f"records {path}: field options.{SHARD}")
 
 
-def _complete(parts: Sequence[Part]) -> list[Part]:
+def _complete(parts: Sequence[ReadPart]) -> list[ReadPart]:
     """The parts in their order, where each is there once."""
     first = parts[0]
-    by_number: dict[int, Part] = {}
+    by_number: dict[int, ReadPart] = {}
     for part in parts:
         if part.shard.of != first.shard.of:
             raise InputError(f"{first.path} is part {first.shard} and {part.path} is part {part.shard}: give the parts of one division")
@@ -123,7 +123,7 @@ def _compared(first: Records, other: Records) -> Iterator[tuple[str, object, obj
     yield "systems", _systems(first), _systems(other)
 
 
-def _told_apart(ours: Model, theirs: Model) -> tuple[str, str]:
+def _told_apart(ours: JudgedModel, theirs: JudgedModel) -> tuple[str, str]:
     """Names of two models, with digests where the names do not tell."""
     a, b = ours.name, theirs.name
     return (a, b) if a != b else (f"{a} ({ours.digest[:12]})", f"{b} ({theirs.digest[:12]})")
@@ -139,7 +139,7 @@ def _environment(documents: Sequence[Records]) -> Environment:
     return documents[0].environment.model_copy(update={"date": min(dates)} if dates else {})
 
 
-def _places(part: Part) -> list[int] | None:
+def _places(part: ReadPart) -> list[int] | None:
     """Where each record of a part stands in the whole session; None where the part does not say."""
     told = part.document.options.get(ROWS)
     if told is None:
@@ -148,30 +148,30 @@ def _places(part: Part) -> list[int] | None:
     return places(told.get(RECORDS, []) if isinstance(told, dict) else None, len(part.document.records), where)
 
 
-def _order(parts: Sequence[Part]) -> dict[str, int]:
+def _order(parts: Sequence[ReadPart]) -> dict[str, int]:
     """Where each piece of work stands in the whole session's plan, as the places of its records say."""
-    found: dict[str, int] = {}
+    order: dict[str, int] = {}
     for part in parts:
-        found |= {record.key or record.id: place for place, record in zip(_places(part) or (), part.document.records, strict=False)}
-    return found
+        order |= {record.key or record.id: place for place, record in zip(_places(part) or (), part.document.records, strict=False)}
+    return order
 
 
-def _records(parts: Sequence[Part]) -> list[Record]:
+def _records(parts: Sequence[ReadPart]) -> list[Record]:
     """Records in the order of the whole session where the parts say it, part after part where they do not."""
-    placed: list[tuple[int, Part, Record]] = []
+    placed: list[tuple[int, ReadPart, Record]] = []
     told = [_places(part) for part in parts]
     for part, own in zip(parts, told, strict=True):
         placed += [(place, part, record) for place, record in zip(own or [0] * len(part.document.records), part.document.records, strict=True)]
     if all(own is not None for own in told):
         placed.sort(key=lambda entry: entry[0])
     placed = by_first_seen(placed, lambda entry: entry[2].check)
-    found: dict[str, tuple[Path, Record]] = {}
+    by_id: dict[str, tuple[Path, Record]] = {}
     for _, part, record in placed:
-        path, other = found.setdefault(record.id, (part.path, record))
+        path, other = by_id.setdefault(record.id, (part.path, record))
         if other is not record and _content(other) != _content(record):
             said = f"{shortened(record.id, SAID)}: {_verdict(other)} and {_verdict(record)}"
             raise InputError(f"{path} and {part.path} disagree about {said}; run both parts again")
-    return [record for _, record in found.values()]
+    return [record for _, record in by_id.values()]
 
 
 def _content(record: Record) -> object:

@@ -69,21 +69,21 @@ def _types(metrics: Data) -> Data:
 
 def _finding(row: Data) -> Data:
     """A record of the symmetry, audit, bench or profile session."""
-    found = {name: value for name, value in row.items() if name != "metrics"}
+    fields = {name: value for name, value in row.items() if name != "metrics"}
     check, system, metrics = row.get("check"), row.get("system"), row.get("metrics", {})
     if check in TYPED and isinstance(system, str):
-        found |= batched(system)
-    return found | {"detail": detail_of(str(check), metrics) if isinstance(metrics, dict) else metrics}
+        fields |= batched(system)
+    return fields | {"detail": detail_of(str(check), metrics) if isinstance(metrics, dict) else metrics}
 
 
 def _cell(row: Data) -> Data:
     """A record of the precision session: one block, format, backend and direction."""
     names = {"block": "subject", "direction": "variant"}
     own = ("role", "kind", "accumulation", "drift", "quantities")
-    found = {names.get(name, name): value for name, value in row.items() if name not in own}
+    fields = {names.get(name, name): value for name, value in row.items() if name not in own}
     detail = {"block" if name == "kind" else name: row[name] for name in own if name in row}
     told = summary([Quantity.model_validate(q) for q in row.get("quantities", ())])
-    return {"check": PRECISION, **found, **told, "detail": {"kind": "tensors", **detail}}
+    return {"check": PRECISION, **fields, **told, "detail": {"kind": "tensors", **detail}}
 
 
 def _golden(row: Data) -> Data:
@@ -105,31 +105,31 @@ def from_2(data: Data) -> Data:
     Raises:
         ValidationError: a tensor that is none.
     """
-    found = {name: value for name, value in data.items() if name not in ("cells", "golden", "findings")}
+    document = {name: value for name, value in data.items() if name not in ("cells", "golden", "findings")}
     rows: list[Any] = []
     for name, bring in (("cells", _cell), ("golden", _golden), ("findings", _finding)):
         some = data.get(name, [])
         rows += [bring(row) if isinstance(row, dict) else row for row in some] if isinstance(some, list) else [some]
     if not {"cells", "findings"} & data.keys():
-        found["cells"] = None  # named as what is wrong
-    return found | {"schema_version": 3, "records": rows} | _head(data)
+        document["cells"] = None  # named as what is wrong
+    return document | {"schema_version": 3, "records": rows} | _head(data)
 
 
 def _head(data: Data) -> Data:
     """Environment, model, systems and options with fields of their own."""
-    found: Data = {}
+    head: Data = {}
     environment, model, systems, options = (data.get(name) for name in ("environment", "model", "systems", "options"))
     if isinstance(environment, dict):
-        found["environment"] = {name: environment[name] for name in ENVIRONMENT if name in environment}
+        head["environment"] = {name: environment[name] for name in ENVIRONMENT if name in environment}
     if isinstance(model, dict):
         own = {name: model[name] for name in ("name", "digest", "stored_dtype") if name in model}
-        found["model"] = {**own, "source": {name: value for name, value in model.items() if name not in own}}
+        head["model"] = {**own, "source": {name: value for name, value in model.items() if name not in own}}
     if isinstance(systems, list):
-        found["systems"] = [_system(system) if isinstance(system, dict) else system for system in systems]
+        head["systems"] = [_system(system) if isinstance(system, dict) else system for system in systems]
     if isinstance(options, dict) and isinstance(places := options.get("shard_rows"), dict):
         told = [places.get(name, []) for name in ("cells", "golden", "findings")]
-        found["options"] = {**options, "shard_rows": {"records": [text for some in told if isinstance(some, list) for text in some]}}
-    return found
+        head["options"] = {**options, "shard_rows": {"records": [text for some in told if isinstance(some, list) for text in some]}}
+    return head
 
 
 def _system(system: Data) -> Data:

@@ -80,10 +80,10 @@ def _candidates(paths: Sequence[Path]) -> Iterator[Path]:
             yield path
             continue
         names = [f"{session}.json" for session in sessions()]
-        found = [path / name for name in names if (path / name).is_file()] or [p for name in names for p in sorted(path.glob(f"*/{name}"))]
-        if not found:
+        files = [path / name for name in names if (path / name).is_file()] or [p for name in names for p in sorted(path.glob(f"*/{name}"))]
+        if not files:
             raise InputError(f"no records in {path}; expected one of {', '.join(names)}, as sessions write them with --out or --mp-out")
-        yield from found
+        yield from files
 
 
 def files_named(paths: Sequence[Path]) -> list[Path]:

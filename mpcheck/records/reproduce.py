@@ -64,8 +64,8 @@ def _of_the_session(spec: SessionSpec, item: Item) -> list[str]:
 
 def _gate(document: Records) -> dict[str, str] | None:
     """Of the gate that made the records: commits that are nothing but commits, for records may come from anybody."""
-    found = document.environment.gate
-    return None if found is None else {name: text if COMMIT.fullmatch(text) else "" for name, text in found}
+    gate = document.environment.gate
+    return None if gate is None else {name: text if COMMIT.fullmatch(text) else "" for name, text in gate}
 
 
 def repeated_where(document: Records) -> str:

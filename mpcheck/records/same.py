@@ -28,34 +28,34 @@ def label(results: Results) -> str:
 def heads_differ(base: Results, head: Results) -> list[str]:
     """Differences of device, versions, options and sessions, a line each."""
     ours, theirs = base.first.environment, head.first.environment
-    found = []
+    lines = []
     if ours.device_slug != theirs.device_slug:
-        found.append(f"different devices: {ours.device_name} and {theirs.device_name}")
+        lines.append(f"different devices: {ours.device_name} and {theirs.device_name}")
     packages = {"mpcheck": base.first.mpcheck, **ours.packages}, {"mpcheck": head.first.mpcheck, **theirs.packages}
     if versions := changed_versions(*packages):
-        found.append("versions: " + ", ".join(versions))
+        lines.append("versions: " + ", ".join(versions))
     if ours.threads != theirs.threads:
-        found.append(f"threads: {ours.threads} -> {theirs.threads}")
+        lines.append(f"threads: {ours.threads} -> {theirs.threads}")
     for session in sessions():
         a, b = base.documents.get(session), head.documents.get(session)
         if a is not None and b is not None:
-            found += [f"{session}: {line}" for line in documents_differ(a, b)]
+            lines += [f"{session}: {line}" for line in documents_differ(a, b)]
         elif sessions()[session].against and a is None and b is not None:
-            found.append(f"{session}: base and head as the head's records tell of both")
+            lines.append(f"{session}: base and head as the head's records tell of both")
         elif a is not None or b is not None:
-            found.append(f"{session}: only the {'base' if b is None else 'head'} has it")
-    return list(dict.fromkeys(found))
+            lines.append(f"{session}: only the {'base' if b is None else 'head'} has it")
+    return list(dict.fromkeys(lines))
 
 
 def documents_differ(ours: Records, theirs: Records) -> list[str]:
     """Differences of two documents of one session in what they were asked for, a line each."""
     names = sorted({*ours.options, *theirs.options} - set(APART))
-    found = [
+    lines = [
         f"option {n}: {_said(ours.options.get(n))} -> {_said(theirs.options.get(n))}" for n in names if ours.options.get(n) != theirs.options.get(n)
     ]
     old = {s.name: s.digest for s in ours.systems}
     other = [s.name for s in theirs.systems if old.get(s.name, s.digest) != s.digest]
-    return found + [f"{name} is another structure in the head" for name in other]
+    return lines + [f"{name} is another structure in the head" for name in other]
 
 
 def _said(value: object) -> str:

@@ -39,10 +39,10 @@ def parse_shard(text: str, where: str = "--shard") -> Shard:
     Raises:
         InputError: not two whole numbers, or not one of so many parts.
     """
-    found = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
-    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+    match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise InputError(f"{where} {text[:40]!r}: expected K/N, part K of N with K from 1 to N, e.g. 1/4")
-    return Shard(int(found[1]), int(found[2]))
+    return Shard(int(match[1]), int(match[2]))
 
 
 def normalised(texts: Sequence[str]) -> str:
@@ -90,13 +90,13 @@ def by_first_seen(rows: Iterable[Row], key: Callable[[Row], object]) -> list[Row
 def runs(places: Iterable[int]) -> list[str]:
     """Places of rows as text, short where they follow one another: ``4-9:1`` is one row each at 4 to 9, ``7-7:3`` three at 7."""
     counted = [(place, len(list(same))) for place, same in itertools.groupby(places)]
-    found: list[list[int]] = []
+    stretches: list[list[int]] = []
     for place, count in counted:
-        if found and found[-1][1] == place - 1 and found[-1][2] == count:
-            found[-1][1] = place
+        if stretches and stretches[-1][1] == place - 1 and stretches[-1][2] == count:
+            stretches[-1][1] = place
         else:
-            found.append([place, place, count])
-    return [f"{first}-{last}:{count}" for first, last, count in found]
+            stretches.append([place, place, count])
+    return [f"{first}-{last}:{count}" for first, last, count in stretches]
 
 
 def places(texts: object, rows: int, where: str) -> list[int]:
@@ -110,7 +110,7 @@ def places(texts: object, rows: int, where: str) -> list[int]:
         InputError: something else, or places of another number of rows.
     """
     wrong = InputError(f"{where}: expected the places of {rows} rows, as a part of a session says them; run that part again")
-    found: list[int] = []
+    numbers: list[int] = []
     if not isinstance(texts, (list, tuple)):
         raise wrong
     for text in texts:
@@ -118,9 +118,9 @@ def places(texts: object, rows: int, where: str) -> list[int]:
         if match is None:
             raise wrong
         first, last, count = (int(x) for x in match.groups())
-        if last < first or count < 1 or (last - first + 1) * count > rows - len(found):  # before anything is made of it
+        if last < first or count < 1 or (last - first + 1) * count > rows - len(numbers):  # before anything is made of it
             raise wrong
-        found += [place for place in range(first, last + 1) for _ in range(count)]
-    if len(found) != rows:
+        numbers += [place for place in range(first, last + 1) for _ in range(count)]
+    if len(numbers) != rows:
         raise wrong
-    return found
+    return numbers

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mpcheck.records.document import Reference, System
+from mpcheck.records.document import JudgedSystem, Reference
 
 SHORT = 12  # digits of a digest that are shown
 INSTALLED = re.compile(r" from \S*[/\\](site|dist)-packages[/\\]\S*$")
@@ -13,7 +13,7 @@ INSTALLED = re.compile(r" from \S*[/\\](site|dist)-packages[/\\]\S*$")
 WORDS = {"made now": "made now by", "cache": "from the cache, made {made} by", "base": "of base, made {made} by"}
 
 
-def reference_lines(systems: Sequence[System]) -> list[str]:
+def reference_lines(systems: Sequence[JudgedSystem]) -> list[str]:
     """One line for all systems whose references have the same origin; none where records tell of none."""
     found: dict[str, list[str]] = {}
     for system in systems:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
-from mpcheck.records.document import Environment, Model, Records, Reference, System
+from mpcheck.records.document import Environment, JudgedModel, JudgedSystem, Records, Reference
 from mpcheck.records.environment import describe
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.shards import ROWS, SHARD, by_first_seen
@@ -43,17 +43,17 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     return {
         "mpcheck": __version__,
         "environment": Environment.model_validate(describe(options.device)),
-        "model": Model(name=model.name, digest=model.digest, stored_dtype=model.stored_dtype, source=dict(model.source)),
+        "model": JudgedModel(name=model.name, digest=model.digest, stored_dtype=model.stored_dtype, source=dict(model.source)),
         "systems": [_system(session, name, time.time() - seconds) for name in session.systems],
         "options": asked,
         "seconds": round(seconds, 3),
     }
 
 
-def _system(session: Session, name: str, began: float) -> System:
+def _system(session: Session, name: str, began: float) -> JudgedSystem:
     system, edges = session.systems[name], int(session.graph(name)["edge_index"].shape[1])
     reference = _reference(session.reference(name, began))
-    return System(name=system.name, atoms=system.atoms, frames=len(system.frames), digest=system.digest, edges=edges, reference=reference)
+    return JudgedSystem(name=system.name, atoms=system.atoms, frames=len(system.frames), digest=system.digest, edges=edges, reference=reference)
 
 
 def _reference(facts: Mapping[str, Any]) -> Reference | None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
 from mpcheck.history.latency.baseline import BenchBaseline, Model, Provenance
 from mpcheck.history.latency.device import DeviceKey
 
 SLUG = "cpu-made-up-avx2"
 LINEAR, MODEL = "builtin:water*1/products.0.linear-e3nn-float32-forward", "builtin:water*4/model-cueq-float64-energy+forces"
 PRINT = Fingerprint(operations={"aten.mm": 3, "aten.add": 1}, launches=4, multiply_adds=1000, bytes_moved=4096, peak_bytes=512)
+
+WOBBLE = (-0.002, 0.001, 0.0, 0.002, -0.001, 0.0015, -0.0015, 0.0005)
 
 
 def device(**changes: Any) -> DeviceKey:
@@ -20,19 +23,19 @@ def device(**changes: Any) -> DeviceKey:
     return DeviceKey(**{**fields, **changes})
 
 
-def figures(milliseconds: float, machine: float = 1.0, cost: Fingerprint | None = PRINT, launches: int = 3) -> Figures:
+def figures(milliseconds: float, machine: float = 1.0, cost: Fingerprint | None = PRINT, launches: int = 3) -> BenchFigures:
     """A call of so many milliseconds, 10 and 20 yardsticks a millisecond, on a machine slower by a factor at that time."""
-    found = []
+    made = []
     for i in range(launches):
         ms = milliseconds * (1 + 0.001 * i)
         quantiles = [ms * machine * q / 1000 for q in (0.98, 0.99, 1.0, 1.02, 1.1)]
         normalised = {"all": 10 * ms, "matmul": 20 * ms}
-        found.append(Launch(quantiles=quantiles, normalised=normalised, rounds=20, calls=5, first_call=2 * quantiles[-1]))
-    return Figures(launches=found, fingerprint=cost)
+        made.append(Launch(quantiles=quantiles, normalised=normalised, rounds=20, calls=5, first_call=2 * quantiles[-1]))
+    return BenchFigures(launches=made, fingerprint=cost)
 
 
 def baseline(
-    cells: dict[str, Figures] | None = None, commit: str = "aaaaaaaaaaaa", date: str = "2026-01-31T12:00:00+00:00", **changes: Any
+    cells: dict[str, BenchFigures] | None = None, commit: str = "aaaaaaaaaaaa", date: str = "2026-01-31T12:00:00+00:00", **changes: Any
 ) -> BenchBaseline:
     fields: dict[str, Any] = {
         "device": device(),
@@ -43,3 +46,12 @@ def baseline(
         "cells": cells or {LINEAR: figures(1.0), MODEL: figures(30.0)},
     }
     return BenchBaseline(**{**fields, **changes})
+
+
+def launches(units: float, count: int = 8, wobble: float = 1.0, kernel: str = "all") -> list[Launch]:
+    """Launches of so many yardsticks a call, a millisecond each."""
+    made = []
+    for i in range(count):
+        value = units * math.exp(wobble * WOBBLE[i % len(WOBBLE)])
+        made.append(Launch(quantiles=[value * 1e-3] * 5, normalised={kernel: value}, rounds=24, calls=3, first_call=1.0))
+    return made

@@ -1,4 +1,4 @@
-"""Commands as they are typed: records to read, and what is told where they refuse."""
+"""Commands as they are typed, and what is told where they refuse."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typer.testing import CliRunner
 
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
-from mpcheck.records.document import write_records
-from mpcheck.records.read import Results
 
 PREFIX = "mpcheck: error:"
 
@@ -27,13 +25,6 @@ def refusal(capfd: pytest.CaptureFixture[str], *arguments: str) -> str:
     assert "Traceback" not in out + err
     assert "INTERNALERROR" not in out + err
     return lines[0]
-
-
-def store(directory: Path, results: Results) -> Path:
-    """Records as sessions write them."""
-    for session, document in results.documents.items():
-        write_records(directory / f"{session}.json", document)
-    return directory
 
 
 def run(app: Typer, *arguments: str | Path) -> str:

@@ -124,8 +124,10 @@ def test_a_base_that_is_no_commit() -> None:
 
 
 @pytest.mark.parametrize("text", ['["self-hosted", "gpu"]', '"gpu"', '{"group": "gpu"}', '{"group": "gpu", "labels": "a"}'])
-def test_runner(text: str) -> None:
-    admit.runner_of(text)
+def test_runner(text: str, job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPCHECK_ADMIT_RUNNER", text)
+    admit.main()
+    assert job.read_text().startswith("trust=trusted\n")
 
 
 @pytest.mark.parametrize("text", ["", "gpu", "[]", "[1]", '[""]', "{}", '{"labels": ["x"]}', '{"group": "g", "x": 1}', "3", "null"])
@@ -264,7 +266,7 @@ def test_the_first_history_makes_the_branch(tmp_path: Path) -> None:
 
 def test_lines_are_appended_to_what_is_there(tmp_path: Path) -> None:
     api = Fake(**branch("one\n"))
-    publish_history.publish(api, REPOSITORY, history(tmp_path, "one\ntwo\n"), "m")
+    assert publish_history.publish(api, REPOSITORY, history(tmp_path, "one\ntwo\n"), "m") == ["gpu-h100/gate-history.jsonl"]
     tree, made, moved = (body for _, _, body in api.sent)
     assert tree["base_tree"] == BASE and tree["tree"][0]["content"] == "one\ntwo\n"
     assert made["parents"] == [HEAD] and moved["force"] is False

@@ -46,15 +46,14 @@ def ad_hoc(source: str) -> Iterator[str]:
             yield ascii(node.value)  # a control character in code is there to be looked for, or to be printed
 
 
-def paths() -> list[Path]:
-    return sorted([*ROOT.glob("mpcheck/**/*.py"), *ROOT.glob("tools/ci/*.py")])
+def paths(without: set[str], tools: str = "tools/ci/*.py") -> list[Path]:
+    """Code of the package and of tools, but for some files."""
+    return sorted(path for path in [*ROOT.glob("mpcheck/**/*.py"), *ROOT.glob(tools)] if path.relative_to(ROOT).as_posix() not in without)
 
 
-@pytest.mark.parametrize("path", paths(), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", paths(SHOWING), ids=lambda path: str(path.relative_to(ROOT)))
 def test_text_is_made_and_shown_in_one_place(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
-    if name in SHOWING:
-        return
     found = list(ad_hoc(path.read_text(encoding="utf-8")))
     assert found.count("print") == PRINTS.get(name, 0), "print by mpcheck._text.say"
     assert {one for one in found if one != "print"} <= ALLOWED.get(name, set()), "use mpcheck._text"
@@ -89,7 +88,6 @@ BY_HAND = re.compile(r"""\|-{3}|\}…["']|\(" …" if|' …' if|\[: ?\w+ - 1\]|j
 ELLIPSES = {"mpcheck/report/pictures/words.py", "mpcheck/_errors.py"}  # in the middle of a text
 
 
-@pytest.mark.parametrize("path", sorted([*ROOT.glob("mpcheck/**/*.py"), *ROOT.glob("tools/*.py")]), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", paths(SHOWING | ELLIPSES, "tools/*.py"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_tables_and_short_texts_are_made_in_one_place(path: Path) -> None:
-    if path.relative_to(ROOT).as_posix() not in SHOWING | ELLIPSES:
-        assert not BY_HAND.findall(path.read_text(encoding="utf-8")), "use mpcheck._text: markdown_table, shortened, listed, one_line"
+    assert not BY_HAND.findall(path.read_text(encoding="utf-8")), "use mpcheck._text: markdown_table, shortened, listed, one_line"

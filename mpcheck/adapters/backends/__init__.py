@@ -1,1 +1,1 @@
-"""Who computes a block: the protocol, the backends of the house, conversion and layouts between them."""
+"""Who computes a block: the protocol, the built-in backends, conversion and layouts between them."""

@@ -103,9 +103,9 @@ def counted(call: Callable[[], Any]) -> Fingerprint:
     mode = CostMode()
     with mode:
         result = call()
-    found = mode.fingerprint()
+    cost = mode.fingerprint()
     del result  # held until here: a call's results belong to its peak
-    return found
+    return cost
 
 
 def fingerprint(workload: Workload, compiled: bool = False) -> Fingerprint:
@@ -123,11 +123,11 @@ def fingerprint(workload: Workload, compiled: bool = False) -> Fingerprint:
     with torch_threads(1), no_collection():
         for _ in range(WARM_CALLS):
             workload.call()
-        found = _settled(lambda: counted(workload.call))
+        cost = _steady(lambda: counted(workload.call))
         if workload.device.type == "cuda":
             device: DeviceCost = device_cost(workload.call, workload.device)
-            syncs = Counter(found.syncs) + Counter(device.syncs)
-            found = found.model_copy(
+            syncs = Counter(cost.syncs) + Counter(device.syncs)
+            cost = cost.model_copy(
                 update={
                     "kernels": device.kernels,
                     "launches": device.launches,
@@ -135,10 +135,10 @@ def fingerprint(workload: Workload, compiled: bool = False) -> Fingerprint:
                     "peak_bytes": peak_on_device(workload.call, workload.device),
                 }
             )
-        return found.model_copy(update={"graph_breaks": _graph_breaks(workload.call)}) if compiled else found
+        return cost.model_copy(update={"graph_breaks": _graph_breaks(workload.call)}) if compiled else cost
 
 
-def _settled(count: Callable[[], Fingerprint]) -> Fingerprint:
+def _steady(count: Callable[[], Fingerprint]) -> Fingerprint:
     before = count()
     for _ in range(ATTEMPTS - 1):
         now = count()

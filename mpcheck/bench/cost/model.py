@@ -17,16 +17,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from mpcheck.adapters.facts.architecture import (
-    Contraction,
-    Convolution,
-    CouplingPath,
-    Harmonics,
-    LeafFacts,
-    LinearMaps,
-    RadialBasis,
-    RadialMlp,
-)
+from mpcheck.adapters.facts.architecture import Contraction, Convolution, CouplingPath, Harmonics, LeafFacts, LinearMaps, RadialBasis, RadialMlp
 from mpcheck.bench.figures import Fingerprint
 
 EVALUATED = ", as evaluated"
@@ -72,9 +63,9 @@ def predicted(facts: Sequence[LeafFacts], atoms: int, edges: int, item_bytes: in
     """
     rows: list[CostRow] = []
     for fact in facts:
-        found = (counted or {}).get(fact.block)
+        cost = (counted or {}).get(fact.block)
         for equation, formula, multiply_adds, elements in _formulae(fact, atoms, edges):
-            measured = (found.multiply_adds, found.peak_bytes) if found is not None else (None, None)
+            measured = (cost.multiply_adds, cost.peak_bytes) if cost is not None else (None, None)
             rows.append(CostRow(fact.block, equation, formula, multiply_adds, elements * item_bytes, *measured))
     return rows
 

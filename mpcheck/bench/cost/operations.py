@@ -47,21 +47,21 @@ class OperationCost:
 
 def tensors_in(value: Any) -> list[torch.Tensor]:
     """Every tensor in an operation's arguments or results."""
-    found: list[torch.Tensor] = []
-    _collect(value, found)
-    return found
+    tensors: list[torch.Tensor] = []
+    _collect(value, tensors)
+    return tensors
 
 
-def _collect(value: Any, found: list[torch.Tensor]) -> None:
+def _collect(value: Any, tensors: list[torch.Tensor]) -> None:
     if isinstance(value, torch.Tensor):
-        found.append(value)
+        tensors.append(value)
     elif isinstance(value, (list, tuple)):
         for item in value:
             if isinstance(item, (torch.Tensor, list, tuple)):
-                _collect(item, found)
+                _collect(item, tensors)
     elif isinstance(value, dict):
         for item in value.values():
-            _collect(item, found)
+            _collect(item, tensors)
 
 
 def distinct_bytes(tensor: torch.Tensor) -> int:

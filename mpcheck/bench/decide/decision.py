@@ -1,6 +1,6 @@
 """Is it slower? Verdicts from launches, with the effect, its interval, what could have been seen, and how many more it would take.
 
-The unit of replication is the launch, a process: rounds within one share its memory layout and its machine's mood, and tests
+The unit of replication is the launch, a process: rounds within one share its memory layout and its machine's state, and tests
 that take them for independent fire on identical code (Kalibera & Jones 2013). Everything is done on logarithms of seconds.
 
 - *slower* (red): the effect exceeds the margin, by a one-sided t-test whose p-values are corrected over all benchmarks of the run
@@ -185,12 +185,12 @@ def _needed(sample: LaunchSample, error: _Error, rule: Rule, level: float) -> in
 
 def holm(p: Mapping[str, float]) -> dict[str, float]:
     """Adjusted p-values (Holm 1979)."""
-    found: dict[str, float] = {}
+    corrected: dict[str, float] = {}
     largest = 0.0
     for rank, (name, value) in enumerate(sorted(p.items(), key=lambda item: item[1])):
         largest = max(largest, min(1.0, value * (len(p) - rank)))
-        found[name] = largest
-    return found
+        corrected[name] = largest
+    return corrected
 
 
 def judge(samples: Mapping[str, LaunchSample], rule: Rule, family: int | None = None) -> dict[str, LatencyVerdict]:
@@ -209,7 +209,7 @@ def judge(samples: Mapping[str, LaunchSample], rule: Rule, family: int | None = 
         return {n: min(1.0, p * scale) for n, p in holm(raw).items()}
 
     slower, faster = tails(1), tails(-1)
-    found = {}
+    verdicts = {}
     for name, sample in samples.items():
         error = errors[name]
         spread = error.at(sample.launches)
@@ -223,7 +223,7 @@ def judge(samples: Mapping[str, LaunchSample], rule: Rule, family: int | None = 
         elif abs(sample.effect) + error.quantile(5 * rule.alpha) * spread <= error.bound:
             decision = "same"
         strict = level / max(family or 0, len(samples))
-        found[name] = LatencyVerdict(
+        verdicts[name] = LatencyVerdict(
             decision=decision,
             effect=math.expm1(sample.effect),
             low=math.expm1(sample.effect - reach),
@@ -235,4 +235,4 @@ def judge(samples: Mapping[str, LaunchSample], rule: Rule, family: int | None = 
             margin=math.expm1(error.margin),
             equivalence=math.expm1(error.bound),
         )
-    return found
+    return verdicts

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mpcheck._names import FIRST_CALL, NEW_SHAPE
 from mpcheck.bench.decide.decision import LatencyVerdict, LaunchSample, Rule, judge, paired_sample, unpaired_sample
 from mpcheck.bench.decide.outcomes import Standing, latency_finding
-from mpcheck.bench.figures import Figures, Start
+from mpcheck.bench.figures import BenchFigures, Start
 from mpcheck.bench.keys import parse_id
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import finite
@@ -58,8 +58,8 @@ class Pair:
     def sample(self) -> LaunchSample:
         """On the log scale, with the margin that ``least`` seconds are."""
         base, head = ([math.log(x) for x in side] for side in (self.base, self.head))
-        found = paired_sample([h - b for b, h in zip(base, head, strict=True)]) if self.together else unpaired_sample(base, head)
-        return replace(found, margin=self.least / math.exp(statistics.fmean(base)))
+        logs = paired_sample([h - b for b, h in zip(base, head, strict=True)]) if self.together else unpaired_sample(base, head)
+        return replace(logs, margin=self.least / math.exp(statistics.fmean(base)))
 
 
 @dataclass
@@ -106,7 +106,7 @@ def longest(seconds: Mapping[str, float]) -> dict[str, float]:
     return {name: most[group] for name, group in groups.items()}
 
 
-def steady(cells: Mapping[str, Figures]) -> dict[str, float]:
+def steady(cells: Mapping[str, BenchFigures]) -> dict[str, float]:
     """Median seconds of a steady call, by benchmark."""
     return {name: statistics.median(launch.seconds for launch in figures.launches) for name, figures in cells.items()}
 
@@ -124,52 +124,52 @@ def seconds(base: Sequence[Start], head: Sequence[Start], kind: str) -> tuple[li
     return b, h, TOO_FEW if min(len(b), len(h)) < 2 else ""
 
 
-def _add(found: Starts, name: str, base: Sequence[Start], head: Sequence[Start], least: float, together: bool) -> None:
+def _add(starts: Starts, name: str, base: Sequence[Start], head: Sequence[Start], least: float, together: bool) -> None:
     """A benchmark's first calls and new shapes, as far as both sides have them."""
     told = {s.refused for s in head if s.broken}
     if told and base and all(s.shape is not None for s in base):
-        found.refused[name] = min(told)
+        starts.refused[name] = min(told)
     for kind in KINDS:
         b, h, reason = seconds(base, head, kind)
         if not reason:
-            found.pairs[name, kind] = Pair(b, h, least, together)
+            starts.pairs[name, kind] = Pair(b, h, least, together)
         elif kind == FIRST_CALL:
-            found.unjudged[reason] += 1
+            starts.unjudged[reason] += 1
 
 
-def stored_starts(figures: Mapping[str, Figures], base: Mapping[str, Figures], rule: Rule = STORED_START) -> Starts:
+def stored_starts(figures: Mapping[str, BenchFigures], base: Mapping[str, BenchFigures], rule: Rule = STORED_START) -> Starts:
     """First calls against the stored ones of every benchmark that both have."""
-    found, most = Starts(), longest(steady(base))
+    starts, most = Starts(), longest(steady(base))
     for name in figures:
         if name in base:
-            _add(found, name, base[name].starts, figures[name].starts, most[name], together=False)
-    found.verdicts = judge_pairs(found.pairs, rule)
-    return found
+            _add(starts, name, base[name].starts, figures[name].starts, most[name], together=False)
+    starts.verdicts = judge_pairs(starts.pairs, rule)
+    return starts
 
 
 def paired_starts(measured: PairedMeasurement, rule: Rule = PAIRED_START) -> Starts:
     """First calls of base and head in every pair of launches."""
-    found = Starts()
+    starts = Starts()
     most = longest({name: statistics.median(values) for name, values in measured.seconds["base"].items()})
     for name in measured.differences:
         base, head = (measured.starts[side].get(name, []) for side in ("base", "head"))
         both = [(b, h) for b, h in zip(base, head, strict=True) if (b.shape is None) == (h.shape is None)]
-        _add(found, name, base, head, most[name], together=True)
+        _add(starts, name, base, head, most[name], together=True)
         if len(both) < len(base):  # one side refuses the other shape
-            found.pairs.pop((name, NEW_SHAPE), None)
-    found.verdicts = judge_pairs(found.pairs, rule)
-    return found
+            starts.pairs.pop((name, NEW_SHAPE), None)
+    starts.verdicts = judge_pairs(starts.pairs, rule)
+    return starts
 
 
 def start_findings(starts: Starts, name: str, rule: Rule) -> list[Record]:
     """Findings of one benchmark's first calls: checks ``first-call`` and ``new-shape``; none where there is nothing to compare with."""
-    fields, found = parse_id(name), list[Record]()
+    fields, records = parse_id(name), list[Record]()
     for kind in KINDS:
         pair, verdict = starts.pairs.get((name, kind)), starts.verdicts.get((name, kind))
         if pair is not None and verdict is not None:
             sides = {"first_calls_ms": pair.head, "base_first_calls_ms": pair.base}
             metrics: dict[str, Any] = {n: finite(1e3 * statistics.median(values)) for n, values in sides.items()}
-            found.append(latency_finding(fields, verdict, rule, Standing(), metrics | {"least_ms": finite(1e3 * pair.least)}, kind))
+            records.append(latency_finding(fields, verdict, rule, Standing(), metrics | {"least_ms": finite(1e3 * pair.least)}, kind))
     if name in starts.refused:
-        found.append(Record(check=NEW_SHAPE, **fields, verdict="fail", reason=f"with another number of structures: {starts.refused[name]}"))
-    return found
+        records.append(Record(check=NEW_SHAPE, **fields, verdict="fail", reason=f"with another number of structures: {starts.refused[name]}"))
+    return records

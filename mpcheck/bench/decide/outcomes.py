@@ -115,9 +115,9 @@ def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fing
 
 
 def absolute(launches: Sequence[Launch]) -> dict[str, Any]:
-    """Figures in seconds: what a reader wants to know beside the verdict."""
+    """BenchFigures in seconds: what a reader wants to know beside the verdict."""
     medians = [launch.seconds for launch in launches]
-    found: dict[str, Any] = {
+    figures: dict[str, Any] = {
         "median_ms": finite(1e3 * float(np.median(medians))),
         "spread_percent": finite(100 * float(np.std(np.log(medians), ddof=1))) if len(medians) > 1 else None,
         "first_call_ms": finite(1e3 * float(np.median([launch.first_call for launch in launches]))),
@@ -127,10 +127,10 @@ def absolute(launches: Sequence[Launch]) -> dict[str, Any]:
     device = [launch.device_seconds for launch in launches if launch.device_seconds is not None]
     joules = [launch.joules for launch in launches if launch.joules is not None]
     if device:
-        found["device_ms"] = finite(1e3 * float(np.median(device)))
+        figures["device_ms"] = finite(1e3 * float(np.median(device)))
     if joules:
-        found["joules"] = finite(float(np.median(joules)))
-    return found
+        figures["joules"] = finite(float(np.median(joules)))
+    return figures
 
 
 def device_metrics(told: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def device_metrics(told: Mapping[str, Any]) -> dict[str, Any]:
         return finite(1e3 * seconds) if seconds is not None else None
 
     kernels, agrees, conditions = (told.get(name) or {} for name in ("kernels", "agrees", "conditions"))
-    found = {
+    figures = {
         "event_ms": milliseconds(told["event_seconds"]),
         "cold_ms": milliseconds(told["cold_seconds"]),
         "graph_ms": milliseconds(told["graph_seconds"]),
@@ -159,4 +159,4 @@ def device_metrics(told: Mapping[str, Any]) -> dict[str, Any]:
         "watts_median": conditions.get("watts_median"),
         "conditions_reason": told["conditions_reason"],
     }
-    return {name: value for name, value in found.items() if value not in (None, "", [])}
+    return {name: value for name, value in figures.items() if value not in (None, "", [])}

@@ -13,7 +13,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.bench.decide.decision import LatencyVerdict, LaunchSample, Rule, judge, paired_sample, unpaired_sample
 from mpcheck.bench.decide.outcomes import Standing, absolute, cost_finding, device_metrics, latency_finding
 from mpcheck.bench.decide.units import crowding, undisturbed, yardstick_of
-from mpcheck.bench.figures import Figures, Fingerprint, Launch
+from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
 from mpcheck.bench.keys import BenchKey, fields_of, parse_id
 from mpcheck.bench.launch.measurement import Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
@@ -46,7 +46,7 @@ def stored_sample(base: Sequence[Launch], head: Sequence[Launch]) -> tuple[Launc
     return unpaired_sample(logs(base), logs(head)), name
 
 
-def stored_verdicts(figures: Mapping[str, Figures], base: Mapping[str, Figures], rule: Rule) -> dict[str, tuple[LatencyVerdict, str]]:
+def stored_verdicts(figures: Mapping[str, BenchFigures], base: Mapping[str, BenchFigures], rule: Rule) -> dict[str, tuple[LatencyVerdict, str]]:
     """Verdict and yardstick of every benchmark that both have."""
     samples = {n: s for n, f in figures.items() if n in base and (s := stored_sample(base[n].launches, f.launches)) is not None}
     verdicts = judge({n: s for n, (s, _) in samples.items()}, rule)
@@ -64,7 +64,7 @@ def unclear(verdicts: Mapping[str, LatencyVerdict]) -> list[str]:
 
 
 def stored_findings(
-    keys: Sequence[BenchKey], measured: Measurement, base: Mapping[str, Figures] | None, missing: str, rule: Rule, standing: Standing
+    keys: Sequence[BenchKey], measured: Measurement, base: Mapping[str, BenchFigures] | None, missing: str, rule: Rule, standing: Standing
 ) -> dict[str, list[Record]]:
     """Findings of every benchmark against stored figures.
 
@@ -73,11 +73,11 @@ def stored_findings(
     """
     figures = measured.figures
     verdicts = stored_verdicts(figures, base or {}, rule)
-    found: dict[str, list[Record]] = {}
+    records: dict[str, list[Record]] = {}
     for key in keys:
         fields = fields_of(key)
         if key.id not in figures:
-            found[key.id] = [_refused(fields, measured.unsupported.get(key.id, Unsupported("not-applicable", "not measured")))]
+            records[key.id] = [_refused(fields, measured.unsupported.get(key.id, Unsupported("not-applicable", "not measured")))]
             continue
         metrics = absolute(figures[key.id].launches) | device_metrics(measured.device.get(key.id, {}))
         if key.id in verdicts:
@@ -95,10 +95,10 @@ def stored_findings(
             latency = Record(
                 check=LATENCY, **fields, verdict="no-baseline", reason=reason, detail=Latency(**metrics, launches=len(figures[key.id].launches))
             )
-        found[key.id] = [latency]
+        records[key.id] = [latency]
         stored = base[key.id].fingerprint if base is not None and key.id in base else None
-        found[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, measured.uncounted.get(key.id)))
-    return found
+        records[key.id].append(cost_finding(fields, stored, figures[key.id].fingerprint, measured.uncounted.get(key.id)))
+    return records
 
 
 def _refused(fields: Mapping[str, Any], why: Unsupported, side: str = "") -> Record:
@@ -109,7 +109,7 @@ def _refused(fields: Mapping[str, Any], why: Unsupported, side: str = "") -> Rec
     return Record(check=LATENCY, **fields, verdict=verdict, reason=f"{side}: {why}" if side else str(why), lacking=why.lacking)
 
 
-def no_verdict(base: Figures | None, head: Figures) -> str:
+def no_verdict(base: BenchFigures | None, head: BenchFigures) -> str:
     """Why a benchmark has none though there is a baseline."""
     if base is None:
         return "new: nothing stored for it"
@@ -120,7 +120,7 @@ def no_verdict(base: Figures | None, head: Figures) -> str:
     return f"its stored figures are in units of {yardstick_of(base.launches)!r}, which is not read here"
 
 
-def gone(base: Mapping[str, Figures], keys: Sequence[BenchKey], selected: bool) -> list[Record]:
+def gone(base: Mapping[str, BenchFigures], keys: Sequence[BenchKey], selected: bool) -> list[Record]:
     """Stored benchmarks of this run's systems, batches, backends, formats and work that the model no longer has.
 
     Args:
@@ -145,21 +145,18 @@ def _counted(measured: PairedMeasurement, name: str) -> tuple[Fingerprint | None
 def paired_findings(measured: PairedMeasurement, rule: Rule, standing: Standing) -> dict[str, list[Record]]:
     """Findings of every benchmark, base against head; new and removed ones too."""
     verdicts = paired_verdicts(measured, rule)
-    found: dict[str, list[Record]] = {}
+    records: dict[str, list[Record]] = {}
     for name in measured.keys["head"]:
         fields = parse_id(name)
         if name not in measured.keys["base"]:
-            found[name] = [Record(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
+            records[name] = [Record(check=LATENCY, **fields, verdict="no-baseline", reason="new: the base does not have it")]
         elif name in measured.unsupported:
             side, why = measured.unsupported[name]
-            found[name] = [_refused(fields, why, side)]
+            records[name] = [_refused(fields, why, side)]
         elif name in verdicts:
             seconds = {side: float(np.median(measured.seconds[side][name])) for side in ("base", "head")}
             metrics: dict[str, Any] = {"median_ms": finite(1e3 * seconds["head"]), "base_median_ms": finite(1e3 * seconds["base"])}
-            found[name] = [
-                latency_finding(fields, verdicts[name], rule, standing, metrics),
-                cost_finding(fields, *_counted(measured, name)),
-            ]
+            records[name] = [latency_finding(fields, verdicts[name], rule, standing, metrics), cost_finding(fields, *_counted(measured, name))]
     removed = [n for n in measured.keys["base"] if n not in measured.keys["head"]]
-    found.update({n: [Record(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})
-    return found
+    records.update({n: [Record(check=LATENCY, **parse_id(n), verdict="removed", reason="the head no longer has it")] for n in removed})
+    return records

@@ -56,14 +56,14 @@ def profile_device() -> AbstractContextManager[Any]:
 
 def device_intervals(events: Iterable[Any], index: int) -> list[tuple[float, float]]:
     """Begin and end, in seconds, of what ran on one device, in order; ranges that a user annotated are no work."""
-    found = []
+    intervals = []
     for event in events:
         if not str(getattr(event, "device_type", "")).endswith("CUDA") or getattr(event, "is_user_annotation", False):
             continue
         if getattr(event, "device_index", index) != index:
             continue
-        found.append((event.time_range.start * MICROSECOND, event.time_range.end * MICROSECOND))
-    return sorted(found)
+        intervals.append((event.time_range.start * MICROSECOND, event.time_range.end * MICROSECOND))
+    return sorted(intervals)
 
 
 def covered(intervals: Iterable[tuple[float, float]]) -> float:
@@ -98,11 +98,11 @@ def kernel_times(call: Callable[[], Any], calls: int, device: torch.device, *, a
                 api.synchronize(device)
         except RuntimeError as error:
             raise UnsupportedError(f"cannot be profiled: {error_line(error)}") from error
-    found = device_intervals(seen.events() or (), int(device.index))
-    total = math.fsum(end - begin for begin, end in found)
+    intervals = device_intervals(seen.events() or (), int(device.index))
+    total = math.fsum(end - begin for begin, end in intervals)
     if not total > 0:
         raise UnsupportedError(f"the profiler saw no kernel on {device}: another profiler holds it, the driver forbids it, or no work is queued")
-    return KernelTimes(total / calls, covered(found) / calls, len(found) / calls)
+    return KernelTimes(total / calls, covered(intervals) / calls, len(intervals) / calls)
 
 
 def kernel_seconds(call: Callable[[], Any], calls: int, device: torch.device, *, api: CudaApi = CUDA, profile: Profile = profile_device) -> float:

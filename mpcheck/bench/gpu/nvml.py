@@ -140,11 +140,7 @@ def _board(handle: Any, api: Any) -> tuple[Any, bool]:
 
 @contextlib.contextmanager
 def opened_gpu(
-    device: torch.device,
-    *,
-    cuda: CudaApi = CUDA,
-    api: Any = pynvml,
-    clock: Callable[[], float] = time.perf_counter,
+    device: torch.device, *, cuda: CudaApi = CUDA, api: Any = pynvml, clock: Callable[[], float] = time.perf_counter
 ) -> Iterator[Gpu | str]:
     """A CUDA device's readings while the block lasts; in their stead the reason, where NVML or the device is unavailable."""
     try:
@@ -157,13 +153,13 @@ def opened_gpu(
         yield f"no NVML: {error_line(error)}"
         return
     try:
-        found: Gpu | str
+        gpu: Gpu | str
         try:
             handle, mig = find_handle(cuda.get_device_properties(device), api)
-            found = Gpu(handle, int(device.index), mig, api, clock)
+            gpu = Gpu(handle, int(device.index), mig, api, clock)
         except UnsupportedError as error:
-            found = str(error)
-        yield found
+            gpu = str(error)
+        yield gpu
     finally:
         with contextlib.suppress(api.NVMLError):
             api.nvmlShutdown()  # counted: others who opened it keep it

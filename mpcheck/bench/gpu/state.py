@@ -1,4 +1,4 @@
-"""How a GPU fared while something was measured: clocks, throttling, energy; and what that makes of the measurement."""
+"""A GPU's state while something was measured: clocks, throttling, energy; and what that makes of the measurement."""
 
 from __future__ import annotations
 
@@ -202,8 +202,8 @@ def usable_rounds(rounds: Sequence[Conditions | None], index: int = 0) -> list[i
     slow = [c.throttled_mhz for c in bad if c.throttled_mhz is not None]
     most = next((c.sm_mhz_max for c in bad if c.sm_mhz_max is not None), None)
     clock = f" at {min(slow):,}{f' of {most:,}' if most is not None else ''} MHz" if slow else ""
-    found = f"GPU {index} throttled in {len(bad)} of {len(rounds)} rounds ({why}{clock})"
-    raise InputError(f"{found}; cool it, lower the power draw or lock the clocks, then measure again")
+    summary = f"GPU {index} throttled in {len(bad)} of {len(rounds)} rounds ({why}{clock})"
+    raise InputError(f"{summary}; cool it, lower the power draw or lock the clocks, then measure again")
 
 
 __all__ = ["Conditions", "GpuWatch", "counter_joules", "energy", "usable", "usable_rounds", "watching"]

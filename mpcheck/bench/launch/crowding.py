@@ -12,13 +12,13 @@ _IDLE = (3, 4)  # fields idle and iowait of a processor's line
 
 def busy_ticks(text: str) -> dict[int, tuple[int, int]]:
     """Ticks in use and ticks in all of every processor, from the text of ``/proc/stat``; time stolen by the hypervisor is in use."""
-    found = {}
+    counts = {}
     for line in text.splitlines():
         name, *fields = line.split()
         if name.startswith("cpu") and name[3:].isdigit():
             ticks = [int(f) for f in fields[:8]]  # guest time is in user time already
-            found[int(name[3:])] = (sum(ticks) - sum(ticks[i] for i in _IDLE if i < len(ticks)), sum(ticks))
-    return found
+            counts[int(name[3:])] = (sum(ticks) - sum(ticks[i] for i in _IDLE if i < len(ticks)), sum(ticks))
+    return counts
 
 
 def quietest(allowed: Sequence[int], count: int, seconds: float = WATCHED, source: Path = Path("/proc/stat")) -> list[int]:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench.figures import CROWDED, Figures, Fingerprint, Launch, Start
+from mpcheck.bench.figures import CROWDED, BenchFigures, Fingerprint, Launch, Start
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.processes import LaunchProcess, launched, own_paths
 from mpcheck.bench.timing.sampling import Readings, SamplingPlan, launch_of
@@ -86,10 +86,12 @@ class Measurement:
         return str(self.environment.get("device", "")).startswith("cuda")
 
     @property
-    def figures(self) -> dict[str, Figures]:
+    def figures(self) -> dict[str, BenchFigures]:
         """As they are stored; none of a benchmark that ran in one launch and could not in another."""
-        ran = {name: found for name, found in self.launches.items() if name not in self.unsupported}
-        return {n: Figures(launches=found, fingerprint=self.fingerprints.get(n), starts=self.starts.get(n, [])) for n, found in ran.items()}
+        ran = {name: launches for name, launches in self.launches.items() if name not in self.unsupported}
+        return {
+            n: BenchFigures(launches=launches, fingerprint=self.fingerprints.get(n), starts=self.starts.get(n, [])) for n, launches in ran.items()
+        }
 
 
 def request(options: Options, batches: Sequence[int], works: Sequence[str], flush_l2: bool = False, skip: Sequence[str] = ()) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def measure_all(
     for backend, seconds in process.ask("costs")["build_seconds"].items():
         into.build_seconds.setdefault(backend, []).append(seconds)
     into.processes += 1
-    measured = [found[-1].waiting for name, found in into.launches.items() if name in passes]
+    measured = [launches[-1].waiting for name, launches in into.launches.items() if name in passes]
     into.crowded += bool(measured) and statistics.median(measured) > CROWDED
 
 
@@ -197,27 +199,27 @@ def run_launches(
     Raises:
         InputError: bad input, or a launch died.
     """
-    found = Measurement()
+    measured = Measurement()
     began = time.perf_counter()
     wanted: list[str] = []
     starting = True
     for look in effort.looks:
-        while found.processes - found.crowded < look and found.processes < PATIENCE * look:
-            if found.processes >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
+        while measured.processes - measured.crowded < look and measured.processes < PATIENCE * look:
+            if measured.processes >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
-            with launched(f"launch {found.processes + 1}", effort.threads, paths=own_paths(), patience=effort.patience) as (process, _):
-                progress(f"launch {found.processes + 1}: loading")
+            with launched(f"launch {measured.processes + 1}", effort.threads, paths=own_paths(), patience=effort.patience) as (process, _):
+                progress(f"launch {measured.processes + 1}: loading")
                 loaded = process.ask("load", **load, cpus=quietest(processors(), effort.threads))
-                if not found.processes:
-                    found.environment, found.keys = loaded["environment"], loaded["keys"]
-                    wanted = list(found.keys)
-                made = start_all(process, found.keys if starting else (), found, progress)
-                measure_all(process, wanted, effort.plan, found, progress, made)
-            if not set(found.keys if starting else wanted) - set(found.unsupported):  # another launch would find no more
+                if not measured.processes:
+                    measured.environment, measured.keys = loaded["environment"], loaded["keys"]
+                    wanted = list(measured.keys)
+                made = start_all(process, measured.keys if starting else (), measured, progress)
+                measure_all(process, wanted, effort.plan, measured, progress, made)
+            if not set(measured.keys if starting else wanted) - set(measured.unsupported):  # another launch would find no more
                 break
-        chosen = set(undecided(found))
-        wanted = [name for name in found.keys if name in chosen and name not in found.unsupported]
-        starting = restart(found)
-        if not (wanted or starting) or found.processes - found.crowded < look:
+        chosen = set(undecided(measured))
+        wanted = [name for name in measured.keys if name in chosen and name not in measured.unsupported]
+        starting = restart(measured)
+        if not (wanted or starting) or measured.processes - measured.crowded < look:
             break
-    return found
+    return measured

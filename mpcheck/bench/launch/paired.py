@@ -194,9 +194,9 @@ def _pair(
                 passes.setdefault(name, []).append(difference)
                 into.seconds["base"].setdefault(name, []).extend(base)
                 into.seconds["head"].setdefault(name, []).extend(head)
-        for name, found in passes.items():
+        for name, differences in passes.items():
             if name not in into.unsupported:
-                into.differences.setdefault(name, []).append(statistics.median(found))
+                into.differences.setdefault(name, []).append(statistics.median(differences))
     into.pairs += 1
 
 
@@ -217,20 +217,20 @@ def run_paired(
     Raises:
         InputError: an environment without mpcheck, bad input, or a launch that died.
     """
-    found = PairedMeasurement()
+    measured = PairedMeasurement()
     began = time.perf_counter()
     wanted: list[str] | None = None
     starting = True
     for look in effort.looks:
-        while found.pairs < look:
-            if found.pairs >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
+        while measured.pairs < look:
+            if measured.pairs >= effort.looks[0] and time.perf_counter() - began > effort.seconds:
                 break
-            _pair((base, head), load, effort, wanted, found, progress, starting)
-            if not found.shared:  # another pair would find no more
+            _pair((base, head), load, effort, wanted, measured, progress, starting)
+            if not measured.shared:  # another pair would find no more
                 break
-        chosen = set(undecided(found))
-        wanted = [name for name in found.shared if name in chosen]
-        starting = restart(found)
-        if not (wanted or starting) or found.pairs < look:
+        chosen = set(undecided(measured))
+        wanted = [name for name in measured.shared if name in chosen]
+        starting = restart(measured)
+        if not (wanted or starting) or measured.pairs < look:
             break
-    return found
+    return measured

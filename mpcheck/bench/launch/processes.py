@@ -125,10 +125,10 @@ def environment(threads: int, paths: Sequence[str] = ()) -> dict[str, str]:
     Args:
         paths: directories that come first on Python's path.
     """
-    found = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+    variables = {**os.environ, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     if paths:
-        found["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH", "")])])
-    return found
+        variables["PYTHONPATH"] = os.pathsep.join([*paths, *filter(None, [os.environ.get("PYTHONPATH", "")])])
+    return variables
 
 
 WORKER = ("-c", "import sys; sys.path = [p for p in sys.path if p]; from mpcheck.bench.launch.worker import main; main()")
@@ -147,12 +147,7 @@ def own_paths() -> tuple[str, ...]:
 
 @contextlib.contextmanager
 def launched(
-    name: str,
-    threads: int,
-    python: str = sys.executable,
-    paths: Sequence[str] = (),
-    arguments: Sequence[str] = WORKER,
-    patience: float = math.inf,
+    name: str, threads: int, python: str = sys.executable, paths: Sequence[str] = (), arguments: Sequence[str] = WORKER, patience: float = math.inf
 ) -> Iterator[tuple[LaunchProcess, Mapping[str, Any]]]:
     """A worker and what it said of itself; it ends with the block.
 
@@ -164,12 +159,7 @@ def launched(
     """
     try:
         process = subprocess.Popen(
-            [python, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(threads, paths),
+            [python, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment(threads, paths)
         )
     except OSError as error:
         raise InputError(f"{name}: {python} cannot be started: {error.strerror or error}; give an environment that has mpcheck installed") from error

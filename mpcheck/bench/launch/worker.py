@@ -26,7 +26,7 @@ HASHED = modules("model", "kernels")  # torch's sources are too many, and of bin
 
 def sources() -> dict[str, dict[str, str]]:
     """Where this process gets the libraries from: path, version, and a digest of their Python sources."""
-    found = {}
+    libraries = {}
     for name in (*HASHED, *modules("compiled", "torch")):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
@@ -36,8 +36,8 @@ def sources() -> dict[str, dict[str, str]]:
         if name in HASHED:
             for path in sorted(p for p in root.rglob("*.py") if p.is_file()):
                 state.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-        found[name] = {"path": str(root), "version": installed(name) or "unknown", "digest": state.hexdigest()[:16]}
-    return found
+        libraries[name] = {"path": str(root), "version": installed(name) or "unknown", "digest": state.hexdigest()[:16]}
+    return libraries
 
 
 class Worker:
@@ -125,8 +125,8 @@ class Worker:
         with self.workloads.opened(self._key(key)) as workload:
             for _ in range(3):
                 workload.call()
-            found = measure_device(workload.call, workload.device, seconds)
-        return {} if found is None else {"device_seconds": found.device_seconds, **asdict(found)}
+            figures = measure_device(workload.call, workload.device, seconds)
+        return {} if figures is None else {"device_seconds": figures.device_seconds, **asdict(figures)}
 
     def fingerprint(self, key: str) -> dict[str, Any]:
         """What one call costs, counted."""

@@ -26,7 +26,7 @@ def alternate(calls: Mapping[str, Callable[[], object]], seconds: float, warmup:
 
     What slows the machine for a while slows all of them, so that ratios within a round are steadier than times.
     """
-    names, found = list(calls), {name: list[float]() for name in calls}
+    names, times = list(calls), {name: list[float]() for name in calls}
     for _ in range(warmup):
         for call in calls.values():
             call()
@@ -38,11 +38,11 @@ def alternate(calls: Mapping[str, Callable[[], object]], seconds: float, warmup:
             for name in names if place % 2 == 0 else names[::-1]:
                 start = time.perf_counter()
                 calls[name]()
-                found[name].append(time.perf_counter() - start)
+                times[name].append(time.perf_counter() - start)
             if place == 0:
                 rounds = int(min(MOST, max(FEWEST, seconds / (time.perf_counter() - began))))
             place += 1
-    return found
+    return times
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def speedup(slow: Sequence[float], fast: Sequence[float], seed: int = 0) -> Spee
         quotient: np.ndarray = np.median(a, axis=axis) / np.median(b, axis=axis)
         return quotient
 
-    found = bootstrap(
+    interval = bootstrap(
         (np.asarray(slow), np.asarray(fast)), of, paired=True, vectorized=True, n_resamples=2000, confidence_level=LEVEL, method="percentile",
         random_state=np.random.default_rng(seed),
     ).confidence_interval  # fmt: skip
-    return Speedup(ratio, float(found.low), float(found.high))
+    return Speedup(ratio, float(interval.low), float(interval.high))

@@ -111,7 +111,7 @@ def nested(events: Sequence[Event]) -> tuple[list[int], list[Segment]]:
 
 def without(segments: Iterable[Segment], busy: Sequence[tuple[float, float]]) -> list[Segment]:
     """The parts of segments that lie outside sorted, disjoint intervals."""
-    found = []
+    outside = []
     starts = [b[0] for b in busy]
     for begin, end, index in segments:
         place = max(bisect_right(starts, begin) - 1, 0)
@@ -120,11 +120,11 @@ def without(segments: Iterable[Segment], busy: Sequence[tuple[float, float]]) ->
                 break
             if high > begin:
                 if low > begin:
-                    found.append((begin, low, index))
+                    outside.append((begin, low, index))
                 begin = min(high, end)
         if end > begin:
-            found.append((begin, end, index))
-    return found
+            outside.append((begin, end, index))
+    return outside
 
 
 def union(intervals: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -177,7 +177,7 @@ def attribute(events: Iterable[Event], root: str = ROOT) -> list[CallCost]:
     """
     ordered = sorted(events, key=lambda e: (e.start, -e.end))
     roots = [e for e in ordered if e.kind == "range" and e.name == root]
-    found = []
+    costs = []
     cursor = 0
     for call in roots:
         while cursor < len(ordered) and ordered[cursor].start < call.start:
@@ -186,8 +186,8 @@ def attribute(events: Iterable[Event], root: str = ROOT) -> list[CallCost]:
         while place < len(ordered) and ordered[place].start < call.end:
             inside.append(ordered[place])
             place += 1
-        found.append(_one_call(call, inside))
-    return found
+        costs.append(_one_call(call, inside))
+    return costs
 
 
 def _one_call(call: Event, inside: list[Event]) -> CallCost:

@@ -127,7 +127,7 @@ def rows_of(calls: Sequence[CallCost], device: str, dtypes: Mapping[str, set[str
             totals.setdefault(name, TimeCost()).add(cost)
     everything = sum(call.duration for call in calls) * weight
     ordered = [b for b in _tree(blocks, parents) if b != UNATTRIBUTED] + [UNATTRIBUTED]
-    found = []
+    rows = []
     for block in ordered:
         forward, backward = own.get((block, "forward"), TimeCost()), own.get((block, "backward"), TimeCost())
         total = totals[block]
@@ -135,22 +135,22 @@ def rows_of(calls: Sequence[CallCost], device: str, dtypes: Mapping[str, set[str
             total.add(totals[UNATTRIBUTED])
         above = parents.get(block, "")
         group = UNATTRIBUTED if block == UNATTRIBUTED else group_of(block)
-        found.append(
+        rows.append(
             MapRow(
                 block, above, group, len(_upwards(block, parents)) - 1, count.get(block, 0.0), tuple(sorted(dtypes.get(block, ()))),
                 forward, backward, total, (forward.host + backward.host) / everything,
                 "-" if block == UNATTRIBUTED else bound(device, total),
             )
         )  # fmt: skip
-    return found
+    return rows
 
 
 def _upwards(block: str, parents: Mapping[str, str]) -> list[str]:
     """A block and everything around it."""
-    found = [block]
-    while (above := parents.get(found[-1])) is not None and above not in found:
-        found.append(above)
-    return found
+    chain = [block]
+    while (above := parents.get(chain[-1])) is not None and above not in chain:
+        chain.append(above)
+    return chain
 
 
 def _tree(blocks: Sequence[str], parents: Mapping[str, str]) -> list[str]:
@@ -158,15 +158,15 @@ def _tree(blocks: Sequence[str], parents: Mapping[str, str]) -> list[str]:
     inside: dict[str, list[str]] = {}
     for block in blocks:
         inside.setdefault(parents.get(block, ""), []).append(block)
-    found: list[str] = []
+    ordered: list[str] = []
 
     def visit(block: str) -> None:
-        found.append(block)
+        ordered.append(block)
         for child in inside.get(block, ()):
-            if child not in found:
+            if child not in ordered:
                 visit(child)
 
     for block in [*inside.get("", ()), *blocks]:  # no block is lost, not even of a tree that is none
-        if block not in found:
+        if block not in ordered:
             visit(block)
-    return found
+    return ordered

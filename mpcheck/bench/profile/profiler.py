@@ -60,16 +60,16 @@ def _is_view(overload: Any) -> bool:
     return any(a.alias_info is not None and not a.alias_info.is_write for a in overload._schema.arguments)
 
 
-def convert(found: Iterable[Any], device: str) -> list[Event]:
+def convert(events: Iterable[Any], device: str) -> list[Event]:
     """Host events of a profiler with what attribution needs of them, and on each what it launched on the GPU.
 
     Args:
-        found: kineto's events: of operations and ranges, of CUDA's runtime and of kernels. The latter two name the operation that
+        events: kineto's events: of operations and ranges, of CUDA's runtime and of kernels. The latter two name the operation that
             they belong to by its correlation number. Torch's own list of them is twenty times slower to make.
         device: ``cpu`` or ``cuda``: where kernels run, and so what computes.
     """
     host, linked = list[Any](), list[Any]()
-    for event in found:
+    for event in events:
         if not event.is_async():
             (linked if event.linked_correlation_id() > 0 else host).append(event)
     host = [e for e in host if e.device_type() == DeviceType.CPU and not e.name().startswith("[")]
@@ -162,21 +162,21 @@ def _measure(
         call()
     with watching.marking():
         call()
-    found, samples = list[CallCost](), list[float]()
+    costs, samples = list[CallCost](), list[float]()
     began_at = time.perf_counter()
     gc.collect()
     with no_collection():
         for length in [min(STRETCH, calls - done) for done in range(0, calls, STRETCH)]:
-            if found and time.perf_counter() - began_at > budget:
+            if costs and time.perf_counter() - began_at > budget:
                 break
             for _ in range(length):
                 began = time.perf_counter()
                 call()
                 samples.append(time.perf_counter() - began)
-            found += attribute(convert(_events(_record(call, ranges, length + 1, device)), device))[1:]
+            costs += attribute(convert(_events(_record(call, ranges, length + 1, device)), device))[1:]
         if trace is not None:
             _export(_record(call, ranges, TRACED, device), trace)
-    return found, samples, watching.dtypes
+    return costs, samples, watching.dtypes
 
 
 def _record(call: Callable[[], None], ranges: Ranges, calls: int, device: str) -> profile:
@@ -194,8 +194,8 @@ def _events(recording: profile) -> Iterable[Any]:
     results = recording.profiler.kineto_results if recording.profiler is not None else None
     if results is None:
         raise RuntimeError("torch's profiler recorded nothing")
-    found: Iterable[Any] = results.events()
-    return found
+    events: Iterable[Any] = results.events()
+    return events
 
 
 def _export(recording: profile, path: Path) -> None:

@@ -69,11 +69,11 @@ def sweep(
         budget: seconds; a model is not built where the one before it, doubled, would end later.
         point: seconds of calls for each point.
     """
-    began, found, last = time.perf_counter(), list[SweepPoint](), 0.0
+    began, points, last = time.perf_counter(), list[SweepPoint](), 0.0
     for order in l_max:
         spent = time.perf_counter() - began
         if spent + 2 * last > budget:
-            found += [_left_out(order, batch, budget) for batch in batches]
+            points += [_left_out(order, batch, budget) for batch in batches]
             continue
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "sweep.yaml"
@@ -85,11 +85,11 @@ def sweep(
         last = time.perf_counter() - start
         for batch in batches:
             if time.perf_counter() - began > budget:
-                found.append(_left_out(order, batch, budget))
+                points.append(_left_out(order, batch, budget))
             else:
                 options.progress(f"sweep: l_max {order}, batch {batch}")
-                found.append(_measure(workloads, order, batch, point, missing))
-    return found
+                points.append(_measure(workloads, order, batch, point, missing))
+    return points
 
 
 def _left_out(l_max: int, batch: int, budget: float) -> SweepPoint:

@@ -14,12 +14,7 @@ from mpcheck.bench.work.hostclock import HostClock, Timer
 
 
 def choose_timer(
-    device: torch.device,
-    kind: Literal["events", "graph"] = "events",
-    *,
-    flush_l2: bool = False,
-    api: CudaApi = CUDA,
-    allocate: Allocate = allocate,
+    device: torch.device, kind: Literal["events", "graph"] = "events", *, flush_l2: bool = False, api: CudaApi = CUDA, allocate: Allocate = allocate
 ) -> Timer:
     """The clock that a device's calls are timed by; on a CPU always the host's.
 

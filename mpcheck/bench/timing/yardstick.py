@@ -1,6 +1,6 @@
-"""The yardstick: small fixed kernels timed between the rounds of a benchmark, so that a stored figure survives the machine's mood.
+"""The yardstick: small fixed kernels timed between the rounds of a benchmark, so that a stored figure survives the machine's state.
 
-A call's seconds over a kernel's seconds, measured in the same breath, is what two days have in common: frequency, the
+A call's seconds over a kernel's seconds, measured side by side, is what two days have in common: frequency, the
 neighbours' load on caches and memory, and the scheduler move both.
 """
 

@@ -46,15 +46,15 @@ class Workloads:
         self.build_seconds: dict[str, float] = {}
         self._arguments: dict[tuple[str, int, bool], Arguments] = {}
         self._graphs: dict[tuple[str, int, bool], Tensors] = {}
-        self._settled: set[tuple[str, int]] = set()
+        self._evaluated: set[tuple[str, int]] = set()
 
     @neutral()
-    def _settle(self, system: str, batch: int) -> None:
+    def _evaluate_once(self, system: str, batch: int) -> None:
         """Evaluate the float64 model itself once: TorchScript specialises what it sees first, so that what a steady call costs would
         otherwise depend on the order of the benchmarks.
         """
-        if (system, batch) not in self._settled:
-            self._settled.add((system, batch))
+        if (system, batch) not in self._evaluated:
+            self._evaluated.add((system, batch))
             backend = self.session.reference_backend
             with quiet():
                 backend.model({n: t.clone().to(backend.device) for n, t in self.graph(system, batch).items()}, compute_force=False)
@@ -112,8 +112,8 @@ class Workloads:
         Raises:
             InputError: a pattern that matches neither a block nor ``model``.
         """
-        found = self.arguments(system, batch)
-        every = [block for block, *_ in found.blocks.values()] + [block for block, _ in found.refusals.values()]
+        observed = self.arguments(system, batch)
+        every = [block for block, *_ in observed.blocks.values()] + [block for block, _ in observed.refusals.values()]
         patterns = self.session.options.blocks
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in (MODEL, *(b.name for b in every))):
@@ -122,12 +122,12 @@ class Workloads:
 
     def subjects(self) -> list[str]:
         """Names of every block, whether the user selected it or not, and of the whole model."""
-        found = [self.arguments(system, batch) for system in self.session.systems for batch in self.batches]
-        return [*dict.fromkeys(name for one in found for name in (*one.blocks, *one.refusals)), MODEL]
+        observed = [self.arguments(system, batch) for system in self.session.systems for batch in self.batches]
+        return [*dict.fromkeys(name for one in observed for name in (*one.blocks, *one.refusals)), MODEL]
 
     def keys(self) -> list[BenchKey]:
         """Every benchmark of the run, system by system and block by block, the whole model last."""
-        options, found = self.session.options, list[BenchKey]()
+        options, keys = self.session.options, list[BenchKey]()
         formats = [f.name for f in self.session.formats]
         whole = not options.blocks or any(fnmatchcase(MODEL, p) for p in options.blocks)
         for system in self.session.systems:
@@ -137,8 +137,8 @@ class Workloads:
                     subjects.append((MODEL, MODEL_WORK))
                 for subject, works in subjects:
                     own = [w for w in works if w in self.works]
-                    found += [BenchKey(system, batch, subject, b, f, w) for b in options.backends for f in formats for w in own]
-        return found
+                    keys += [BenchKey(system, batch, subject, b, f, w) for b in options.backends for f in formats for w in own]
+        return keys
 
     def backend(self, name: str) -> BackendModel:
         """A backend's model.
@@ -175,15 +175,15 @@ class Workloads:
         if key.subject == MODEL:
             block, make = WHOLE, self._whole
         else:
-            found = self.arguments(key.system, key.batch)
-            if key.subject in found.refusals:
-                raise UnsupportedError(found.refusals[key.subject][1])
-            block = found.blocks[key.subject][0]
+            observed = self.arguments(key.system, key.batch)
+            if key.subject in observed.refusals:
+                raise UnsupportedError(observed.refusals[key.subject][1])
+            block = observed.blocks[key.subject][0]
             make = self._block
         if why := unsupported(backend, block, fmt) or self._otherwise(key, backend, block):
             raise UnsupportedError(why)
         if not fresh:
-            self._settle(key.system, key.batch)
+            self._evaluate_once(key.system, key.batch)
         with neutral(), backend.prepared(block, fmt), arithmetic(fmt, backend.device), quiet():
             with told_apart():
                 call = make(key, backend, fmt, False)
@@ -191,7 +191,7 @@ class Workloads:
             yield Workload(key, block, call, backend.device, first, lambda: make(key, backend, fmt, True))
 
     def _otherwise(self, key: BenchKey, backend: BackendModel, block: Block) -> Unsupported | None:
-        """Why what would be measured is not what was asked for; None where it is, or the user lets it be."""
+        """Why what would be measured is not what was asked for; None where it is, or the user tolerates it."""
         if (reason := backend.substitute(block)) and not tolerated(self.session.allow_degraded, key.backend, key.subject):
             return Unsupported("substituted", reason, key.backend)
         missing = backend.lacking(block)
@@ -242,12 +242,12 @@ class Workloads:
         Raises:
             UnsupportedError: it was not called on the other structures, or is refused there.
         """
-        found = self.arguments(key.system, key.batch, reshaped)
-        if key.subject not in found.blocks:
+        observed = self.arguments(key.system, key.batch, reshaped)
+        if key.subject not in observed.blocks:
             raise UnsupportedError(
-                found.refusals[key.subject][1] if key.subject in found.refusals else "not called with another number of structures"
+                observed.refusals[key.subject][1] if key.subject in observed.refusals else "not called with another number of structures"
             )
-        return found.blocks[key.subject]
+        return observed.blocks[key.subject]
 
     def _whole(self, key: BenchKey, backend: BackendModel, fmt: Format, reshaped: bool) -> Callable[[], Any]:
         module: Any = backend.module(WHOLE)  # the whole model is one

@@ -8,7 +8,6 @@ block's outputs against an emulation in which every operation rounds once, which
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 
 import torch
@@ -24,7 +23,7 @@ from mpcheck.checks.audit.observing import Observation
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
 from mpcheck.formats import WIDE, Component, Format
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 from mpcheck.reference.library import BlockReference
@@ -180,9 +179,9 @@ def _emulate(verdict: AccumulationVerdict, backend: BackendModel, reference: Blo
     verdict.emulation(apart)
 
 
+@timed
 def run(context: Context, key: Key) -> list[Record]:
     """One block in one format."""
-    began = time.perf_counter()
     cell = observed_cell(context, key)
     if isinstance(cell, Record):
         return [cell]
@@ -194,13 +193,8 @@ def run(context: Context, key: Key) -> list[Record]:
     reason = "; ".join(verdict.faults[:2] or verdict.notes)
     judged = bool(verdict.kept) or "apart from single roundings" in verdict.metrics
     ratio = (verdict.ratio if math.isfinite(verdict.ratio) else None) if judged else None
-    seconds = round(time.perf_counter() - began, 6)
     metrics = {k: (None if isinstance(v, float) and not math.isfinite(v) else v) for k, v in verdict.metrics.items()}
-    return [
-        Record(
-            **cell.base, verdict="fail" if verdict.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics), seconds=seconds
-        )
-    ]
+    return [Record(**cell.base, verdict="fail" if verdict.faults else "pass", reason=reason, ratio=ratio, limit=1.0, detail=figures(metrics))]
 
 
 INSPECTION = Inspection(NAME, keys, run)

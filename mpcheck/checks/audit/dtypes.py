@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -17,13 +16,12 @@ from mpcheck.checks.audit.ambient import AUTOCAST, CONSTRUCTION, PROCESS, autoca
 from mpcheck.checks.audit.counting import name_of
 from mpcheck.checks.audit.observing import Observation, observe
 from mpcheck.formats import BFLOAT16, FLOAT32, Format
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.records.detail import Types, TypeShare
 from mpcheck.records.record import Record
 
 NAME = "dtypes"
-Metrics = dict[str, float | str | bool | list[str] | None]
 
 
 def audit_system(context: Context) -> str:
@@ -110,15 +108,12 @@ def _percent(counter: Mapping[torch.dtype, int]) -> dict[str, float]:
     return {name_of(d): round(100 * n / total, 2) for d, n in sorted(counter.items(), key=lambda p: -p[1])} if total else {}
 
 
+@timed
 def run(context: Context, key: Key) -> list[Record]:
     """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
-    began = time.perf_counter()
-    if not key.system:
-        records = [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
-    else:
-        records = [_cell(context, key)]
-    seconds = round(time.perf_counter() - began, 6)
-    return [f.model_copy(update={"seconds": seconds}) for f in records]
+    if key.system:
+        return [_cell(context, key)]
+    return [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
 
 
 def _cell(context: Context, key: Key) -> Record:
@@ -140,18 +135,6 @@ def _cell(context: Context, key: Key) -> Record:
         faults.append(f"raised {seen.error.text}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
     return Record(**base, verdict="fail" if faults else "pass", reason=reason, detail=types_of(seen))
-
-
-def dtype_table(records: Sequence[Record]) -> list[str]:
-    """Block x type as a Markdown table: share of operations / share of multiply-adds, for each backend and format."""
-    own = [(r, r.detail) for r in records if r.check == NAME and r.format and isinstance(r.detail, Types)]
-    types = list(dict.fromkeys(share.dtype for _, counted in own for share in counted.shares if share.operations is not None))
-    lines = ["| block | backend | format | " + " | ".join(types) + " | casts |", "|---|---|---|" + "---:|" * (len(types) + 1)]
-    for r, counted in own:
-        pairs = {share.dtype: (share.operations, share.multiply_adds) for share in counted.shares}
-        cells = [" / ".join(f"{p or 0.0:.3g} %" for p in pairs[name]) if name in pairs else "" for name in types]
-        lines.append(f"| {r.subject} | {r.backend} | {r.format} | " + " | ".join(cells) + f" | {counted.casts:.0f} |")
-    return lines
 
 
 INSPECTION = Inspection(NAME, keys, run)

@@ -9,7 +9,6 @@ e3nn's own bit by bit.
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -25,7 +24,7 @@ from mpcheck.checks.audit.cells import observed_cell
 from mpcheck.checks.audit.dtypes import audit_system, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
 from mpcheck.formats import Format
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.replay import arithmetic
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
@@ -85,9 +84,9 @@ def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, s
     return "pass", _explain(present, backend, block), backend.lacking(block)
 
 
+@timed
 def run(context: Context, key: Key) -> list[Record]:
     """One cell."""
-    began = time.perf_counter()
     cell = observed_cell(context, key)
     if isinstance(cell, Record):
         return [cell]
@@ -115,9 +114,7 @@ def run(context: Context, key: Key) -> list[Record]:
         metrics["kernels"] = profiled_kernels(backend, reference, fmt)
     if backend.name != own.name:
         metrics["same bits as e3nn"] = same
-    return [
-        Record(**cell.base, verdict=verdict, reason=reason, lacking=missing, detail=figures(metrics), seconds=round(time.perf_counter() - began, 6))
-    ]
+    return [Record(**cell.base, verdict=verdict, reason=reason, lacking=missing, detail=figures(metrics))]
 
 
 def kernel_names(events: Iterable[Any]) -> list[str]:

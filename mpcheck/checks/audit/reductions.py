@@ -13,7 +13,6 @@ format cannot even hold the terms, the finding says so and the number is there t
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +28,7 @@ from mpcheck.adapters.steps import energy_sum, scatter
 from mpcheck.checks.audit.reductions_data import CARBON_E0, Atoms, carbon, census, many_atoms, messages
 from mpcheck.checks.physics.structure import energies, evaluate
 from mpcheck.formats import FLOAT32, FLOAT64, Format
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
@@ -238,15 +237,14 @@ def keys(context: Context) -> list[Key]:
     return [Key(NAME, subject, system=next(iter(context.systems))) for subject in ("energy", "messages")]
 
 
+@timed
 def run(context: Context, key: Key) -> list[Record]:
     """One of the two."""
-    began = time.perf_counter()
     backend = context.backend(REFERENCE_BACKEND)  # the sums are upstream's own functions, the same for every backend
     if isinstance(backend, Unsupported):
         return [refused({"check": NAME, "subject": key.subject, "backend": REFERENCE_BACKEND, "system": key.system}, backend)]
     records = (energy if key.subject == "energy" else scatters)(context, key.system)
-    seconds = round((time.perf_counter() - began) / len(records), 4)
-    return [f.model_copy(update={"seconds": seconds, "system": key.system}) for f in records]
+    return [f.model_copy(update={"system": key.system}) for f in records]
 
 
 INSPECTION = Inspection(NAME, keys, run)

@@ -54,7 +54,7 @@ LAYOUTS: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }  # fmt: skip
 
 
-class _Watched(dict[str, torch.Tensor]):
+class _Reads(dict[str, torch.Tensor]):
     """A graph that notes which tensors a model reads before it replaces them by its own."""
 
     def __init__(self, graph: Mapping[str, torch.Tensor]) -> None:
@@ -85,7 +85,7 @@ def outputs(model: torch.nn.Module, graph: Tensors, flags: Mapping[str, bool]) -
         graph: not copied, so that strides stay as they are.
         flags: of upstream's forward.
     """
-    data = _Watched({k: v.detach() for k, v in graph.items()})
+    data = _Reads({k: v.detach() for k, v in graph.items()})
     with quiet():
         out: dict[str, Any] = model(data, **flags)
     tensors = {k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor) and v.is_floating_point()}

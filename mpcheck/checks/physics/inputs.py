@@ -111,11 +111,7 @@ def repeated(case: Case, variant: str, runs: list[Tensors], base: Tensors, scale
         different += [(i + offset + 1, n) for n in [*missing, *run] if n not in run or n not in base or not torch.equal(run[n], base[n])]
     ratios = [difference_ratio(run[n], base[n], scale[n]) for run in runs for n in ("energy", "forces") if n in run]
     worst, calls = max(map(orderable, ratios)), len({i for i, _ in different})
-    metrics: dict[str, float | str | bool] = {
-        "calls": float(len(runs)),
-        "calls_not_bit_identical": float(calls),
-        "ratio": worst,
-    }
+    metrics: dict[str, float | str | bool] = {"calls": float(len(runs)), "calls_not_bit_identical": float(calls), "ratio": worst}
     metrics["threads"] = float(torch.get_num_threads())
     metrics["chance_to_miss_one_call_in_20"] = RARE ** float(offset + len(runs))
     if case.device.type == "cpu" and torch.get_num_threads() == 1:

@@ -6,7 +6,6 @@ a stress over another cell's volume, node energies that lost their E0. Nothing h
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -19,7 +18,7 @@ from mpcheck.adapters.blocks import WHOLE
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.formats import FLOAT64
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.refusing import refused
 from mpcheck.records.record import Record
 
@@ -97,9 +96,9 @@ def keys(context: Context) -> list[Key]:
     return everywhere + [key for key in of("", "own") if key.subject not in ONCE or key.backend == context.backend_names[0]]
 
 
+@timed
 def run(context: Context, key: Key) -> list[Record]:
     """One property."""
-    began = time.perf_counter()
     entry = PROPERTIES[key.subject]
     backend = context.backend(key.backend)
     if isinstance(backend, Unsupported):
@@ -113,10 +112,7 @@ def run(context: Context, key: Key) -> list[Record]:
             return [_refused(key, Unsupported("not-applicable", frame))]
         case = replace(case, frame=frame)
     records = attempt(lambda: entry.check(case))
-    if isinstance(records, Raised):
-        return [case.finding(None, reason=f"raised {records.text}")]
-    seconds = round((time.perf_counter() - began) / len(records), 4)
-    return [f.model_copy(update={"seconds": seconds}) for f in records]
+    return [case.finding(None, reason=f"raised {records.text}")] if isinstance(records, Raised) else records
 
 
 def _refused(key: Key, why: Unsupported) -> Record:

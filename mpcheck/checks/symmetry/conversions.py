@@ -7,7 +7,6 @@ own model makes the round trip too.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +23,7 @@ from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavai
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.graph import make_graph
 from mpcheck.checks.symmetry.block_twins import distances
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
 from mpcheck.records.detail import figures
@@ -115,18 +114,15 @@ def _own_model(context: Context, key: Key) -> list[Record]:
     return judged(converter, backend.source, Converted(twin), returned, base)
 
 
+@timed
 def run(context: Context, key: Key) -> list[Record]:
     """One configuration, or the user's model."""
-    began = time.perf_counter()
     if why := unavailable(get_backend(key.backend), context.device.type if key.subject == MODEL else CPU.type):
         return [refused({"check": CHECK, "subject": key.subject, "backend": key.backend}, why)]
     if key.subject == MODEL:
-        records = _own_model(context, key)
-    else:
-        config = next(c for c in _configurations([key.backend]) if (c.name, c.backend) == (key.subject, key.backend))
-        records = judge_configuration(context, config, load_limits())
-    seconds = round((time.perf_counter() - began) / len(records), 4)
-    return [f.model_copy(update={"seconds": seconds}) for f in records]
+        return _own_model(context, key)
+    config = next(c for c in _configurations([key.backend]) if (c.name, c.backend) == (key.subject, key.backend))
+    return judge_configuration(context, config, load_limits())
 
 
 def _configurations(names: Sequence[str]) -> list[Configuration]:

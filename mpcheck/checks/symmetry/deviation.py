@@ -72,11 +72,7 @@ class Noise:
 
 
 def noise_of(
-    noise: Mapping[str, torch.Tensor],
-    statistics: Mapping[str, Any],
-    roundoff: Mapping[Component, float],
-    value: torch.Tensor,
-    tables: torch.Tensor,
+    noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any], roundoff: Mapping[Component, float], value: torch.Tensor, tables: torch.Tensor
 ) -> Noise:
     """Combine a quantity's noise components in a format; ``tables`` is what exact coupling tables change, squared."""
     scale = noise_scale(noise, statistics, roundoff, value)

@@ -10,7 +10,7 @@ import torch
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.facts.rotation import Turn, odd
-from mpcheck.adapters.observe import Observer
+from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.adapters.upstream import quiet
 from mpcheck.judge.context import Context
 from mpcheck.reference.library import Library
@@ -21,25 +21,12 @@ VECTORS = ("positions", "shifts", "cell")
 _FOUND: WeakKeyDictionary[Library, dict[str, str]] = WeakKeyDictionary()
 
 
-class _Plain:
-    """A sink that keeps arguments without irreps."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[str, Tensors] = {}
+class _Plain(Arguments):
+    """A sink that keeps floating-point arguments without irreps."""
 
     def inputs(self, block: Block, skeleton: Any, tensors: dict[str, torch.Tensor]) -> None:
-        """Keep the floating-point ones."""
-        plain = {n: t.detach().clone() for n, t in tensors.items() if t.is_floating_point() and block.input_slot(n).irreps is None}
-        self.tensors[block.name] = plain
-
-    def refused(self, block: Block, reason: str) -> None:
-        """Nothing to keep."""
-
-    def output(self, block: str, output: str, value: torch.Tensor) -> None:
-        """Not needed."""
-
-    def cotangent(self, block: str, output: str, value: torch.Tensor) -> None:
-        """Not needed."""
+        """Keep some."""
+        super().inputs(block, skeleton, {n: t for n, t in tensors.items() if t.is_floating_point() and block.input_slot(n).irreps is None})
 
 
 def turned_graph(graph: Tensors, turn: Turn) -> Tensors:
@@ -51,7 +38,7 @@ def _plain_arguments(context: Context, graph: Tensors) -> dict[str, Tensors]:
     backend, sink = context.reference_backend, _Plain()
     with quiet(), Observer(backend.model, sink).watching():
         backend.model({n: t.to(backend.device) for n, t in graph.items()}, compute_force=False)
-    return sink.tensors
+    return {name: tensors for name, (_, _, tensors) in sink.blocks.items()}
 
 
 def _probe(context: Context, system: str) -> dict[str, str]:

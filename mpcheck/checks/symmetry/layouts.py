@@ -35,7 +35,6 @@ from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 CHECK = "layout"
-SIDES = ("inputs", "outputs")
 
 
 @dataclass(frozen=True)

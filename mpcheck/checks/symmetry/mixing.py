@@ -8,7 +8,6 @@ must pass, and the whole model must equal the pure backend within the noise of a
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +26,7 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.symmetry.layouts import WorstOutput, judged, smallest, unread
 from mpcheck.checks.symmetry.shifts import Evaluated, FeatureChange, batches, evaluate, noise, perturbed, shift
 from mpcheck.formats import FLOAT64
-from mpcheck.judge.context import Context, Inspection, Key
+from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import refused, usable
 from mpcheck.judge.replay import FORWARD, replay
@@ -204,9 +203,9 @@ def _finding(base: dict[str, Any], verdict: Verdict, reason: str, swap: Swap, me
     )  # fmt: skip
 
 
+@timed
 def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record]:
     """One block of one backend (``key.backend``) replaced by another's (``key.variant``): bare, then adapted."""
-    began = time.perf_counter()
     names: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": f"{key.backend}+{key.variant}", "system": key.system}
     library = context.library(key.system)
     block = library.block(key.subject)
@@ -224,9 +223,7 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record
     # adapters that convert nothing are none: the two are one model then
     same = not mismatches(block, base.layout, donor.layout) and block.class_name != "SymmetricContraction"
     bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
-    records = [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
-    seconds = round((time.perf_counter() - began) / len(records), 4)
-    return [f.model_copy(update={"seconds": seconds}) for f in records]
+    return [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
 
 
 def keys(context: Context) -> list[Key]:

@@ -47,8 +47,8 @@ class AARate(Stamp):
     @property
     def interval(self) -> tuple[float, float]:
         """The 95 % interval of the rate (Clopper and Pearson 1934, doi:10.1093/biomet/26.4.404)."""
-        found = binomtest(self.alarms, self.comparisons).proportion_ci(0.95, "exact")
-        return float(found.low), float(found.high)
+        interval = binomtest(self.alarms, self.comparisons).proportion_ci(0.95, "exact")
+        return float(interval.low), float(interval.high)
 
     @property
     def may_gate(self) -> bool | None:

@@ -15,7 +15,7 @@ from mpcheck._errors import InputError
 from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.stored import Model, Stamp, now
 from mpcheck._files.yaml import Strict
-from mpcheck.bench.figures import Figures
+from mpcheck.bench.figures import BenchFigures
 from mpcheck.history.latency.device import DeviceKey
 from mpcheck.records.environment import commit
 
@@ -38,7 +38,7 @@ class Provenance(Stamp):
 
 
 class BenchBaseline(Strict):
-    """Figures of one device and model: those of a run, or those that are stored.
+    """BenchFigures of one device and model: those of a run, or those that are stored.
 
     Attributes:
         systems: digest by name.
@@ -54,12 +54,12 @@ class BenchBaseline(Strict):
     model: Model
     systems: dict[str, str]
     options: dict[str, int | str | bool]
-    cells: Annotated[dict[str, Figures], Field(min_length=1)]
+    cells: Annotated[dict[str, BenchFigures], Field(min_length=1)]
     origins: dict[str, Stamp] = {}
 
     @field_validator("cells")
     @classmethod
-    def _are_sound(cls, cells: dict[str, Figures]) -> dict[str, Figures]:
+    def _are_sound(cls, cells: dict[str, BenchFigures]) -> dict[str, BenchFigures]:
         for name, figures in cells.items():
             for i, launch in enumerate(figures.launches):
                 where = f"{name}.launches.{i}"
@@ -85,21 +85,21 @@ class BenchBaseline(Strict):
         Args:
             systems: digest by name; only those that both have are compared.
         """
-        found = self.device.matches(device)
+        reasons = self.device.matches(device)
         if self.model.digest != model_digest:
-            found.append(f"another model is stored ({self.model.name}, {self.model.digest[:12]}; here {model_digest[:12]})")
-        found += [f"system {n} is another structure than the stored one" for n, d in systems.items() if self.systems.get(n, d) != d]
+            reasons.append(f"another model is stored ({self.model.name}, {self.model.digest[:12]}; here {model_digest[:12]})")
+        reasons += [f"system {n} is another structure than the stored one" for n, d in systems.items() if self.systems.get(n, d) != d]
         for name in sorted({*self.options, *options}):
             old, new = self.options.get(name), options.get(name)
             if old != new:
-                found.append(f"option {name} {old} stored, {new} here")
-        return found
+                reasons.append(f"option {name} {old} stored, {new} here")
+        return reasons
 
 
 KIND = DocumentKind(BenchBaseline, "latency baseline", 1, REMEDY, "bench")
 
 
-def provenance_of(cells: Mapping[str, Figures], reason: str = "") -> Provenance:
+def provenance_of(cells: Mapping[str, BenchFigures], reason: str = "") -> Provenance:
     """Commit of the current directory, time, version, and how much was measured."""
     launches = [figures.launches for figures in cells.values()]
     return Provenance(
@@ -135,11 +135,11 @@ def stored_for(
     Raises:
         InputError: see :func:`read_baseline`.
     """
-    found = read_baseline(path)
-    if found is None:
+    baseline = read_baseline(path)
+    if baseline is None:
         return None, f"nothing is stored for this device in {path}"
-    differing = found.mismatches(device, model_digest, systems, options)
-    return (None, "the stored figures are of something else: " + "; ".join(differing)) if differing else (found, "")
+    differing = baseline.mismatches(device, model_digest, systems, options)
+    return (None, "the stored figures are of something else: " + "; ".join(differing)) if differing else (baseline, "")
 
 
 def rounded(value: Any) -> Any:

@@ -108,11 +108,11 @@ def shifts(values: Sequence[float]) -> list[LevelShift]:
     y = np.log(np.asarray(values, dtype=np.float64))
     places = proposed(y)
     while places:
-        found = _measured(y, places)
-        certainty = [min(abs(d) / error / CERTAIN, (abs(d) - MARGIN) / error / BEYOND) for d, error in found]
+        steps = _measured(y, places)
+        certainty = [min(abs(d) / error / CERTAIN, (abs(d) - MARGIN) / error / BEYOND) for d, error in steps]
         weakest = int(np.argmin(certainty))
         if certainty[weakest] >= 1:
             quantile = float(stats.t.ppf(0.975, len(y) - len(places) - 1))
-            return [LevelShift(i, d, d - quantile * e, d + quantile * e) for i, (d, e) in zip(places, found, strict=True)]
+            return [LevelShift(i, d, d - quantile * e, d + quantile * e) for i, (d, e) in zip(places, steps, strict=True)]
         places.pop(weakest)
     return []

@@ -93,11 +93,11 @@ def chosen(names: Iterable[str], pattern: str, what: str, empty: str, glob: str 
         InputError: none does.
     """
     names = list(dict.fromkeys(names))
-    found = [n for n in names if n == pattern or fnmatchcase(n, glob or pattern)]
-    if not found:
+    matching = [n for n in names if n == pattern or fnmatchcase(n, glob or pattern)]
+    if not matching:
         known = f"; known are {listed(names, 3)}" if names else f"; the history {empty}"
         raise InputError(f"no {what} in the history matches {pattern!r}{known}")
-    return found
+    return matching
 
 
 def cells_of(entries: Sequence[HistoryEntry], pattern: str) -> list[str]:
@@ -135,12 +135,12 @@ def series(path: Path, cell: str) -> Series:
     return series_of(read_history(path).entries, cell)
 
 
-def change_points(found: Series) -> list[ChangePoint]:
+def change_points(measured: Series) -> list[ChangePoint]:
     """Lasting changes of a series, oldest first; see :func:`mpcheck.history.latency.change_points.shifts` for what is one."""
 
     def named(shift: LevelShift) -> ChangePoint:
-        before, after = found.points[shift.index - 1], found.points[shift.index]
+        before, after = measured.points[shift.index - 1], measured.points[shift.index]
         effect, low, high = (float(np.expm1(x)) for x in (shift.effect, shift.low, shift.high))
         return ChangePoint(shift.index, after.commit, before.commit, after.date, effect, low, high, changed_versions(before.packages, after.packages))
 
-    return [named(shift) for shift in shifts(found.values)]
+    return [named(shift) for shift in shifts(measured.values)]

@@ -13,7 +13,7 @@ from mpcheck._files.stored import Stamp
 from mpcheck.bench.cost.compare import compare_fingerprints
 from mpcheck.bench.decide.first_calls import KINDS, STORED_START, longest, steady
 from mpcheck.bench.decide.units import yardstick_of
-from mpcheck.bench.figures import Figures, Start
+from mpcheck.bench.figures import BenchFigures, Start
 from mpcheck.history.latency.baseline import BenchBaseline
 
 MARGIN = 0.02
@@ -42,24 +42,24 @@ class CellChange:
     starts: bool = False
 
 
-def seconds_of(figures: Figures) -> float:
+def seconds_of(figures: BenchFigures) -> float:
     """Median over launches of a call's seconds."""
     return statistics.median(launch.seconds for launch in figures.launches)
 
 
-def spread_of(figures: Figures) -> float | None:
+def spread_of(figures: BenchFigures) -> float | None:
     """Standard deviation between launches of the logarithm of a call's seconds: about a relative one. None of a single launch."""
     logs = [math.log(launch.seconds) for launch in figures.launches]
     return statistics.stdev(logs) if len(logs) > 1 else None
 
 
-def normalised_of(figures: Figures) -> dict[str, float]:
+def normalised_of(figures: BenchFigures) -> dict[str, float]:
     """By yardstick kernel that every launch has, the median over launches."""
     names = [n for n in figures.launches[0].normalised if all(n in launch.normalised for launch in figures.launches)]
     return {n: statistics.median(launch.normalised[n] for launch in figures.launches) for n in names}
 
 
-def yardstick_of_both(old: Figures, new: Figures) -> str | None:
+def yardstick_of_both(old: BenchFigures, new: BenchFigures) -> str | None:
     """The kernel that the gate would use for the stored side, or another that both have; None where they share none."""
     shared = normalised_of(new).keys() & normalised_of(old).keys()
     if not shared:
@@ -68,7 +68,7 @@ def yardstick_of_both(old: Figures, new: Figures) -> str | None:
     return chosen if chosen in shared else min(shared)
 
 
-def relative(old: Figures, new: Figures) -> tuple[float, str]:
+def relative(old: BenchFigures, new: BenchFigures) -> tuple[float, str]:
     """Relative change of latency, in units of a yardstick where there is a common one, and in words."""
     before, after = seconds_of(old), seconds_of(new)
     absolute = after / before - 1
@@ -110,7 +110,7 @@ def start_change(old: Sequence[Start], new: Sequence[Start], least: float) -> tu
     return "; ".join(words), loosens, takes
 
 
-def _change(cell: str, old: Figures, new: Figures, least: float) -> CellChange:
+def _change(cell: str, old: BenchFigures, new: BenchFigures, least: float) -> CellChange:
     change, words = relative(old, new)
     # beyond the margin as logarithms, so that there and back again is no gain
     kind: Kind = "slower" if change > MARGIN else "faster" if change < 1 / (1 + MARGIN) - 1 else "unchanged"
@@ -126,7 +126,7 @@ def _change(cell: str, old: Figures, new: Figures, least: float) -> CellChange:
     told, later, starts = start_change(old.starts, new.starts, least)
     if told and kind == "unchanged":
         kind = "first call"
-    # Figures within the margin stay. Else a series of updates, each a little slower, would pass without a reason.
+    # BenchFigures within the margin stay. Else a series of updates, each a little slower, would pass without a reason.
     takes = kind != "unchanged" or starts or (old.fingerprint is None and new.fingerprint is not None)
     loosens = kind == "slower" or bool(worse) or later
     return CellChange(cell, kind, "; ".join(filter(None, [words, *lines, told])), loosens=loosens, takes=takes, starts=starts)
@@ -145,19 +145,19 @@ def changes(old: BenchBaseline | None, new: BenchBaseline, prune: bool = False) 
         return [CellChange(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items()]
     differing = old.mismatches(new.device, new.model.digest, new.systems, new.options)
     if differing:
-        found = [CellChange(cell, "replaced", "; ".join(differing), loosens=True) for cell in old.cells if cell in new.cells]
+        changed = [CellChange(cell, "replaced", "; ".join(differing), loosens=True) for cell in old.cells if cell in new.cells]
         gone = set(old.cells) - set(new.cells)
     else:
         least = longest(steady(old.cells))
-        found = [_change(cell, old.cells[cell], new.cells[cell], least[cell]) for cell in old.cells if cell in new.cells]
+        changed = [_change(cell, old.cells[cell], new.cells[cell], least[cell]) for cell in old.cells if cell in new.cells]
         gone = set(old.cells) - set(new.cells) if prune else set()
     why = "; ".join(differing) or "not in the new figures"
-    found += [CellChange(cell, "removed", why, loosens=True) for cell in sorted(gone)]
-    found += [CellChange(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items() if cell not in old.cells]
-    return sorted(found, key=lambda c: not c.loosens)
+    changed += [CellChange(cell, "removed", why, loosens=True) for cell in sorted(gone)]
+    changed += [CellChange(cell, "new", f"{1e3 * seconds_of(f):.4g} ms") for cell, f in new.cells.items() if cell not in old.cells]
+    return sorted(changed, key=lambda c: not c.loosens)
 
 
-def _taken(change: CellChange, old: Mapping[str, Figures], new: Figures) -> Figures:
+def _taken(change: CellChange, old: Mapping[str, BenchFigures], new: BenchFigures) -> BenchFigures:
     """New figures; of what did not change the stored ones: launches where only the cost or the first calls are new, and first calls."""
     if change.cell not in old or change.kind == "replaced":
         return new
@@ -168,13 +168,13 @@ def _taken(change: CellChange, old: Mapping[str, Figures], new: Figures) -> Figu
     return new.model_copy(update={"starts": starts})
 
 
-def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[CellChange], reason: str) -> BenchBaseline:
+def merged(old: BenchBaseline | None, new: BenchBaseline, changed: list[CellChange], reason: str) -> BenchBaseline:
     """What is stored after an update: new figures where they changed, stored ones elsewhere, each with its origin."""
     provenance = new.provenance.model_copy(update={"reason": reason})
-    if old is None or any(c.kind == "replaced" for c in found) or not set(old.cells) - {c.cell for c in found if c.kind == "removed"}:
+    if old is None or any(c.kind == "replaced" for c in changed) or not set(old.cells) - {c.cell for c in changed if c.kind == "removed"}:
         return new.model_copy(update={"provenance": provenance})
-    dropped = {c.cell for c in found if c.kind == "removed"}
-    taken = {c.cell: c for c in found if c.takes and c.kind != "removed"}
+    dropped = {c.cell for c in changed if c.kind == "removed"}
+    taken = {c.cell: c for c in changed if c.takes and c.kind != "removed"}
     cells = {cell: f for cell, f in old.cells.items() if cell not in dropped and cell not in taken}
     origins: dict[str, Stamp] = {}
     for cell in [*cells, *(c.cell for c in taken.values() if c.kind in KEPT)]:
@@ -184,13 +184,13 @@ def merged(old: BenchBaseline | None, new: BenchBaseline, found: list[CellChange
     return new.model_copy(update={"provenance": provenance, "systems": {**old.systems, **new.systems}, "cells": cells, "origins": origins})
 
 
-def check_reason(found: list[CellChange], slug: str, reason: str) -> None:
+def check_reason(changed: list[CellChange], slug: str, reason: str) -> None:
     """Refuse to loosen silently.
 
     Raises:
         InputError: something loosens and there is no reason.
     """
-    loosened = [c for c in found if c.loosens]
+    loosened = [c for c in changed if c.loosens]
     if loosened and not reason.strip():
         first = loosened[0]
         raise InputError(

@@ -43,14 +43,14 @@ class Aside:
 
 def asides(items: Sequence[Item]) -> list[Aside]:
     """Conclusions that are neither pass nor fail, by verdict and reason, most frequent reason first."""
-    found: dict[str, dict[str, list[Item]]] = {}
+    by_verdict: dict[str, dict[str, list[Item]]] = {}
     for item in items:
         if item.verdict not in ("pass", "fail"):
-            found.setdefault(item.verdict, {}).setdefault(item.reason, []).append(item)
+            by_verdict.setdefault(item.verdict, {}).setdefault(item.reason, []).append(item)
     result = []
     for verdict in ON_A_PAGE:
-        if verdict in found:
-            by_reason = sorted(found[verdict].items(), key=lambda pair: -len(pair[1]))
+        if verdict in by_verdict:
+            by_reason = sorted(by_verdict[verdict].items(), key=lambda pair: -len(pair[1]))
             reasons = [Reason(text or "no reason given", len(own), names(i.subject for i in own)) for text, own in by_reason[:REASONS_SHOWN]]
             total = sum(len(own) for _, own in by_reason)
             result.append(Aside(verdict, MEANINGS.get(verdict, ""), total, reasons, len(by_reason) - len(reasons)))

@@ -22,5 +22,5 @@ class Commands:
 
     def of(self, item: Item) -> str:
         """A command for bash, on one line; empty where it would hold a name that nobody vouches for."""
-        found = words(self._documents[item.session], item, self._blocks[item.session])
-        return shell(found) if self._pinned is None or self._pinned.vouches(found) else ""
+        command = words(self._documents[item.session], item, self._blocks[item.session])
+        return shell(command) if self._pinned is None or self._pinned.vouches(command) else ""

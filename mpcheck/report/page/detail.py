@@ -48,7 +48,7 @@ class Row:
 
 
 @dataclass
-class Group:
+class SubjectRows:
     """All rows about one subject."""
 
     subject: str
@@ -65,7 +65,7 @@ class Group:
 class Detail:
     """Groups in the model's order; ``alike`` conclusions are stood for by one shown, ``left`` are not shown, ``red_left`` of them red."""
 
-    groups: list[Group]
+    groups: list[SubjectRows]
     total: int
     alike: int
     left: int
@@ -134,9 +134,9 @@ def detail(results: Results, budget: int = BUDGET) -> Detail:
         fitting.append((one, row))
     shown = len(fitting)
     fitting.sort(key=lambda pair: order.get(id(pair[0]), 0))
-    groups: dict[str, Group] = {}
+    groups: dict[str, SubjectRows] = {}
     for one, row in fitting:
-        groups.setdefault(one.item.subject, Group(one.item.subject, one.item.subject in blocks)).rows.append(row)
+        groups.setdefault(one.item.subject, SubjectRows(one.item.subject, one.item.subject in blocks)).rows.append(row)
     alike = sum(one.alike for one, _ in fitting)
     red_left = sum(one.item.failed for one in chosen[shown:])
     return Detail(list(groups.values()), len(every), alike, len(every) - alike - shown, red_left)

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from mpcheck._text import visible
-from mpcheck.records.document import Environment, System
+from mpcheck.records.document import Environment, JudgedSystem
 from mpcheck.records.read import Results
 from mpcheck.report.references import reference_lines
 
@@ -60,24 +60,24 @@ def _merged(title: str, by_session: Mapping[str, Mapping[str, Any]]) -> Facts:
         for name, value in _flat(data):
             values.setdefault(name, {}).setdefault(value, []).append(session)
     rows = []
-    for name, found in list(values.items())[:FIELDS_SHOWN]:
-        everywhere = len(found) == 1 and len(next(iter(found.values()))) == len(by_session)
-        told = next(iter(found)) if everywhere else "; ".join(f"{visible(v, 200)} ({', '.join(sessions)})" for v, sessions in found.items())
+    for name, by_value in list(values.items())[:FIELDS_SHOWN]:
+        everywhere = len(by_value) == 1 and len(next(iter(by_value.values()))) == len(by_session)
+        told = next(iter(by_value)) if everywhere else "; ".join(f"{visible(v, 200)} ({', '.join(sessions)})" for v, sessions in by_value.items())
         rows.append((visible(name, 80), visible(told, 400)))
     return Facts(title, rows, len(values) - len(rows))
 
 
 def _systems(results: Results) -> Facts:
-    found: dict[str, System] = {}
+    systems: dict[str, JudgedSystem] = {}
     for document in results.documents.values():
         for system in document.systems:
-            found.setdefault(system.name, system)
+            systems.setdefault(system.name, system)
     rows = []
-    for name, system in list(found.items())[:SYSTEMS_SHOWN]:
+    for name, system in list(systems.items())[:SYSTEMS_SHOWN]:
         told = [f"{number} {what}" for what in ("atoms", "frames", "edges") if (number := getattr(system, what)) is not None]
         told += [f"digest {visible(system.digest[:16], 40)}"] if system.digest else []
         rows.append((visible(name, 80), ", ".join(told)))
-    return Facts("Systems", rows, len(found) - len(rows))
+    return Facts("Systems", rows, len(systems) - len(rows))
 
 
 def provenance(results: Results) -> list[Facts]:
@@ -86,7 +86,7 @@ def provenance(results: Results) -> list[Facts]:
     environment = {s: {k: v for k, v in d.environment.facts.items() if k not in ("packages", "flags")} for s, d in documents.items()}
     files = [(visible(path.name, 120), visible(path.parent, 200)) for path in results.files]
     passed = [(visible(path.name, 120), "holds no records, passed over") for path in results.passed_over]
-    found = [
+    sections = [
         _merged("Machine", environment),
         _merged("Packages", {s: {"mpcheck (records)": d.mpcheck, **d.environment.packages} for s, d in documents.items()}),
         _merged("Flags", {s: d.environment.flags for s, d in documents.items()}),
@@ -96,4 +96,4 @@ def provenance(results: Results) -> list[Facts]:
         _merged("Options and seeds", {s: d.options for s, d in documents.items()}),
         Facts("Files read", (files + passed)[:FILES_SHOWN], max(0, len(files + passed) - FILES_SHOWN)),
     ]
-    return [facts for facts in found if facts.rows]
+    return [facts for facts in sections if facts.rows]

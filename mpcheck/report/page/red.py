@@ -91,9 +91,9 @@ def red_blocks(failures: Sequence[Item], history: Sequence[GateEntry]) -> list[R
     ]  # fmt: skip
 
 
-def names(found: Iterable[str]) -> str:
+def names(texts: Iterable[str]) -> str:
     """Different names in the order in which they came, a few of them."""
-    distinct = [name for name in dict.fromkeys(found) if name]
+    distinct = [name for name in dict.fromkeys(texts) if name]
     more = f" and {len(distinct) - NAMES_SHOWN} more" if len(distinct) > NAMES_SHOWN else ""
     return ", ".join(visible(name, 60) for name in distinct[:NAMES_SHOWN]) + more
 

@@ -29,7 +29,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Field:
+class RatioField:
     """One field of the table of ratios."""
 
     share: float | None
@@ -48,7 +48,7 @@ class Ratios:
     """Worst ratio over its limit, a row for every block and backend, a column for every format."""
 
     formats: list[str]
-    rows: list[tuple[str, str, list[Field]]]
+    rows: list[tuple[str, str, list[RatioField]]]
     total: int
     formats_left: int
 
@@ -69,12 +69,12 @@ def ratio_table(items: Sequence[Item]) -> Ratios | None:
     return Ratios(shown, rows[:ROWS_SHOWN], len(rows), len(formats) - len(shown))
 
 
-def _field(items: Sequence[Item]) -> Field:
+def _field(items: Sequence[Item]) -> RatioField:
     ran = [i for i in items if i.verdict != "unsupported"]
     if not ran:
-        return Field(None, "unsupported")
+        return RatioField(None, "unsupported")
     failed = any(i.failed for i in ran)
-    return Field(max((i.share for i in ran), default=None), "fail" if failed else "pass")
+    return RatioField(max((i.share for i in ran), default=None), "fail" if failed else "pass")
 
 
 def spread(results: Results) -> list[tuple[str, float, float, float]]:
@@ -83,7 +83,7 @@ def spread(results: Results) -> list[tuple[str, float, float, float]]:
     if run is None:
         return []
     formats = list(dict.fromkeys(c.format for c in run.of(PRECISION)))[:FORMATS_SHOWN]
-    return [(name, *found) for name in formats if (found := summary.ratio_range(run, name)) is not None]
+    return [(name, *ratios) for name in formats if (ratios := summary.ratio_range(run, name)) is not None]
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def latencies(results: Results) -> tuple[list[Moved], int]:
     return rows, len(decided)
 
 
-def _effect(found: Latency) -> str:
-    low, high = found.low_percent, found.high_percent
+def _effect(latency: Latency) -> str:
+    low, high = latency.low_percent, latency.high_percent
     interval = f" [{low:+.1f}, {high:+.1f}]" if low is not None and high is not None else ""
-    return f"{found.effect_percent or 0.0:+.1f} %{interval}"
+    return f"{latency.effect_percent or 0.0:+.1f} %{interval}"

@@ -33,8 +33,8 @@ class SessionLine:
 
 def tally(items: Sequence[Item]) -> list[tuple[str, int]]:
     """Conclusions by verdict, worst first."""
-    found = Counter(i.verdict for i in items)
-    return [(verdict, found[verdict]) for verdict in ON_A_PAGE if found[verdict]]
+    counts = Counter(i.verdict for i in items)
+    return [(verdict, counts[verdict]) for verdict in ON_A_PAGE if counts[verdict]]
 
 
 def session_lines(results: Results) -> list[SessionLine]:

@@ -35,11 +35,11 @@ def parts_of(block: Record, cpu: bool) -> list[float]:
 
     On a GPU kernels run beside the host, so that nothing of the host's time is theirs.
     """
-    found = []
+    pieces = []
     for host, device in (("host_ms", "device_ms"), ("backward_host_ms", "backward_device_ms")):
         kernels = min(figure(block, device), figure(block, host)) if cpu else 0.0
-        found += [kernels, figure(block, host) - kernels]
-    return found
+        pieces += [kernels, figure(block, host) - kernels]
+    return pieces
 
 
 def block_pictures(chosen: Mapping[str, Sequence[Record]], cpu: bool) -> list[Picture]:

@@ -26,18 +26,18 @@ def distribution_pictures(samples: Samples) -> list[Picture]:
     return pictures
 
 
-def _picture(name: str, title: str, found: Mapping[str, np.ndarray]) -> Picture:
-    top = LINE * len(found) + 6
+def _picture(name: str, title: str, by_backend: Mapping[str, np.ndarray]) -> Picture:
+    top = LINE * len(by_backend) + 6
     canvas = Canvas(top + HEIGHT + FOOT)
     axes = canvas.axes(LEFT, top, WIDTH - LEFT - 10, HEIGHT)
     told = []
-    for place, (backend, ms) in enumerate(found.items()):
+    for place, (backend, ms) in enumerate(by_backend.items()):
         style, median = theme.series_style(place), float(np.median(ms))
         look: Look = {"color": style.colour, "linestyle": style.dash, "linewidth": 1.6}
         told.append(f"{backend}: median {milliseconds(median)}, {counted(len(ms), 'call')}")
         canvas.legend(0, LINE * (place + 0.5), [(told[-1], look)], WIDTH - 24)
         axes.step(np.log10(ms), (np.arange(len(ms)) + 1) / len(ms), where="post", **look)
-    ends = [float(np.log10(v)) for ms in found.values() for v in (ms[0], ms[-1])]
+    ends = [float(np.log10(v)) for ms in by_backend.values() for v in (ms[0], ms[-1])]
     readable(axes, "x", min(ends) - 0.04, max(ends) + 0.04)
     axes.set_ylim(0, 1.02)
     ticks(axes, "y", [0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])

@@ -52,7 +52,7 @@ class Point:
 
 
 @dataclass
-class Group:
+class Panel:
     """Blocks that share a panel."""
 
     rank: tuple[int, int]
@@ -76,13 +76,13 @@ def _rank(cell: Record) -> tuple[int, int]:
     return int(cell.tensors.block == "composite"), HEAVY.index(role) if (role := cell.tensors.role) in HEAVY else len(HEAVY)
 
 
-def groups_of(run: Records, direction: str) -> dict[str, Group]:
+def groups_of(run: Records, direction: str) -> dict[str, Panel]:
     """Blocks that ran, by what they share a panel as."""
-    found: dict[str, Group] = {}
+    groups: dict[str, Panel] = {}
     for cell in run.of(PRECISION):
         if cell.variant == direction and cell.quantities:
-            found.setdefault(family(cell.subject), Group(_rank(cell))).take(cell)
-    return found
+            groups.setdefault(family(cell.subject), Panel(_rank(cell))).take(cell)
+    return groups
 
 
 def error_pictures(run: Records) -> list[Picture]:
@@ -95,15 +95,15 @@ def error_pictures(run: Records) -> list[Picture]:
     return pictures
 
 
-def _names(groups: Mapping[str, Group], place: int) -> dict[str, Badness]:
-    found: dict[str, Badness] = {}
+def _names(groups: Mapping[str, Panel], place: int) -> dict[str, Badness]:
+    worst: dict[str, Badness] = {}
     for group in groups.values():
         for key, point in group.points.items():
-            found[key[place]] = max(found.get(key[place], NOTHING), (point.failed, point.share))
-    return found
+            worst[key[place]] = max(worst.get(key[place], NOTHING), (point.failed, point.share))
+    return worst
 
 
-def _picture(groups: Mapping[str, Group], direction: str, name: str) -> Picture:
+def _picture(groups: Mapping[str, Panel], direction: str, name: str) -> Picture:
     all_backends, all_formats = _names(groups, 1), _names(groups, 2)
     backends, formats = choose(all_backends, MOST_BACKENDS), choose(all_formats, MOST_FORMATS)
     shown = sorted(groups, key=lambda g: (not groups[g].worst[0], groups[g].rank))[:MOST_GROUPS]
@@ -136,7 +136,7 @@ def _picture(groups: Mapping[str, Group], direction: str, name: str) -> Picture:
     return canvas.picture(name, "errors", f"Error against format, {direction}", caption, _alt(groups, shown, direction))
 
 
-def _title(key: str, group: Group, room: float) -> str:
+def _title(key: str, group: Panel, room: float) -> str:
     only = next(iter(group.blocks))
     if len(group.blocks) == 1:
         return only
@@ -144,9 +144,9 @@ def _title(key: str, group: Group, room: float) -> str:
     return shorten(key, room - extent(many, SMALL) - 8, SMALL) + many
 
 
-def _panel(axes: Axes, group: Group, measure: str, looks: Mapping[str, theme.Style], formats: Sequence[str], width: float) -> None:
-    found = {key: p for key, p in group.points.items() if key[0] == measure and key[1] in looks and key[2] in formats}
-    known = [math.log10(v) for p in found.values() for v in (p.error, p.allowed) if v]
+def _panel(axes: Axes, group: Panel, measure: str, looks: Mapping[str, theme.Style], formats: Sequence[str], width: float) -> None:
+    points = {key: p for key, p in group.points.items() if key[0] == measure and key[1] in looks and key[2] in formats}
+    known = [math.log10(v) for p in points.values() for v in (p.error, p.allowed) if v]
     low, high = (min(known), max(known)) if known else (-1.0, 0.0)
     zero, beyond = math.floor(low) - 1.0, math.ceil(high) + 1.0
 
@@ -155,14 +155,14 @@ def _panel(axes: Axes, group: Group, measure: str, looks: Mapping[str, theme.Sty
 
     for place, (backend, style) in enumerate(looks.items()):
         shift = 0.44 * ((place + 0.5) / len(looks) - 0.5)
-        own = [(i + shift, p) for i, f in enumerate(formats) if (p := found.get((measure, backend, f))) is not None]
+        own = [(i + shift, p) for i, f in enumerate(formats) if (p := points.get((measure, backend, f))) is not None]
         axes.plot([x for x, _ in own], [height(p.error) for _, p in own], markersize=3.6, linewidth=1, **style.line)
         bars = [(x, math.log10(p.allowed)) for x, p in own if p.allowed]
         axes.plot([x for x, _ in bars], [y for _, y in bars], color=theme.INK, marker="_", markersize=7, markeredgewidth=1.2, linestyle="none")
         bad = [(x, height(p.error)) for x, p in own if p.failed]
         look: Look = {"marker": "X", "markersize": 7, "markeredgecolor": theme.PAPER, "markeredgewidth": 0.6, "linestyle": "none", "zorder": 4}
         axes.plot([x for x, _ in bad], [y for _, y in bad], color=theme.FAIL, **look)
-    exact, lost = any(p.error == 0 for p in found.values()), any(p.error is None for p in found.values())
+    exact, lost = any(p.error == 0 for p in points.values()), any(p.error is None for p in points.values())
     axes.set_ylim(zero - 0.4 if exact else low - 0.4, beyond + 0.4 if lost else high + 0.5)
     axes.set_xlim(-0.5, len(formats) - 0.5)
     decades(axes, "y", low - 0.4, high + 0.5)
@@ -172,7 +172,7 @@ def _panel(axes: Axes, group: Group, measure: str, looks: Mapping[str, theme.Sty
     axes.set_xticks(range(len(formats)), [shorten(short_format(f), width / len(formats) - 1, size) for f in formats], fontsize=size)
 
 
-def _alt(groups: Mapping[str, Group], shown: Sequence[str], direction: str) -> str:
+def _alt(groups: Mapping[str, Panel], shown: Sequence[str], direction: str) -> str:
     text = f"{counted(len(shown), 'pair')} of panels, {direction} error against format."
     failed = [key for key in shown if groups[key].worst[0]]
     if failed:

@@ -69,27 +69,27 @@ def _letter(place: int) -> str:
 
 def _series(entries: Sequence[GateEntry]) -> dict[str, list[float]]:
     """Worst share of its limit over blocks and backends, by format; not a number where an entry has none."""
-    found: dict[str, list[float]] = {}
+    series: dict[str, list[float]] = {}
     for place, entry in enumerate(entries):
         for name, share in entry.ratios.items():
-            values = found.setdefault(name.rpartition("|")[2], [math.nan] * len(entries))
+            values = series.setdefault(name.rpartition("|")[2], [math.nan] * len(entries))
             values[place] = share if math.isnan(values[place]) else max(values[place], share)
-    return found
+    return series
 
 
 def _versions(entries: Sequence[GateEntry]) -> list[tuple[int, str]]:
     """Where packages changed: the first entry after it, and what changed."""
-    found = []
+    changes = []
     for i, (before, after) in enumerate(itertools.pairwise(entries), 1):
         changed = changed_versions(before.packages, after.packages)
         if changed:
-            found.append((i, f"{', '.join(changed)} at {after.commit[:8]}"))
-    return found
+            changes.append((i, f"{', '.join(changed)} at {after.commit[:8]}"))
+    return changes
 
 
 def _lasting(entries: Sequence[GateEntry], series: Mapping[str, Sequence[float]]) -> list[tuple[int, str]]:
     """Lasting changes of a format's worst ratio. One that is 0 at some commit is exact, and has no logarithm."""
-    found: list[tuple[int, str]] = []
+    changes: list[tuple[int, str]] = []
     for fmt, values in series.items():
         known = [(i, v) for i, v in enumerate(values) if not math.isnan(v)]
         if any(v <= 0 or math.isinf(v) for _, v in known):
@@ -97,8 +97,8 @@ def _lasting(entries: Sequence[GateEntry], series: Mapping[str, Sequence[float]]
         for shift in shifts([v for _, v in known]):
             index = known[shift.index][0]
             effect, low, high = (100 * math.expm1(x) for x in (shift.effect, shift.low, shift.high))
-            found.append((index, f"{fmt} {effect:+.0f} % [{low:+.0f}, {high:+.0f}] at {entries[index].commit[:8]}"))
-    return sorted(found)
+            changes.append((index, f"{fmt} {effect:+.0f} % [{low:+.0f}, {high:+.0f}] at {entries[index].commit[:8]}"))
+    return sorted(changes)
 
 
 def _ratios(axes: Axes, looks: Mapping[str, theme.Style], series: Mapping[str, Sequence[float]]) -> None:

@@ -14,7 +14,7 @@ from mpcheck.records.document import Records
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas
-from mpcheck.report.pictures.rows import MOST_BACKENDS, MOST_FORMATS, Field, Grid, choose, chosen_words, grid
+from mpcheck.report.pictures.rows import MOST_BACKENDS, MOST_FORMATS, Field, RatioGrid, choose, chosen_words, grid
 from mpcheck.report.pictures.words import extent, share_words, shorten, slug
 
 BOUNDS = (0.25, 0.5, 0.75, 1.0, 1.5, 3.0)
@@ -32,21 +32,21 @@ def shade(share: float) -> int:
 
 def heat_maps(run: Records) -> list[Picture]:
     """One picture a backend; none where there are no cells."""
-    found, pictures = grid(run), list[Picture]()
+    table, pictures = grid(run), list[Picture]()
     blocks, formats, backends = (
-        choose(names, most) for names, most in ((found.blocks, MOST_BLOCKS), (found.formats, MOST_FORMATS), (found.backends, MOST_BACKENDS))
+        choose(names, most) for names, most in ((table.blocks, MOST_BLOCKS), (table.formats, MOST_FORMATS), (table.backends, MOST_BACKENDS))
     )
     left_out = chosen_words(
-        [(len(blocks), len(found.blocks), "block"), (len(formats), len(found.formats), "format"), (len(backends), len(found.backends), "backend")],
+        [(len(blocks), len(table.blocks), "block"), (len(formats), len(table.formats), "format"), (len(backends), len(table.backends), "backend")],
         "those with the largest ratios",
     )
     for backend in backends:
         name = slug("heat", backend, taken={p.name for p in pictures})
-        pictures.append(_map(found, name, backend, blocks, formats, left_out))
+        pictures.append(_map(table, name, backend, blocks, formats, left_out))
     return pictures
 
 
-def _map(found: Grid, name: str, backend: str, blocks: Sequence[str], formats: Sequence[str], left_out: str) -> Picture:
+def _map(table: RatioGrid, name: str, backend: str, blocks: Sequence[str], formats: Sequence[str], left_out: str) -> Picture:
     room = min(MOST_ROOM, max(LEAST_ROOM, *(extent(one_line(b), SMALL) + 4 for b in blocks)))
     slanted = max(len(f) for f in formats) > SLANT or len(formats) > 5
     head = min(64.0, 14 + 0.6 * max(extent(shorten(f, 90, SMALL), SMALL) for f in formats)) if slanted else 18.0
@@ -64,7 +64,7 @@ def _map(found: Grid, name: str, backend: str, blocks: Sequence[str], formats: S
         top = head + ROW * row
         canvas.write(0, top + ROW / 2, block, SMALL, room - 4)
         for i, fmt in enumerate(formats):
-            one, left = found.fields.get((block, backend, fmt), Field()), room + step * i
+            one, left = table.fields.get((block, backend, fmt), Field()), room + step * i
             if one.ran and one.badness[1] >= 0:
                 boxes.setdefault(shade(one.badness[1]), []).append((left, top))
             if one.badness[0]:
@@ -74,8 +74,8 @@ def _map(found: Grid, name: str, backend: str, blocks: Sequence[str], formats: S
         canvas.sheet.add_patch(PathPatch(_boxes(corners, step), facecolor=theme.HEAT[heat], edgecolor="none", zorder=0.5))
     if failed:
         canvas.sheet.add_patch(PathPatch(_boxes(failed, step), facecolor="none", edgecolor=theme.FAIL, linewidth=1.6, zorder=0.6))
-    _key(canvas, head + ROW * len(blocks) + 6, room, bool(failed), any(f.degraded for k, f in found.fields.items() if k[1] == backend))
-    return canvas.picture(name, "ratios", f"Rounding ratios, {backend}", _caption(bool(failed), left_out), _alt(found, backend))
+    _key(canvas, head + ROW * len(blocks) + 6, room, bool(failed), any(f.degraded for k, f in table.fields.items() if k[1] == backend))
+    return canvas.picture(name, "ratios", f"Rounding ratios, {backend}", _caption(bool(failed), left_out), _alt(table, backend))
 
 
 def _boxes(corners: Sequence[tuple[float, float]], step: float) -> Path:
@@ -122,8 +122,8 @@ def _caption(failed: bool, left_out: str) -> str:
     return text + left_out
 
 
-def _alt(found: Grid, backend: str) -> str:
-    own = {key: f for key, f in found.fields.items() if key[1] == backend}
+def _alt(table: RatioGrid, backend: str) -> str:
+    own = {key: f for key, f in table.fields.items() if key[1] == backend}
     ran = [f for f in own.values() if f.ran]
     text = f"Table of {counted(len(own), 'field')} of backend {backend}: {counted(sum(f.badness[0] for f in ran), 'field')} failed, {len(ran):,} ran."
     key = max(own, key=lambda k: own[k].badness)

@@ -44,13 +44,13 @@ class Effect:
 
 def effects(bench: Records) -> list[Effect]:
     """Benchmarks that were compared, worst first."""
-    found = []
+    compared = []
     for finding in bench.records:
         effect, low, high = (number(finding, f"{name}_percent") for name in ("effect", "low", "high"))
         decision = finding.latency.decision
         if effect is not None and low is not None and high is not None and decision in ORDER:
-            found.append(Effect(finding, decision, effect, low, high, 100 * abs(finding.limit - 1) if finding.limit else 0.0))
-    return sorted(found, key=lambda e: e.rank)
+            compared.append(Effect(finding, decision, effect, low, high, 100 * abs(finding.limit - 1) if finding.limit else 0.0))
+    return sorted(compared, key=lambda e: e.rank)
 
 
 def latency_pictures(bench: Records) -> list[Picture]:
@@ -63,12 +63,12 @@ def _where(finding: Record, several: bool) -> str:
 
 
 def _forest(bench: Records) -> list[Picture]:
-    found = effects(bench)
-    if not found:
+    compared = effects(bench)
+    if not compared:
         return []
-    changed = sum(e.decision != "same" for e in found)
-    shown = found[: min(MOST_ROWS, max(changed, CALM_ROWS))]
-    several = len({e.finding.where for e in found}) > 1
+    changed = sum(e.decision != "same" for e in compared)
+    shown = compared[: min(MOST_ROWS, max(changed, CALM_ROWS))]
+    several = len({e.finding.where for e in compared}) > 1
     present = [d for d in ORDER if any(e.decision == d for e in shown)]
     entries = [(d, {"color": SIGNS[d][1], "marker": SIGNS[d][0]}) for d in present]
     top, margin = legend_height(present) + 2, max(e.margin for e in shown)
@@ -91,11 +91,11 @@ def _forest(bench: Records) -> list[Picture]:
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_yticks([])
     canvas.write(LABEL + (WIDTH - LABEL - FIGURES) / 2, canvas.height - 6, "change of latency, %", TINY, ha="center", color=theme.MUTED)
-    counts = ", ".join(f"{n} {d}" for d in ORDER if (n := sum(e.decision == d for e in found)))
+    counts = ", ".join(f"{n} {d}" for d in ORDER if (n := sum(e.decision == d for e in compared)))
     caption = (
         f"Change of every benchmark's latency against the baseline with its 95 % interval, in percent; the shaded band is the "
-        f"margin of {margin:.3g} %. Of {counted(len(found), 'benchmark')}: {counts}."
-        + chosen_words([(len(shown), len(found), "benchmark")], "what changed and what is undecided first")
+        f"margin of {margin:.3g} %. Of {counted(len(compared), 'benchmark')}: {counts}."
+        + chosen_words([(len(shown), len(compared), "benchmark")], "what changed and what is undecided first")
     )
     first = shown[0]
     interval = f"{percent(first.effect)} [{percent(first.low)}, {percent(first.high)}]"
@@ -133,27 +133,27 @@ def calls(bench: Records) -> list[Call]:
     """The work that takes longest of every subject, slowest subject first; the model before all."""
     timed = [f for f in bench.records if f.check == LATENCY and positive(f, "median_ms") is not None]
     several = len({f.format for f in timed}) > 1
-    found: dict[tuple[str, str], Call] = {}
+    by_work: dict[tuple[str, str], Call] = {}
     for finding in timed:
-        call = found.setdefault((finding.subject, f"{finding.where} {finding.variant}"), Call(finding.subject, finding.variant, {}, {}))
+        call = by_work.setdefault((finding.subject, f"{finding.where} {finding.variant}"), Call(finding.subject, finding.variant, {}, {}))
         series = f"{finding.backend} {finding.format}" if several else finding.backend
         for name, figures in (("median_ms", call.now), ("base_median_ms", call.before)):
             value = positive(finding, name)
             if value is not None:
                 figures[series] = value
     best: dict[str, Call] = {}
-    for call in found.values():
+    for call in by_work.values():
         if call.subject not in best or call.slowest > best[call.subject].slowest:
             best[call.subject] = call
     return sorted(best.values(), key=lambda c: (c.subject != "model", -c.slowest))
 
 
 def _absolute(bench: Records) -> list[Picture]:
-    found = calls(bench)
-    if not found:
+    timed = calls(bench)
+    if not timed:
         return []
-    everything = list(dict.fromkeys(name for c in found for name in c.now))
-    series, shown = everything[:MOST_BACKENDS], [c for c in found if set(c.now) & set(everything[:MOST_BACKENDS])][:MOST_ROWS]
+    everything = list(dict.fromkeys(name for c in timed for name in c.now))
+    series, shown = everything[:MOST_BACKENDS], [c for c in timed if set(c.now) & set(everything[:MOST_BACKENDS])][:MOST_ROWS]
     looks = {name: theme.series_style(i) for i, name in enumerate(series)}
     entries: list[tuple[str, Look]] = [(n, s.point) for n, s in looks.items()]
     based = any(c.before for c in shown)
@@ -179,10 +179,10 @@ def _absolute(bench: Records) -> list[Picture]:
     axes.set_yticks([])
     decades(axes, "x", low, high, 6)
     canvas.write(room + (WIDTH - room) / 2, canvas.height - 6, "one call, ms", TINY, ha="center", color=theme.MUTED)
-    drawn = [(len(shown), len(found), "benchmark"), (len(series), len(everything), "series")]
+    drawn = [(len(shown), len(timed), "benchmark"), (len(series), len(everything), "series")]
     caption = (
         "Median milliseconds of one call, of the work of each block that takes longest (forward and backward, energy and forces); blocks contain "
         "each other, so they do not add up." + chosen_words(drawn, "slowest first")
     )
     alt = "; ".join(f"{c.subject} ({c.work}): " + ", ".join(f"{n} {milliseconds(v)}" for n, v in c.now.items()) for c in shown[:5])
-    return [canvas.picture("latency", "latency", "Milliseconds of one call", caption, f"{counted(len(found), 'subject')}. {alt}.")]
+    return [canvas.picture("latency", "latency", "Milliseconds of one call", caption, f"{counted(len(timed), 'subject')}. {alt}.")]

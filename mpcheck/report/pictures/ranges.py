@@ -34,13 +34,13 @@ class Sample(NamedTuple):
 
 def range_pictures(samples: Iterable[Sample]) -> list[Picture]:
     """Forward alone and with the backward pass, for every system; one row a subject; none where nothing was timed."""
-    found: dict[tuple[str, bool], list[Sample]] = {}
+    by_place: dict[tuple[str, bool], list[Sample]] = {}
     measured = [s for s in samples if s.seconds]
     looks = {name: theme.series_style(i) for i, name in enumerate(dict.fromkeys(s.series for s in measured))}
     for sample in measured:
-        found.setdefault((sample.place, "+" in sample.work), []).append(sample)
+        by_place.setdefault((sample.place, "+" in sample.work), []).append(sample)
     pictures: list[Picture] = []
-    for (place, backward), own in sorted(found.items(), key=lambda pair: [p for p, _ in found].index(pair[0][0])):
+    for (place, backward), own in sorted(by_place.items(), key=lambda pair: [p for p, _ in by_place].index(pair[0][0])):
         name = slug("latency", place, "backward" if backward else "", taken={p.name for p in pictures})
         pictures.append(_picture(own, name, f"{place}: {', '.join(dict.fromkeys(s.work for s in own))}", looks))
     return pictures

@@ -49,7 +49,7 @@ class Field:
 
 
 @dataclass
-class Grid:
+class RatioGrid:
     """Fields by block, backend and format, and the worst of each of these, names in the order of the records, which is the model's."""
 
     fields: dict[tuple[str, str, str], Field] = field(default_factory=dict)
@@ -58,15 +58,15 @@ class Grid:
     formats: dict[str, Badness] = field(default_factory=dict)
 
 
-def grid(run: Records) -> Grid:
+def grid(run: Records) -> RatioGrid:
     """The fields of a precision session."""
-    found = Grid()
+    table = RatioGrid()
     for cell in run.of(PRECISION):
-        found.fields.setdefault((cell.subject, cell.backend, cell.format), Field()).take(cell)
-    for key, one in found.fields.items():
-        for worst, name in zip((found.blocks, found.backends, found.formats), key, strict=True):
+        table.fields.setdefault((cell.subject, cell.backend, cell.format), Field()).take(cell)
+    for key, one in table.fields.items():
+        for worst, name in zip((table.blocks, table.backends, table.formats), key, strict=True):
             worst[name] = max(worst.get(name, NOTHING), one.badness)
-    return found
+    return table
 
 
 def choose(names: Mapping[str, Badness], most: int) -> list[str]:

@@ -27,8 +27,8 @@ def write_precision_picture(path: Path, run: Records) -> None:
         InputError: the place cannot be written.
     """
     with settings():
-        found = heat_maps(run)
-    write_sheet(path, f"{run.model.name} on {run.environment.device_name}: worst rounding ratio over its limit", found)
+        drawn = heat_maps(run)
+    write_sheet(path, f"{run.model.name} on {run.environment.device_name}: worst rounding ratio over its limit", drawn)
 
 
 def write_bench_picture(path: Path, model: str, samples: Iterable[Sample]) -> None:
@@ -38,9 +38,9 @@ def write_bench_picture(path: Path, model: str, samples: Iterable[Sample]) -> No
         InputError: the place cannot be written.
     """
     with settings():
-        found = range_pictures(samples)
-    if found:
-        write_sheet(path, f"{model}: latency of every benchmark", found)
+        drawn = range_pictures(samples)
+    if drawn:
+        write_sheet(path, f"{model}: latency of every benchmark", drawn)
 
 
 def write_profile_pictures(directory: Path, run: Records, maps: Maps, samples: Samples, sweep: Sequence[Record]) -> list[Path]:
@@ -53,13 +53,13 @@ def write_profile_pictures(directory: Path, run: Records, maps: Maps, samples: S
     seen, several, written = list(dict.fromkeys(key[:3] for key in maps)), len({fmt for _, fmt, *_ in maps}) > 1, list[Path]()
     with settings():
         for system, fmt, work in seen:
-            found = block_pictures({key[3]: rows for key, rows in maps.items() if key[:3] == (system, fmt, work)}, cpu)
+            drawn = block_pictures({key[3]: rows for key, rows in maps.items() if key[:3] == (system, fmt, work)}, cpu)
             name = slug(run.suite, work, fmt if several else "", taken={p.stem for p in written})
-            written.append(write_sheet(directory / f"{name}.svg", f"{head}: {work}, {fmt}, {system}", found))
-        for name, title, found in (
+            written.append(write_sheet(directory / f"{name}.svg", f"{head}: {work}, {fmt}, {system}", drawn))
+        for name, title, drawn in (
             ("profile-latency", "time of one call", distribution_pictures(samples)),
             ("profile-sweep", "energy+forces, 16x0e + 16x1o, two layers", sweep_pictures(sweep)),
         ):
-            if found:
-                written.append(write_sheet(directory / f"{name}.svg", f"{head}: {title}", found))
+            if drawn:
+                written.append(write_sheet(directory / f"{name}.svg", f"{head}: {title}", drawn))
     return written

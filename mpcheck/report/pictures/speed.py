@@ -56,14 +56,14 @@ class Subject:
 
 def _errors(run: Records) -> dict[tuple[str, str, str, str], float]:
     """Largest relative error by block, backend, format and direction; of all blocks under :data:`MODEL`."""
-    found: dict[tuple[str, str, str, str], float] = {}
+    errors: dict[tuple[str, str, str, str], float] = {}
     for cell in run.of(PRECISION):
         for q in cell.quantities:
             error = math.inf if q.max_rel is None else q.max_rel
             for name in (cell.subject, MODEL):
                 key = (name, cell.backend, cell.format, cell.variant)
-                found[key] = max(found.get(key, 0.0), error)
-    return found
+                errors[key] = max(errors.get(key, 0.0), error)
+    return errors
 
 
 def subjects(run: Records, bench: Records) -> list[Subject]:
@@ -73,7 +73,7 @@ def subjects(run: Records, bench: Records) -> list[Subject]:
         ms = positive(finding, "median_ms")
         if finding.check == "latency" and ms is not None:
             times.setdefault(finding.subject, {}).setdefault((finding.where, finding.variant), {})[finding.backend, finding.format] = ms
-    found: list[Subject] = []
+    timed: list[Subject] = []
     for name, works in times.items():
         (system, variant), measured = max(works.items(), key=lambda pair: (len(pair[1]), max(pair[1].values())))
         reference = USUAL if USUAL in measured else max(measured, key=lambda k: measured[k])
@@ -83,31 +83,31 @@ def subjects(run: Records, bench: Records) -> list[Subject]:
             known = [e for d in directions if (e := errors.get((name, backend, fmt, d))) is not None]
             points.append(Timed(backend, fmt, ms / measured[reference], max(known, default=None)))
         if any(p.error is not None for p in points):
-            found.append(Subject(name, f"{system}, {variant}", reference, measured[reference], points))
-    return sorted(found, key=lambda s: (s.name != MODEL, -s.ms))
+            timed.append(Subject(name, f"{system}, {variant}", reference, measured[reference], points))
+    return sorted(timed, key=lambda s: (s.name != MODEL, -s.ms))
 
 
 def speed_pictures(run: Records, bench: Records) -> list[Picture]:
     """One picture: panels where several formats were timed, else rows; none where nothing was both timed and judged."""
-    found = subjects(run, bench)
-    if not found:
+    timed = subjects(run, bench)
+    if not timed:
         return []
-    points = [p for s in found for p in s.points]
+    points = [p for s in timed for p in s.points]
     all_backends, all_formats = list(dict.fromkeys(p.backend for p in points)), list(dict.fromkeys(p.format for p in points))
     backends, formats = all_backends[:MOST_BACKENDS], all_formats[:MOST_FORMATS]
     looks = {b: theme.series_style(i) for i, b in enumerate(backends)}
     single = len(all_formats) == 1
-    shown = found[: MOST_ROWS if single else MOST_PANELS]
+    shown = timed[: MOST_ROWS if single else MOST_PANELS]
     entries: list[tuple[str, Look]] = [(b, s.line) for b, s in looks.items()]
     top = legend_height(backends) + (4 if single else 18)
     canvas = Canvas(top + (ROW * len(shown) + 46 if single else (PANEL + 28) * -(-len(shown) // 2)))
     canvas.legend(0, LINE / 2, entries)
     (_rows if single else _panels)(canvas, top, shown, looks, formats)
-    drawn = [(len(shown), len(found), "benchmark"), (len(backends), len(all_backends), "backend"), (len(formats), len(all_formats), "format")]
+    drawn = [(len(shown), len(timed), "benchmark"), (len(backends), len(all_backends), "backend"), (len(formats), len(all_formats), "format")]
     caption = (
         f"Latency of one call, relative to that of {' '.join(USUAL)} where it was timed and else to the slowest, against the largest relative error. "
         + (f"Only {all_formats[0]} was timed, so backends are compared. " if single else "Faster is down, more accurate is left. ")
-        + ("The model's error is that of its worst block: records hold no error of the whole." if found[0].name == MODEL else "")
+        + ("The model's error is that of its worst block: records hold no error of the whole." if timed[0].name == MODEL else "")
         + chosen_words(drawn, "slowest first")
     )
     return [canvas.picture("speed", "speed", "Speed against accuracy", caption, _alt(shown))]

@@ -20,13 +20,13 @@ COLOURS = {"fail": theme.FAIL, "pass": theme.PASS, "other": theme.MUTED}
 
 def verdict_strip(results: Results) -> list[Picture]:
     """A bar a session: what failed, what passed, and what came to no verdict."""
-    found: dict[str, Counter[str]] = {session: Counter() for session in results.documents}
+    by_session: dict[str, Counter[str]] = {session: Counter() for session in results.documents}
     for item in results.items:
-        found[item.session]["fail" if item.failed else "pass" if item.verdict == "pass" else "other"] += 1
-    if not found:
+        by_session[item.session]["fail" if item.failed else "pass" if item.verdict == "pass" else "other"] += 1
+    if not by_session:
         return []
-    canvas, words = Canvas(ROW * len(found) + 2), []
-    for row, (session, counts) in enumerate(found.items()):
+    canvas, words = Canvas(ROW * len(by_session) + 2), []
+    for row, (session, counts) in enumerate(by_session.items()):
         middle = ROW * (row + 0.5)
         told = [f"{counts[v]:,} {w}" for v, w in (("fail", "failed"), ("pass", "passed"), ("other", "no verdict")) if counts[v]]
         words.append(f"{session}: {', '.join(told) or 'nothing judged'}")

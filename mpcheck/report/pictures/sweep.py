@@ -30,15 +30,15 @@ class Line:
 
 def sweep_pictures(points: Sequence[Record]) -> list[Picture]:
     """Two pictures; none of what was not measured."""
-    found = []
+    pictures = []
     for name, title, names in (
         ("sweep-time", "Median of one call, ms", ("median_ms", "q25_ms", "q75_ms")),
         ("sweep-speedup", "Speed-up on e3nn", ("speedup", "speedup_low", "speedup_high")),
     ):
         lines = [line for line in _lines(points, names) if line.points]
         if lines:
-            found.append(_picture(name, title, lines, speedup=names[0] == "speedup"))
-    return found
+            pictures.append(_picture(name, title, lines, speedup=names[0] == "speedup"))
+    return pictures
 
 
 def _lines(points: Sequence[Record], names: tuple[str, str, str]) -> Iterator[Line]:
@@ -47,10 +47,10 @@ def _lines(points: Sequence[Record], names: tuple[str, str, str]) -> Iterator[Li
         for place, order in enumerate(orders):
             own = [f for f in points if f.backend == backend and number(f, "l_max") == order]
             measured = [(int(number(f, "batch") or 0), [positive(f, n) for n in names]) for f in own]
-            found = sorted((batch, value, low or value, high or value) for batch, (value, low, high) in measured if value)
+            values = sorted((batch, value, low or value, high or value) for batch, (value, low, high) in measured if value)
             style = theme.series_style(place)
             look: Look = {"color": style.colour, "marker": style.marker, "linestyle": theme.DASHES[turn % len(theme.DASHES)], "markersize": 4}
-            yield Line(f"l_max {order}, {backend}", look | ({"markerfacecolor": theme.PAPER} if turn else {}), found)
+            yield Line(f"l_max {order}, {backend}", look | ({"markerfacecolor": theme.PAPER} if turn else {}), values)
 
 
 def _picture(name: str, title: str, lines: Sequence[Line], speedup: bool) -> Picture:

@@ -72,7 +72,7 @@ def series_style(place: int) -> Style:
 
 def with_variables(style: str) -> str:
     """A style attribute with every stand-in replaced by its variable."""
-    return _ANY.sub(lambda found: _VARIABLES[found[0]], style)
+    return _ANY.sub(lambda match: _VARIABLES[match[0]], style)
 
 
 def light(name: str) -> str:

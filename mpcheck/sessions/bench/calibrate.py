@@ -12,7 +12,7 @@ from mpcheck._errors import InputError
 from mpcheck._files.stored import now
 from mpcheck.bench.decide.decision import LatencyVerdict, Rule, judge, paired_sample
 from mpcheck.bench.decide.verdicts import PAIRED, STORED, stored_verdicts
-from mpcheck.bench.figures import Figures
+from mpcheck.bench.figures import BenchFigures
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, Effort, request, run_launches
 from mpcheck.bench.launch.paired import MeasuredSide, run_paired
 from mpcheck.bench.launch.processes import own_paths
@@ -70,11 +70,11 @@ def _stored(run: BenchRun, load: dict[str, object], effort: Effort, looks: tuple
     measurement = run_launches(load, effort, lambda _: [], run.progress)
     rule = replace(STORED, looks=len(looks))
     ran = {n: f.launches for n, f in measurement.figures.items() if len(f.launches) == measurement.processes}
-    base = {n: Figures(launches=found[:BASE_LAUNCHES]) for n, found in ran.items()}
-    heads = {n: found[BASE_LAUNCHES:] for n, found in ran.items()}
+    base = {n: BenchFigures(launches=launches[:BASE_LAUNCHES]) for n, launches in ran.items()}
+    heads = {n: launches[BASE_LAUNCHES:] for n, launches in ran.items()}
     for start, _ in _groups(effort.looks[0] - BASE_LAUNCHES, looks):
         yield [
-            {n: v for n, (v, _) in stored_verdicts({m: Figures(launches=h[start : start + look]) for m, h in heads.items()}, base, rule).items()}
+            {n: v for n, (v, _) in stored_verdicts({m: BenchFigures(launches=h[start : start + look]) for m, h in heads.items()}, base, rule).items()}
             for look in looks
         ]
 

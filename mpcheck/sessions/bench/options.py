@@ -51,5 +51,5 @@ def parse_batches(texts: Sequence[str]) -> tuple[int, ...]:
 def narrowed(options: BenchOptions) -> BenchOptions:
     """The session's defaults where the user named no system, format or work."""
     formats = options.formats or ((FLOAT32.name,) if options.device == "cpu" else tuple(FORMATS))
-    found = replace(options, formats=formats, works=options.works or (*BLOCK_WORK, *MODEL_WORK))
-    return found if options.systems else replace(found, systems=tuple(Session(found).systems)[:1])
+    chosen = replace(options, formats=formats, works=options.works or (*BLOCK_WORK, *MODEL_WORK))
+    return chosen if options.systems else replace(chosen, systems=tuple(Session(chosen).systems)[:1])

@@ -14,17 +14,8 @@ from mpcheck._unsupported import BASELINE
 from mpcheck.bench.decide.decision import Rule
 from mpcheck.bench.decide.first_calls import PAIRED_START, STORED_START, Starts, paired_starts, start_findings, stored_starts
 from mpcheck.bench.decide.outcomes import Standing
-from mpcheck.bench.decide.verdicts import (
-    PAIRED,
-    STORED,
-    gone,
-    paired_findings,
-    paired_verdicts,
-    stored_findings,
-    stored_verdicts,
-    unclear,
-)
-from mpcheck.bench.figures import Figures
+from mpcheck.bench.decide.verdicts import PAIRED, STORED, gone, paired_findings, paired_verdicts, stored_findings, stored_verdicts, unclear
+from mpcheck.bench.figures import BenchFigures
 from mpcheck.bench.keys import BenchKey, check_work, fields_of
 from mpcheck.bench.launch.measurement import PAIRED_EFFORT, STORED_EFFORT, Effort, Measurement, request, run_launches
 from mpcheck.bench.launch.paired import PairedMeasurement, run_paired
@@ -74,9 +65,9 @@ class BenchRun:
     def left_out(self) -> dict[str, list[str]]:
         """Benchmarks of blocks and systems that the user left out, by kind."""
         options, chosen = self.session.options, {key.subject for key in self.every}
-        found = {kind: names for kind, names in self.session.narrowed().items() if kind == "systems"}
+        left = {kind: names for kind, names in self.session.narrowed().items() if kind == "systems"}
         blocks = [b for b in self.workloads.subjects() if b not in chosen] if options.blocks else []
-        return found | ({"blocks": blocks} if blocks else {})
+        return left | ({"blocks": blocks} if blocks else {})
 
     @cached_property
     def device(self) -> DeviceKey:
@@ -125,7 +116,7 @@ class BenchRun:
     def _comparable(self) -> dict[str, int | str | bool]:
         return {"seed": self.session.seed, "yardstick": ALGORITHM, "flush_l2": self.options.flush_l2}
 
-    def _base(self) -> dict[str, Figures] | None:
+    def _base(self) -> dict[str, BenchFigures] | None:
         return self.stored[0].cells if self.stored[0] is not None else None
 
     def _load(self) -> dict[str, object]:
@@ -170,37 +161,37 @@ class BenchRun:
     def findings(self) -> dict[str, list[Record]]:
         """By benchmark; what concerns none that the run has is under an empty name."""
         if self.options.against:
-            found = paired_findings(self.paired, self.rule, self.standing)
+            records = paired_findings(self.paired, self.rule, self.standing)
             known = {key.id for key in self.keys}
             reason = "neither base nor head has it, whose libraries are not this process's"
-            lost = [k for k in self.keys if k.id not in found]
-            found |= {k.id: [Record(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
-            self._add_starts(found)
-            found[""] = [f for name in found if name not in known for f in found[name]] or [self._nothing_gone("base")]
-            return self._all_required(found)
+            lost = [k for k in self.keys if k.id not in records]
+            records |= {k.id: [Record(check=LATENCY, **fields_of(k), verdict="unsupported", reason=reason)] for k in lost}
+            self._add_starts(records)
+            records[""] = [f for name in records if name not in known for f in records[name]] or [self._nothing_gone("base")]
+            return self._all_required(records)
         base, missing = self.stored
         cells = base.cells if base is not None else None
-        found = stored_findings(self.keys, self.measurement, cells, missing, self.rule, self.standing)
-        self._add_starts(found)
-        found[""] = gone(cells or {}, self.every, bool(self.session.options.blocks)) or [self._nothing_gone("the baseline" if cells else "")]
-        return self._all_required(found)
+        records = stored_findings(self.keys, self.measurement, cells, missing, self.rule, self.standing)
+        self._add_starts(records)
+        records[""] = gone(cells or {}, self.every, bool(self.session.options.blocks)) or [self._nothing_gone("the baseline" if cells else "")]
+        return self._all_required(records)
 
     def _nothing_gone(self, where: str) -> Record:
         """The record of having looked for benchmarks that are gone, and found none."""
-        found = Record(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
+        record = Record(check=COVERAGE, subject="benchmarks", verdict="pass", reason=f"every benchmark of {where} is still there")
         if not where:
-            return found.model_copy(update={"verdict": "no-baseline", "reason": "nothing is stored whose benchmarks could be gone"})
+            return record.model_copy(update={"verdict": "no-baseline", "reason": "nothing is stored whose benchmarks could be gone"})
         if self.session.options.blocks:
-            return found.model_copy(update={"verdict": "inconclusive", "reason": "blocks were chosen: whether others are gone was not asked"})
-        return found
+            return record.model_copy(update={"verdict": "inconclusive", "reason": "blocks were chosen: whether others are gone was not asked"})
+        return record
 
-    def _add_starts(self, found: dict[str, list[Record]]) -> None:
-        for name, own in found.items():
+    def _add_starts(self, records: dict[str, list[Record]]) -> None:
+        for name, own in records.items():
             own += start_findings(self.starts, name, self.start_rule)
 
-    def _all_required(self, found: dict[str, list[Record]]) -> dict[str, list[Record]]:
+    def _all_required(self, records: dict[str, list[Record]]) -> dict[str, list[Record]]:
         classes = class_names(self.session.reference_backend.model)
-        return {n: [self._required(f) for f in apply_known_faults(fs, classes)] for n, fs in found.items()}
+        return {n: [self._required(f) for f in apply_known_faults(fs, classes)] for n, fs in records.items()}
 
     def _required(self, finding: Record) -> Record:
         """A failure where what the user requires is missing."""
@@ -215,21 +206,21 @@ class BenchRun:
     @property
     def notes(self) -> list[str]:
         """What a reader must know of the run, a line each."""
-        found = []
+        lines = []
         if self.options.against:
-            found += [
+            lines += [
                 f"{side}: " + ", ".join(f"{n} {f['version']}" for n, f in self.paired.hello[side]["sources"].items()) for side in ("base", "head")
             ]
             if same_sources(self.paired.hello):
-                found.append("base and head import the same libraries: nothing that is measured differs between them")
+                lines.append("base and head import the same libraries: nothing that is measured differs between them")
         else:
-            found += [f"building the {name} model: {min(s):.1f} s" for name, s in self.measurement.build_seconds.items() if min(s) > 0.1]
+            lines += [f"building the {name} model: {min(s):.1f} s" for name, s in self.measurement.build_seconds.items() if min(s) > 0.1]
             if self.stored[1]:
-                found.append(f"no-baseline: {self.stored[1]}")
-        found += self.starts.notes
+                lines.append(f"no-baseline: {self.stored[1]}")
+        lines += self.starts.notes
         if self.standing.reason:
-            found.append(f"this machine: {self.standing.reason}")
-        return found
+            lines.append(f"this machine: {self.standing.reason}")
+        return lines
 
     def document(self) -> BenchBaseline | None:
         """The run's figures as they can be stored; None where base and head were measured in pairs, which are no figures to store."""

@@ -35,7 +35,7 @@ def row_detail(row: MapRow) -> Profile:
 
 def map_findings(profile: ProfileMap) -> list[Record]:
     """One finding a block. The model's own tells of the whole run, too."""
-    found = []
+    records = []
     for row in profile.rows:
         detail = row_detail(row)
         if not row.parent and row.block != UNATTRIBUTED:
@@ -45,8 +45,8 @@ def map_findings(profile: ProfileMap) -> list[Record]:
             }  # fmt: skip
             detail = detail.model_copy(update=whole)
         about = {**fields_of(profile.key), "subject": row.block}
-        found.append(Record(check=PROFILE, **about, verdict="pass", detail=detail))
-    return found
+        records.append(Record(check=PROFILE, **about, verdict="pass", detail=detail))
+    return records
 
 
 def unsupported_finding(key: BenchKey, why: Unsupported) -> Record:
@@ -57,24 +57,24 @@ def unsupported_finding(key: BenchKey, why: Unsupported) -> Record:
 
 def latency_findings(key: BenchKey, samples: dict[str, list[float]]) -> list[Record]:
     """One finding a backend: the distribution of its calls, which took turns with the other backends'."""
-    found = []
+    records = []
     for backend, seconds in samples.items():
         quantiles = {f"q{int(100 * q):02d}_ms": _ms(float(np.quantile(seconds, q))) for q in (0.05, 0.25, 0.5, 0.75, 0.95)}
         about = {**fields_of(key), "backend": backend}
-        found.append(Record(check=LATENCY, **about, verdict="pass", detail=Latency.model_validate({**quantiles, "rounds": len(seconds)})))
-    return found
+        records.append(Record(check=LATENCY, **about, verdict="pass", detail=Latency.model_validate({**quantiles, "rounds": len(seconds)})))
+    return records
 
 
 def sweep_findings(points: list[SweepPoint], backends: tuple[str, ...], fmt: str, seed: int = 0) -> list[Record]:
     """One finding a point and backend; the speed-up against e3nn is with the other backends' figures."""
-    found = []
+    records = []
     for point in points:
         for backend in backends:
             subject, base = f"l_max={point.l_max} batch={point.batch}", {"check": SWEEP, "backend": backend, "format": fmt, "system": SYSTEM}
             seconds = point.seconds.get(backend)
             if not seconds:
                 reason = point.reasons.get(backend) or point.reasons.get("*", "not measured")
-                found.append(Record.model_validate({**base, "subject": subject, "variant": WORK, "verdict": "unsupported", "reason": reason}))
+                records.append(Record.model_validate({**base, "subject": subject, "variant": WORK, "verdict": "unsupported", "reason": reason}))
                 continue
             ordered = sorted(seconds)
             figures: dict[str, float] = {
@@ -84,7 +84,7 @@ def sweep_findings(points: list[SweepPoint], backends: tuple[str, ...], fmt: str
             if backend != REFERENCE_BACKEND and REFERENCE_BACKEND in point.seconds:
                 gain = speedup(point.seconds[REFERENCE_BACKEND], seconds, seed)
                 figures |= {"speedup": round(gain.ratio, 4), "speedup_low": round(gain.low, 4), "speedup_high": round(gain.high, 4)}
-            found.append(
+            records.append(
                 Record.model_validate({**base, "subject": subject, "variant": WORK, "verdict": "pass", "detail": Sweep.model_validate(figures)})
             )
-    return found
+    return records

@@ -71,9 +71,9 @@ def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Rec
         raise InputError(f"no built-in system fits the elements of {options.model}; name one with --system FILE")
     system = next(iter(session.systems))
     session.systems = {system: session.systems[system]}
-    measured = Measured(Workloads(session, (plan.batch,), plan.works), plan, out)
+    measured = ProfileState(Workloads(session, (plan.batch,), plan.works), plan, out)
     parts = list(_parts(measured, options, system))
-    planned, found = [one for one, _ in parts], list[Record]()
+    planned, records = [one for one, _ in parts], list[Record]()
     running = Accounts(SESSION.name, planned, "running")
     begin(running, session, str(out))
     for one, work in parts:
@@ -82,17 +82,17 @@ def profile_session(options: Options, plan: ProfilePlan, out: Path) -> tuple[Rec
             withdraw(str(out), SESSION.name)
             raise did.error
         rows = [unsupported_finding(measured.last, Unsupported("raised", f"raised {did.text}"))] if isinstance(did, Raised) else did
-        found += [f.model_copy(update={"key": one.key, "part": Part(number=i, of=len(rows))}) for i, f in enumerate(rows, 1)]
-    if not any(f.verdict in ("pass", "fail") for f in found):
+        records += [f.model_copy(update={"key": one.key, "part": Part(number=i, of=len(rows))}) for i, f in enumerate(rows, 1)]
+    if not any(f.verdict in ("pass", "fail") for f in records):
         withdraw(str(out), SESSION.name)
-        raise InputError(f"nothing was measured: {next((f.reason for f in found), 'no work was asked for')}")
+        raise InputError(f"nothing was measured: {next((f.reason for f in records), 'no work was asked for')}")
     accounts = replace(running, state="complete")
-    run = Records(records=found, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
+    run = Records(records=records, **{**head(options, session, time.perf_counter() - began), **accounts.fields})
     return run, write(run, measured.samples, out) + measured.files
 
 
 @dataclass
-class Measured:
+class ProfileState:
     """What the parts of a session share: what they measure on, and what they leave beside their findings."""
 
     workloads: Workloads
@@ -104,7 +104,7 @@ class Measured:
     any: bool = False
 
 
-def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Record]]]]:
+def _parts(measured: ProfileState, options: Options, system: str) -> Iterator[tuple[Planned, Callable[[], list[Record]]]]:
     """The session's work: a map of every backend for each format and work, costs of every block, the sweep."""
     plan = measured.plan
     for fmt in options.formats:
@@ -120,24 +120,24 @@ def _parts(measured: Measured, options: Options, system: str) -> Iterator[tuple[
         yield Planned(key="sweep", check=SWEEP, subject=MODEL, format=fmt), partial(_sweep, options, plan.sweep_seconds)
 
 
-def _maps(measured: Measured, keys: list[BenchKey]) -> list[Record]:
+def _maps(measured: ProfileState, keys: list[BenchKey]) -> list[Record]:
     """Maps of one format and work, and the distributions of its calls."""
-    found: list[Record] = []
+    records: list[Record] = []
     for key in keys:
         measured.last = key
         measured.workloads.session.options.progress(f"profile: {key.id}")
         mapped, trace = _map(measured.workloads, key, measured.plan, measured.out)
-        found += mapped
+        records += mapped
         measured.files += trace
     taken = _latencies(measured.workloads, keys, measured.plan.latency_seconds)
     if taken:
         measured.samples[keys[0].format, keys[0].work] = taken
-        found += latency_findings(keys[0], taken)
-    measured.any = measured.any or any(f.verdict == "pass" for f in found)
-    return found
+        records += latency_findings(keys[0], taken)
+    measured.any = measured.any or any(f.verdict == "pass" for f in records)
+    return records
 
 
-def _costs(measured: Measured, system: str, fmt: str) -> list[Record]:
+def _costs(measured: ProfileState, system: str, fmt: str) -> list[Record]:
     if not measured.any:
         return [Record(check=COST_MODEL, subject=MODEL, format=fmt, system=system, verdict="unsupported", reason="nothing could be measured")]
     measured.workloads.session.options.progress("profile: counted cost of every block")

@@ -26,11 +26,11 @@ def number(finding: Record, name: str) -> float:
 
 def maps(run: Records) -> dict[tuple[str, str, str, str], list[Record]]:
     """The blocks of every map, by system, format, work and backend."""
-    found: dict[tuple[str, str, str, str], list[Record]] = {}
+    blocks: dict[tuple[str, str, str, str], list[Record]] = {}
     for f in run.records:
         if f.check == PROFILE and f.verdict == "pass":
-            found.setdefault((f.where, f.format, f.variant, f.backend), []).append(f)
-    return found
+            blocks.setdefault((f.where, f.format, f.variant, f.backend), []).append(f)
+    return blocks
 
 
 def of_check(run: Records, check: str) -> list[Record]:
@@ -70,13 +70,13 @@ COLUMNS = (
 
 def group_rows(rows: list[Record]) -> list[tuple[str, float, float, float]]:
     """Per part of the model: ms on the host, of kernels, and the share of the end-to-end time."""
-    found: dict[str, list[float]] = {}
+    groups: dict[str, list[float]] = {}
     for f in rows:
-        sums = found.setdefault(str(f.figures["group"]), [0.0, 0.0, 0.0])
+        sums = groups.setdefault(str(f.figures["group"]), [0.0, 0.0, 0.0])
         sums[0] += number(f, "host_ms") + number(f, "backward_host_ms")
         sums[1] += number(f, "device_ms") + number(f, "backward_device_ms")
         sums[2] += number(f, "share")
-    return [(group, *sums) for group, sums in found.items()]  # type: ignore[misc]  # three sums each
+    return [(group, *sums) for group, sums in groups.items()]  # type: ignore[misc]  # three sums each
 
 
 def render(run: Records, color: bool = False) -> str:
@@ -86,12 +86,12 @@ def render(run: Records, color: bool = False) -> str:
         sheet.line()
         sheet.line((f"{system} {fmt} {work} {backend}: {headline(rows)}", "bold"), wrap=True)
         sheet.grid(_map_grid(rows))
-    for title, head, found in (("call times", TIMED, latency_cells(run)), ("speed-up on e3nn", SWEPT, sweep_cells(run))):
-        if found:
+    for title, head, cells in (("call times", TIMED, latency_cells(run)), ("speed-up on e3nn", SWEPT, sweep_cells(run))):
+        if cells:
             grid = Grid(title)
             for name in head:
                 grid.column(name, right=name not in ("system", "work", "backend"))
-            for row in found:
+            for row in cells:
                 grid.row(row)
             sheet.line()
             sheet.grid(grid)
@@ -135,22 +135,22 @@ def latency_cells(run: Records) -> list[list[str]]:
 
 def sweep_cells(run: Records) -> list[list[str]]:
     """The sweep table's lines."""
-    found = []
+    lines = []
     for f in of_check(run, SWEEP):
         gain = f"{number(f, 'speedup'):.2f}" if "speedup" in f.figures else ""
         interval = f"{number(f, 'speedup_low'):.2f} – {number(f, 'speedup_high'):.2f}" if gain else ""
         figures = [f"{number(f, n):.0f}" for n in ("l_max", "batch", "atoms", "edges")]
         quartiles = f"{number(f, 'q25_ms'):.1f} – {number(f, 'q75_ms'):.1f}"
-        found.append([*figures, f.backend, f"{number(f, 'median_ms'):.2f}", quartiles, f"{number(f, 'rounds'):.0f}", gain, interval])
-    return found
+        lines.append([*figures, f.backend, f"{number(f, 'median_ms'):.2f}", quartiles, f"{number(f, 'rounds'):.0f}", gain, interval])
+    return lines
 
 
 def _missing(run: Records) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    ids: dict[str, list[str]] = {}
     for f in run.records:
         if f.verdict == "unsupported":
-            found.setdefault(f.reason, []).append(f.id)
-    return found
+            ids.setdefault(f.reason, []).append(f.id)
+    return ids
 
 
 def _table(head: tuple[str, ...], lines: list[list[str]], left: int = 1) -> list[str]:

@@ -29,7 +29,7 @@ def record(directory: Path, b: BenchBaseline, digest: str | None = None, suite: 
             "model": model,
             "systems": [],
             "options": {},
-            **fields(findings=[]),
+            **fields([]),
         }
     )
     write_records(directory / "bench.json", run)
@@ -84,7 +84,7 @@ def test_update_takes_no_other_files(tmp_path: Path, place: Path) -> None:
     records = record(reports, baseline(), digest="another")
     with pytest.raises(InputError, match=r"bench-figures\.json: model\.digest is not the one in .*bench\.json"):
         run(baseline_app, "update", records, "--dir", place)
-    with pytest.raises(InputError, match="suite is 'audit', not 'bench'"):
+    with pytest.raises(InputError, match="suite is 'audit', which stores no latencies"):
         run(baseline_app, "update", record(reports, baseline(), suite="audit"), "--dir", place)
     (reports / "bench-figures.json").unlink()
     with pytest.raises(InputError, match=r"bench-figures\.json do not exist"):

@@ -20,12 +20,12 @@ def test_a_run_compared_with_itself(written: tuple[subprocess.CompletedProcess[s
     assert main(["compare", path, path]) == 0
     out, _ = capfd.readouterr()
     run = read_records(Path(path))
-    assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.records) + len(run.records)} bit-identical"
+    assert out.splitlines()[-1] == f"NOTHING WORSE: nothing changed, {len(run.records)} bit-identical"
 
 
 def altered(path: Path, target: Path, **changes: object) -> str:
     document = json.loads(path.read_text(encoding="utf-8"))
-    document["cells"][0].update(changes)
+    document["records"][0].update(changes)
     target.write_text(json.dumps(document), encoding="utf-8")
     return str(target)
 
@@ -50,7 +50,7 @@ def test_bad_records(written: tuple[subprocess.CompletedProcess[str], Path], tmp
         "empty": "",
         "list": "[]",
         "schema": json.dumps(document | {"schema_version": 99}),
-        "field": json.dumps(document | {"cells": [{}]}),
+        "field": json.dumps(document | {"records": [{}]}),
         "anonymous": json.dumps(document | {"model": {}}),
         "other model": json.dumps(document | {"model": {"name": "m", "digest": "other"}}),
         "other suite": json.dumps(document | {"suite": "other"}),

@@ -21,8 +21,8 @@ from mpcheck.history.latency.history import history_path
 from mpcheck.records.read import Results
 from tests.unit import bench_samples
 from tests.unit import report_samples as samples
-from tests.unit.commands import store
 from tests.unit.hostile import KEPT, TEXTS, check, hostile, poisoned, sessions, unseen
+from tests.unit.report_samples import store
 
 SLUG = "cpu-made-up-avx2"
 NAMES = [t for t in TEXTS if "\0" not in t and "/" not in t and len(t.encode("utf-8", "replace")) < 200]

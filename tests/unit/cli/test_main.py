@@ -16,7 +16,8 @@ from mpcheck import __version__
 from mpcheck.cli.main import main
 from mpcheck.records.document import Records, read_records
 from tests.unit import report_samples
-from tests.unit.commands import PREFIX, refusal, store
+from tests.unit.commands import PREFIX, refusal
+from tests.unit.report_samples import store
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 SMALL = ["builtin:hco", "--system", "builtin:isolated", "--backend", "e3nn", "--format", "bfloat16"]
@@ -37,15 +38,15 @@ def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path
     run = read_records(written[1] / "precision.json")
     assert {c.verdict for c in run.records} == {"pass"}
     assert {(c.system, c.backend, c.format) for c in run.records} == {("builtin:solvents:2", "e3nn", "bfloat16")}
-    assert {c.direction for c in run.records} == {"forward", "backward"}
-    assert all(c.block.startswith("readouts") for c in run.records)
+    assert {c.variant for c in run.records} == {"forward", "backward"}
+    assert all(c.subject.startswith("readouts") for c in run.records)
     assert run.model.name == "builtin:hco"
-    assert all(q.rms is not None and q.rms > 0 for c in run.records for q in c.quantities if "readouts.0" in c.block)
+    assert all(q.rms is not None and q.rms > 0 for c in run.records for q in c.quantities if "readouts.0" in c.subject)
 
 
 def test_reports_agree_with_the_records(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:
     run, text = read_records(written[1] / "precision.json"), (written[1] / "precision.md").read_text(encoding="utf-8")
-    assert {c.block for c in run.records} <= set(text.replace("\\", "").split())
+    assert {c.subject for c in run.records} <= set(text.replace("\\", "").split())
     assert "PASS" in text.splitlines()[0]
     (suite,) = ElementTree.parse(written[1] / "precision.xml").getroot().iter("testsuite")
     cases = [case for case in suite.iter("testcase") if "bfloat16" in case.attrib["name"]]

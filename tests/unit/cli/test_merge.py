@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck.cli.main import main
-from mpcheck.records.document import Records, System, read_records, write_records
+from mpcheck.records.document import JudgedSystem, Records, read_records, write_records
 from mpcheck.records.read import read_results
 from mpcheck.records.shards import ROWS, SHARD
 from tests.unit.records.parts import CELLS, changed, found_rows, parts_of
@@ -57,7 +57,7 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path, capfd: pyte
 
 
 def test_records_that_do_not_say_how_large_a_system_is(tmp_path: Path) -> None:
-    parts = [(p, d.model_copy(update={"systems": [System(name="builtin:water")]})) for p, d in parts_of(2)]
+    parts = [(p, d.model_copy(update={"systems": [JudgedSystem(name="builtin:water")]})) for p, d in parts_of(2)]
     assert main(["merge", *write(tmp_path, parts), "--out", str(tmp_path / "out")]) == 0
     assert "builtin:water: ? atoms in ? graphs" in (tmp_path / "out" / "precision.md").read_text()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mpcheck.cli.main import main
+from mpcheck.cli.report import entries_of
 from mpcheck.history.gates import append_gate, entry_of, gate_history_path
 from tests.unit import report_samples as samples
 from tests.unit.report_samples import store
@@ -64,3 +65,14 @@ def test_bad_input_is_one_line_and_nothing_is_overwritten(tmp_path: Path, capsys
     assert words in lines[0]
     assert (head / "precision.json").read_bytes() == before
     assert not (tmp_path / "r.md").exists()
+
+
+def test_the_history_is_that_of_the_records_device(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    results = samples.green()
+    assert entries_of(tmp_path, results) == [] and "warning: no history of" in capfd.readouterr().err
+    path = gate_history_path(tmp_path, results.first.environment.device_slug)
+    append_gate(path, entry_of(results))
+    with path.open("a") as stream:
+        stream.write("{half\n")
+    assert entries_of(tmp_path, results) == [entry_of(results)]
+    assert "line 2: not valid JSON" in capfd.readouterr().err

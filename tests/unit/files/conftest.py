@@ -16,8 +16,8 @@ from mpcheck.history.latency.baseline import write_baseline
 from mpcheck.history.latency.history import append, entry_of
 from mpcheck.records.read import Results
 from tests.unit import bench_samples, report_samples
-from tests.unit.commands import store
 from tests.unit.record_samples import SLUG
+from tests.unit.report_samples import store
 
 
 def small(whole: Results) -> Results:

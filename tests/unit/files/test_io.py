@@ -13,9 +13,10 @@ import pytest
 from mpcheck._files.io import read_bytes, sha256_file
 from mpcheck.cli.main import main
 from tests.unit import bench_samples, report_samples
-from tests.unit.commands import refusal, store
+from tests.unit.commands import refusal
 from tests.unit.files.irregular import MAKERS, directory
 from tests.unit.record_samples import SLUG
+from tests.unit.report_samples import store
 
 READING = {
     "report": ("x.json", "report x.json --markdown r.md"), "report --base": ("x.json", "report head --base x.json --markdown r.md"),

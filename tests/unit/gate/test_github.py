@@ -50,10 +50,15 @@ def test_summary_and_outputs_are_appended(tmp_path: Path, monkeypatch: pytest.Mo
     assert (tmp_path / "GITHUB_STEP_SUMMARY").stat().st_size <= SUMMARY_BYTES + 7
 
 
-def test_outside_of_github_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_of_github_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     for name in ("GITHUB_STEP_SUMMARY", "GITHUB_OUTPUT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
     tell(outcome(results(("x", "pass"))), "text")
+    assert list(tmp_path.iterdir()) == [] and capfd.readouterr() == ("", "")
+    monkeypatch.setenv("GITHUB_OUTPUT", "outputs")
+    tell(outcome(results(("x", "pass"))), "text")
+    assert [path.name for path in tmp_path.iterdir()] == ["outputs"]
 
 
 def test_what_speaks_against_a_gate_is_annotated_once_a_kind() -> None:

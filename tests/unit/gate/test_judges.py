@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck.records.document import System
+from mpcheck.records.document import JudgedSystem
 from tests.unit.gate.fake_gate import FakeGate
 
 
@@ -16,7 +16,7 @@ def test_another_mpcheck_on_either_side_is_red(gate: FakeGate) -> None:
 
 
 def test_records_that_tell_of_other_work_are_red(gate: FakeGate) -> None:
-    for update in ({"options": {"seed": 7}}, {"systems": [System(name="builtin:water", digest="easier")]}):
+    for update in ({"options": {"seed": 7}}, {"systems": [JudgedSystem(name="builtin:water", digest="easier")]}):
         gate.document = lambda run, update=update: run.model_copy(update=update)  # type: ignore[misc]
         outcome = gate.go(MPCHECK_GATE_ALLOW="comparison,moved,gone")
         assert outcome.verdict == "FAIL" and {o.kind for o in outcome.objected} == {"records"}, update

@@ -50,6 +50,7 @@ def test_a_backend_that_is_another_is_degraded_in_every_session(impostor: Sessio
         found = judge_by_limits(impostor, key)
         assert found.verdict == ("degraded" if key.backend == "cueq" else "pass"), found.reason
         assert fails(found) is (key.backend == "cueq")
+    asked = set()
     for suite in ("symmetry", "audit"):
         for key in inspections.keys(suite, impostor):
             if key.check not in ("equivariance", "layout", "mix", "engagement", "dtypes", "accumulation") or "cueq" not in (key.backend, key.variant):
@@ -59,6 +60,8 @@ def test_a_backend_that_is_another_is_degraded_in_every_session(impostor: Sessio
             for f in inspections.run(suite, impostor, key):
                 assert f.verdict != "pass", f.id
                 assert f.verdict != "degraded" or fails(f)
+                asked |= {key.check} if f.verdict == "degraded" else set()
+    assert asked >= {"equivariance", "layout", "engagement", "dtypes", "accumulation"}
     with pytest.raises(UnsupportedError) as told, Workloads(impostor).opened(BenchKey(SYSTEM, 1, BLOCK, "cueq", "float32", "forward")):
         pass
     assert told.value.why.code == "substituted"

@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
 from mpcheck.records.document import read_records
+from tests.unit import record_samples as samples
 from tests.unit.records.judged import document, write
 
 
@@ -25,3 +27,9 @@ def test_a_findings_file_of_another_schema(tmp_path: Path) -> None:
     (tmp_path / "f.json").write_text('{"schema_version": 7}')
     with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 2"):
         read_records(tmp_path / "f.json")
+
+
+def test_a_record_of_another_session_is_refused() -> None:
+    with pytest.raises(ValidationError, match="check 'layout' is none of this session's"):
+        samples.findings("audit", samples.finding(check="layout"))
+    assert samples.findings("audit", samples.finding(check="a check of somebody's own")).records

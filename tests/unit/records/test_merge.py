@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.records.document import Records, System
+from mpcheck.records.document import JudgedSystem, Records
 from mpcheck.records.merge import merge
 from mpcheck.records.shards import ROWS
 from tests.unit.record_samples import run
@@ -47,6 +47,7 @@ def test_records_that_no_shard_made_are_joined_where_they_agree() -> None:
         merge([(Path("a.json"), run(*CELLS)), (Path("b.json"), run(CELLS[0].model_copy(update={"verdict": "fail"})))])
 
 
+OTHER = JudgedSystem(name="builtin:water", digest="x")
 REFUSED: dict[str, tuple[Any, str]] = {
     "missing": (lambda p: [p[0], p[2]], r"part 2/3 is missing beside part1.json, part3.json"),
     "only one": (lambda p: p[:1], r"part 2/3, 3/3 is missing"),
@@ -62,7 +63,10 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "seed": (lambda p: [*p[:2], (p[2][0], changed(p[2][1], "options", seed=5))], r"option seed is 0 and 5"),
     "options": (lambda p: [*p[:2], (p[2][0], changed(p[2][1], "options", formats=["float16"]))], r"option formats is None and"),
     "version": (lambda p: [*p[:2], (p[2][0], p[2][1].model_copy(update={"mpcheck": "9"}))], r"mpcheck is 0.1.0 and 9"),
-    "structures": (lambda p: [*p[:2], (p[2][0], p[2][1].model_copy(update={"systems": [System(name="builtin:water", digest="x")]}))], r"systems is"),
+    "structures": (
+        lambda p: [*p[:2], (p[2][0], p[2][1].model_copy(update={"systems": [OTHER]}))],
+        r"systems is",
+    ),
     "no part": (lambda p: [*p[:2], (p[2][0], changed(p[2][1], "options", shard="4/3"))], r"part3.json: field options.shard '4/3'"),
     "no text": (lambda p: [*p[:2], (p[2][0], changed(p[2][1], "options", shard=[1, 3]))], r"field options.shard '\[1, 3\]'"),
     "too many rows": (lambda p: [*p[:2], (p[2][0], changed(p[2][1], "options", shard_rows={"records": ["0-999999999:9"]}))], r"the places of"),

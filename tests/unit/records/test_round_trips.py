@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.records.detail import Latency, figures
-from mpcheck.records.document import Environment, Records, Reference, System, read_records, write_records
-from mpcheck.records.record import Planned, Record
+from mpcheck.records.document import Environment, JudgedSystem, Records, Reference, read_records, write_records
+from mpcheck.records.record import Part, Planned, Record
 from mpcheck.records.tensors import Group, Number, Quantity, Tensors, Worst
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -25,13 +25,15 @@ QUANTITY = st.builds(Quantity, **NUMBERS, groups=st.lists(GROUP, max_size=1), wo
 SECONDS = st.floats(0, 1e9)
 TENSORS = st.builds(Tensors, block=st.sampled_from(["leaf", "step", "composite", ""]), quantities=st.lists(QUANTITY, max_size=2))
 FIGURES = st.dictionaries(TEXT, st.none() | st.booleans() | FINITE | TEXT | st.lists(TEXT, max_size=2), max_size=3).map(figures)
-RECORD = st.builds(Record, detail=TENSORS | FIGURES | st.builds(Latency), batch=st.none() | st.integers(1, 99), seconds=SECONDS)
+PART = st.builds(Part, number=st.integers(1, 99), of=st.integers(1, 99))
+RECORD = st.builds(Record, part=PART, detail=TENSORS | FIGURES | st.builds(Latency), batch=st.none() | st.integers(1, 99), seconds=SECONDS)
 PLANNED = st.builds(Planned, batch=st.none() | st.integers(1, 99))
-COUNT = st.none() | WHOLE
-SYSTEM = st.builds(System, atoms=COUNT, frames=COUNT, edges=COUNT, reference=st.none() | st.builds(Reference, made_now=WHOLE))
-FLAGS = st.dictionaries(TEXT, TEXT | st.booleans() | WHOLE | FINITE, max_size=2)
+NUMBERS_OF = dict.fromkeys(("atoms", "frames", "edges"), st.none() | WHOLE)
+SYSTEM = st.builds(JudgedSystem, reference=st.none() | st.builds(Reference, made_now=WHOLE), **NUMBERS_OF)
+FLAGS = st.dictionaries(TEXT, st.booleans() | WHOLE | FINITE | TEXT, max_size=3)
+ENVIRONMENT = st.builds(Environment, threads=st.none() | WHOLE, flags=FLAGS)
 RUN = st.builds(
-    Records, systems=st.lists(SYSTEM, max_size=2), environment=st.builds(Environment, threads=COUNT, flags=FLAGS),
+    Records, environment=ENVIRONMENT, systems=st.lists(SYSTEM, max_size=2),
     plan=st.lists(PLANNED, max_size=2), records=st.lists(RECORD, max_size=3), seconds=SECONDS,
     options=st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3),
 )  # fmt: skip

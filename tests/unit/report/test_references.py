@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from mpcheck.records.document import System
+from mpcheck.records.document import JudgedSystem
 from mpcheck.report.references import reference_lines
 
 
-def system(name: str, reference: dict[str, Any] | None) -> System:
-    return System.model_validate({"name": name, "reference": reference})
+def system(name: str, reference: dict[str, Any] | None) -> JudgedSystem:
+    return JudgedSystem.model_validate({"name": name, "reference": reference})
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_records_that_say_nothing_or_anything() -> None:
     assert [line.rpartition(" ")[2] for line in both] == ["(a)", "(b)"]
     for damaged in (1, {"origin": ["base"], "code": "x"}):
         with pytest.raises(ValidationError):
-            System.model_validate({"name": "a", "reference": damaged})
+            JudgedSystem.model_validate({"name": "a", "reference": damaged})

@@ -8,8 +8,13 @@ import torch
 from scipy.special import expit
 
 from mpcheck.adapters.facts.blocks import BlockFacts
+from mpcheck.adapters.upstream import default_dtype
 from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.formulae import WIDE
+from mpcheck.judge.context import Key
+from mpcheck.sessions.run import Options, Session
+from tests import inspections
+from tests.conftest import SYSTEM
 
 
 def test_edges_go_from_sender_to_receiver() -> None:
@@ -48,3 +53,54 @@ def test_channels_are_flat_irreps_side_by_side() -> None:
     x = np.arange(8, dtype=WIDE).reshape(1, 8)
     out = computed(BlockFacts("reshape", options={"irreps": [(2, 1), (2, 3)]}), {"tensor": x}, {})["out"]
     assert out.tolist() == [[[0, 2, 3, 4], [1, 5, 6, 7]]]
+
+
+ARCHITECTURE = """
+schema_version: 1
+name: {name}
+elements: [H, O]
+atomic_energies: {{H: -13.6, O: -2041.8}}
+r_max: 4.3
+num_bessel: 4
+max_ell: 1
+hidden_irreps: 3x0e + 3x1o
+MLP_irreps: 3x0e
+correlation: 2
+radial_MLP: [5]
+avg_num_neighbors: 17.3
+weights_seed: 3
+radial_type: {basis}
+distance_transform: {transform}
+pair_repulsion: {repulsion}
+apply_cutoff: {cutoff}
+gate: {gate}
+interaction_cls: {interaction}
+interaction_cls_first: {interaction}
+"""
+PLAIN, NON_LINEAR = "RealAgnosticResidualInteractionBlock", "RealAgnosticResidualNonLinearInteractionBlock"
+MODELS = {
+    "gaussian": dict(basis="gaussian", transform="Agnesi", repulsion=True, cutoff=True, gate="tanh", interaction=PLAIN),
+    "nonlinear": dict(basis="bessel", transform="Soft", repulsion=True, cutoff=False, gate="abs", interaction=NON_LINEAR),
+    "chebyshev": dict(basis="chebyshev", transform="None", repulsion=False, cutoff=True, gate="silu", interaction=PLAIN),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_other_architectures(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Under a float32 default, too: there upstream's repulsion is off, which another check says."""
+    where = tmp_path_factory.mktemp(name)
+    (where / "model.yaml").write_text(
+        ARCHITECTURE.format(name=name, **{k: str(v).lower() if v in (True, False) else v for k, v in MODELS[name].items()})
+    )
+    blocks = ("radial_embedding*", *(("pair_repulsion_fn",) if MODELS[name]["repulsion"] else ()), "*.conv_tp_weights*")
+    made = Session(Options(model=str(where / "model.yaml"), systems=(SYSTEM,), backends=("e3nn",), blocks=blocks, cache=where, draws=2))
+    with default_dtype(torch.float32):
+        found = {f.variant: f for f in inspections.run("audit", made, Key("physics", "closed-forms", "e3nn", "float64", SYSTEM))}
+    assert found["constants"].verdict == found["forward"].verdict == "pass", [f.reason for f in found.values()]
+    if name == "nonlinear":
+        assert found["forward"].figures.get("unsupported") is None, "the stack of layers has its formula"
+    if name != "chebyshev":
+        assert found["gradient"].verdict == "pass", found["gradient"].reason
+    else:  # torch's polynomials have no derivative: what the basis contributes to the forces is lost
+        assert found["gradient"].verdict in ("fail", "known-fault")
+        assert found["gradient"].reason.startswith("radial_embedding.bessel_fn: derivative by x")

@@ -14,11 +14,11 @@ import torch
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.facts import closed_forms as facts
-from mpcheck.adapters.upstream import default_dtype, e3nn_nn, mace, o3
+from mpcheck.adapters.upstream import e3nn_nn, mace, o3
 from mpcheck.checks.physics import closed_forms, formulae
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
-from mpcheck.sessions.run import Options, Session
+from mpcheck.sessions.run import Session
 from tests import inspections
 from tests.conftest import SYSTEM
 from tests.faults.patches import PATCHES
@@ -251,57 +251,6 @@ def test_derivatives_by_complex_step_are_exact() -> None:
     exact = 0.7 * (1.5 * np.cos(1.5 * x) / x - np.sin(1.5 * x) / x**2)
     assert np.allclose(stepped.astype(float), exact.astype(float), rtol=1e-14, atol=1e-16)
     assert formulae.normalisation("abs")[0] == pytest.approx(1.0, abs=1e-12)
-
-
-ARCHITECTURE = """
-schema_version: 1
-name: {name}
-elements: [H, O]
-atomic_energies: {{H: -13.6, O: -2041.8}}
-r_max: 4.3
-num_bessel: 4
-max_ell: 1
-hidden_irreps: 3x0e + 3x1o
-MLP_irreps: 3x0e
-correlation: 2
-radial_MLP: [5]
-avg_num_neighbors: 17.3
-weights_seed: 3
-radial_type: {basis}
-distance_transform: {transform}
-pair_repulsion: {repulsion}
-apply_cutoff: {cutoff}
-gate: {gate}
-interaction_cls: {interaction}
-interaction_cls_first: {interaction}
-"""
-PLAIN, NON_LINEAR = "RealAgnosticResidualInteractionBlock", "RealAgnosticResidualNonLinearInteractionBlock"
-MODELS = {
-    "gaussian": dict(basis="gaussian", transform="Agnesi", repulsion=True, cutoff=True, gate="tanh", interaction=PLAIN),
-    "nonlinear": dict(basis="bessel", transform="Soft", repulsion=True, cutoff=False, gate="abs", interaction=NON_LINEAR),
-    "chebyshev": dict(basis="chebyshev", transform="None", repulsion=False, cutoff=True, gate="silu", interaction=PLAIN),
-}
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_other_architectures(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Under a float32 default, too: there upstream's repulsion is off, which another check says."""
-    where = tmp_path_factory.mktemp(name)
-    (where / "model.yaml").write_text(
-        ARCHITECTURE.format(name=name, **{k: str(v).lower() if v in (True, False) else v for k, v in MODELS[name].items()})
-    )
-    blocks = ("radial_embedding*", *(("pair_repulsion_fn",) if MODELS[name]["repulsion"] else ()), "*.conv_tp_weights*")
-    made = Session(Options(model=str(where / "model.yaml"), systems=(SYSTEM,), backends=("e3nn",), blocks=blocks, cache=where, draws=2))
-    with default_dtype(torch.float32):
-        found = {f.variant: f for f in inspections.run("audit", made, Key("physics", "closed-forms", "e3nn", "float64", SYSTEM))}
-    assert found["constants"].verdict == found["forward"].verdict == "pass", [f.reason for f in found.values()]
-    if name == "nonlinear":
-        assert found["forward"].figures.get("unsupported") is None, "the stack of layers has its formula"
-    if name != "chebyshev":
-        assert found["gradient"].verdict == "pass", found["gradient"].reason
-    else:  # torch's polynomials have no derivative: what the basis contributes to the forces is lost
-        assert found["gradient"].verdict in ("fail", "known-fault")
-        assert found["gradient"].reason.startswith("radial_embedding.bessel_fn: derivative by x")
 
 
 def test_no_number_and_another_shape_are_beyond_every_limit() -> None:

@@ -44,7 +44,7 @@ def test_parameters_are_put_back(run: Session, radial: small.CalledBlock) -> Non
         before = {n: p.detach().clone() for n, p in function.parameters.items()}
         plain, displaced = function.value(1, {}), function.value(1, function.direction(1))
         assert plain != displaced and function.value(1, {}) == plain
-    assert all(torch.equal(p, before[n]) for n, p in function.parameters.items())
+    assert before and all(torch.equal(p, before[n]) for n, p in function.parameters.items())
 
 
 def test_no_number_is_infinitely_wrong_and_nothing_allowed_is_nothing_apart() -> None:
