@@ -17,12 +17,13 @@ from mpcheck.report.standing import standing, word
 from mpcheck.sessions.registry import get
 
 
-def render(run: Records) -> str:
+def render(run: Records, notes: Sequence[str] = ()) -> str:
     """Verdict first, then failures, the table, ratios per format, environment."""
     counts = summary.counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
     lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
+    lines += [f"- {escape(note)}" for note in notes]
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
     if failed:
