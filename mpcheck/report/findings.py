@@ -34,11 +34,11 @@ def worst_of(findings: list[Record]) -> Record:
 
 def entry(findings: list[Record]) -> tuple[str, str]:
     """Text and verdict of one field of a table."""
-    found = worst_of(findings)
-    number = "" if found.ratio is None else (f"{found.ratio:.2f}" if 0.005 <= found.ratio < 99.5 or found.ratio == 0 else f"{found.ratio:.0e}")
-    if found.verdict == "fail":
-        return f"FAIL {number}".strip(), found.verdict
-    return _SHORT.get(found.verdict, number or "ok"), found.verdict
+    worst = worst_of(findings)
+    number = "" if worst.ratio is None else (f"{worst.ratio:.2f}" if 0.005 <= worst.ratio < 99.5 or worst.ratio == 0 else f"{worst.ratio:.0e}")
+    if worst.verdict == "fail":
+        return f"FAIL {number}".strip(), worst.verdict
+    return _SHORT.get(worst.verdict, number or "ok"), worst.verdict
 
 
 Row = tuple[Any, ...]

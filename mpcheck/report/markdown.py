@@ -35,7 +35,7 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     cells = ([*map(escape, names), *(f"**{e.text}**" if e.failed else e.text for e in entries)] for *names, entries in rows)
     lines += markdown_table((*get(run.suite).columns, *map(escape, formats)), cells, "lll" + "r" * len(formats))
-    ratios = [(escape(fmt), *(f"{x:.3f}" for x in found)) for fmt in formats if (found := summary.ratio_range(run, fmt))]
+    ratios = [(escape(fmt), *(f"{x:.3f}" for x in three)) for fmt in formats if (three := summary.ratio_range(run, fmt))]
     lines += ["## Ratios by format", "", *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr")]
     if golden := run.of(GOLDEN):
         bad = [record for record in golden if record.red]
