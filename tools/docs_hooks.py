@@ -53,8 +53,8 @@ def _settings() -> list[str]:
 
 def _describe(parts: list[str], name: str, command: Any) -> None:
     if children := getattr(command, "commands", None):
-        for child, found in children.items():
-            _describe(parts, f"{name} {child}", found)
+        for child, group in children.items():
+            _describe(parts, f"{name} {child}", group)
         return
 
     parts += [f"## {name}", "", " ".join((command.help or "").split()), ""]

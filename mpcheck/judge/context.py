@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec, Protocol
+from typing import Any, ParamSpec, Protocol
 
 import torch
 
@@ -102,6 +102,11 @@ class Key:
     def id(self) -> str:
         """Readable, for a test's id."""
         return "-".join(p for p in (self.check, self.system, self.subject, self.backend, self.format, self.variant) if p)
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """As fields of its records, which name their variants themselves."""
+        return {"check": self.check, "subject": self.subject, "backend": self.backend, "format": self.format, "system": self.system}
 
 
 @dataclass(frozen=True)

@@ -20,19 +20,8 @@ TYPED: dict[str, type[Latency | Cost | CostModel | Profile | Sweep]] = {
     LATENCY: Latency, FIRST_CALL: Latency, NEW_SHAPE: Latency, COST: Cost, COST_MODEL: CostModel, PROFILE: Profile, SWEEP: Sweep,
 }  # fmt: skip
 ENVIRONMENT = (
-    "gate",
-    "python",
-    "platform",
-    "device",
-    "device_name",
-    "device_slug",
-    "threads",
-    "packages",
-    "mpcheck_digest",
-    "flags",
-    "commit",
-    "date",
-)
+    "gate", "python", "platform", "device", "device_name", "device_slug", "threads", "packages", "mpcheck_digest", "flags", "commit", "date",
+)  # fmt: skip
 
 
 def batched(system: str) -> Data:

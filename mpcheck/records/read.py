@@ -39,7 +39,7 @@ class Results:
         """Every conclusion of every session."""
         return [item for document in self.documents.values() for item in items_of(document)]
 
-    @property
+    @cached_property
     def failures(self) -> list[Item]:
         """Red ones: those that name a block first, innermost first, then by how far beyond the limit they are."""
         return sorted((i for i in self.items if i.failed), key=lambda i: (i.depth, -i.share, i.id))
@@ -53,7 +53,7 @@ class Results:
         """A document whose head speaks for all: model, environment."""
         return next(iter(self.documents.values()))
 
-    @property
+    @cached_property
     def outcome(self) -> Outcome:
         """The worst of its sessions' outcomes."""
         return combined(self.documents.values())
@@ -63,7 +63,7 @@ class Results:
         """The outcome in the word that people read."""
         return WORDS[self.outcome]
 
-    @property
+    @cached_property
     def disorder(self) -> list[str]:
         """Why records are not whole, a line each, with the session's name."""
         return [f"{name}: {line}" for name, document in self.documents.items() for line in disorder(document)]
@@ -150,6 +150,3 @@ def same_model_and_device(documents: Sequence[tuple[Path, Records]]) -> None:
             if ours != theirs:
                 names = (first.model.name, other.model.name) if what == "model" else (ours, theirs)
                 raise InputError(f"{first_path} and {path} are of different {what}s ({names[0]} and {names[1]}); give records of one {what}")
-
-
-__all__ = ["COMPANIONS", "Results", "files_named", "read_document", "read_results", "same_model_and_device"]

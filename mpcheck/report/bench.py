@@ -28,10 +28,10 @@ STARTS = ("first-call", "new-shape")
 
 def rows(run: Records) -> dict[Row, dict[str, dict[str, Record]]]:
     """Findings by (system, subject, backend, format), then by work, then by check."""
-    found: dict[Row, dict[str, dict[str, Record]]] = {}
+    table: dict[Row, dict[str, dict[str, Record]]] = {}
     for f in (f for f in run.records if f.check != COVERAGE):
-        found.setdefault((f.where, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
-    return found
+        table.setdefault((f.where, f.subject, f.backend, f.format), {}).setdefault(f.variant, {})[f.check] = f
+    return table
 
 
 def effect(finding: Record | None) -> tuple[str, str]:
@@ -67,7 +67,7 @@ def columns(run: Records) -> list[str]:
 
 def entries(run: Records) -> list[tuple[Row, list[tuple[str, str]]]]:
     """One line a (system, subject, backend, format): milliseconds and verdict of each work, then the cost's."""
-    found = []
+    lines = []
     for row, works in rows(run).items():
         line: list[tuple[str, str]] = []
         for column in columns(run):
@@ -75,12 +75,12 @@ def entries(run: Records) -> list[tuple[Row, list[tuple[str, str]]]]:
             latency = own.get("latency")
             line += [(number(latency.latency.median_ms) if latency else "", ""), effect(latency)]
         line.append(cost([fs["cost"] for fs in works.values() if "cost" in fs]))
-        found.append((row, line))
-    return found
+        lines.append((row, line))
+    return lines
 
 
-def _widest(found: Sequence[tuple[Row, list[tuple[str, str]]]], place: int) -> int:
-    return max((len(line[place][0]) for _, line in found), default=0)
+def _widest(lines: Sequence[tuple[Row, list[tuple[str, str]]]], place: int) -> int:
+    return max((len(line[place][0]) for _, line in lines), default=0)
 
 
 def verdict_line(run: Records) -> str:
@@ -106,12 +106,12 @@ def _grid(run: Records) -> Grid:
     systems = len({f.where for f in run.records}) > 1
     for name in get(run.suite).columns[0 if systems else 1 :]:
         grid.column(name, wrap=False, most=40)
-    found = entries(run)
+    lines = entries(run)
     for place, column in enumerate(columns(run)):  # names give way where the table is too wide, not verdicts
-        grid.column(column.replace("|", "\n"), right=True, least=_widest(found, 2 * place))
-        grid.column("", wrap=False, least=_widest(found, 2 * place + 1))
-    grid.column("cost", least=_widest(found, -1))
-    for (system, *rest), line in found:
+        grid.column(column.replace("|", "\n"), right=True, least=_widest(lines, 2 * place))
+        grid.column("", wrap=False, least=_widest(lines, 2 * place + 1))
+    grid.column("cost", least=_widest(lines, -1))
+    for (system, *rest), line in lines:
         grid.row([*([system] if systems else []), *rest, *line])
     return grid
 

@@ -18,11 +18,11 @@ class CellsShown:
 
     def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
         """Blocks by formats."""
-        return terminal.render(document, color)
+        return terminal.render(document, color, notes)
 
     def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
         """Failures, blocks by formats, ratios, golden values."""
-        return markdown.render(document)
+        return markdown.render(document, notes)
 
     def note(self, document: Records, items: Sequence[Item]) -> str:
         """Golden values and drift."""

@@ -39,7 +39,7 @@ def records_in(directory: Path) -> list[Path]:
     """
     if directory.is_symlink():
         raise InputError(f"records {directory} are no ordinary directory; give the directory as the gate's artifact was unpacked")
-    found = []
+    paths = []
     for path in (directory / f"{session}.json" for session in sessions()):
         try:
             mode = path.lstat().st_mode
@@ -49,8 +49,8 @@ def records_in(directory: Path) -> list[Path]:
             raise InputError(f"records {path} cannot be read: {error.strerror or error}; check the path") from error
         if not stat.S_ISREG(mode):
             raise InputError(f"records {path} are no ordinary file; give the directory as the gate's artifact was unpacked")
-        found.append(path)
-    return found
+        paths.append(path)
+    return paths
 
 
 def checked(directory: Path, limits: Limits) -> Results | None:
@@ -63,9 +63,9 @@ def checked(directory: Path, limits: Limits) -> Results | None:
     if not paths:
         return None
     results = read_results(paths, limits)
-    named, found = [path.stem for path in results.files], list(results.documents)
-    if named != found:
-        raise InputError(f"records {directory}: {', '.join(named)} hold {', '.join(found)}; give records by the names that sessions give them")
+    named, held = [path.stem for path in results.files], list(results.documents)
+    if named != held:
+        raise InputError(f"records {directory}: {', '.join(named)} hold {', '.join(held)}; give records by the names that sessions give them")
     return results
 
 

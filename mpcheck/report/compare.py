@@ -23,9 +23,9 @@ LONGEST = 300  # characters of a detail that are shown
 
 def counts(comparison: Comparison) -> list[str]:
     """What there is of each kind, in words, with what is not listed."""
-    found = [f"{n} {PLURAL[kind] if n != 1 or kind in ('latency',) else WORDS[kind]}" for kind, n in comparison.counts.items()]
+    told = [f"{n} {PLURAL[kind] if n != 1 or kind in ('latency',) else WORDS[kind]}" for kind, n in comparison.counts.items()]
     rest = (len(comparison.still), "red in both"), (comparison.within, "within noise"), (comparison.identical, "bit-identical")
-    return (found or ["nothing changed"]) + [f"{n} {words}" for n, words in rest if n]
+    return (told or ["nothing changed"]) + [f"{n} {words}" for n, words in rest if n]
 
 
 def headline(comparison: Comparison) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
@@ -33,16 +34,21 @@ def worst_of(findings: list[Record]) -> Record:
 
 def entry(findings: list[Record]) -> tuple[str, str]:
     """Text and verdict of one field of a table."""
-    found = worst_of(findings)
-    number = "" if found.ratio is None else (f"{found.ratio:.2f}" if 0.005 <= found.ratio < 99.5 or found.ratio == 0 else f"{found.ratio:.0e}")
-    if found.verdict == "fail":
-        return f"FAIL {number}".strip(), found.verdict
-    return _SHORT.get(found.verdict, number or "ok"), found.verdict
+    worst = worst_of(findings)
+    number = "" if worst.ratio is None else (f"{worst.ratio:.2f}" if 0.005 <= worst.ratio < 99.5 or worst.ratio == 0 else f"{worst.ratio:.0e}")
+    if worst.verdict == "fail":
+        return f"FAIL {number}".strip(), worst.verdict
+    return _SHORT.get(worst.verdict, number or "ok"), worst.verdict
 
 
-def tables(run: Records) -> dict[str, tuple[list[str], list[tuple[str, str, list[tuple[str, str] | None]]]]]:
-    """Per check: its columns (formats, or variants where there are no formats) and rows (subject, backend, entries)."""
-    found = {}
+Row = tuple[Any, ...]
+"""What the session's columns say, and then an entry for each of the table's."""
+
+
+def tables(run: Records) -> dict[str, tuple[list[str], list[Row]]]:
+    """Per check its columns, which are formats, or variants where there are no formats, and its rows."""
+    leading = get(run.suite).columns
+    every = {}
     for check in dict.fromkeys(f.check for f in run.records):
         own = [f for f in run.records if f.check == check]
 
@@ -50,17 +56,12 @@ def tables(run: Records) -> dict[str, tuple[list[str], list[tuple[str, str, list
             return f.format if formats else f.variant
 
         columns = list(dict.fromkeys(column(f) for f in own))
-        rows: dict[tuple[str, str], list[Record]] = {}
+        groups: dict[tuple[str, ...], list[Record]] = {}
         for f in own:
-            rows.setdefault((f.subject, f.backend), []).append(f)
-        found[check] = (
-            columns,
-            [
-                (subject, backend, [entry(part) if (part := [f for f in fs if column(f) == c]) else None for c in columns])
-                for (subject, backend), fs in rows.items()
-            ],
-        )
-    return found
+            groups.setdefault(tuple(str(getattr(f, name)) for name in leading), []).append(f)
+        entries = {names: [entry(part) if (part := [f for f in fs if column(f) == c]) else None for c in columns] for names, fs in groups.items()}
+        every[check] = (columns, [(*names, told) for names, told in entries.items()])
+    return every
 
 
 def counts(run: Records) -> dict[str, int]:
@@ -69,8 +70,8 @@ def counts(run: Records) -> dict[str, int]:
     return {v: tally[v] for v in VERDICTS if tally[v]}
 
 
-def render(run: Records, color: bool = False) -> str:
-    """The tables, 100 columns at most, then what is not a pass."""
+def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
+    """The tables, 100 columns at most, then what is not a pass, and what the session says besides."""
     sheet = Sheet(WIDTH, color)
     for check, (columns, rows) in tables(run).items():
         grid = Grid(check)
@@ -78,8 +79,8 @@ def render(run: Records, color: bool = False) -> str:
             grid.column(name, wrap=False, most=None if place else 36)
         for name in columns:
             grid.column(name, right=True, overflow="fold")
-        for subject, backend, entries in rows:
-            grid.row([subject, backend, *(("", "dim") if e is None else (e[0], style(e[1])) for e in entries)])
+        for *names, entries in rows:
+            grid.row([*names, *(("", "dim") if e is None else (e[0], style(e[1])) for e in entries)])
         sheet.line()
         sheet.grid(grid)
     sheet.line()
@@ -90,6 +91,8 @@ def render(run: Records, color: bool = False) -> str:
             sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
     for reason, number in Counter(f.reason for f in run.records if f.verdict == "unsupported").most_common(4):
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
+    for note in notes:
+        sheet.line((f"  {note}", "dim"))
     for line in standing(run):
         sheet.line((line, "bold"))
     for line in reference_lines(run.systems):
@@ -97,12 +100,13 @@ def render(run: Records, color: bool = False) -> str:
     return sheet.text
 
 
-def markdown(run: Records) -> str:
-    """Verdict first, then failures, a table per check, environment."""
+def markdown(run: Records, notes: Sequence[str] = ()) -> str:
+    """Verdict first, then what the session says besides, failures, a table per check, environment."""
     tally = counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
     lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
+    lines += [f"- {escape(note)}" for note in notes]
     lines += ["Findings: " + ", ".join(f"{n} {v}" for v, n in tally.items()) + ".", ""]
     for verdict_ in ("fail", "degraded", "known-fault", "inconclusive"):
         own = [f for f in run.records if f.verdict == verdict_]
@@ -111,11 +115,10 @@ def markdown(run: Records) -> str:
             lines += [f"## {verdict_}", "", *markdown_table(("finding", "reason", "worst"), told)]
     for check, (columns, rows) in tables(run).items():
         cells = (
-            [escape(subject), escape(backend), *("" if e is None else f"**{e[0]}**" if e[1] == "fail" else e[0] for e in entries)]
-            for subject, backend, entries in rows
+            [*map(escape, names), *("" if e is None else f"**{e[0]}**" if e[1] == "fail" else e[0] for e in entries)] for *names, entries in rows
         )
         head = (*get(run.suite).columns, *map(escape, columns))
-        lines += [f"## {escape(check)}", "", *markdown_table(head, cells, "ll" + "r" * len(columns))]
+        lines += [f"## {escape(check)}", "", *markdown_table(head, cells, "l" * (len(head) - len(columns)) + "r" * len(columns))]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads"]
     lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
@@ -127,11 +130,11 @@ class FindingsShown:
 
     def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
         """A table a check."""
-        return render(document, color)
+        return render(document, color, notes)
 
     def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
         """What is no pass, and a table a check."""
-        return markdown(document)
+        return markdown(document, notes)
 
     def note(self, document: Records, items: Sequence[Item]) -> str:
         """Nothing, where something was recorded."""

@@ -87,29 +87,29 @@ def _panel(axes: Axes, series: Series, last: bool) -> None:
         axes.set_xlabel("commit, oldest first", fontsize=7)
 
 
-def draw(found: Sequence[Series], device: str) -> Figure:
+def draw(every: Sequence[Series], device: str) -> Figure:
     """One panel a series, one point an entry, in the order of dates; levels between lasting changes as dashed lines.
 
     Raises:
         InputError: more series than a picture can hold, or none.
     """
-    if not found:
+    if not every:
         raise InputError("nothing to draw: nothing was chosen")
-    if len(found) > MOST:
-        raise InputError(f"{len(found)} series match, a picture holds {MOST}; give a narrower pattern")
-    figure = Figure(figsize=(8.4, 0.5 + 2.3 * len(found)), dpi=150, layout="constrained")
+    if len(every) > MOST:
+        raise InputError(f"{len(every)} series match, a picture holds {MOST}; give a narrower pattern")
+    figure = Figure(figsize=(8.4, 0.5 + 2.3 * len(every)), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)
-    panels = figure.subplots(len(found), 1, squeeze=False)[:, 0]
-    for axes, series in zip(panels, found, strict=True):
+    panels = figure.subplots(len(every), 1, squeeze=False)[:, 0]
+    for axes, series in zip(panels, every, strict=True):
         _panel(axes, series, axes is panels[-1])
-    what = "worst rounding ratio of each block" if found[0].unit == SHARE else "latency"
+    what = "worst rounding ratio of each block" if every[0].unit == SHARE else "latency"
     figure.suptitle(f"{what} on {shortened(device, NAME)}", fontsize=9, x=0.01, ha="left")
     handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower right", ncols=3, fontsize=7, frameon=False)
     return figure
 
 
-def write_history_picture(path: Path, found: Sequence[Series], device: str) -> None:
+def write_history_picture(path: Path, every: Sequence[Series], device: str) -> None:
     """Draw series into a file, atomically, in the format that its name ends in.
 
     Raises:
@@ -121,6 +121,6 @@ def write_history_picture(path: Path, found: Sequence[Series], device: str) -> N
     refuse_outputs([Output(path, {"svg": SVG, "png": PNG, "pdf": PDF}[kind], "--out")], [])
     stream = io.BytesIO()
     with settings():
-        draw(found, device).savefig(stream, format=kind)
+        draw(every, device).savefig(stream, format=kind)
     with atomic_path(path) as temporary:
         temporary.write_bytes(stream.getvalue())

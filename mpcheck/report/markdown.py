@@ -17,12 +17,13 @@ from mpcheck.report.standing import standing, word
 from mpcheck.sessions.registry import get
 
 
-def render(run: Records) -> str:
+def render(run: Records, notes: Sequence[str] = ()) -> str:
     """Verdict first, then failures, the table, ratios per format, environment."""
     counts = summary.counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
     lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
+    lines += [f"- {escape(note)}" for note in notes]
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
     if failed:
@@ -34,7 +35,7 @@ def render(run: Records) -> str:
     lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
     cells = ([*map(escape, names), *(f"**{e.text}**" if e.failed else e.text for e in entries)] for *names, entries in rows)
     lines += markdown_table((*get(run.suite).columns, *map(escape, formats)), cells, "lll" + "r" * len(formats))
-    ratios = [(escape(fmt), *(f"{x:.3f}" for x in found)) for fmt in formats if (found := summary.ratio_range(run, fmt))]
+    ratios = [(escape(fmt), *(f"{x:.3f}" for x in three)) for fmt in formats if (three := summary.ratio_range(run, fmt))]
     lines += ["## Ratios by format", "", *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr")]
     if golden := run.of(GOLDEN):
         bad = [record for record in golden if record.red]

@@ -15,12 +15,12 @@ WORDS = {"made now": "made now by", "cache": "from the cache, made {made} by", "
 
 def reference_lines(systems: Sequence[JudgedSystem]) -> list[str]:
     """One line for all systems whose references have the same origin; none where records tell of none."""
-    found: dict[str, list[str]] = {}
+    systems_by_words: dict[str, list[str]] = {}
     for system in systems:
         if system.reference is not None and system.reference.origin in WORDS:
-            found.setdefault(_words(system.reference), []).append(system.name)
-    several = len(found) > 1
-    return ["references: " + words + (f" ({', '.join(names)})" if several else "") for words, names in found.items()]
+            systems_by_words.setdefault(_words(system.reference), []).append(system.name)
+    several = len(systems_by_words) > 1
+    return ["references: " + words + (f" ({', '.join(names)})" if several else "") for words, names in systems_by_words.items()]
 
 
 def _words(reference: Reference) -> str:

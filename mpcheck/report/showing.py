@@ -34,5 +34,5 @@ class Showing(Protocol):
 
 def showing(document: Records) -> Showing:
     """How records are told."""
-    found: Showing = resolve(get(document.suite).shown)
-    return found
+    chosen: Showing = resolve(get(document.suite).shown)
+    return chosen

@@ -53,8 +53,8 @@ def table(run: Records) -> tuple[list[str], list[tuple[str, str, str, list[Entry
 
 def counts(run: Records) -> dict[str, int]:
     """Cells by verdict."""
-    found: Counter[str] = Counter(c.verdict for c in run.of(PRECISION))
-    return {v: found[v] for v in VERDICTS if found[v]}
+    tally: Counter[str] = Counter(c.verdict for c in run.of(PRECISION))
+    return {v: tally[v] for v in VERDICTS if tally[v]}
 
 
 def drift_counts(run: Records) -> dict[str, int]:

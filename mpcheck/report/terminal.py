@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mpcheck._console import Grid, Sheet
 from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.formats import TF32
@@ -25,8 +27,8 @@ def _style(entry: summary.Entry) -> str:
     return style("pass" if entry.ratio is not None and entry.ratio <= 1.0 else "inconclusive")
 
 
-def render(run: Records, color: bool = False) -> str:
-    """The table and what a reader needs to know beside it."""
+def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
+    """The table and what a reader needs to know beside it; notes: what the session says besides."""
     sheet, grid = Sheet(WIDTH, color), Grid("worst rounding ratio: rms error / computed noise scale")
     formats, rows = summary.table(run)
     grid.column("block", wrap=False, most=38)
@@ -45,6 +47,8 @@ def render(run: Records, color: bool = False) -> str:
     sheet.line()
     _facts(sheet, run)
     _failures(sheet, run)
+    for note in notes:
+        sheet.line((f"  {note}", "dim"))
     sheet.line((first, style(outcome(run), strong=True)))
     for line in limits:
         sheet.line((line, LIMITS))

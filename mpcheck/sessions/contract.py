@@ -28,7 +28,7 @@ class SessionSpec:
         folder: of its suite below ``tests/`` in a checkout.
         checks: names of the checks whose records it writes.
         block_checks: those of them whose subject is a block that ``--block`` takes; model_block: whether it takes ``model``, too.
-        columns: of its table, before those of formats or work.
+        columns: of its table, before those of formats or work; of a session without a showing of its own they are fields of a record.
         compared: how two runs' records are compared: ratios, that are better or worse, findings, that are the same or not, latencies, or
             nothing. scale: what a ratio of 1 stands for.
         judges: False where it measures and judges nothing, so that it is never green.

@@ -193,7 +193,7 @@ def told(cache: Any, directory: Any) -> list[Any]:
 def plain(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
     """Of a run in nobody's surroundings, with a cache of its own."""
     found = told(tmp_path_factory.mktemp("plain"), tmp_path_factory.mktemp("none"))
-    assert [cell["verdict"] for cell in found[:2]] == ["pass", "pass"] and len(found) > 2 and found[0]["quantities"][0]["digest"]
+    assert [cell["verdict"] for cell in found[:2]] == ["pass", "pass"] and len(found) > 2 and found[0]["detail"]["quantities"][0]["digest"]
     return found
 
 

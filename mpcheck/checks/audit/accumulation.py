@@ -18,7 +18,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
 from mpcheck.checks.audit.cells import observed_cell
 from mpcheck.checks.audit.counting import name_of
-from mpcheck.checks.audit.dtypes import audit_system
+from mpcheck.checks.audit.dtypes import cells_of
 from mpcheck.checks.audit.observing import Observation
 from mpcheck.checks.audit.partial_sums import LENGTHS, Growth, boundary, classify, growth, sweep
 from mpcheck.checks.audit.rounding import Disagreement, disagreement
@@ -39,14 +39,7 @@ all rows share, in float16, the ratio of builtin:hco reaches 0.37."""
 
 def keys(context: Context) -> list[Key]:
     """Every block of the smallest system in every format below float64."""
-    system = audit_system(context)
-    return [
-        Key(NAME, block.name, backend, fmt.name, system)
-        for block in context.blocks(system)
-        for backend in context.backend_names
-        for fmt in context.formats
-        if fmt.storage != torch.float64
-    ]
+    return cells_of(NAME, context, [fmt.name for fmt in context.formats if fmt.storage != torch.float64])
 
 
 def step_sweep(backend: BackendModel, reference: BlockReference, fmt: Format) -> Growth | None:

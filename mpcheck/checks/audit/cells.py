@@ -29,12 +29,11 @@ class ObservedCell:
 
 def observed_cell(context: Context, key: Key) -> ObservedCell | Record:
     """The cell of a key, or the finding of one that cannot run, or whose block raised."""
-    base: dict[str, Any] = {"check": key.check, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
     block, fmt = library.block(key.subject), next(f for f in context.formats if f.name == key.format)
     backend = usable(library, context.backend(key.backend), block, fmt)
     if isinstance(backend, Unsupported):
-        return refused(base, backend)
+        return refused(key.about, backend)
     reference = library.get(block.name)
     seen = observe(context, key.system, backend, reference, fmt, declared(backend, block, fmt))
-    return ObservedCell(base, backend, reference, fmt, seen) if seen.error is None else raised(base, seen.error)
+    return ObservedCell(key.about, backend, reference, fmt, seen) if seen.error is None else raised(key.about, seen.error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import torch
 
@@ -24,9 +23,10 @@ from mpcheck.records.record import Record
 NAME = "dtypes"
 
 
-def audit_system(context: Context) -> str:
-    """The system with the fewest atoms: which operations run does not depend on it."""
-    return min(context.systems, key=lambda name: context.systems[name].atoms)
+def cells_of(check: str, context: Context, formats: Sequence[str]) -> list[Key]:
+    """Every block on every backend in some formats, on the system with the fewest atoms: which operations run does not depend on it."""
+    system = min(context.systems, key=lambda name: context.systems[name].atoms)
+    return [Key(check, block.name, backend, fmt, system) for block in context.blocks(system) for backend in context.backend_names for fmt in formats]
 
 
 def declared(backend: BackendModel, block: Block, fmt: Format) -> frozenset[torch.dtype]:
@@ -36,12 +36,8 @@ def declared(backend: BackendModel, block: Block, fmt: Format) -> frozenset[torc
 
 def keys(context: Context) -> list[Key]:
     """The process, the constructors, then the cells of the smallest system, each block under autocast after its formats."""
-    system = audit_system(context)
     formats = [f.name for f in context.formats] + ([AUTOCAST] if BFLOAT16 in context.formats else [])
-    surroundings = [Key(NAME, PROCESS), *(Key(NAME, CONSTRUCTION, backend) for backend in context.backend_names)]
-    return surroundings + [
-        Key(NAME, block.name, backend, fmt, system) for block in context.blocks(system) for backend in context.backend_names for fmt in formats
-    ]
+    return [Key(NAME, PROCESS), *(Key(NAME, CONSTRUCTION, backend) for backend in context.backend_names), *cells_of(NAME, context, formats)]
 
 
 def state_faults(backend: BackendModel, block: Block, fmt: Format) -> list[str]:
@@ -117,13 +113,12 @@ def run(context: Context, key: Key) -> list[Record]:
 
 
 def _cell(context: Context, key: Key) -> Record:
-    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
     library = context.library(key.system)
     block = library.block(key.subject)
     fmt = next((f for f in context.formats if f.name == key.format), FLOAT32)
     backend = usable(library, context.backend(key.backend), block, fmt)
     if isinstance(backend, Unsupported):
-        return refused(base, backend)
+        return refused(key.about, backend)
     if key.format == AUTOCAST:
         return autocast_finding(NAME, key.system, backend, library.get(block.name))
     seen = observe(context, key.system, backend, library.get(block.name), fmt, declared(backend, block, fmt))
@@ -131,10 +126,10 @@ def _cell(context: Context, key: Key) -> Record:
         faults = math_faults(backend, block, fmt) + abridged(state_faults(backend, block, fmt), "tensors") + operation_faults(seen, fmt)
     if seen.error is not None:
         if seen.error.missing and not faults:
-            return refused(base, Unsupported("no-operation", seen.error.line))
+            return refused(key.about, Unsupported("no-operation", seen.error.line))
         faults.append(f"raised {seen.error.text}")
     reason = f"{block.name}: " + "; ".join(faults[:3]) + (f"; and {len(faults) - 3} more" if len(faults) > 3 else "") if faults else ""
-    return Record(**base, verdict="fail" if faults else "pass", reason=reason, detail=types_of(seen))
+    return Record(**key.about, verdict="fail" if faults else "pass", reason=reason, detail=types_of(seen))
 
 
 INSPECTION = Inspection(NAME, keys, run)

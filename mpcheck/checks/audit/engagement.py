@@ -21,7 +21,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.cells import observed_cell
-from mpcheck.checks.audit.dtypes import audit_system, declared
+from mpcheck.checks.audit.dtypes import cells_of, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context, Inspection, Key, timed
@@ -37,13 +37,7 @@ _FALLBACK = re.compile(r"fall(?:s|ing|en)?[ -]?back", re.IGNORECASE)
 
 def keys(context: Context) -> list[Key]:
     """Every cell of the smallest system."""
-    system = audit_system(context)
-    return [
-        Key(NAME, block.name, backend, fmt.name, system)
-        for block in context.blocks(system)
-        for backend in context.backend_names
-        for fmt in context.formats
-    ]
+    return cells_of(NAME, context, [fmt.name for fmt in context.formats])
 
 
 def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, present: list[Implementation], same: bool) -> list[str]:

@@ -102,21 +102,17 @@ def run(context: Context, key: Key) -> list[Record]:
     entry = PROPERTIES[key.subject]
     backend = context.backend(key.backend)
     if isinstance(backend, Unsupported):
-        return [_refused(key, backend)]
+        return [refused(key.about, backend)]
     if (model := backend.module(WHOLE)) is None:
-        return [_refused(key, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
+        return [refused(key.about, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
     case = Case(context, key, model, backend.device)
     if entry.systems != "own":
         frame = choose_frame(list(context.systems[key.system].frames), entry.accepts)
         if isinstance(frame, str):
-            return [_refused(key, Unsupported("not-applicable", frame))]
+            return [refused(key.about, Unsupported("not-applicable", frame))]
         case = replace(case, frame=frame)
     records = attempt(lambda: entry.check(case))
     return [case.finding(None, reason=f"raised {records.text}")] if isinstance(records, Raised) else records
-
-
-def _refused(key: Key, why: Unsupported) -> Record:
-    return refused({"check": NAME, "subject": key.subject, "backend": key.backend, "format": FLOAT64.name, "system": key.system}, why)
 
 
 INSPECTION = Inspection(NAME, keys, run)

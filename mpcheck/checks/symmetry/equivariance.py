@@ -174,7 +174,7 @@ def group_of(context: Context, key: Key, fmt: Format) -> tuple[Element, ...]:
 
 
 def _judge(context: Context, key: Key, reference: BlockReference, backend: BackendModel, fmt: Format, tables: Tensors) -> Record:
-    base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "format": fmt.name, "system": key.system}
+    base = {**key.about, "format": fmt.name}
     block, began = reference.block, time.perf_counter()
     action = Action(block, structure_of(context, key.system))
     # a component of a rotated irrep can be as large as its norm
@@ -259,8 +259,7 @@ def run(context: Context, key: Key) -> list[Record]:
     lost = None if key.subject == MODEL else library.refused(key.subject)
     if lost is not None or isinstance(backend, Unsupported):
         why = backend if isinstance(backend, Unsupported) else Unsupported("no-reference", lost or "")
-        base: dict[str, Any] = {"check": NAME, "subject": key.subject, "backend": key.backend, "system": key.system}
-        return [refused({**base, "format": f.name}, why) for f in context.formats]
+        return [refused({**key.about, "format": f.name}, why) for f in context.formats]
     if key.subject == MODEL:
         return [_judge_model(context, key, backend, fmt) for fmt in context.formats]
     reference = library.get(key.subject)

@@ -191,7 +191,7 @@ def smallest(context: Context) -> str:
 
 def run(context: Context, key: Key) -> list[Record]:
     """One block on one backend in one format: its inputs, then its outputs."""
-    base: dict[str, Any] = {"check": CHECK, "subject": key.subject, "backend": key.backend, "format": key.format, "system": key.system}
+    base = key.about
     library, fmt = context.library(key.system), get_format(key.format)
     block = library.block(key.subject)
     backend = usable(library, context.backend(key.backend), block, fmt)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -26,18 +26,6 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-a
 """Nothing is fetched and nothing runs, whatever came into the page."""
 STRIP = "verdicts"
 """The picture that belongs to the table of sessions, not to the ratios."""
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A picture as the template shows it; its SVG is the project's own, with every name in it escaped."""
-
-    section: str
-    name: str
-    title: str
-    caption: str
-    alt: str
-    svg: Markup
 
 
 def _shown(value: Any) -> Any:
@@ -65,5 +53,5 @@ def html_page(page: Page, results: Results, pictures: Sequence[Picture], note: s
     """
     folder = files("mpcheck.report.page") / "templates"
     style = "".join((folder / name).read_text(encoding="utf-8") for name in ("theme.css", "style.css"))
-    drawings = [Drawing(p.section, p.name, p.title, p.caption, p.alt, Markup(p.svg)) for p in pictures]
+    drawings = [replace(p, svg=Markup(p.svg)) for p in pictures]  # the SVG is our own, with every name in it escaped
     return environment().get_template("report.html.j2").render(page=page, pictures=drawings, detail=detail(results), note=note, style=Markup(style))

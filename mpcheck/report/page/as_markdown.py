@@ -42,13 +42,7 @@ def _head(page: Page) -> Iterator[str]:
 
 def _sessions(page: Page) -> Iterator[str]:
     rows = [
-        (
-            s.name,
-            f"{mark(s.word)} {s.word}",
-            ", ".join(f"{n:,} {word}" for word, n in s.counts) or "none",
-            markdown(s.note),
-            f"{s.seconds:.0f} s",
-        )
+        (s.name, f"{mark(s.word)} {s.word}", ", ".join(f"{n:,} {word}" for word, n in s.counts) or "none", markdown(s.note), f"{s.seconds:.0f} s")
         for s in page.sessions
     ]
     yield from markdown_table(("session", "verdict", "conclusions", "in its own words", "time"), rows, "llllr")
@@ -106,12 +100,8 @@ def _changes(page: Page, cap: int) -> Iterator[str]:
 def _ratios(page: Page, cap: int) -> Iterator[str]:
     if page.ratios is None:
         return
-    yield from (
-        "## Rounding ratios, block by block",
-        "",
-        "The worst error over what is allowed of that tensor: 1 is the limit. ✗ failed, – did not run.",
-        "",
-    )
+    told = "The worst error over what is allowed of that tensor: 1 is the limit. ✗ failed, – did not run."
+    yield from ("## Rounding ratios, block by block", "", told, "")
     rows = [
         (markdown(block, NAME), markdown(backend, NAME), *(f"**{f.text}**" if f.verdict == "fail" else f.text for f in fields))
         for block, backend, fields in page.ratios.rows[: 3 * cap]
@@ -160,15 +150,7 @@ def _facts(page: Page, cap: int) -> Iterator[str]:
 def twin(page: Page, limit_bytes: int) -> str:
     """The page as Markdown of at most so many bytes; lists are cut until it fits, and what was cut is counted."""
     for cap in CAPS:
-        parts = (
-            _sessions(page),
-            _red(page, cap),
-            _changes(page, cap),
-            _ratios(page, cap),
-            _latency(page, cap),
-            _asides(page, cap),
-            _facts(page, cap),
-        )
+        parts = (_sessions(page), *(part(page, cap) for part in (_red, _changes, _ratios, _latency, _asides, _facts)))
         text = seen_lines("\n".join([*_head(page), *(line for part in parts for line in part)])) + "\n"
         if len(text.encode()) <= limit_bytes:
             return text
@@ -181,6 +163,3 @@ def _shortest(page: Page, limit_bytes: int) -> str:
     if len(text.encode()) <= limit_bytes:
         return text
     return f"{visible(page.verdict)}\n"
-
-
-__all__ = ["CAPS", "twin"]

@@ -21,14 +21,8 @@ from mpcheck.report.pictures.words import extent, power, short_format, shorten, 
 MOST_GROUPS, MOST_FORMATS, MOST_DIRECTIONS = 10, 8, 4
 MEASURES = ("relative", "absolute")
 HEAVY = (
-    "channel-wise tensor product",
-    "symmetric contraction",
-    "linear",
-    "fully connected tensor product",
-    "message scatter",
-    "radial MLP",
-    "read-out",
-)
+    "channel-wise tensor product", "symmetric contraction", "linear", "fully connected tensor product", "message scatter", "radial MLP", "read-out",
+)  # fmt: skip
 """Roles in the order in which a model spends its time on them; leaves before composites, others after them."""
 ROW, GAP = 92.0, 34.0
 PANEL = 58.0

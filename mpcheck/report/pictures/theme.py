@@ -23,15 +23,8 @@ HEAT = [STAND_INS[f"heat-{i}"] for i in range(7)]
 SERIES = [STAND_INS[f"series-{i}"] for i in range(8)]
 MARKERS = ("o", "s", "^", "D", "v", "P", "p", "h")
 DASHES: tuple[Any, ...] = (
-    "-",
-    (0, (5, 2)),
-    (0, (1.5, 1.5)),
-    (0, (6, 2, 1.5, 2)),
-    (0, (8, 3)),
-    (0, (3, 1, 1, 1, 1, 1)),
-    (0, (1, 3)),
-    (0, (10, 2, 3, 2)),
-)
+    "-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (6, 2, 1.5, 2)), (0, (8, 3)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (10, 2, 3, 2)),
+)  # fmt: skip
 
 SETTINGS: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: it is found, read aloud, and takes the page's font

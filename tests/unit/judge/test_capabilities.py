@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -42,6 +42,13 @@ def fails(row: Any) -> bool:
 def cell(verdict: str, backend: str, reason: str, lacking: str, block: str = BLOCK) -> Record:
     about = {"check": "precision", "subject": block, "backend": backend, "format": "float16", "variant": "forward", "system": SYSTEM}
     return Record(**about, verdict=verdict, reason=reason, lacking=lacking, note=reason)
+
+
+def requiring(session: Session, *names: str) -> Session:
+    """A session like another, with all that is built, that requires capabilities."""
+    made = copy.copy(session)
+    made.options = replace(session.options, require=names)
+    return made
 
 
 class Asking:
@@ -131,12 +138,12 @@ def third(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("how", ["text", "fields", "conversion"])
-def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Path) -> None:
+def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Path, session: Session) -> None:
     third(how)
     options = Options(systems=(SYSTEM,), backends=("mine",), formats=("float32",), blocks=(BLOCK,), cache=cache)
     for required, verdict in (((), "unsupported"), (("mine",), "fail"), (("cuda", "cueq", "cueq-kernels"), "unsupported")):
-        session = Session(replace(options, require=required))
-        found = judge_by_limits(session, session.cells()[0])
+        own = Session(replace(options, require=required), session.model)
+        found = judge_by_limits(own, own.cells()[0])
         assert (found.verdict, found.lacking) == (verdict, "mine")
         for suite, check in (
             ("symmetry", "equivariance"),
@@ -146,7 +153,7 @@ def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Pat
             ("audit", "accumulation"),
         ):
             key = Key(check, BLOCK, "mine", "float32", SYSTEM)
-            told = inspections.run(suite, session, key)  # type: ignore[arg-type]
+            told = inspections.run(suite, own, key)
             assert {(f.verdict, f.lacking) for f in told} == {(verdict, "mine")}, check
 
 
@@ -156,7 +163,7 @@ def test_an_unknown_capability_is_told() -> None:
 
 
 @pytest.mark.parametrize("why", ["conversion", "installation"])
-def test_a_backend_that_is_not_to_be_had_fails_where_it_is_required(why: str, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_not_to_be_had_fails_where_it_is_required(why: str, cache: Path, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both stayed unsupported, and green, under --require cueq-kernels,cuda."""
 
     def build(*_: Any) -> Any:
@@ -168,14 +175,14 @@ def test_a_backend_that_is_not_to_be_had_fails_where_it_is_required(why: str, ca
         monkeypatch.setattr(type(BACKEND), "unavailable", lambda *_: Unsupported("not-installed", "cuequivariance_torch is not installed", "cueq"))
     options = Options(systems=(SYSTEM,), backends=("cueq",), formats=("float32",), blocks=(BLOCK,), cache=cache)
     for required in (("cueq-kernels", "cuda"), ("cueq",)):
-        session = Session(replace(options, require=required))
-        assert judge_by_limits(session, session.cells()[0]).verdict == "fail"
-    session = Session(options)
-    assert judge_by_limits(session, session.cells()[0]).verdict == "unsupported"
+        own = Session(replace(options, require=required), session.model)
+        assert judge_by_limits(own, own.cells()[0]).verdict == "fail"
+    own = Session(options, session.model)
+    assert judge_by_limits(own, own.cells()[0]).verdict == "unsupported"
 
 
 def test_out_of_range_fails_no_requirement(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked_for = Session(replace(session.options, require=("cueq", "e3nn")))
+    asked_for = requiring(session, "cueq", "e3nn")
     library = asked_for.library(SYSTEM)
     reference = library.get(BLOCK)
     monkeypatch.setattr(type(library), "get", lambda *_: replace(reference, peaks=dict.fromkeys(reference.peaks, 1e9)))
@@ -188,7 +195,7 @@ def test_naive_on_a_cpu_is_no_fault_unless_kernels_are_required(session: Session
     key = CellKey(SYSTEM, BLOCK, "cueq", "float32", "forward")
     found = judge_by_limits(session, key)
     assert (found.verdict, found.lacking) == ("pass", "cueq-kernels")
-    required = Session(replace(session.options, require=("cueq-kernels",)))
+    required = requiring(session, "cueq-kernels")
     assert judge_by_limits(required, key).reason == "required: cuEquivariance's kernels did not run: naive method"
     assert judge_by_limits(session, replace(key, backend="e3nn")).lacking == ""
 
@@ -200,9 +207,7 @@ def test_findings_keep_the_fields() -> None:
 
 
 def test_required_kernels_and_devices_fail(session: Session) -> None:
-    strict = object.__new__(Session)
-    strict.__dict__.update(session.__dict__)
-    strict.options = dataclasses.replace(session.options, require=("cueq-kernels", "cuda"))
+    strict = requiring(session, "cueq-kernels", "cuda")
     cell = judge_by_limits(session, CellKey(SYSTEM, "products.0.linear", "cueq", "float32", "forward"))
     assert cell.verdict == "pass" and cell.lacking == "cueq-kernels"
     assert asked(strict, cell, cell.subject).verdict == "fail"

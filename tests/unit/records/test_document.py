@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from mpcheck._errors import InputError
 from mpcheck.cli.main import main
+from mpcheck.records.document import read_records
 from tests.unit import record_samples as samples
 from tests.unit.records.judged import document, write
 
@@ -19,6 +21,12 @@ def test_records_of_another_schema_version_are_refused(tmp_path: Path) -> None:
     data = json.loads(path.read_text())
     path.write_text(json.dumps(data | {"schema_version": 1}))
     assert main(["report", str(path), "--markdown", str(tmp_path / "r.md"), "--check"]) == 2
+
+
+def test_a_findings_file_of_another_schema(tmp_path: Path) -> None:
+    (tmp_path / "f.json").write_text('{"schema_version": 7}')
+    with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 2"):
+        read_records(tmp_path / "f.json")
 
 
 def test_a_record_of_another_session_is_refused() -> None:

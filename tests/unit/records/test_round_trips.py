@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mpcheck._errors import InputError
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.records.detail import Latency, figures
 from mpcheck.records.document import Environment, JudgedSystem, Records, Reference, read_records, write_records
@@ -56,3 +59,9 @@ def test_round_trips(tmp_path_factory: pytest.TempPathFactory, run: Records, bas
     assert read_records(path) == run
     write_baseline(path, baseline)
     assert read_baseline(path) == baseline
+
+
+def test_records_of_another_schema_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "f.json").write_text('{"schema_version": 7}', encoding="utf-8")
+    with pytest.raises(InputError, match="schema_version is 7, this mpcheck reads 2 to 3"):
+        read_records(tmp_path / "f.json")

@@ -71,7 +71,8 @@ def test_a_narrower_run_keeps_the_wider_one_and_says_so(tmp_path: Path, cache: P
     narrow = ["--block", "readouts.0*"]
     SMALL["narrow"], COMMAND["narrow"] = [*SMALL["precision"][2:], *narrow], "run"
     code, said = ended("narrow", out, cache)
-    assert code == 0 and f"{name}.earlier" in said and "narrowed: left out" in said
+    assert code == 0, said
+    assert f"{name}.earlier" in said and "narrowed: left out" in said
     assert (out / f"{name}.earlier").read_bytes() == wide and (out / name).read_bytes() != wide
     code, said = ended("narrow", out, cache, site="from mpcheck.sessions.run import Session\nSession.cells = lambda self: self.cells_of_nobody")
     assert code == 1 and not (out / name).is_file(), said  # an earlier green is not this run's

@@ -7,14 +7,14 @@ import re
 import pytest
 
 from mpcheck._text import visible
-from mpcheck.report.page import MARKDOWN_BYTES, summary_markdown
+from mpcheck.report.page import MARKDOWN_BYTES
 from mpcheck.report.page.as_html import POLICY, environment, html_page
+from mpcheck.report.page.as_markdown import twin
 from mpcheck.report.page.red import SHOWN
 from mpcheck.report.page.text import NAME
 from mpcheck.report.page.view import page_of
 from tests.unit import report_samples as samples
 from tests.unit.report.page.hostile_page import ATTRIBUTES, ELEMENTS, Reader, comparison, hostile
-from tests.unit.report_samples import html_of
 
 CLASSES = {
     "banner", "fail", "pass", "warn", "quiet", "kicker", "word", "repeat", "command", "cards", "num", "v", "count", "name", "tag",
@@ -59,7 +59,8 @@ def test_a_template_cannot_forget_to_escape() -> None:
 @pytest.mark.parametrize("per_block", [400, 1])
 def test_a_hundred_thousand_cells_fit_into_ten_megabytes(per_block: int) -> None:
     results = samples.many(100_000, per_block)
-    html, text = html_of(results), summary_markdown(results)
+    page = page_of(results)
+    html, text = html_page(page, results, []), twin(page, MARKDOWN_BYTES)
     assert len(html.encode()) < 8_000_000  # pictures take 2 MB at most
     assert len(text.encode()) < MARKDOWN_BYTES
-    assert len(page_of(results).red) == len(results.failures) == SHOWN
+    assert len(page.red) == len(results.failures) == SHOWN
