@@ -30,6 +30,7 @@ OWN = os.environ.get("MPCHECK_NOX_PYTHON", "")  # an environment that has everyt
 BIN = Path(OWN).parent if OWN else SHARED / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = OWN or str(BIN / "python")
 OLDEST = ("--index-strategy", "unsafe-best-match")  # the oldest torch may lie on another index than the newest
+BESIDE = ("-n", "2", "--dist", "worksteal")  # neighbours stay on one worker, so that what a module builds is built once
 LEAN = ("-p", "no:logging", "-p", "no:hypothesispytest", "-p", "no:randomly")  # unused by the suite, and they cost a millisecond a cell
 # A bare `torch` pulls gigabytes of CUDA onto a machine without a GPU. Name the build that fits with MPCHECK_TORCH, for
 # instance "torch --index-url https://download.pytorch.org/whl/cpu".
@@ -115,7 +116,7 @@ for _spec in sessions().values():
 def tests(session: nox.Session) -> None:
     """The project's own tests."""
     one_thread(session)
-    own_tests(session, "tests/unit", *(session.posargs or ["-n", "2"]))
+    own_tests(session, "tests/unit", *(session.posargs or BESIDE))
 
 
 @nox.session
@@ -133,7 +134,7 @@ def faults(session: nox.Session) -> None:
     """
     one_thread(session)
     options = {"--smoke", "--docs"} & set(session.posargs)
-    rest = [a for a in session.posargs if a not in options] or ["-n", "2"]
+    rest = [a for a in session.posargs if a not in options] or list(BESIDE)
     chosen = ["-m", "smoke"] if "--smoke" in options else []
     own_tests(session, "tests/faults", *chosen, *rest)
     if "--docs" in options:
@@ -155,7 +156,7 @@ def lowest(session: nox.Session) -> None:
     index = ["--extra-index-url", TORCH.split("--index-url")[1].strip()] if "--index-url" in TORCH else []
     _run(python, "-m", "uv", "pip", "install", "-q", "-p", python, "--resolution", "lowest-direct", *OLDEST, *index, "-e", ".[dev]")
     session.env.setdefault("OMP_NUM_THREADS", "1")
-    session.run(python, "-m", "pytest", "tests/unit", "-q", "-p", "no:benchmark", *(session.posargs or ["-n", "2"]), external=True)
+    session.run(python, "-m", "pytest", "tests/unit", "-q", "-p", "no:benchmark", *(session.posargs or BESIDE), external=True)
 
 
 @nox.session
@@ -168,7 +169,7 @@ def fuzz(session: nox.Session) -> None:
     if "--inputs" in session.posargs:
         tool(session, "tests.fuzz.inputs.runs", *(a for a in session.posargs if a != "--inputs"))
         return
-    own_tests(session, "tests/fuzz", *(session.posargs or ["-n", "2"]))
+    own_tests(session, "tests/fuzz", *(session.posargs or BESIDE))
 
 
 @nox.session
