@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Generator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,19 +156,31 @@ def mp_work(request: pytest.FixtureRequest) -> Any:
 
 
 @pytest.fixture
-def mp_conclude(request: pytest.FixtureRequest) -> Any:
-    """Call it: the test's piece of work is done, its records reach the report, also from an xdist worker, and the test ends as they say."""
+def mp_records(request: pytest.FixtureRequest) -> Any:
+    """Call it: the test's piece of work is done, and its records reach the report, also from an xdist worker."""
 
-    def conclude() -> None:
+    @cache
+    def records() -> list[Record]:
         from mpcheck.sessions.pieces import numbered
 
         piece = plugin_plan.piece_of(request.node)
-        assert piece is not None, "a test that concludes has a planned piece of work"
+        assert piece is not None, "a test that has records has a planned piece of work"
         try:
-            records = request.getfixturevalue("mp_work").records(piece)
+            made = numbered(piece.planned, request.getfixturevalue("mp_work").records(piece))
         except InputError as error:
             plugin_run.refuse(request.config, error)
-        request.node.stash[_RECORDS] = numbered(piece.planned, records)
+        request.node.stash[_RECORDS] = made
+        return made
+
+    return records
+
+
+@pytest.fixture
+def mp_conclude(mp_records: Any) -> Any:
+    """Call it: the test's piece of work is done, and the test ends as its records say."""
+
+    def conclude() -> None:
+        records = mp_records()
         text, skip = plugin_words.failures(records), plugin_words.unsupported(records)
         if text:
             pytest.fail(text, pytrace=False)
