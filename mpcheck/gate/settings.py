@@ -33,6 +33,7 @@ DEFAULT = "default"
 MAX_BYTES = 256 << 10
 MOST_PARTS = 32
 """Of a name: tomllib walks them all again for each part, and for each line of a table."""
+BLANKS = re.compile(r"\s+")
 BETWEEN = re.compile(r"[=,{}\[\]]")
 SHELL = re.compile(r"[|&;<>`]|\$\(")
 
@@ -162,7 +163,7 @@ def table_of(path: Path) -> dict[str, Any]:
 
 def _parts(line: str) -> int:
     """Parts of the longest dotted name that may be in a line."""
-    return max(sum(map(bool, name.split("."))) for name in BETWEEN.split("".join(line.split())))
+    return max(sum(map(bool, name.split("."))) for name in BETWEEN.split(BLANKS.sub("", line)))
 
 
 def _options() -> dict[str, Declared]:

@@ -124,7 +124,7 @@ def _walk(stream: BinaryIO, path: Path) -> Iterator[_Frame]:
 
 def _check_comment(text: bytes, where: str) -> None:
     """Refuse more columns than an atom can have, by the same reading of the line as will make columns of it."""
-    line = text.split(b"\n", 2)[1].decode("utf-8", "replace").strip()
+    _, line, *_ = [*(part.decode("utf-8", "replace").strip() for part in text.split(b"\n", 2)), ""]  # a frame of no atoms may end before it
     try:
         columns = str(key_val_str_to_dict(line).get("Properties", "")).split(":")[2::3] if line else []
     except Exception as error:  # it raises whatever it stumbles over

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mpcheck._errors import InputError
+from mpcheck.systems.resolve import resolve_system
 from tests.unit.systems.samples import refusal, resolve
 
 
@@ -111,3 +112,11 @@ def test_truncated_or_random_files_are_read_or_refused(directory: Path, data: st
             pytest.fail(message)
     else:
         assert all(np.isfinite(f.positions).all() for f in system.frames)
+
+
+@pytest.mark.parametrize("content", [b"0", b"0\n", b"\n", b"1"])
+def test_a_file_that_ends_before_its_first_atom_is_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "short.extxyz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"system (file )?.*short\.extxyz"):
+        resolve_system(str(path), ["H", "O"], 4.0, 0)

@@ -57,6 +57,7 @@ def test_a_damaged_golden_file_is_the_users_to_mend(work: PrecisionWork) -> None
 
 
 def test_what_the_user_left_out_is_told(work: PrecisionWork) -> None:
+    assert work.pieces(), "what is left out is known once the work is planned"
     narrowed = work.narrowed()
     assert narrowed["backends"] == ["cueq"] and "products.0.linear" not in narrowed["blocks"] and narrowed["blocks"]
     assert "formats" not in narrowed
