@@ -69,8 +69,8 @@ def test_a_broken_fork_leaves_no_reference_for_the_sound_one(tmp_path: Path) -> 
     assert [found[n].origin for n in range(4)] == ["made now", "made now", "cache", "cache"]
     assert found[0].code == found[3].code != found[1].code == found[2].code
     assert found[1].made == found[2].made and found[1].by[0].startswith("mace ") and str(tmp_path / "sound") in found[1].by[0]
-    assert f"references: made now by code {found[0]['code'][:12]}: mace " in said[0]
-    assert f"references: from the cache, made {found[3]['made']} by code {found[3]['code'][:12]}: mace " in said[3]
+    assert f"references: made now by code {found[0].code[:12]}: mace " in said[0]
+    assert f"references: from the cache, made {found[3].made} by code {found[3].code[:12]}: mace " in said[3]
     assert found[3].code[:12] in (tmp_path / "out3" / "precision.md").read_text()
 
 
