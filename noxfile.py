@@ -230,7 +230,7 @@ def gate_tests(session: nox.Session) -> None:
     timed = "tests/gate/test_gate.py"  # what measures runs alone, the others beside each other
     if not rest:
         own_tests(session, "tests/gate", f"--ignore={timed}", "-n", "2", "--dist", "loadfile")
-    own_tests(session, "tests/gate" if rest else timed, *rest)
+    own_tests(session, *(rest or [timed]))
     if "--docs" in session.posargs:
         session.run(PYTHON, "tools/gate_examples.py", external=True)
 
