@@ -230,7 +230,11 @@ def gate_tests(session: nox.Session) -> None:
     timed = "tests/gate/test_gate.py"  # what measures runs alone, the others beside each other
     if not rest:
         own_tests(session, "tests/gate", f"--ignore={timed}", "-n", "2", "--dist", "loadfile")
-    own_tests(session, *(rest or [timed]))
+        own_tests(session, timed)
+    elif rest[0].startswith("tests/"):
+        own_tests(session, *rest)
+    else:
+        own_tests(session, "tests/gate", *rest)
     if "--docs" in session.posargs:
         session.run(PYTHON, "tools/gate_examples.py", external=True)
 
