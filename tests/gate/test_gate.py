@@ -89,7 +89,7 @@ def test_both_sides_really_differ(scenario: tuple[str, Runner]) -> None:
     assert said["base"][1] != said["head"][1] and said["base"][2] != said["head"][2]
     environment = {side: records(runner, side).first.environment for side in ("base", "head")}
     for side, branch in (("base", "main"), ("head", name)):
-        assert environment[side]["commit"] == git(runner.repository, "rev-parse", branch)[:12]
+        assert environment[side].commit == git(runner.repository, "rev-parse", branch)[:12]
 
 
 def test_nothing_is_left_on_the_runner(scenario: tuple[str, Runner]) -> None:
