@@ -22,9 +22,8 @@ def type_of(one: Declared) -> tuple[Any, Any]:
     option, said = one.option, escape(one.option.help)
     if option.argument:
         return Annotated[str, typer.Argument(help=said)], one.default
-    words = [f"--{one.name}", *([option.short] if option.short else [])]
     numbers: dict[str, Any] = {"min": option.least, "max": option.most} if one.type in (int, float) and not one.several else {}
-    told = typer.Option(*words, help=said, metavar=option.metavar or None, envvar=option.variable or None, **numbers)
+    told = typer.Option(f"--{one.name}", help=said, metavar=option.metavar or None, envvar=option.variable or None, **numbers)
     if one.several and not option.single:
         return Annotated[list[str] | None, told], None
     if one.several:
@@ -67,14 +66,11 @@ def _shaped(function: F, name: str, help: str, signature: list[inspect.Parameter
     return function
 
 
-def shared(*names: str, options: type = Options, **help: str) -> Callable[[F], F]:
-    """Give parameters of a command's function what is declared of the options of the same names.
-
-    Args:
-        names: of parameters; ``system`` for the option that is named so, whatever its field is called.
-        help: another text for one of them.
+def shared(*names: str) -> Callable[[F], F]:
+    """Give parameters of a command's function what is declared of the options of the same names: ``system`` is the option that is named so,
+    whatever its field is called.
     """
-    known = {one.name: one for one in declared(options).values()}
+    known = {one.name: one for one in declared(Options).values()}
 
     def decorate(function: F) -> F:
         signature = []

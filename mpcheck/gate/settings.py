@@ -17,7 +17,7 @@ from mpcheck._files.io import read_text
 from mpcheck._files.yaml import Strict
 from mpcheck._text import shortened
 from mpcheck.sessions.contract import SessionSpec
-from mpcheck.sessions.options import Declared, Option, declared
+from mpcheck.sessions.options import Declared, Option, declared, split
 from mpcheck.sessions.registry import sessions
 
 if sys.version_info >= (3, 11):
@@ -183,24 +183,12 @@ VARIABLES = {f"MPCHECK_GATE_{re.sub(r'[.-]', '_', name.upper())}": name for name
 
 
 def _typed(name: str, text: str, where: str) -> Any:
-    """A text from outside as the field's type."""
-    default = FIELDS[name]
+    """A text from outside as the field's type; its range is the model's matter."""
     if text.lower() == DEFAULT:
-        return default
-    if isinstance(default, list):
-        return [part.strip() for part in text.split(",") if part.strip()]
-    if isinstance(default, bool):
-        known = {"true": True, "1": True, "false": False, "0": False}
-        if text.lower() not in known:
-            raise InputError(f"{where} is {text!r}; give true or false")
-        return known[text.lower()]
-    if isinstance(default, (int, float)):
-        number: type[int] | type[float] = int if isinstance(default, int) else float
-        try:
-            return number(text)
-        except ValueError as error:
-            raise InputError(f"{where} is {text!r}; give a number such as {default or 1}") from error
-    return "" if name == "base" and text.lower() == "none" else text
+        return FIELDS[name]
+    if DECLARED[name].several:
+        return split(text)
+    return "" if name == "base" and text.lower() == "none" else DECLARED[name].typed(text, where)
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Any]:

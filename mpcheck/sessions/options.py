@@ -27,7 +27,7 @@ class Option:
         help: for people.
         name: in a command and in pytest; where it is empty the field's own with hyphens, of a list without its last s.
         metavar: what stands for the value in help.
-        short: another spelling on the command line; argument: whether it has no ``--`` there.
+        argument: whether it has no ``--`` on the command line.
         least, most: of a number.
         gate: whether a gate has a setting for it; rule: what a difference of that setting means, see :mod:`mpcheck.gate.differences`;
             usual: the number that a setting of 0 stands for.
@@ -39,7 +39,6 @@ class Option:
     help: str
     name: str = ""
     metavar: str = ""
-    short: str = ""
     argument: bool = False
     least: float | None = None
     most: float | None = None
@@ -79,10 +78,15 @@ class Declared:
         """
         if self.option.parse:
             return resolve(self.option.parse)(texts)
-        values = [self._one(text, where) for text in texts]
+        values = [self._within(self.typed(text, where), where) for text in texts]
         return tuple(dict.fromkeys(values)) if self.several else values[-1] if values else self.default
 
-    def _one(self, text: str, where: str) -> Any:
+    def typed(self, text: str, where: str) -> Any:
+        """One text as what the field holds, whatever its range.
+
+        Raises:
+            InputError: no number, or no truth value, where one belongs.
+        """
         if self.type in (str, Path):
             return self.type(text)
         if self.type is bool:
@@ -91,13 +95,15 @@ class Declared:
                 raise InputError(f"{where} is {text!r}; give true or false")
             return known[text.lower()]
         try:
-            number = self.type(text)
+            return self.type(text)
         except ValueError as error:
             raise InputError(f"{where} is {text!r}; give a number such as {self.default or 1}") from error
+
+    def _within(self, value: Any, where: str) -> Any:
         least, most = self.option.least, self.option.most
-        if (least is not None and number < least) or (most is not None and number > most):
-            raise InputError(f"{where} is {text}; give a number from {least} to {most if most is not None else 'any'}")
-        return number
+        if (least is not None and value < least) or (most is not None and value > most):
+            raise InputError(f"{where} is {value}; give a number from {least} to {most if most is not None else 'any'}")
+        return value
 
 
 def declared(options: Any) -> dict[str, Declared]:

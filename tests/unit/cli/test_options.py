@@ -63,7 +63,7 @@ def test_a_command_that_takes_one_system_says_so() -> None:
     taken: list[object] = []
 
     @command.command()
-    @shared("model", "system", "seed", seed="of something else")
+    @shared("model", "system", "seed")
     def one(model: str, system: str, seed: int) -> None:
         taken.extend((model, system, seed))
 

@@ -54,7 +54,7 @@ def test_a_declaration_is_read_from_its_field() -> None:
 @pytest.mark.parametrize(("spec", "one"), EVERY)
 def test_every_option_is_one_of_its_command_and_of_pytest(spec: SessionSpec, one: Declared) -> None:
     parameter = next(p for p in COMMANDS[spec.command].params if p.name == one.name.replace("-", "_"))
-    words = [one.name.replace("-", "_")] if one.option.argument else [f"--{one.name}", *filter(None, [one.option.short])]
+    words = [one.name.replace("-", "_")] if one.option.argument else [f"--{one.name}"]
     assert parameter.opts == words and parameter.envvar == (one.option.variable or None)
     assert getattr(parameter, "help", one.option.help).replace("\\[", "[") == one.option.help
     assert parameter.default == (None if one.several else one.default)
