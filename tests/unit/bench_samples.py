@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
+from mpcheck.bench.decide.outcomes import Standing
+from mpcheck.bench.decide.verdicts import STORED, stored_findings
 from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
+from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.launch.measurement import Measurement
 from mpcheck.history.latency.baseline import BenchBaseline, Model, Provenance
 from mpcheck.history.latency.device import DeviceKey
+from mpcheck.records.record import Record
 
 SLUG = "cpu-made-up-avx2"
 LINEAR, MODEL = "builtin:water*1/products.0.linear-e3nn-float32-forward", "builtin:water*4/model-cueq-float64-energy+forces"
 PRINT = Fingerprint(operations={"aten.mm": 3, "aten.add": 1}, launches=4, multiply_adds=1000, bytes_moved=4096, peak_bytes=512)
 
+WATER, HERE = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward"), Standing()
 WOBBLE = (-0.002, 0.001, 0.0, 0.002, -0.001, 0.0015, -0.0015, 0.0005)
 
 
@@ -55,3 +62,15 @@ def launches(units: float, count: int = 8, wobble: float = 1.0, kernel: str = "a
         value = units * math.exp(wobble * WOBBLE[i % len(WOBBLE)])
         made.append(Launch(quantiles=[value * 1e-3] * 5, normalised={kernel: value}, rounds=24, calls=3, first_call=1.0))
     return made
+
+
+def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Measurement:
+    """Eight launches of one benchmark."""
+    prints = {} if cost is None else {WATER.id: cost}
+    return Measurement(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
+
+
+def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Record]:
+    """What they come to against stored ones."""
+    cells = None if base is None else {WATER.id: BenchFigures(launches=base, fingerprint=cost)}
+    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]

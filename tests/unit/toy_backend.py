@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import importlib.metadata
 from collections.abc import Mapping
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
+from mpcheck.adapters.backends import protocol
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase, PlainConverter
 from mpcheck.adapters.backends.converter import StateComparison, compared, gathered
 from mpcheck.adapters.backends.mixed import Convention, Guest
@@ -87,3 +91,13 @@ class Toy(BackendBase):
 
 
 BACKEND: Any = Toy()
+
+
+def register(patch: pytest.MonkeyPatch, name: str, loaded: Any) -> None:
+    """An installed distribution with an entry point."""
+
+    def points(group: str) -> list[Any]:
+        return [*importlib.metadata.entry_points(group=group), SimpleNamespace(name=name, value=f"somebodys.{name}:BACKEND", load=lambda: loaded)]
+
+    patch.setattr(protocol, "entry_points", points)
+    protocol.installed.cache_clear()

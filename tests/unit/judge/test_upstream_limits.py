@@ -8,24 +8,17 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.backends.design import DESIGN
-from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
+from mpcheck.judge.upstream_limits import load_limits
+from tests.unit.limit_samples import planted_limit
 
 SMALL = DESIGN[0]
 
 
-def _limit(**changes: object) -> UpstreamLimit:
-    fields = {
-        "id": "planted", "package": "mace-torch", "versions": ">=0.3", "when": {"num_interactions": [1], "correlation": [2]},
-        "message": "Correlation . not supported", "reason": "an entry that a test has planted here",
-    }  # fmt: skip
-    return UpstreamLimit.model_validate({**fields, **changes})
-
-
 def test_a_limit_holds_only_for_its_versions_and_fields() -> None:
     fields = SMALL.architecture.model_dump()
-    assert _limit().applies(fields)
-    assert not _limit(versions="<0.3").applies(fields) and not _limit(package="no-such-package").applies(fields)
-    assert not _limit(when={"correlation": [3]}).applies(fields)
+    assert planted_limit().applies(fields)
+    assert not planted_limit(versions="<0.3").applies(fields) and not planted_limit(package="no-such-package").applies(fields)
+    assert not planted_limit(when={"correlation": [3]}).applies(fields)
 
 
 _ENTRY = (

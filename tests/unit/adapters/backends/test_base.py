@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,19 +22,9 @@ from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Options, Session
 from tests import inspections
 from tests.conftest import SYSTEM
-from tests.unit.toy_backend import BACKEND, put
+from tests.unit.toy_backend import BACKEND, put, register
 
 LINEAR, CONTRACTION, PRODUCT = "products.0.linear", "products.0.symmetric_contractions", "products.0"
-
-
-def register(patch: pytest.MonkeyPatch, name: str, loaded: Any) -> None:
-    """An installed distribution with an entry point."""
-
-    def points(group: str) -> list[Any]:
-        return [*importlib.metadata.entry_points(group=group), SimpleNamespace(name=name, value=f"somebodys.{name}:BACKEND", load=lambda: loaded)]
-
-    patch.setattr(protocol, "entry_points", points)
-    protocol.installed.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -1,18 +1,16 @@
 """No module asks for a backend by its name, or looks whether it can do something: the protocol says it."""
 
 import ast
-import importlib.metadata
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 import mpcheck
 from mpcheck._errors import InputError
 from mpcheck.adapters.backends import protocol
-from tests.unit.toy_backend import BACKEND
+from tests.unit.toy_backend import BACKEND, register
 
 PACKAGE = Path(mpcheck.__file__).parent
 NAMES = ("e3nn", "cueq", "cueq-mul_ir", "cueq-kernels")
@@ -50,16 +48,6 @@ def test_backends_are_named_in_one_place() -> None:
 def test_the_detectors_see_them() -> None:
     assert spelled(ast.parse("if name == 'cueq': pass")) == [1] and spelled(ast.parse("'''cueq and e3nn'''")) == []
     assert looked(ast.parse("x = 1\ngetattr(backend, 'layout', 'mul_ir')")) == [2] and looked(ast.parse("hasattr(module, 'f')")) == []
-
-
-def register(patch: pytest.MonkeyPatch, name: str, loaded: Any) -> None:
-    """An installed distribution with an entry point."""
-
-    def points(group: str) -> list[Any]:
-        return [*importlib.metadata.entry_points(group=group), SimpleNamespace(name=name, value=f"somebodys.{name}:BACKEND", load=lambda: loaded)]
-
-    patch.setattr(protocol, "entry_points", points)
-    protocol.installed.cache_clear()
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,32 +5,14 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from typing import Any
 
 from mpcheck.bench.decide.decision import Rule, judge, paired_sample
 from mpcheck.bench.decide.outcomes import Standing, device_metrics, latency_finding
-from mpcheck.bench.decide.verdicts import STORED, stored_findings
-from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
-from mpcheck.bench.keys import BenchKey, fields_of
-from mpcheck.bench.launch.measurement import Measurement
+from mpcheck.bench.keys import fields_of
 from mpcheck.records.record import Record
-from tests.unit.bench_samples import PRINT, launches
-
-WATER = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward")
+from tests.unit.bench_samples import HERE, PRINT, WATER, against, launches, measurement
 
 MORE = PRINT.model_copy(update={"launches": PRINT.launches + 1, "operations": {**PRINT.operations, "aten.mul": 1}})
-
-HERE = Standing()
-
-
-def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Measurement:
-    prints = {} if cost is None else {WATER.id: cost}
-    return Measurement(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
-
-
-def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Record]:
-    cells = None if base is None else {WATER.id: BenchFigures(launches=base, fingerprint=cost)}
-    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]
 
 
 def test_a_red_verdict_says_effect_interval_margin_and_what_could_have_been_seen() -> None:

@@ -10,28 +10,11 @@ import pytest
 
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.bench.decide.decision import Rule, judge, paired_sample
-from mpcheck.bench.decide.outcomes import Standing
 from mpcheck.bench.decide.verdicts import PAIRED, STORED, gone, paired_findings, stored_findings, unclear
-from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
-from mpcheck.bench.keys import BenchKey
+from mpcheck.bench.figures import BenchFigures
 from mpcheck.bench.launch.measurement import Measurement
 from mpcheck.bench.launch.paired import PairedMeasurement
-from mpcheck.records.record import Record
-from tests.unit.bench_samples import PRINT, WOBBLE, launches
-
-WATER = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward")
-
-HERE = Standing()
-
-
-def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Measurement:
-    prints = {} if cost is None else {WATER.id: cost}
-    return Measurement(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
-
-
-def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Record]:
-    cells = None if base is None else {WATER.id: BenchFigures(launches=base, fingerprint=cost)}
-    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]
+from tests.unit.bench_samples import HERE, PRINT, WATER, WOBBLE, against, launches, measurement
 
 
 @pytest.mark.parametrize(

@@ -13,31 +13,12 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench.decide.outcomes import Standing
-from mpcheck.bench.decide.verdicts import STORED, stored_findings
-from mpcheck.bench.figures import BenchFigures, Fingerprint, Launch
-from mpcheck.bench.keys import BenchKey
 from mpcheck.bench.launch import measurement as measurement_module
 from mpcheck.bench.launch.measurement import Effort, Measurement, run_launches
 from mpcheck.bench.timing.sampling import SamplingPlan
 from mpcheck.bench.timing.yardstick import KERNELS
 from mpcheck.bench.work.workload import UnsupportedError
-from mpcheck.records.record import Record
-from tests.unit.bench_samples import PRINT, launches
-
-WATER = BenchKey("builtin:water", 1, "products.0.linear", "e3nn", "float32", "forward")
-
-HERE = Standing()
-
-
-def measurement(units: float, cost: Fingerprint | None = PRINT, **changes: Any) -> Measurement:
-    prints = {} if cost is None else {WATER.id: cost}
-    return Measurement(launches={WATER.id: launches(units, **changes)}, fingerprints=prints, processes=8)
-
-
-def against(now: Measurement, base: list[Launch] | None, cost: Fingerprint | None = PRINT, standing: Standing = HERE) -> list[Record]:
-    cells = None if base is None else {WATER.id: BenchFigures(launches=base, fingerprint=cost)}
-    return stored_findings([WATER], now, cells, "nothing is stored", replace(STORED, between_occasion_sd=0.0), standing)[WATER.id]
+from tests.unit.bench_samples import PRINT, WATER, against, launches, measurement
 
 
 def test_a_benchmark_that_ran_in_one_launch_only_has_no_figures() -> None:
