@@ -95,22 +95,23 @@ class Records(Strict):
     """Everything one session found.
 
     Attributes:
-        plan: all that was to be done.
+        suite: the session. mpcheck: the version that made them.
         state: ``running`` until the run has ended, so that one that was killed is told from a whole one.
         why: how it ended, where it did not end well.
         narrowed: what the user left out, by kind (``blocks``, ``formats``, ``systems``, ``backends``, ``checks``).
-        suite: the session. mpcheck: the version that made them.
+        plan: all that was to be done.
         options: what the session was asked for, each with its value.
         seconds: that it took.
     """
 
-    plan: list[Planned]
-    state: State
-    why: str = ""
-    narrowed: dict[str, list[str]] = {}
+    # what a file is stands first, before what may be long: who is asked to write over it reads its beginning only
     schema_version: Literal[3] = 3
     suite: str
     mpcheck: str
+    state: State
+    why: str = ""
+    narrowed: dict[str, list[str]] = {}
+    plan: list[Planned]
     environment: Environment
     model: JudgedModel
     systems: list[JudgedSystem]

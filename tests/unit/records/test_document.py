@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from mpcheck._errors import InputError
+from mpcheck._files.kinds import BEGINNING, kind_of, records_of
 from mpcheck.cli.main import main
 from mpcheck.records.document import read_records
 from tests.unit import record_samples as samples
@@ -33,3 +34,12 @@ def test_a_record_of_another_session_is_refused() -> None:
     with pytest.raises(ValidationError, match="check 'layout' is none of this session's"):
         samples.findings("audit", samples.finding(check="layout"))
     assert samples.findings("audit", samples.finding(check="a check of somebody's own")).records
+
+
+def test_what_a_file_is_stands_at_its_beginning(tmp_path: Path) -> None:
+    """Whoever is about to write over it reads no more: a long plan before it made a second run into the same directory impossible."""
+    long = samples.findings("symmetry", samples.finding())
+    long = long.model_copy(update={"plan": [long.plan[0].model_copy(update={"subject": f"block {i}", "key": f"{i}"}) for i in range(3000)]})
+    path = tmp_path / "symmetry.json"
+    path.write_text(long.model_dump_json(indent=1))
+    assert path.stat().st_size > 4 * BEGINNING and kind_of(path) == records_of("symmetry")

@@ -86,7 +86,7 @@ def test_records_that_do_not_belong_together(change: dict[str, Any], said: str, 
         ("[]", "an object of fields expected"),
         ('{"suite": "precision"', "not valid JSON"),
         ('{"suite": "precision", "schema_version": 2, "cells": NaN}', "NaN"),
-        ('{"suite": "audit", "schema_version": 2, "findings": []}', "field plan"),
+        ('{"suite": "audit", "schema_version": 2, "findings": []}', "field mpcheck"),
     ],
 )
 def test_what_is_no_record(text: str, said: str, tmp_path: Path) -> None:
