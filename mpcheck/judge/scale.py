@@ -60,6 +60,8 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         value: the float64 value.
     """
     square = torch.zeros_like(value)
+    absolute = math.hypot(roundoff.get("underflow", 0.0), roundoff.get("flush", 0.0) * statistics["terms"])
+    roundoff = {**roundoff, "underflow": absolute}
     for component, scale in noise.items():
         u = roundoff.get(component, 0.0)  # type: ignore[call-overload]
         if u:

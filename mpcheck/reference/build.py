@@ -12,6 +12,7 @@ from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.deviation import Draw, deviations, disturbed
 from mpcheck.reference.faults import UnsteadyError
@@ -110,7 +111,7 @@ def build_reference(
     statistics: dict[str, Any] = {}
     for name, moment in moments.items():
         tensors.update({f"noise:{c}:{name}": s for c, s in noise[name].items()})
-        statistics[name] = moment.statistics()
+        statistics[name] = moment.statistics(census.terms)
     stored = [*exact.values(), *(tensors_of(module) if (module := backend.module(block)) is not None else [])]
     held = max((largest(t) for t in stored), default=0.0)
     peaks = {"forward": max(held, forward.peak), "backward": max(held, census.peak, *map(largest, values.values()))}
@@ -121,6 +122,9 @@ def build_reference(
 def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, cotangents: Mapping[str, Tensors], component: Component) -> Draw:
     """Monte Carlo draws of one component of a block's noise: its values by seed."""
     module = backend.module(block)
+    # Energies are what users read. Equal atomic energies that are added one after another err by n u / 2, which a model of rounding
+    # excuses and its users do not: that sum is judged as if its terms differed.
+    alike = step_kind(block.name) != ENERGY_SUM
 
     def stored(seed: int) -> Mapping[str, torch.Tensor]:  # what is stored rounds to the format's subnormal numbers as well
         perturbed = perturb if component == "stored" else perturb_absolute
@@ -137,4 +141,4 @@ def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, c
         return stored
     if component == "converted":
         return through_the_converter
-    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component)
+    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component, alike=alike)

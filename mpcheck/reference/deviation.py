@@ -18,17 +18,18 @@ Draw = Callable[[int], Tensors]
 Kept = TypeVar("Kept")
 
 
-def disturbed(values: Callable[[], Tensors], component: Component | None = None, stored: torch.nn.Module | None = None) -> Draw:
+def disturbed(values: Callable[[], Tensors], component: Component | None = None, stored: torch.nn.Module | None = None, alike: bool = True) -> Draw:
     """Draws of a computation whose operations round.
 
     Args:
         component: of the noise; None for all that rounds, as it does in one format for all.
         stored: module whose parameters and buffers are perturbed as well.
+        alike: whether equal rows that a scatter adds err alike, see :mod:`mpcheck.reference.sums`; of a component alone.
     """
     perturbed = perturb_absolute if component == "underflow" else perturb
 
     def draw(seed: int) -> Tensors:
-        with replaced(stored, lambda t: perturbed(t, seed)), WholeNoise(seed) if component is None else NoiseMode(component, seed):
+        with replaced(stored, lambda t: perturbed(t, seed)), WholeNoise(seed) if component is None else NoiseMode(component, seed, alike):
             return values()
 
     return draw

@@ -40,8 +40,11 @@ class Moments:
                 noise[component] = (squares / count).sqrt().to(torch.float32)
         return noise
 
-    def statistics(self) -> dict[str, Any]:
-        """Per component: mean square, its relative spread between draws, spread of the mean and of the signed mean."""
+    def statistics(self, terms: int = 1) -> dict[str, Any]:
+        """Per component: mean square, its relative spread between draws, spread of the mean and of the signed mean.
+
+        ``terms`` is how many numbers the longest sum adds up on the way to the value.
+        """
         by_component = {}
         for component, rows in self.draws.items():
             table = torch.tensor(rows, dtype=torch.float64)
@@ -55,7 +58,7 @@ class Moments:
                 "bias": float(table[:, 1].square().mean().sqrt()),
                 "signed_bias": float(table[:, 2].square().mean().sqrt()),
             }
-        return {"components": by_component, "distinct": distinct(self.value), "numel": self.value.numel()}
+        return {"components": by_component, "distinct": distinct(self.value), "numel": self.value.numel(), "terms": terms}
 
 
 def distinct(value: torch.Tensor) -> int:

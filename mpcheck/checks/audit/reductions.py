@@ -2,7 +2,7 @@
 
 Two gates. The *ratio*: the error of the arithmetic (against the exact sum of what the format stores) in units of the noise
 scale of a sum of n terms t with result y, ``u_acc sqrt(m (y^2 / 3 + sum(t^2) / 2))`` for the partial sums and ``u |y|`` for
-the stored result. Where all terms differ, m is n (see :func:`mpcheck.reference.operations.partial_sums`). Adding the same
+the stored result. Where all terms differ, m is n (see :func:`mpcheck.reference.sums.partial_sums`). Adding the same
 number to partial sums of one binade makes the same error each time, so that terms that occur n_z times each give
 ``m = sum(n_z^2)``: the E0 of a few elements err in proportion to n, not to its root; so do terms that differ by less than the
 partial sums' last digit, see :func:`common_error`. The *budget*: 1 meV/atom against the

@@ -14,7 +14,7 @@ ONE = {"mean_square": 1.0, "spread": 0.1, "draws": 8, "bias": 0.5, "signed_bias"
 
 
 def statistics(**components: dict[str, float]) -> dict[str, Any]:
-    return {"distinct": 10_000, "components": {name: {**ONE, **changed} for name, changed in components.items()}}
+    return {"distinct": 10_000, "terms": 1, "components": {name: {**ONE, **changed} for name, changed in components.items()}}
 
 
 def test_components_add_in_quadrature() -> None:
