@@ -36,8 +36,6 @@ def test_fused_functions_have_their_steps() -> None:
 
 def test_powers_of_two_scale_exactly_and_other_constants_round() -> None:
     x = torch.ones(2)
-    assert (
-        exact_scaling("mul", (x, 0.5)) and exact_scaling("div", (x, -4))
+    assert exact_scaling("mul", (x, 0.5)) and exact_scaling("div", (x, -4))
     assert not exact_scaling("mul", (x, 0.3)) and not exact_scaling("add", (x, 2))
-    )
     assert has_constant("mul", (x, 0.3)) and not has_constant("mul", (x, x)) and not has_constant("view", (x, 0.3))
