@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from mpcheck.reference.hashing import xi, xi_of_additions
+from mpcheck.reference.hashing import RESOLVED, xi, xi_of_additions
 from mpcheck.reference.operations import GATHERS, LAYER_NORM_BACKWARD, SUMS, is_product
 
 CHUNKS = 16  # in which the partial sums of a long matrix product are looked at
@@ -91,8 +91,8 @@ def repeated(a: torch.Tensor, b: torch.Tensor) -> float:
     """How much larger equal terms make the mean square error of a matrix product than as many different ones would: 1 where all differ.
 
     Terms of sizes ``w`` err by ``sum(w^2)`` where they differ, and by the square of ``sum(w)`` over each class of equal ones. They
-    are told apart, whatever their sign, by seeded projections of what they multiply, so that counting costs a sort of them; equal to
-    float32's digits counts as equal.
+    are told apart, whatever their sign, by seeded projections of what they multiply, so that counting costs a sort of them. Equal are
+    terms that float32 rounds off alike when it adds them, as in :func:`mpcheck.reference.hashing.xi_of_additions`.
     """
     terms = a.shape[-1]
     if terms < 2 or not a.numel() or not b.numel():
@@ -101,8 +101,9 @@ def repeated(a: torch.Tensor, b: torch.Tensor) -> float:
     generator = torch.Generator().manual_seed(terms)
     sizes = (columns.square().sum(0) * rows.square().sum(1)).sqrt_()
     left, right = (torch.rand(2, side, generator=generator, dtype=a.dtype).to(a.device) for side in (columns.shape[0], rows.shape[1]))
-    projected = ((left @ columns) * (rows @ right.T).T).abs_().float()
-    classes = torch.unique(projected, dim=1, return_inverse=True)[1]
+    projected = (left @ columns) * (rows @ right.T).T
+    spacing = projected.cumsum(1).abs().amax(1, keepdim=True).clamp(min=projected.abs().max()) * 2.0**-RESOLVED
+    classes = torch.unique((projected / spacing).nan_to_num_().abs_().round_(), dim=1, return_inverse=True)[1]
     together = torch.zeros_like(sizes).index_add_(0, classes, sizes)
     alone = float(sizes.square().sum())
     return float(together.square().sum()) / alone if alone > 0 else 1.0
