@@ -224,7 +224,8 @@ def _indexed(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         return None, None
     if not isinstance(tensors[place], torch.Tensor):
         return None, None
-    return tuple(_on_zeros(func, tensors, place, values, kwargs) for values in (tensors[place].square(), torch.ones_like(tensors[place])))
+    squares, ones = tensors[place].square(), torch.ones_like(tensors[place])
+    return _on_zeros(func, tensors, place, squares, kwargs), _on_zeros(func, tensors, place, ones, kwargs)
 
 
 def _on_zeros(func: Any, args: list[Any], place: int, values: torch.Tensor, kwargs: dict[str, Any]) -> torch.Tensor:
