@@ -63,6 +63,7 @@ def build_reference(
     seed: int,
     draws: int,
     between: Callable[[], object] = lambda: None,
+    apart: bool = False,
 ) -> tuple[Tensors, dict[str, Any]]:
     """Values and noise of one block.
 
@@ -71,6 +72,7 @@ def build_reference(
         inputs: the block's arguments.
         energy: the energy's cotangents of its outputs, may be empty.
         seed, draws: of the Monte Carlo arithmetic.
+        apart: equal numbers err independently, see :func:`mpcheck.reference.hashing.hashed`.
         between: runs something else, after which the block must compute what it has computed before.
 
     Returns:
@@ -96,7 +98,7 @@ def build_reference(
         if component not in census.present:
             continue
         seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, elements, block.kind == "composite"))]
-        draw_of = draws_in(backend, block, skeleton, exact, cotangents, component)
+        draw_of = draws_in(backend, block, skeleton, exact, cotangents, component, apart)
         for name, deviation in deviations(draw_of, values, seeds, eta_of(component)):
             moments[name].add(component, deviation)
     noise = {n: moment.noise() for n, moment in moments.items()}
@@ -119,18 +121,26 @@ def build_reference(
     return tensors, manifest
 
 
-def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, cotangents: Mapping[str, Tensors], component: Component) -> Draw:
+def draws_in(
+    backend: E3nnModel,
+    block: Block,
+    skeleton: Any,
+    inputs: Tensors,
+    cotangents: Mapping[str, Tensors],
+    component: Component,
+    apart: bool = False,
+) -> Draw:
     """Monte Carlo draws of one component of a block's noise: its values by seed."""
     module = backend.module(block)
     # Energies are what users read. Equal atomic energies that are added one after another err by n u / 2, which a model of rounding
     # excuses and its users do not: that sum is judged as if its terms differed.
-    alike = step_kind(block.name) != ENERGY_SUM
+    apart = apart or step_kind(block.name) == ENERGY_SUM
 
     def stored(seed: int) -> Mapping[str, torch.Tensor]:  # what is stored rounds to the format's subnormal numbers as well
         perturbed = perturb if component == "stored" else perturb_absolute
         noisy = {n: perturbed(t, seed) for n, t in inputs.items()}
         directions = {case: {n: perturbed(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
-        return disturbed(lambda: evaluate(backend, block, skeleton, noisy, directions), component, module)(seed)
+        return disturbed(lambda: evaluate(backend, block, skeleton, noisy, directions), component, module, apart)(seed)
 
     def through_the_converter(seed: int) -> Tensors:
         assert module is not None  # only modules have parameters
@@ -141,4 +151,4 @@ def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, c
         return stored
     if component == "converted":
         return through_the_converter
-    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component, alike=alike)
+    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component, apart=apart)

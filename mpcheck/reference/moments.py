@@ -31,6 +31,13 @@ class Moments:
             row = torch.stack([flat.dot(flat), flat.sum(), flat.dot(self.sign.reshape(-1))]).div_(flat.numel()).tolist()
             self.draws.setdefault(component, []).append((row[0], row[1], row[2]))
 
+    def enlarged(self, other: Moments) -> None:
+        """Take another's deviations of each component where they are larger by more than chance: twice in square."""
+        for component, rows in other.draws.items():
+            own = [row[0] for row in self.draws.get(component, ())]
+            if sum(row[0] for row in rows) / len(rows) > 2 * sum(own) / max(1, len(own)):
+                self.squares[component], self.draws[component] = other.squares[component], rows
+
     def noise(self) -> dict[Component, torch.Tensor]:
         """RMS deviation per element, float32, for each component that moved anything."""
         noise: dict[Component, torch.Tensor] = {}

@@ -33,18 +33,18 @@ def seed_of(*key: object) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(map(str, key)).encode()).digest()[:8], "little") & (2**63 - 1)
 
 
-def perturb(x: torch.Tensor, seed: int) -> torch.Tensor:
+def perturb(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
     """``x * (1 + eta * xi)``; tensors that are not float64 pass."""
     if x.dtype != torch.float64 or not x.numel():
         return x
-    return torch.addcmul(x, x, hashed(x, seed), value=ETA * 2.0**-63)
+    return torch.addcmul(x, x, hashed(x, seed, apart), value=ETA * 2.0**-63)
 
 
-def perturb_absolute(x: torch.Tensor, seed: int) -> torch.Tensor:
+def perturb_absolute(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
     """``x + eta * xi`` where x is not zero: the absolute error of a subnormal result."""
     if x.dtype != torch.float64 or not x.numel():
         return x
-    return torch.add(x, hashed(x, seed), alpha=ETA_ABSOLUTE * 2.0**-63)
+    return torch.add(x, hashed(x, seed, apart), alpha=ETA_ABSOLUTE * 2.0**-63)
 
 
 def eta_of(component: Component) -> float:
@@ -115,20 +115,20 @@ class NoiseMode(DispatchMode):
 
     In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none. Results that
     depend on constants alone take the noise of the stored component, to which the caller adds arguments and parameters.
-    ``alike``: whether equal rows that a scatter adds err alike.
+    ``apart``: equal numbers, and equal rows that a scatter adds, err independently, not alike.
     """
 
-    def __init__(self, component: Component, seed: int, alike: bool = True) -> None:
+    def __init__(self, component: Component, seed: int, apart: bool = False) -> None:
         super().__init__()
         self.component = component
-        self.alike = alike
+        self.apart = apart
         self.seed = seed
         self.inner = component in INNER
         self.constants = Constants()
         self.perturb = perturb_absolute if component == "underflow" else perturb
 
     def _noisy(self, value: Any) -> Any:
-        return self.perturb(value, self.seed) if isinstance(value, torch.Tensor) else value
+        return self.perturb(value, self.seed, self.apart) if isinstance(value, torch.Tensor) else value
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -138,12 +138,12 @@ class NoiseMode(DispatchMode):
         if self.component == "constant":
             return func(*(tuple(self._constant(a) for a in args) if has_constant(operation.name, args) else args), **kwargs)
         if self.component == "inner" and operation.steps is not None:
-            with NoiseMode("operation", self.seed):
+            with NoiseMode("operation", self.seed, self.apart):
                 taken_apart = operation.steps(*args, **kwargs)
             return args[0].copy_(taken_apart) if operation.in_place else taken_apart
         result = func(*args, **kwargs)
         if self.inner:
-            return sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA, self.alike) if operation.sums == self.component else result
+            return sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA, self.apart) if operation.sums == self.component else result
         constant = self.constants.note(operation.name, args, result)
         if constant != (self.component == "stored") or not operation.rounds or self._elsewhere(operation, args):
             return result
@@ -154,7 +154,7 @@ class NoiseMode(DispatchMode):
 
     def _added(self, operation: Operation, result: Any) -> Any:
         if operation.in_place and isinstance(result, torch.Tensor) and result.dtype == torch.float64:
-            return result.copy_(self.perturb(result, self.seed))
+            return result.copy_(self.perturb(result, self.seed, self.apart))
         if isinstance(result, (tuple, list)):
             return type(result)(self._noisy(r) for r in result)
         return self._noisy(result)

@@ -26,13 +26,13 @@ CHUNKS = 16  # in which the partial sums of a long matrix product are looked at
 AT_ONCE = 1 << 22  # numbers whose partial sums are held at a time
 
 
-def sum_noise(func: Any, name: str, args: Any, kwargs: Any, result: Any, seed: int, eta: float, alike: bool = True) -> Any:
+def sum_noise(func: Any, name: str, args: Any, kwargs: Any, result: Any, seed: int, eta: float, apart: bool = False) -> Any:
     """The result of an operation that adds up, each of its partial sums rounded with unit roundoff ``eta``.
 
     Args:
         func, name, args, kwargs, result: the operation on float64 tensors, and what it gave.
         seed: of the draw.
-        alike: whether equal rows that are added err alike.
+        apart: equal rows that are added err independently, not alike.
     """
     if name == LAYER_NORM_BACKWARD:
         return tuple(value + noise.mul_(eta) if noise is not None else value for value, noise in layer_norm_noise(args, result, seed))
@@ -41,11 +41,11 @@ def sum_noise(func: Any, name: str, args: Any, kwargs: Any, result: Any, seed: i
     scale = partial_sums(func, name, args, kwargs, result)
     if scale is None:
         return result
-    if alike and (listed := listed_rows(name, args, kwargs)) is not None:
+    if not apart and (listed := listed_rows(name, args, kwargs)) is not None:
         noise = in_order(*listed, result.shape, scale, seed)
     else:
         # terms that cancel leave a zero, which holds no digits of its own, after partial sums that did round
-        noise = scale.mul_(xi(torch.where(result == 0, scale, result), seed))
+        noise = scale.mul_(xi(torch.where(result == 0, scale, result), seed, apart))
     return result.add_(noise.mul_(eta)) if name.endswith("_") else result + noise.mul_(eta)
 
 

@@ -18,8 +18,8 @@ ROUNDOFF = 2.0**-53  # of float64
 class WholeNoise(NoiseMode):
     """Perturbs every partial sum and every result that rounds, forward and backward."""
 
-    def __init__(self, seed: int) -> None:
-        super().__init__("operation", seed)
+    def __init__(self, seed: int, apart: bool = False) -> None:
+        super().__init__("operation", seed, apart)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -28,5 +28,5 @@ class WholeNoise(NoiseMode):
         if not operation.rounds:
             return result
         if operation.sums is not None:
-            result = sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA)
+            result = sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA, self.apart)
         return result if exact_scaling(operation.name, args) else self._added(operation, result)

@@ -83,8 +83,8 @@ def test_the_energy_sum_is_not_excused_for_equal_terms() -> None:
     rows, index = torch.full((216, 50), -0.7301) * torch.linspace(1, 2, 50), torch.zeros(216, dtype=torch.int64)
     error = torch.zeros(1, 50).index_add(0, index, rows).double() - rows.double().sum(0)
     ratios = []
-    for alike in (True, False):
-        with NoiseMode("scatter", 5, alike):
+    for apart in (False, True):
+        with NoiseMode("scatter", 5, apart):
             disturbed = torch.zeros(1, 50, dtype=torch.float64).index_add(0, index, rows.double())
         ratios.append(float(error.square().mean().sqrt()) / (2.0**-24 / ETA * float((disturbed - rows.double().sum(0)).square().mean().sqrt())))
     assert ratios[0] < 1.0 < 2.0 < ratios[1]
