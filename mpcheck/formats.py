@@ -22,17 +22,18 @@ from mpcheck._errors import InputError
 if TYPE_CHECKING:
     import torch
 
-Component = Literal["stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "converted"]
+Component = Literal["stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "flush", "converted"]
 COMPONENTS: tuple[Component, ...] = (
     "stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "converted",
 )  # fmt: skip
-"""Where a computation rounds.
+"""Where a computation rounds; each has Monte Carlo draws of its own.
 
 stored: inputs, cotangents, parameters and buffers · constant: numbers in the code, such as path normalisations · operand:
 inputs of matrix products, rounded anew · product: results of matrix products · operation: results of all other operations ·
 inner: what happens inside one operation: partial sums of products and reductions, steps of fused functions · scatter:
 partial sums of scatter_add and index_add · gather: partial sums of index_put, the backward of indexing · underflow: the
-absolute error of values below the normal range (Higham, eq. 2.8: ``fl(x) = x (1 + d) + e``), everywhere · converted:
+absolute error of values below the normal range (Higham, eq. 2.8: ``fl(x) = x (1 + d) + e``), everywhere · flush: the same where
+hardware takes such values for zero, term by term, which is no component of its own but a larger underflow · converted:
 parameters in another backend's parametrisation, where a converter changes it by a linear map.
 """
 
@@ -92,7 +93,7 @@ class Format:
     @property
     def u(self) -> float:
         """The largest unit roundoff of its components."""
-        return max(u for c, u in self.roundoff.items() if c != "underflow")
+        return max(u for c, u in self.roundoff.items() if c not in ("underflow", "flush"))
 
     @property
     def accumulation(self) -> Accumulation:
@@ -135,12 +136,15 @@ SMALLEST_NORMAL: Mapping[str, float] = MappingProxyType({_F64: 2.0**-1022, _F32:
 def _uniform(name: str, bits: int, math: str, *aliases: str) -> Format:
     u = 2.0**-bits
     wide = min(u, WIDE)
+    # Hardware may take subnormal numbers for zero and flush such results, as AVX-512's products of bfloat16 do whatever torch is set to:
+    # every term of a sum then errs by up to the smallest normal number. Of float16 no instruction does.
+    #
     # half of the smallest subnormal: float16's matters on values of order one, float32's and bfloat16's where an envelope or an
     # activation has taken everything to 1e-40; float64's is no number (see `noise_scale` for what is judged down there)
     underflow = u * SMALLEST_NORMAL[name]
     roundoff: dict[Component, float] = {
         "stored": u, "constant": wide, "operand": 0.0, "product": u, "operation": u, "inner": wide, "scatter": wide,
-        "gather": wide, "underflow": underflow, "converted": 0.0,
+        "gather": wide, "underflow": underflow, "flush": 0.0 if name == _F16 else SMALLEST_NORMAL[name], "converted": 0.0,
     }  # fmt: skip
     # torch's CPU kernel of index_put(accumulate=True) adds element by element in the storage type; its CUDA kernels of
     # scatter_add and index_add use atomics of the storage type. (CPU scatter_add of rows keeps a float32 row.)
@@ -148,7 +152,7 @@ def _uniform(name: str, bits: int, math: str, *aliases: str) -> Format:
     return Format(name, name, MappingProxyType(roundoff), math, None, aliases, MappingProxyType(native))
 
 
-_TF32: dict[Component, float] = {**dict.fromkeys(COMPONENTS, WIDE), "operand": 2.0**-11, "underflow": 2.0**-150, "converted": 0.0}
+_TF32: dict[Component, float] = {**dict.fromkeys(COMPONENTS, WIDE), "operand": 2.0**-11, "underflow": 2.0**-150, "flush": 2.0**-126, "converted": 0.0}
 
 FLOAT64 = _uniform(_F64, 53, _F64, "fp64", "double")
 FLOAT32 = _uniform(_F32, 24, _F32, "fp32", "single", "float")

@@ -30,14 +30,17 @@ def scatter(src: torch.Tensor, index: torch.Tensor, dim: int, dim_size: int) -> 
     return result
 
 
+ENERGY_SUM = "energy_sum"
+
+
 def energy_sum(src: torch.Tensor, index: torch.Tensor, dim: int, dim_size: int) -> torch.Tensor:
     """Sum over atoms into graphs: eV."""
     result: torch.Tensor = mace.modules.models.scatter_sum(src=src, index=index, dim=dim, dim_size=dim_size)
     return result
 
 
-FUNCTIONS: Mapping[str, Callable[..., Any]] = {"edge_vectors": edge_vectors, "scatter": scatter, "energy_sum": energy_sum}
-_ROLES = {"edge_vectors": "edge vectors and lengths", "scatter": "message scatter", "energy_sum": "energy reduction over atoms"}
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {"edge_vectors": edge_vectors, "scatter": scatter, ENERGY_SUM: energy_sum}
+_ROLES = {"edge_vectors": "edge vectors and lengths", "scatter": "message scatter", ENERGY_SUM: "energy reduction over atoms"}
 
 
 def step_kind(name: str) -> str:
@@ -62,7 +65,7 @@ def recorded(record: Callable[[str, dict[str, Any], Callable[[], Any]], Any]) ->
     originals = {
         (mace.modules.utils, "get_edge_vectors_and_lengths"): "edge_vectors",
         (mace.modules.blocks, "scatter_sum"): "scatter",
-        (mace.modules.models, "scatter_sum"): "energy_sum",
+        (mace.modules.models, "scatter_sum"): ENERGY_SUM,
     }
     saved = {(owner, name): getattr(owner, name) for owner, name in originals}
 
@@ -84,7 +87,7 @@ def recorded(record: Callable[[str, dict[str, Any], Callable[[], Any]], Any]) ->
 _PARAMETERS = {
     "edge_vectors": ("positions", "edge_index", "shifts"),
     "scatter": ("src", "index", "dim"),
-    "energy_sum": ("src", "index", "dim"),
+    ENERGY_SUM: ("src", "index", "dim"),
 }
 
 

@@ -143,6 +143,7 @@ class PrecisionCheck:
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
         roundoff, rounded = backend.roundoff(block, fmt), self._rounded(backend, block, fmt)
+        emulated = {} if rounded is None else self.library.emulated(key.block, fmt.storage)
         quantities = []
         for name in names:
             value = reference.values[name]
@@ -156,10 +157,14 @@ class PrecisionCheck:
                 low_value = torch.full_like(value, float("nan"))
             else:
                 low_value = low[name]
-            scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
-            quantity = compare(name, low_value.to(value.device), value, scale, fmt, limits, self._layout(block, backend, name, value))
-            if rounded is not None and name in rounded and not quantity.failures:
+            scale, layout = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value), self._layout(block, backend, name, value)
+            stored = rounded is not None and name in rounded
+            if stored:
+                scale = scale.holding(emulated[name] - value, value, layout.parts(value))
+            quantity = compare(name, low_value.to(value.device), value, scale, fmt, limits, layout)
+            if rounded is not None and stored and not quantity.failures:
                 narrow = noise_scale(reference.noise[name], reference.statistics[name], {**roundoff, "stored": 0.0}, value)
+                narrow = narrow.holding(emulated[name] - rounded[name], rounded[name])
                 quantity = with_arithmetic(quantity, low_value.to(value.device), rounded[name], narrow, fmt, limits)
             quantities.append(quantity)
         return quantities

@@ -43,6 +43,12 @@ class ElementNames:
     rows: str
     flat: bool = False
 
+    def parts(self, value: torch.Tensor) -> list[tuple[torch.Tensor, ...] | Any]:
+        """An index of each group that is judged apart, into a tensor of the quantity's shape; of everything where there is one."""
+        if len(self.groups) < 2:
+            return [...]
+        return [where if self.flat else (..., where) for _, where in self.groups]
+
 
 def bits_digest(tensor: torch.Tensor) -> str:
     """Sixteen hexadecimal digits over the tensor's bits: equal digests, bit-identical results."""

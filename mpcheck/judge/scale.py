@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from scipy import special
 from mpcheck.formats import Component
 
 UNIFORM_SPREAD = 2 / math.sqrt(5)  # relative standard deviation of xi^2, xi uniform: one independent rounding
+BEYOND_CHANCE = 3.0  # standard deviations: a mean of the emulated errors that is smaller says nothing of a bias
 MOST_FREEDOM = 1e3  # beyond it Student's t is normal
 
 
@@ -40,6 +41,31 @@ class Scale:
     distinct: int
     freedom: float
 
+    def holding(self, error: torch.Tensor, value: torch.Tensor, parts: Sequence[Any] = (...,)) -> Scale:
+        """The scale, no smaller than an error that sound arithmetic is known to have.
+
+        Numbers that differ by less than a format's spacing, as those of all but perfect crystals, round alike, and their errors add up.
+        Monte Carlo draws serve all formats, and take such numbers for different ones. What the format makes of them is therefore
+        emulated, which no sound arithmetic does better than. Where a group's emulated error is within the scale, as it is wherever
+        numbers differ, nothing changes.
+
+        Args:
+            error: of the emulation; elements that are not finite say nothing.
+            value: what the errors are of.
+            parts: indices of the groups that are judged apart.
+        """
+        error = error.nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        s = self.s.clone()
+        for part in parts:
+            known, own = float(error[part].square().mean().sqrt()), float(s[part].square().mean().sqrt())
+            if known > own > 0:
+                s[part] *= known / own
+        rms = float(s.square().mean().sqrt())
+        if not rms:
+            return self
+        biases = [abs(float(e.mean())) / rms / BEYOND_CHANCE for e in (error, error * value.sign())]
+        return replace(self, s=s, rms=rms, bias=max(self.bias, biases[0]), signed_bias=max(self.signed_bias, biases[1]))
+
     def stretch(self, elements: int) -> float:
         """How much farther than a normal deviate the largest of n errors may lie, because its scale is known from few draws.
 
@@ -60,6 +86,8 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         value: the float64 value.
     """
     square = torch.zeros_like(value)
+    absolute = math.hypot(roundoff.get("underflow", 0.0), roundoff.get("flush", 0.0) * statistics["terms"])
+    roundoff = {**roundoff, "underflow": absolute}
     for component, scale in noise.items():
         u = roundoff.get(component, 0.0)  # type: ignore[call-overload]
         if u:

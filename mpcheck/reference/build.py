@@ -12,6 +12,7 @@ from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.deviation import Draw, deviations, disturbed
 from mpcheck.reference.faults import UnsteadyError
@@ -62,6 +63,7 @@ def build_reference(
     seed: int,
     draws: int,
     between: Callable[[], object] = lambda: None,
+    apart: bool = False,
 ) -> tuple[Tensors, dict[str, Any]]:
     """Values and noise of one block.
 
@@ -70,6 +72,7 @@ def build_reference(
         inputs: the block's arguments.
         energy: the energy's cotangents of its outputs, may be empty.
         seed, draws: of the Monte Carlo arithmetic.
+        apart: equal numbers err independently, see :func:`mpcheck.reference.hashing.hashed`.
         between: runs something else, after which the block must compute what it has computed before.
 
     Returns:
@@ -95,7 +98,7 @@ def build_reference(
         if component not in census.present:
             continue
         seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, elements, block.kind == "composite"))]
-        draw_of = draws_in(backend, block, skeleton, exact, cotangents, component)
+        draw_of = draws_in(backend, block, skeleton, exact, cotangents, component, apart)
         for name, deviation in deviations(draw_of, values, seeds, eta_of(component)):
             moments[name].add(component, deviation)
     noise = {n: moment.noise() for n, moment in moments.items()}
@@ -110,7 +113,7 @@ def build_reference(
     statistics: dict[str, Any] = {}
     for name, moment in moments.items():
         tensors.update({f"noise:{c}:{name}": s for c, s in noise[name].items()})
-        statistics[name] = moment.statistics()
+        statistics[name] = moment.statistics(census.terms)
     stored = [*exact.values(), *(tensors_of(module) if (module := backend.module(block)) is not None else [])]
     held = max((largest(t) for t in stored), default=0.0)
     peaks = {"forward": max(held, forward.peak), "backward": max(held, census.peak, *map(largest, values.values()))}
@@ -118,15 +121,26 @@ def build_reference(
     return tensors, manifest
 
 
-def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, cotangents: Mapping[str, Tensors], component: Component) -> Draw:
+def draws_in(
+    backend: E3nnModel,
+    block: Block,
+    skeleton: Any,
+    inputs: Tensors,
+    cotangents: Mapping[str, Tensors],
+    component: Component,
+    apart: bool = False,
+) -> Draw:
     """Monte Carlo draws of one component of a block's noise: its values by seed."""
     module = backend.module(block)
+    # Energies are what users read. Equal atomic energies that are added one after another err by n u / 2, which a model of rounding
+    # excuses and its users do not: that sum is judged as if its terms differed.
+    apart = apart or step_kind(block.name) == ENERGY_SUM
 
     def stored(seed: int) -> Mapping[str, torch.Tensor]:  # what is stored rounds to the format's subnormal numbers as well
         perturbed = perturb if component == "stored" else perturb_absolute
         noisy = {n: perturbed(t, seed) for n, t in inputs.items()}
         directions = {case: {n: perturbed(c, seed) for n, c in outs.items()} for case, outs in cotangents.items()}
-        return disturbed(lambda: evaluate(backend, block, skeleton, noisy, directions), component, module)(seed)
+        return disturbed(lambda: evaluate(backend, block, skeleton, noisy, directions), component, module, apart)(seed)
 
     def through_the_converter(seed: int) -> Tensors:
         assert module is not None  # only modules have parameters
@@ -137,4 +151,4 @@ def draws_in(backend: E3nnModel, block: Block, skeleton: Any, inputs: Tensors, c
         return stored
     if component == "converted":
         return through_the_converter
-    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component)
+    return disturbed(lambda: evaluate(backend, block, skeleton, inputs, cotangents), component, apart=apart)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -18,17 +19,25 @@ Draw = Callable[[int], Tensors]
 Kept = TypeVar("Kept")
 
 
-def disturbed(values: Callable[[], Tensors], component: Component | None = None, stored: torch.nn.Module | None = None) -> Draw:
+def disturbed(
+    values: Callable[[], Tensors], component: Component | None = None, stored: torch.nn.Module | None = None, apart: bool | None = None
+) -> Draw:
     """Draws of a computation whose operations round.
 
     Args:
         component: of the noise; None for all that rounds, as it does in one format for all.
         stored: module whose parameters and buffers are perturbed as well.
+        apart: equal numbers err independently, not alike; None for every other draw, of what is judged in float64 as well, where either
+            may be: the forces of a crystal, which symmetry makes zero, cancel to the last digit only if equal numbers err alike.
     """
     perturbed = perturb_absolute if component == "underflow" else perturb
 
+    turns = itertools.cycle((False, True) if apart is None else (apart,))
+
     def draw(seed: int) -> Tensors:
-        with replaced(stored, lambda t: perturbed(t, seed)), WholeNoise(seed) if component is None else NoiseMode(component, seed):
+        own = next(turns)
+        mode = WholeNoise(seed, own) if component is None else NoiseMode(component, seed, own)
+        with replaced(stored, lambda t: perturbed(t, seed, own)), mode:
             return values()
 
     return draw

@@ -16,6 +16,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents
 from mpcheck.reference.capture import INDEX, block_from_json, capture, with_new_blocks
+from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.faults import NoReferenceError, UnsteadyError
 from mpcheck.reference.noise import ConstantRounding, seed_of
 from mpcheck.reference.spec import ReferenceSpec
@@ -59,7 +60,7 @@ class Library:
         self._held: BlockReference | None = None
         self._blocks: dict[str, Block] = {}
         self._wrong: dict[str, str] = {}
-        self._rounded: dict[tuple[str, torch.dtype], Tensors] = {}
+        self._stored: dict[tuple[str, torch.dtype], dict[str, Tensors]] = {}
 
     def _capture(self) -> None:
         self.progress("capturing block inputs in float64")
@@ -158,16 +159,28 @@ class Library:
     @neutral()
     def rounded(self, name: str, dtype: torch.dtype) -> Tensors:
         """Float64 values of a block on arguments and parameters that a format stores."""
-        if (name, dtype) not in self._rounded:
-            self._rounded = {k: v for k, v in self._rounded.items() if k[0] == name}
+        return self._in_format(name, dtype)["rounded"]
+
+    def emulated(self, name: str, dtype: torch.dtype) -> Tensors:
+        """The same, each operation's result rounded to the format as well."""
+        return self._in_format(name, dtype)["emulated"]
+
+    def _in_format(self, name: str, dtype: torch.dtype) -> dict[str, Tensors]:
+        if (name, dtype) not in self._stored:
+            self._stored = {k: v for k, v in self._stored.items() if k[0] == name}
             entry = f"{name}.rounded.{str(dtype).removeprefix('torch.')}"
 
             def build() -> None:
-                self.store.save(entry, rounded_values(self.backend, self.get(name), dtype), {})
+                made = rounded_values(self.backend, self.get(name), dtype)
+                self.store.save(entry, {f"{kind}:{n}": t for kind, tensors in made.items() for n, t in tensors.items()}, {})
 
             tensors, _ = self.store.fetch(entry, build)
-            self._rounded[name, dtype] = {n: t.to(self.backend.device) for n, t in tensors.items()}
-        return self._rounded[name, dtype]
+            held: dict[str, Tensors] = {"rounded": {}, "emulated": {}}
+            for key, tensor in tensors.items():
+                kind, _, quantity = key.partition(":")
+                held[kind][quantity] = tensor.to(self.backend.device)
+            self._stored[name, dtype] = held
+        return self._stored[name, dtype]
 
     def _load(self, name: str) -> BlockReference:
         if name not in self.index["order"]:
@@ -194,10 +207,11 @@ class Library:
         return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])
 
 
-def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype) -> Tensors:
-    """The block's float64 values on what a format stores: arguments, cotangents, parameters, tables rounded once.
+def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype) -> dict[str, Tensors]:
+    """The block's float64 values on what a format stores, by what else is rounded.
 
-    Measured against these, a low-precision result shows the error of its arithmetic alone.
+    rounded: arguments, cotangents, parameters, tables rounded once. Measured against these, a low-precision result shows the error of its
+    arithmetic alone. emulated: each operation's result rounded as well, which no sound arithmetic of the format does better than.
     """
 
     def once(t: torch.Tensor) -> torch.Tensor:
@@ -205,5 +219,8 @@ def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.d
 
     inputs = {n: once(t) for n, t in reference.inputs.items()}
     cotangents = {case: {n: once(c) for n, c in by_output.items()} for case, by_output in reference.cotangents.items()}
-    with replaced(backend.module(reference.block), once), ConstantRounding(dtype):
-        return evaluate(backend, reference.block, reference.skeleton, inputs, cotangents)
+    made = {}
+    for kind, mode in (("rounded", ConstantRounding(dtype)), ("emulated", SingleRounding(dtype))):
+        with replaced(backend.module(reference.block), once), mode:
+            made[kind] = evaluate(backend, reference.block, reference.skeleton, inputs, cotangents)
+    return made

@@ -31,6 +31,13 @@ class Moments:
             row = torch.stack([flat.dot(flat), flat.sum(), flat.dot(self.sign.reshape(-1))]).div_(flat.numel()).tolist()
             self.draws.setdefault(component, []).append((row[0], row[1], row[2]))
 
+    def enlarged(self, other: Moments) -> None:
+        """Take another's deviations of each component where they are larger by more than chance: twice in square."""
+        for component, rows in other.draws.items():
+            own = [row[0] for row in self.draws.get(component, ())]
+            if sum(row[0] for row in rows) / len(rows) > 2 * sum(own) / max(1, len(own)):
+                self.squares[component], self.draws[component] = other.squares[component], rows
+
     def noise(self) -> dict[Component, torch.Tensor]:
         """RMS deviation per element, float32, for each component that moved anything."""
         noise: dict[Component, torch.Tensor] = {}
@@ -40,8 +47,11 @@ class Moments:
                 noise[component] = (squares / count).sqrt().to(torch.float32)
         return noise
 
-    def statistics(self) -> dict[str, Any]:
-        """Per component: mean square, its relative spread between draws, spread of the mean and of the signed mean."""
+    def statistics(self, terms: int = 1) -> dict[str, Any]:
+        """Per component: mean square, its relative spread between draws, spread of the mean and of the signed mean.
+
+        ``terms`` is how many numbers the longest sum adds up on the way to the value.
+        """
         by_component = {}
         for component, rows in self.draws.items():
             table = torch.tensor(rows, dtype=torch.float64)
@@ -55,7 +65,7 @@ class Moments:
                 "bias": float(table[:, 1].square().mean().sqrt()),
                 "signed_bias": float(table[:, 2].square().mean().sqrt()),
             }
-        return {"components": by_component, "distinct": distinct(self.value), "numel": self.value.numel()}
+        return {"components": by_component, "distinct": distinct(self.value), "numel": self.value.numel(), "terms": terms}
 
 
 def distinct(value: torch.Tensor) -> int:

@@ -5,9 +5,9 @@ far above float64's own roundoff and far below where the block stops being linea
 ``eta``, are the first-order response to roundings of size ``u = 1``; a format's noise scale follows by multiplying with its
 ``u``. A TorchDispatchMode sees every aten operation, also those inside TorchScript modules and those of the backward pass.
 
-``xi`` is a hash of the value's significand, because rounding is a function of the value: two equal numbers (the rows of an
-embedding, the energy's cotangent of every atom) are rounded alike and their errors add up instead of averaging out, and a
-number that every format holds exactly is not moved at all. Independent draws would call such sums four times too accurate.
+``xi`` is a hash of the value's significand (:mod:`mpcheck.reference.hashing`), because rounding is a function of the value: two equal
+numbers (the rows of an embedding, the energy's cotangent of every atom) are rounded alike and their errors add up instead of averaging
+out, and a number that every format holds exactly is not moved at all. Independent draws would call such sums four times too accurate.
 """
 
 from __future__ import annotations
@@ -20,24 +20,12 @@ import torch
 
 from mpcheck.formats import INNER, Component
 from mpcheck.reference.dispatch import DispatchMode
-from mpcheck.reference.operations import (
-    FACTORIES,
-    LAYER_NORM_BACKWARD,
-    Operation,
-    exact_scaling,
-    has_constant,
-    layer_norm_sums,
-    operation_of,
-    packet_name,
-    partial_sums,
-)
+from mpcheck.reference.hashing import hashed
+from mpcheck.reference.operations import FACTORIES, Operation, exact_scaling, has_constant, operation_of, packet_name
+from mpcheck.reference.sums import sum_noise, terms_of
 
-ETA = 2.0**-26
+ETA = 2.0**-24  # float32's roundoff: where a value is a product of two that vanish by symmetry, its errors are of second order
 ETA_ABSOLUTE = 2.0**-40  # of underflow, which acts on values far below one
-
-_SIGNIFICAND = (1 << 52) - 1
-_EXACT_BITS = (1 << 45) - 1  # zero in numbers of 8 significant bits, which every format holds
-_MIX_1, _MIX_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # odd multipliers of splitmix64, as signed 64-bit integers
 
 
 def seed_of(*key: object) -> int:
@@ -45,32 +33,18 @@ def seed_of(*key: object) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(map(str, key)).encode()).digest()[:8], "little") & (2**63 - 1)
 
 
-def _hashed(x: torch.Tensor, seed: int) -> torch.Tensor:
-    """A 64-bit hash of the significand, as float64 in [-2**63, 2**63]; 0 where every format holds the value exactly."""
-    bits = x.contiguous().view(torch.int64) & _SIGNIFICAND
-    inexact = (bits & _EXACT_BITS).to(torch.float64).clamp_(max=1.0)  # 0 or 1: a third of the time that a mask takes
-    bits.add_(1 << 9).bitwise_right_shift_(10).bitwise_xor_(seed).mul_(_MIX_1)  # the last ten bits are float64's own rounding
-    bits.bitwise_xor_(bits >> 32).mul_(_MIX_2)
-    return bits.to(torch.float64).mul_(inexact)
-
-
-def xi(x: torch.Tensor, seed: int) -> torch.Tensor:
-    """Uniform in [-1, 1], the same for equal significands; 0 where every format holds the value exactly. float64 only."""
-    return _hashed(x, seed).mul_(2.0**-63)
-
-
-def perturb(x: torch.Tensor, seed: int) -> torch.Tensor:
+def perturb(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
     """``x * (1 + eta * xi)``; tensors that are not float64 pass."""
     if x.dtype != torch.float64 or not x.numel():
         return x
-    return torch.addcmul(x, x, _hashed(x, seed), value=ETA * 2.0**-63)
+    return torch.addcmul(x, x, hashed(x, seed, apart), value=ETA * 2.0**-63)
 
 
-def perturb_absolute(x: torch.Tensor, seed: int) -> torch.Tensor:
+def perturb_absolute(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
     """``x + eta * xi`` where x is not zero: the absolute error of a subnormal result."""
     if x.dtype != torch.float64 or not x.numel():
         return x
-    return torch.add(x, _hashed(x, seed), alpha=ETA_ABSOLUTE * 2.0**-63)
+    return torch.add(x, hashed(x, seed, apart), alpha=ETA_ABSOLUTE * 2.0**-63)
 
 
 def eta_of(component: Component) -> float:
@@ -141,18 +115,20 @@ class NoiseMode(DispatchMode):
 
     In-place operations take their noise in place; views, copies, gathers, concatenations and fills take none. Results that
     depend on constants alone take the noise of the stored component, to which the caller adds arguments and parameters.
+    ``apart``: equal numbers, and equal rows that a scatter adds, err independently, not alike.
     """
 
-    def __init__(self, component: Component, seed: int) -> None:
+    def __init__(self, component: Component, seed: int, apart: bool = False) -> None:
         super().__init__()
         self.component = component
+        self.apart = apart
         self.seed = seed
         self.inner = component in INNER
         self.constants = Constants()
         self.perturb = perturb_absolute if component == "underflow" else perturb
 
     def _noisy(self, value: Any) -> Any:
-        return self.perturb(value, self.seed) if isinstance(value, torch.Tensor) else value
+        return self.perturb(value, self.seed, self.apart) if isinstance(value, torch.Tensor) else value
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -162,12 +138,12 @@ class NoiseMode(DispatchMode):
         if self.component == "constant":
             return func(*(tuple(self._constant(a) for a in args) if has_constant(operation.name, args) else args), **kwargs)
         if self.component == "inner" and operation.steps is not None:
-            with NoiseMode("operation", self.seed):
+            with NoiseMode("operation", self.seed, self.apart):
                 taken_apart = operation.steps(*args, **kwargs)
             return args[0].copy_(taken_apart) if operation.in_place else taken_apart
         result = func(*args, **kwargs)
         if self.inner:
-            return self._accumulated(func, operation.name, args, kwargs, result) if operation.sums == self.component else result
+            return sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA, self.apart) if operation.sums == self.component else result
         constant = self.constants.note(operation.name, args, result)
         if constant != (self.component == "stored") or not operation.rounds or self._elsewhere(operation, args):
             return result
@@ -178,7 +154,7 @@ class NoiseMode(DispatchMode):
 
     def _added(self, operation: Operation, result: Any) -> Any:
         if operation.in_place and isinstance(result, torch.Tensor) and result.dtype == torch.float64:
-            return result.copy_(self.perturb(result, self.seed))
+            return result.copy_(self.perturb(result, self.seed, self.apart))
         if isinstance(result, (tuple, list)):
             return type(result)(self._noisy(r) for r in result)
         return self._noisy(result)
@@ -195,20 +171,6 @@ class NoiseMode(DispatchMode):
             return value
         return float(perturb(torch.tensor(value, dtype=torch.float64), self.seed))
 
-    def _accumulated(self, func: Any, name: str, args: Any, kwargs: Any, result: Any) -> Any:
-        if name == LAYER_NORM_BACKWARD:
-            sums = layer_norm_sums(args, result)
-            return tuple(r + sums[i].mul_(xi(r, self.seed)).mul_(ETA) if i in sums else r for i, r in enumerate(result))
-        if not isinstance(result, torch.Tensor) or result.dtype != torch.float64 or not result.numel():
-            return result
-        scale = partial_sums(func, name, args, kwargs, result)
-        if scale is None:
-            return result
-        # terms that cancel leave a zero, which holds no digits of its own, after partial sums that did round
-        rounded = torch.where(result == 0, scale, result)
-        noise = scale.mul_(xi(rounded, self.seed)).mul_(ETA)
-        return result.add_(noise) if name.endswith("_") else result + noise
-
 
 def largest(x: torch.Tensor) -> float:
     """Largest magnitude of a floating-point tensor; 0 of any other."""
@@ -216,12 +178,13 @@ def largest(x: torch.Tensor) -> float:
 
 
 class CensusMode(DispatchMode):
-    """Finds out which components a block has at all, and the largest magnitude on the way to its results."""
+    """Finds out which components a block has at all, the largest magnitude on the way to its results, and its longest sum."""
 
     def __init__(self) -> None:
         super().__init__()
         self.operations = 0
         self.peak = 0.0
+        self.terms = 1
         self.present: set[Component] = {"stored", "underflow"}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -233,6 +196,7 @@ class CensusMode(DispatchMode):
             self.present |= {"operand", "product"} if operation.product else {"operation"}
             if operation.sums is not None:
                 self.present.add(operation.sums)
+                self.terms = max(self.terms, terms_of(operation.name, args, kwargs or {}, result))
             if operation.steps is not None:
                 self.present.add("inner")
             if has_constant(operation.name, args):

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpcheck.reference.noise import NoiseMode
+from mpcheck.reference.noise import ETA, NoiseMode
 from mpcheck.reference.operations import exact_scaling, operation_of
+from mpcheck.reference.sums import sum_noise
 
 ROUNDOFF = 2.0**-53  # of float64
 
@@ -17,8 +18,8 @@ ROUNDOFF = 2.0**-53  # of float64
 class WholeNoise(NoiseMode):
     """Perturbs every partial sum and every result that rounds, forward and backward."""
 
-    def __init__(self, seed: int) -> None:
-        super().__init__("operation", seed)
+    def __init__(self, seed: int, apart: bool = False) -> None:
+        super().__init__("operation", seed, apart)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -27,5 +28,5 @@ class WholeNoise(NoiseMode):
         if not operation.rounds:
             return result
         if operation.sums is not None:
-            result = self._accumulated(func, operation.name, args, kwargs, result)
+            result = sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA, self.apart)
         return result if exact_scaling(operation.name, args) else self._added(operation, result)

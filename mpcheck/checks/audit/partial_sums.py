@@ -2,7 +2,7 @@
 
 The result ``y`` of an operation that adds up terms in a wider type and rounds once has the error of that rounding, which is
 known exactly: it is the error of ``round(exact)``. What goes beyond comes from partial sums. Its root mean square, divided by
-that of the partial sums (:func:`mpcheck.reference.operations.partial_sums`), is the roundoff that the partial sums were kept
+that of the partial sums (:func:`mpcheck.reference.sums.partial_sums`), is the roundoff that the partial sums were kept
 with: near 2**-24 where they are float32, near the format's own where they are not.
 """
 
@@ -18,7 +18,8 @@ import torch
 
 from mpcheck.formats import WIDE, Accumulation, Component, Format
 from mpcheck.judge.emulate import round_significand
-from mpcheck.reference.operations import Operation, partial_sums
+from mpcheck.reference.operations import Operation
+from mpcheck.reference.sums import partial_sums
 
 DOUBLE = 2.0**-53
 MIN_TERMS = 4  # fewer partial sums than this say nothing: two terms are rounded once by whatever way

@@ -2,7 +2,7 @@
 
 Two gates. The *ratio*: the error of the arithmetic (against the exact sum of what the format stores) in units of the noise
 scale of a sum of n terms t with result y, ``u_acc sqrt(m (y^2 / 3 + sum(t^2) / 2))`` for the partial sums and ``u |y|`` for
-the stored result. Where all terms differ, m is n (see :func:`mpcheck.reference.operations.partial_sums`). Adding the same
+the stored result. Where all terms differ, m is n (see :func:`mpcheck.reference.sums.partial_sums`). Adding the same
 number to partial sums of one binade makes the same error each time, so that terms that occur n_z times each give
 ``m = sum(n_z^2)``: the E0 of a few elements err in proportion to n, not to its root; so do terms that differ by less than the
 partial sums' last digit, see :func:`common_error`. The *budget*: 1 meV/atom against the
@@ -34,6 +34,8 @@ from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
+from mpcheck.reference.noise import seed_of
+from mpcheck.reference.sums import in_order, rows_in_order
 
 NAME = "reductions"
 BUDGET = 1.0  # meV/atom: what users of force fields call the same energy
@@ -41,6 +43,7 @@ SIZES = (64, 1024, 32_768, 1_000_000)
 CARBON_SIZES = (1024, 32_768)
 NEIGHBOURS = (16, 64, 256, 1024, 4096)
 RECEIVERS = 4
+DRAWS = 8
 ISOLATED = 4096  # atoms that go through the whole model: without edges it costs a tenth of a second
 UPSTREAM, REMEDY = "as upstream", "E0 in float64"
 
@@ -49,6 +52,16 @@ def _scale(terms: torch.Tensor, total: torch.Tensor, u_partial: float, u_result:
     """Noise scale of sums over the first axis: of ``terms`` [n, ...] to ``total`` [...]; ``alike`` is m, n where not given."""
     partial = (len(terms) if alike is None else alike) * (total.square() / 3 + terms.square().sum(0) / 2)
     return (u_partial**2 * partial + (u_result * total) ** 2).sqrt()
+
+
+def _together(rows: torch.Tensor, index: torch.Tensor, sums: torch.Tensor) -> torch.Tensor:
+    """What messages that are alike on the scale of the partial sums' last digit add up to, for u = 1, column by column of the sums.
+
+    Those of distant neighbours are smaller than it, and many round the same way: a crystal has few distances.
+    """
+    apart = rows_in_order(index, rows, sums.shape)
+    draws = [in_order(index, rows, sums.shape, apart, seed_of("alike", draw)).square() for draw in range(DRAWS)]
+    return (3 * sum(draws, torch.zeros_like(sums)) / DRAWS - apart.square()).mean(0).clamp_(min=0.0).sqrt_()
 
 
 @dataclass(frozen=True)
@@ -208,6 +221,8 @@ def judge_scatter(context: Context, system: str, block: str, fmt: Format, neighb
         return refused({"check": NAME, "subject": subject, "format": fmt.name, "system": system}, Unsupported("out-of-range", reason))
     roundoff = fmt.on(device)
     scale = torch.stack([_scale(w, e, roundoff["scatter"], roundoff["operation"]) for w, e in zip(wide, exact, strict=True)])
+    together = _together(wide.reshape(-1, wide.shape[-1]), index, exact)
+    scale = torch.hypot(scale, roundoff["scatter"] * together)
     error, size = (got - exact).square().mean().sqrt(), scale.square().mean().sqrt()
     ratio = float(error / size) if float(size) > 0 else (0.0 if float(error) == 0 else math.inf)
     limit = widened(context.tolerances.universal.rms, UNIFORM_SPREAD / math.sqrt(got.numel()))

@@ -11,8 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import math
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -24,40 +23,8 @@ from mpcheck.checks.audit.observing import arguments_in
 from mpcheck.formats import FLOAT64, Format
 from mpcheck.judge.emulate import round_significand
 from mpcheck.judge.replay import arithmetic
-from mpcheck.reference.dispatch import DispatchMode
+from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.library import BlockReference
-from mpcheck.reference.operations import FACTORIES, operation_of
-
-_STORES = FACTORIES | {"_to_copy", "lift_fresh_copy"}
-
-
-class SingleRounding(DispatchMode):
-    """Rounds every float64 result to a type, and operands of products to fewer bits where the format does."""
-
-    def __init__(self, dtype: torch.dtype, operand_bits: int | None) -> None:
-        super().__init__()
-        self.dtype = dtype
-        self.bits = operand_bits
-
-    def _rounded(self, value: Any) -> Any:
-        if isinstance(value, torch.Tensor) and value.dtype == torch.float64:
-            return value.to(self.dtype).to(torch.float64)
-        return type(value)(map(self._rounded, value)) if isinstance(value, (tuple, list)) else value
-
-    def _operand(self, value: Any) -> Any:
-        if not isinstance(value, torch.Tensor) or self.bits is None or value.dtype not in (torch.float64, torch.float32):
-            return value
-        return round_significand(value.to(torch.float32), self.bits).to(value.dtype)
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        operation = operation_of(func)
-        if operation.product and self.bits is not None:
-            args = tuple(map(self._operand, args))
-        result = func(*args, **(kwargs or {}))
-        if not (operation.rounds or operation.name in _STORES):
-            return result
-        rounded = self._rounded(result)
-        return result.copy_(rounded) if operation.in_place and isinstance(result, torch.Tensor) and result.dtype == torch.float64 else rounded
 
 
 @contextlib.contextmanager
@@ -86,6 +53,12 @@ class Disagreement:
     output: str
 
 
+def _operands(fmt: Format) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """What rounds operands of matrix products, where the format does that."""
+    bits = fmt.operand_bits
+    return None if bits is None else lambda t: round_significand(t.to(torch.float32), bits).to(t.dtype)
+
+
 def _forward(backend: BackendModel, reference: BlockReference, tensors: Tensors) -> Tensors:
     run = Run(lambda arguments: backend.call(reference.block, arguments), reference.skeleton, tensors, {}, False)
     return {n: t.detach().to(torch.float64) for n, t in run.outputs.items()}
@@ -97,7 +70,7 @@ def disagreement(backend: BackendModel, reference: BlockReference, fmt: Format) 
     with backend.prepared(reference.block, fmt), arithmetic(fmt, backend.device):
         low = _forward(backend, reference, low_arguments)
     arguments = {n: t.to(torch.float64) if t.is_floating_point() else t for n, t in low_arguments.items()}
-    with _widened(backend, reference, fmt, fmt.math), SingleRounding(fmt.storage, fmt.operand_bits):
+    with _widened(backend, reference, fmt, fmt.math), SingleRounding(fmt.storage, _operands(fmt)):
         emulated = _forward(backend, reference, arguments)
     with _widened(backend, reference, fmt, torch.float64):
         exact = _forward(backend, reference, arguments)

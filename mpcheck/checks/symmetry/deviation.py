@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -82,12 +82,23 @@ def noise_of(
 
 
 def deviations(
-    element: Element, name: str, error: torch.Tensor, square: torch.Tensor, slot: Slot, scale: Scale, limits: RatioLimits, spread: float = 0.0
+    element: Element,
+    name: str,
+    error: torch.Tensor,
+    square: torch.Tensor,
+    slot: Slot,
+    scale: Scale,
+    limits: RatioLimits,
+    spread: float = 0.0,
+    kinds: Sequence[int] = (),
 ) -> list[Deviation]:
-    """RMS error over RMS noise of every irrep of one output."""
+    """RMS error over RMS noise of every irrep of one output.
+
+    ``spread`` is of the noise between draws; ``kinds`` are the numbers of different magnitudes in each irrep, a share of the output's where empty.
+    """
     rows = []
     flushed = UNDERFLOW_WIDENING if scale.underflow > UNDERFLOW_SHARE else 1.0
-    for irrep, where in slot.groups(tuple(error.shape)) or [("", slice(None))]:
+    for place, (irrep, where) in enumerate(slot.groups(tuple(error.shape)) or [("", slice(None))]):
         part = error[..., where] if error.ndim else error
         if not part.numel():
             continue
@@ -95,7 +106,12 @@ def deviations(
         e, s = float(part.square().mean().sqrt()), float(own.mean().sqrt())
         ratio = 0.0 if e == 0 else (e / s if s > 0 else math.inf)
         # equal numbers round alike: they are one piece of evidence, as in the precision check's groups
-        distinct = max(1.0, scale.distinct * part.numel() / error.numel())
+        distinct = float(kinds[place]) if kinds else max(1.0, scale.distinct * part.numel() / error.numel())
+        # the arguments of a row round once for all of its channels; where few rows hold most of the noise, as those of the edges that the
+        # envelope leaves, they alone decide the ratio
+        rows_of = own.reshape(own.shape[0], -1).sum(1) if own.ndim else own.reshape(1)
+        if (square_of_rows := float(rows_of.square().sum())) > 0:
+            distinct = max(1.0, min(distinct, float(rows_of.sum()) ** 2 / square_of_rows))
         limit = flushed * widened(limits.rms, max(scale.spread, spread, 0.9 / math.sqrt(distinct)))
         rows.append(Deviation(element, f"{name} {irrep}".strip(), ratio, limit))
     return rows

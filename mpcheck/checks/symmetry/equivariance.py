@@ -40,6 +40,7 @@ from mpcheck.records.record import Record
 from mpcheck.reference.build import build_reference
 from mpcheck.reference.deviation import squares
 from mpcheck.reference.library import BlockReference
+from mpcheck.reference.moments import distinct
 from mpcheck.reference.noise import ETA, seed_of
 from mpcheck.reference.spec import DRAWS
 
@@ -66,6 +67,7 @@ class BlockSubject:
     outputs: Tensors = field(default_factory=dict)
     noise: dict[str, Noise] = field(default_factory=dict)
     learnt: dict[Element, dict[str, Noise]] = field(default_factory=dict)
+    kinds: dict[str, list[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.outputs = self.run(self.reference.inputs)
@@ -73,6 +75,8 @@ class BlockSubject:
         for name, value in self.reference.values.items():
             if name.startswith("out") and value.numel() and name in self.outputs:
                 off = self.tables.get(name, torch.zeros_like(value))
+                groups = self.reference.block.output_slot(name).groups(tuple(value.shape)) or [("", slice(None))]
+                self.kinds[name] = [max(1, distinct(value[..., where] if value.ndim else value)) for _, where in groups]
                 self.noise[name] = noise_of(self.reference.noise[name], self.reference.statistics[name], roundoff, value, off)
 
     def run(self, inputs: Tensors) -> Tensors:
@@ -100,7 +104,7 @@ class BlockSubject:
                 # the moved positions round in the format and, in float64, when the displacement is made and when it is added
                 square = 2 * noise.square + (self.fmt.roundoff["stored"] ** 2 + 2 * U64**2) * geometry[name][0]
             spread = geometry[name][1] if name in geometry else 0.0
-            rows += deviations(element, name, error, square, slot, noise.scale, self.limits, spread)
+            rows += deviations(element, name, error, square, slot, noise.scale, self.limits, spread, self.kinds[name])
         return rows
 
     def learn(self, element: Turn, model: E3nnModel) -> None:
@@ -111,14 +115,14 @@ class BlockSubject:
         """
         block, spec = self.reference.block, self.reference
         given, roundoff = self.action.inputs(spec.inputs, element), self.backend.roundoff(block, self.fmt)
-        tensors, manifest = build_reference(model, block, spec.skeleton, given, {}, seed_of("turned", block.name), DRAWS)
+        tensors, manifest = build_reference(model, block, spec.skeleton, given, {}, seed_of("turned", block.name), DRAWS, apart=True)
         self.learnt[element], given_noise = dict(self.noise), self._turning(model, given)
         for name, own in self.noise.items():
             noise: dict[str, torch.Tensor] = {c: tensors[f"noise:{c}:{name}"] for c in COMPONENTS if f"noise:{c}:{name}" in tensors}
             other = noise_of(noise, manifest["statistics"][name], roundoff, tensors[f"value:{name}"], own.tables)
-            spread, distinct = max(own.scale.spread, other.scale.spread), min(own.scale.distinct, other.scale.distinct)
+            spread, fewest = max(own.scale.spread, other.scale.spread), min(own.scale.distinct, other.scale.distinct)
             underflow = max(own.scale.underflow, other.scale.underflow)
-            scale = replace(own.scale, spread=spread, distinct=distinct, underflow=underflow)
+            scale = replace(own.scale, spread=spread, distinct=fewest, underflow=underflow)
             stored = torch.maximum((own.stored + other.stored) / 2, given_noise[name])
             self.learnt[element][name] = Noise((own.square + other.square) / 2, stored, own.tables, scale)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -25,25 +26,34 @@ from mpcheck.reference.deviation import disturbed
 from mpcheck.reference.moments import Moments
 from mpcheck.reference.noise import eta_of, perturb, seed_of
 
+AWRY = Turn((0.81, 0.32, -0.41, 0.27))  # along no axis of any crystal
+GEOMETRY = ("positions", "shifts", "cell")
 DRAWS = 4  # of each component; the whole model's sums average over many blocks' roundings
 
 
 def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int) -> tuple[Tensors, dict[str, Any]]:
     """Float64 values, the noise scale of each component for u = 1, and what exact coupling tables change: a store's entry."""
     values = properties(module, graph, stress)
-    drawn = {n: Moments(v) for n, v in values.items()}
+    # A crystal's forces are zero because equal numbers err alike and cancel, and coordinates on its planes are zeros, which do not round:
+    # of the turned crystal neither is so. Where its noise is the larger, that is the noise of both.
+    turned = {n: AWRY.vectors(t) if n in GEOMETRY else t for n, t in graph.items()}
+    drawn, unlike = ({n: Moments(v) for n, v in own.items()} for own in (values, properties(module, turned, stress)))
 
-    def stored(key: int) -> Mapping[str, torch.Tensor]:
-        noisy = {n: perturb(t, key) for n, t in graph.items()}
-        return disturbed(lambda: properties(module, noisy, stress), "stored", module)(key)
+    def stored(of: Tensors, apart: bool, key: int) -> Mapping[str, torch.Tensor]:
+        noisy = {n: perturb(t, key, apart) for n, t in of.items()}
+        return disturbed(lambda: properties(module, noisy, stress), "stored", module, apart)(key)
 
     for component in COMPONENTS:
         if component in ("underflow", "converted"):
             continue  # below the normal range nothing of a whole model matters; the converter's map is exact to its roundings
-        draw = stored if component == "stored" else disturbed(lambda: properties(module, graph, stress), component)
         seeds = [seed_of("symmetry", seed, component, number) for number in range(DRAWS)]
-        for name, deviation in deviations_of(draw, values, seeds, eta_of(component)):
-            drawn[name].add(component, deviation)
+        for apart, of, kept in ((False, graph, drawn), (True, turned, unlike)):
+            whole = disturbed(partial(properties, module, of, stress), component, apart=apart)
+            draw = partial(stored, of, apart) if component == "stored" else whole
+            for name, deviation in deviations_of(draw, {n: m.value for n, m in kept.items()}, seeds, eta_of(component)):
+                kept[name].add(component, deviation)
+    for name, moments in drawn.items():
+        moments.enlarged(unlike[name])
     with replaced(module, repaired):
         exact = properties(module, graph, stress)
     tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}
@@ -59,9 +69,9 @@ def learned(context: Context, system: str) -> tuple[Tensors, dict[str, Any]]:
     def build() -> None:
         library.progress("noise scale of the whole model")
         stress = has_stress(context.systems[system].frames)
-        library.store.save("model.symmetry", *draw_noise(reference.model, graph, stress, library.spec.seed))
+        library.store.save("model.symmetry.turned", *draw_noise(reference.model, graph, stress, library.spec.seed))
 
-    tensors, manifest = library.store.fetch("model.symmetry", build)
+    tensors, manifest = library.store.fetch("model.symmetry.turned", build)
     return {n: t.to(reference.device) for n, t in tensors.items()}, manifest["statistics"]
 
 

@@ -14,7 +14,7 @@ ONE = {"mean_square": 1.0, "spread": 0.1, "draws": 8, "bias": 0.5, "signed_bias"
 
 
 def statistics(**components: dict[str, float]) -> dict[str, Any]:
-    return {"distinct": 10_000, "components": {name: {**ONE, **changed} for name, changed in components.items()}}
+    return {"distinct": 10_000, "terms": 1, "components": {name: {**ONE, **changed} for name, changed in components.items()}}
 
 
 def test_components_add_in_quadrature() -> None:
@@ -49,3 +49,15 @@ def test_gathered_values_round_only_as_they_are_stored() -> None:
     assert not rounds(statistics(stored={}, underflow={}), {"stored": 0.1, "underflow": 0.1})
     assert rounds(statistics(stored={}, scatter={}), {"scatter": 0.1})
     assert not rounds(statistics(scatter={}), {"scatter": 0.0}) and not rounds(statistics(scatter={"mean_square": 0.0}), {"scatter": 0.1})
+
+
+def test_a_scale_holds_the_error_that_sound_arithmetic_is_known_to_have_group_by_group() -> None:
+    value = torch.tensor([[1.0, -1.0, 2.0, 2.0]] * 3, dtype=torch.float64)
+    scale = Scale(torch.ones(3, 4, dtype=torch.float64), 1.0, 0.1, 0.01, 0.01, 0.0, 12, 20.0)
+    error = torch.tensor([[0.5, -0.5, 3.0, 3.0]] * 3, dtype=torch.float64)
+    parts = [(..., slice(0, 2)), (..., slice(2, 4))]
+    wider = scale.holding(error, value, parts)
+    assert wider.s[0].tolist() == pytest.approx([1, 1, 3, 3]) and wider.rms == pytest.approx(math.sqrt(5))
+    assert wider.bias == pytest.approx(1.5 / math.sqrt(5) / 3), "a mean error that is known is no surprise"
+    assert torch.equal(scale.holding(error.clamp(max=0.9), value, parts).s, scale.s), "no wider where draws hold the error"
+    assert torch.equal(scale.holding(torch.full((3, 4), math.inf, dtype=torch.float64), value).s, scale.s)

@@ -37,6 +37,9 @@ def test_rounded_values_are_those_of_what_a_format_stores(session: Session) -> N
     gap = float((rounded - exact).norm() / exact.norm())
     assert 2.0**-12 < gap < 2.0**-6, "inputs and weights were rounded to 8 bits, and nothing else"
     assert torch.equal(library.rounded(BLOCK, torch.float64)["out"], exact)
+    emulated = library.emulated(BLOCK, torch.bfloat16)["out"]
+    assert torch.equal(emulated.bfloat16().double(), emulated) and not torch.equal(rounded.bfloat16().double(), rounded), "results rounded as well"
+    assert float((emulated - rounded).norm() / exact.norm()) < 2.0**-6
 
 
 def test_a_block_that_is_not_steady_or_not_there_has_no_reference(session: Session) -> None:

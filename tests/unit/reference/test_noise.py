@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mpcheck.reference.noise import ETA, CensusMode, NoiseMode, perturb, seed_of, xi
+from mpcheck.reference.hashing import xi
+from mpcheck.reference.noise import ETA, CensusMode, NoiseMode, perturb, seed_of
 
 
 def deviations(function, component: str, draws: int = 400) -> torch.Tensor:
