@@ -23,6 +23,7 @@ from mpcheck.records.record import Record
 from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 MOST_ATOMS = 512  # of a structure whose derivatives are taken numerically: some seconds on a CPU
 DRAWS = 4  # of Monte Carlo arithmetic; a scalar's scale is then known to a third, which SIGMAS covers
@@ -172,8 +173,11 @@ def rms(x: torch.Tensor) -> float:
 
 
 def difference_ratio(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor) -> float:
-    """RMS difference of two computed tensors in units of what both roundings together make: sqrt(2) times one's scale."""
-    difference, allowed = rms(one - other), math.sqrt(2.0) * rms(scale)
+    """RMS difference of two computed tensors in units of what both roundings together make: sqrt(2) times one's scale.
+
+    Where no operation of the reference rounds, by half a roundoff of the value: other sound code may round there.
+    """
+    difference, allowed = rms(one - other), max(math.sqrt(2.0) * rms(scale), 0.5 * ROUNDOFF * rms(other))
     if difference == 0.0:
         return 0.0
     return difference / allowed if allowed > 0 else math.inf

@@ -1,6 +1,6 @@
 """Conversion: e3nn -> backend -> e3nn of every parameter and buffer, over a covering set of small architectures.
 
-Each configuration is judged three times: ``keys`` (the round trip: names, shapes, dtypes, bits, nothing logged and skipped),
+Each configuration is judged three times: ``keys`` (the round trip: names, shapes, dtypes, values, nothing logged and skipped),
 ``weights`` (the twin's parameters against an explicit map) and ``blocks`` (the twin's blocks against the source's). The user's
 own model makes the round trip too.
 """
