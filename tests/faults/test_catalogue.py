@@ -86,7 +86,7 @@ def outputs(model: torch.nn.Module, graph: dict[str, torch.Tensor]) -> str:
 def models(session: Session, backends: set[str]) -> dict[str, torch.nn.Module]:
     """The whole models of a fault's available backends; e3nn's always."""
     twin = session.backend("cueq") if "cueq" in backends else ""
-    return {"e3nn": session.reference_backend.model} | ({} if isinstance(twin, Unsupported) else {"cueq": twin.model})  # type: ignore[attr-defined]
+    return {"e3nn": session.reference_backend.model} | ({} if isinstance(twin, str | Unsupported) else {"cueq": twin.model})  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="module")
