@@ -20,7 +20,7 @@ from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
-from mpcheck.judge.metrics import ElementNames, compare, with_arithmetic
+from mpcheck.judge.metrics import ElementNames, absent, compare, with_arithmetic
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
@@ -150,12 +150,13 @@ class PrecisionCheck:
                 continue  # the backend parametrises the block otherwise; what it has instead is in the reference too
             if not value.numel():
                 continue
-            if name not in low:
-                if self._no_path(block, name, backend):
-                    continue
-                low_value = torch.full_like(value, float("nan"))
-            else:
-                low_value = low[name]
+            if name not in low and self._no_path(block, name, backend):
+                continue
+            zero = name.startswith(("grad.", "weight.")) and not bool(value.any())
+            if name not in low and not zero:
+                quantities.append(absent(name, value))
+                continue
+            low_value = low.get(name, value)  # of nothing but zeros autograd may give none
             scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
             quantity = compare(name, low_value.to(value.device), value, scale, fmt, limits, self._layout(block, backend, name, value))
             if rounded is not None and name in rounded and not quantity.failures:

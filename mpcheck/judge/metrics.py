@@ -110,6 +110,17 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
     return Quantity(**quantity, groups=groups, worst=worst, failures=failures)
 
 
+def absent(name: str, value: torch.Tensor) -> Quantity:
+    """A quantity that the reference has, float64 ``value``, and a backend did not give: a failure of its own, which no figure describes."""
+    kind, _, rest = name.partition(".")
+    argument = rest.partition(".")[2]
+    said = {
+        "grad": f"no gradient: that with respect to {argument} is None, the reference's has {value.numel()} values",
+        "weight": f"no gradient: that of the parameter {argument} is None, the reference's has {value.numel()} values",
+    }
+    return _refused(name, list(value.shape), said.get(kind, f"no such output: the reference's has {value.numel()} values"), None)
+
+
 @dataclass(frozen=True)
 class _Range:
     """What the format's range has to do with a tensor.
@@ -285,9 +296,9 @@ def place(index: int, shape: list[int], layout: ElementNames) -> str:
     return ", ".join([*words, *(f"index {p}" for p in position[1:])])
 
 
-def _refused(name: str, shape: list[int], reason: str, low: torch.Tensor) -> Quantity:
+def _refused(name: str, shape: list[int], reason: str, low: torch.Tensor | None) -> Quantity:
     nothing: dict[str, Any] = dict.fromkeys(
         ("max_abs", "max_rel", "stabiliser", "rms", "rms_limit", "max", "max_limit", "bias", "signed_bias", "bias_limit",
          "signed_bias_limit", "allowed_abs", "allowed_rel")
     )  # fmt: skip
-    return Quantity(name=name, shape=shape, **nothing, nonfinite=0, out_of_range=0, failures=[reason], digest=bits_digest(low))
+    return Quantity(name=name, shape=shape, **nothing, nonfinite=0, out_of_range=0, failures=[reason], digest="" if low is None else bits_digest(low))

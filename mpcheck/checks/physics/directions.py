@@ -69,6 +69,9 @@ def _block(case: Case, backend: BackendModel, seen: CalledBlock, names: list[str
         whole = compared(function, 1, derivative, direction, sigma)
         if whole.ratio <= 1.0:
             return BlockRatio(name, whole.ratio)
+        lost = [n for n in direction if n not in derivative.by and compared(function, 1, derivative, {n: direction[n]}, sigma).ratio > 1.0]
+        if lost:
+            return BlockRatio(name, whole.ratio, f"its gradient by {', '.join(lost)} is missing (None), and its values depend on it")
         said = f"its gradient is {whole.analytic:.9g} instead of {whole.numeric:.9g} along a random direction"
         guilty = [label for label, part in _parts(direction, names) if compared(function, 1, derivative, part, sigma).ratio > 1.0]
         where = ", ".join(label or "of any other direction" for label in guilty)

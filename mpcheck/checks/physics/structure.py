@@ -86,7 +86,14 @@ def evaluate(model: torch.nn.Module, graph: Tensors, **flags: bool) -> Values:
     data = {k: v.clone() for k, v in graph.items()}  # upstream writes into the dictionary and asks for gradients
     with torch.set_grad_enabled(flags.get("compute_force", True)):
         out: dict[str, Any] = model(data, **flags)
-    return {k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor)}
+    return _Outputs({k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor)})
+
+
+class _Outputs(Values):
+    """Outputs of a model that say which of them there is none of."""
+
+    def __missing__(self, name: str) -> torch.Tensor:
+        raise ValueError(f"the model gives no {name}: it is None or missing")
 
 
 def energies(model: torch.nn.Module, graph: Tensors) -> torch.Tensor:

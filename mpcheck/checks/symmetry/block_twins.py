@@ -61,7 +61,11 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
             rows.append(BlockDistance(block.name, f"raised {got.text}", math.inf, limit))
             continue
         for name, value in exact.items():
-            error = math.nan if name not in got or got[name].shape != value.shape else _rms(got[name] - value)
+            if name not in got or got[name].shape != value.shape:
+                what = "is missing" if name not in got else f"has the shape {list(got[name].shape)} instead of {list(value.shape)}"
+                rows.append(BlockDistance(block.name, f"{name}, which {what}", math.inf, limit))
+                continue
+            error = _rms(got[name] - value)
             allowed = max(noise[name], 0.5 * ROUNDOFF * _rms(value))  # where e3nn rounds nothing, its twin may
             ratio = 0.0 if error == 0.0 else (error / allowed if allowed > 0 else math.inf)
             rows.append(BlockDistance(block.name, name, ratio, limit))
