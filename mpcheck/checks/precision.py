@@ -21,6 +21,7 @@ from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
 from mpcheck.judge.metrics import ElementNames, absent, compare, with_arithmetic
+from mpcheck.judge.native_sums import EQUAL_TERMS, equal_terms
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
@@ -110,11 +111,18 @@ class PrecisionCheck:
         quantities = self.compare_all(reference, backend, calls.results, names, fmt, key)
         quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
+        cause = self._cause(key, backend, reference, fmt, calls.results) if failures else ""
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return of_tensors(
-            quantities, compared, **key.about, verdict="fail" if failures else "degraded" if other else "pass", reason=reason or "".join(other),
+            quantities, compared, **key.about, verdict="fail" if failures else "degraded" if other else "pass", cause=cause,
+            reason=reason or "".join(other),
             lacking=backend.name if other else backend.lacking(block), note=backend.note(block, fmt), seconds=round(seconds, 6),
         )  # fmt: skip
+
+    def _cause(self, key: CellKey, backend: BackendModel, reference: BlockReference, fmt: Format, results: Tensors) -> str:
+        """What failed results come from, where they are what another computation gives; empty where nobody knows."""
+        limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
+        return EQUAL_TERMS if key.direction == FORWARD and equal_terms(backend, reference, fmt, results, limits) else ""
 
     def _with_later(
         self, quantities: list[Quantity], calls: Calls, reference: BlockReference, backend: BackendModel, fmt: Format, key: CellKey

@@ -19,6 +19,7 @@ class Entry:
     ratio: float | None
     failed: bool
     unsupported: bool
+    known: bool = False
 
     @property
     def text(self) -> str:
@@ -26,7 +27,7 @@ class Entry:
         if self.unsupported:
             return "–"
         shown = "inf" if self.ratio is None else (f"{self.ratio:.2f}" if self.ratio < 99.5 else f"{self.ratio:.1e}")
-        return f"FAIL {shown}" if self.failed else shown
+        return f"FAIL {shown}" if self.failed else f"known {shown}" if self.known else shown
 
 
 def entry(cells: list[Record]) -> Entry:
@@ -36,7 +37,7 @@ def entry(cells: list[Record]) -> Entry:
         return Entry(None, False, True)
     infinite = any(q.rms is None for c in ran for q in c.quantities)
     ratios = [r for c in ran if (r := c.worst_rms) is not None]
-    return Entry(None if infinite or not ratios else max(ratios), any(c.red for c in ran), False)
+    return Entry(None if infinite or not ratios else max(ratios), any(c.red for c in ran), False, any(c.verdict == "known-fault" for c in ran))
 
 
 def table(run: Records) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:
@@ -65,6 +66,11 @@ def drift_counts(run: Records) -> dict[str, int]:
 def unsupported(run: Records) -> dict[str, int]:
     """Reasons for cells that did not run, and how many each."""
     return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "unsupported").most_common())
+
+
+def known_faults(run: Records) -> dict[str, int]:
+    """Reasons of cells that show a known fault of upstream, and how many each."""
+    return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "known-fault").most_common())
 
 
 def slowest(run: Records, count: int = 3) -> list[Record]:
