@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mpcheck._names import PRECISION
+from mpcheck._names import GOLDEN, PRECISION, SMALL_TWIN
 from mpcheck.records.document import Records
 from mpcheck.records.items import INNERMOST
 from mpcheck.records.record import Record
@@ -73,14 +73,23 @@ def known_faults(run: Records) -> dict[str, int]:
     return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "known-fault").most_common())
 
 
+def small_twins(run: Records) -> str:
+    """What there is to say of the small model in other layouts; empty where it was not looked at."""
+    judged = run.of(SMALL_TWIN)
+    failed = list(dict.fromkeys(r.backend for r in judged if r.red))
+    sound = [f"{r.backend} ({r.figures['blocks']:.0f} blocks)" for r in judged if r.verdict == "pass"]
+    parts = [f"agrees with e3nn in {', '.join(sound)}" if sound else "", f"does not in {', '.join(failed)}" if failed else ""]
+    return f"small model of odd multiplicity: {'; '.join(filter(None, parts))}" if sound or failed else ""
+
+
 def slowest(run: Records, count: int = 3) -> list[Record]:
     """The cells that took longest."""
     return sorted(run.of(PRECISION), key=lambda c: -c.seconds)[:count]
 
 
 def failures(run: Records) -> list[Record]:
-    """Red cells: innermost blocks first, because a composite is red when a leaf in it is."""
-    return sorted((c for c in run.of(PRECISION) if c.red), key=lambda c: (INNERMOST[c.tensors.block], -(c.worst_rms or 1e300)))
+    """Red cells, and what is red besides golden values: innermost blocks first, because a composite is red when a leaf in it is."""
+    return sorted((c for c in run.records if c.red and c.check != GOLDEN), key=lambda c: (INNERMOST[c.tensors.block], -(c.worst_rms or 1e300)))
 
 
 def ratio_range(run: Records, fmt: str) -> tuple[float, float, float] | None:

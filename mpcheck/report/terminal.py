@@ -70,6 +70,8 @@ def _facts(sheet: Sheet, run: Records) -> None:
     if golden := run.of(GOLDEN):
         failed, block = sum(record.red for record in golden), first_changed(golden)
         sheet.line(f"golden float64: {len(golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), wrap=True)
+    if twins := summary.small_twins(run):
+        sheet.line(twins, wrap=True)
     for line in reference_lines(run.systems):
         sheet.line(line)
     for key in ("tables", "tables_left"):
