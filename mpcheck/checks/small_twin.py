@@ -17,7 +17,7 @@ from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.protocol import backends, get_backend, unavailable
 from mpcheck.adapters.graph import make_graph
-from mpcheck.checks.symmetry.block_twins import BlockDistance, distances
+from mpcheck.checks.symmetry.block_twins import BlockDistance, distances, innermost
 from mpcheck.checks.symmetry.conversions import structure
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, timed
@@ -70,28 +70,26 @@ def judge(context: Context, name: str) -> list[Record]:
 
 
 def _told(base: dict[str, Any], rows: Sequence[BlockDistance]) -> list[Record]:
-    failed = {row.block for row in rows if row.failed}
     metrics = figures({"blocks": float(len({r.block for r in rows})), "channels": float(CHANNELS)})
-    if not failed:
+    guilty = innermost(rows)
+    if not guilty:
         worst = max(rows, key=lambda r: r.ratio / r.limit)
         place = f"{worst.block} {worst.tensor}"
         return [Record(**base, subject=MODEL, verdict="pass", ratio=worst.ratio, limit=worst.limit, worst=place, detail=metrics)]
-    innermost = [b for b in dict.fromkeys(r.block for r in rows) if b in failed and not any(f.startswith(f"{b}.") for f in failed)]
     records = []
-    for block in innermost:
-        worst = max((r for r in rows if r.block == block and r.failed), key=lambda r: r.ratio if r.ratio == r.ratio else float("inf"))
-        ratio = worst.ratio if worst.ratio < float("inf") else None
-        said = f"rms ratio {worst.ratio:.3g} > {worst.limit:.3g}" if ratio is not None else "wrong"
-        reason = f"{block}: {worst.tensor}: {said} in {base['backend']} of a model of {CHANNELS} channels"
+    for row in guilty:
+        ratio = row.ratio if row.ratio < float("inf") else None
+        said = f"rms ratio {row.ratio:.3g} > {row.limit:.3g}" if ratio is not None else "wrong"
         records.append(
             Record(
                 **base,
-                subject=f"{block} of the {MODEL}",
+                subject=f"{row.block} of the {MODEL}",
                 verdict="fail",
-                reason=reason,
                 ratio=ratio,
-                limit=worst.limit,
-                worst=f"{block} {worst.tensor}",
+                limit=row.limit,
+                worst=f"{row.block} {row.tensor}",
+                reason=f"{row.block}: {row.tensor}: {said} in {base['backend']} of a model of {CHANNELS} channels",
+                block=row.block,
                 detail=metrics,
             )
         )

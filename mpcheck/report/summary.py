@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mpcheck._names import GOLDEN, PRECISION, SMALL_TWIN
+from mpcheck.records.attribution import INNERMOST
 from mpcheck.records.document import Records
-from mpcheck.records.items import INNERMOST
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS
 

@@ -41,7 +41,9 @@ def _numerical(case: Case, backend: BackendModel, seen: list[CalledBlock]) -> li
     records = []
     for variant, judged in (("numerical", wrong), ("calls", changing)):
         worst, reason = worst_of(judged)
-        records.append(case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}))
+        records.append(
+            case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}, block=worst.block)
+        )
     return records
 
 
@@ -96,4 +98,6 @@ def _finite(case: Case, backend: BackendModel, seen: list[CalledBlock], fmt: For
         judged.append(BlockRatio(one.block.name, math.inf if said else 0.0, said))
     worst, reason = worst_of(judged)
     metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "lacking_operations": float(missing), "largest_input": extreme}
-    return case.finding(worst.ratio, variant="finite", reason=reason, worst=worst.block, metrics=metrics).model_copy(update={"format": fmt.name})
+    return case.finding(worst.ratio, variant="finite", reason=reason, worst=worst.block, metrics=metrics, block=worst.block).model_copy(
+        update={"format": fmt.name}
+    )

@@ -143,7 +143,9 @@ def _zero_length(case: Case) -> Record:
     where = f", first in {first[0]}" if first else ", first in the backward pass"
     reason = f"two atoms in one place: {lost['energy']} energies and {lost['forces']} force components are not finite{where}"
     ratio = 0.0 if not any(lost.values()) else math.inf
-    return case.finding(ratio, variant="zero-length", reason=reason, worst=first[0] if first else "", metrics=metrics)
+    return case.finding(
+        ratio, variant="zero-length", reason=reason, worst=first[0] if first else "", metrics=metrics, block=first[0] if first else ""
+    )
 
 
 def empty(case: Case) -> list[Record]:

@@ -56,20 +56,40 @@ def strided(case: Case) -> list[Record]:
     library = case.context.library(case.key.system)
     fmt = FLOAT64
     blocks = [b for b in case.context.blocks(case.key.system) if not isinstance(usable(library, backend, b, fmt), Unsupported)]
-    worst: dict[str, tuple[float, float, str, str]] = dict.fromkeys(LAYOUTS, (0.0, 1.0, "", ""))
+    seen: dict[str, list[StridedBlock]] = {layout: [] for layout in LAYOUTS}
     for block in blocks:
         reference = library.get(block.name)
         for layout in LAYOUTS:
-            ratio, limit, name, error = _block(case, backend, reference, layout)
-            if worst[layout][3] == "" and (error or ratio / limit > worst[layout][0] / worst[layout][1]):
-                worst[layout] = (ratio, limit, f"{block.name}, {name}", error)
-    return [
-        case.finding(
-            ratio, limit=limit, variant=layout, worst=place, metrics={"blocks": float(len(blocks))},
-            reason=f"{place}: raised {error}" if error else f"{place} depends on how its inputs lie in memory ({layout})",
-        )
-        for layout, (ratio, limit, place, error) in worst.items()
-    ]  # fmt: skip
+            seen[layout].append(StridedBlock(block.name, *_block(case, backend, reference, layout)))
+    return [_finding(case, layout, rows) for layout, rows in seen.items()]
+
+
+@dataclass(frozen=True)
+class StridedBlock:
+    """One block in one layout: the largest share of a limit, of which tensor, and what was raised."""
+
+    block: str
+    ratio: float
+    limit: float
+    tensor: str
+    error: str
+
+    @property
+    def share(self) -> float:
+        """Of the limit; of what raised, infinite."""
+        return math.inf if self.error else self.ratio / self.limit
+
+
+def _finding(case: Case, layout: str, rows: list[StridedBlock]) -> Record:
+    """Blames the first block that raised, else the one that is farthest off; no composite of which a part is off."""
+    off = {r.block for r in rows if not r.share <= 1.0}
+    guilty = [r for r in rows if r.block in off and not any(o.startswith(f"{r.block}.") for o in off)]
+    nothing = StridedBlock("", 0.0, 1.0, "", "")
+    worst = next((r for r in guilty if r.error), max(guilty or rows, key=lambda r: r.share, default=nothing))
+    place = ", ".join(filter(None, (worst.block, worst.tensor))) if worst.share > 0 else ""
+    reason = f"{place}: raised {worst.error}" if worst.error else f"{place} depends on how its inputs lie in memory ({layout})"
+    metrics: dict[str, float | str | bool] = {"blocks": float(len(rows))}
+    return case.finding(worst.ratio, limit=worst.limit, variant=layout, worst=place, block=worst.block, reason=reason, metrics=metrics)
 
 
 def _block(case: Case, backend: BackendModel, reference: BlockReference, layout: str) -> tuple[float, float, str, str]:

@@ -63,15 +63,16 @@ class Case:
 
     def finding(
         self, ratio: float | None, *, limit: float = 1.0, variant: str = "", reason: str = "", worst: str = "",
-        metrics: Mapping[str, float | str | bool] | None = None, verdict: Verdict | None = None,
+        metrics: Mapping[str, float | str | bool] | None = None, verdict: Verdict | None = None, block: str = "",
     ) -> Record:  # fmt: skip
-        """A finding on this property; fails where the ratio is above the limit, or no number."""
+        """A finding on this property; fails where the ratio is above the limit, or no number. ``block``: whom a failure blames."""
         sound = ratio is not None and ratio <= limit
         chosen: Verdict = verdict or ("pass" if sound else "fail")
         number = None if ratio is None or not math.isfinite(ratio) else ratio
         return Record(
             check=self.key.check, subject=self.key.subject, backend=self.key.backend, format=FLOAT64.name, system=self.key.system,
-            variant=variant, verdict=chosen, reason="" if chosen == "pass" else reason, ratio=number, limit=limit,
+            variant=variant, verdict=chosen, block="" if chosen == "pass" else block, reason="" if chosen == "pass" else reason,
+            ratio=number, limit=limit,
             detail=figures({k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}), worst=worst,
         )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +71,13 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
             ratio = 0.0 if error == 0.0 else (error / allowed if allowed > 0 else math.inf)
             rows.append(BlockDistance(block.name, name, ratio, limit))
     return rows
+
+
+def innermost(rows: Sequence[BlockDistance]) -> list[BlockDistance]:
+    """Of every block that failed, in the order of the calls, its worst output; no composite of which a part failed."""
+    failed = {row.block for row in rows if row.failed}
+    guilty = [b for b in dict.fromkeys(r.block for r in rows) if b in failed and not any(f.startswith(f"{b}.") for f in failed)]
+    return [max((r for r in rows if r.block == b and r.failed), key=lambda r: r.ratio if r.ratio == r.ratio else math.inf) for b in guilty]
 
 
 def _rms(x: torch.Tensor) -> float:
