@@ -48,7 +48,7 @@ def test_leaves_come_before_composites_and_a_red_property_says_which_blocks_pass
     assert text.index("interactions.0.linear is off") < text.index("interactions.0 is off") and "no block is red" not in text
     ((_, rows),) = [t for name, t in tables(run).items() if name == "equivariance"]
     assert [row[0] for row in rows] == ["interactions.0.linear", "interactions.0"]
-    passed = [one("equivariance", "interactions.0.linear", "pass"), one("physics", "finite-difference", "fail")]
+    passed = [one("equivariance", "interactions.0.linear", "pass"), one("equivariance", "model", "fail")]
     alone = samples.findings("symmetry", *passed)  # type: ignore[arg-type]
     for shown in (SHOWING.terminal(alone), SHOWING.markdown(alone)):
         assert "o block is red: all 1 blocks of the model passed: equivariance (1)" in shown
