@@ -220,7 +220,7 @@ def _compared(name: str, golden: Golden, today: torch.Tensor | None, limits: Rat
         return _quantity(name)
     s = golden.noise[name] * 2**0.5
     noise = float(s.square().mean().sqrt())
-    rms = noise or 0.5 * FLOAT64.u * float(value.square().mean().sqrt())  # where nothing rounded, other code may
+    rms = noise or FLOAT64.u * float(value.square().mean().sqrt())  # where nothing rounded, other code may
     error = (now - value).abs()
     if not bool(torch.isfinite(now).all()):
         return _quantity(name, failure="not finite")

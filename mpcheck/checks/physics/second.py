@@ -73,10 +73,10 @@ def _said(function: BlockFunction, comparison: DerivativeComparison, last: Deriv
     parts = {n: compared(function, 2, last, {n: v}, sigma) for n, v in function.direction(2).items()}
     guilty = [n for n, part in parts.items() if part.ratio > 1.0]
     shown = parts[guilty[0]] if guilty else comparison
-    if absent := [n for n in guilty if n not in last.by]:
-        return f"its second derivative by {', '.join(absent)} is missing (None), and its gradients depend on it"
+    absent = [n for n in guilty if n not in last.by]
+    missing = f", which is missing (None) by {', '.join(absent)}" if absent else ""
     where = f" by {', '.join(guilty)}" if guilty else ""
-    return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction"
+    return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction{missing}"
 
 
 def _finite(case: Case, backend: BackendModel, seen: list[CalledBlock], fmt: Format) -> Record | None:

@@ -183,9 +183,9 @@ def rms(x: torch.Tensor) -> float:
 def difference_ratio(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor) -> float:
     """RMS difference of two computed tensors in units of what both roundings together make: sqrt(2) times one's scale.
 
-    Where no operation of the reference rounds, by half a roundoff of the value: other sound code may round there.
+    Where no operation of the reference rounds, by a roundoff of the value: other sound code may round there.
     """
-    difference, allowed = rms(one - other), max(math.sqrt(2.0) * rms(scale), 0.5 * ROUNDOFF * rms(other))
+    difference, allowed = rms(one - other), math.sqrt(2.0) * rms(scale) or ROUNDOFF * rms(other)
     if difference == 0.0:
         return 0.0
     return difference / allowed if allowed > 0 else math.inf

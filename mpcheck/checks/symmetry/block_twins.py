@@ -67,7 +67,7 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
                 rows.append(BlockDistance(block.name, f"{name}, which {what}", math.inf, limit))
                 continue
             error = _rms(got[name] - value)
-            allowed = max(noise[name], 0.5 * ROUNDOFF * _rms(value))  # where e3nn rounds nothing, its twin may
+            allowed = noise[name] or ROUNDOFF * _rms(value)  # where e3nn rounds nothing, its twin may
             ratio = 0.0 if error == 0.0 else (error / allowed if allowed > 0 else math.inf)
             rows.append(BlockDistance(block.name, name, ratio, limit))
     return rows

@@ -41,8 +41,8 @@ def judged(run: Session, strided_call: Callable[[Callable[..., torch.Tensor], to
     linear = backend.model.get_submodule(LINEAR)
     original = linear.forward
 
-    def forward(x: torch.Tensor) -> torch.Tensor:
-        return original(x) if x.is_contiguous() else strided_call(original, x)
+    def forward(features: torch.Tensor) -> torch.Tensor:
+        return original(features) if features.is_contiguous() else strided_call(original, features)
 
     prefix = "toy:" if own else ""
     with (
