@@ -101,7 +101,8 @@ def entry(**fields: Any) -> KnownFault:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, small-twin, equivariance"), ({"check": "golden"}, "is no check"),
+        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, small-twin, equivariance"),
+        ({"check": "golden"}, "is no check"),
         ({"check": ""}, "check"), ({"check": "Precision"}, "is no check"), ({"package": "mace-torhc"}, "neither installed nor one of"),
         ({"needs": "BesselBasi"}, "'BesselBasi' is no class of upstream's"), ({"unless": ["AgnesiTransform", "SoftTransfrom"]}, "SoftTransfrom"),
         ({"format": ["bf16"]}, "'bf16' is no format"), ({"needs": ["many heads"]}, "several heads"),
