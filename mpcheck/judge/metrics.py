@@ -112,13 +112,10 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
 
 def absent(name: str, value: torch.Tensor) -> Quantity:
     """A quantity that the reference has, float64 ``value``, and a backend did not give: a failure of its own, which no figure describes."""
-    kind, _, rest = name.partition(".")
-    argument = rest.partition(".")[2]
-    said = {
-        "grad": f"no gradient: that with respect to {argument} is None, the reference's has {value.numel()} values",
-        "weight": f"no gradient: that of the parameter {argument} is None, the reference's has {value.numel()} values",
-    }
-    return _refused(name, list(value.shape), said.get(kind, f"no such output: the reference's has {value.numel()} values"), None)
+    kind, _, argument = name.split(".", 2) if name.count(".") > 1 else (name, "", "")
+    of = {"grad": f"that with respect to {argument}", "weight": f"that of the parameter {argument}"}.get(kind)
+    said = f"no gradient: {of} is None," if of else "no such output:"
+    return _refused(name, list(value.shape), f"{said} the reference's has {value.numel()} values", None)
 
 
 @dataclass(frozen=True)
