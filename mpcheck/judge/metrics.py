@@ -60,8 +60,7 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
         scale: the noise scale in this format.
         limits: on ratios, for this block, format and backend.
     """
-    shape = list(value.shape)
-    if list(low.shape) != shape:
+    if list(low.shape) != (shape := list(value.shape)):
         return _refused(name, list(low.shape), f"shape {list(low.shape)} instead of {shape}", low)
     got = low.to(value.dtype)
     magnitude = value.abs()
@@ -112,10 +111,10 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
 
 def absent(name: str, value: torch.Tensor) -> Quantity:
     """A quantity that the reference has, float64 ``value``, and a backend did not give: a failure of its own, which no figure describes."""
-    kind, _, argument = name.split(".", 2) if name.count(".") > 1 else (name, "", "")
+    kind, argument = name.partition(".")[0], name.split(".", 2)[-1]
     of = {"grad": f"that with respect to {argument}", "weight": f"that of the parameter {argument}"}.get(kind)
-    said = f"no gradient: {of} is None," if of else "no such output:"
-    return _refused(name, list(value.shape), f"{said} the reference's has {value.numel()} values", None)
+    lost = f"no gradient: {of} is None," if of else "no such output:"
+    return _refused(name, list(value.shape), f"{lost} the reference's has {value.numel()} values", None)
 
 
 @dataclass(frozen=True)
