@@ -6,7 +6,7 @@ SYMMETRY = ("equivariance", "layout", "mix", "conversion")
 AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "physics")
 LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
 BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
-PRECISION, GOLDEN = "precision", "golden"
+PRECISION, GOLDEN, SMALL_TWIN = "precision", "golden", "small-twin"
 AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
 COVERAGE = "coverage"

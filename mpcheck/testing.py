@@ -24,7 +24,7 @@ from mpcheck._names import PRECISION, REFERENCE_BACKEND
 from mpcheck.adapters.backends.protocol import Backend, added
 from mpcheck.adapters.load import LoadedModel, load_model, load_object
 from mpcheck.formats import BFLOAT16, FLOAT32, FLOAT64
-from mpcheck.records.items import item_of
+from mpcheck.records.attribution import innermost_first, names_of
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import decisive
 from mpcheck.sessions.options import Options, resolve
@@ -138,7 +138,7 @@ def _asserted(what: str, session: Session, checks: Sequence[str], baselines: Pat
     """Judge, and raise an assertion that tells the failures, innermost blocks first."""
     __tracebackhide__ = True
     records = list(_judged(session, checks, baselines, backend))
-    failed = sorted((r for r in records if r.red), key=lambda r: item_of("", r).depth)
+    failed = innermost_first([r for r in records if r.red], names_of(records))
     if failed:
         more = [f"… and {len(failed) - SHOWN} more"] if len(failed) > SHOWN else []
         told = "\n  ".join([*map(_line, failed[:SHOWN]), *more])

@@ -78,6 +78,8 @@ class Fingerprint(Strict):
         peak_bytes: the largest sum of memory that the call held at one time, beyond its arguments.
         graph_breaks: of torch.compile's tracing; None where it was not asked for, or fails.
         syncs: operations that make the host wait for a GPU, by name; on CUDA also the runtime's calls that do.
+        round_trips: by name, those operations and the reads that are none (:mod:`mpcheck.bench.cost.round_trips`), on any device; None in
+            files older than the field.
     """
 
     operations: dict[str, Count]
@@ -89,6 +91,7 @@ class Fingerprint(Strict):
     peak_bytes: Count
     graph_breaks: Count | None = None
     syncs: dict[str, Count] = {}
+    round_trips: dict[str, Count] | None = None
 
 
 class BenchFigures(Strict):

@@ -219,12 +219,13 @@ def _compared(name: str, golden: Golden, today: torch.Tensor | None, limits: Rat
     if not value.numel():
         return _quantity(name)
     s = golden.noise[name] * 2**0.5
-    rms = float(s.square().mean().sqrt())
+    noise = float(s.square().mean().sqrt())
+    rms = noise or FLOAT64.u * float(value.square().mean().sqrt())  # where nothing rounded, other code may
     error = (now - value).abs()
     if not bool(torch.isfinite(now).all()):
         return _quantity(name, failure="not finite")
     ratio = float(error.square().mean().sqrt()) / rms if rms > 0 else (0.0 if not bool(error.any()) else float("inf"))
-    largest = float((error / (s + FLOOR * rms)).max()) if rms > 0 else ratio
+    largest = float((error / (s + FLOOR * rms)).max()) if noise > 0 else ratio
     limit = widened(limits.rms, 2 / (5 * value.numel()) ** 0.5)
     relative, failure = float((error / (value.abs() + 1e-300)).max()), ""
     if ratio > limit or largest > limits.max_at(value.numel()) * limit / limits.rms:

@@ -20,7 +20,8 @@ from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.engaged import engaged
-from mpcheck.judge.metrics import ElementNames, compare, with_arithmetic
+from mpcheck.judge.metrics import ElementNames, absent, compare, with_arithmetic
+from mpcheck.judge.native_sums import EQUAL_TERMS, equal_terms
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
 from mpcheck.judge.scale import noise_scale
@@ -110,11 +111,18 @@ class PrecisionCheck:
         quantities = self.compare_all(reference, backend, calls.results, names, fmt, key)
         quantities = self._with_later(quantities, calls, reference, backend, fmt, key)
         failures = [f"{q.name}: {q.failures[0]}" for q in quantities if q.failures]
+        cause = self._cause(key, backend, reference, fmt, calls.results) if failures else ""
         reason = "; ".join(failures[:3]) + (f"; and {len(failures) - 3} more" if len(failures) > 3 else "")
         return of_tensors(
-            quantities, compared, **key.about, verdict="fail" if failures else "degraded" if other else "pass", reason=reason or "".join(other),
+            quantities, compared, **key.about, verdict="fail" if failures else "degraded" if other else "pass", cause=cause,
+            reason=reason or "".join(other),
             lacking=backend.name if other else backend.lacking(block), note=backend.note(block, fmt), seconds=round(seconds, 6),
         )  # fmt: skip
+
+    def _cause(self, key: CellKey, backend: BackendModel, reference: BlockReference, fmt: Format, results: Tensors) -> str:
+        """What failed results come from, where they are what another computation gives; empty where nobody knows."""
+        limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
+        return EQUAL_TERMS if key.direction == FORWARD and equal_terms(backend, reference, fmt, results, limits) else ""
 
     def _with_later(
         self, quantities: list[Quantity], calls: Calls, reference: BlockReference, backend: BackendModel, fmt: Format, key: CellKey
@@ -151,12 +159,13 @@ class PrecisionCheck:
                 continue  # the backend parametrises the block otherwise; what it has instead is in the reference too
             if not value.numel():
                 continue
-            if name not in low:
-                if self._no_path(block, name, backend):
-                    continue
-                low_value = torch.full_like(value, float("nan"))
-            else:
-                low_value = low[name]
+            if name not in low and self._no_path(block, name, backend):
+                continue
+            zero = name.startswith(("grad.", "weight.")) and not bool(value.any())
+            if name not in low and not zero:
+                quantities.append(absent(name, value))
+                continue
+            low_value = low.get(name, value)  # of nothing but zeros autograd may give none
             scale, layout = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value), self._layout(block, backend, name, value)
             stored = rounded is not None and name in rounded
             if stored:

@@ -210,8 +210,8 @@ def _latency(before: Item, was: Record, after: Item, row: Record) -> Change | No
         called = decision in CALLED and decision != was.latency.decision
         return Change("latency", after.id, before, after, after.reason or str(decision)) if called else None
     if row.check == "cost":
-        counted = [(n, was.figures[n], x) for n, x in row.figures.items() if n in was.figures and x != was.figures[n]]
-        words = ", ".join(f"{name} {_count(a)} -> {_count(b)}" for name, a, b in counted)
+        counted = [(n, was.figures[n], x) for n, x in row.figures.items() if was.figures.get(n) is not None and x != was.figures[n]]
+        words = ", ".join(f"{name.replace('_', ' ')} {_amount(name, a)} -> {_amount(name, b)}" for name, a, b in counted)
         return Change("latency", after.id, before, after, words) if counted else None
     effect = unjudged_effect(was.latency, row.latency)
     if effect is None or not worth_telling(*effect):
@@ -246,6 +246,12 @@ def _verdict(item: Item) -> str:
 
 def _ratios(before: float | None, after: float | None) -> str:
     return "ratio " + " -> ".join("not finite" if x is None else f"{x:.3f}" for x in (before, after))
+
+
+def _amount(name: str, value: object) -> str:
+    """A count to its last digit, with the unit where its name is none."""
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool) and value == value // 1
+    return (f"{value:,.0f}" if whole else _count(value)) + (" B" if "bytes" in name else "")
 
 
 def _count(value: object) -> str:

@@ -21,11 +21,11 @@ def follow(context: Context, findings: Sequence[Record]) -> list[Record]:
 
 
 def follow_cell(context: Context, cell: Record) -> Record:
-    """The same of a cell, which tells of a substitute itself; one that shows a known fault judges nothing, whether it raised or erred."""
+    """The same of a cell, which tells of a substitute itself; one that raised as a known fault does has judged nothing."""
     if cell.verdict in ("pass", "fail"):
         first, *stale = apply_known_faults([cell], class_names(context.reference_backend.model))
         if first.verdict == "known-fault":
-            cell = cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
+            cell = first if cell.quantities else cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
         elif stale:
             cell = cell.model_copy(update={"verdict": "fail", "reason": stale[0].reason})
     return asked(context, cell, cell.subject)

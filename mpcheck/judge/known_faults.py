@@ -21,6 +21,7 @@ from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, GOLDEN, PROFILE, SWEE
 from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
+from mpcheck.judge.native_sums import EQUAL_TERMS
 from mpcheck.judge.versions import VersionRange, installed_within
 from mpcheck.records.record import Record
 from mpcheck.sessions.registry import sessions
@@ -29,6 +30,8 @@ Text = Annotated[str, Field(min_length=1)]
 SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
 TRAITS = (SEVERAL_HEADS, JUMPS)
 """What a model can be besides having submodules of a class."""
+CAUSES = (EQUAL_TERMS,)
+"""What a check can find out of a failure."""
 
 
 class KnownFault(Strict):
@@ -43,6 +46,7 @@ class KnownFault(Strict):
         unless: traits any of which hides the fault.
         always: whether every model that it concerns shows it; where some do not, its absence says nothing.
         says: text that the reason of such a failure holds, so that another failure in the same place is not taken for it.
+        cause: likewise, what the check itself found out that the failure comes from (:attr:`Record.cause`); one of the two, or both.
         evidence: what was measured. link: upstream's report or fix, where there is one.
     """
 
@@ -54,7 +58,8 @@ class KnownFault(Strict):
     variant: str = "*"
     backend: str = "*"
     format: list[str] = []
-    says: Text
+    says: str = ""
+    cause: str = ""
     needs: Annotated[list[Text], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = []
     unless: list[str] = []
     always: bool = True
@@ -70,6 +75,18 @@ class KnownFault(Strict):
             and fnmatchcase(finding.backend, self.backend)
             and (not self.format or finding.format in self.format)
         )
+
+    def shows(self, finding: Record) -> bool:
+        """Whether a finding that it concerns failed as it says."""
+        return finding.verdict == "fail" and self.says in finding.reason and self.cause in ("", finding.cause)
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> KnownFault:
+        if not self.says and not self.cause:
+            raise ValueError("give says or cause, by which its failures are told apart from others in the same place")
+        if self.cause:
+            _one_of(self.cause, CAUSES, "cause")
+        return self
 
     @field_validator("check")
     @classmethod
@@ -164,7 +181,7 @@ def apply_known_faults(findings: Sequence[Record], classes: Container[str], faul
         version = installed_within(fault.package, fault.versions)
         if version is None:
             continue
-        shown = [i for i in own if findings[i].verdict == "fail" and fault.says in findings[i].reason]
+        shown = [i for i in own if fault.shows(findings[i])]
         for i in shown:
             finding = findings[i]
             reason = f"{finding.reason} [known fault {fault.id} of {fault.package} {fault.versions}{', ' + fault.link if fault.link else ''}]"

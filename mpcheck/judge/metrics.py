@@ -66,8 +66,7 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
         scale: the noise scale in this format.
         limits: on ratios, for this block, format and backend.
     """
-    shape = list(value.shape)
-    if list(low.shape) != shape:
+    if list(low.shape) != (shape := list(value.shape)):
         return _refused(name, list(low.shape), f"shape {list(low.shape)} instead of {shape}", low)
     got = low.to(value.dtype)
     magnitude = value.abs()
@@ -114,6 +113,14 @@ def compare(name: str, low: torch.Tensor, value: torch.Tensor, scale: Scale, fmt
         allowed=finite(max_limit * float(denominator.reshape(-1)[index])),
     )
     return Quantity(**quantity, groups=groups, worst=worst, failures=failures)
+
+
+def absent(name: str, value: torch.Tensor) -> Quantity:
+    """A quantity that the reference has, float64 ``value``, and a backend did not give: a failure of its own, which no figure describes."""
+    kind, argument = name.partition(".")[0], name.split(".", 2)[-1]
+    of = {"grad": f"that with respect to {argument}", "weight": f"that of the parameter {argument}"}.get(kind)
+    lost = f"no gradient: {of} is None," if of else "no such output:"
+    return _refused(name, list(value.shape), f"{lost} the reference's has {value.numel()} values", None)
 
 
 @dataclass(frozen=True)
@@ -291,9 +298,9 @@ def place(index: int, shape: list[int], layout: ElementNames) -> str:
     return ", ".join([*words, *(f"index {p}" for p in position[1:])])
 
 
-def _refused(name: str, shape: list[int], reason: str, low: torch.Tensor) -> Quantity:
+def _refused(name: str, shape: list[int], reason: str, low: torch.Tensor | None) -> Quantity:
     nothing: dict[str, Any] = dict.fromkeys(
         ("max_abs", "max_rel", "stabiliser", "rms", "rms_limit", "max", "max_limit", "bias", "signed_bias", "bias_limit",
          "signed_bias_limit", "allowed_abs", "allowed_rel")
     )  # fmt: skip
-    return Quantity(name=name, shape=shape, **nothing, nonfinite=0, out_of_range=0, failures=[reason], digest=bits_digest(low))
+    return Quantity(name=name, shape=shape, **nothing, nonfinite=0, out_of_range=0, failures=[reason], digest="" if low is None else bits_digest(low))

@@ -91,6 +91,7 @@ class Cost(TypedFigures):
     peak_bytes: Number = None
     graph_breaks: Number = None
     syncs: Number = None
+    round_trips: Number = None
 
 
 class CostModel(TypedFigures):

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from mpcheck.records.accounts import missing
+from mpcheck.records.attribution import NO_RECORD, depth_of, names_of
 from mpcheck.records.document import Records
 from mpcheck.records.record import About, Record
-from mpcheck.records.tensors import Tensors
 from mpcheck.records.verdicts import MISSING, red
-
-INNERMOST = {"leaf": 0, "step": 0, "": 0, "composite": 1}
-"""Order of kinds of block in which red ones are told: a composite is red when a leaf in it is."""
 
 
 @dataclass(frozen=True)
@@ -67,13 +64,16 @@ class Item:
         return f"{self.session}/{about.name}"
 
 
-def item_of(session: str, record: Record) -> Item:
-    """A record with its session."""
-    inner = INNERMOST[record.detail.block] if isinstance(record.detail, Tensors) else 0 if "." in record.subject else 1
+def item_of(session: str, record: Record, names: Collection[str] = ()) -> Item:
+    """A record with its session.
+
+    Args:
+        names: of the blocks that its document speaks of (:func:`mpcheck.records.attribution.names_of`), for its depth.
+    """
     return Item(
         session=session, check=record.check, subject=record.subject, backend=record.backend, format=record.format, system=record.where,
         variant=record.variant, verdict=record.verdict, reason=record.reason, ratio=record.ratio, limit=record.limit, worst=record.worst,
-        seconds=record.seconds, tolerated=record.tolerated, depth=inner, batch=record.batch,
+        seconds=record.seconds, tolerated=record.tolerated, depth=depth_of(record, names), batch=record.batch,
     )  # fmt: skip
 
 
@@ -82,10 +82,11 @@ def lost_items(document: Records) -> Iterator[Item]:
     reason = "planned, but without a record: it was not judged, or its record is gone"
     for planned in missing(document):
         about = planned.about | {"system": planned.where}
-        yield Item(session=document.suite, verdict=MISSING, reason=reason, depth=2, **about)
+        yield Item(session=document.suite, verdict=MISSING, reason=reason, depth=NO_RECORD, **about)
 
 
 def items_of(document: Records) -> Iterator[Item]:
     """Everything that a session concluded, in its own order, and then what it was to conclude and did not."""
-    yield from (item_of(document.suite, record) for record in document.records)
+    names = names_of(document.records)
+    yield from (item_of(document.suite, record, names) for record in document.records)
     yield from lost_items(document)

@@ -71,6 +71,8 @@ class Record(About):
 
     Attributes:
         lacking: the capability that it could not run for, or ran without; empty where none that can be required is missing.
+        block: the block that it blames, where its subject is a property or a model and one is to blame.
+        cause: what a failure comes from, where the check can tell it by computing it; entries of the known faults ask for it.
         tolerated: the setting that allows it to be degraded; empty where none does, and a degraded one is then red.
         ratio: the measured figure in units of what sets its scale (noise scale, mostly), of tensors that of the decisive one; limit: what is
             allowed of it.
@@ -81,6 +83,8 @@ class Record(About):
 
     verdict: Verdict
     reason: str = ""
+    block: str = ""
+    cause: str = ""
     lacking: str = ""
     tolerated: str = ""
     note: str = ""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mpcheck._console import Grid, Sheet
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
+from mpcheck.records.attribution import innermost_first, names_of, nobody
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.record import Record
@@ -59,9 +60,28 @@ def tables(run: Records) -> dict[str, tuple[list[str], list[Row]]]:
         groups: dict[tuple[str, ...], list[Record]] = {}
         for f in own:
             groups.setdefault(tuple(str(getattr(f, name)) for name in leading), []).append(f)
-        entries = {names: [entry(part) if (part := [f for f in fs if column(f) == c]) else None for c in columns] for names, fs in groups.items()}
-        every[check] = (columns, [(*names, told) for names, told in entries.items()])
+        groups = _parts_first(groups)
+        entries = {row: [entry(part) if (part := [f for f in fs if column(f) == c]) else None for c in columns] for row, fs in groups.items()}
+        every[check] = (columns, [(*row, fields) for row, fields in entries.items()])
     return every
+
+
+def _parts_first(groups: Mapping[tuple[str, ...], list[Record]]) -> dict[tuple[str, ...], list[Record]]:
+    """Rows in their order, but a composite behind what is in it, and red ones that blame a block before red ones that blame none."""
+    names = list(groups)
+
+    def place(row: tuple[str, ...]) -> tuple[int, int, int]:
+        subject = groups[row][0].subject
+        inside = [i for i, other in enumerate(names) if groups[other][0].subject.startswith(f"{subject}.")]
+        blames = any(f.red and f.block for f in groups[row])
+        return (0 if blames else 1, max([names.index(row), *inside]), -len(subject))
+
+    return {row: groups[row] for row in sorted(names, key=place)}
+
+
+def told(run: Records, verdict: str) -> list[Record]:
+    """Findings of a verdict, leaves before composites, and both before what names no block."""
+    return innermost_first([f for f in run.records if f.verdict == verdict], names_of(run.records))
 
 
 def counts(run: Records) -> dict[str, int]:
@@ -86,9 +106,11 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     sheet.line()
     sheet.line("findings: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
-        for f in [f for f in run.records if f.verdict == verdict][:6]:
+        for f in told(run, verdict)[:6]:
             sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", style(verdict)))
             sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
+        if verdict == "fail" and (blames := nobody(run.records)):
+            sheet.line((f"  {blames}", "dim"), wrap=True)
     for reason, number in Counter(f.reason for f in run.records if f.verdict == "unsupported").most_common(4):
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
     for note in notes:
@@ -109,10 +131,12 @@ def markdown(run: Records, notes: Sequence[str] = ()) -> str:
     lines += [f"- {escape(note)}" for note in notes]
     lines += ["Findings: " + ", ".join(f"{n} {v}" for v, n in tally.items()) + ".", ""]
     for verdict_ in ("fail", "degraded", "known-fault", "inconclusive"):
-        own = [f for f in run.records if f.verdict == verdict_]
+        own = told(run, verdict_)
         if own:
-            told = ([escape(text) for text in (f.id, f.reason, f.worst)] for f in own[:50])
-            lines += [f"## {verdict_}", "", *markdown_table(("finding", "reason", "worst"), told)]
+            shown = ([escape(text) for text in (f.id, f.reason, f.worst)] for f in own[:50])
+            lines += [f"## {verdict_}", "", *markdown_table(("finding", "reason", "worst"), shown)]
+        if verdict_ == "fail" and (blames := nobody(run.records)):
+            lines += [f"{escape(blames[0].upper() + blames[1:])}.", ""]
     for check, (columns, rows) in tables(run).items():
         cells = (
             [*map(escape, names), *("" if e is None else f"**{e[0]}**" if e[1] == "fail" else e[0] for e in entries)] for *names, entries in rows

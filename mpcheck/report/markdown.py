@@ -41,6 +41,8 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
         bad = [record for record in golden if record.red]
         lines += ["## Golden float64", "", f"{len(golden)} tensors compared, {len(bad)} differ{began(golden)}.", ""]
         lines += [*(f"- {escape(record.system)} {escape(record.tensor)}: {escape(record.reason)}" for record in bad[:20]), *([""] if bad else [])]
+    if twins := summary.small_twins(run):
+        lines += [f"- {escape(twins)}", ""]
     reasons = summary.unsupported(run)
     if reasons:
         lines += ["## Unsupported", "", *(f"- {number} cells: {escape(reason)}" for reason, number in reasons.items()), ""]

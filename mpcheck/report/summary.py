@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from mpcheck._names import PRECISION
+from mpcheck._names import GOLDEN, PRECISION, SMALL_TWIN
+from mpcheck.records.attribution import INNERMOST
 from mpcheck.records.document import Records
-from mpcheck.records.items import INNERMOST
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS
 
@@ -19,6 +19,7 @@ class Entry:
     ratio: float | None
     failed: bool
     unsupported: bool
+    known: bool = False
 
     @property
     def text(self) -> str:
@@ -26,7 +27,7 @@ class Entry:
         if self.unsupported:
             return "–"
         shown = "inf" if self.ratio is None else (f"{self.ratio:.2f}" if self.ratio < 99.5 else f"{self.ratio:.1e}")
-        return f"FAIL {shown}" if self.failed else shown
+        return f"FAIL {shown}" if self.failed else f"known {shown}" if self.known else shown
 
 
 def entry(cells: list[Record]) -> Entry:
@@ -36,7 +37,7 @@ def entry(cells: list[Record]) -> Entry:
         return Entry(None, False, True)
     infinite = any(q.rms is None for c in ran for q in c.quantities)
     ratios = [r for c in ran if (r := c.worst_rms) is not None]
-    return Entry(None if infinite or not ratios else max(ratios), any(c.red for c in ran), False)
+    return Entry(None if infinite or not ratios else max(ratios), any(c.red for c in ran), False, any(c.verdict == "known-fault" for c in ran))
 
 
 def table(run: Records) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:
@@ -67,14 +68,28 @@ def unsupported(run: Records) -> dict[str, int]:
     return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "unsupported").most_common())
 
 
+def known_faults(run: Records) -> dict[str, int]:
+    """Reasons of cells that show a known fault of upstream, and how many each."""
+    return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "known-fault").most_common())
+
+
+def small_twins(run: Records) -> str:
+    """What there is to say of the small model in other layouts; empty where it was not looked at."""
+    judged = run.of(SMALL_TWIN)
+    failed = list(dict.fromkeys(r.backend for r in judged if r.red))
+    sound = [f"{r.backend} ({r.figures['blocks']:.0f} blocks)" for r in judged if r.verdict == "pass"]
+    parts = [f"agrees with e3nn in {', '.join(sound)}" if sound else "", f"does not in {', '.join(failed)}" if failed else ""]
+    return f"small model of odd multiplicity: {'; '.join(filter(None, parts))}" if sound or failed else ""
+
+
 def slowest(run: Records, count: int = 3) -> list[Record]:
     """The cells that took longest."""
     return sorted(run.of(PRECISION), key=lambda c: -c.seconds)[:count]
 
 
 def failures(run: Records) -> list[Record]:
-    """Red cells: innermost blocks first, because a composite is red when a leaf in it is."""
-    return sorted((c for c in run.of(PRECISION) if c.red), key=lambda c: (INNERMOST[c.tensors.block], -(c.worst_rms or 1e300)))
+    """Red cells, and what is red besides golden values: innermost blocks first, because a composite is red when a leaf in it is."""
+    return sorted((c for c in run.records if c.red and c.check != GOLDEN), key=lambda c: (INNERMOST[c.tensors.block], -(c.worst_rms or 1e300)))
 
 
 def ratio_range(run: Records, fmt: str) -> tuple[float, float, float] | None:

@@ -59,6 +59,8 @@ def _facts(sheet: Sheet, run: Records) -> None:
     sheet.line("cells: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in summary.counts(run).items()))
     for reason, number in list(summary.unsupported(run).items())[:4]:
         sheet.line((f"  unsupported({reason}): {number}", "dim"), cut=True)
+    for reason, number in list(summary.known_faults(run).items())[:4]:
+        sheet.line((f"  known fault: {reason}: {number}", "dim"), wrap=True)
     drift = summary.drift_counts(run)
     if drift.get("no-baseline"):
         sheet.line(f"drift: no-baseline for {drift['no-baseline']} cells on {run.environment.device_slug}; record one with `nox -s regenerate`")
@@ -68,6 +70,8 @@ def _facts(sheet: Sheet, run: Records) -> None:
     if golden := run.of(GOLDEN):
         failed, block = sum(record.red for record in golden), first_changed(golden)
         sheet.line(f"golden float64: {len(golden)} tensors, {failed} differ" + (f", first in the output of {block}" if block else ""), wrap=True)
+    if twins := summary.small_twins(run):
+        sheet.line(twins, wrap=True)
     for line in reference_lines(run.systems):
         sheet.line(line)
     for key in ("tables", "tables_left"):

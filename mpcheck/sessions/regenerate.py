@@ -24,6 +24,7 @@ from mpcheck.records.record import Record
 from mpcheck.reference.prints import Print, prints_of
 from mpcheck.sessions.derive import derive
 from mpcheck.sessions.precision.limits import judge_by_limits
+from mpcheck.sessions.precision.orders import orders_of
 from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
 
 MODEL = "builtin:hco"
@@ -105,7 +106,8 @@ def references(session: Session) -> dict[str, dict[str, Print]]:
         library = session.library(system)
         for block in session.blocks(system):
             if not library.refused(block.name):
-                by_block[f"{system}/{block.name}"] = prints_of(library.get(block.name))
+                reference = library.get(block.name)
+                by_block[f"{system}/{block.name}"] = prints_of(reference) | orders_of(reference)
     return by_block
 
 

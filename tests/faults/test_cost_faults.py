@@ -73,12 +73,48 @@ def test_float64_that_enters_by_promotion_is_a_cast(workloads: Workloads) -> Non
 
 def test_a_synchronisation_is_named(workloads: Workloads) -> None:
     found = change(workloads, "interactions.1", after("interactions.1.linear_up", lambda x: x if x.sum().item() < 1e30 else -x))
-    assert "1 more host-device synchronisation: _local_scalar_dense" in found.worse
+    assert "1 more host round trip: a number read (item, bool, int or float)" in found.worse
 
 
 def test_a_mask_is_a_synchronisation_too(workloads: Workloads) -> None:
     found = change(workloads, "interactions.1.linear_up", after("interactions.1.linear_up", lambda x: x[x[:, 0] < 1e30]))
-    assert "1 more host-device synchronisation: index" in found.worse
+    assert "1 more host round trip: a boolean index" in found.worse
+
+
+@pytest.mark.parametrize(
+    ("round_trip", "says"),
+    [
+        (lambda x: x.cpu(), "1 more host round trip: cpu"),
+        (lambda x: x.to("cpu"), "1 more host round trip: cpu"),
+        (lambda x: torch.from_numpy(x.detach().numpy()), "1 more host round trip: numpy"),
+        (lambda x: x * len(x[:1].tolist()), "1 more host round trip: tolist"),
+        (lambda x: x * (1 if bool((x < 1e30).all()) else 2), "1 more host round trip: a number read (item, bool, int or float)"),
+        (lambda x: x[: int((x[:, 0] < 1e30).sum())], "1 more host round trip: a number read (item, bool, int or float)"),
+        (lambda x: x[(x[:, 0] < 1e30).nonzero().squeeze(1)], "1 more host round trip: nonzero"),
+        (lambda x: x.masked_select(x < 1e30).reshape(x.shape), "1 more host round trip: masked_select"),
+        (lambda x: x if len(torch.unique(x[:, 0])) else -x, "1 more host round trip: _unique2"),
+    ],
+    ids=["cpu", "to cpu", "numpy", "tolist", "bool", "int", "nonzero", "masked_select", "unique"],
+)
+def test_a_host_round_trip_is_called(workloads: Workloads, round_trip: Callable[[torch.Tensor], Any], says: str) -> None:
+    assert says in change(workloads, "interactions.1.linear_up", after("interactions.1.linear_up", round_trip)).worse
+
+
+def test_a_host_round_trip_in_the_backward_pass_is_called(workloads: Workloads) -> None:
+    def hooked(x: torch.Tensor) -> torch.Tensor:
+        if x.requires_grad:
+            x.register_hook(lambda grad: grad.cpu())
+        return x
+
+    found = change(workloads, "model", after("interactions.1.linear_up", hooked), work="energy+forces")
+    assert found.worse == ["1 more host round trip: cpu"]
+
+
+def test_a_rewriting_that_reads_nothing_makes_no_round_trip(workloads: Workloads) -> None:
+    """A mask applied on the device, and moves to where a tensor is already."""
+    block = "interactions.1.linear_up"
+    for sound in (lambda x: torch.where(x < 1e30, x, -x), lambda x: x.to(x.device), lambda x: x.to(x), lambda x: x * (x[:1] < 1e30)):
+        assert not any("host round trip" in line for line in change(workloads, block, after(block, sound)).lines())
 
 
 def test_a_doubled_scatter_is_called(workloads: Workloads) -> None:

@@ -159,7 +159,7 @@ class BackendBase(Backend):
 
 
 class PlainConverter(Converter):
-    """The conversion of a backend that keeps e3nn's names and parametrisation: every number must come back bit by bit."""
+    """The conversion of a backend that keeps e3nn's names and parametrisation: every number must come back, within rounding."""
 
     package = ""
 
@@ -189,9 +189,9 @@ class PlainConverter(Converter):
         return self._backend.build(source, device).around(twin)
 
     def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
-        """Bit by bit."""
+        """Within rounding."""
         return same_state(source, returned)
 
     def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
-        """Bit by bit."""
+        """Within rounding."""
         return same_parameters(source, twin)

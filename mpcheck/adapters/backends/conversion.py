@@ -61,7 +61,7 @@ class CueqConverter:
         return self.make(source, twin, device)
 
     def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
-        """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and bits.
+        """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and value.
 
         Only the weights of symmetric contractions go through arithmetic (a projection and its inverse): they may move by its
         rounding, which is bounded from the unit roundoff.

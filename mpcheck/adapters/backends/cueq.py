@@ -119,12 +119,17 @@ class CueqModel(BackendModelBase):
 
 
 class CueqBackend(BackendBase):
-    """Registers ``cueq`` (layout ir_mul, which MACE uses) and ``cueq-mul_ir``."""
+    """Registers ``cueq`` (layout ir_mul, which MACE uses) and ``cueq-mul_ir``.
+
+    Attributes:
+        layouts: names of the same library's backends in other layouts, which a run that asks for this one looks at in small.
+    """
 
     capabilities: Mapping[str, str] = {KERNELS: "cuEquivariance's kernels did not run: naive method"}
 
-    def __init__(self, name: str, layout: Layout) -> None:
+    def __init__(self, name: str, layout: Layout, layouts: tuple[str, ...] = ()) -> None:
         self.name = name
+        self.layouts = layouts
         self.layout: Layout = layout
         self.converter = CueqConverter(layout, lambda source, twin, device: CueqModel(name, source, twin, layout, device))
 
@@ -149,5 +154,5 @@ class CueqBackend(BackendBase):
         return small_twin(self.layout), "converting a float64 model"
 
 
-BACKEND = CueqBackend("cueq", "ir_mul")
+BACKEND = CueqBackend("cueq", "ir_mul", ("cueq-mul_ir",))
 BACKEND_MUL_IR = CueqBackend("cueq-mul_ir", "mul_ir")

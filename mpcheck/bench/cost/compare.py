@@ -10,6 +10,8 @@ from mpcheck.bench.figures import Fingerprint
 
 NAMED = 6
 """Operations listed in one line; the rest is counted."""
+CALLED = {"_local_scalar_dense": "a number read (item, bool, int or float)", "index": "a boolean index", "index_put_": "a boolean index"}
+"""What code calls where it makes a round trip, by the operation's name."""
 LARGER = "the same operations on tensors of other sizes or types"
 HELD = "the same operations; tensors are held for another time, or are of other sizes"
 
@@ -46,8 +48,7 @@ def compare_fingerprints(base: Fingerprint, head: Fingerprint) -> CostChange:
     _count(change, "launch", head.launches - base.launches, named(before, now))
     for kind in sorted({*base.casts, *head.casts}):
         _count(change, "cast", head.casts.get(kind, 0) - base.casts.get(kind, 0), kind, of=" ")
-    for name in sorted({*base.syncs, *head.syncs}):
-        _count(change, "host-device synchronisation", head.syncs.get(name, 0) - base.syncs.get(name, 0), name)
+    _waits(change, base, head)
     why = named(base.operations, head.operations)
     _amount(change, "multiply-adds", base.multiply_adds, head.multiply_adds, _PLAIN, why or LARGER)
     _amount(change, "bytes moved", base.bytes_moved, head.bytes_moved, _BYTES, why or LARGER)
@@ -61,6 +62,21 @@ def compare_fingerprints(base: Fingerprint, head: Fingerprint) -> CostChange:
     elif head.kernels and why:
         change.notes.append(f"operations: {why}")
     return change
+
+
+def _waits(change: CostChange, base: Fingerprint, head: Fingerprint) -> None:
+    """Round trips to the host, and waits of the runtime; where one side is of before round trips were counted, operations that wait."""
+    if base.round_trips is None or head.round_trips is None:
+        for name in sorted({*base.syncs, *head.syncs}):
+            _count(change, "host-device synchronisation", head.syncs.get(name, 0) - base.syncs.get(name, 0), name)
+        if base.round_trips is not head.round_trips:
+            change.notes.append(f"host round trips: the {'base' if base.round_trips is None else 'head'} is older than their count")
+        return
+    told = {*base.round_trips, *head.round_trips}
+    for name in sorted(told):
+        _count(change, "host round trip", head.round_trips.get(name, 0) - base.round_trips.get(name, 0), CALLED.get(name, name))
+    for name in sorted({*base.syncs, *head.syncs} - told):
+        _count(change, "host-device synchronisation", head.syncs.get(name, 0) - base.syncs.get(name, 0), name)
 
 
 def named(base: Mapping[str, int], head: Mapping[str, int]) -> str:
@@ -85,7 +101,7 @@ def _amount(change: CostChange, what: str, base: int, head: int, units: tuple[st
     share = f"{(head - base) / base:+.1%}".replace("%", " %") if base else "new"
     before, now = _text(base, units), _text(head, units)
     if before == now:  # too close for three digits
-        before, now = f"{base:,}", f"{head:,}"
+        before, now = f"{base:,}{units[0]}", f"{head:,}{units[0]}"
     line = f"{what} {before} -> {now} ({share}): {why}"
     (change.worse if head > base else change.better).append(line)
 

@@ -16,6 +16,7 @@ import torch
 from mpcheck._errors import error_line
 from mpcheck.bench.cost.device import DeviceCost, device_cost, peak_on_device
 from mpcheck.bench.cost.operations import OperationCost, cost_of, tensors_in
+from mpcheck.bench.cost.round_trips import counted_reads
 from mpcheck.bench.figures import Fingerprint
 from mpcheck.bench.work.pinning import no_collection, torch_threads
 from mpcheck.bench.work.workload import UnsupportedError, Workload
@@ -100,10 +101,11 @@ def _sorted(counts: Counter[str]) -> dict[str, int]:
 
 def counted(call: Callable[[], Any]) -> Fingerprint:
     """The cost of this very call on the device-independent level: operations, not kernels."""
-    mode = CostMode()
-    with mode:
+    mode, reads = CostMode(), Counter[str]()
+    with counted_reads(reads), mode:
         result = call()
     cost = mode.fingerprint()
+    cost = cost.model_copy(update={"round_trips": _sorted(mode.syncs + reads)})
     del result  # held until here: a call's results belong to its peak
     return cost
 

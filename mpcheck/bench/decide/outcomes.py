@@ -105,6 +105,7 @@ def cost_finding(fields: Mapping[str, Any], base: Fingerprint | None, head: Fing
         peak_bytes=head.peak_bytes,
         graph_breaks=head.graph_breaks,
         syncs=sum(head.syncs.values()),
+        round_trips=None if head.round_trips is None else sum(head.round_trips.values()),
     )
     if base is None:
         return Record(check=COST, **fields, verdict="no-baseline", reason="no cost is stored for it", detail=cost)

@@ -30,6 +30,7 @@ from mpcheck.checks.physics.structure import energies, evaluate
 from mpcheck.formats import FLOAT32, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.metrics import widened
+from mpcheck.judge.native_sums import EQUAL_TERMS, OCCURS, in_native_order, occurrences
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.records.detail import figures
@@ -45,6 +46,8 @@ NEIGHBOURS = (16, 64, 256, 1024, 4096)
 RECEIVERS = 4
 DRAWS = 8
 ISOLATED = 4096  # atoms that go through the whole model: without edges it costs a tenth of a second
+NATIVE = widened(1.0, UNIFORM_SPREAD)
+"""Noise scales of a sum between two orders of it."""
 UPSTREAM, REMEDY = "as upstream", "E0 in float64"
 
 
@@ -66,12 +69,16 @@ def _together(rows: torch.Tensor, index: torch.Tensor, sums: torch.Tensor) -> to
 
 @dataclass(frozen=True)
 class Sum:
-    """A sum in a format: result, the exact sum of what was stored, the true sum, the scale of its arithmetic; eV."""
+    """A sum in a format: result, the exact sum of what was stored, the true sum, the scale of its arithmetic; eV.
+
+    ``native``: its terms repeat themselves, and the result is, within the noise of terms that do not, that of adding them one by one.
+    """
 
     result: float
     stored: float
     true: float
     scale: float
+    native: bool = False
 
 
 def exact_sum(values: torch.Tensor) -> float:
@@ -89,7 +96,10 @@ def summed(values: torch.Tensor, low: torch.Tensor, fmt: Format, device: str) ->
     alike = float(torch.unique(low, return_counts=True)[1].to(torch.float64).square().sum())
     total = torch.tensor([stored], dtype=torch.float64, device=wide.device)
     scale = _scale(wide.reshape(-1, 1), total, roundoff["scatter"], roundoff["operation"], alike)
-    return Sum(result, stored, exact_sum(values), math.hypot(float(scale[0]), common_error(wide, stored, roundoff["scatter"])))
+    apart = _scale(wide.reshape(-1, 1), total, roundoff["scatter"], roundoff["operation"])
+    added = in_native_order(low, index, 1) if occurrences(low) >= OCCURS else None
+    native = added is not None and abs(result - float(added[0])) <= NATIVE * float(apart[0])
+    return Sum(result, stored, exact_sum(values), math.hypot(float(scale[0]), common_error(wide, stored, roundoff["scatter"])), native)
 
 
 def common_error(terms: torch.Tensor, total: float, u: float) -> float:
@@ -153,8 +163,9 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
         "atoms": float(count),
     }
     within = held > BUDGET or error <= BUDGET
-    where = f"the sum of E0 alone is off by {e0_error:.3g} meV/atom" if not e0_error <= abs(total - stored) * per_atom / 2 else "the sums are off"
-    if ratio <= limit and where == "the sums are off":
+    alone = not e0_error <= abs(total - stored) * per_atom / 2
+    where = f"the sum of E0 alone is off by {e0_error:.3g} meV/atom" if alone else "the sums are off"
+    if ratio <= limit and not alone:
         where = f"{fmt.name} is not enough for the sum of interaction energies"
     if error > BUDGET and held > BUDGET:
         metrics["note"] = f"above {BUDGET:g} meV/atom: {fmt.name} cannot hold single terms or the result to that"
@@ -162,6 +173,7 @@ def _judge_total(context: Context, atoms: Atoms, fmt: Format, inter: Sum, inter_
     return Record(
         check=NAME, subject=subject, format=fmt.name, variant=variant, verdict="pass" if sound else "fail",
         ratio=ratio if math.isfinite(ratio) else None, limit=limit, detail=figures(metrics),
+        cause=EQUAL_TERMS if not sound and alone and e0.native else "",
         reason="" if sound else f"{error:.3g} meV/atom off, allowed {BUDGET:g}; {where}, {ratio:.3g} times the noise of a sum of {count:,} terms",
     )  # fmt: skip
 
@@ -182,10 +194,14 @@ def judge_model(context: Context) -> Record:
         true = float(energies(backend.model, graph)[0])
     error = abs(float(out["energy"][0]) - true) * 1e3 / ISOLATED
     sound = error <= BUDGET
+    e0 = torch.full((ISOLATED,), CARBON_E0, dtype=fmt.storage)
+    added = in_native_order(e0, torch.zeros(ISOLATED, dtype=torch.long), 1)
+    native = float(added[0]) + true - ISOLATED * CARBON_E0 if added is not None else math.nan  # its sum alone goes wrong
     nodes = abs(exact_sum(out["node_energy"].to(torch.float64)) - true) * 1e3 / ISOLATED
     return Record(
         check=NAME, subject=f"model, {ISOLATED:,} isolated atoms", format=fmt.name, variant=UPSTREAM, verdict="pass" if sound else "fail",
         ratio=error / BUDGET if math.isfinite(error) else None, limit=1.0,
+        cause=EQUAL_TERMS if not sound and abs(float(out["energy"][0]) - native) * 1e3 / ISOLATED <= BUDGET else "",
         detail=figures({"error_meV_per_atom": error if math.isfinite(error) else None, "node_energies_summed_in_float64_meV_per_atom": nodes}),
         reason="" if sound else f"{error:.3g} meV/atom off, allowed {BUDGET:g}; the sum of E0 alone: node energies added in float64 give {nodes:.2g}",
     )  # fmt: skip

@@ -106,7 +106,9 @@ def _finding(case: Case, kind: str, rows: list[FormulaComparison], metrics: Mapp
     others = sorted(guilty - {worst.block})
     also = f"; so do {listed(others, 4)}" if others else ""
     reason = f"{worst.block}: {worst.what} is not what its definition gives{also}"
-    return case.finding(worst.ratio, limit=worst.limit, variant=kind, worst=f"{worst.block}, {worst.what}", reason=reason, metrics=dict(metrics))
+    return case.finding(
+        worst.ratio, limit=worst.limit, variant=kind, worst=f"{worst.block}, {worst.what}", reason=reason, metrics=dict(metrics), block=worst.block
+    )
 
 
 def _judge(case: Case, backend: BackendModel, reference: BlockReference, facts: BlockFacts) -> Iterator[FormulaComparison]:

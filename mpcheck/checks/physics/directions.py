@@ -52,9 +52,9 @@ def directions(case: Case) -> list[Record]:
     judged = [_block(case, backend, seen, names) for seen in blocks(case, backend)]
     worst, reason = worst_of(judged)
     metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "edges": float(len(names))}
-    records = [case.finding(worst.ratio, variant="blocks", reason=reason, worst=worst.block, metrics=metrics)]
-    guilty = worst.block if records[0].verdict == "fail" else "model"
-    return records + [_forces(case, name, guilty) for name in frames(case)]
+    records = [case.finding(worst.ratio, variant="blocks", reason=reason, worst=worst.block, metrics=metrics, block=worst.block)]
+    guilty = worst.block if records[0].verdict == "fail" else ""
+    return records + [_forces(case, name, guilty, len(judged)) for name in frames(case)]
 
 
 def _block(case: Case, backend: BackendModel, seen: CalledBlock, names: list[str]) -> BlockRatio:
@@ -69,6 +69,9 @@ def _block(case: Case, backend: BackendModel, seen: CalledBlock, names: list[str
         whole = compared(function, 1, derivative, direction, sigma)
         if whole.ratio <= 1.0:
             return BlockRatio(name, whole.ratio)
+        lost = [n for n in direction if n not in derivative.by and compared(function, 1, derivative, {n: direction[n]}, sigma).ratio > 1.0]
+        if lost:
+            return BlockRatio(name, whole.ratio, f"its gradient by {', '.join(lost)} is missing (None), and its values depend on it")
         said = f"its gradient is {whole.analytic:.9g} instead of {whole.numeric:.9g} along a random direction"
         guilty = [label for label, part in _parts(direction, names) if compared(function, 1, derivative, part, sigma).ratio > 1.0]
         where = ", ".join(label or "of any other direction" for label in guilty)
@@ -97,8 +100,12 @@ def _parts(direction: Tensors, names: list[str]) -> Iterator[tuple[str, Tensors]
         yield label, part
 
 
-def _forces(case: Case, name: str, guilty: str) -> Record:
-    """Forces of one structure against differences of its energy, along a random direction of all atoms."""
+def _forces(case: Case, name: str, guilty: str, blocks: int) -> Record:
+    """Forces of one structure against differences of its energy, along a random direction of all atoms.
+
+    Args:
+        guilty: the block whose derivative is wrong; empty where all ``blocks`` passed.
+    """
     graph = case.graph(frames(case)[name])
     forces = evaluate(case.model, graph)["forces"]
     generator = torch.Generator().manual_seed(seed_of("directions", case.context.seed, name))
@@ -113,5 +120,5 @@ def _forces(case: Case, name: str, guilty: str) -> Record:
         if lost
         else f"{analytic:.9g} instead of {float(numeric.value[0]):.9g} eV/Å along a random direction"
     )
-    reason = f"{guilty}: forces ({name}): {said}"
-    return case.finding(ratio, variant=name, reason=reason, worst=guilty, metrics={"nonfinite_forces": float(lost)})
+    reason = f"{guilty or f'model (all {blocks} blocks passed)'}: forces ({name}): {said}"
+    return case.finding(ratio, variant=name, reason=reason, worst=guilty or "model", block=guilty, metrics={"nonfinite_forces": float(lost)})

@@ -176,7 +176,9 @@ def _finding(case: Case, rows: list[GhostComparison], variant: str, metrics: dic
     others = f", and {len(off) - 1} quantities that follow" if len(off) > 1 else ""
     told = "of the ordinary graph are not what they are defined to be" if chosen.name == "edge vectors" else "differs from the ordinary graph's"
     reason = f"{chosen.block}: with ghost atoms {chosen.name} {told}{others}"
-    return case.finding(chosen.ratio, limit=chosen.limit, variant=variant, worst=f"{chosen.block}, {chosen.name}", reason=reason, metrics=metrics)
+    return case.finding(
+        chosen.ratio, limit=chosen.limit, variant=variant, worst=f"{chosen.block}, {chosen.name}", reason=reason, metrics=metrics, block=chosen.block
+    )
 
 
 def _broken(
@@ -192,4 +194,4 @@ def _broken(
     else:
         block = seen.entered[-1] if seen.entered else "the model"
         reason = f"{block}: raised {said}, with ghost atoms"
-    return case.finding(None, variant=variant, worst=block, reason=reason, metrics=metrics)
+    return case.finding(None, variant=variant, worst=block, reason=reason, metrics=metrics, block="" if block == "the model" else block)

@@ -183,8 +183,10 @@ class _StridedCalls:
         for name, value in self.base.items():
             if name in results and bits_digest(results[name]) == bits_digest(value):
                 continue
-            ratio = orderable(difference_ratio(results[name], value, self.scales()[name])) if name in results else math.inf
-            seen = _StrideEffect(ratio, limit_of(self.case, value.numel()), tuple(changed), f"{name} depends on how")
+            lost = name not in results or results[name].shape != value.shape
+            ratio = math.inf if lost else orderable(difference_ratio(results[name], value, self.scales()[name]))
+            said = f"{name} {'is missing' if name not in results else 'has another shape'}, which" if lost else name
+            seen = _StrideEffect(ratio, limit_of(self.case, value.numel()), tuple(changed), f"{said} depends on how")
             worst = max(worst, seen, key=lambda s: s.share)
         return worst
 

@@ -46,7 +46,7 @@ def repeat(case: Case) -> list[Record]:
 
 
 def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.Tensor]) -> list[Record]:
-    """One format; its noise scale is float64's, larger by the ratio of the unit roundoffs."""
+    """One format of a float64 graph; its noise scale is float64's, larger by the ratio of the unit roundoffs."""
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"
     low = {k: v.to(fmt.storage) if v.is_floating_point() else v for k, v in graph.items()}
@@ -67,7 +67,8 @@ def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.T
     scales = {n: s * (fmt.u / ROUNDOFF) for n, s in scale.items()}
     warm = wide[: inputs.WARM_UP]
     judged = [inputs.early(case, warm, scales)]
-    return [inputs.repeated(case, "dirty memory", wide[len(warm) :], warm[-1], scales, len(warm)), *judged]
+    factor = fmt.u / ROUNDOFF
+    return [inputs.repeated(case, "dirty memory", wide[len(warm) :], warm[-1], inputs.RepeatNoise(case, graph, factor), len(warm)), *judged]
 
 
 def _calls(case: Case, fmt: Format, graph: Tensors) -> list[Tensors]:

@@ -41,7 +41,9 @@ def _numerical(case: Case, backend: BackendModel, seen: list[CalledBlock]) -> li
     records = []
     for variant, judged in (("numerical", wrong), ("calls", changing)):
         worst, reason = worst_of(judged)
-        records.append(case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}))
+        records.append(
+            case.finding(worst.ratio, variant=variant, reason=reason, worst=worst.block, metrics={"blocks": float(len(judged))}, block=worst.block)
+        )
     return records
 
 
@@ -71,8 +73,10 @@ def _said(function: BlockFunction, comparison: DerivativeComparison, last: Deriv
     parts = {n: compared(function, 2, last, {n: v}, sigma) for n, v in function.direction(2).items()}
     guilty = [n for n, part in parts.items() if part.ratio > 1.0]
     shown = parts[guilty[0]] if guilty else comparison
+    absent = [n for n in guilty if n not in last.by]
+    missing = f", which is missing (None) by {', '.join(absent)}" if absent else ""
     where = f" by {', '.join(guilty)}" if guilty else ""
-    return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction"
+    return f"its second derivative{where} is {shown.analytic:.9g} instead of {shown.numeric:.9g} along a random direction{missing}"
 
 
 def _finite(case: Case, backend: BackendModel, seen: list[CalledBlock], fmt: Format) -> Record | None:
@@ -94,4 +98,6 @@ def _finite(case: Case, backend: BackendModel, seen: list[CalledBlock], fmt: For
         judged.append(BlockRatio(one.block.name, math.inf if said else 0.0, said))
     worst, reason = worst_of(judged)
     metrics: dict[str, float | str | bool] = {"blocks": float(len(judged)), "lacking_operations": float(missing), "largest_input": extreme}
-    return case.finding(worst.ratio, variant="finite", reason=reason, worst=worst.block, metrics=metrics).model_copy(update={"format": fmt.name})
+    return case.finding(worst.ratio, variant="finite", reason=reason, worst=worst.block, metrics=metrics, block=worst.block).model_copy(
+        update={"format": fmt.name}
+    )

@@ -12,6 +12,7 @@ from mpcheck.adapters.blocks import leaf_modules
 from mpcheck.adapters.steps import edge_vectors, energy_sum
 from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
 from mpcheck.records.record import Record
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 # An envelope 1 - (p+1)(p+2)/2 x^p + p(p+2) x^(p+1) - p(p+1)/2 x^(p+2) has a threefold zero at x = 1 for every p (Gasteiger et
 # al., ICLR 2020, eq. 8), so that energies vanish at least as the third power of the distance to r_max, forces as the second.
@@ -142,7 +143,9 @@ def _zero_length(case: Case) -> Record:
     where = f", first in {first[0]}" if first else ", first in the backward pass"
     reason = f"two atoms in one place: {lost['energy']} energies and {lost['forces']} force components are not finite{where}"
     ratio = 0.0 if not any(lost.values()) else math.inf
-    return case.finding(ratio, variant="zero-length", reason=reason, worst=first[0] if first else "", metrics=metrics)
+    return case.finding(
+        ratio, variant="zero-length", reason=reason, worst=first[0] if first else "", metrics=metrics, block=first[0] if first else ""
+    )
 
 
 def empty(case: Case) -> list[Record]:
@@ -162,7 +165,10 @@ def empty(case: Case) -> list[Record]:
     reference = table.reshape(-1, len(elements))[0]
     own = alone["energy"].cpu() - reference.cpu()
     metrics: dict[str, float | str | bool] = {f"energy_less_E0_{s}_eV": float(e) for s, e in zip(elements[:8], own, strict=False)}
-    first = case.finding(0.0 if not lost and pushed == 0.0 else math.inf, variant="no edges", reason=reason, metrics=metrics)
+    # what float64 resolves of an energy over the distance that a force acts on
+    resolved = ROUNDOFF * float(torch.cat([alone["energy"], both["energy"]]).abs().max()) / r_max
+    ratio = math.inf if lost or not (pushed == 0.0 or resolved > 0) else pushed / resolved if pushed else 0.0
+    first = case.finding(ratio, variant="no edges", reason=reason, metrics=metrics)
     total = alone["energy"][:1] + alone["energy"][-1:]
     ratio = difference_ratio(both["energy"], total, scale["energy"][:1] + scale["energy"][-1:])
     reason = f"two atoms out of reach have {float(both['energy'][0]):.9g} eV, not the sum {float(total[0]):.9g} eV of each alone"

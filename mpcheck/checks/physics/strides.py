@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 
@@ -12,14 +13,16 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.physics.inputs import orderable
-from mpcheck.checks.physics.structure import Case, rms
+from mpcheck.checks.physics.structure import DRAWS, Case, limit_of, rms
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.record import Record
+from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.library import BlockReference
+from mpcheck.reference.noise import seed_of
 
 
 def every_other(t: torch.Tensor) -> torch.Tensor:
@@ -53,20 +56,40 @@ def strided(case: Case) -> list[Record]:
     library = case.context.library(case.key.system)
     fmt = FLOAT64
     blocks = [b for b in case.context.blocks(case.key.system) if not isinstance(usable(library, backend, b, fmt), Unsupported)]
-    worst: dict[str, tuple[float, float, str, str]] = dict.fromkeys(LAYOUTS, (0.0, 1.0, "", ""))
+    seen: dict[str, list[StridedBlock]] = {layout: [] for layout in LAYOUTS}
     for block in blocks:
         reference = library.get(block.name)
         for layout in LAYOUTS:
-            ratio, limit, name, error = _block(case, backend, reference, layout)
-            if worst[layout][3] == "" and (error or ratio / limit > worst[layout][0] / worst[layout][1]):
-                worst[layout] = (ratio, limit, f"{block.name}, {name}", error)
-    return [
-        case.finding(
-            ratio, limit=limit, variant=layout, worst=place, metrics={"blocks": float(len(blocks))},
-            reason=f"{place}: raised {error}" if error else f"{place} depends on how its inputs lie in memory ({layout})",
-        )
-        for layout, (ratio, limit, place, error) in worst.items()
-    ]  # fmt: skip
+            seen[layout].append(StridedBlock(block.name, *_block(case, backend, reference, layout)))
+    return [_finding(case, layout, rows) for layout, rows in seen.items()]
+
+
+@dataclass(frozen=True)
+class StridedBlock:
+    """One block in one layout: the largest share of a limit, of which tensor, and what was raised."""
+
+    block: str
+    ratio: float
+    limit: float
+    tensor: str
+    error: str
+
+    @property
+    def share(self) -> float:
+        """Of the limit; of what raised, infinite."""
+        return math.inf if self.error else self.ratio / self.limit
+
+
+def _finding(case: Case, layout: str, rows: list[StridedBlock]) -> Record:
+    """Blames the first block that raised, else the one that is farthest off; no composite of which a part is off."""
+    off = {r.block for r in rows if not r.share <= 1.0}
+    guilty = [r for r in rows if r.block in off and not any(o.startswith(f"{r.block}.") for o in off)]
+    nothing = StridedBlock("", 0.0, 1.0, "", "")
+    worst = next((r for r in guilty if r.error), max(guilty or rows, key=lambda r: r.share, default=nothing))
+    place = ", ".join(filter(None, (worst.block, worst.tensor))) if worst.share > 0 else ""
+    reason = f"{place}: raised {worst.error}" if worst.error else f"{place} depends on how its inputs lie in memory ({layout})"
+    metrics: dict[str, float | str | bool] = {"blocks": float(len(rows))}
+    return case.finding(worst.ratio, limit=worst.limit, variant=layout, worst=place, block=worst.block, reason=reason, metrics=metrics)
 
 
 def _block(case: Case, backend: BackendModel, reference: BlockReference, layout: str) -> tuple[float, float, str, str]:
@@ -79,26 +102,71 @@ def _block(case: Case, backend: BackendModel, reference: BlockReference, layout:
     results = attempt(lambda: _run(backend, reference, moved, cotangents))
     if isinstance(results, Raised):
         return math.inf, 1.0, "its call", results.text
-    roundoff = backend.roundoff(reference.block, FLOAT64)
     rms_limit = limits_for(case.context.tolerances, reference.block.name, backend.name, FLOAT64.name, "forward").rms
     worst = (0.0, rms_limit, "out", "")
+    judge = _Noise(case, backend, reference, plain, base, rms_limit)
     for name, value in base.items():
-        if torch.equal(results[name], value):
+        got = results.get(name)
+        if got is not None and torch.equal(got, value):
             continue
-        limit, allowed = rms_limit, 0.0
-        if name in reference.values:
-            scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, reference.values[name])
-            limit, allowed = widened(rms_limit, scale.spread), scale.rms
-            if layout == "expanded" and rms(reference.values[name]) > 0:
-                # other values than the reference's: the same relative noise; rows that are equal round alike and add up in sums
-                rows = max(t.shape[0] for t in reference.inputs.values() if t.dim())
-                allowed *= rms(value) / rms(reference.values[name]) * math.sqrt(rows)
-        else:  # a parameter that only this backend has: no scale of its own, so bits decide
-            limit = 1.0
-        ratio = orderable(rms(results[name] - value) / (math.sqrt(2.0) * allowed) if allowed > 0 else math.inf)
+        if got is None or got.shape != value.shape:
+            what = "is missing" if got is None else f"has the shape {list(got.shape)} instead of {list(value.shape)}"
+            ratio, limit, name = math.inf, 1.0, f"{name}, which {what} and"
+        else:
+            ratio, limit = judge.difference(name, orderable(rms(got - value)), layout == "expanded")
         if ratio / limit > worst[0] / worst[1]:
             worst = (ratio, limit, name, "")
     return worst
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Two computations of one block that differ, by what roundings of float64 can do to it. That bits differ says nothing by itself.
+
+    Attributes:
+        plain: contiguous inputs and cotangents; base: the results on them.
+        limit: on a ratio of a tensor of many independent roundings.
+    """
+
+    case: Case
+    backend: BackendModel
+    reference: BlockReference
+    plain: tuple[Tensors, Mapping[str, Tensors]]
+    base: Tensors
+    limit: float
+    _measured: dict[str, Tensors] = field(default_factory=dict)
+
+    def difference(self, name: str, size: float, other_values: bool) -> tuple[float, float]:
+        """An RMS difference in units of what two roundings make, and the limit on it.
+
+        By the reference's noise, where these are its values; beyond it, and where it has none, by draws on these very inputs.
+
+        Args:
+            other_values: of the inputs than the reference's.
+        """
+        reference, allowed, limit = self.reference, 0.0, self.limit
+        if name in reference.values and not other_values:
+            roundoff = self.backend.roundoff(reference.block, FLOAT64)
+            scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, reference.values[name])
+            limit, allowed = widened(self.limit, scale.spread), scale.rms
+        if not size <= limit * math.sqrt(2.0) * allowed:
+            drawn = self._draws(name in reference.values).get(name)
+            if drawn is not None and rms(drawn) > allowed:
+                limit, allowed = max(limit, limit_of(self.case, drawn.numel())), rms(drawn)
+        return (size / (math.sqrt(2.0) * allowed) if allowed > 0 else math.inf), limit
+
+    def _draws(self, known: bool) -> Tensors:
+        """By the reference backend, so that a faulty one cannot widen what it is judged by, of all that it has too."""
+        backend: BackendModel = self.case.context.reference_backend if known else self.backend
+        if backend.name not in self._measured:
+
+            def values() -> Tensors:
+                return _run(backend, self.reference, *self.plain)
+
+            base = self.base if backend is self.backend else values()
+            seeds = [seed_of("strided", self.case.context.seed, self.reference.block.name, draw) for draw in range(DRAWS)]
+            self._measured[backend.name] = deviation(disturbed(values), base, seeds)
+        return self._measured[backend.name]
 
 
 def _run(backend: BackendModel, reference: BlockReference, inputs: Tensors, cotangents: Mapping[str, Tensors]) -> Tensors:

@@ -23,6 +23,7 @@ from mpcheck.records.record import Record
 from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
+from mpcheck.reference.whole_noise import ROUNDOFF
 
 MOST_ATOMS = 512  # of a structure whose derivatives are taken numerically: some seconds on a CPU
 DRAWS = 4  # of Monte Carlo arithmetic; a scalar's scale is then known to a third, which SIGMAS covers
@@ -62,15 +63,16 @@ class Case:
 
     def finding(
         self, ratio: float | None, *, limit: float = 1.0, variant: str = "", reason: str = "", worst: str = "",
-        metrics: Mapping[str, float | str | bool] | None = None, verdict: Verdict | None = None,
+        metrics: Mapping[str, float | str | bool] | None = None, verdict: Verdict | None = None, block: str = "",
     ) -> Record:  # fmt: skip
-        """A finding on this property; fails where the ratio is above the limit, or no number."""
+        """A finding on this property; fails where the ratio is above the limit, or no number. ``block``: whom a failure blames."""
         sound = ratio is not None and ratio <= limit
         chosen: Verdict = verdict or ("pass" if sound else "fail")
         number = None if ratio is None or not math.isfinite(ratio) else ratio
         return Record(
             check=self.key.check, subject=self.key.subject, backend=self.key.backend, format=FLOAT64.name, system=self.key.system,
-            variant=variant, verdict=chosen, reason="" if chosen == "pass" else reason, ratio=number, limit=limit,
+            variant=variant, verdict=chosen, block="" if chosen == "pass" else block, reason="" if chosen == "pass" else reason,
+            ratio=number, limit=limit,
             detail=figures({k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}), worst=worst,
         )  # fmt: skip
 
@@ -85,7 +87,14 @@ def evaluate(model: torch.nn.Module, graph: Tensors, **flags: bool) -> Values:
     data = {k: v.clone() for k, v in graph.items()}  # upstream writes into the dictionary and asks for gradients
     with torch.set_grad_enabled(flags.get("compute_force", True)):
         out: dict[str, Any] = model(data, **flags)
-    return {k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor)}
+    return _Outputs({k: v.detach() for k, v in out.items() if isinstance(v, torch.Tensor)})
+
+
+class _Outputs(Values):
+    """Outputs of a model that say which of them there is none of."""
+
+    def __missing__(self, name: str) -> torch.Tensor:
+        raise ValueError(f"the model gives no {name}: it is None or missing")
 
 
 def energies(model: torch.nn.Module, graph: Tensors) -> torch.Tensor:
@@ -172,8 +181,11 @@ def rms(x: torch.Tensor) -> float:
 
 
 def difference_ratio(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor) -> float:
-    """RMS difference of two computed tensors in units of what both roundings together make: sqrt(2) times one's scale."""
-    difference, allowed = rms(one - other), math.sqrt(2.0) * rms(scale)
+    """RMS difference of two computed tensors in units of what both roundings together make: sqrt(2) times one's scale.
+
+    Where no operation of the reference rounds, by a roundoff of the value: other sound code may round there.
+    """
+    difference, allowed = rms(one - other), math.sqrt(2.0) * rms(scale) or ROUNDOFF * rms(other)
     if difference == 0.0:
         return 0.0
     return difference / allowed if allowed > 0 else math.inf

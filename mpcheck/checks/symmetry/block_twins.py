@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,10 +62,22 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
             rows.append(BlockDistance(block.name, f"raised {got.text}", math.inf, limit))
             continue
         for name, value in exact.items():
-            error = math.nan if name not in got or got[name].shape != value.shape else _rms(got[name] - value)
-            ratio = 0.0 if error == 0.0 else (error / noise[name] if noise[name] > 0 else math.inf)
+            if name not in got or got[name].shape != value.shape:
+                what = "is missing" if name not in got else f"has the shape {list(got[name].shape)} instead of {list(value.shape)}"
+                rows.append(BlockDistance(block.name, f"{name}, which {what}", math.inf, limit))
+                continue
+            error = _rms(got[name] - value)
+            allowed = noise[name] or ROUNDOFF * _rms(value)  # where e3nn rounds nothing, its twin may
+            ratio = 0.0 if error == 0.0 else (error / allowed if allowed > 0 else math.inf)
             rows.append(BlockDistance(block.name, name, ratio, limit))
     return rows
+
+
+def innermost(rows: Sequence[BlockDistance]) -> list[BlockDistance]:
+    """Of every block that failed, in the order of the calls, its worst output; no composite of which a part failed."""
+    failed = {row.block for row in rows if row.failed}
+    guilty = [b for b in dict.fromkeys(r.block for r in rows) if b in failed and not any(f.startswith(f"{b}.") for f in failed)]
+    return [max((r for r in rows if r.block == b and r.failed), key=lambda r: r.ratio if r.ratio == r.ratio else math.inf) for b in guilty]
 
 
 def _rms(x: torch.Tensor) -> float:

@@ -1,6 +1,6 @@
 """Conversion: e3nn -> backend -> e3nn of every parameter and buffer, over a covering set of small architectures.
 
-Each configuration is judged three times: ``keys`` (the round trip: names, shapes, dtypes, bits, nothing logged and skipped),
+Each configuration is judged three times: ``keys`` (the round trip: names, shapes, dtypes, values, nothing logged and skipped),
 ``weights`` (the twin's parameters against an explicit map) and ``blocks`` (the twin's blocks against the source's). The user's
 own model makes the round trip too.
 """
@@ -22,7 +22,7 @@ from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavailable
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.graph import make_graph
-from mpcheck.checks.symmetry.block_twins import distances
+from mpcheck.checks.symmetry.block_twins import distances, innermost
 from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.upstream_limits import UpstreamLimit, load_limits
@@ -68,10 +68,12 @@ def judged(converter: Converter, source: torch.nn.Module, twin: Converted, retur
 def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wrapped: BackendModel, base: dict[str, Any]) -> Record:
     graph = make_graph([structure(config.elements, context.seed)], config.architecture.elements, config.architecture.r_max)
     rows = distances(E3nnModel(source, CPU), wrapped, graph, context.tolerances, context.seed)
-    worst = max(rows, key=lambda d: (d.failed, d.ratio / d.limit))
-    failures = [f"{d.block} {d.tensor}: rms ratio {d.ratio:.3g} > {d.limit:.3g}" for d in rows if d.failed]
+    guilty = innermost(rows)
+    worst = max(guilty or rows, key=lambda d: d.ratio / d.limit)
+    failed = guilty + [d for d in rows if d.failed and d not in guilty]  # a composite is off where a part of it is
+    failures = [f"{d.block} {d.tensor}: rms ratio {d.ratio:.3g} > {d.limit:.3g}" for d in failed]
     made = _finding(base, "blocks", failures, worst.ratio, worst.limit, blocks=len({d.block for d in rows}))
-    return made.model_copy(update={"worst": f"{worst.block} {worst.tensor}"})
+    return made.model_copy(update={"worst": f"{worst.block} {worst.tensor}", "block": guilty[0].block if guilty else ""})
 
 
 def judge_configuration(context: Context, config: Configuration, limits: list[UpstreamLimit]) -> list[Record]:

@@ -24,7 +24,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.metrics import ElementNames, compare
+from mpcheck.judge.metrics import ElementNames, absent, compare
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.judge.scale import noise_scale
@@ -59,8 +59,8 @@ def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: 
             continue
         scale = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value)
         slot = block.output_slot(name)
-        got = low[name].to(value.device) if name in low else torch.full_like(value, math.nan)
-        quantity = compare(name, got, value, scale, fmt, limits, ElementNames(slot, slot.groups(tuple(value.shape)), "row"))
+        names = ElementNames(slot, slot.groups(tuple(value.shape)), "row")
+        quantity = compare(name, low[name].to(value.device), value, scale, fmt, limits, names) if name in low else absent(name, value)
         failures += [f"{name}: {text}" for text in quantity.failures]
         ratio, limit = math.inf if quantity.rms is None else quantity.rms, quantity.rms_limit or limits.rms
         if not worst.tensor or ratio / limit > worst.ratio / worst.limit:

@@ -39,6 +39,8 @@ def properties(module: torch.nn.Module, graph: Tensors, stress: bool) -> Tensors
     """Energy [graphs] (eV), forces [atoms, 3] (eV/Å) and stress [graphs, 3, 3] (eV/Å^3) in float64, of a graph of any dtype."""
     with quiet():
         out = module({n: t.clone() for n, t in graph.items()}, compute_force=True, compute_stress=stress)
+    if out.get("energy") is not None and out.get("forces") is None:
+        raise ValueError("the model gives no forces: they are None, and were asked for")
     return {n: out[n].detach().to(torch.float64) for n in SLOTS if out.get(n) is not None}
 
 

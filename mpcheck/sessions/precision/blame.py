@@ -8,8 +8,11 @@ its ratios are; a sound block behind it is not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+import torch
 
 from mpcheck._raised import attempt
 from mpcheck.checks.precision import CellKey
@@ -22,10 +25,12 @@ from mpcheck.reference.library import BlockReference
 from mpcheck.reference.prints import COTANGENT, INPUT, MOVED, VALUE, Print, distance, moved, prints_of, size
 from mpcheck.sessions.precision.drift import Drifted
 from mpcheck.sessions.precision.limits import judge_by_limits
+from mpcheck.sessions.precision.orders import orders_of, reordered
 from mpcheck.sessions.run import Session
 
 NOISE = 16.0
-"""Float64 noise scales that a sound rewriting may move a result by; it errs by about one."""
+"""Float64 noise scales that a sound rewriting may move a result by; it errs by about one. Also of what the arguments' own movement, too
+small to count as one, does to a result."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,8 @@ class BlockMovement:
 
     Attributes:
         inputs, energy: the first argument, and the first energy cotangent, that moved; empty where all stand.
-        values: by direction, the first float64 result that moved although the inputs stand, and how far.
+        values: by direction, the first float64 result that moved although the inputs stand, and how far. Where rows came in another
+            order, results of the forward direction alone: random cotangents are drawn by row.
     """
 
     inputs: str
@@ -44,6 +50,11 @@ class BlockMovement:
     def behind(self, quantity: str) -> bool:
         """Whether what a quantity was computed from moved."""
         return bool(self.inputs) or (f".{ENERGY}." in quantity and bool(self.energy))
+
+    @property
+    def what(self) -> str:
+        """What moved of what it was computed from, in words."""
+        return self.inputs or f"the energy's gradient with respect to {self.energy}"
 
 
 class Blame:
@@ -70,26 +81,31 @@ class Blame:
         return self._standings[place]
 
     def _compare(self, before: Mapping[str, Print], reference: BlockReference) -> BlockMovement:
-        now = prints_of(reference)
-        inputs = moved(before, now, INPUT)
+        now = prints_of(reference) | orders_of(reference)
+        inputs, order = moved(before, now, INPUT), reordered(before, now)
         values: dict[str, str] = {}
+        small = _small_movement(before, now)
         for name in () if inputs else dict.fromkeys(n for n in (*now, *before) if n.startswith(VALUE)):
             direction = BACKWARD if name.startswith((f"{VALUE}grad.", f"{VALUE}weight.")) else FORWARD
-            if direction not in values and (said := self._value(before.get(name), now.get(name), name.removeprefix(VALUE), reference)):
+            if order and direction == BACKWARD:
+                continue
+            if direction not in values and (said := self._value(before.get(name), now.get(name), name.removeprefix(VALUE), reference, small)):
                 values[direction] = said
+        if order and values:  # arguments that no longer belong together, or a block that minds the order: which cannot be told
+            inputs, values = f"the order of rows of {order}", {}
         return BlockMovement(inputs, moved(before, now, COTANGENT), values)
 
-    def _value(self, before: Print | None, now: Print | None, name: str, reference: BlockReference) -> str:
+    def _value(self, before: Print | None, now: Print | None, name: str, reference: BlockReference, small: float) -> str:
         if before is None or now is None:
             return f"{name} {'is new' if before is None else 'is gone or not finite'}"
         far, whole = distance(before, now), size(before, now)
-        if far <= MOVED * whole or far <= NOISE * self._noise(reference, name):
+        if far <= MOVED * whole or far <= NOISE * self._noise(reference, name) or far <= NOISE * small * _response(reference, name):
             return ""
         return f"{name} moved by {far / whole:.2g} of its size" if whole > 0 and far < float("inf") else f"{name} has another shape or kind"
 
     def _noise(self, reference: BlockReference, name: str) -> float:
         """RMS of what float64 rounding does to a result."""
-        own = next((n for n in reference.values if n in (name, name.replace(".", ".random.", 1))), None)
+        own = _own(reference, name)
         if own is None:
             return 0.0
         roundoff = self.session.reference_backend.roundoff(reference.block, FLOAT64)
@@ -138,20 +154,48 @@ class Blame:
         names = self._names(key.system)
         before = names[: names.index(key.block)] if key.block in names else []
         chosen = next((c for c in self.culprits(key.system, before if standing.inputs else names) if self._red(key, c)), "")
-        what = standing.inputs or f"the energy's gradient with respect to {standing.energy}"
-        return f"its inputs moved ({what}): {chosen}, whose own did not, computes otherwise and is to blame" if chosen else ""
+        return f"its inputs moved ({standing.what}): {chosen}, whose own did not, computes otherwise and is to blame" if chosen else ""
+
+    def elsewhere(self, key: CellKey, drifts: Sequence[Drifted]) -> str:
+        """What must be said of a drifted cell that no block of this run excuses, though its inputs moved: it is red, and may be sound."""
+        standing = self.standing(key.system, key.block)
+        if standing is None or not drifts or not all(standing.behind(d.quantity) for d in drifts):
+            return ""
+        return f"its inputs moved ({standing.what}), and no block of this run computes otherwise: what gives them is to blame, not this block"
 
     def _red(self, key: CellKey, culprit: str) -> bool:
-        """Whether the culprit has a cell that this run judges, in the backend and format of the one that it excuses."""
-        standing = self.standing(key.system, culprit)
+        """Whether the culprit has a cell that this run judges; in the backend and format of the one that it excuses, or in others.
+
+        It may not run in 16 bits, say, and those behind it do.
+        """
+        standing, session = self.standing(key.system, culprit), self.session
+        pairs = dict.fromkeys([(key.backend, key.format), *((b, f.name) for b in session.backend_names for f in session.formats)])
         directions = standing.values if standing else ()
-        return any(self._judges(CellKey(key.system, culprit, key.backend, key.format, d)) for d in directions)
+        return any(self._judges(CellKey(key.system, culprit, backend, fmt, d)) for backend, fmt in pairs for d in directions)
 
     def _judges(self, key: CellKey) -> bool:
         if key not in self._judged:
             cell = attempt(lambda: judge_by_limits(self.session, key))
             self._judged[key] = isinstance(cell, Record) and bool(cell.quantities)  # what it raises, its own cell says
         return self._judged[key]
+
+
+def _small_movement(before: Mapping[str, Print], now: Mapping[str, Print]) -> float:
+    """The largest movement of an argument that is too small to count as one, of its size."""
+    pairs = [(before[n], now[n]) for n in now if n.startswith(INPUT) and n in before]
+    return max((distance(*p) / size(*p) for p in pairs if size(*p) > 0), default=0.0)
+
+
+def _own(reference: BlockReference, name: str) -> str | None:
+    """A result by the name that the reference has for it, of that of its print."""
+    return next((n for n in reference.values if n in (name, name.replace(".", ".random.", 1))), None)
+
+
+def _response(reference: BlockReference, name: str) -> float:
+    """RMS of what a movement of all arguments by their own size would do to a result, to first order: its noise by what is stored."""
+    own = _own(reference, name)
+    stored = reference.noise[own].get("stored") if own is not None else None
+    return 0.0 if stored is None or not stored.numel() else math.sqrt(3 * float(stored.to(torch.float64).square().mean()))
 
 
 def _inside(name: str, composite: str) -> bool:

@@ -49,7 +49,7 @@ class Suite:
     def judge(self, key: CellKey) -> Record:
         """One cell by its limits, what its block computes, and its stored ratios."""
         cell = self._by_limits(key)
-        if not cell.quantities or cell.verdict == "unsupported":  # the latter: a known fault of upstream
+        if not cell.quantities or cell.verdict == "known-fault":
             return cell
         stored = self._stored(key.system)
         if stored is None:
@@ -62,7 +62,7 @@ class Suite:
     def _by_limits(self, key: CellKey) -> Record:
         """A cell by its limits; what fails them once has failed, and is told how often it does."""
         cell = judge_by_limits(self.session, key)
-        if cell.verdict in ("pass", "unsupported"):
+        if cell.verdict in ("pass", "unsupported", "known-fault"):
             return cell
         return failed(cell, repeated(cell, lambda: judge_by_limits(self.session, key)))
 
@@ -88,7 +88,8 @@ class Suite:
         if 2 * number < len(every) and all(self._races(key, d.quantity) for ds in drifts for d in ds):
             undisturbed = every[next(i for i, texts in enumerate(drifts) if not texts)]
             return _noted(undisturbed, "pass", f"drifted in {number} of {len(every)} replays, where the order of a sum is a race ({said[0]})")
-        return _red(cell, [*said, f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else said)
+        said += [f"intermittent: drifted in {number} of {len(every)} replays"] if number < len(every) else []
+        return _red(cell, said, self.blame.elsewhere(key, moved))
 
     def _drifted(self, key: CellKey, cell: Record, entry: Mapping[str, Entry]) -> list[Drifted]:
         """Whatever left its stored ratio in a replay."""
@@ -135,8 +136,8 @@ def _noted(cell: Record, drift: Drift, note: str) -> Record:
     return cell.drifted(drift, note=", ".join(filter(None, [cell.note, note])))
 
 
-def _red(cell: Record, drifts: Sequence[str]) -> Record:
-    """A cell that is red by drift, besides what it failed by."""
+def _red(cell: Record, drifts: Sequence[str], elsewhere: str = "") -> Record:
+    """A cell that is red by drift, besides what it failed by; ``elsewhere``: who is to blame where the block is not."""
     more = f" (+{len(drifts) - 1})" if len(drifts) > 1 and not drifts[-1].startswith("intermittent") else ""
     said = [drifts[0] + more, *(d for d in drifts[1:] if d.startswith("intermittent"))]
-    return cell.drifted("fail", verdict="fail", reason="; ".join(filter(None, [cell.reason, *said])))
+    return cell.drifted("fail", verdict="fail", reason="; ".join(filter(None, [cell.reason, *said, elsewhere])))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND
+from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN
 from mpcheck.checks.precision import CellKey
+from mpcheck.checks.small_twin import MODEL, backends_of, judge
 from mpcheck.formats import FLOAT64, get_format
+from mpcheck.judge.follows import follow
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.tensors import Quantity, Tensors
 from mpcheck.sessions.pieces import Piece, PlainWork
@@ -35,13 +37,20 @@ class PrecisionWork(PlainWork):
         for key in session.cells():
             label = f"{key.block}-{key.backend}-{key.format}-{key.direction}"
             cells.append(Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key))
-        return golden + cells
+        return golden + cells + [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", SMALL_TWIN, name) for name in self._twins()]
+
+    def _twins(self) -> list[str]:
+        """Backends that are looked at on the small model: those of a run that is not narrowed to blocks or to other formats."""
+        options = self.session.options
+        return [] if options.blocks or FLOAT64.name not in options.formats else backends_of(options.backends)
 
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         key = piece.key
         if isinstance(key, CellKey):
             return self.attempted(piece.planned, lambda: [self.suite.judge(key)])
+        if piece.planned.check == SMALL_TWIN:
+            return self.attempted(piece.planned, lambda: follow(self.session, judge(self.session, key)))
         return self.attempted(piece.planned, lambda: self.suite.compare_golden(key))
 
     def failed(self, planned: Planned, reason: str) -> Record:
@@ -49,6 +58,8 @@ class PrecisionWork(PlainWork):
         record = super().failed(planned, reason)
         if planned.check == PRECISION:
             return record.model_copy(update={"detail": Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)})
+        if planned.check == SMALL_TWIN:
+            return record.model_copy(update={"subject": MODEL})
         tensors = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
         return record.model_copy(update={"subject": "model", "detail": tensors})
 
@@ -56,6 +67,11 @@ class PrecisionWork(PlainWork):
 def planned_cell(key: CellKey) -> Planned:
     """A cell."""
     return Planned(key=key.id, **key.about)
+
+
+def planned_twin(backend: str) -> Planned:
+    """The small model on a backend."""
+    return Planned(key=f"{SMALL_TWIN}/{backend}", check=SMALL_TWIN, subject=MODEL, backend=backend, format=FLOAT64.name)
 
 
 def planned_golden(system: str) -> Planned:

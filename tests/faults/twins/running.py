@@ -74,6 +74,13 @@ def shape_read_back(session: Session, acts: Acts) -> Iterator[None]:
 
 
 @patch
+def moved_to_where_it_is(session: Session, acts: Acts) -> Iterator[None]:
+    """Linear layers move their result to the device and type of their input, where it is."""
+    with _noted(acts, lambda _, out: out.to(out.device).to(out)):
+        yield
+
+
+@patch
 def passed_on(session: Session, acts: Acts) -> Iterator[None]:
     """Linear layers as installed, called from one function more."""
 

@@ -151,6 +151,12 @@ def test_counts_of_cost_are_exact() -> None:
 
     assert told(compare(results(findings("bench", cost(4))), results(findings("bench", cost(5))))) == [("latency", "casts 4 -> 5")]
 
+    def memory(held: int) -> Record:
+        return finding(check="cost", verdict="no-baseline", ratio=None, figures={"peak_bytes": float(held), "multiply_adds": held / 2})
+
+    (line,) = told(compare(results(findings("bench", memory(9465574))), results(findings("bench", memory(9474022)))))
+    assert line == ("latency", "multiply adds 4,732,787 -> 4,737,011, peak bytes 9,465,574 B -> 9,474,022 B")
+
 
 def test_a_bench_session_that_only_the_head_has_speaks_for_itself() -> None:
     """It measured base against head."""

@@ -36,3 +36,19 @@ def test_notes_are_told_to_every_reader() -> None:
     assert "quiet machine" in SHOWING.terminal(run, ["a quiet machine"]) and "- a quiet machine" in SHOWING.markdown(run, ["a quiet machine"])
     assert "quiet machine" not in SHOWING.terminal(run)
     assert SHOWING.note(run, []) and not SHOWING.note(run, [samples])  # type: ignore[list-item]  # only whether there is one
+
+
+def test_leaves_come_before_composites_and_a_red_property_says_which_blocks_passed() -> None:
+    def one(check: str, subject: str, verdict: str, **fields: object) -> object:
+        return samples.finding(check=check, subject=subject, verdict=verdict, reason=f"{subject} is off", **fields)
+
+    red = [one("equivariance", "interactions.0", "fail"), one("equivariance", "interactions.0.linear", "fail")]
+    run = samples.findings("symmetry", *red)  # type: ignore[arg-type]
+    text = SHOWING.terminal(run)
+    assert text.index("interactions.0.linear is off") < text.index("interactions.0 is off") and "no block is red" not in text
+    ((_, rows),) = [t for name, t in tables(run).items() if name == "equivariance"]
+    assert [row[0] for row in rows] == ["interactions.0.linear", "interactions.0"]
+    passed = [one("equivariance", "interactions.0.linear", "pass"), one("equivariance", "model", "fail")]
+    alone = samples.findings("symmetry", *passed)  # type: ignore[arg-type]
+    for shown in (SHOWING.terminal(alone), SHOWING.markdown(alone)):
+        assert "o block is red: all 1 blocks of the model passed: equivariance (1)" in shown

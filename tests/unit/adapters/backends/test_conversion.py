@@ -49,9 +49,9 @@ WEIGHT = "interactions.0.linear.weight"
         (lambda s: s.update(more=torch.zeros(1)), "extra more"),
         (lambda s: s.update({WEIGHT: s[WEIGHT][None]}), f"{WEIGHT}: reshaped from"),
         (lambda s: s.update({WEIGHT: s[WEIGHT].float()}), f"{WEIGHT}: torch.float64 became torch.float32"),
-        (lambda s: s.update({WEIGHT: s[WEIGHT].float().double()}), f"{WEIGHT}: changed by up to"),
-        (lambda s: s.update({WEIGHT: s[WEIGHT] * float("nan")}), f"{WEIGHT}: changed by up to nan"),
-        (lambda s: s.update({WEIGHT: -s[WEIGHT] * 0.0}), f"{WEIGHT}: changed by up to"),
+        (lambda s: s.update({WEIGHT: s[WEIGHT].float().double()}), f"{WEIGHT}: moved by"),
+        (lambda s: s.update({WEIGHT: s[WEIGHT] * float("nan")}), f"{WEIGHT}: moved by inf"),
+        (lambda s: s.update({WEIGHT: -s[WEIGHT] * 0.0}), f"{WEIGHT}: moved by"),
         (
             lambda s: s.update({k: v.float().double() for k, v in s.items() if k.endswith("weights_max")}),
             "products.0.symmetric_contractions.contractions.0.weights_max: moved by",

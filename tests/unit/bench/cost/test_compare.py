@@ -32,8 +32,12 @@ def test_equal_fingerprints_differ_in_nothing() -> None:
         ({"syncs": {"nonzero": 3}}, "2 more host-device synchronisations: nonzero"),
         ({"graph_breaks": 2}, "1 more graph break: 1 -> 2"),
         ({"bytes_moved": 1_340_000}, "bytes moved 1.2 MB -> 1.34 MB (+11.7 %): the same operations on tensors of other sizes or types"),
-        ({"bytes_moved": 1_200_004}, "bytes moved 1,200,000 -> 1,200,004 (+0.0 %): the same operations on tensors of other sizes or types"),
+        ({"bytes_moved": 1_200_004}, "bytes moved 1,200,000 B -> 1,200,004 B (+0.0 %): the same operations on tensors of other sizes or types"),
         ({"multiply_adds": 1001}, "multiply-adds 1,000 -> 1,001 (+0.1 %): the same operations on tensors of other sizes or types"),
+        (
+            {"peak_bytes": 4097},
+            "peak memory 4,096 B -> 4,097 B (+0.0 %): the same operations; tensors are held for another time, or are of other sizes",
+        ),
         (
             {"peak_bytes": 8192},
             "peak memory 4.1 kB -> 8.19 kB (+100.0 %): the same operations; tensors are held for another time, or are of other sizes",
@@ -69,3 +73,27 @@ def test_kernels_name_the_change_where_there_is_a_gpu() -> None:
 def test_graph_breaks_that_one_side_did_not_count_are_a_note() -> None:
     found = changed(graph_breaks=None)
     assert not found.worse and found.notes == ["graph breaks 1 -> not counted: not asked for, or it cannot be traced"]
+
+
+def test_round_trips_are_told_once_and_by_what_code_calls() -> None:
+    base = BASE.model_copy(update={"round_trips": {"nonzero": 1}})
+    item = {"_local_scalar_dense": 2, "nonzero": 1}
+    head = base.model_copy(update={"syncs": item, "round_trips": item | {"numpy": 1}})
+    told = ["2 more host round trips: a number read (item, bool, int or float)", "1 more host round trip: numpy"]
+    found = compare_fingerprints(base, head)
+    assert found.worse == told and not found.better and not found.notes
+    back = compare_fingerprints(head, base)
+    assert not back.worse and back.better == [line.replace("more", "fewer") for line in told]
+    runtime = compare_fingerprints(base, base.model_copy(update={"syncs": {"nonzero": 1, "cudaStreamSynchronize": 1}}))
+    assert runtime.worse == ["1 more host-device synchronisation: cudaStreamSynchronize"]
+
+
+def test_a_stored_fingerprint_of_before_round_trips_is_read_and_compared() -> None:
+    stored = BASE.model_dump(mode="json")
+    del stored["round_trips"]
+    old = Fingerprint.model_validate(stored)
+    assert old.round_trips is None
+    head = BASE.model_copy(update={"syncs": {"nonzero": 2}, "round_trips": {"nonzero": 2, "tolist": 1}})
+    found = compare_fingerprints(old, head)
+    assert found.worse == ["1 more host-device synchronisation: nonzero"]
+    assert found.notes == ["host round trips: the base is older than their count"]

@@ -13,6 +13,7 @@ from mpcheck.checks.audit import reductions
 from mpcheck.checks.audit.reductions_data import CARBON_E0, carbon, census, many_atoms
 from mpcheck.formats import get_format
 from mpcheck.judge.known_faults import apply_known_faults, class_names
+from mpcheck.judge.native_sums import EQUAL_TERMS
 from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
 from tests import inspections
@@ -71,6 +72,29 @@ def test_known_fault_in_a_session_and_reported_once_it_is_mended(session: Sessio
         mended = apply_known_faults([f for n in reductions.CARBON_SIZES for f in energy(session, n)], classes)
     assert [f.verdict for f in mended].count("fail") == 1
     assert "no longer applies" in mended[-1].reason
+
+
+@pytest.mark.parametrize("count", [1024, 32_768])
+def test_another_fault_of_the_same_sum_is_not_taken_for_the_known_one(session: Session, count: int) -> None:
+    """E0 alone is off there as well, and the reason says so; what is off is not what adding one by one gives."""
+    original = mace.modules.models.scatter_sum
+    with replaced_attribute(mace.modules.models, "scatter_sum", lambda **kwargs: original(**kwargs) * (1 - 1e-3)):
+        found = energy(session, count)[0]
+    assert found.verdict == "fail" and "the sum of E0 alone" in found.reason and not found.cause
+    assert apply_known_faults([found], class_names(session.reference_backend.model))[0].verdict == "fail"
+    assert energy(session, count)[0].cause == EQUAL_TERMS
+
+
+def test_another_fault_of_the_whole_models_sum_is_not_taken_for_the_known_one(session: Session) -> None:
+    original = mace.modules.models.scatter_sum
+    assert reductions.judge_model(session).cause == EQUAL_TERMS
+
+    def low(src: torch.Tensor, *args: Any, **kwargs: Any) -> torch.Tensor:
+        return original(src, *args, **kwargs) * (1 if src.dtype == torch.float64 else 1 + 1e-4)
+
+    with replaced_attribute(mace.modules.models, "scatter_sum", low):
+        found = reductions.judge_model(session)
+    assert (found.verdict, found.cause) == ("fail", "")
 
 
 def test_whole_model_on_isolated_atoms(session: Session) -> None:

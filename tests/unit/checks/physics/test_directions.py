@@ -94,3 +94,8 @@ def test_a_root_that_is_kept_from_zero_is_green(run: Session) -> None:
         return forward
 
     assert_green(run, exchanged(o3.SphericalHarmonics, "forward", make), "directions")
+
+
+def test_a_gradient_that_is_none_is_named(run: Session, clean: Any) -> None:
+    fault = result_changed(o3.SphericalHarmonics, lambda self, out, *_: out.detach())
+    assert_red(run, clean, fault, "directions", ("float64", "blocks"), "spherical_harmonics: its gradient by x is missing (None)")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from mpcheck.checks.physics.shape import ORDERS, cluster, edges, smoothness
+from mpcheck.checks.physics.shape import ORDERS, cluster, edges, empty, smoothness
 from mpcheck.checks.physics.structure import Case
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
@@ -62,3 +62,18 @@ def test_a_cluster_has_pairs_on_both_sides_of_the_cut_off(run: Session) -> None:
     frame = cluster(Case(run, Key("physics", "edges", "e3nn"), backend.model, backend.device))
     distances = frame.get_all_distances()
     assert (distances > run.model.r_max).any() and ((distances > 0) & (distances < run.model.r_max)).any()
+
+
+class Pushed(Pairs):
+    """Pairs, and a force on every atom besides."""
+
+    def forward(self, data: dict[str, torch.Tensor], **flags: bool) -> dict[str, torch.Tensor]:
+        out = super().forward(data, **flags)
+        shift = 100.0 * torch.ones_like(out["energy"])
+        return out | {"energy": out["energy"] + shift, "forces": out["forces"] + self.step}
+
+
+@pytest.mark.parametrize(("force", "verdict"), [(0.0, "pass"), (1e-16, "pass"), (1e-12, "fail")])
+def test_a_force_that_float64_cannot_resolve_is_none(run: Session, force: float, verdict: str) -> None:
+    case = Case(run, Key("physics", "empty", "e3nn", "float64"), Pushed(run.model.r_max, 3, force), torch.device("cpu"))
+    assert {r.variant: r.verdict for r in empty(case)}["no edges"] == verdict

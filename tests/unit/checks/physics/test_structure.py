@@ -37,3 +37,12 @@ def test_choice_of_a_structure() -> None:
     assert physics_model.choose_frame([carbon, water, big]) is water
     assert "two atoms" in str(physics_model.choose_frame([Atoms("H")]))
     assert "600 atoms" in str(physics_model.choose_frame([big]))
+
+
+def test_a_difference_without_a_scale_is_judged_by_a_roundoff_of_the_value_and_nan_by_nothing() -> None:
+    value, nothing = torch.full((9,), 1.5, dtype=torch.float64), torch.zeros(9, dtype=torch.float64)
+    assert physics_model.difference_ratio(value, value, nothing) == 0.0
+    assert physics_model.difference_ratio(value + 2.0**-53, value, nothing) <= 1.0
+    assert physics_model.difference_ratio(value + 2.0**-40, value, nothing) > 1e3
+    assert not physics_model.difference_ratio(value * float("nan"), value, nothing) <= 1.0
+    assert physics_model.difference_ratio(value, nothing, nothing) == float("inf")
