@@ -34,7 +34,8 @@ def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = "floa
     """What ``mace_create_lammps_model`` writes of a model, loaded again.
 
     Args:
-        folder: of the caller's, for the model and its export. head: the one to export, by name. dtype: ``float64`` or ``float32``.
+        folder: of the caller's, for the model and its export.
+        head: the one to export, by name; empty for the only one. dtype: ``float64`` or ``float32``.
 
     Raises:
         ImportError: upstream has no such command. BaseException: whatever it raises.
@@ -46,7 +47,7 @@ def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = "floa
         words = [COMMAND, str(path), "--dtype", dtype]
         with _arguments(*words, *(["--head", head] if head else [])):
             command.main()
-        made: torch.jit.ScriptModule = torch.jit.load(f"{path}-lammps.pt", map_location="cpu")  # type: ignore[no-untyped-call]
+        made: torch.jit.ScriptModule = torch.jit.load(f"{path}-lammps.pt", map_location="cpu")
     return made
 
 

@@ -50,11 +50,12 @@ class Door:
             return None
         table = torch.atleast_2d(block.atomic_energies).to(graph["positions"])
         head = int(graph["head"][0]) if "head" in graph else 0
-        return table[head][graph["node_attrs"].argmax(1)]
+        energies: torch.Tensor = table[head][graph["node_attrs"].argmax(1)]
+        return energies
 
-    def truth(self, frame: Atoms, model: torch.nn.Module | None = None, **tensors: torch.Tensor) -> Values:
+    def truth(self, frame: Atoms, model: torch.nn.Module | None = None, tensors: Mapping[str, torch.Tensor] | None = None) -> Values:
         """What the calculator must tell of a structure; tensors of its graph may be replaced."""
-        graph = {**(own := self.case.graph(frame)), **{k: v for k, v in tensors.items() if k in own}}
+        graph = {**(own := self.case.graph(frame)), **{k: v for k, v in (tensors or {}).items() if k in own}}
         return expected(model or self.case.model, graph, bool(frame.pbc.all()), self.e0(graph))
 
     def compared(self, found: Values, wanted: Values, frame: Atoms, key: str) -> list[Difference]:
@@ -117,7 +118,7 @@ def _handed_over(door: Door) -> Iterator[Difference]:
     graph = case.graph(frame)
     graph |= {n: torch.full_like(graph[n], v) for n, v in (("total_charge", CHARGE), ("total_spin", SPIN)) if n in graph}
     results = yield from _handed(door, frame, graph)
-    wanted = door.truth(frame, **{n: graph[n] for n in ("total_charge", "total_spin") if n in graph})
+    wanted = door.truth(frame, tensors={n: graph[n] for n in ("total_charge", "total_spin") if n in graph})
     yield from door.compared(results, wanted, structures(case)[0], "crystal")
 
 
@@ -188,7 +189,7 @@ def _heads(door: Door) -> Iterator[Difference]:
         frame = structures(door.case)[0].copy()
         calc = door.open(head=head)
         calc.calculate(frame)
-        wanted = door.truth(frame, head=torch.tensor([number], device=door.case.device))
+        wanted = door.truth(frame, tensors={"head": torch.tensor([number], device=door.case.device)})
         for row in door.compared(given(calc.results), wanted, structures(door.case)[0], "crystal"):
             yield Difference(f"{row.what} of head {head}", row.ratio, row.limit, row.size)
 

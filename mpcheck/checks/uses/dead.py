@@ -133,10 +133,11 @@ def _idle(case: Case, idle: list[str], without: Tensors, metrics: Mapping[str, f
     if not idle:
         return case.finding(0.0, variant="use", metrics=metrics)
     reason = f"{_part(without[idle[0]])}{idle[0]}: no output depends on it" + (f", nor on {listed(idle[1:], 4)}" if idle[1:] else "")
-    left = unused(case.context.reference_backend.model)
+    reads_scalars = "energy" in outputs(case.model, generic(case), **flags_of(case.model, compute_force=False))
+    left = unused(case.context.reference_backend.model) if reads_scalars else None
     if left == [] and len(heads_of(case)) == len(case.context.model.heads):
         return case.finding(
             None, variant="use", worst=idle[0], reason=f"{reason}, though the architecture makes and reads every irrep", metrics=metrics
         )
     why = f"as the architecture leaves it: {listed(left, 2)}" if left else "whether the architecture has a use for it is not known"
-    return case.finding(None, variant="use", verdict="pass" if left else "inconclusive", reason=f"{reason}; {why}", metrics=metrics)
+    return case.finding(0.0 if left else None, variant="use", verdict="pass" if left else "inconclusive", reason=f"{reason}; {why}", metrics=metrics)

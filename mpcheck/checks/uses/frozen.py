@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Collection, Iterator, Sequence
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.checks.physics.structure import Case
 from mpcheck.checks.uses.asking import GRADIENT, Difference, differences, generic, judged, learned, learning_scales, trainable
 from mpcheck.records.record import Record
@@ -58,7 +60,10 @@ def freezing(case: Case) -> list[Record]:
     rows: dict[str, list[Difference]] = {kind: [] for kind in (ALL, ONE, REST, ALTERNATE)}
     for kind, what, chosen in selections(names):
         with frozen(case.model, chosen):
-            found = learned(case.model, graph)
+            found = attempt(lambda: learned(case.model, graph))
+        if isinstance(found, Raised):
+            rows[kind].append(Difference(f"every output, which with {what} frozen raised {found.text},", math.inf, 1.0))
+            continue
         lost = {GRADIENT + n for n in chosen}
         expected = {n: v for n, v in base.items() if n not in lost}
         rows[kind] += [Difference(f"{r.what}, with {what} frozen,", r.ratio, r.limit, r.size) for r in differences(case, found, expected, scale)]

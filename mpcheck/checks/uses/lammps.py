@@ -53,7 +53,7 @@ def truth(model: torch.nn.Module, graph: Tensors, local: torch.Tensor) -> Values
 def _judge(case: Case, head: str, number: int, dtype: str) -> Record:
     variant = ", ".join(p for p in (f"head {head}" if len(heads_of(case)) > 1 else "", dtype) if p)
     with tempfile.TemporaryDirectory() as folder:
-        made = attempt(lambda: exported(case.model, Path(folder), head if len(heads_of(case)) > 1 else heads_of(case)[0], dtype))
+        made = attempt(lambda: exported(case.model, Path(folder), head if len(case.context.model.heads) > 1 else "", dtype))
     if isinstance(made, Raised):
         if isinstance(made.error, ImportError):
             return case.finding(None, variant=variant, verdict="unsupported", reason=f"upstream's export cannot be imported: {made.line}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpcheck.checks.physics.property import Property, inspection
-from mpcheck.checks.uses import aperiodic, flags, hessian, shares
+from mpcheck.checks.uses import aperiodic, flags, hessian, multipoles, shares
 
 PROPERTIES: dict[str, Property] = {
     "hessian": Property(hessian.hessian, "own"),
@@ -11,6 +11,7 @@ PROPERTIES: dict[str, Property] = {
     "per-atom": Property(shares.per_atom, "own"),
     "parts": Property(shares.parts, "own"),
     "displacement": Property(shares.displacement, "own"),
+    "multipoles": Property(multipoles.multipoles, "own"),
     "aperiodic-stress": Property(aperiodic.aperiodic_stress, "own"),
 }
 
