@@ -77,7 +77,7 @@ def ase_calculator(case: Case) -> list[Record]:
     """Findings by what is asked of the calculator."""
     door = Door(case)
     asked: dict[str, Any] = {
-        "values": _values, "handed over": _handed_over, "charges by atom": _charges, "changes": _changes,
+        "values": _values, "handed over": _handed_over, "charges by atom": _charges, "changes": _changes, "charge and spin": _recharged,
         "atomic stresses": _atomic_stresses, "heads": _heads, "units": _units, "committee": _committee,
     }  # fmt: skip
     if case.model is case.context.reference_backend.model:
@@ -171,6 +171,22 @@ def _changes(door: Door) -> Iterator[Difference]:
         wanted = door.truth(bare)
         for row in door.compared(by_getters(frame, wanted), wanted, bare, step):
             yield Difference(f"{row.what} (the structure {step})", row.ratio, row.limit, row.size)
+
+
+def _recharged(door: Door) -> Iterator[Difference]:
+    """The same atoms with another charge, then with another spin: what was kept for the first is of no use."""
+    spy = Recording(door.case.model)
+    shared = door.open(spy)
+    for key, tensor, values in (("charge", "total_charge", (0.0, CHARGE)), ("spin", "total_spin", (1.0, SPIN))):
+        for value in values:
+            atoms = structures(door.case)[0].copy()
+            atoms.info[key] = value
+            atoms.calc = shared
+            atoms.get_property("forces" if "forces" in shared.implemented_properties else "dipole")
+        told = spy.graphs[-1].get(tensor)
+        if told is not None and tensor in door.case.graph(structures(door.case)[0]):
+            same = float(told.flatten()[0]) == values[-1]
+            yield Difference(f"{tensor}, after the atoms' {key} was changed,", 0.0 if same else math.inf, 1.0, 0.0 if same else math.nan)
 
 
 def _atomic_stresses(door: Door) -> Iterator[Difference]:
