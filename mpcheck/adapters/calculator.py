@@ -16,7 +16,10 @@ from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.upstream import environment_restored, quiet
 
 SAFE_LOADING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-MODEL_TYPES = {"AtomicDipolesMACE": "DipoleMACE", "EnergyDipolesMACE": "EnergyDipoleMACE", "AtomicDielectricMACE": "DipolePolarizabilityMACE"}
+MODEL_TYPES = {
+    "AtomicDipolesMACE": "DipoleMACE", "EnergyDipolesMACE": "EnergyDipoleMACE", "AtomicDielectricMACE": "DipolePolarizabilityMACE",
+    "PolarMACE": "PolarMACE",
+}  # fmt: skip
 """Upstream's name of the type of a model, for its calculator, by class; every other is ``MACE``."""
 
 

@@ -41,7 +41,8 @@ def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = "floa
         ImportError: upstream has no such command. BaseException: whatever it raises.
     """
     path = written(model, folder)
-    with quiet(), environment_restored(SAFE_LOADING), contextlib.redirect_stdout(io.StringIO()):
+    # e3nn's compilation traces modules with random inputs
+    with quiet(), environment_restored(SAFE_LOADING), torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(io.StringIO()):
         command = importlib.import_module(COMMAND)
         command.os.environ[SAFE_LOADING] = "1"  # as the import leaves it in a process of a user's
         words = [COMMAND, str(path), "--dtype", dtype]

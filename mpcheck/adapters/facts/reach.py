@@ -111,3 +111,24 @@ def _read(layers: list[tuple[Irreps, Irreps, Irreps, Irreps]], t: int) -> Irreps
 
 def _name(irrep: tuple[int, int]) -> str:
     return f"{irrep[0]}{'e' if irrep[1] > 0 else 'o'}"
+
+
+def between_heads(model: torch.nn.Module, parameter: str) -> torch.Tensor | None:
+    """Which elements of a weight lead from features of one head to the energy of another; None where it has no such.
+
+    A non-linear read-out of several heads keeps, for an atom of head ``h``, the features of ``h`` alone, and of its result the component
+    ``h`` alone: of the last layer's weight [heads * features, heads] only blocks of equal heads can have an effect.
+    """
+    owner = model.get_submodule(parameter.rpartition(".")[0])
+    readout = model.get_submodule(parameter.rpartition(".")[0].rpartition(".")[0])
+    heads, own = int(getattr(readout, "num_heads", 1) or 1), model.get_parameter(parameter)
+    if heads < 2 or not hasattr(readout, "non_linearity") or not _scalars(getattr(owner, "irreps_out", None), heads):
+        return None
+    if own.numel() % heads**2 or _scalars(getattr(owner, "irreps_in", None), own.numel() // heads) is False:
+        return None
+    same = torch.eye(heads, dtype=torch.bool, device=own.device)[:, None, :]
+    return (~same).expand(heads, own.numel() // heads**2, heads).reshape(own.shape)
+
+
+def _scalars(irreps: Any, count: int) -> bool:
+    return irreps is not None and _irreps(str(irreps)) == {SCALAR} and o3.Irreps(str(irreps)).dim == count

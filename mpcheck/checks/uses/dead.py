@@ -17,7 +17,7 @@ from ase import Atoms
 
 from mpcheck._text import listed
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.facts.reach import unused
+from mpcheck.adapters.facts.reach import between_heads, unused
 from mpcheck.checks.physics.structure import Case, rms
 from mpcheck.checks.uses.asking import (
     GRADIENT,
@@ -89,12 +89,16 @@ def dead_parameters(case: Case) -> list[Record]:
 
 
 def _without(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parameter]) -> Tensors:
-    """Which elements of which parameters have a gradient of zero, as masks."""
+    """Which elements of which parameters have a gradient of zero, as masks; but for those between heads, which have no effect."""
     zero = {n: torch.ones_like(p, dtype=torch.bool) for n, p in parameters.items()}
     for function in range(FUNCTIONS):
         found = learned(case.model, graph, function)
         for name, mask in zero.items():
             mask &= found[GRADIENT + name] == 0
+    reference = case.context.reference_backend.model
+    for name in zero.keys() & dict(reference.named_parameters()).keys():
+        if (between := between_heads(reference, name)) is not None and between.numel() == zero[name].numel():
+            zero[name] &= ~between.reshape(zero[name].shape)
     return {n: m for n, m in zero.items() if bool(m.any())}
 
 
