@@ -181,8 +181,7 @@ def _recharged(door: Door) -> Iterator[Difference]:
         for value in values:
             atoms = structures(door.case)[0].copy()
             atoms.info[key] = value
-            atoms.calc = shared
-            atoms.get_property("forces" if "forces" in shared.implemented_properties else "dipole")
+            shared.get_property("forces" if "forces" in shared.implemented_properties else "dipole", atoms)
         told = spy.graphs[-1].get(tensor)
         if told is not None and tensor in door.case.graph(structures(door.case)[0]):
             same = float(told.flatten()[0]) == values[-1]

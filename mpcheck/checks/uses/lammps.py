@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -72,9 +74,9 @@ def _rows(case: Case, made: torch.jit.ScriptModule, number: int, dtype: str) -> 
     for share, of in SHARES.items() if dtype == "float64" else list(SHARES.items())[-1:]:
         local = torch.tensor([float(of(i)) for i in range(len(graph["positions"]))], dtype=torch.float64)
         here = {k: v.to(case.device, torch.float64) if v.is_floating_point() else v.to(case.device) for k, v in low.items()}
-        with replaced(case.model, rounded if dtype == "float32" else lambda t: t):
+        with replaced(case.model, rounded) if dtype == "float32" else contextlib.nullcontext():
             wanted = {n: v.cpu() for n, v in truth(case.model, here, local.to(case.device)).items()}
-        scale = scales(case, lambda here=here, local=local: truth(case.model, here, local.to(case.device)), "export", share, str(number))  # type: ignore[misc]
+        scale = scales(case, partial(truth, case.model, here, local.to(case.device)), "export", share, str(number))
         for virials in (True, False) if dtype == "float64" else (True,):
             chosen = {n: v for n, v in wanted.items() if virials or n != "virials"}
             found = [as_lammps(made, low, local.to(low["positions"]), virials) for _ in range(CALLS)]

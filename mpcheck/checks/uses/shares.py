@@ -83,7 +83,7 @@ def parts(case: Case) -> list[Record]:
         if "contributions" in out:
             made["contributions"] = out["contributions"].sum(-1)
         if "interaction_energy" in out and not hasattr(model, "embedding_readout"):
-            table = torch.atleast_2d(reference.atomic_energies_fn.atomic_energies)  # type: ignore[arg-type,union-attr]  # upstream's buffer
+            table = torch.atleast_2d(reference.atomic_energies_fn.atomic_energies)  # type: ignore[union-attr]  # upstream's buffer
             heads = graph["head"][graph["batch"]] if "head" in graph else torch.zeros_like(graph["batch"])
             e0 = table[heads, graph["node_attrs"].argmax(1)]
             made["interaction energy and E0"] = out["interaction_energy"] + total.index_add(0, graph["batch"], e0)
