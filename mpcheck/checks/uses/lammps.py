@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from mpcheck.records.record import Record
 from mpcheck.reference.whole_noise import ROUNDOFF
 
 CALLS = 4  # TorchScript has optimised what it runs after three
-SHARES = {"all atoms": lambda i: True, "every second atom": lambda i: i % 2 == 0}
+SHARES: Mapping[str, Callable[[int], bool]] = {"all atoms": lambda i: True, "every second atom": lambda i: i % 2 == 0}
 
 
 def export(case: Case) -> list[Record]:
