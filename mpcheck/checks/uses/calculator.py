@@ -175,13 +175,14 @@ def _changes(door: Door) -> Iterator[Difference]:
 
 def _recharged(door: Door) -> Iterator[Difference]:
     """The same atoms with another charge, then with another spin: what was kept for the first is of no use."""
-    spy = Recording(door.case.model)
+    spy, truth = Recording(door.case.model), door.truth(structures(door.case)[0])
     shared = door.open(spy)
     for key, tensor, values in (("charge", "total_charge", (0.0, CHARGE)), ("spin", "total_spin", (1.0, SPIN))):
         for value in values:
             atoms = structures(door.case)[0].copy()
             atoms.info[key] = value
-            shared.get_property("forces" if "forces" in shared.implemented_properties else "dipole", atoms)
+            # not by implemented_properties, which upstream's calculators of all types in a process share
+            shared.get_property("forces" if "forces" in truth else "dipole", atoms)
         told = spy.graphs[-1].get(tensor)
         if told is not None and tensor in door.case.graph(structures(door.case)[0]):
             same = float(told.flatten()[0]) == values[-1]

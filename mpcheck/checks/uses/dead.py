@@ -38,6 +38,7 @@ from mpcheck.records.record import Record
 
 AWAY = 0.3  # of a parameter's size
 STEP = 1e-3  # of it: small enough for a unit that is switched off to stay so
+SMALL = 0.05  # of it, at random
 FUNCTIONS = 2
 
 
@@ -80,12 +81,18 @@ def dead_parameters(case: Case) -> list[Record]:
         without = _without(case, graph, parameters)
         shifts = {n: weight(mask, "shift", n).to(parameters[n]) * mask * (STEP * sizes[n]) for n, mask in without.items()}
         moving = _moving(case, graph, parameters, shifts) if shifts else {}
+    idle = {n: m for n, m in without.items() if n not in moving}
+    if idle:
+        # units that are switched off where weights are large are not where they are small
+        small = {n: weight(p, "small", n) * (SMALL * sizes[n]) - p.detach() for n, p in parameters.items()}
+        with displaced(parameters, small):
+            idle = {n: m & still[n] for still in (_without(case, graph, parameters),) for n, m in idle.items() if n in still}
+        idle = {n: m for n, m in idle.items() if bool(m.any())}
     metrics: dict[str, float | str | bool] = {
         "weights": float(sum(p.numel() for p in parameters.values())),
         "without_gradient": float(sum(int(m.sum()) for m in without.values())),
     }
-    idle = [n for n in without if n not in moving]
-    return [_lost(case, moving, without, metrics), _idle(case, idle, without, metrics)]
+    return [_lost(case, moving, without, metrics), _idle(case, list(idle), idle, metrics)]
 
 
 def _without(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parameter]) -> Tensors:
