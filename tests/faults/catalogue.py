@@ -22,7 +22,7 @@ BACKENDS = ("e3nn", "cueq", "cueq-mul_ir")
 Text = Annotated[str, Field(min_length=1)]
 CheckName = Literal[
     "precision", "golden", "equivariance", "layout", "mix", "conversion", "engagement", "dtypes", "accumulation", "reductions",
-    "physics", "latency", "first-call", "cost",
+    "physics", "modes", "outputs", "doors", "latency", "first-call", "cost",
 ]  # fmt: skip
 
 
@@ -96,12 +96,12 @@ class Fault(Strict):
 
     Attributes:
         id: tier and number: A silent wrong physics, B lost precision, C not finite or a crash, D development of weights, conversions
-            and layouts, E tests, benchmarks and speed.
+            and layouts, E tests, benchmarks and speed, F found since, in uses beyond evaluation.
         source: repository and issue, pull request, commit or changelog entry; symptom: what its users saw.
         acts: see :class:`Acts`. plants: ways to plant it; cannot: why it cannot be planted on a CPU. One of the two.
     """
 
-    id: Annotated[str, Field(pattern=r"^[A-E][1-9][0-9]?$")]
+    id: Annotated[str, Field(pattern=r"^[A-F][1-9][0-9]?$")]
     source: Text
     symptom: Text
     acts: Acts = Acts()

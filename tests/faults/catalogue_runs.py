@@ -26,6 +26,7 @@ from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.symmetry import conversions, moved
+from mpcheck.checks.uses import doors, modes, outputs
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.upstream_limits import load_limits
@@ -46,6 +47,7 @@ OWN_CONFIGURATIONS = {
 PAIRS, ROUNDS, BATCH = 5, 12, 4
 NO_SYSTEM = (
     "process", "construction", "smoothness", "edges", "empty", "indices", "ghost-classes", "strided-model", "directions", "second-derivatives",
+    *modes.PROPERTIES, *outputs.PROPERTIES, *doors.PROPERTIES,
 )  # fmt: skip
 Fault = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -166,7 +168,7 @@ def _first_calls(session: Session, plant: Plant, fault: Fault) -> Seen:
 
 _RUNS: dict[str, Callable[[Session, Plant], Seen]] = {"precision": _precision, "golden": _golden}
 _RUNS |= dict.fromkeys(("equivariance", "layout", "mix", "conversion"), _symmetry)
-_RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "physics"), _audit)
+_RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "physics", "modes", "outputs", "doors"), _audit)
 _TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency, "first-call": _first_calls}
 
 

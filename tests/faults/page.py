@@ -24,7 +24,7 @@ CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 MARKS = {"right": "●", "property": "◐", "wrong": "✗", "not seen": "·"}
 TIERS = {
     "A": "silent wrong physics", "B": "lost precision", "C": "not finite, or a crash", "D": "weights, conversions, layouts",
-    "E": "tests, benchmarks, speed",
+    "E": "tests, benchmarks, speed", "F": "found since: training, outputs by flag, calculator, export",
 }  # fmt: skip
 
 

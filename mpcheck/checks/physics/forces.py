@@ -90,9 +90,19 @@ def derivatives(model: torch.nn.Module, graph: Tensors, directions: list[torch.T
 
 def _at(model: torch.nn.Module, graph: Tensors, directions: list[torch.Tensor], strain: bool, sigma: float, step: float) -> Derivatives:
     copies = [moved(graph, None if strain else d * (step * o), d * (step * o) if strain else None) for d in directions for o in OFFSETS]
-    energy = energies_of(model, copies).reshape(len(directions), len(OFFSETS) // 2, 2)
-    steps = torch.tensor([step, step / 2, step / 4], dtype=torch.float64, device=energy.device)
-    central = (energy[..., 0] - energy[..., 1]) / (2 * steps)
+    return extrapolated(energies_of(model, copies).reshape(len(directions), len(OFFSETS)), step, sigma)
+
+
+def extrapolated(values: torch.Tensor, step: float, sigma: float) -> Derivatives:
+    """Derivatives by extrapolated central differences.
+
+    Args:
+        values: [directions, offsets, …] of what is differentiated, displaced by a step times each of the OFFSETS.
+        sigma: standard deviation of the rounding error of one value.
+    """
+    pairs = values.unflatten(1, (len(OFFSETS) // 2, 2))
+    steps = torch.tensor([step, step / 2, step / 4], dtype=torch.float64, device=values.device)
+    central = (pairs[:, :, 0] - pairs[:, :, 1]) / (2 * steps).reshape(-1, *[1] * (values.dim() - 2))
     once = (4 * central[:, 1:] - central[:, :-1]) / 3
     rounding = sigma / math.sqrt(2.0) * math.hypot(4 / 3 / float(steps[2]), 1 / 3 / float(steps[1]))
     truncation = (once[:, 1] - once[:, 0]).abs()

@@ -6,55 +6,17 @@ a stress over another cell's volume, node energies that lost their E0. Nothing h
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-
-import numpy as np
-from ase import Atoms
-
-from mpcheck._raised import Raised, attempt
-from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.blocks import WHOLE
 from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
-from mpcheck.checks.physics.structure import Case, choose_frame
-from mpcheck.formats import FLOAT64
-from mpcheck.judge.context import Context, Inspection, Key, timed
-from mpcheck.judge.refusing import refused
-from mpcheck.records.record import Record
+from mpcheck.checks.physics.property import Property, inspection, without_periodicity
 
 NAME = "physics"
-
-
-def _open(frame: Atoms) -> bool:
-    return not bool(np.any(frame.pbc))
-
-
-def _any(frame: Atoms) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class Property:
-    """One property.
-
-    Attributes:
-        check: judges it.
-        systems: on every system (``all``), on the first of each periodicity (``kinds``), on the one with fewest atoms (``one``),
-            or on structures of its own (``own``).
-        accepts: which structures it can be judged on.
-    """
-
-    check: Callable[[Case], list[Record]]
-    systems: str = "all"
-    accepts: Callable[[Atoms], bool] = _any
-
 
 PROPERTIES: dict[str, Property] = {
     "finite-difference": Property(forces.finite_difference),
     "stress": Property(forces.stress),
     "node-energies": Property(sums.node_energies),
     "net-force": Property(sums.net_force),
-    "torque": Property(sums.torque, accepts=_open),
+    "torque": Property(sums.torque, accepts=without_periodicity),
     "batch": Property(sums.batch, "kinds"),
     "repeat": Property(repeats.repeat, "one"),
     "strided": Property(strides.strided, "one"),
@@ -73,46 +35,4 @@ PROPERTIES: dict[str, Property] = {
 
 ONCE = ("indices", "ghost-classes")  # of upstream's own modules, whatever the backend
 
-
-def keys(context: Context) -> list[Key]:
-    """System by system and backend by backend, then what needs no system."""
-
-    def of(system: str, wanted: str) -> list[Key]:
-        return [
-            Key(NAME, name, backend, FLOAT64.name, system)
-            for backend in context.backend_names
-            for name, entry in PROPERTIES.items()
-            if entry.systems == wanted and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
-        ]
-
-    smallest = min(context.systems, key=lambda s: context.systems[s].atoms, default="")
-    kinds: dict[tuple[bool, ...], str] = {}
-    for system, entry in context.systems.items():
-        kinds.setdefault(tuple(bool(p) for p in entry.frames[-1].pbc), system)
-    everywhere = []
-    for system in context.systems:
-        everywhere += of(system, "all") + (of(system, "kinds") if system in kinds.values() else [])
-        everywhere += of(system, "one") if system == smallest else []
-    return everywhere + [key for key in of("", "own") if key.subject not in ONCE or key.backend == context.backend_names[0]]
-
-
-@timed
-def run(context: Context, key: Key) -> list[Record]:
-    """One property."""
-    entry = PROPERTIES[key.subject]
-    backend = context.backend(key.backend)
-    if isinstance(backend, Unsupported):
-        return [refused(key.about, backend)]
-    if (model := backend.module(WHOLE)) is None:
-        return [refused(key.about, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
-    case = Case(context, key, model, backend.device)
-    if entry.systems != "own":
-        frame = choose_frame(list(context.systems[key.system].frames), entry.accepts)
-        if isinstance(frame, str):
-            return [refused(key.about, Unsupported("not-applicable", frame))]
-        case = replace(case, frame=frame)
-    records = attempt(lambda: entry.check(case))
-    return [case.finding(None, reason=f"raised {records.text}")] if isinstance(records, Raised) else records
-
-
-INSPECTION = Inspection(NAME, keys, run)
+INSPECTION = inspection(NAME, PROPERTIES, ONCE)

@@ -7,7 +7,7 @@ from mpcheck.sessions.contract import InspectedSpec
 
 SESSION = InspectedSpec(
     name="audit",
-    title="Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference.",
+    title="Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference, training, outputs, doors.",
     order=30,
     work="mpcheck.sessions.audit.work:AuditWork",
     folder="audit",

@@ -31,7 +31,7 @@ class Entry(Strict):
         alarms: formats in which some of these cells turn red all the same, each with the reason: known false alarms of the suite.
     """
 
-    fault: Annotated[str, Field(pattern=r"^[A-E][1-9][0-9]?$")]
+    fault: Annotated[str, Field(pattern=r"^[A-F][1-9][0-9]?$")]
     planting: Annotated[str, Field(pattern=r"^[a-z]?$")] = ""
     twin: Text
     arguments: dict[str, float | int | str] = {}

@@ -13,7 +13,7 @@ import torch
 from mpcheck.adapters import ghosts as fake
 from mpcheck.adapters.upstream import mace
 from mpcheck.checks.physics import ghosts
-from mpcheck.checks.physics import properties as physics
+from mpcheck.checks.physics.structure import Case
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
@@ -168,7 +168,7 @@ def test_a_wrong_sum_of_energies_is_seen_as_energy(session: Session) -> None:
 
 
 def test_no_ghosts_is_no_conclusion(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    case = physics.Case(session, Key("physics", "ghosts", "e3nn", "float64", SYSTEM), session.reference_backend.model, torch.device("cpu"))
+    case = Case(session, Key("physics", "ghosts", "e3nn", "float64", SYSTEM), session.reference_backend.model, torch.device("cpu"))
     graph = session.graph(SYSTEM)
     apart = {**graph, "edge_index": graph["edge_index"][:, :0], "shifts": graph["shifts"][:0], "unit_shifts": graph["unit_shifts"][:0]}
     (found,) = ghosts.compare(case, case.model, apart, {}, "Default")

@@ -17,7 +17,7 @@ def test_nothing_global_is_changed(session: Session) -> None:
     )  # fmt: skip
     with physics_inputs.poisoned():
         assert torch.isnan(torch.empty(3)).all()
-    keys = [key for key in physics.keys(session) if key.backend == "e3nn" and key.subject in ("repeat", "smoothness")]
+    keys = [key for key in physics.INSPECTION.keys(session) if key.backend == "e3nn" and key.subject in ("repeat", "smoothness")]
     assert {r.check for key in keys for r in inspections.run("audit", session, key)} == {"physics"} and len(keys) == 2
     after = (
         torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled(), torch.get_default_dtype(),

@@ -19,7 +19,7 @@ from tests.unit.checks.physics.judging import judged
 
 
 def test_keys(session: Session) -> None:
-    keys = physics.keys(session)
+    keys = physics.INSPECTION.keys(session)
     assert len({k.id for k in keys}) == len(keys)
     assert {k.subject for k in keys} == set(physics.PROPERTIES) - {"torque"}, "water is periodic: no torque"
     assert [k.backend for k in keys if k.subject == "indices"] == ["e3nn"], "one gather for all backends"
@@ -39,7 +39,7 @@ def test_an_error_of_upstream_is_a_failure(session: Session) -> None:
 
 def test_a_missing_backend_is_unsupported(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "backend", lambda name: no_device())
-    for key in physics.keys(session):
+    for key in physics.INSPECTION.keys(session):
         (found,) = inspections.run("audit", session, key)
         assert (found.verdict, found.reason) == ("unsupported", "no CUDA device")
     for key in reductions.keys(session):
@@ -50,7 +50,7 @@ def test_a_missing_backend_is_unsupported(session: Session, monkeypatch: pytest.
 def test_every_property_of_both_backends_is_sound(session: Session) -> None:
     """Cheap ones; the audit session runs all."""
     cheap = ("node-energies", "net-force", "batch", "empty", "finite-difference")
-    keys = [key for key in physics.keys(session) if key.subject in cheap]
+    keys = [key for key in physics.INSPECTION.keys(session) if key.subject in cheap]
     assert {(key.subject, key.backend) for key in keys} == {(name, backend) for name in cheap for backend in ("e3nn", "cueq")}
     for key in keys:
         records = inspections.run("audit", session, key)

@@ -1,0 +1,1 @@
+"""Tests of the checks of whole models in uses beyond evaluation."""
