@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SYMMETRY = ("equivariance", "layout", "mix", "conversion")
-AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "graph", "physics")
+AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "graph", "size", "physics")
 LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
 BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
 PRECISION, GOLDEN = "precision", "golden"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from mpcheck.checks.audit import accumulation, dtypes, engagement, graph, reductions
+from mpcheck.checks.audit import accumulation, dtypes, engagement, graph, reductions, size
 from mpcheck.checks.physics import properties
 from mpcheck.sessions.inspections import InspectedWork
 
 
 class AuditWork(InspectedWork):
-    """Engagement, number types, accumulation, reductions at scale, the graph, physics without a reference."""
+    """Engagement, number types, accumulation, reductions at scale, the graph, size, physics without a reference."""
 
     inspections = (
-        engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, graph.INSPECTION, properties.INSPECTION,
+        engagement.INSPECTION, dtypes.INSPECTION, accumulation.INSPECTION, reductions.INSPECTION, graph.INSPECTION, size.INSPECTION,
+        properties.INSPECTION,
     )  # fmt: skip
