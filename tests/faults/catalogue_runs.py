@@ -46,6 +46,7 @@ OWN_CONFIGURATIONS = {
 PAIRS, ROUNDS, BATCH = 5, 12, 4
 NO_SYSTEM = (
     "process", "construction", "smoothness", "edges", "empty", "indices", "ghost-classes", "strided-model", "directions", "second-derivatives",
+    "small-cells", "supercell",
 )  # fmt: skip
 Fault = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -166,7 +167,7 @@ def _first_calls(session: Session, plant: Plant, fault: Fault) -> Seen:
 
 _RUNS: dict[str, Callable[[Session, Plant], Seen]] = {"precision": _precision, "golden": _golden}
 _RUNS |= dict.fromkeys(("equivariance", "layout", "mix", "conversion"), _symmetry)
-_RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "physics"), _audit)
+_RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "graph", "size", "physics"), _audit)
 _TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency, "first-call": _first_calls}
 
 

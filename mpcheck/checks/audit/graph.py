@@ -22,7 +22,7 @@ from mpcheck.judge.refusing import refused
 from mpcheck.records.record import Record
 
 NAME = "graph"
-EDGES, CELLS, SMALL = "edges", "cells", "small-cells"
+EDGES, CELLS, SMALL = "neighbours", "cells", "small-cells"
 MOST_EDGES = 300_000  # of a system whose edges are compared one by one: some seconds
 MOST_ATOMS = 64  # of a frame whose energies in other cells are taken
 MOST_FRAMES = 4

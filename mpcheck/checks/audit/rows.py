@@ -19,17 +19,24 @@ from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.library import BlockReference
 
 
-class Largest(TorchDispatchMode):
-    """The number of elements of the largest tensor that anything made."""
+class Made(TorchDispatchMode):
+    """Bytes of all tensors that operations made: no less than what is held at once, and what time goes by.
+
+    Attributes:
+        total, largest: bytes.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.elements = 0
+        super().__init__()  # type: ignore[no-untyped-call]  # torch is untyped here
+        self.total = self.largest = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        given = {t.untyped_storage().data_ptr() for t in tree_leaves((args, kwargs)) if isinstance(t, torch.Tensor)}
         for tensor in (leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)):
-            self.elements = max(self.elements, tensor.untyped_storage().nbytes() // max(1, tensor.element_size()))
+            if tensor.untyped_storage().data_ptr() not in given:  # no view
+                self.total += tensor.untyped_storage().nbytes()
+                self.largest = max(self.largest, tensor.untyped_storage().nbytes())
         return result
 
 

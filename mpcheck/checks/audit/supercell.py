@@ -13,7 +13,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.audit.equivalent_cells import node_energies
-from mpcheck.checks.audit.rows import Largest
+from mpcheck.checks.audit.rows import Made
 from mpcheck.checks.physics.structure import DRAWS, Case, difference_ratio, evaluate, limit_of
 from mpcheck.judge.context import Context, Key
 from mpcheck.judge.refusing import refused
@@ -23,7 +23,7 @@ from mpcheck.reference.noise import seed_of
 
 SUPERCELL = "supercell"
 EDGES = 2**16 + 37
-MOST_BYTES = 2**29  # of the largest tensor that a call makes
+MOST_BYTES = 16 * 10**9  # of all tensors that a call makes: some seconds; without gradients little of it is held at once
 MOST_ATOMS = 3000
 
 
@@ -50,9 +50,9 @@ def supercell(context: Context, key: Key) -> list[Record]:
 def _records(case: Case) -> list[Record]:
     graph = case.graph(case.atoms)
     edges = int(graph["edge_index"].shape[1])
-    with Largest() as largest:
+    with Made() as made:
         base = node_energies(case.model, graph)
-    most = min(MOST_ATOMS // len(case.atoms), MOST_BYTES // (8 * max(1, largest.elements)))
+    most = min(MOST_ATOMS // len(case.atoms), MOST_BYTES // max(1, made.total))
     times = max(2, min(math.ceil((EDGES / max(1, edges)) ** (1 / 3)), int(most ** (1 / 3))))
     large = case.atoms.repeat((times, times, times))
     many = case.graph(large)

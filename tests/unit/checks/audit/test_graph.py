@@ -33,7 +33,7 @@ def found(crystals: Session) -> dict[str, list[Record]]:
 
 
 def test_every_system_and_small_cells_are_asked(found: dict[str, list[Record]]) -> None:
-    asked = [f"graph-{system}-{subject}-e3nn-float64" for system in SYSTEMS for subject in ("edges", "cells")]
+    asked = [f"graph-{system}-{subject}-e3nn-float64" for system in SYSTEMS for subject in ("neighbours", "cells")]
     assert list(found) == ["graph-small-cells-e3nn-float64", *asked]
 
 
@@ -45,7 +45,7 @@ def test_sound_lists_pass(found: dict[str, list[Record]]) -> None:
     assert small["edges"].figures["edges"] > 200 and small["skew"].figures["frames"] == 4
     open_ones = {r.variant for r in found["graph-builtin:solvents-cells-e3nn-float64"]}
     assert open_ones == {"moved"}
-    assert found["graph-builtin:isolated-edges-e3nn-float64"][0].figures["edges"] == 0
+    assert found["graph-builtin:isolated-neighbours-e3nn-float64"][0].figures["edges"] == 0
 
 
 def test_small_cells_have_every_periodicity_and_atoms_that_are_their_own_neighbours(crystals: Session) -> None:

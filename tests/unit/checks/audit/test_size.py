@@ -17,7 +17,7 @@ from mpcheck.sessions.run import Options, Session
 from tests import inspections
 
 WATER = "builtin:water:3"
-BLOCKS = ("readouts.1.linear_1", "edge_vectors", "interactions.0.scatter", "products.1.symmetric_contractions", "scale_shift")
+BLOCKS = ("readouts.1.linear_1", "edge_vectors", "interactions.0.scatter", "scale_shift")
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,12 @@ def test_sums_are_no_rows(water: Session) -> None:
     assert record.verdict == "unsupported" and "not rows" in record.reason
 
 
-def test_what_takes_too_much_memory_says_so(water: Session) -> None:
-    found = of(water, "products.1.symmetric_contractions", fmt="float64")
+def test_what_takes_too_much_memory_says_so(water: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of(water, "readouts.1.linear_1")[size.BEYOND].figures["backward"] is True
+    monkeypatch.setattr(size, "MOST_BYTES", 3e7)
+    assert of(water, "readouts.1.linear_1")[size.BEYOND].figures["backward"] is False
+    monkeypatch.setattr(size, "MOST_BYTES", 1e6)
+    found = of(water, "readouts.1.linear_1")
     assert found[size.ABOUT_POWERS].verdict == "pass"
     assert found[size.BEYOND].verdict == "unsupported" and "GB at most" in found[size.BEYOND].reason
 
