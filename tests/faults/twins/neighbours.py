@@ -41,7 +41,7 @@ def ends_exchanged_with_their_shifts(session: Session, acts: Acts) -> Iterator[N
 
     def change(index: Any, units: Any) -> Edges:
         acts()
-        return index[::-1], -units
+        return index[::-1].copy(), -units
 
     with listed(change):
         yield
