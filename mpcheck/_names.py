@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SYMMETRY = ("equivariance", "layout", "mix", "conversion")
-AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "physics", "modes", "outputs", "doors")
+AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "graph", "size", "physics", "modes", "outputs", "doors")
 LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
 BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
 PRECISION, GOLDEN, SMALL_TWIN = "precision", "golden", "small-twin"

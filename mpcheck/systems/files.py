@@ -12,77 +12,142 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
-from ase import Atoms
 from ase.io import read
 from ase.io.extxyz import key_val_str_to_dict
 
 from mpcheck._errors import InputError, error_line
-from mpcheck._files.io import opened, read_text
+from mpcheck._files.io import opened
 from mpcheck.systems.builtin import MOST_ATOMS
+from mpcheck.systems.cif import read_cif
+from mpcheck.systems.frames import Frame
+from mpcheck.systems.occupancy import REMEDY, partial
+from mpcheck.systems.species import DEUTERIUM, HYDROGEN, UnknownSpeciesError, element
 
 LONGEST_LINE = 1 << 20
 MOST_BYTES = 8 << 30  # of a file of many frames, of which those that are chosen are kept
 MOST_FRAMES = 10_000_000
 MOST_COLUMNS = 200  # of numbers to an atom
-CIF_BYTES = 1 << 20
-CIF_WORK = 2_000_000  # lines times symmetry operations: ASE compares every copy of an atom with every other
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Frame:
+class _Place:
+    """Where a frame lies in its file, in bytes, and how many atoms it announces."""
+
     number: int
     start: int
     end: int
     atoms: int
 
 
-def read_frames(path: Path, choice: int | slice, where: str) -> list[Atoms]:
+def read_frames(path: Path, choice: int | slice, where: str) -> list[Frame]:
     """The chosen frames of a file.
 
     Args:
         choice: a frame or a slice of them. where: what the user typed, for errors.
 
     Raises:
-        InputError: no regular file, another format, damaged, fewer frames than that, more atoms than one batch takes.
+        InputError: no regular file, another format, damaged, fewer frames than that, more atoms than one batch takes, a name that is no
+            element's, a site that is not wholly one element's.
     """
-    if path.suffix.lower() == ".cif":
-        return _read_cif(path, choice, where)
-    if path.suffix.lower() in (".xyz", ".extxyz"):
-        with opened(path, "system file") as stream:
-            return _parsed(io.StringIO(_chosen(stream, path, choice, where)), "extxyz", slice(None), path)
-    raise InputError(f"system file {path}: extended XYZ (.xyz, .extxyz) and CIF (.cif) are read; convert it with `ase convert {path} FILE.extxyz`")
+    if _is_cif(path):
+        made = read_cif(path)
+        return [make() for make in _selected(made, choice, path, where)]
+    with opened(path, "system file") as stream:
+        places = _selected(_index(stream, path, choice), choice, path, where)
+        atoms = sum(place.atoms for place in places)
+        if atoms > MOST_ATOMS:
+            raise InputError(f"system {where}: {atoms} atoms in one batch, {MOST_ATOMS} at most; choose fewer frames with FILE@SLICE")
+        return [_frame(stream, place, path) for place in places]
 
 
-def _chosen(stream: BinaryIO, path: Path, choice: int | slice, where: str) -> str:
-    """The text of the chosen frames."""
-    frames = _index(stream, path, choice)
+def each_frame(path: Path) -> Iterator[Frame]:
+    """All frames of a file, one after the other.
+
+    Raises:
+        InputError: as :func:`read_frames`.
+    """
+    if _is_cif(path):
+        for make in read_cif(path):
+            yield make()
+        return
+    with opened(path, "system file") as stream:
+        for place in _walk(stream, path):
+            yield _frame(stream, place, path)
+
+
+def _is_cif(path: Path) -> bool:
+    if path.suffix.lower() not in (".cif", ".xyz", ".extxyz"):
+        raise InputError(
+            f"system file {path}: extended XYZ (.xyz, .extxyz) and CIF (.cif) are read; convert it with `ase convert {path} FILE.extxyz`"
+        )
+    return path.suffix.lower() == ".cif"
+
+
+def _selected(frames: list[T], choice: int | slice, path: Path, where: str) -> list[T]:
     try:
         chosen = frames[choice] if isinstance(choice, slice) else [frames[choice]]
     except (IndexError, ValueError):  # a step of zero
         chosen = []
     if not chosen:
         raise InputError(f"system {where}: the selection is empty (fewer frames than that? {path} has {len(frames)})")
-    atoms = sum(frame.atoms for frame in chosen)
-    if atoms > MOST_ATOMS:
-        raise InputError(f"system {where}: {atoms} atoms in one batch, {MOST_ATOMS} at most; choose fewer frames with FILE@SLICE")
-    parts = []
-    for frame in chosen:
-        stream.seek(frame.start)
-        parts.append(stream.read(frame.end - frame.start))
-        _check_comment(parts[-1], f"system file {path} frame {frame.number}")
+    return chosen
+
+
+def _frame(stream: BinaryIO, place: _Place, path: Path) -> Frame:
+    """One frame of extended XYZ."""
+    where = f"system file {path} frame {place.number}"
+    stream.seek(place.start)
+    text = stream.read(place.end - place.start)
+    first = _check_comment(text, where)
     try:
-        return b"".join(part if part.endswith(b"\n") else part + b"\n" for part in parts).decode("utf-8")
+        lines = text.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
         raise InputError(f"system file {path} is not UTF-8 text; check that it is the right file") from error
+    heavy = [] if first is None else _check_species(lines[2 : 2 + place.atoms], first, where)
+    for atom in heavy:
+        words = lines[2 + atom].split()
+        words[first or 0] = HYDROGEN
+        lines[2 + atom] = " ".join(words)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            atoms = read(io.StringIO("\n".join([*lines, ""])), index=0, format="extxyz")
+    except Exception as error:  # every reader of ASE raises its own kind
+        raise InputError(f"{where} cannot be read: {error_line(error)}; fix the file") from error
+    if found := partial(atoms):
+        raise InputError(f"{where}: {found}: partly occupied or mixed; {REMEDY}")
+    said = f"{where}: species: {len(heavy)} atoms, first atom {heavy[0]}, are deuterium, judged as hydrogen" if heavy else ""
+    return Frame(atoms, place.number, (said,) if said else ())
 
 
-def _index(stream: BinaryIO, path: Path, choice: int | slice) -> list[_Frame]:
+def _check_species(rows: list[str], column: int, where: str) -> list[int]:
+    """Atoms of deuterium; refuses names that are no element's."""
+    known: dict[str, str] = {}
+    heavy = []
+    for atom, row in enumerate(rows):
+        words = row.split()
+        if len(words) <= column:
+            raise InputError(f"{where}: atom {atom} has no species; fix the file")
+        word = words[column]
+        if word not in known:
+            try:
+                known[word] = element(word)
+            except UnknownSpeciesError as error:
+                raise InputError(f"{where}: species of atom {atom}: {error}") from None
+        if known[word] == DEUTERIUM:
+            heavy.append(atom)
+    return heavy
+
+
+def _index(stream: BinaryIO, path: Path, choice: int | slice) -> list[_Place]:
     """Where frames begin and end, as far as they are needed."""
     last = choice if isinstance(choice, int) else (choice.stop - 1 if choice.stop is not None else -1)
     forward = last >= 0 and not (isinstance(choice, slice) and ((choice.start or 0) < 0 or (choice.step or 1) < 0))
-    frames: list[_Frame] = []
+    frames: list[_Place] = []
     for frame in _walk(stream, path):
         frames.append(frame)
         if len(frames) > MOST_FRAMES or frame.end > MOST_BYTES:
@@ -92,7 +157,7 @@ def _index(stream: BinaryIO, path: Path, choice: int | slice) -> list[_Frame]:
     return frames
 
 
-def _walk(stream: BinaryIO, path: Path) -> Iterator[_Frame]:
+def _walk(stream: BinaryIO, path: Path) -> Iterator[_Place]:
     """Frame after frame, each line counted as it arrives."""
     number = 0
 
@@ -118,47 +183,32 @@ def _walk(stream: BinaryIO, path: Path) -> Iterator[_Frame]:
         while line().lstrip().startswith(b"VEC"):  # a cell as ADF writes it
             end = stream.tell()
         stream.seek(end)
-        yield _Frame(number, start, end, int(head))
+        yield _Place(number, start, end, int(head))
+        stream.seek(end)  # whoever takes the frame reads it
         number += 1
 
 
-def _check_comment(text: bytes, where: str) -> None:
-    """Refuse more columns than an atom can have, by the same reading of the line as will make columns of it."""
+def _check_comment(text: bytes, where: str) -> int | None:
+    """Refuse more columns than an atom can have, by the same reading of the line as will make columns of it.
+
+    Returns:
+        Which word of an atom's line is its species; None where elements are told by number.
+    """
     _, line, *_ = [*(part.decode("utf-8", "replace").strip() for part in text.split(b"\n", 2)), ""]  # a frame of no atoms may end before it
     try:
-        columns = str(key_val_str_to_dict(line).get("Properties", "")).split(":")[2::3] if line else []
+        columns = str(key_val_str_to_dict(line).get("Properties", "")).split(":") if line else [""]
     except Exception as error:  # it raises whatever it stumbles over
         raise InputError(f"{where}: the line before the atoms cannot be read: {error_line(error)}; fix the file") from error
-    if any(not re.fullmatch(r"[0-9]{1,4}", count) or int(count) > MOST_COLUMNS for count in columns) or len(columns) > MOST_COLUMNS:
+    counts = columns[2::3]
+    if any(not re.fullmatch(r"[0-9]{1,4}", count) or int(count) > MOST_COLUMNS for count in counts) or len(counts) > MOST_COLUMNS:
         raise InputError(f"{where}: Properties: names, types and numbers of columns up to {MOST_COLUMNS} expected; fix the file")
+    before = 0
+    for name, count in zip(columns[::3], counts, strict=False):
+        if name.lower() in ("species", "symbols"):
+            return before
+        before += int(count)
+    return None if counts else 0
 
 
 def _shown(text: bytes) -> str:
     return repr(text.decode("utf-8", "replace").strip()[:40])
-
-
-def _read_cif(path: Path, choice: int | slice, where: str) -> list[Atoms]:
-    text = read_text(path, "system file", CIF_BYTES, "convert it to extended XYZ with `ase convert`")
-    lines = text.count("\n") + 1
-    operations = min(192, 1 + sum(line.count(",") >= 2 for line in text.split("\n"))) if "_symmetry" in text or "_space_group" in text else 1
-    if lines * operations**2 > CIF_WORK:
-        raise InputError(f"system file {path}: {lines} lines with symmetry are too many; convert it to extended XYZ with `ase convert`")
-    frames = _parsed(io.BytesIO(text.encode("utf-8")), "cif", choice, path)
-    if not frames:
-        raise InputError(f"system {where}: the selection is empty (fewer frames than that?)")
-    return frames
-
-
-def _parsed(stream: io.StringIO | io.BytesIO, form: str, choice: int | slice, path: Path) -> list[Atoms]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if isinstance(choice, int) and choice < 0:  # ASE's readers wrap around where a file has fewer frames
-                frames = read(stream, index=slice(choice, None), format=form)
-                frames = frames[0] if len(frames) == -choice else []
-            else:
-                frames = read(stream, index=choice, format=form)
-    except Exception as error:  # every reader of ASE raises its own kind
-        hint = " (fewer frames than that?)" if isinstance(error, (IndexError, StopIteration)) else ""
-        raise InputError(f"system file {path} cannot be read{hint}: {error_line(error)}") from error
-    return frames if isinstance(frames, list) else [frames]

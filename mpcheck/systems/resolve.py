@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +14,29 @@ from ase.data import chemical_symbols
 from mpcheck._errors import InputError
 from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
-from mpcheck.systems.files import read_frames
-from mpcheck.systems.spacing import bins, coincident, edges, heights
+from mpcheck.systems.files import each_frame, read_frames
+from mpcheck.systems.frames import Frame
+from mpcheck.systems.spacing import DEPENDENT, bins, coincident, edges, lattice, searched, spans, visits
 
 FARTHEST = 1e6  # Å: beyond it float32 holds no digit of a bond length, and neighbour lists overflow
 CLOSEST = 0.1  # Å: nearer than this two atoms count as coincident; edge vectors and their harmonics degenerate
 MOST_EDGES = 20_000_000  # of one batch: 1.3 GB for their vectors and harmonics alone, per tensor a hundred times more
 MOST_MEMORY = 8e8  # bytes of upstream's neighbour list for its bins; about half of it is touched
+MOST_VISITS, VISITS_PER_ATOM = 1e6, 200  # bins that upstream's neighbour list looks into: a second, and what crystals of flat cells need
+MOST_TRIED = 1000  # frames that are looked at for one with edges
 
 
 @dataclass(frozen=True)
 class Structures:
-    """A named batch of frames and the digest of its content."""
+    """A named batch of frames and the digest of its content.
+
+    Attributes:
+        notes: what a reader must know of how it was read, a line each.
+    """
 
     name: str
     frames: tuple[Atoms, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -49,7 +58,7 @@ class Structures:
 
 
 def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int = 0) -> Structures:
-    """``builtin:NAME[:N]`` or ``FILE[@SLICE]`` (``@-1`` the last frame, ``@::10`` every tenth; the first by default).
+    """``builtin:NAME[:N]`` or ``FILE[@SLICE]`` (``@-1`` the last frame, ``@::10`` every tenth; by default the first that has edges).
 
     Args:
         spec: what the user typed.
@@ -58,28 +67,37 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
         seed: of the built-in systems' rattling. Files are taken as they are.
 
     Raises:
-        InputError: unknown name, unreadable file, empty selection, NaN, coincident atoms, a missing element, more edges or a longer cell than
-            can be computed.
+        InputError: unknown name, unreadable file, empty selection, NaN, coincident atoms, a missing element, a disordered crystal, no frame with
+            edges where none was chosen, more edges or a longer cell than can be computed.
     """
     refuse_unwritable(spec, "system")
-    frames = build_builtin(spec, elements, r_max, seed) if spec.startswith("builtin:") else _read_frames(spec)
-    count = 0.0
-    for index, frame in enumerate(frames):
-        where = f"system {spec}" + (f" frame {index}" if len(frames) > 1 else "")
-        _check_frame(frame, where, elements)
-        count += _check_size(frame, where, r_max)
-    if count > MOST_EDGES:
-        raise InputError(f"system {spec}: {count:.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; fix the structure, or choose less")
-    system = Structures(spec, tuple(frames))
+    if spec.startswith("builtin:"):
+        frames, notes = build_builtin(spec, elements, r_max, seed), list[str]()
+        counts = [_checked(f, f"system {spec}" + (f" frame {i}" if len(frames) > 1 else ""), elements, r_max) for i, f in enumerate(frames)]
+    else:
+        path, choice = _chosen(spec)
+        if choice is None:
+            frame, count, notes = _first_with_edges(path, spec, elements, r_max)
+            frames, counts = [frame.atoms], [count]
+        else:
+            read = read_frames(path, choice, spec)
+            frames, notes = [frame.atoms for frame in read], [note for frame in read for note in frame.notes]
+            counts = [_checked(f.atoms, f"system {spec}" + (f" frame {f.number}" if len(read) > 1 else ""), elements, r_max) for f in read]
+    if sum(counts) > MOST_EDGES:
+        raise InputError(
+            f"system {spec}: {sum(counts):.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; fix the structure, or choose less"
+        )
+    system = Structures(spec, tuple(frames), tuple(notes))
     if system.atoms > MOST_ATOMS:
         raise InputError(f"system {spec}: {system.atoms} atoms in one batch; choose fewer frames with FILE@SLICE")
     return system
 
 
-def _read_frames(spec: str) -> list[Atoms]:
+def _chosen(spec: str) -> tuple[Path, int | slice | None]:
+    """The file, and which of its frames; None where that is left open."""
     path_text, at, selection = spec.rpartition("@")
     if not at or is_file(Path(spec)):  # an @ may be part of the name
-        path_text, selection = spec, "0"
+        path_text, at, selection = spec, "", "0"
     path = Path(path_text)
     if path_text and is_there(path):
         refuse_irregular(path, "system file")
@@ -89,7 +107,33 @@ def _read_frames(spec: str) -> list[Atoms]:
         index: int | slice = int(selection) if ":" not in selection else slice(*(int(s) if s else None for s in selection.split(":")))
     except (ValueError, TypeError):
         raise InputError(f"system {spec}: {selection[:40]!r} is not a frame number or START:STOP:STEP slice") from None
-    return read_frames(path, index, spec)
+    return path, index if at else None
+
+
+def _first_with_edges(path: Path, spec: str, elements: Sequence[str], r_max: float) -> tuple[Frame, float, list[str]]:
+    """The first frame with a pair of atoms within the cut-off, how many pairs it has, and what is to be said of it.
+
+    Training sets begin with isolated atoms, on which most of a model does nothing, so that every fault of it would pass.
+    """
+    tried = 0
+    for frame in islice(each_frame(path), MOST_TRIED):
+        count = _checked(frame.atoms, f"system {spec}" + (f" frame {frame.number}" if frame.number else ""), elements, r_max)
+        if count:
+            said = f"system {spec}: frame {frame.number} is judged: in none before it are two atoms within {r_max:g} Å of each other"
+            return frame, count, [*([said] if frame.number else []), *frame.notes]
+        tried += 1
+    if not tried:
+        raise InputError(f"system {spec}: the selection is empty ({path} has no frames)")
+    raise InputError(
+        f"system {spec}: no two atoms are within the model's cut-off of {r_max:g} Å in any of {tried} frames, so that hardly a block would run; "
+        f"give another structure, or choose a frame all the same with {path}@0"
+    )
+
+
+def _checked(frame: Atoms, where: str, elements: Sequence[str], r_max: float) -> float:
+    """How many edges a sound frame has; refuses any other."""
+    _check_frame(frame, where, elements)
+    return _check_size(frame, where, r_max)
 
 
 def _check_frame(frame: Atoms, where: str, elements: Sequence[str]) -> None:
@@ -111,11 +155,23 @@ def _check_frame(frame: Atoms, where: str, elements: Sequence[str]) -> None:
 
 def _check_size(frame: Atoms, where: str, r_max: float) -> float:
     """How many edges a frame has; refuses one that a neighbour list cannot be built of."""
+    if spans(searched(frame, r_max)) < DEPENDENT:
+        open_ones = [i for i in range(3) if not frame.pbc[i]]
+        axes = ", ".join(f"{'abc'[i]} along {'xyz'[i]}" for i in open_ones)
+        raise InputError(
+            f"{where}: upstream's neighbour list takes vectors without periodicity along their own Cartesian axis ({axes}), where this cell's "
+            "periodic vectors lie; turn the structure, or put its vectors in another order"
+        )
     memory = bins(frame, r_max) * 8
     if memory > MOST_MEMORY:
         raise InputError(
             f"{where}: upstream's neighbour list would take {memory / 1e9:.1f} GB, because the cell, or the largest coordinate of an open "
             "structure, is so long; give a smaller cell, or centre the structure on the origin"
+        )
+    if (looks := visits(frame, r_max)) > MOST_VISITS + VISITS_PER_ATOM * len(frame):
+        raise InputError(
+            f"{where}: upstream's neighbour list would look into {looks:.1e} bins, because the cell is so flat or skew; give an equivalent cell of "
+            "short vectors (ase.geometry.minkowski_reduce)"
         )
     return edges(frame, r_max)
 
@@ -134,11 +190,16 @@ def _check_elements(frame: Atoms, where: str, elements: Sequence[str]) -> None:
 
 
 def _check_cell(frame: Atoms, where: str) -> None:
-    if not frame.pbc.any():
+    vectors = frame.cell.array[frame.pbc]
+    if not len(vectors):
         return
-    if abs(np.linalg.det(frame.cell.complete().array)) < 1e-6:
-        raise InputError(f"{where}: periodic, but its cell has no volume; give a Lattice or set pbc to F F F")
-    if (frame.cell.lengths()[frame.pbc] < 1e-3).any():
+    if (np.linalg.norm(vectors, axis=1) < 1e-3).any():
         raise InputError(f"{where}: periodic along a cell vector of no length; give a Lattice or set pbc to F F F")
-    if heights(frame).min() < CLOSEST:
-        raise InputError(f"{where}: its cell is {heights(frame).min():.2g} Å high, so that atoms would lie on their own images; fix the Lattice")
+    if spans(vectors) < DEPENDENT:
+        raise InputError(f"{where}: periodic, but its cell has no volume; give a Lattice or set pbc to F F F")
+    try:
+        shortest = float(np.linalg.norm(lattice(frame)[frame.pbc], axis=1).min())
+    except RuntimeError:  # the reduction does not converge
+        shortest = 0.0
+    if shortest < CLOSEST:
+        raise InputError(f"{where}: its lattice repeats every {shortest:.2g} Å, so that atoms would lie on their own images; fix the Lattice")

@@ -22,7 +22,7 @@ BACKENDS = ("e3nn", "cueq", "cueq-mul_ir")
 Text = Annotated[str, Field(min_length=1)]
 CheckName = Literal[
     "precision", "golden", "equivariance", "layout", "mix", "conversion", "engagement", "dtypes", "accumulation", "reductions",
-    "physics", "modes", "outputs", "doors", "latency", "first-call", "cost",
+    "graph", "size", "physics", "modes", "outputs", "doors", "latency", "first-call", "cost",
 ]  # fmt: skip
 
 

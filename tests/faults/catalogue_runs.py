@@ -47,7 +47,7 @@ OWN_CONFIGURATIONS = {
 PAIRS, ROUNDS, BATCH = 5, 12, 4
 NO_SYSTEM = (
     "process", "construction", "smoothness", "edges", "empty", "indices", "ghost-classes", "strided-model", "directions", "second-derivatives",
-    *modes.PROPERTIES, *outputs.PROPERTIES, *doors.PROPERTIES,
+    "small-cells", "supercell", *modes.PROPERTIES, *outputs.PROPERTIES, *doors.PROPERTIES,
 )  # fmt: skip
 Fault = Callable[[], contextlib.AbstractContextManager[None]]
 
@@ -168,7 +168,8 @@ def _first_calls(session: Session, plant: Plant, fault: Fault) -> Seen:
 
 _RUNS: dict[str, Callable[[Session, Plant], Seen]] = {"precision": _precision, "golden": _golden}
 _RUNS |= dict.fromkeys(("equivariance", "layout", "mix", "conversion"), _symmetry)
-_RUNS |= dict.fromkeys(("engagement", "dtypes", "accumulation", "reductions", "physics", "modes", "outputs", "doors"), _audit)
+_AUDITED = ("engagement", "dtypes", "accumulation", "reductions", "graph", "size", "physics", "modes", "outputs", "doors")
+_RUNS |= dict.fromkeys(_AUDITED, _audit)
 _TIMED: dict[str, Callable[[Session, Plant, Fault], Seen]] = {"cost": _cost, "latency": _latency, "first-call": _first_calls}
 
 

@@ -88,3 +88,15 @@ RADIAL: dict[str, Callable[[Any, Any], BlockFacts]] = {
     "SoftTransform": _soft, "ZBLBasis": _zbl, "RadialEmbeddingBlock": _radial_embedding,
 }  # fmt: skip
 """By class name: called with the module and the model."""
+
+
+def negligible(model: Any) -> float:
+    """How near the cut-off an edge adds nothing to a float64 result, in units of ``r_max``.
+
+    There the polynomial envelope is about ``p (p + 1) (p + 2) / 6`` times the third power of that distance (Gasteiger et al., ICLR 2020,
+    eq. 8), which counts from 2^-53 upwards. Of a model without one: the rounding of a length.
+    """
+    envelopes = [module for module in model.modules() if type(module).__name__ == "PolynomialCutoff"]
+    if not envelopes:
+        return 2.0**-50
+    return min(float((2.0**-53 * 6.0 / (p * (p + 1) * (p + 2))) ** (1 / 3)) for p in (int(module.p) for module in envelopes))

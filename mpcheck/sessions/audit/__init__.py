@@ -1,4 +1,4 @@
-"""The audit session: which kernels and number types really ran; accumulation, reductions at scale, physics without a reference."""
+"""The audit session: which kernels and number types really ran; accumulation, reductions at scale, the graph, size, physics without a reference."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from mpcheck.sessions.contract import InspectedSpec
 
 SESSION = InspectedSpec(
     name="audit",
-    title="Which kernels and number types really ran; accumulation, reductions at scale, physics without a reference, training, outputs, doors.",
+    title="Which kernels and number types really ran; accumulation, reductions at scale, the graph, size, physics, training, outputs, doors.",
     order=30,
     work="mpcheck.sessions.audit.work:AuditWork",
     folder="audit",
     checks=AUDIT,
-    block_checks=("engagement", "accumulation"),
+    block_checks=("engagement", "accumulation", "size"),
 )

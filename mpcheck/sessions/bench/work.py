@@ -47,7 +47,7 @@ class BenchWork(PlainWork):
 
     def notes(self) -> list[str]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
-        return self.run.notes if self._measured else []
+        return [*super().notes(), *(self.run.notes if self._measured else [])]
 
     @property
     def _measured(self) -> bool:

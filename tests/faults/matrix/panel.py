@@ -42,7 +42,7 @@ SUMMED = frozenset({"scatter", "energy_sum"})
 BROKEN = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AssertionError, NotImplementedError)
 _WHOLE_SUITES: dict[CheckName, str] = {
     "equivariance": "symmetry", "layout": "symmetry", "mix": "symmetry", "conversion": "symmetry",
-    "engagement": "audit", "dtypes": "audit", "accumulation": "audit", "reductions": "audit", "physics": "audit",
+    "engagement": "audit", "dtypes": "audit", "accumulation": "audit", "reductions": "audit", "graph": "audit", "size": "audit", "physics": "audit",
 }  # fmt: skip
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 

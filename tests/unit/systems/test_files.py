@@ -26,7 +26,7 @@ CONTENTS = {
     "absurd position": ("2\n\nO 0 0 0\nH 1e300 0 0\n", "is longer than 1e+06 Å"),
     "absurd cell": ('1\nLattice="1e9 0 0 0 4 0 0 0 4" pbc="T T T"\nC 0 0 0\n', "is longer than 1e+06 Å"),
     "coincident": ("3\n\nO 0 0 0\nH 0 0 1\nH 0 0 1.05\n", "atoms 1 and 2 are closer than"),
-    "images": ('1\nLattice="4 0 0 0 4 0 0 0 0.05" pbc="T T T"\nC 0 0 0\n', "its cell is 0.05 Å high"),
+    "images": ('1\nLattice="4 0 0 0 4 0 0 0 0.05" pbc="T T T"\nC 0 0 0\n', "its lattice repeats every 0.05 Å"),
     "across the cell": ('2\nLattice="4 0 0 0 4 0 0 0 4" pbc="T T T"\nC 0 0 0\nC 0 0 3.95\n', "atoms 0 and 1 are closer than"),
     "Z=200": ("2\nProperties=Z:I:1:pos:R:3\n1 0 0 0\n200 0 0 1\n", "atom 1 has the atomic number 200"),
     "Z=-118": ("1\nProperties=Z:I:1:pos:R:3\n-118 0 0 0\n", "atom 0 has the atomic number -118"),
@@ -50,7 +50,7 @@ CONTENTS = {
     ),
     "foreign": ("2\n\nSi 0 0 0\nFe 0 0 2\n", "has Si, Fe, which the model lacks"),
     "unknown": ("1\n\nQq 0 0 0\n", "Qq"),
-    "nameless": ("1\n\nX 0 0 0\n", "without an element"),
+    "nameless": ("1\n\nX 0 0 0\n", "species of atom 0: 'X' is no element's symbol"),
     "no cell": ('1\npbc="T T T"\nC 0 0 0\n', "periodic along a cell vector of no length"),
     "flat cell": ('1\nLattice="4 0 0 4 0 0 0 0 4" pbc="T T T"\nC 0 0 0\n', "its cell has no volume"),
     "nan cell": ('1\nLattice="nan 0 0 0 4 0 0 0 4" pbc="T T T"\nC 0 0 0\n', "cell is not finite"),
@@ -80,7 +80,7 @@ def test_other_formats_are_refused_unread(tmp_path: Path, name: str) -> None:
 
 def test_chosen_frames_are_those_of_the_slice(tmp_path: Path) -> None:
     path = tmp_path / "frames.XYZ"
-    path.write_text("".join(f"1\n\nH {i} 0 0\n" for i in range(7)), encoding="utf-8")
+    path.write_text("".join(f"2\n\nH {i} 0 0\nH {i} 0 1\n" for i in range(7)), encoding="utf-8")
     for text, expected in {
         "": [0],
         "@-1": [6],
