@@ -8,7 +8,7 @@ import torch
 from scipy.special import expit
 
 from mpcheck.adapters.facts.blocks import BlockFacts
-from mpcheck.adapters.upstream import default_dtype
+from mpcheck.adapters.upstream import default_dtype, mace
 from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.formulae import WIDE
 from mpcheck.judge.context import Key
@@ -32,6 +32,20 @@ def test_sums_are_torchs(given: dict[str, object], size: int) -> None:
     out = computed(BlockFacts("sum"), {"src": rows.numpy().astype(WIDE), "index": index.numpy(), "dim": 0, **given}, {})["out"]
     assert out.shape == (size, 3)
     assert np.allclose(out.astype(float), torch.zeros(size, 3, dtype=torch.float64).index_add(0, index, rows), atol=1e-15)
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+@pytest.mark.parametrize("alike", [True, False])
+def test_sums_take_an_index_of_several_dimensions(dim: int, alike: bool) -> None:
+    """As upstream's ``scatter_sum`` does: ``batch.unsqueeze(-1)`` in EnergyDipolesMACE."""
+    generator = torch.Generator().manual_seed(2)
+    rows, shape = torch.randn(4, 3, dtype=torch.float64, generator=generator), [4, 3]
+    if alike:
+        shape[1 - dim % 2] = 1
+    index = torch.randint(0, 5, shape, generator=generator)
+    arguments = {"src": rows.numpy().astype(WIDE), "index": index.numpy(), "dim": dim, "dim_size": 5}
+    out = computed(BlockFacts("sum"), arguments, {})["out"]
+    assert np.allclose(out.astype(float), mace.modules.models.scatter_sum(src=rows, index=index, dim=dim, dim_size=5), atol=1e-15)
 
 
 def test_scale_and_shift_are_of_the_atoms_head_and_parameters_come_before_fixed_numbers() -> None:
