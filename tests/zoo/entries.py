@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def chosen(entries: Sequence[Entry], patterns: Sequence[str], smoke: bool) -> li
         if not any(fnmatchcase(entry.id, pattern) for entry in entries):
             raise InputError(f"no model of the zoo matches {pattern!r}; tests/zoo/models.yaml lists them, e.g. {entries[0].id}")
     kept = [entry for entry in entries if not patterns or any(fnmatchcase(entry.id, p) for p in patterns)]
-    return [entry for entry in kept if entry.smoke or patterns] if smoke else kept
+    return [replace(entry, structures=entry.structures[:1]) for entry in kept if entry.smoke or patterns] if smoke else kept
 
 
 def older(directory: Path) -> tuple[list[Entry], dict[str, str]]:

@@ -92,9 +92,9 @@ def _radial_mlp(options: Mapping[str, Any], x: Mapping[str, Any], p: Arrays) -> 
     y = x[options["argument"]]
     for prefix, kind, eps in options["stack"]:
         if kind == "Linear":
-            y = np.einsum("ni,oi->no", y, p[f"{prefix}weight"]) + p[f"{prefix}bias"]
+            y = np.einsum("ni,oi->no", y, p[f"{prefix}weight"]) + p.get(f"{prefix}bias", 0)  # made with bias=False, it has none
         elif kind == "LayerNorm":
-            y = formulae.layer_norm(y, p[f"{prefix}weight"], p[f"{prefix}bias"], eps)
+            y = formulae.layer_norm(y, p.get(f"{prefix}weight", 1), p.get(f"{prefix}bias", 0), eps)
         else:
             y = formulae.ACTIVATIONS["silu"](y)
     return {"out": y}

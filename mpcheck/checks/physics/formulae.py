@@ -208,7 +208,7 @@ def radial_net(x: Array, weights: Sequence[Array], activation: str, constant: An
     return x
 
 
-def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
+def layer_norm(x: Array, weight: Array | int, bias: Array | int, eps: float) -> Array:
     """(x - mean) / sqrt(variance + eps) weight + bias over the last axis: Ba, Kiros & Hinton (arXiv 1607.06450)."""
     centred = x - x.mean(-1, keepdims=True)
     normed: Array = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + WIDE(eps)) * weight + bias

@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy.special import expit
 
+from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.facts.blocks import BlockFacts
+from mpcheck.adapters.facts.closed_forms import closed_form
 from mpcheck.adapters.upstream import default_dtype, mace
 from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.formulae import WIDE
@@ -61,6 +63,21 @@ def test_activations_act_on_their_columns_only() -> None:
     out = computed(facts, {"features": x}, {})["out"]
     assert np.allclose(out[:, :2].astype(float), (1.5 * x * expit(x.astype(float)))[:, :2].astype(float), rtol=1e-14)
     assert np.array_equal(out[:, 2:], x[:, 2:])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_stack_of_layers_has_the_parameters_that_its_layers_were_made_with(bias: bool) -> None:
+    """Upstream's joint embedding projects without a bias, its embedders have one."""
+    torch.manual_seed(1)
+    norm = torch.nn.LayerNorm(4, elementwise_affine=bias)
+    stack = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=bias), norm, torch.nn.SiLU(), torch.nn.Linear(4, 2, bias=bias)).double()
+    for parameter in stack.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    facts = closed_form(Block("stack", "leaf", "", "Sequential", {}, {}, 0), torch.nn.ModuleDict({"stack": stack}))
+    assert isinstance(facts, BlockFacts)
+    out = computed(facts, {"input": x.numpy().astype(WIDE)}, {n: v.astype(WIDE) for n, v in facts.parameters.items()})["out"]
+    assert np.allclose(out.astype(float), stack(x).detach().numpy(), rtol=1e-13, atol=1e-14)
 
 
 def test_channels_are_flat_irreps_side_by_side() -> None:
