@@ -63,10 +63,9 @@ def markdown(found: Zoo) -> str:
     rows = sorted(found.rows, key=lambda row: (row.state != "red", row.id, row.session))
     lines = [f"# {len(found.red)} red of {len(rows)} sessions of {len({row.id for row in rows})} models", ""]
     lines += ["| model | structures | session | | cells | red | known | seconds |", "|---|---|---|---|---:|---:|---:|---:|"]
-    lines += [
-        f"| {row.id} | {', '.join(row.structures)} | {row.session} | {row.state} | {row.cells} | {len(row.red)} | {len(row.known)} | {row.seconds:.0f} |"
-        for row in rows
-    ]
+    for row in rows:
+        counts = f"{row.cells} | {len(row.red)} | {len(row.known)} | {row.seconds:.0f}"
+        lines.append(f"| {row.id} | {', '.join(row.structures)} | {row.session} | {row.state} | {counts} |")
     for row in found.red:
         lines += ["", f"## {row.id}, {row.session}", "", f"    {row.command}", "", *(f"- {text}" for text in row.red)]
     known = {fault: sum(fault in row.known for row in rows) for row in rows for fault in row.known}

@@ -44,11 +44,13 @@ MODELS: dict[str, Training] = {
     "trained-heads": Training({"model": "ScaleShiftMACE", "default_dtype": "float64"}, heads=("tight", "loose")),
     "trained-charge": Training(
         {
-            "model": "ScaleShiftMACE", "default_dtype": "float64", "use_embedding_readout": True,
+            "model": "ScaleShiftMACE",
+            "default_dtype": "float64",
+            "use_embedding_readout": True,
             "embedding_specs": "{'total_charge': {'type': 'continuous', 'per': 'graph', 'in_dim': 1, 'emb_dim': 4}}",
         },
         charged=True,
-    ),  # fmt: skip
+    ),
     "trained-float32": Training({"model": "MACE", "default_dtype": "float32"}),
 }
 
