@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from mpcheck._errors import InputError
 from mpcheck.adapters.upstream import mace
 from mpcheck.records.document import write_records
 from tests.unit.record_samples import cell, run
-from tests.zoo import judging, models, structures, trained
+from tests.zoo import entries, judging, models, structures, trained
 from tests.zoo.design import MODELS_EACH, pairing
 from tests.zoo.entries import Entry, chosen, standard
 from tests.zoo.records import Row, Zoo, markdown, write_zoo
@@ -76,10 +77,10 @@ def test_a_structure_is_the_same_each_time_and_rattled_where_it_says_so() -> Non
 
 
 def test_every_model_and_every_structure_has_a_partner() -> None:
-    entries = {entry.id: entry for entry in standard()}
-    assert set(entries) == {*TABLE, *trained.MODELS}
+    every = {entry.id: entry for entry in standard()}
+    assert set(every) == {*TABLE, *trained.MODELS}
     counts = dict.fromkeys(structures.STRUCTURES, 0)
-    for entry in entries.values():
+    for entry in every.values():
         assert entry.lacking or len(entry.structures) >= 2, entry.id
         for name in entry.structures:
             counts[name] += 1
@@ -101,6 +102,21 @@ def test_models_are_chosen_by_pattern() -> None:
     assert 0 < len(smoke) < 10 and all(len(e.structures) == 1 for e in smoke)
     with pytest.raises(InputError, match="no model of the zoo matches 'unicorn'"):
         chosen(every, ["unicorn"], False)
+
+
+def test_models_of_older_releases_are_read_by_their_elements_and_what_fails_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(release: str, out: Path) -> list[Path]:
+        if release == "0.0.2":
+            raise OSError("no such release")
+        return [models.save("scalars", out).rename(out / f"{release}-small.model")]
+
+    older = types.ModuleType("tests.zoo.older")
+    older.__dict__.update(RELEASES=("0.0.1", "0.0.2"), make=make)
+    monkeypatch.setitem(sys.modules, "tests.zoo.older", older)
+    made, failed = entries.older(tmp_path)
+    assert [(e.id, e.structures, e.file) for e in made] == [("older-0.0.1-small", ("cubic", "face-centred"), tmp_path / "0.0.1-small.model")]
+    assert made[0].model(tmp_path / "elsewhere") == made[0].file
+    assert failed == {"older-0.0.2": "OSError: no such release"}
 
 
 def test_the_command_refuses_unknown_models(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
