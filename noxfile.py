@@ -144,8 +144,9 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def smoke(session: nox.Session) -> None:
-    """One planting of each fault: two minutes of `faults`."""
+    """One planting of each fault, a few sound models of every kind: two minutes each of `faults` and `zoo`."""
     session.notify("faults", ["--smoke"])
+    session.notify("zoo", ["--smoke"])
 
 
 @nox.session
@@ -177,6 +178,16 @@ def stability(session: nox.Session) -> None:
     """False alarms: the clean suite under everything that may legitimately change, 50,000 cells; arguments go to the runner."""
     one_thread(session)
     tool(session, "tests.stability.run", *session.posargs)
+
+
+@nox.session
+def zoo(session: nox.Session) -> None:
+    """False alarms, too: models of every class and option of upstream's on structures of every kind, all sessions; table in reports/zoo.
+
+    `-- --smoke`: two minutes of it; `-- --older`: models that older releases saved, besides; `-- ID …`: some; tests/zoo/run.py has the rest.
+    """
+    one_thread(session)
+    tool(session, "tests.zoo.run", *session.posargs)
 
 
 @nox.session

@@ -162,6 +162,13 @@ def _facts(name: str, module: Any) -> LeafFacts | None:
     return None
 
 
+def mirrored(model: torch.nn.Module) -> bool:
+    """Whether a model promises to follow inversion too: all do but those built with ``use_so3``, whose harmonics are all of even parity,
+    so that a structure and its mirror image have different energies.
+    """
+    return not getattr(model, "use_so3", False)
+
+
 def architecture_facts(model: torch.nn.Module) -> list[LeafFacts]:
     """Facts of an e3nn model's leaf blocks in the model's order; blocks of classes that no formula covers have none.
 

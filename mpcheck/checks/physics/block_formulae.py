@@ -36,8 +36,9 @@ def _edge_vectors(_: Mapping[str, Any], x: Mapping[str, Any], __: Arrays) -> dic
 def _sum(_: Mapping[str, Any], x: Mapping[str, Any], __: Arrays) -> dict[str, Array]:
     rows = x["src"]
     axis = x.get("dim", 0) % rows.ndim
-    size = x["dim_size"] if x.get("dim_size") is not None else int(x["index"].max()) + 1
-    return {"out": np.moveaxis(formulae.summed(np.moveaxis(rows, axis, 0), x["index"], size), 0, axis)}
+    index = x["index"] if x["index"].ndim == 1 else np.moveaxis(x["index"], axis, 0)
+    size = x["dim_size"] if x.get("dim_size") is not None else int(index.max()) + 1
+    return {"out": np.moveaxis(formulae.summed(np.moveaxis(rows, axis, 0), index, size), 0, axis)}
 
 
 def _pair(x: Mapping[str, Any]) -> tuple[Array, Array]:
@@ -91,9 +92,9 @@ def _radial_mlp(options: Mapping[str, Any], x: Mapping[str, Any], p: Arrays) -> 
     y = x[options["argument"]]
     for prefix, kind, eps in options["stack"]:
         if kind == "Linear":
-            y = np.einsum("ni,oi->no", y, p[f"{prefix}weight"]) + p[f"{prefix}bias"]
+            y = np.einsum("ni,oi->no", y, p[f"{prefix}weight"]) + p.get(f"{prefix}bias", 0)  # made with bias=False, it has none
         elif kind == "LayerNorm":
-            y = formulae.layer_norm(y, p[f"{prefix}weight"], p[f"{prefix}bias"], eps)
+            y = formulae.layer_norm(y, p.get(f"{prefix}weight", 1), p.get(f"{prefix}bias", 0), eps)
         else:
             y = formulae.ACTIVATIONS["silu"](y)
     return {"out": y}

@@ -124,10 +124,12 @@ def pi() -> Any:
 
 
 def summed(rows: Array, index: Array, size: int) -> Array:
-    """Rows [n, ...] added into ``size`` rows by index [n]."""
-    totals = np.zeros((size, *rows.shape[1:]), dtype=rows.dtype)
-    np.add.at(totals, index, rows)
-    return totals
+    """Rows [n, ...] added into ``size`` rows by index: [n], or of as many dimensions as the rows, those of size 1 for all alike."""
+    flat = rows.reshape(len(rows), -1)
+    where = np.broadcast_to(index.reshape(*index.shape, *[1] * (rows.ndim - index.ndim)), rows.shape).reshape(flat.shape)
+    totals = np.zeros((size, flat.shape[1]), dtype=rows.dtype)
+    np.add.at(totals, (where, np.arange(flat.shape[1])), flat)
+    return totals.reshape(size, *rows.shape[1:])
 
 
 def linear(x: Array, weight: Array, bias: Array | None, irreps_in: Sequence[tuple[int, int]], irreps_out: Sequence[tuple[int, int]],
@@ -206,7 +208,7 @@ def radial_net(x: Array, weights: Sequence[Array], activation: str, constant: An
     return x
 
 
-def layer_norm(x: Array, weight: Array, bias: Array, eps: float) -> Array:
+def layer_norm(x: Array, weight: Array | int, bias: Array | int, eps: float) -> Array:
     """(x - mean) / sqrt(variance + eps) weight + bias over the last axis: Ba, Kiros & Hinton (arXiv 1607.06450)."""
     centred = x - x.mean(-1, keepdims=True)
     normed: Array = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + WIDE(eps)) * weight + bias

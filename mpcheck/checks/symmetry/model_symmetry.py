@@ -81,14 +81,15 @@ class WholeSubject:
     def __init__(self, whole: Whole, backend: BackendModel, fmt: Format, limits: RatioLimits, noise: tuple[Tensors, dict[str, Any]]) -> None:
         """Inside ``backend.prepared``; ``noise`` from :func:`learned`."""
         self.whole, self.backend, self.fmt, self.limits = whole, backend, fmt, limits
-        self.stress, self.note = has_stress(whole.frames), ""
+        self.stress, self.note = has_stress(whole.frames), "" if whole.mirrored else "without inversion: the model is built with use_so3"
         graph = whole.context.graph(whole.system)
         try:
             self.outputs = self.run(graph)
         except NotImplementedError as error:
             if not self.stress:
                 raise
-            self.stress, self.note = False, f"without stress: {str(error).splitlines()[-1].strip()}"
+            self.stress = False
+            self.note = "; ".join(filter(None, (self.note, f"without stress: {str(error).splitlines()[-1].strip()}")))
             self.outputs = self.run(graph)
         tensors, statistics = noise
         # a component of a rotated force or stress can be as large as its norm

@@ -14,6 +14,7 @@ import torch
 from ase import Atoms
 
 from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.facts.architecture import mirrored
 from mpcheck.adapters.facts.rotation import Turn
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.slots import PLAIN
@@ -68,11 +69,12 @@ def moved_frame(frame: Atoms, element: Element, offsets: torch.Tensor) -> Atoms:
 
 @dataclass
 class Whole:
-    """The transformed graphs of one system, float64 on the CPU, shared by formats and backends."""
+    """The transformed graphs of one system, float64 on the CPU, shared by formats and backends; ``mirrored``: whether inversion applies."""
 
     context: Context
     system: str
     structure: Structure
+    mirrored: bool = True
     made: dict[Element, Tensors] = field(default_factory=dict)
     geometry: dict[Element, dict[str, tuple[torch.Tensor, float]]] = field(default_factory=dict)
 
@@ -82,7 +84,9 @@ class Whole:
         return self.context.systems[self.system].frames
 
     def applies(self, element: Element) -> bool:
-        """Lattice shifts need a lattice."""
+        """Lattice shifts need a lattice, inversions a model of both parities."""
+        if isinstance(element, Turn) and element.inverted:
+            return self.mirrored
         return not isinstance(element, Wrap) or self.structure.periodic
 
     def linear(self, element: Element, fmt: Format) -> bool:
@@ -166,5 +170,5 @@ def whole_of(context: Context, system: str, structure: Structure) -> Whole:
     """The transformed graphs of a system, kept for the process."""
     library = context.library(system)
     if library not in _WHOLES:
-        _WHOLES[library] = Whole(context, system, structure)
+        _WHOLES[library] = Whole(context, system, structure, mirrored(context.model.module))
     return _WHOLES[library]

@@ -11,7 +11,7 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._names import AUDIT, BENCH, PRECISION, SMALL_TWIN, SYMMETRY
 from mpcheck.checks.physics.properties import PROPERTIES
-from mpcheck.judge.known_faults import JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names, known_checks, load_faults
+from mpcheck.judge.known_faults import EMBEDDED_ENERGY, JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names, known_checks, load_faults
 from mpcheck.records.record import Record
 
 
@@ -148,6 +148,9 @@ def test_traits_of_a_model() -> None:
     assert JUMPS in class_names(model)
     model.radial_embedding.apply_cutoff = False
     assert JUMPS not in class_names(model)
+    assert EMBEDDED_ENERGY not in class_names(model)
+    model.embedding_readout = torch.nn.Module()
+    assert EMBEDDED_ENERGY in class_names(model)
 
 
 def test_a_known_fault_may_need_several_traits() -> None:

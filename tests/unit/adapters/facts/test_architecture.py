@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
-from mpcheck.adapters.facts.architecture import Contraction, Convolution, Harmonics, RadialBasis, RadialMlp, architecture_facts
+from mpcheck.adapters.architecture import Architecture, constructor_arguments
+from mpcheck.adapters.facts.architecture import Contraction, Convolution, Harmonics, RadialBasis, RadialMlp, architecture_facts, mirrored
+from mpcheck.adapters.upstream import mace
 from tests.unit.adapters.samples import ARCHITECTURE
 
 
@@ -21,3 +24,14 @@ def test_facts_are_the_architecture_s(tiny: torch.nn.Module) -> None:
     assert (contraction.channels, contraction.components, contraction.elements) == (3, 4, 2)
     assert [o.L for o in contraction.outputs] == [0, 1]
     assert all([n.order for n in o.orders] == [1, 2] for o in contraction.outputs)
+
+
+@pytest.mark.parametrize("use_so3", [False, True])
+def test_only_models_of_one_parity_have_no_mirror_image(use_so3: bool, tiny: torch.nn.Module) -> None:
+    arguments = constructor_arguments(Architecture.model_validate(ARCHITECTURE))
+    assert mirrored(mace.modules.ScaleShiftMACE(**arguments, use_so3=use_so3)) is not use_so3
+    del tiny.use_so3  # as in a file of an older release
+    try:
+        assert mirrored(tiny)
+    finally:
+        tiny.use_so3 = False

@@ -7,8 +7,10 @@ import pytest
 import torch
 from scipy.special import expit
 
+from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.facts.blocks import BlockFacts
-from mpcheck.adapters.upstream import default_dtype
+from mpcheck.adapters.facts.closed_forms import closed_form
+from mpcheck.adapters.upstream import default_dtype, mace
 from mpcheck.checks.physics.block_formulae import computed
 from mpcheck.checks.physics.formulae import WIDE
 from mpcheck.judge.context import Key
@@ -34,6 +36,20 @@ def test_sums_are_torchs(given: dict[str, object], size: int) -> None:
     assert np.allclose(out.astype(float), torch.zeros(size, 3, dtype=torch.float64).index_add(0, index, rows), atol=1e-15)
 
 
+@pytest.mark.parametrize("dim", [0, 1, -1])
+@pytest.mark.parametrize("alike", [True, False])
+def test_sums_take_an_index_of_several_dimensions(dim: int, alike: bool) -> None:
+    """As upstream's ``scatter_sum`` does: ``batch.unsqueeze(-1)`` in EnergyDipolesMACE."""
+    generator = torch.Generator().manual_seed(2)
+    rows, shape = torch.randn(4, 3, dtype=torch.float64, generator=generator), [4, 3]
+    if alike:
+        shape[1 - dim % 2] = 1
+    index = torch.randint(0, 5, shape, generator=generator)
+    arguments = {"src": rows.numpy().astype(WIDE), "index": index.numpy(), "dim": dim, "dim_size": 5}
+    out = computed(BlockFacts("sum"), arguments, {})["out"]
+    assert np.allclose(out.astype(float), mace.modules.models.scatter_sum(src=rows, index=index, dim=dim, dim_size=5), atol=1e-15)
+
+
 def test_scale_and_shift_are_of_the_atoms_head_and_parameters_come_before_fixed_numbers() -> None:
     facts = BlockFacts("scale_shift", numbers={"scale": np.array([2.0, 3.0]), "shift": np.array([0.5, -1.0])})
     arguments = {"x": np.array([1.0, 1.0, 10.0], dtype=WIDE), "head": np.array([0, 1, 1])}
@@ -47,6 +63,21 @@ def test_activations_act_on_their_columns_only() -> None:
     out = computed(facts, {"features": x}, {})["out"]
     assert np.allclose(out[:, :2].astype(float), (1.5 * x * expit(x.astype(float)))[:, :2].astype(float), rtol=1e-14)
     assert np.array_equal(out[:, 2:], x[:, 2:])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_stack_of_layers_has_the_parameters_that_its_layers_were_made_with(bias: bool) -> None:
+    """Upstream's joint embedding projects without a bias, its embedders have one."""
+    torch.manual_seed(1)
+    norm = torch.nn.LayerNorm(4, elementwise_affine=bias)
+    stack = torch.nn.Sequential(torch.nn.Linear(3, 4, bias=bias), norm, torch.nn.SiLU(), torch.nn.Linear(4, 2, bias=bias)).double()
+    for parameter in stack.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(5, 3, dtype=torch.float64)
+    facts = closed_form(Block("stack", "leaf", "", "Sequential", {}, {}, 0), torch.nn.ModuleDict({"stack": stack}))
+    assert isinstance(facts, BlockFacts)
+    out = computed(facts, {"input": x.numpy().astype(WIDE)}, {n: v.astype(WIDE) for n, v in facts.parameters.items()})["out"]
+    assert np.allclose(out.astype(float), stack(x).detach().numpy(), rtol=1e-13, atol=1e-14)
 
 
 def test_channels_are_flat_irreps_side_by_side() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+
+from mpcheck.adapters.slots import Slot
 from mpcheck.checks.symmetry import layouts
-from mpcheck.formats import FLOAT64
+from mpcheck.formats import FLOAT64, get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.sessions.run import Session
@@ -38,3 +43,24 @@ def test_irreps_that_nothing_depends_on_are_unread(session: Session) -> None:
     values = {**reference.values, "grad.random.features": reference.values["grad.random.features"] * 0}
     nothing = type(reference)(**{**vars(reference), "values": values})
     assert layouts.unread("features", slot, nothing) == layouts.differing(slot)
+
+
+@pytest.mark.parametrize(("exact", "verdict"), [(0.3, "indistinguishable"), (1.6, "indistinguishable"), (2.7, "indistinguishable"), (3.5, "fail")])
+def test_what_a_wrong_layout_changes_must_be_more_than_a_format_can_hide(exact: float, verdict: str) -> None:
+    """Seen on a nearly perfect crystal in bfloat16: 1.56 roundings where 1.79 are allowed. The float64 reference says how much it is."""
+
+    def ratio(value: float) -> Callable[[], layouts.WorstOutput]:
+        return lambda: layouts.WorstOutput(value, 1.79, "out", ())
+
+    case = layouts._Misreading("node_feats", Slot("3x0e+3x1o", "flat"), "", ratio(1.56), ratio(exact))
+    found = layouts._concluded({"check": "layout"}, layouts.WorstOutput(0.4, 1.79, "out", ()), [case], 0.0)
+    assert found.verdict == verdict and found.reason
+
+
+def test_what_is_small_beside_the_roundings_of_float64_is_so_on_the_reference_too(session: Session) -> None:
+    fmt, reference, backend = get_format("bfloat16"), session.library(SYSTEM).get("products.0.linear"), session.reference_backend
+    inputs = layouts._input_cases(session, backend, reference, fmt)
+    outputs = layouts._output_cases(session, backend, reference, fmt, replay(backend, reference, fmt, FORWARD))
+    for case in (*inputs, *outputs):
+        wrong, exact = case.run(), case.exact()
+        assert wrong.failures and exact.failures and 0.5 < exact.ratio / wrong.ratio < 2

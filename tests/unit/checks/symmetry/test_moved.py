@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -48,6 +49,12 @@ def test_shifts_move_every_atom_and_lattice_shifts_by_their_offsets() -> None:
     moved = moved_frame(FRAME, Wrap(seed=1), offsets)
     assert np.allclose(moved.positions - FRAME.positions, offsets.numpy())
     assert np.allclose(moved.get_all_distances(mic=True), FRAME.get_all_distances(mic=True))
+
+
+def test_inversion_is_not_asked_of_a_model_of_proper_rotations() -> None:
+    turns = Turn(), Turn(inverted=True), Turn((0.8, 0.3, -0.4, 0.35)), Turn((0.8, 0.3, -0.4, 0.35), inverted=True), Shift((1, 2, 3))
+    assert all(map(whole(FRAME).applies, turns))
+    assert list(map(replace(whole(FRAME), mirrored=False).applies, turns)) == [True, False, True, False, True]
 
 
 def test_only_structures_with_a_volume_have_stress() -> None:
