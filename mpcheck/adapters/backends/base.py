@@ -60,17 +60,22 @@ class BackendModelBase(BackendModel):
         """Cast as a user's ``model.to(dtype)`` does."""
         return replaced(self.module(block), to_dtype(fmt.storage))
 
+    def here(self, block: Block) -> Block:
+        """Irreps are cut as in e3nn."""
+        return block
+
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Convert arguments to the backend's layout, run the block, convert its results back; differentiably."""
         function, positional, named = self.native(block, arguments)
-        return self._back(function(*positional, **named), block, "out")
+        return self._back(function(*positional, **named), self.here(block), "out")
 
     def native(self, block: Block, arguments: Mapping[str, Any]) -> Native:
         """The block's own function and its arguments in the backend's layout; results stay in that layout."""
         function = self.callable(block)
         if self.indexed(block):
             return function, (arguments["x"].transpose(1, 2).flatten(1), arguments["y"].argmax(dim=-1).int()), {}
-        converted = {k: self._there(v, block.input_slot(k)) for k, v in arguments.items()}
+        own = self.here(block)
+        converted = {k: self._there(v, own.input_slot(k)) for k, v in arguments.items()}
         # a backend's own classes may name their arguments otherwise
         positional = isinstance(function, torch.nn.Module) and not set(converted) <= set(argument_names(function))
         return (function, tuple(converted.values()), {}) if positional else (function, (), converted)

@@ -11,7 +11,7 @@ import torch
 from mpcheck.adapters.backends.converter import Converted, StateComparison, compared, complaints, gathered, logged, same_state
 from mpcheck.adapters.backends.design import DESIGN, Configuration
 from mpcheck.adapters.backends.layout import Layout
-from mpcheck.adapters.backends.parametrisation import path_parameters
+from mpcheck.adapters.backends.parametrisation import weight_map
 from mpcheck.adapters.backends.weights import contraction_rounding, cueq_parameters
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
 
@@ -63,19 +63,18 @@ class CueqConverter:
     def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
         """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and bits.
 
-        Only the weights of symmetric contractions go through arithmetic (a projection and its inverse): they may move by its
-        rounding, which is bounded from the unit roundoff.
+        Only the weights of symmetric contractions may go through arithmetic (a projection and its inverse): those that do may move by
+        its rounding, which is bounded from the unit roundoff.
         """
         allowed: dict[str, torch.Tensor | None] = {}
         unmapped: list[str] = []
         for path, module in _contractions(source):
-            own, names = _own(module), path_parameters(module)
-            paths = [own[n].shape[1] for n in names]
-            bound = contraction_rounding(module, own, round_trip=True)
-            if bound is not None and bound.shape[1] == sum(paths):
-                allowed.update({f"{path}.{n}": part for n, part in zip(names, bound.split(paths, dim=1), strict=True)})
-            else:
+            own, known = _own(module), weight_map(module)
+            if known is None:
                 unmapped.append(path)
+            elif (bound := contraction_rounding(module, own, round_trip=True)) is not None:
+                parts = bound.split([own[n].shape[1] for n in known.names], dim=1)
+                allowed.update({f"{path}.{n}": part for n, part in zip(known.names, parts, strict=True)})
         return same_state(source, returned, allowed, unmapped)
 
     def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:

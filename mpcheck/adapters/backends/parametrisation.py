@@ -2,21 +2,48 @@
 
 A symmetric contraction's weights ``w[z, a, u]`` (element, path, channel; the contractions concatenated) become
 ``w'[z, b, u] = sum_a w[z, a, u] P[a, b]``. Gradients go the other way, ``dL/dw = dL/dw' P^T``, and ``P`` is square and well
-conditioned, so that the reference can state what the gradient with respect to ``w'`` must be, and its noise scale.
+conditioned, so that the reference can state what the gradient with respect to ``w'`` must be, and its noise scale. That is so for
+coupling tables of the reduced basis. A model of all Clebsch-Gordan paths (``use_reduced_cg=False``, and any from before 0.3.14) keeps
+its weights in the twin, which projects them in every call: there ``w' = w``.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 
 import torch
 
+from mpcheck.adapters.facts.tables import is_reduced
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
 
 OWN = "cueq:"
 """Prefix of a parameter that only cuEquivariance has."""
+
+
+@dataclass(frozen=True)
+class WeightMap:
+    """How the weights of a symmetric contraction become cuEquivariance's.
+
+    Attributes:
+        names: parameters that are taken, in the converter's order: those of paths that exist.
+        matrix: P ``[paths, paths]`` in float64, square and regular.
+        same: P is the identity, and weights stay bit by bit.
+    """
+
+    names: tuple[str, ...]
+    matrix: torch.Tensor
+    same: bool
+
+    def stacked(self, parameters: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Weights ``[elements, paths, channels]`` of the parameters, or gradients by them."""
+        return torch.cat([parameters[n] for n in self.names], dim=1)
+
+    def applied(self, stacked: torch.Tensor) -> torch.Tensor:
+        """``w P``."""
+        return stacked if self.same else torch.einsum("zau,ab->zbu", stacked, self.matrix.to(stacked))
 
 
 @cache
@@ -37,11 +64,29 @@ def _projection(irreps_in: str, irreps_out: str, degree: int) -> torch.Tensor | 
     return torch.tensor(matrix, dtype=torch.float64)
 
 
-def contraction_projection(module: SymmetricContraction) -> torch.Tensor | None:
-    """P of a symmetric contraction, square and regular; None where there is none."""
+def weight_map(module: SymmetricContraction) -> WeightMap | None:
+    """The converter's map of a symmetric contraction; None where none is known that could be inverted."""
     names = ["+".join(str(mul_ir.ir) for mul_ir in irreps) for irreps in (module.irreps_in, module.irreps_out)]
     matrix = _projection(names[0], names[1], len(module.contractions[0].weights) + 1)
-    return matrix if matrix is not None and matrix.shape[0] == matrix.shape[1] else None
+    if matrix is None:
+        return None
+    every, own = path_parameters(module), dict(module.named_parameters())
+    rows = dict(zip(every, torch.arange(sum(own[n].shape[1] for n in every)).split([own[n].shape[1] for n in every]), strict=True))
+    taken = tuple(n for n in every if not _without_path(module, n))
+    if not taken:
+        return None
+    kept = torch.cat([rows[n] for n in taken])
+    if matrix.shape[0] != sum(map(len, rows.values())) or not is_reduced(module):
+        return WeightMap(taken, torch.eye(len(kept), dtype=torch.float64), same=True)
+    square = matrix[kept]
+    regular = square.shape[0] == square.shape[1] and int(torch.linalg.matrix_rank(square)) == len(square)
+    return WeightMap(taken, square, same=False) if regular else None
+
+
+def _without_path(module: SymmetricContraction, name: str) -> bool:
+    """Whether upstream keeps a parameter at zero, because its table holds none: no gradient flows to it."""
+    path, _, leaf = name.partition(".weights")
+    return bool(getattr(module.get_submodule(path), f"weights{leaf.replace('.', '_')}_zeroed", False))
 
 
 def path_parameters(module: SymmetricContraction) -> list[str]:
@@ -52,13 +97,13 @@ def path_parameters(module: SymmetricContraction) -> list[str]:
     return names
 
 
-def _contractions(module: torch.nn.Module | None) -> list[tuple[str, SymmetricContraction, torch.Tensor]]:
-    """Contractions below a module that the converter maps: (prefix of their names, module, P)."""
+def _contractions(module: torch.nn.Module | None) -> list[tuple[str, SymmetricContraction, WeightMap]]:
+    """Contractions below a module that the converter maps: (prefix of their names, module, map)."""
     contractions = []
     for path, inner in module.named_modules() if module is not None else ():
-        matrix = contraction_projection(inner) if isinstance(inner, SymmetricContraction) else None
-        if matrix is not None:
-            contractions.append((f"{path}." if path else "", inner, matrix))
+        known = weight_map(inner) if isinstance(inner, SymmetricContraction) else None
+        if known is not None:
+            contractions.append((f"{path}." if path else "", inner, known))
     return contractions
 
 
@@ -72,14 +117,12 @@ def converted_perturbed(module: torch.nn.Module, perturb: Callable[[torch.Tensor
     """The parameters that the converter maps, as if they had been stored after its map: ``w = P^-T perturb(P^T w)``."""
     saved: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
     try:
-        for _, inner, matrix in _contractions(module):
+        for _, inner, known in _contractions(module):
             own = dict(inner.named_parameters())
-            parameters = [own[n] for n in path_parameters(inner)]
+            parameters = [own[n] for n in known.names]
             stacked = torch.cat([p.data for p in parameters], dim=1)
-            if stacked.shape[1] != matrix.shape[0]:
-                continue
-            mapped = torch.einsum("zau,ab->zbu", stacked, matrix.to(stacked))
-            back = torch.einsum("zbu,ba->zau", perturb(mapped) - mapped, torch.linalg.inv(matrix).to(stacked)) + stacked
+            mapped = known.applied(stacked)
+            back = torch.einsum("zbu,ba->zau", perturb(mapped) - mapped, torch.linalg.inv(known.matrix).to(stacked)) + stacked
             for parameter, part in zip(parameters, back.split([p.shape[1] for p in parameters], dim=1), strict=True):
                 saved.append((parameter, parameter.data))
                 parameter.data = part.contiguous()
@@ -100,12 +143,10 @@ def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.
         By ``cueq:PATH.weight``; empty where nothing is parametrised otherwise.
     """
     own: dict[str, torch.Tensor] = {}
-    for prefix, contraction, matrix in _contractions(module):
-        names = [prefix + n for n in path_parameters(contraction)]
-        if not all(n in gradients for n in names):
+    for prefix, _, known in _contractions(module):
+        if not all(prefix + n in gradients for n in known.names):
             continue
-        stacked = torch.cat([gradients[n] for n in names], dim=1)
-        if stacked.shape[1] == matrix.shape[0]:
-            inverse = torch.linalg.inv(matrix).to(stacked)
-            own[f"{OWN}{prefix}weight"] = torch.einsum("ba,zau->zbu", inverse, stacked)
+        stacked = known.stacked({n: gradients[prefix + n] for n in known.names})
+        inverse = torch.linalg.inv(known.matrix).to(stacked)
+        own[f"{OWN}{prefix}weight"] = stacked if known.same else torch.einsum("ba,zau->zbu", inverse, stacked)
     return own
