@@ -39,6 +39,13 @@ ROLES = {
 }
 
 
+SIMPLE = frozenset({
+    "BesselBasis", "GaussianBasis", "ChebychevBasis", "PolynomialCutoff", "AgnesiTransform", "SoftTransform", "ZBLBasis", "AtomicEnergiesBlock",
+    "ScaleShiftBlock", "reshape_irreps",
+})  # fmt: skip
+"""Classes of mace that compute by themselves, though one that an older release saved may hold a module that nothing calls any more."""
+
+
 @dataclass(frozen=True)
 class Block:
     """One block of a model.
@@ -84,7 +91,7 @@ def _is_leaf(module: torch.nn.Module) -> bool:
     package = type(module).__module__.partition(".")[0]
     if isinstance(module, (torch.nn.ModuleList, torch.nn.ModuleDict)):
         return False
-    if isinstance(module, (SymmetricContraction, torch.nn.Sequential)) or package != "mace":
+    if isinstance(module, (SymmetricContraction, torch.nn.Sequential)) or package != "mace" or type(module).__name__ in SIMPLE:
         return True
     return next(module.children(), None) is None
 

@@ -24,6 +24,7 @@ from mpcheck._errors import InputError
 from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
 from mpcheck._files.yaml import load_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
+from mpcheck.adapters.backends.parametrisation import takes_reduced
 from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
@@ -74,6 +75,8 @@ class LoadedModel:
             for attribute in ("irreps_in", "irreps_out", "irreps_in1", "irreps_in2", "avg_num_neighbors", "correlation"):
                 if hasattr(module, attribute):
                     parts.append(f"{attribute}={getattr(module, attribute)}")
+        if not takes_reduced(self.module):  # two models can have the same tensors, and be converted otherwise
+            parts.append("use_reduced_cg=False")
         for name, tensor in sorted(self.module.state_dict().items()):
             parts += [name, str(tensor.dtype), str(tuple(tensor.shape)), np.ascontiguousarray(tensor.numpy()).tobytes()]
         return digest(*parts)
@@ -160,7 +163,8 @@ def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedMod
     state = _read_state(weights)
     stored = _check_state(state, model, weights)
     model.load_state_dict(state)
-    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **_exact_tables(model, f"weights {weights}")}, stored)
+    source = {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **_exact_tables(model, f"weights {weights}")}
+    return LoadedModel(spec, model, source, stored)
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:

@@ -34,7 +34,9 @@ MODELS: dict[str, dict[str, Any]] = {
         model="ScaleShiftMACE", first="RealAgnosticResidualInteractionBlock", hidden_irreps="3x0e + 3x1o", pair_repulsion=True,
         distance_transform="Agnesi", **SHIFTED, **WATER,
     ),
-    "float32": dict(model="ScaleShiftMACE", first="RealAgnosticResidualInteractionBlock", hidden_irreps="3x0e + 3x1o", dtype="float32", **SHIFTED, **HCO),
+    "float32": dict(
+        model="ScaleShiftMACE", first="RealAgnosticResidualInteractionBlock", hidden_irreps="3x0e + 3x1o", dtype="float32", **SHIFTED, **HCO,
+    ),
 }  # fmt: skip
 
 

@@ -11,8 +11,9 @@ import torch
 from mpcheck.adapters.backends.converter import Converted, StateComparison, compared, complaints, gathered, logged, same_state
 from mpcheck.adapters.backends.design import DESIGN, Configuration
 from mpcheck.adapters.backends.layout import Layout
-from mpcheck.adapters.backends.parametrisation import weight_map
+from mpcheck.adapters.backends.parametrisation import takes_reduced, weight_map
 from mpcheck.adapters.backends.weights import contraction_rounding, cueq_parameters
+from mpcheck.adapters.blocks import leaf_modules
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
 
 if TYPE_CHECKING:
@@ -69,13 +70,14 @@ class CueqConverter:
         allowed: dict[str, torch.Tensor | None] = {}
         unmapped: list[str] = []
         for path, module in _contractions(source):
-            own, known = _own(module), weight_map(module)
+            own, known = _own(module), weight_map(module, takes_reduced(source))
             if known is None:
                 unmapped.append(path)
-            elif (bound := contraction_rounding(module, own, round_trip=True)) is not None:
+            elif (bound := contraction_rounding(known, own, round_trip=True)) is not None:
                 parts = bound.split([own[n].shape[1] for n in known.names], dim=1)
                 allowed.update({f"{path}.{n}": part for n, part in zip(known.names, parts, strict=True)})
-        return same_state(source, returned, allowed, unmapped)
+        added, dropped = _of_releases(source, returned)
+        return same_state(source, returned, allowed, unmapped, added, dropped)
 
     def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
         """Every parameter of the twin against the explicit map of the source's (:func:`cueq_parameters`): none lost, none extra."""
@@ -84,8 +86,29 @@ class CueqConverter:
         unmapped = [n for n, _ in contractions if f"{n}.weight" not in wanted]
         known = set(wanted) | {f"{n}.weight" for n in unmapped}
         failures = [*gathered(set(wanted), set(got), "lost"), *gathered({n for n, p in got.items() if p.numel()}, known, "extra")]
-        allowed = {f"{n}.weight": contraction_rounding(module, _own(module), round_trip=False) for n, module in contractions}
+        reduced = takes_reduced(source)
+        allowed = {f"{n}.weight": contraction_rounding(weight_map(m, reduced), _own(m), round_trip=False) for n, m in contractions}
         return compared(failures, {n: (got[n].detach(), w) for n, w in wanted.items() if n in got}, allowed, unmapped)
+
+
+def _of_releases(source: torch.nn.Module, returned: torch.nn.Module) -> tuple[dict[str, torch.Tensor], set[str]]:
+    """Where the release that saved a model and today's have other buffers: those that only today's have, as its constructors make them, and
+    names of those that a block of the same class has no more. Nothing where upstream cannot build the model anew.
+    """
+    from mace.tools.scripts_utils import extract_config_mace_model
+
+    before, after = set(source.state_dict()), set(returned.state_dict())
+    if before == after:
+        return {}, set()
+    try:
+        with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]):
+            fresh = type(source)(**extract_config_mace_model(source))
+    except Exception:  # of a model that upstream cannot describe nothing is known
+        return {}, set()
+    device, blocks = next(source.parameters()).device, dict(leaf_modules(fresh))
+    same = [f"{path}." for path, block in leaf_modules(source) if type(block) is type(blocks.get(path))]
+    own = {n for n, _ in source.named_buffers() if n.startswith(tuple(same))}
+    return {n: b.to(device) for n, b in fresh.named_buffers() if n in after - before}, (before - after - set(fresh.state_dict())) & own
 
 
 def _contractions(model: torch.nn.Module) -> list[tuple[str, SymmetricContraction]]:

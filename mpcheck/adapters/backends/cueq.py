@@ -29,6 +29,7 @@ class CueqModel(BackendModelBase):
 
     def __init__(self, name: str, source: torch.nn.Module, twin: torch.nn.Module, layout: Layout, device: torch.device) -> None:
         super().__init__(name, source, twin, device, layout)
+        self._twin = twin  # also where guests take its place
 
     packages = ACCELERATED
 
@@ -56,9 +57,9 @@ class CueqModel(BackendModelBase):
 
     def here(self, block: Block) -> Block:
         """As the twin's module cuts them: upstream's of today keeps paths apart that older releases merged in a model's linear layers."""
-        module = self.module(block)
-        if module is None:
+        if block.kind == "step":
             return block
+        module = self._twin.get_submodule(block.module_path)
 
         def cut(slots: Mapping[str, Slot], own: Mapping[str, Slot]) -> dict[str, Slot]:
             return {n: cut_as(slot, own[n]) if n in own else slot for n, slot in slots.items()}

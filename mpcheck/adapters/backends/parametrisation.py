@@ -2,9 +2,9 @@
 
 A symmetric contraction's weights ``w[z, a, u]`` (element, path, channel; the contractions concatenated) become
 ``w'[z, b, u] = sum_a w[z, a, u] P[a, b]``. Gradients go the other way, ``dL/dw = dL/dw' P^T``, and ``P`` is square and well
-conditioned, so that the reference can state what the gradient with respect to ``w'`` must be, and its noise scale. That is so for
-coupling tables of the reduced basis. A model of all Clebsch-Gordan paths (``use_reduced_cg=False``, and any from before 0.3.14) keeps
-its weights in the twin, which projects them in every call: there ``w' = w``.
+conditioned, so that the reference can state what the gradient with respect to ``w'`` must be, and its noise scale. That is so where
+the converter takes the coupling tables to be of the reduced basis. The twin of a model of all Clebsch-Gordan paths
+(``use_reduced_cg=False``, and any from before 0.3.14) keeps its weights and projects them in every call: there ``w' = w``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from functools import cache
 
 import torch
 
-from mpcheck.adapters.facts.tables import is_reduced
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
 
 OWN = "cueq:"
@@ -64,20 +63,30 @@ def _projection(irreps_in: str, irreps_out: str, degree: int) -> torch.Tensor | 
     return torch.tensor(matrix, dtype=torch.float64)
 
 
-def weight_map(module: SymmetricContraction) -> WeightMap | None:
-    """The converter's map of a symmetric contraction; None where none is known that could be inverted."""
+def takes_reduced(model: torch.nn.Module) -> bool:
+    """Whether the converter takes a model's coupling tables to be of the reduced basis; it reads nothing else, and neither must a reader
+    of one contraction: for a scalar output both bases can be the same.
+    """
+    return bool(getattr(model, "use_reduced_cg", False))
+
+
+def weight_map(module: SymmetricContraction, reduced: bool) -> WeightMap | None:
+    """The converter's map of a symmetric contraction; None where none is known that could be inverted.
+
+    Args:
+        reduced: see :func:`takes_reduced`, of its model.
+    """
+    every, own = path_parameters(module), dict(module.named_parameters())
+    sizes = [own[n].shape[1] for n in every]
+    taken = tuple(n for n in every if not _without_path(module, n))
+    rows = dict(zip(every, torch.arange(sum(sizes)).split(sizes), strict=True))
+    kept = torch.cat([rows[n] for n in taken]) if taken else torch.arange(0)
+    if not reduced:
+        return WeightMap(taken, torch.eye(len(kept), dtype=torch.float64), same=True) if taken else None
     names = ["+".join(str(mul_ir.ir) for mul_ir in irreps) for irreps in (module.irreps_in, module.irreps_out)]
     matrix = _projection(names[0], names[1], len(module.contractions[0].weights) + 1)
-    if matrix is None:
+    if matrix is None or not taken or matrix.shape[0] != sum(sizes):
         return None
-    every, own = path_parameters(module), dict(module.named_parameters())
-    rows = dict(zip(every, torch.arange(sum(own[n].shape[1] for n in every)).split([own[n].shape[1] for n in every]), strict=True))
-    taken = tuple(n for n in every if not _without_path(module, n))
-    if not taken:
-        return None
-    kept = torch.cat([rows[n] for n in taken])
-    if matrix.shape[0] != sum(map(len, rows.values())) or not is_reduced(module):
-        return WeightMap(taken, torch.eye(len(kept), dtype=torch.float64), same=True)
     square = matrix[kept]
     regular = square.shape[0] == square.shape[1] and int(torch.linalg.matrix_rank(square)) == len(square)
     return WeightMap(taken, square, same=False) if regular else None
@@ -97,19 +106,19 @@ def path_parameters(module: SymmetricContraction) -> list[str]:
     return names
 
 
-def _contractions(module: torch.nn.Module | None) -> list[tuple[str, SymmetricContraction, WeightMap]]:
+def _contractions(module: torch.nn.Module | None, reduced: bool) -> list[tuple[str, SymmetricContraction, WeightMap]]:
     """Contractions below a module that the converter maps: (prefix of their names, module, map)."""
     contractions = []
     for path, inner in module.named_modules() if module is not None else ():
-        known = weight_map(inner) if isinstance(inner, SymmetricContraction) else None
+        known = weight_map(inner, reduced) if isinstance(inner, SymmetricContraction) else None
         if known is not None:
             contractions.append((f"{path}." if path else "", inner, known))
     return contractions
 
 
-def converted(module: torch.nn.Module | None) -> bool:
-    """Whether a block has parameters that the converter maps."""
-    return bool(_contractions(module))
+def converted(module: torch.nn.Module | None, reduced: bool) -> bool:
+    """Whether a block has parameters that the converter maps to others."""
+    return any(not known.same for _, _, known in _contractions(module, reduced))
 
 
 @contextlib.contextmanager
@@ -117,7 +126,7 @@ def converted_perturbed(module: torch.nn.Module, perturb: Callable[[torch.Tensor
     """The parameters that the converter maps, as if they had been stored after its map: ``w = P^-T perturb(P^T w)``."""
     saved: list[tuple[torch.nn.Parameter, torch.Tensor]] = []
     try:
-        for _, inner, known in _contractions(module):
+        for _, inner, known in _contractions(module, reduced=True):
             own = dict(inner.named_parameters())
             parameters = [own[n] for n in known.names]
             stacked = torch.cat([p.data for p in parameters], dim=1)
@@ -132,18 +141,19 @@ def converted_perturbed(module: torch.nn.Module, perturb: Callable[[torch.Tensor
             parameter.data = data
 
 
-def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.Tensor], reduced: bool) -> dict[str, torch.Tensor]:
     """Gradients with respect to cuEquivariance's own parameters, from those of e3nn's: ``dL/dw' = P^-1 dL/dw``.
 
     Args:
         module: a block of the e3nn model.
         gradients: of its parameters, by name, float64.
+        reduced: see :func:`takes_reduced`.
 
     Returns:
         By ``cueq:PATH.weight``; empty where nothing is parametrised otherwise.
     """
     own: dict[str, torch.Tensor] = {}
-    for prefix, _, known in _contractions(module):
+    for prefix, _, known in _contractions(module, reduced):
         if not all(prefix + n in gradients for n in known.names):
             continue
         stacked = known.stacked({n: gradients[prefix + n] for n in known.names})

@@ -15,12 +15,11 @@ from functools import cache
 
 import torch
 
-from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, mace, o3, quiet
+from mpcheck.adapters.upstream import default_dtype, mace, o3, quiet
 
 _WIGNER = re.compile(r"_w3j_(\d+)_(\d+)_(\d+)")
 _U_MATRIX = re.compile(r"U_matrix_(\d+)")
 FLOAT64_DIGITS, FLOAT32_DIGITS, FEWEST_DIGITS = 53, 24, 4
-_APART = 2.0**-6  # entries of the two bases of a U matrix differ by far more, roundings of stored ones by less
 
 
 @dataclass(frozen=True)
@@ -52,31 +51,15 @@ def _u_matrix(irreps_in: str, irrep_out: str, correlation: int, reduced: bool) -
     return table
 
 
-def _contracted(model: torch.nn.Module, name: str, reduced: bool) -> torch.Tensor:
-    """What upstream computes today for the U matrix of a name, in one of its two bases."""
+def _candidates(model: torch.nn.Module, name: str) -> list[torch.Tensor]:
+    """What upstream computes today for a table: a U matrix in either of its bases."""
     path, _, leaf = name.rpartition(".")
-    owner, contraction = model.get_submodule(path), model.get_submodule(path[: path.rindex("contractions.")].rstrip("."))
+    if wigner := _WIGNER.fullmatch(leaf):
+        return [_wigner_3j(*map(int, wigner.groups()))]
+    owner, contraction = model.get_submodule(path), model.get_submodule(path.rpartition(".contractions.")[0])
     outputs = o3.Irreps(str(contraction.irreps_out))
     irrep_out, irreps_in = str(outputs[int(path.rpartition(".")[2])].ir), str(owner.coupling_irreps)
-    return _u_matrix(irreps_in, irrep_out, int(leaf.rpartition("_")[2]), reduced)
-
-
-def _candidates(model: torch.nn.Module, name: str) -> list[torch.Tensor]:
-    """What upstream computes today for a table."""
-    if wigner := _WIGNER.fullmatch(name.rpartition(".")[2]):
-        return [_wigner_3j(*map(int, wigner.groups()))]
-    return [_contracted(model, name, reduced) for reduced in (False, True)]
-
-
-def is_reduced(contraction: SymmetricContraction) -> bool:
-    """Whether the tables of a symmetric contraction are of the reduced basis, that of symmetric products only, not of all paths."""
-    for name, stored in contraction.named_buffers():
-        if not _U_MATRIX.fullmatch(name.rpartition(".")[2]):
-            continue
-        ours = _contracted(contraction, name, reduced=True)
-        if stored.shape != ours.shape or bool(((stored.detach().cpu() - ours).abs() > _APART * ours.abs().max()).any()):
-            return False
-    return True
+    return [_u_matrix(irreps_in, irrep_out, int(leaf.rpartition("_")[2]), reduced) for reduced in (False, True)]
 
 
 def digits_of(table: torch.Tensor) -> int:
