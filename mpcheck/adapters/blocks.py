@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -58,6 +57,7 @@ class Block:
         class_name: upstream's class or function.
         inputs, outputs: slots by argument name; those not listed are plain.
         parameters: number of trainable parameters.
+        positional: arguments that upstream passes by position, as observed.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Block:
     inputs: dict[str, Slot]
     outputs: dict[str, Slot]
     parameters: int
+    positional: tuple[str, ...] = ()
 
     @property
     def module_path(self) -> str:
@@ -152,11 +153,6 @@ def module_blocks(model: torch.nn.Module) -> list[Block]:
         inner_first = sorted(composites, key=lambda n: -n.count("."))
         ordered += [composites.pop(c) for c in inner_first if leaf.name.startswith(f"{c}.") and not following.startswith(f"{c}.")]
     return ordered
-
-
-def argument_names(module: torch.nn.Module) -> list[str]:
-    """Names of a module's forward arguments."""
-    return list(inspect.signature(module.forward).parameters)
 
 
 def message_slot(interaction: torch.nn.Module) -> Slot:

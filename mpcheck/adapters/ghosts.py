@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from mpcheck.adapters.calls import argument_names
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
 
@@ -117,7 +117,7 @@ def unsupported(model: torch.nn.Module) -> str | None:
         _interface()
     except ImportError:
         return f"mace {mace.__version__} has no ML-IAP interface"
-    if "lammps_mliap" not in inspect.signature(model.forward).parameters:
+    if "lammps_mliap" not in argument_names(model):
         return f"{type(model).__name__} has no lammps_mliap mode"
     plain = [n for n in ("atomic_numbers", "r_max", "num_interactions") if not isinstance(getattr(model, n, None), torch.Tensor)]
     if plain:

@@ -19,7 +19,8 @@ from mpcheck.adapters.backends.converter import Converted, Converter, StateCompa
 from mpcheck.adapters.backends.design import covering
 from mpcheck.adapters.backends.layout import Layout, convert
 from mpcheck.adapters.backends.protocol import Backend, BackendModel, Native
-from mpcheck.adapters.blocks import WHOLE, Block, argument_names
+from mpcheck.adapters.blocks import WHOLE, Block
+from mpcheck.adapters.calls import argument_names
 from mpcheck.adapters.construction import small_model
 from mpcheck.adapters.slots import Slot
 from mpcheck.adapters.steps import FUNCTIONS, step_kind
@@ -78,7 +79,8 @@ class BackendModelBase(BackendModel):
         converted = {k: self._there(v, own.input_slot(k)) for k, v in arguments.items()}
         # a backend's own classes may name their arguments otherwise
         positional = isinstance(function, torch.nn.Module) and not set(converted) <= set(argument_names(function))
-        return (function, tuple(converted.values()), {}) if positional else (function, (), converted)
+        first = set(converted) if positional else set(block.positional)
+        return function, tuple(v for n, v in converted.items() if n in first), {n: v for n, v in converted.items() if n not in first}
 
     def _there(self, value: Any, slot: Slot) -> Any:
         return convert(value, slot, "mul_ir", self.layout) if isinstance(value, torch.Tensor) else value

@@ -92,13 +92,15 @@ class CueqConverter:
 
 
 def _of_releases(source: torch.nn.Module, returned: torch.nn.Module) -> tuple[dict[str, torch.Tensor], set[str]]:
-    """Where the release that saved a model and today's have other buffers: those that only today's have, as its constructors make them, and
-    names of those that a block of the same class has no more. Nothing where upstream cannot build the model anew.
+    """Where the release that saved a model and today's have other buffers: those that only today's have, as its constructors make them, or
+    has in another type, which holds the same number; and names of those that a block of the same class has no more. Nothing where upstream
+    cannot build the model anew.
     """
     from mace.tools.scripts_utils import extract_config_mace_model
 
-    before, after = set(source.state_dict()), set(returned.state_dict())
-    if before == after:
+    old, new = source.state_dict(), returned.state_dict()
+    before, after = set(old), set(new)
+    if before == after and all(old[n].dtype == new[n].dtype for n in before):
         return {}, set()
     try:
         with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]):
@@ -108,7 +110,11 @@ def _of_releases(source: torch.nn.Module, returned: torch.nn.Module) -> tuple[di
     device, blocks = next(source.parameters()).device, dict(leaf_modules(fresh))
     same = [f"{path}." for path, block in leaf_modules(source) if type(block) is type(blocks.get(path))]
     own = {n for n, _ in source.named_buffers() if n.startswith(tuple(same))}
-    return {n: b.to(device) for n, b in fresh.named_buffers() if n in after - before}, (before - after - set(fresh.state_dict())) & own
+    made = {n: b.to(device) for n, b in fresh.named_buffers() if n in after - before}
+    for name, buffer in fresh.named_buffers():
+        if name in own & after and old[name].dtype != buffer.dtype and torch.equal(old[name].to(buffer.dtype).to(old[name].dtype), old[name]):
+            made[name] = old[name].to(buffer.dtype)
+    return made, (before - after - set(fresh.state_dict())) & own
 
 
 def _contractions(model: torch.nn.Module) -> list[tuple[str, SymmetricContraction]]:

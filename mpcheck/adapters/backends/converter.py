@@ -83,9 +83,9 @@ def same_state(
 
     Args:
         allowed: by name, what rounding may move. unmapped: modules whose own parameters are left out.
-        added: what the source lacks and a model of today has besides, by name. dropped: names of what a model of today has no more.
+        added: what a model of today has besides, or in another type, by name. dropped: names of what a model of today has no more.
     """
-    a, b = {**(added or {}), **{n: t for n, t in source.state_dict().items() if n not in dropped}}, returned.state_dict()
+    a, b = {n: t for n, t in source.state_dict().items() if n not in dropped} | dict(added or {}), returned.state_dict()
     left_out = {f"{path}.{n}" for path in unmapped for n, _ in source.get_submodule(path).named_parameters()}
     pairs = {n: (b[n], a[n]) for n in a if n in b and n not in left_out}
     return compared([*gathered(set(a), set(b), "lost"), *gathered(set(b), set(a), "extra")], pairs, allowed or {}, unmapped)

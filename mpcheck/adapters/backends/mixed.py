@@ -21,7 +21,8 @@ from mpcheck.adapters.backends.base import BackendModelBase
 from mpcheck.adapters.backends.layout import Layout, convert, differing
 from mpcheck.adapters.backends.protocol import BackendModel, Native, get_backend
 from mpcheck.adapters.backends.protocol import built as build
-from mpcheck.adapters.blocks import WHOLE, Block, argument_names, module_blocks
+from mpcheck.adapters.blocks import WHOLE, Block, module_blocks
+from mpcheck.adapters.calls import argument_names, called
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Component, Format
 
@@ -67,12 +68,14 @@ class Guest(torch.nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The block, in the host's calling convention."""
+        positional = self.names[: len(args)]
         given = {**dict(zip(self.names, args, strict=False)), **kwargs}
         if self.adapters:
             contraction = self.block.class_name == "SymmetricContraction"
             given = self._contraction(given) if contraction else {k: self._input(v, k) for k, v in given.items()}
         by_name = set(given) <= set(argument_names(self.inner))
-        result = self.inner(**given) if by_name else self.inner(*(given[n] for n in self.names if n in given))
+        by_position = positional if by_name else set(given)
+        result = called(self.inner, {n: given[n] for n in (*self.names, *given) if n in given}, by_position)
         return self._output(result, "out") if self.adapters else result
 
     def _input(self, value: Any, name: str) -> Any:

@@ -78,22 +78,22 @@ def weight_map(module: SymmetricContraction, reduced: bool) -> WeightMap | None:
     """
     every, own = path_parameters(module), dict(module.named_parameters())
     sizes = [own[n].shape[1] for n in every]
-    taken = tuple(n for n in every if not _without_path(module, n))
     rows = dict(zip(every, torch.arange(sum(sizes)).split(sizes), strict=True))
-    kept = torch.cat([rows[n] for n in taken]) if taken else torch.arange(0)
     if not reduced:
-        return WeightMap(taken, torch.eye(len(kept), dtype=torch.float64), same=True) if taken else None
+        taken = tuple(n for n in every if not _without_path(module, n))
+        return WeightMap(taken, torch.eye(sum(len(rows[n]) for n in taken), dtype=torch.float64), same=True) if taken else None
     names = ["+".join(str(mul_ir.ir) for mul_ir in irreps) for irreps in (module.irreps_in, module.irreps_out)]
     matrix = _projection(names[0], names[1], len(module.contractions[0].weights) + 1)
-    if matrix is None or not taken or matrix.shape[0] != sum(sizes):
+    if matrix is None or matrix.shape[0] != sum(sizes):
         return None
-    square = matrix[kept]
+    taken = tuple(n for n in every if bool(matrix[rows[n]].any()))
+    square = matrix[torch.cat([rows[n] for n in taken])] if taken else matrix
     regular = square.shape[0] == square.shape[1] and int(torch.linalg.matrix_rank(square)) == len(square)
     return WeightMap(taken, square, same=False) if regular else None
 
 
 def _without_path(module: SymmetricContraction, name: str) -> bool:
-    """Whether upstream keeps a parameter at zero, because its table holds none: no gradient flows to it."""
+    """Whether upstream says that a parameter has no path, and leaves it out when it converts all paths."""
     path, _, leaf = name.partition(".weights")
     return bool(getattr(module.get_submodule(path), f"weights{leaf.replace('.', '_')}_zeroed", False))
 
