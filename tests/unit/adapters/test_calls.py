@@ -70,7 +70,8 @@ def of(*decorators: Callable[..., Any]) -> torch.nn.Module:
 
 
 DECORATED: dict[str, Callable[[], torch.nn.Module]] = {
-    "plain": Plain, "bare": lambda: of(bare), "wraps": lambda: of(wrapping), "renamed": lambda: of(renaming), "twice": lambda: of(bare, bare, wrapping, bare),
+    "plain": Plain, "bare": lambda: of(bare), "wraps": lambda: of(wrapping), "renamed": lambda: of(renaming),
+    "twice": lambda: of(bare, bare, wrapping, bare),
     "inherited": Child, "instance": instance, "no_grad": lambda: of(torch.no_grad()),
 }  # fmt: skip
 
