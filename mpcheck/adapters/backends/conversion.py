@@ -14,6 +14,7 @@ from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.backends.parametrisation import takes_reduced, weight_map
 from mpcheck.adapters.backends.weights import contraction_rounding, cueq_parameters
 from mpcheck.adapters.blocks import leaf_modules
+from mpcheck.adapters.facts.tables import construction_rounding, is_u_matrix
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
 
 if TYPE_CHECKING:
@@ -65,9 +66,10 @@ class CueqConverter:
         """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and bits.
 
         Only the weights of symmetric contractions may go through arithmetic (a projection and its inverse): those that do may move by
-        its rounding, which is bounded from the unit roundoff.
+        its rounding, which is bounded from the unit roundoff. U matrices are computed anew, to the roundings of that.
         """
-        allowed: dict[str, torch.Tensor | None] = {}
+        tables = {n: b for n, b in source.named_buffers() if is_u_matrix(n) and b.numel()}
+        allowed: dict[str, torch.Tensor | None] = {n: construction_rounding(b).expand_as(b) for n, b in tables.items()}
         unmapped: list[str] = []
         for path, module in _contractions(source):
             own, known = _own(module), weight_map(module, takes_reduced(source))

@@ -70,15 +70,27 @@ def digits_of(table: torch.Tensor) -> int:
     return FLOAT64_DIGITS - int(torch.frexp(lowest.double())[1].min()) + 1 if bits.numel() else 0
 
 
+def construction_rounding(table: torch.Tensor, digits: int = FLOAT64_DIGITS) -> torch.Tensor:
+    """How far two constructions of one table in arithmetic of so many digits may be apart.
+
+    Upstream's own float64 tables are off by up to 17 roundings, hence the 64; it normalises by sums whose order is not fixed.
+    """
+    return 64 * 2.0**-digits * table.abs().max()
+
+
+def is_u_matrix(name: str) -> bool:
+    """Whether a buffer's name is that of a U matrix, which each model computes for itself."""
+    return _U_MATRIX.fullmatch(name.rpartition(".")[2]) is not None
+
+
 def _same(stored: torch.Tensor, exact: torch.Tensor, digits: int) -> bool:
     """Whether a stored table is the exact one rounded to so many digits, after upstream's construction in float32 or better.
 
-    Upstream's own float64 tables are off by up to 17 roundings, hence the 64; none comes near float32's. An entry may have passed through
-    a format of more digits on its way (float16 to bfloat16), hence the eighth.
+    An entry may have passed through a format of more digits on its way (float16 to bfloat16), hence the eighth.
     """
     if stored.shape != exact.shape:
         return False
-    constructed = 64 * 2.0**-FLOAT32_DIGITS * exact.abs().max()
+    constructed = construction_rounding(exact, FLOAT32_DIGITS)
     rounded = 1.125 * 2.0**-digits * exact.abs() if digits < FLOAT32_DIGITS else 0.0
     return bool(((stored - exact).abs() <= constructed + rounded).all())
 
