@@ -22,8 +22,8 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.facts.blocks import BlockFacts, Constant
-from mpcheck.adapters.facts.tables import digits_of
 from mpcheck.adapters.facts.closed_forms import closed_form
+from mpcheck.adapters.facts.tables import digits_of
 from mpcheck.adapters.tree import unflatten
 from mpcheck.adapters.upstream import default_dtype
 from mpcheck.checks.physics.block_formulae import computed
