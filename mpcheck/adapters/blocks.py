@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -39,6 +38,13 @@ ROLES = {
 }
 
 
+SIMPLE = frozenset({
+    "BesselBasis", "GaussianBasis", "ChebychevBasis", "PolynomialCutoff", "AgnesiTransform", "SoftTransform", "ZBLBasis", "AtomicEnergiesBlock",
+    "ScaleShiftBlock", "reshape_irreps",
+})  # fmt: skip
+"""Classes of mace that compute by themselves, though one that an older release saved may hold a module that nothing calls any more."""
+
+
 @dataclass(frozen=True)
 class Block:
     """One block of a model.
@@ -51,6 +57,7 @@ class Block:
         class_name: upstream's class or function.
         inputs, outputs: slots by argument name; those not listed are plain.
         parameters: number of trainable parameters.
+        positional: arguments that upstream passes by position, as observed.
     """
 
     name: str
@@ -60,6 +67,7 @@ class Block:
     inputs: dict[str, Slot]
     outputs: dict[str, Slot]
     parameters: int
+    positional: tuple[str, ...] = ()
 
     @property
     def module_path(self) -> str:
@@ -84,7 +92,7 @@ def _is_leaf(module: torch.nn.Module) -> bool:
     package = type(module).__module__.partition(".")[0]
     if isinstance(module, (torch.nn.ModuleList, torch.nn.ModuleDict)):
         return False
-    if isinstance(module, (SymmetricContraction, torch.nn.Sequential)) or package != "mace":
+    if isinstance(module, (SymmetricContraction, torch.nn.Sequential)) or package != "mace" or type(module).__name__ in SIMPLE:
         return True
     return next(module.children(), None) is None
 
@@ -145,11 +153,6 @@ def module_blocks(model: torch.nn.Module) -> list[Block]:
         inner_first = sorted(composites, key=lambda n: -n.count("."))
         ordered += [composites.pop(c) for c in inner_first if leaf.name.startswith(f"{c}.") and not following.startswith(f"{c}.")]
     return ordered
-
-
-def argument_names(module: torch.nn.Module) -> list[str]:
-    """Names of a module's forward arguments."""
-    return list(inspect.signature(module.forward).parameters)
 
 
 def message_slot(interaction: torch.nn.Module) -> Slot:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from mpcheck.adapters.calls import argument_names
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
 
@@ -117,8 +117,11 @@ def unsupported(model: torch.nn.Module) -> str | None:
         _interface()
     except ImportError:
         return f"mace {mace.__version__} has no ML-IAP interface"
-    if "lammps_mliap" not in inspect.signature(model.forward).parameters:
+    if "lammps_mliap" not in argument_names(model):
         return f"{type(model).__name__} has no lammps_mliap mode"
+    plain = [n for n in ("atomic_numbers", "r_max", "num_interactions") if not isinstance(getattr(model, n, None), torch.Tensor)]
+    if plain:
+        return f"upstream's ML-IAP interface takes {plain[0]} as a tensor, which this model has not"
     return None
 
 
@@ -156,7 +159,9 @@ def run_with_ghosts(model: torch.nn.Module, domains: Domains, head: str, exchang
     """
     device = domains.vectors.device
     with _as_it_was(model):
-        interface = _interface()(model, **({"head": head} if head and hasattr(model, "heads") else {}))
+        # the twin of a model from before heads has one all the same, under another name than ours
+        names = list(getattr(model, "heads", None) or []) if head else []
+        interface = _interface()(model, **({"head": head if head in names else names[0]} if names else {}))
         # upstream would move the model to the CPU for data that does not come from LAMMPS's Kokkos
         interface.device, interface.initialized = device, True
         interface.model = interface.model.to(device)

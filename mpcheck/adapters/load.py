@@ -24,6 +24,7 @@ from mpcheck._errors import InputError
 from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
 from mpcheck._files.yaml import load_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
+from mpcheck.adapters.backends.parametrisation import takes_reduced
 from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
@@ -74,6 +75,8 @@ class LoadedModel:
             for attribute in ("irreps_in", "irreps_out", "irreps_in1", "irreps_in2", "avg_num_neighbors", "correlation"):
                 if hasattr(module, attribute):
                     parts.append(f"{attribute}={getattr(module, attribute)}")
+        if not takes_reduced(self.module):  # two models can have the same tensors, and be converted otherwise
+            parts.append("use_reduced_cg=False")
         for name, tensor in sorted(self.module.state_dict().items()):
             parts += [name, str(tensor.dtype), str(tuple(tensor.shape)), np.ascontiguousarray(tensor.numpy()).tobytes()]
         return digest(*parts)
@@ -160,7 +163,8 @@ def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedMod
     state = _read_state(weights)
     stored = _check_state(state, model, weights)
     model.load_state_dict(state)
-    return LoadedModel(spec, model, {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **_exact_tables(model)}, stored)
+    source = {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **_exact_tables(model, f"weights {weights}")}
+    return LoadedModel(spec, model, source, stored)
 
 
 def _read_state(path: Path) -> dict[str, torch.Tensor]:
@@ -231,18 +235,32 @@ def _adopted(name: str, model: object, where: str, **source: str) -> LoadedModel
     _check_finite(model.state_dict(), where)
     for parameter in model.parameters():
         parameter.grad = None
-    return LoadedModel(name, model, {**source, **_exact_tables(model)}, "+".join(kinds) or FLOAT64.name)
+    return LoadedModel(name, model, {**source, **_exact_tables(model, where)}, "+".join(kinds) or FLOAT64.name)
 
 
-def _exact_tables(model: torch.nn.Module) -> dict[str, str]:
-    """Make tables that were rounded to float32 exact, and say so in the model's source."""
+def _exact_tables(model: torch.nn.Module, where: str) -> dict[str, str]:
+    """Make tables that were rounded to float32 or less exact, and say so in the model's source.
+
+    Raises:
+        InputError: a table of fewer digits that is none of upstream's: nothing could be judged by it in float64.
+    """
     report = make_tables_exact(model)
+    if report.coarse:
+        raise InputError(
+            f"{where}: {len(report.coarse)} coupling tables (first: {report.coarse[0]}) have {report.digits} binary digits and are no rounding of "
+            "what upstream computes: no float64 reference can be made of them; give the model as it was before it was stored in so few digits"
+        )
     notes = {}
     if report.replaced:
-        notes["tables"] = f"{report.replaced} coupling tables were rounded to float32 in the file; computed anew in float64"
+        notes["tables"] = f"{report.replaced} coupling tables were rounded to {_stored_as(report.digits)} in the file; computed anew in float64"
     if report.unlike:
         notes["tables_left"] = f"{report.unlike} coupling tables are not what upstream computes today; left as stored"
     return notes
+
+
+def _stored_as(digits: int) -> str:
+    """The format that holds so many significant binary digits."""
+    return next(name for most, name in ((8, "bfloat16"), (11, "float16"), (24, "float32")) if digits <= most)
 
 
 def _load_pickle(spec: str, path: Path) -> LoadedModel:

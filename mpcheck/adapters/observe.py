@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
 
 from mpcheck.adapters.blocks import Block, composite_modules, describe, leaf_modules, message_slot
+from mpcheck.adapters.calls import forward_signature, named
 from mpcheck.adapters.slots import PLAIN
 from mpcheck.adapters.steps import recorded, step_block
 from mpcheck.adapters.tree import flatten
@@ -96,7 +97,8 @@ class Observer:
         name = self._name(path)
         self.stack.append((path, name))
         block = describe(name, module, "leaf" if path in self.leaves else "composite")
-        self._offer(block, dict(signature.bind(*args, **kwargs).arguments))
+        arguments, positional = named(signature, args, kwargs)
+        self._offer(replace(block, positional=positional), arguments)
 
     def _post(self, output: Any) -> None:
         _, name = self.stack.pop()
@@ -123,7 +125,7 @@ class Observer:
         modules = [*leaf_modules(self.model), *composite_modules(self.model)]
         try:
             for path, module in modules:
-                signature = inspect.signature(module.forward)
+                signature = forward_signature(module)
 
                 def pre(m: torch.nn.Module, args: Any, kwargs: Any, path: str = path, s: inspect.Signature = signature) -> None:
                     self._pre(path, m, s, args, kwargs)

@@ -38,6 +38,17 @@ class Slot:
 PLAIN = Slot()
 
 
+def cut_as(slot: Slot, other: Slot) -> Slot:
+    """A slot in the parts of another one that is the same after merging neighbours: ``6x1o`` as ``3x1o+3x1o``; else as it is.
+
+    In ``mul_ir`` the parts do not show, in ``ir_mul`` each lies for itself.
+    """
+    if slot.form != "flat" or other.form != "flat" or slot.irreps == other.irreps:
+        return slot
+    same = o3.Irreps(slot.irreps).simplify() == o3.Irreps(other.irreps).simplify()
+    return other if same else slot
+
+
 def _flat(irreps: object) -> Slot:
     return Slot(str(irreps), "flat")
 
@@ -46,10 +57,16 @@ def _channels(irreps: object) -> Slot:
     return Slot(str(irreps), "channels")
 
 
+def _irreps_of(module: object, name: str) -> Any:
+    """Irreps that a module names, e3nn's or cuEquivariance's; None where it names none."""
+    value = getattr(module, name, None)
+    return value if type(value).__name__ == "Irreps" else None
+
+
 def input_slots(module: torch.nn.Module) -> dict[str, Slot]:
-    """Slots of a block's arguments by the name that its e3nn class gives them; arguments not listed are plain."""
-    if isinstance(module, o3.TensorProduct):
-        return {"x": _flat(module.irreps_in1), "y": _flat(module.irreps_in2)}
+    """Slots of a block's arguments by the name that its e3nn class gives them, also of cuEquivariance's; arguments not listed are plain."""
+    if (left := _irreps_of(module, "irreps_in1")) is not None and (right := _irreps_of(module, "irreps_in2")) is not None:
+        return {"x": _flat(left), "y": _flat(right)}
     if isinstance(module, o3.Linear | e3nn_nn.Activation):
         return {"features": _flat(module.irreps_in)}
     if isinstance(module, SymmetricContraction):
@@ -64,11 +81,11 @@ def input_slots(module: torch.nn.Module) -> dict[str, Slot]:
     if isinstance(module, mace.modules.irreps_tools.reshape_irreps):
         return {"tensor": _flat(module.irreps)}
     for child in ("linear", "linear_1"):
-        inner = getattr(module, child, None)
-        if isinstance(inner, o3.Linear):  # the read-outs: their first argument enters a linear
-            return {"x": _flat(inner.irreps_in), "node_attrs": _flat(inner.irreps_in)}
-    irreps_in = getattr(module, "irreps_in", None)
-    return {"x": _flat(irreps_in), "features": _flat(irreps_in)} if isinstance(irreps_in, o3.Irreps) else {}
+        entered = _irreps_of(getattr(module, child, None), "irreps_in")
+        if entered is not None:  # the read-outs: their first argument enters a linear
+            return {"x": _flat(entered), "node_attrs": _flat(entered)}
+    irreps_in = _irreps_of(module, "irreps_in")
+    return {"x": _flat(irreps_in), "features": _flat(irreps_in)} if irreps_in is not None else {}
 
 
 def output_slots(module: torch.nn.Module) -> dict[str, Slot]:
@@ -80,10 +97,10 @@ def output_slots(module: torch.nn.Module) -> dict[str, Slot]:
         return {"out": _flat(module.linear.irreps_out)}
     if isinstance(module, mace.modules.irreps_tools.reshape_irreps):
         return {"out": _channels(module.irreps)}
-    irreps_out = getattr(module, "irreps_out", None)
-    if irreps_out is None and hasattr(module, "linear"):
-        irreps_out = getattr(module.linear, "irreps_out", None)
-    return {"out": _flat(irreps_out)} if isinstance(irreps_out, o3.Irreps) else {}
+    irreps_out = _irreps_of(module, "irreps_out")
+    if getattr(module, "irreps_out", None) is None:
+        irreps_out = _irreps_of(getattr(module, "linear", None), "irreps_out")
+    return {"out": _flat(irreps_out)} if irreps_out is not None else {}
 
 
 def weight_groups(module: torch.nn.Module | None, name: str, numel: int) -> list[tuple[str, slice]]:

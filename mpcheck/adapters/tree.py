@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from mpcheck._errors import InputError
 
 _TENSOR = "__tensor__"
 _TUPLE = "__tuple__"
+_ARRAY = "__array__"
+_TYPE = "__dtype__"
 
 
 def flatten(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
     """Move the tensors of a nested value into ``tensors`` under dotted names; the rest comes back as JSON data.
 
+    Numbers and arrays of numpy are constants of the call, not tensors that a format is tried on.
+
     Raises:
-        TypeError: a value that is neither tensor, number, string, None nor a container of them.
+        TypeError: a value that is neither tensor, number, array, type, string, None nor a container of them.
     """
     if isinstance(value, torch.Tensor):
         tensors[path] = value
         return {_TENSOR: path}
+    if isinstance(value, (np.ndarray, np.generic)) and value.dtype.kind in "biuf":
+        return {_ARRAY: [value.dtype.str, np.asarray(value).tolist(), isinstance(value, np.ndarray)]}
+    if isinstance(value, torch.dtype):
+        return {_TYPE: str(value).removeprefix("torch.")}
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (list, tuple)):
@@ -46,6 +55,12 @@ def unflatten(skeleton: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
             return tensors[name]
         if set(skeleton) == {_TUPLE}:
             return tuple(unflatten(item, tensors) for item in skeleton[_TUPLE])
+        if set(skeleton) == {_ARRAY}:
+            kind, numbers, whole = skeleton[_ARRAY]
+            array = np.array(numbers, dtype=np.dtype(kind))
+            return array if whole else array[()]
+        if set(skeleton) == {_TYPE}:
+            return getattr(torch, skeleton[_TYPE])
         return {key: unflatten(item, tensors) for key, item in skeleton.items()}
     if isinstance(skeleton, list):
         return [unflatten(item, tensors) for item in skeleton]

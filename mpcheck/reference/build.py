@@ -9,7 +9,7 @@ import torch
 
 from mpcheck.adapters.backends.casting import tensors_of
 from mpcheck.adapters.backends.e3nn import E3nnModel
-from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients
+from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients, takes_reduced
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.steps import ENERGY_SUM, step_kind
@@ -49,7 +49,7 @@ def evaluate(backend: E3nnModel, block: Block, skeleton: Any, inputs: Mapping[st
     for case, cotangent in cotangents.items():
         by_input, by_parameter = run.backward(cotangent, retain=True)
         values.update({f"grad.{case}.{n}": g for n, g in by_input.items()})
-        by_parameter.update(own_gradients(backend.module(block), by_parameter))
+        by_parameter.update(own_gradients(backend.module(block), by_parameter, takes_reduced(backend.model)))
         values.update({f"weight.{case}.{n}": g for n, g in by_parameter.items()})
     return values
 
@@ -91,7 +91,7 @@ def build_reference(
     with CensusMode() as census:
         values = evaluate(backend, block, skeleton, exact, cotangents)
     moments = {n: Moments(v) for n, v in values.items()}
-    if converted(backend.module(block)):
+    if converted(backend.module(block), takes_reduced(backend.model)):
         census.present.add("converted")
     elements = sum(v.numel() for v in values.values())
     for component in COMPONENTS:

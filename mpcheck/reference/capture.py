@@ -23,7 +23,7 @@ INDEX = "index"
 def block_from_json(data: dict[str, Any]) -> Block:
     """The inverse of ``asdict``."""
     slots = {side: {k: Slot(**v) for k, v in data[side].items()} for side in ("inputs", "outputs")}
-    return Block(**{**data, **slots})
+    return Block(**{**data, **slots, "positional": tuple(data.get("positional", ()))})
 
 
 class StoreSink:

@@ -15,7 +15,8 @@ from mpcheck.adapters.backends import protocol
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase, PlainConverter
 from mpcheck.adapters.backends.converter import StateComparison, compared, gathered
 from mpcheck.adapters.backends.mixed import Convention, Guest
-from mpcheck.adapters.blocks import Block, argument_names, module_blocks
+from mpcheck.adapters.blocks import Block, module_blocks
+from mpcheck.adapters.calls import argument_names
 from mpcheck.formats import Format
 
 KERNELS = "toy-kernels"

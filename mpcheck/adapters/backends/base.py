@@ -19,7 +19,8 @@ from mpcheck.adapters.backends.converter import Converted, Converter, StateCompa
 from mpcheck.adapters.backends.design import covering
 from mpcheck.adapters.backends.layout import Layout, convert
 from mpcheck.adapters.backends.protocol import Backend, BackendModel, Native
-from mpcheck.adapters.blocks import WHOLE, Block, argument_names
+from mpcheck.adapters.blocks import WHOLE, Block
+from mpcheck.adapters.calls import argument_names
 from mpcheck.adapters.construction import small_model
 from mpcheck.adapters.slots import Slot
 from mpcheck.adapters.steps import FUNCTIONS, step_kind
@@ -60,20 +61,26 @@ class BackendModelBase(BackendModel):
         """Cast as a user's ``model.to(dtype)`` does."""
         return replaced(self.module(block), to_dtype(fmt.storage))
 
+    def here(self, block: Block) -> Block:
+        """Irreps are cut as in e3nn."""
+        return block
+
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Convert arguments to the backend's layout, run the block, convert its results back; differentiably."""
         function, positional, named = self.native(block, arguments)
-        return self._back(function(*positional, **named), block, "out")
+        return self._back(function(*positional, **named), self.here(block), "out")
 
     def native(self, block: Block, arguments: Mapping[str, Any]) -> Native:
         """The block's own function and its arguments in the backend's layout; results stay in that layout."""
         function = self.callable(block)
         if self.indexed(block):
             return function, (arguments["x"].transpose(1, 2).flatten(1), arguments["y"].argmax(dim=-1).int()), {}
-        converted = {k: self._there(v, block.input_slot(k)) for k, v in arguments.items()}
+        own = self.here(block)
+        converted = {k: self._there(v, own.input_slot(k)) for k, v in arguments.items()}
         # a backend's own classes may name their arguments otherwise
         positional = isinstance(function, torch.nn.Module) and not set(converted) <= set(argument_names(function))
-        return (function, tuple(converted.values()), {}) if positional else (function, (), converted)
+        first = set(converted) if positional else set(block.positional)
+        return function, tuple(v for n, v in converted.items() if n in first), {n: v for n, v in converted.items() if n not in first}
 
     def _there(self, value: Any, slot: Slot) -> Any:
         return convert(value, slot, "mul_ir", self.layout) if isinstance(value, torch.Tensor) else value

@@ -11,8 +11,10 @@ import torch
 from mpcheck.adapters.backends.converter import Converted, StateComparison, compared, complaints, gathered, logged, same_state
 from mpcheck.adapters.backends.design import DESIGN, Configuration
 from mpcheck.adapters.backends.layout import Layout
-from mpcheck.adapters.backends.parametrisation import path_parameters
+from mpcheck.adapters.backends.parametrisation import takes_reduced, weight_map
 from mpcheck.adapters.backends.weights import contraction_rounding, cueq_parameters
+from mpcheck.adapters.blocks import leaf_modules
+from mpcheck.adapters.facts.tables import construction_rounding, is_u_matrix
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
 
 if TYPE_CHECKING:
@@ -63,20 +65,21 @@ class CueqConverter:
     def round_trip(self, source: torch.nn.Module, returned: torch.nn.Module) -> StateComparison:
         """Every parameter and buffer of e3nn -> cuEquivariance -> e3nn against the source: name, shape, dtype and value.
 
-        Only the weights of symmetric contractions go through arithmetic (a projection and its inverse): they may move by its
-        rounding, which is bounded from the unit roundoff.
+        Only the weights of symmetric contractions may go through arithmetic (a projection and its inverse): those that do may move by
+        its rounding, which is bounded from the unit roundoff. U matrices are computed anew, to the roundings of that.
         """
-        allowed: dict[str, torch.Tensor | None] = {}
+        tables = {n: b for n, b in source.named_buffers() if is_u_matrix(n) and b.numel()}
+        allowed: dict[str, torch.Tensor | None] = {n: construction_rounding(b).expand_as(b) for n, b in tables.items()}
         unmapped: list[str] = []
         for path, module in _contractions(source):
-            own, names = _own(module), path_parameters(module)
-            paths = [own[n].shape[1] for n in names]
-            bound = contraction_rounding(module, own, round_trip=True)
-            if bound is not None and bound.shape[1] == sum(paths):
-                allowed.update({f"{path}.{n}": part for n, part in zip(names, bound.split(paths, dim=1), strict=True)})
-            else:
+            own, known = _own(module), weight_map(module, takes_reduced(source))
+            if known is None:
                 unmapped.append(path)
-        return same_state(source, returned, allowed, unmapped)
+            elif (bound := contraction_rounding(known, own, round_trip=True)) is not None:
+                parts = bound.split([own[n].shape[1] for n in known.names], dim=1)
+                allowed.update({f"{path}.{n}": part for n, part in zip(known.names, parts, strict=True)})
+        added, dropped = _of_releases(source, returned)
+        return same_state(source, returned, allowed, unmapped, added, dropped)
 
     def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
         """Every parameter of the twin against the explicit map of the source's (:func:`cueq_parameters`): none lost, none extra."""
@@ -85,8 +88,35 @@ class CueqConverter:
         unmapped = [n for n, _ in contractions if f"{n}.weight" not in wanted]
         known = set(wanted) | {f"{n}.weight" for n in unmapped}
         failures = [*gathered(set(wanted), set(got), "lost"), *gathered({n for n, p in got.items() if p.numel()}, known, "extra")]
-        allowed = {f"{n}.weight": contraction_rounding(module, _own(module), round_trip=False) for n, module in contractions}
+        reduced = takes_reduced(source)
+        allowed = {f"{n}.weight": contraction_rounding(weight_map(m, reduced), _own(m), round_trip=False) for n, m in contractions}
         return compared(failures, {n: (got[n].detach(), w) for n, w in wanted.items() if n in got}, allowed, unmapped)
+
+
+def _of_releases(source: torch.nn.Module, returned: torch.nn.Module) -> tuple[dict[str, torch.Tensor], set[str]]:
+    """Where the release that saved a model and today's have other buffers: those that only today's have, as its constructors make them, or
+    has in another type, which holds the same number; and names of those that a block of the same class has no more. Nothing where upstream
+    cannot build the model anew.
+    """
+    from mace.tools.scripts_utils import extract_config_mace_model
+
+    old, new = source.state_dict(), returned.state_dict()
+    before, after = set(old), set(new)
+    if before == after and all(old[n].dtype == new[n].dtype for n in before):
+        return {}, set()
+    try:
+        with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]):
+            fresh = type(source)(**extract_config_mace_model(source))
+    except Exception:  # of a model that upstream cannot describe nothing is known
+        return {}, set()
+    device, blocks = next(source.parameters()).device, dict(leaf_modules(fresh))
+    same = [f"{path}." for path, block in leaf_modules(source) if type(block) is type(blocks.get(path))]
+    own = {n for n, _ in source.named_buffers() if n.startswith(tuple(same))}
+    made = {n: b.to(device) for n, b in fresh.named_buffers() if n in after - before}
+    for name, buffer in fresh.named_buffers():
+        if name in own & after and old[name].dtype != buffer.dtype and torch.equal(old[name].to(buffer.dtype).to(old[name].dtype), old[name]):
+            made[name] = old[name].to(buffer.dtype)
+    return made, (before - after - set(fresh.state_dict())) & own
 
 
 def _contractions(model: torch.nn.Module) -> list[tuple[str, SymmetricContraction]]:

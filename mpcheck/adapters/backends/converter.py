@@ -74,13 +74,21 @@ class Converter(Protocol):
         """Every parameter of the twin against an explicit map of the source's; :func:`same_parameters` where it is the identity."""
 
 
-def same_state(source: torch.nn.Module, returned: torch.nn.Module, allowed: Allowed | None = None, unmapped: Collection[str] = ()) -> StateComparison:
+def same_state(
+    source: torch.nn.Module,
+    returned: torch.nn.Module,
+    allowed: Allowed | None = None,
+    unmapped: Collection[str] = (),
+    added: Mapping[str, torch.Tensor] | None = None,
+    dropped: Collection[str] = (),
+) -> StateComparison:
     """Every parameter and buffer of a round trip: name, shape, dtype and value within rounding.
 
     Args:
         allowed: by name, what rounding may move. unmapped: modules whose own parameters are left out.
+        added: what a model of today has besides, or in another type, by name. dropped: names of what a model of today has no more.
     """
-    a, b = source.state_dict(), returned.state_dict()
+    a, b = {n: t for n, t in source.state_dict().items() if n not in dropped} | dict(added or {}), returned.state_dict()
     left_out = {f"{path}.{n}" for path in unmapped for n, _ in source.get_submodule(path).named_parameters()}
     pairs = {n: (b[n], a[n]) for n in a if n in b and n not in left_out}
     return compared([*gathered(set(a), set(b), "lost"), *gathered(set(b), set(a), "extra")], pairs, allowed or {}, unmapped)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 
 import torch
 
@@ -17,6 +18,7 @@ from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.backends.parametrisation import OWN
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import small_twin
+from mpcheck.adapters.slots import Slot, cut_as, input_slots, output_slots
 from mpcheck.formats import Component, Format
 
 KERNELS = "cueq-kernels"
@@ -27,6 +29,7 @@ class CueqModel(BackendModelBase):
 
     def __init__(self, name: str, source: torch.nn.Module, twin: torch.nn.Module, layout: Layout, device: torch.device) -> None:
         super().__init__(name, source, twin, device, layout)
+        self._twin = twin  # also where guests take its place
 
     packages = ACCELERATED
 
@@ -51,6 +54,17 @@ class CueqModel(BackendModelBase):
     def lacking(self, block: Block) -> str:
         """Whether it runs without cuEquivariance's kernels: by their naive method, as on every CPU."""
         return KERNELS if without_kernels(self.module(block), self.device) else ""
+
+    def here(self, block: Block) -> Block:
+        """As the twin's module cuts them: upstream's of today keeps paths apart that older releases merged in a model's linear layers."""
+        if block.kind == "step":
+            return block
+        module = self._twin.get_submodule(block.module_path)
+
+        def cut(slots: Mapping[str, Slot], own: Mapping[str, Slot]) -> dict[str, Slot]:
+            return {n: cut_as(slot, own[n]) if n in own else slot for n, slot in slots.items()}
+
+        return replace(block, inputs=cut(block.inputs, input_slots(module)), outputs=cut(block.outputs, output_slots(module)))
 
     @contextlib.contextmanager
     def prepared(self, block: Block, fmt: Format) -> Iterator[None]:

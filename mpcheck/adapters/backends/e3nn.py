@@ -11,6 +11,7 @@ from mpcheck._names import REFERENCE_BACKEND
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase
 from mpcheck.adapters.backends.protocol import Native
 from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.calls import called
 from mpcheck.adapters.construction import small_model
 
 
@@ -23,7 +24,7 @@ class E3nnModel(BackendModelBase):
 
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Run the block; nothing is converted."""
-        return self.callable(block)(**arguments)
+        return called(self.callable(block), arguments, block.positional)
 
     def native(self, block: Block, arguments: Mapping[str, Any]) -> Native:
         """As :meth:`call`."""

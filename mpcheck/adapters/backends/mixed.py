@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,8 @@ from mpcheck.adapters.backends.base import BackendModelBase
 from mpcheck.adapters.backends.layout import Layout, convert, differing
 from mpcheck.adapters.backends.protocol import BackendModel, Native, get_backend
 from mpcheck.adapters.backends.protocol import built as build
-from mpcheck.adapters.blocks import WHOLE, Block, argument_names, module_blocks
+from mpcheck.adapters.blocks import WHOLE, Block, module_blocks
+from mpcheck.adapters.calls import argument_names, called
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Component, Format
 
@@ -32,17 +33,19 @@ class Convention:
 
     Attributes:
         layout: of irreps tensors.
+        block: with the parts into which the backend cuts its irreps; None where as e3nn's.
         indexed: a symmetric contraction takes ``[rows, dim * mul]`` in ir_mul and element indices (cuEquivariance), not
             ``[rows, mul, dim]`` and one-hot elements (e3nn).
     """
 
     layout: Layout
     indexed: bool
+    block: Block | None = None
 
     @classmethod
     def of(cls, backend: BackendModel, block: Block) -> Convention:
         """Of a backend's model at a block."""
-        return cls(backend.layout, backend.indexed(block))
+        return cls(backend.layout, backend.indexed(block), backend.here(block))
 
 
 class Guest(torch.nn.Module):
@@ -65,16 +68,25 @@ class Guest(torch.nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The block, in the host's calling convention."""
+        positional = self.names[: len(args)]
         given = {**dict(zip(self.names, args, strict=False)), **kwargs}
         if self.adapters:
             contraction = self.block.class_name == "SymmetricContraction"
-            given = self._contraction(given) if contraction else {k: self._input(v, self.block.input_slot(k)) for k, v in given.items()}
+            given = self._contraction(given) if contraction else {k: self._input(v, k) for k, v in given.items()}
         by_name = set(given) <= set(argument_names(self.inner))
-        result = self.inner(**given) if by_name else self.inner(*(given[n] for n in self.names if n in given))
+        by_position = positional if by_name else set(given)
+        result = called(self.inner, {n: given[n] for n in (*self.names, *given) if n in given}, by_position)
         return self._output(result, "out") if self.adapters else result
 
-    def _input(self, value: Any, slot: Slot) -> Any:
-        return convert(value, slot, self.host.layout, self.guest.layout) if isinstance(value, torch.Tensor) else value
+    def _input(self, value: Any, name: str) -> Any:
+        return self._convert(value, self.host, self.guest, lambda block: block.input_slot(name)) if isinstance(value, torch.Tensor) else value
+
+    def _convert(self, value: torch.Tensor, source: Convention, target: Convention, slot: Callable[[Block], Slot]) -> torch.Tensor:
+        """By way of mul_ir, where the parts do not show."""
+        own, other = slot(source.block or self.block), slot(target.block or self.block)
+        if source.layout == target.layout and own == other:
+            return value
+        return convert(convert(value, own, source.layout, "mul_ir"), other, "mul_ir", target.layout)
 
     def _contraction(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """From the host's way of calling a symmetric contraction to e3nn's, and from that to the guest's."""
@@ -93,7 +105,7 @@ class Guest(torch.nn.Module):
 
     def _output(self, value: Any, path: str) -> Any:
         if isinstance(value, torch.Tensor):
-            return convert(value, self.block.output_slot(path), self.guest.layout, self.host.layout)
+            return self._convert(value, self.guest, self.host, lambda block: block.output_slot(path))
         if isinstance(value, tuple):
             return tuple(self._output(v, f"{path}.{i}") for i, v in enumerate(value))
         return value
@@ -115,6 +127,11 @@ def _substituted(root: torch.nn.Module, path: str, module: torch.nn.Module) -> t
     assert child is not None  # the path names a module
     twin._modules[head] = _substituted(child, rest, module) if rest else module
     return twin
+
+
+def at_boundary(block: Block, host: BackendModel, guest: BackendModel) -> Block:
+    """A block with the parts of the side that lies in ir_mul: they tell where the two sides differ."""
+    return (host if host.layout == "ir_mul" else guest).here(block)
 
 
 def mismatches(block: Block, host: Layout, guest: Layout) -> list[str]:
@@ -186,6 +203,10 @@ class MixedModel(BackendModelBase):
 
     def _owner(self, block: Block) -> BackendModel:
         return self.donors[self.swaps[block.name]] if block.name in self.swaps else self._host
+
+    def here(self, block: Block) -> Block:
+        """As the base: a guest answers as the host expects."""
+        return self._host.here(block)
 
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Run a block as the base would."""

@@ -51,6 +51,9 @@ class BackendModel(Protocol):
     def prepared(self, block: Block, fmt: Format) -> contextlib.AbstractContextManager[None]:
         """The block's parameters, buffers and inner arithmetic in the format, from the float64 state, and back."""
 
+    def here(self, block: Block) -> Block:
+        """A block of the e3nn model with the parts into which this backend's own cuts its irreps: what a layout is to be read by."""
+
     def call(self, block: Block, arguments: Mapping[str, Any]) -> Any:
         """Run the block; arguments and result in e3nn's names and layout."""
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import torch
 
-from mpcheck.adapters.backends.parametrisation import contraction_projection, path_parameters
+from mpcheck.adapters.backends.parametrisation import WeightMap, takes_reduced, weight_map
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import SymmetricContraction, o3
 
@@ -58,15 +58,6 @@ def _ordered(module: torch.nn.Module) -> bool:
     return isinstance(module, o3.Linear | o3.FullyConnectedTensorProduct)
 
 
-def contraction_weight(module: SymmetricContraction, parameters: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
-    """``w' = w P`` ``[elements, paths, channels]``; None where upstream has no matrix for it."""
-    matrix = contraction_projection(module)
-    if matrix is None:
-        return None
-    stacked = torch.cat([parameters[n] for n in path_parameters(module)], dim=1)
-    return torch.einsum("zau,ab->zbu", stacked, matrix.to(stacked)) if stacked.shape[1] == matrix.shape[0] else None
-
-
 def cueq_parameters(model: torch.nn.Module) -> Tensors:
     """What the parameters of the cuEquivariance twin must be, by its names, from those of the e3nn model."""
     expected: Tensors = {}
@@ -75,10 +66,10 @@ def cueq_parameters(model: torch.nn.Module) -> Tensors:
         prefix = f"{path}." if path else ""
         own = {n: p.detach() for n, p in module.named_parameters()}
         if isinstance(module, SymmetricContraction):
-            mapped = contraction_weight(module, own)
-            if mapped is not None:
-                expected[f"{prefix}weight"] = mapped
-            taken |= {prefix + n for n in own}  # without a matrix nothing can be said of them
+            known = weight_map(module, takes_reduced(model))
+            if known is not None:
+                expected[f"{prefix}weight"] = known.applied(known.stacked(own))
+            taken |= {prefix + n for n in own}  # without a map nothing can be said of them
         elif _ordered(module) and "weight" in own and own["weight"].numel():
             expected[f"{prefix}weight"] = to_cueq(module, own["weight"])
             taken.add(f"{prefix}weight")
@@ -86,18 +77,17 @@ def cueq_parameters(model: torch.nn.Module) -> Tensors:
     return expected
 
 
-def contraction_rounding(module: SymmetricContraction, parameters: Mapping[str, torch.Tensor], round_trip: bool) -> torch.Tensor | None:
-    """How far rounding alone may move a contraction's weights, per element of the stacked weights ``[z, paths, u]``.
+def contraction_rounding(known: WeightMap | None, parameters: Mapping[str, torch.Tensor], round_trip: bool) -> torch.Tensor | None:
+    """How far rounding alone may move a contraction's weights, per element of the stacked weights ``[z, paths, u]``; None where not at all.
 
     A product with ``n`` terms rounds by ``gamma_n |w| |P|`` (Higham, Accuracy and Stability, 2nd ed., eq. 3.13); of two
     evaluations each may. The way back adds the same of ``P^+``, and the pseudo-inverse's own error, relative to its norm by
     ``n u cond(P)`` (ibid., section 14.1).
     """
-    matrix = contraction_projection(module)
-    if matrix is None:
+    if known is None or known.same:
         return None
-    stacked = torch.cat([parameters[n] for n in path_parameters(module)], dim=1).abs()
-    matrix = matrix.to(stacked)
+    stacked = known.stacked(parameters).abs()
+    matrix = known.matrix.to(stacked)
     n, u = matrix.shape[0], torch.finfo(stacked.dtype).eps / 2
     there = torch.einsum("zau,ab->zbu", stacked, matrix.abs())
     if not round_trip:

@@ -23,6 +23,7 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.facts.blocks import BlockFacts, Constant
 from mpcheck.adapters.facts.closed_forms import closed_form
+from mpcheck.adapters.facts.tables import digits_of
 from mpcheck.adapters.tree import unflatten
 from mpcheck.adapters.upstream import default_dtype
 from mpcheck.checks.physics.block_formulae import computed
@@ -50,6 +51,7 @@ COMPOUND = 2.0
 # equivariance reports as a fault of e3nn's; each enters the result once: 3.4 measured of conv_tp, l <= 2 (e3nn) and 3.7 (cueq).
 TABLES = 32.0
 STEP = 1e-100  # of the complex step: its square vanishes beside one in every type
+COARSE = ((8, 2.0**-8), (11, 2.0**-11))  # binary digits of bfloat16 and float16, and their roundoff
 ROUNDINGS = 4.0  # that a stored constant may have been through: two factors, their quotient, a root
 SINGLE = 2.0**-24
 
@@ -139,11 +141,13 @@ def _constant(constant: Constant) -> tuple[float, float]:
     assert constant.defined is not None, "a constant has a definition or is an activation's"
     if constant.stored.shape != constant.defined.shape:
         return math.inf, ROUNDINGS
-    # a model that was once kept in float32 has its rounding, also in what its constants follow from
+    # a model that was once kept in float32 has its rounding, also in what its constants follow from; one in 16 bits has coarser constants
     single = any(bool((t == t.astype(np.float32)).all()) for t in (constant.stored, *constant.follows))
+    digits = digits_of(torch.from_numpy(np.ascontiguousarray(constant.stored)))
+    held = next((u for most, u in COARSE if digits <= most), SINGLE if single else ROUNDOFF)
     error, size = np.abs(constant.stored - constant.defined), np.abs(constant.defined)
     worst = float(np.max(error / np.where(size > 0, size, 1.0)))
-    return (math.inf if math.isnan(worst) else worst / (SINGLE if single else ROUNDOFF)), ROUNDINGS
+    return (math.inf if math.isnan(worst) else worst / held), ROUNDINGS
 
 
 def _compare(

@@ -86,10 +86,9 @@ def _rms(x: torch.Tensor) -> float:
 
 def _noise(source: E3nnModel, block: Block, skeleton: Any, tensors: Tensors, seed: int) -> tuple[Tensors, dict[str, float]]:
     """Exact outputs, and the RMS noise of each: parameters and every operation rounded."""
-    call = source.callable(block)
 
     def outputs() -> Tensors:
-        return Run(lambda arguments: call(**arguments), skeleton, tensors, {}, False).outputs
+        return Run(lambda arguments: source.call(block, arguments), skeleton, tensors, {}, False).outputs
 
     exact = outputs()
     seeds = [seed_of("conversion", block.name, seed, draw) for draw in range(DRAWS)]

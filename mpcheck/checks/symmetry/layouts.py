@@ -108,7 +108,7 @@ class _Misreading:
 def _input_cases(context: Context, backend: BackendModel, reference: BlockReference, fmt: Format) -> list[_Misreading]:
     cases = []
     for name, tensor in reference.inputs.items():
-        slot = reference.block.input_slot(name)
+        slot = backend.here(reference.block).input_slot(name)
         if slot.irreps is None or not slot.groups(tuple(tensor.shape)) or not slot.groups(tuple(tensor.shape))[0][0]:
             continue
         wrong = misread(tensor, slot, backend.layout)
@@ -129,7 +129,7 @@ def _output_cases(
 ) -> list[_Misreading]:
     cases = []
     for name, tensor in low.items():
-        slot = reference.block.output_slot(name)
+        slot = backend.here(reference.block).output_slot(name)
         if slot.irreps is None or not slot.groups(tuple(tensor.shape))[0][0]:
             continue
         wrong = misread(tensor, slot, backend.layout)

@@ -19,7 +19,7 @@ from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.layout import differing
-from mpcheck.adapters.backends.mixed import MixedModel, mismatches, whole
+from mpcheck.adapters.backends.mixed import MixedModel, at_boundary, mismatches, whole
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
@@ -96,6 +96,7 @@ def bench(context: Context, structures: int) -> Bench:
 def expected(block: Block, base: BackendModel, donor: BackendModel, reference: BlockReference) -> list[str]:
     """Tensors at the block's boundary by which the swap must be seen: their layout changes, and the block reads what changes."""
     names = []
+    block = at_boundary(block, base, donor)
     for text in mismatches(block, base.layout, donor.layout):
         name = text.partition(" ")[0]
         if name in block.inputs and name in reference.inputs:
@@ -221,7 +222,7 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record
     adapted = tried(context, MixedModel(base, donors, swaps, adapters=True), base, donor, reference, on)
     must = expected(block, base, donor, reference)
     # adapters that convert nothing are none: the two are one model then
-    same = not mismatches(block, base.layout, donor.layout) and block.class_name != "SymmetricContraction"
+    same = not mismatches(at_boundary(block, base, donor), base.layout, donor.layout) and block.class_name != "SymmetricContraction"
     bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
     return [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
 

@@ -24,7 +24,7 @@ from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.reference.deviation import deviations as deviations_of
 from mpcheck.reference.deviation import disturbed
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import eta_of, perturb, seed_of
+from mpcheck.reference.noise import CensusMode, eta_of, perturb, seed_of
 
 AWRY = Turn((0.81, 0.32, -0.41, 0.27))  # along no axis of any crystal
 GEOMETRY = ("positions", "shifts", "cell")
@@ -33,7 +33,8 @@ DRAWS = 4  # of each component; the whole model's sums average over many blocks'
 
 def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int) -> tuple[Tensors, dict[str, Any]]:
     """Float64 values, the noise scale of each component for u = 1, and what exact coupling tables change: a store's entry."""
-    values = properties(module, graph, stress)
+    with CensusMode() as census:
+        values = properties(module, graph, stress)
     # A crystal's forces are zero because equal numbers err alike and cancel, and coordinates on its planes are zeros, which do not round:
     # of the turned crystal neither is so. Where its noise is the larger, that is the noise of both.
     turned = {n: AWRY.vectors(t) if n in GEOMETRY else t for n, t in graph.items()}
@@ -58,7 +59,7 @@ def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int)
         exact = properties(module, graph, stress)
     tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}
     tensors |= {f"noise:{c}:{n}": s for n, m in drawn.items() for c, s in m.noise().items()}
-    return tensors, {"statistics": {n: m.statistics() for n, m in drawn.items()}}
+    return tensors, {"statistics": {n: m.statistics() for n, m in drawn.items()}, "peak": census.peak}
 
 
 def learned(context: Context, system: str) -> tuple[Tensors, dict[str, Any]]:
@@ -72,7 +73,7 @@ def learned(context: Context, system: str) -> tuple[Tensors, dict[str, Any]]:
         library.store.save("model.symmetry.turned", *draw_noise(reference.model, graph, stress, library.spec.seed))
 
     tensors, manifest = library.store.fetch("model.symmetry.turned", build)
-    return {n: t.to(reference.device) for n, t in tensors.items()}, manifest["statistics"]
+    return {n: t.to(reference.device) for n, t in tensors.items()}, manifest
 
 
 class WholeSubject:
@@ -91,9 +92,11 @@ class WholeSubject:
             self.stress = False
             self.note = "; ".join(filter(None, (self.note, f"without stress: {str(error).splitlines()[-1].strip()}")))
             self.outputs = self.run(graph)
-        tensors, statistics = noise
+        tensors, statistics = noise[0], noise[1]["statistics"]
         # a component of a rotated force or stress can be as large as its norm
         self.peak = max(float(tensors[f"value:{n}"].abs().max()) * (1.0 if n == "energy" else 3.0**0.5) for n in self.outputs)
+        if not all(bool(t.isfinite().all()) for t in self.outputs.values()):  # what overflows on the way and is gone after it is no fault
+            self.peak = max(self.peak, noise[1]["peak"])
         roundoff = backend.roundoff(WHOLE, fmt)
         self.noise: dict[str, Noise] = {}
         for name in self.outputs:

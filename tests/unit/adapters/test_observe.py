@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import types
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 from ase.build import molecule
 
+from mpcheck.adapters.architecture import Architecture, build_model
+from mpcheck.adapters.backends.cueq import BACKEND as CUEQ
+from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.blocks import module_blocks
+from mpcheck.adapters.calls import called
+from mpcheck.adapters.ghosts import unsupported
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.adapters.tree import flatten, unflatten
+from tests.unit.adapters.samples import ARCHITECTURE
 
 
 class Kept(Arguments):
@@ -57,6 +69,58 @@ def test_what_was_kept_repeats_the_call(kept: Kept, tiny: torch.nn.Module) -> No
         results: dict[str, torch.Tensor] = {}
         flatten(tiny.get_submodule(block.module_path)(**unflatten(skeleton, tensors)), "out", results)
         assert all(torch.equal(results[n], t) for n, t in kept.outputs[name].items()), name
+
+
+@pytest.mark.parametrize("numbers", [[1, 8], [np.int64(1), np.int64(8)], np.array([1, 8])], ids=["list", "list of numpy's", "array"])
+def test_elements_that_are_no_tensor_are_an_argument_like_others(numbers: object) -> None:
+    model = build_model(Architecture.model_validate(ARCHITECTURE))
+    del model._buffers["atomic_numbers"]
+    model.atomic_numbers = numbers  # type: ignore[assignment]
+    sink = Kept()
+    with torch.no_grad(), Observer(model, sink).watching():
+        model(make_graph([molecule("H2O")], ["H", "O"], 3.0), compute_force=False)
+    assert not sink.refusals
+    block, skeleton, tensors = sink.blocks["radial_embedding"]
+    arguments = unflatten(skeleton, tensors)
+    assert type(arguments["atomic_numbers"]) is type(numbers) and list(arguments["atomic_numbers"]) == list(numbers)  # type: ignore[call-overload]
+    assert torch.equal(called(model.radial_embedding, arguments, block.positional)[0], sink.outputs["radial_embedding"]["out.0"])
+    assert "atomic_numbers as a tensor" in (unsupported(model) or "")
+
+
+def bare(forward: Callable[..., Any]) -> Callable[..., Any]:
+    def inner(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return forward(self, *args, **kwargs)
+
+    return inner
+
+
+def picky(forward: Callable[..., Any]) -> Callable[..., Any]:
+    """Looks at its first argument, which has no name here."""
+
+    def inner(self: Any, *args: Any, **kwargs: Any) -> Any:
+        assert args or kwargs["node_feats"] is not None
+        return forward(self, *args, **kwargs)
+
+    return functools.wraps(forward)(inner)
+
+
+@pytest.mark.parametrize("decorator", [bare, picky])
+def test_decorated_blocks_are_what_they_were(tiny: torch.nn.Module, decorator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names, irreps and results, on both sides of a conversion."""
+    graph, seen, results = make_graph([molecule("H2O")], ["H", "O"], 3.0), [Kept(), Kept()], [{}, {}]
+    twin = CUEQ.build(tiny, torch.device("cpu"))
+    for sink, out in zip(seen, results, strict=True):
+        with torch.no_grad(), Observer(tiny, sink).watching():
+            tiny({k: v.clone() for k, v in graph.items()}, compute_force=False)
+        for name, (block, skeleton, tensors) in sink.blocks.items():
+            for backend in (E3nnModel(tiny, torch.device("cpu")), twin):
+                with torch.no_grad():
+                    flatten(backend.call(block, unflatten(skeleton, tensors)), f"{backend.name} {name}", out)
+        if sink is seen[0]:
+            for cls in {type(m) for m in tiny.modules() if isinstance(vars(type(m)).get("forward"), types.FunctionType)}:
+                monkeypatch.setattr(cls, "forward", decorator(cls.forward))
+    assert {n: (list(s), list(t)) for n, (_, s, t) in seen[0].blocks.items()} == {n: (list(s), list(t)) for n, (_, s, t) in seen[1].blocks.items()}
+    assert results[0].keys() == results[1].keys() and all(torch.equal(t, results[1][n]) for n, t in results[0].items())
 
 
 def test_cotangents_are_those_of_the_energy(kept: Kept) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -33,6 +34,26 @@ def test_values_come_back_from_json_and_tensors(value: Any) -> None:
     tensors: dict[str, torch.Tensor] = {}
     skeleton = json.loads(json.dumps(flatten(value, "x", tensors)))
     assert same(unflatten(skeleton, tensors), value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.array([1, 8]),
+        np.array([[0.1, 2.0]], dtype=np.float32),
+        np.int64(7),
+        np.float64(0.1),
+        np.array(True),
+        [np.int64(1), np.int64(8)],
+        torch.float64,
+    ],
+)
+def test_constants_of_numpy_and_types_come_back_as_they_were(value: Any) -> None:
+    tensors: dict[str, torch.Tensor] = {}
+    found = unflatten(json.loads(json.dumps(flatten(value, "x", tensors))), tensors)
+    assert not tensors, "no format is tried on them"
+    assert type(found) is type(value) and np.array_equal(np.asarray(found == value), np.ones(np.shape(np.asarray(found == value)), dtype=bool))
+    assert getattr(found, "dtype", None) == getattr(value, "dtype", None)
 
 
 def test_what_cannot_be_stored_and_what_is_missing_are_named() -> None:

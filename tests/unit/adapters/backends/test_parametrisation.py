@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mpcheck.adapters.backends.cueq import CueqModel
-from mpcheck.adapters.backends.parametrisation import OWN, contraction_projection, converted, own_gradients, path_parameters
+from mpcheck.adapters.backends.parametrisation import OWN, converted, own_gradients, path_parameters, takes_reduced, weight_map
 
 CONTRACTION = "products.0.symmetric_contractions"
 
@@ -15,27 +15,27 @@ def test_the_twin_s_weight_is_the_projected_one(tiny: torch.nn.Module, tiny_cueq
     module = tiny.get_submodule(CONTRACTION)
     own = dict(module.named_parameters())
     assert set(path_parameters(module)) == set(own)
-    matrix = contraction_projection(module)
-    assert matrix is not None
-    stacked = torch.cat([own[n] for n in path_parameters(module)], 1)
+    known = weight_map(module, reduced=True)
+    assert known is not None and not known.same and list(known.names) == path_parameters(module)
     twin = tiny_cueq.model.get_submodule(CONTRACTION).get_parameter("weight")
-    assert torch.allclose(torch.einsum("zau,ab->zbu", stacked, matrix), twin, rtol=1e-13, atol=1e-14)
+    assert torch.allclose(known.applied(known.stacked(own)), twin, rtol=1e-13, atol=1e-14)
 
 
 def test_gradients_go_the_other_way(tiny: torch.nn.Module) -> None:
     """Of any function of ``w P``: the one by ``w``, mapped, is the one by ``w P``."""
     module = tiny.get_submodule(CONTRACTION)
-    names, matrix = path_parameters(module), contraction_projection(module)
-    assert matrix is not None
+    names, known = path_parameters(module), weight_map(module, reduced=True)
+    assert known is not None
     own = [dict(module.named_parameters())[n].detach().requires_grad_() for n in names]
-    mapped = torch.einsum("zau,ab->zbu", torch.cat(own, 1), matrix)
+    mapped = known.applied(torch.cat(own, 1))
     wanted, *gradients = torch.autograd.grad(mapped.sin().square().sum(), [mapped, *own])
-    (found,) = own_gradients(module, dict(zip(names, gradients, strict=True))).items()
+    (found,) = own_gradients(module, dict(zip(names, gradients, strict=True)), reduced=True).items()
     assert found[0] == f"{OWN}weight"
     assert torch.allclose(found[1], wanted, rtol=1e-10, atol=1e-12)
-    assert own_gradients(module, {names[0]: gradients[0]}) == {}, "half of them say nothing"
+    assert own_gradients(module, {names[0]: gradients[0]}, reduced=True) == {}, "half of them say nothing"
 
 
 @pytest.mark.parametrize(("block", "maps"), [(CONTRACTION, True), ("products.0", True), ("products.0.linear", False)])
 def test_blocks_with_a_contraction_are_converted(tiny: torch.nn.Module, block: str, maps: bool) -> None:
-    assert converted(tiny.get_submodule(block)) is maps
+    assert takes_reduced(tiny) and converted(tiny.get_submodule(block), takes_reduced(tiny)) is maps
+    assert not converted(tiny.get_submodule(block), reduced=False)

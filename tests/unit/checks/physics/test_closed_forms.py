@@ -188,6 +188,16 @@ def test_constants_kept_in_float32_are_no_fault(session: Session) -> None:
             assert judged(session, ("radial_embedding.bessel_fn",))["constants"].verdict == verdict
 
 
+@pytest.mark.parametrize(("dtype", "off"), [(torch.bfloat16, 0.03), (torch.float16, 0.004)])
+def test_constants_kept_in_sixteen_bits_are_no_fault(session: Session, dtype: torch.dtype, off: float) -> None:
+    """As in float32; one that is off by more than the format's roundings is a fault, and one with all digits is judged by them."""
+    module = session.reference_backend.model.get_submodule("radial_embedding.bessel_fn")
+    changes = ((lambda w: w.to(dtype).double(), "pass"), (lambda w: (w * (1 + off)).to(dtype).double(), "fail"), (lambda w: w * (1 + 1e-5), "fail"))
+    for change, verdict in changes:
+        with buffer(module, "bessel_weights", change):
+            assert judged(session, ("radial_embedding.bessel_fn",))["constants"].verdict == verdict
+
+
 def test_an_activation_with_another_constant(session: Session) -> None:
     """e3nn estimates it from a million random numbers: 1.26 of their standard deviation off, which is allowed; 2 % is not."""
     act = session.reference_backend.model.get_submodule("readouts.1.non_linearity").acts[0]  # type: ignore[index]
