@@ -108,3 +108,17 @@ def contraction_rounding(module: SymmetricContraction, parameters: Mapping[str, 
     slack = n * u * condition * float(torch.linalg.matrix_norm(inverse, 2)) * there.norm(dim=1, keepdim=True)
     allowed: torch.Tensor = 2 * n * u * back + slack.expand_as(back)
     return allowed
+
+
+def mapped_rounding(module: SymmetricContraction, parameters: Mapping[str, torch.Tensor], returned: bool) -> torch.Tensor | None:
+    """How far rounding alone may move a contraction's mapped weights ``[z, paths, u]``; bounds as in :func:`contraction_rounding`.
+
+    Args:
+        returned: ``parameters`` were themselves made of the mapped weights, so that their own error goes through the map.
+    """
+    allowed = contraction_rounding(module, parameters, round_trip=False)
+    back = contraction_rounding(module, parameters, round_trip=True) if returned else None
+    matrix = contraction_projection(module)
+    if allowed is None or back is None or matrix is None:
+        return allowed
+    return allowed + torch.einsum("zau,ab->zbu", back, matrix.to(back).abs())
