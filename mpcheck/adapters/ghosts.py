@@ -12,13 +12,15 @@ import contextlib
 import importlib
 import inspect
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
+
+PASSED = ("total_charge", "total_spin")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Domains:
         sender: [edges] local atoms or ghosts; receiver: [edges] local atoms.
         vectors: [edges, 3] in Å, from receiver to sender, as LAMMPS gives them; opposite to upstream's own edge vectors.
         node_attrs: [local + ghosts, elements].
+        inputs: what else upstream's interface passes on: :data:`PASSED`.
     """
 
     local: int
@@ -39,6 +42,7 @@ class Domains:
     receiver: torch.Tensor
     vectors: torch.Tensor
     node_attrs: torch.Tensor
+    inputs: Tensors = field(default_factory=dict)
 
     @property
     def ghosts(self) -> int:
@@ -69,7 +73,7 @@ def with_ghosts(graph: Tensors) -> Domains:
     turned = mirrored(graph)
     vectors = turned["positions"][receiver] - turned["positions"][sender] + turned["shifts"]
     owner = torch.cat([torch.arange(local, device=sender.device), ghosts[:, 1]])
-    return Domains(local, owner, moved, receiver, vectors, graph["node_attrs"][owner])
+    return Domains(local, owner, moved, receiver, vectors, graph["node_attrs"][owner], {k: graph[k] for k in PASSED if k in graph})
 
 
 class FakeLammps:
@@ -156,7 +160,7 @@ def run_with_ghosts(model: torch.nn.Module, domains: Domains, head: str, exchang
     """
     device = domains.vectors.device
     with _as_it_was(model):
-        interface = _interface()(model, **({"head": head} if head and hasattr(model, "heads") else {}))
+        interface = _interface()(model, **domains.inputs, **({"head": head} if head and hasattr(model, "heads") else {}))
         # upstream would move the model to the CPU for data that does not come from LAMMPS's Kokkos
         interface.device, interface.initialized = device, True
         interface.model = interface.model.to(device)

@@ -19,6 +19,7 @@ from mpcheck._files.yaml import load_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
+from mpcheck.adapters.inputs import model_inputs
 from mpcheck.adapters.stored.adapters import merged
 from mpcheck.adapters.stored.converted import to_e3nn
 from mpcheck.adapters.stored.holders import model_within
@@ -26,6 +27,7 @@ from mpcheck.adapters.stored.unpickling import unpickled, upstream_loading
 from mpcheck.adapters.stored.weights import check_finite, check_state, read_state
 from mpcheck.adapters.upstream import mace
 from mpcheck.formats import FLOAT64
+from mpcheck.systems.inputs import ModelInput
 
 _DATA = resources.files("mpcheck") / "data" / "models"
 FOUNDATION = ("mace_mp", "mace_off")
@@ -62,6 +64,11 @@ class LoadedModel:
     def heads(self) -> list[str]:
         """Names of the model's heads."""
         return list(getattr(self.module, "heads", None) or ["Default"])
+
+    @cached_property
+    def inputs(self) -> tuple[ModelInput, ...]:
+        """What it takes of a structure besides atoms and cell."""
+        return model_inputs(self.module)
 
     @cached_property
     def digest(self) -> str:

@@ -26,8 +26,8 @@ from mpcheck.records.record import Record
 from mpcheck.sessions.registry import sessions
 
 Text = Annotated[str, Field(min_length=1)]
-SEVERAL_HEADS, JUMPS = "several heads", "weights of edges at the cut-off"
-TRAITS = (SEVERAL_HEADS, JUMPS)
+SEVERAL_HEADS, JUMPS, EMBEDDED = "several heads", "weights of edges at the cut-off", "readout of an embedding"
+TRAITS = (SEVERAL_HEADS, JUMPS, EMBEDDED)
 """What a model can be besides having submodules of a class."""
 
 
@@ -126,12 +126,15 @@ UNBOUNDED = {"RealAgnosticResidualNonLinearInteractionBlock", "RealAgnosticAttRe
 
 
 def class_names(model: torch.nn.Module) -> frozenset[str]:
-    """Traits of a model: classes of its submodules (of scripted ones, the class that was scripted), and in words ``several heads``
-    and ``weights of edges at the cut-off`` (the envelope comes before a radial MLP that does not keep its zero).
+    """Traits of a model: classes of its submodules (of scripted ones, the class that was scripted), and in words ``several heads``,
+    ``weights of edges at the cut-off`` (the envelope comes before a radial MLP that does not keep its zero) and ``readout of an
+    embedding`` (of charge, spin and the like, with an energy of its own).
     """
     classes = {str(getattr(m, "original_name", type(m).__name__)) for m in model.modules()}
     if len(getattr(model, "heads", None) or ()) > 1:
         classes.add(SEVERAL_HEADS)
+    if hasattr(model, "embedding_readout"):
+        classes.add(EMBEDDED)
     if classes & UNBOUNDED and getattr(getattr(model, "radial_embedding", None), "apply_cutoff", True):
         classes.add(JUMPS)
     return frozenset(classes)

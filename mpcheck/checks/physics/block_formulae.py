@@ -91,7 +91,7 @@ def _radial_mlp(options: Mapping[str, Any], x: Mapping[str, Any], p: Arrays) -> 
     y = x[options["argument"]]
     for prefix, kind, eps in options["stack"]:
         if kind == "Linear":
-            y = np.einsum("ni,oi->no", y, p[f"{prefix}weight"]) + p[f"{prefix}bias"]
+            y = np.einsum("ni,oi->no", y, p[f"{prefix}weight"]) + p.get(f"{prefix}bias", 0.0)  # an embedding's last layer has none
         elif kind == "LayerNorm":
             y = formulae.layer_norm(y, p[f"{prefix}weight"], p[f"{prefix}bias"], eps)
         else:

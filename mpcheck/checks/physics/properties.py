@@ -15,7 +15,8 @@ from ase import Atoms
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import WHOLE
-from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
+from mpcheck.adapters.load import LoadedModel
+from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, heads, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key, timed
@@ -33,6 +34,10 @@ def _any(frame: Atoms) -> bool:
     return True
 
 
+def _whatever(model: LoadedModel) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Property:
     """One property.
@@ -41,21 +46,25 @@ class Property:
         check: judges it.
         systems: on every system (``all``), on the first of each periodicity (``kinds``), on the one with fewest atoms (``one``),
             or on structures of its own (``own``).
-        accepts: which structures it can be judged on.
+        accepts: which structures it can be judged on. applies: to which models.
+        every_head: whether the system with fewest atoms is judged for every head.
     """
 
     check: Callable[[Case], list[Record]]
     systems: str = "all"
     accepts: Callable[[Atoms], bool] = _any
+    applies: Callable[[LoadedModel], bool] = _whatever
+    every_head: bool = False
 
 
 PROPERTIES: dict[str, Property] = {
-    "finite-difference": Property(forces.finite_difference),
-    "stress": Property(forces.stress),
-    "node-energies": Property(sums.node_energies),
-    "net-force": Property(sums.net_force),
-    "torque": Property(sums.torque, accepts=_open),
+    "finite-difference": Property(forces.finite_difference, every_head=True),
+    "stress": Property(forces.stress, every_head=True),
+    "node-energies": Property(sums.node_energies, every_head=True),
+    "net-force": Property(sums.net_force, every_head=True),
+    "torque": Property(sums.torque, accepts=_open, every_head=True),
     "batch": Property(sums.batch, "kinds"),
+    "heads": Property(heads.heads, "one", applies=heads.several),
     "repeat": Property(repeats.repeat, "one"),
     "strided": Property(strides.strided, "one"),
     "strided-model": Property(graph_strides.strided_model, "own"),
@@ -82,10 +91,12 @@ def keys(context: Context) -> list[Key]:
             Key(NAME, name, backend, FLOAT64.name, system)
             for backend in context.backend_names
             for name, entry in PROPERTIES.items()
-            if entry.systems == wanted and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
+            if entry.systems == wanted
+            and entry.applies(context.model)
+            and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
         ]
 
-    smallest = min(context.systems, key=lambda s: context.systems[s].atoms, default="")
+    smallest = _smallest(context)
     kinds: dict[tuple[bool, ...], str] = {}
     for system, entry in context.systems.items():
         kinds.setdefault(tuple(bool(p) for p in entry.frames[-1].pbc), system)
@@ -94,6 +105,10 @@ def keys(context: Context) -> list[Key]:
         everywhere += of(system, "all") + (of(system, "kinds") if system in kinds.values() else [])
         everywhere += of(system, "one") if system == smallest else []
     return everywhere + [key for key in of("", "own") if key.subject not in ONCE or key.backend == context.backend_names[0]]
+
+
+def _smallest(context: Context) -> str:
+    return min(context.systems, key=lambda s: context.systems[s].atoms, default="")
 
 
 @timed
@@ -111,6 +126,13 @@ def run(context: Context, key: Key) -> list[Record]:
         if isinstance(frame, str):
             return [refused(key.about, Unsupported("not-applicable", frame))]
         case = replace(case, frame=frame)
+    cases = [case]
+    if entry.every_head and key.system == _smallest(context):
+        cases += heads.every_head(case, case.atoms)
+    return [record for one in cases for record in _judged(entry, one)]
+
+
+def _judged(entry: Property, case: Case) -> list[Record]:
     records = attempt(lambda: entry.check(case))
     return [case.finding(None, reason=f"raised {records.text}")] if isinstance(records, Raised) else records
 
