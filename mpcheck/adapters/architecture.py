@@ -23,14 +23,15 @@ MOST_IRREPS, WIDEST, HIGHEST = 64, 4096, 8
 class Architecture(Strict):
     """Constructor arguments of upstream's models, by upstream's names; energies in eV, lengths in Å.
 
-    ``weights_seed`` draws the weights of a recipe; a model with trained weights leaves it out.
+    ``weights_seed`` draws the weights of a recipe; a model with trained weights leaves it out. With ``heads``, ``atomic_energies``,
+    ``atomic_inter_scale`` and ``atomic_inter_shift`` are those of every head, or given for each by its name.
     """
 
     schema_version: Literal[1]
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     model: Literal["MACE", "ScaleShiftMACE"] = "ScaleShiftMACE"
     elements: Annotated[list[str], Field(min_length=1)]
-    atomic_energies: dict[str, float]
+    atomic_energies: dict[str, float] | dict[str, dict[str, float]]
     r_max: Annotated[float, Field(gt=0, le=30)]
     num_bessel: Annotated[int, Field(ge=1, le=256)] = 8
     num_polynomial_cutoff: Annotated[int, Field(ge=1, le=64)] = 5
@@ -46,13 +47,13 @@ class Architecture(Strict):
     distance_transform: Literal["None", "Agnesi", "Soft"] = "None"
     gate: Literal["silu", "tanh", "abs", "none"] = "silu"
     avg_num_neighbors: Annotated[float, Field(gt=0)]
-    atomic_inter_scale: float = 1.0
-    atomic_inter_shift: float = 0.0
+    atomic_inter_scale: float | dict[str, float] = 1.0
+    atomic_inter_shift: float | dict[str, float] = 0.0
     pair_repulsion: bool = False
     use_agnostic_product: bool = False
     use_last_readout_only: bool = False
     apply_cutoff: bool = True
-    heads: Annotated[list[str], Field(max_length=200)] | None = None
+    heads: Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1, max_length=200)] | None = None
     weights_seed: int | None = None
 
     @field_validator("elements")
@@ -85,17 +86,37 @@ class Architecture(Strict):
 
     @model_validator(mode="after")
     def _complete(self) -> Architecture:
-        missing = [s for s in self.elements if s not in self.atomic_energies]
-        extra = [s for s in self.atomic_energies if s not in self.elements]
-        if missing or extra:
-            raise ValueError(f"atomic_energies must name the model's elements: missing {missing}, extra {extra}")
+        if self.heads is not None and len(set(self.heads)) < len(self.heads):
+            raise ValueError(f"heads must be distinct, found {self.heads}")
+        for name in ("atomic_energies", "atomic_inter_scale", "atomic_inter_shift"):
+            given = _given_by_head(name, getattr(self, name))
+            if given is not None and set(given) != set(self.heads or ()):
+                raise ValueError(f"{name} is given for heads {sorted(given)}, and the model's are {self.heads or 'none'}")
+        for head, energies in self.by_head("atomic_energies").items():
+            missing = [s for s in self.elements if s not in energies]
+            extra = [s for s in energies if s not in self.elements]
+            if missing or extra:
+                where = f" of head {head}" if self.heads else ""
+                raise ValueError(f"atomic_energies{where} must name the model's elements: missing {missing}, extra {extra}")
         if self.use_last_readout_only and self.num_interactions == 1:
             raise ValueError("use_last_readout_only leaves no readout where num_interactions is 1: the energy would be that of isolated atoms")
         return self
 
+    def by_head(self, name: str) -> dict[str, Any]:
+        """``atomic_energies``, ``atomic_inter_scale`` or ``atomic_inter_shift`` of every head, in their order."""
+        value = getattr(self, name)
+        given = _given_by_head(name, value)
+        return {head: value if given is None else given[head] for head in self.heads or ["Default"]}
+
     def canonical(self) -> str:
         """The architecture as canonical JSON, for content hashes."""
         return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":"))
+
+
+def _given_by_head(name: str, value: Any) -> dict[str, Any] | None:
+    """What is given for each head; None of what all share. Energies are a mapping themselves, by element."""
+    apart = any(isinstance(v, dict) for v in value.values()) if name == "atomic_energies" else isinstance(value, dict)
+    return value if apart else None
 
 
 def constructor_arguments(arch: Architecture) -> dict[str, Any]:
@@ -104,17 +125,24 @@ def constructor_arguments(arch: Architecture) -> dict[str, Any]:
     if arch.model != "ScaleShiftMACE":
         left_out |= {"atomic_inter_scale", "atomic_inter_shift"}
     numbers = [atomic_numbers[s] for s in arch.elements]
+    energies = [[own[s] for s in arch.elements] for own in arch.by_head("atomic_energies").values()]
     return {
         **arch.model_dump(exclude=left_out),
+        **{name: _of_heads(list(arch.by_head(name).values())) for name in ("atomic_inter_scale", "atomic_inter_shift") if name not in left_out},
         "interaction_cls": mace.modules.interaction_classes[arch.interaction_cls],
         "interaction_cls_first": mace.modules.interaction_classes[arch.interaction_cls_first],
         "num_elements": len(numbers),
         "atomic_numbers": numbers,
-        "atomic_energies": np.array([arch.atomic_energies[s] for s in arch.elements]),
+        "atomic_energies": np.array(_of_heads(energies)),
         "hidden_irreps": o3.Irreps(arch.hidden_irreps),
         "MLP_irreps": o3.Irreps(arch.MLP_irreps),
         "gate": GATES[arch.gate],
     }
+
+
+def _of_heads(values: list[Any]) -> Any:
+    """Upstream indexes what is a list by the head; of a model of one head it takes, and keeps, the value itself."""
+    return values[0] if len(values) == 1 else values
 
 
 def build_model(arch: Architecture) -> torch.nn.Module:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -19,6 +19,8 @@ import torch
 from mpcheck.adapters.calls import argument_names
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
+
+PASSED = ("total_charge", "total_spin")
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Domains:
         sender: [edges] local atoms or ghosts; receiver: [edges] local atoms.
         vectors: [edges, 3] in Å, from receiver to sender, as LAMMPS gives them; opposite to upstream's own edge vectors.
         node_attrs: [local + ghosts, elements].
+        inputs: what else upstream's interface passes on: :data:`PASSED`.
     """
 
     local: int
@@ -39,6 +42,7 @@ class Domains:
     receiver: torch.Tensor
     vectors: torch.Tensor
     node_attrs: torch.Tensor
+    inputs: Tensors = field(default_factory=dict)
 
     @property
     def ghosts(self) -> int:
@@ -69,7 +73,7 @@ def with_ghosts(graph: Tensors) -> Domains:
     turned = mirrored(graph)
     vectors = turned["positions"][receiver] - turned["positions"][sender] + turned["shifts"]
     owner = torch.cat([torch.arange(local, device=sender.device), ghosts[:, 1]])
-    return Domains(local, owner, moved, receiver, vectors, graph["node_attrs"][owner])
+    return Domains(local, owner, moved, receiver, vectors, graph["node_attrs"][owner], {k: graph[k] for k in PASSED if k in graph})
 
 
 class FakeLammps:
@@ -161,7 +165,7 @@ def run_with_ghosts(model: torch.nn.Module, domains: Domains, head: str, exchang
     with _as_it_was(model):
         # the twin of a model from before heads has one all the same, under another name than ours
         names = list(getattr(model, "heads", None) or []) if head else []
-        interface = _interface()(model, **({"head": head if head in names else names[0]} if names else {}))
+        interface = _interface()(model, **domains.inputs, **({"head": head if head in names else names[0]} if names else {}))
         # upstream would move the model to the CPU for data that does not come from LAMMPS's Kokkos
         interface.device, interface.initialized = device, True
         interface.model = interface.model.to(device)

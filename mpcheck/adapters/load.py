@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import io
-import logging
-import os
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -17,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
@@ -27,8 +20,15 @@ from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.backends.parametrisation import takes_reduced
 from mpcheck.adapters.facts.tables import make_tables_exact
 from mpcheck.adapters.graph import model_elements
-from mpcheck.adapters.upstream import environment_restored, mace, quiet
+from mpcheck.adapters.inputs import model_inputs
+from mpcheck.adapters.stored.adapters import merged
+from mpcheck.adapters.stored.converted import to_e3nn
+from mpcheck.adapters.stored.holders import model_within
+from mpcheck.adapters.stored.unpickling import unpickled, upstream_loading
+from mpcheck.adapters.stored.weights import check_finite, check_state, read_state
+from mpcheck.adapters.upstream import mace
 from mpcheck.formats import FLOAT64
+from mpcheck.systems.inputs import ModelInput
 
 _DATA = resources.files("mpcheck") / "data" / "models"
 FOUNDATION = ("mace_mp", "mace_off")
@@ -67,6 +67,11 @@ class LoadedModel:
         return list(getattr(self.module, "heads", None) or ["Default"])
 
     @cached_property
+    def inputs(self) -> tuple[ModelInput, ...]:
+        """What it takes of a structure besides atoms and cell."""
+        return model_inputs(self.module)
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 over the class tree and every parameter and buffer: equal content, equal digest."""
         parts: list[str | bytes] = []
@@ -86,8 +91,8 @@ def load_model(spec: str) -> LoadedModel:
     """Load what a user named.
 
     ``builtin:hco`` · ``recipe:canonical[:ELEMENTS]`` · ``recipe:odd`` · ``FILE.yaml`` (an architecture; trained weights in
-    a ``FILE.safetensors`` or ``FILE.pt`` state dict beside it, or ``FILE.yaml+WEIGHTS``) · ``FILE.model`` (a pickled model,
-    loaded because the user named it) · ``mace_mp:NAME`` · ``mace_off:NAME``.
+    a ``FILE.safetensors`` or a ``FILE.pt`` state dict or checkpoint beside it, or ``FILE.yaml+WEIGHTS``) · ``FILE.model`` (a pickled
+    model, loaded because the user named it) · ``mace_mp:NAME`` · ``mace_off:NAME``.
 
     Raises:
         InputError: unknown name, missing, truncated or foreign file, weights that do not fit, no network.
@@ -158,84 +163,31 @@ def _load_architecture(spec: str, path: Path, weights: Path | None) -> LoadedMod
         weights = beside[0] if beside else None
     model = build_model(arch)
     if weights is None:
-        _check_finite(model.state_dict(), f"architecture {path}")
+        check_finite(model.state_dict(), f"architecture {path}")
         return LoadedModel(spec, model, {"architecture": path.name, "seed": str(arch.weights_seed or 0)})
-    state = _read_state(weights)
-    stored = _check_state(state, model, weights)
-    model.load_state_dict(state)
-    source = {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **_exact_tables(model, f"weights {weights}")}
+    read = read_state(weights)
+    stored = check_state(read.state, model, weights)
+    model.load_state_dict(read.state)
+    entry = {"entry": read.key} if read.key else {}
+    source = {"weights": weights.name, "sha256": sha256_file(weights, "weights"), **entry, **_exact_tables(model, f"weights {weights}")}
     return LoadedModel(spec, model, source, stored)
 
 
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    """A state dict from safetensors, or from a .pt file read with torch's safe loader."""
-    refuse_irregular(path, "weights")
-    if not is_there(path):
-        raise InputError(f"weights {path} do not exist; check the path")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with quiet(), environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
-            os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
-        raise InputError(f"weights {path} cannot be read (truncated?): {type(error).__name__}: {error}") from error
-    except Exception as error:
-        raise InputError(f"weights {path} are not a plain state dict of tensors: {(str(error) or type(error).__name__).splitlines()[0]}") from error
-    if not isinstance(state, dict) or not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
-        raise InputError(f"weights {path} are not a state dict of tensors; save model.state_dict()")
-    return state
-
-
-def _check_state(state: dict[str, torch.Tensor], model: torch.nn.Module, path: Path) -> str:
-    """Names, shapes and finiteness against the architecture; the dtype that the parameters were stored in."""
-    expected = model.state_dict()
-    missing, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
-    if missing or extra:
-        raise InputError(
-            f"weights {path} do not fit the architecture: {len(missing)} missing (first: {missing[:1]}), {len(extra)} unknown (first: {extra[:1]})"
-        )
-    for name, tensor in state.items():
-        if tensor.shape != expected[name].shape:
-            raise InputError(f"weights {path}: {name} is {list(tensor.shape)}, the architecture wants {list(expected[name].shape)}")
-    _check_finite(state, f"weights {path}")
-    kinds = sorted({str(state[n].dtype).removeprefix("torch.") for n, _ in model.named_parameters()})
-    return kinds[-1] if kinds else FLOAT64.name
-
-
-def _check_finite(state: dict[str, torch.Tensor], where: str) -> None:
-    for name, tensor in state.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-            raise InputError(f"{where}: {name} holds NaN or infinity; the file is damaged or training diverged")
-
-
-@contextlib.contextmanager
-def _upstream_loading() -> Iterator[None]:
-    """Upstream's loaders print, log, set the default dtype and need unsafe loading: all that, put back."""
-    before, level = torch.get_default_dtype(), logging.root.level
-    with quiet(), environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"), contextlib.redirect_stdout(io.StringIO()):
-        os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
-        try:
-            yield
-        finally:
-            torch.set_default_dtype(before)
-            logging.root.setLevel(level)
-
-
-def _adopted(name: str, model: object, where: str, **source: str) -> LoadedModel:
-    """Check that an unpickled object is a MACE model, and take it to float64 for evaluation."""
-    if isinstance(model, torch.jit.ScriptModule):
-        raise InputError(f"{where} is a TorchScript-compiled model, whose blocks cannot be told apart; give the .model it was compiled from")
-    if isinstance(model, dict):
-        raise InputError(f"{where} is a dictionary (a checkpoint?), not a model; save the model, or name ARCHITECTURE.yaml+{where.split()[-1]}")
-    if not isinstance(model, torch.nn.Module) or not hasattr(model, "interactions") or not hasattr(model, "atomic_numbers"):
-        raise InputError(f"{where} holds a {type(model).__name__}, not a MACE model")
-    kinds = sorted({str(p.dtype).removeprefix("torch.") for p in model.parameters()})
-    model = model.to(torch.float64).eval()
-    _check_finite(model.state_dict(), where)
+def _adopted(name: str, held: object, where: str, **source: str) -> LoadedModel:
+    """The MACE model in an unpickled object, of e3nn's classes, in float64 for evaluation."""
+    found = model_within(held, where)
+    notes = {"held": f"taken out of {', in '.join(reversed(found.holders))}"} if found.holders else {}
+    check_finite(found.module.state_dict(), where)
+    kinds = sorted({str(p.dtype).removeprefix("torch.") for p in found.module.parameters()})
+    model = found.module.to("cpu", torch.float64).eval()
+    for step, note in ((merged, "adapters"), (to_e3nn, "conversion")):
+        model, told = step(model, where)
+        notes |= {note: told} if told else {}
+    model = model.eval()
+    check_finite(model.state_dict(), where)
     for parameter in model.parameters():
         parameter.grad = None
-    return LoadedModel(name, model, {**source, **_exact_tables(model, where)}, "+".join(kinds) or FLOAT64.name)
+    return LoadedModel(name, model, {**source, **notes, **_exact_tables(model, where)}, "+".join(kinds) or FLOAT64.name)
 
 
 def _exact_tables(model: torch.nn.Module, where: str) -> dict[str, str]:
@@ -265,17 +217,12 @@ def _stored_as(digits: int) -> str:
 
 def _load_pickle(spec: str, path: Path) -> LoadedModel:
     checksum = sha256_file(path, "model")
-    try:
-        with _upstream_loading():
-            pickled = torch.load(path, map_location="cpu", weights_only=False)
-    except Exception as error:  # unpickling foreign bytes can raise anything
-        raise InputError(f"model {path} cannot be loaded (truncated, or not a torch file?): {type(error).__name__}: {error}") from error
-    return _adopted(spec, pickled, f"model {path}", file=path.name, sha256=checksum)
+    return _adopted(spec, unpickled(path), f"model {path}", file=path.name, sha256=checksum)
 
 
 def _load_foundation(spec: str, kind: str, name: str) -> LoadedModel:
     try:
-        with _upstream_loading():
+        with upstream_loading():
             from mace.calculators import foundations_models
 
             loader = getattr(foundations_models, kind)

@@ -81,13 +81,14 @@ class Reference(Strict):
 
 
 class JudgedSystem(Strict):
-    """A structure, or several, that were judged on."""
+    """A structure, or several, that were judged on; notes: which of the model's inputs they bring, and what stands for those that they lack."""
 
     name: str
     digest: str = ""
     atoms: int | None = None
     frames: int | None = None
     edges: int | None = None
+    notes: list[str] = []
     reference: Reference | None = None
 
 

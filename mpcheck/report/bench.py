@@ -13,6 +13,7 @@ from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.record import Record
 from mpcheck.report.findings import FindingsShown
+from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style as style_of
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.registry import get
@@ -130,7 +131,7 @@ def render(run: Records, notes: Sequence[str] = (), color: bool = False) -> str:
             sheet.line((f"  and {len(own) - 6} more {verdict}", "dim"))
     for reason, many in Counter(f.reason for f in run.records if f.verdict in ("unsupported", "no-baseline")).most_common(4):
         sheet.line((f"  {reason}: {many}", "dim"), cut=True)
-    for note in notes:
+    for note in (*notes, *judged_lines(run)):
         sheet.line((f"  {note}", "dim"))
     verdict = verdict_line(run)
     for limit in standing(run)[1:]:

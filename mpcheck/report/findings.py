@@ -15,6 +15,7 @@ from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS, WORST_FIRST
+from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
@@ -117,7 +118,7 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
         sheet.line((f"  {note}", "dim"))
     for line in standing(run):
         sheet.line((line, "bold"))
-    for line in reference_lines(run.systems):
+    for line in (*judged_lines(run), *reference_lines(run.systems)):
         sheet.line(line)
     return sheet.text
 
@@ -145,7 +146,7 @@ def markdown(run: Records, notes: Sequence[str] = ()) -> str:
         lines += [f"## {escape(check)}", "", *markdown_table(head, cells, "l" * (len(head) - len(columns)) + "r" * len(columns))]
     packages = ", ".join(f"{k} {v}" for k, v in run.environment.packages.items())
     lines += ["## Environment", "", f"- {escape(packages)}", f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads"]
-    lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
+    lines += [f"- {escape(line)}" for line in (*judged_lines(run), *reference_lines(run.systems))]
     return seen_lines("\n".join(lines)) + "\n"
 
 

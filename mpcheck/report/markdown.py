@@ -12,6 +12,7 @@ from mpcheck.records.items import item_of
 from mpcheck.records.record import Record, first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
+from mpcheck.report.judged import judged_lines
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.registry import get
@@ -54,8 +55,7 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
         f"- {escape(run.environment.platform)}, {escape(run.environment.threads)} threads",
     ]
     lines += [f"- model digest {escape(run.model.digest[:16])}, stored in {escape(run.model.stored_dtype)}"]
-    lines += [f"- model: {escape(run.model.source[key])}" for key in ("tables", "tables_left") if key in run.model.source]
-    lines += [f"- {escape(line)}" for line in reference_lines(run.systems)]
+    lines += [f"- {escape(line)}" for line in (*judged_lines(run), *reference_lines(run.systems))]
     for s in run.systems:
         atoms, graphs, edges = ("?" if number is None else number for number in (s.atoms, s.frames, s.edges))
         lines.append(f"- {escape(s.name)}: {atoms} atoms in {graphs} graphs, {edges} edges")

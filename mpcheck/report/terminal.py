@@ -13,6 +13,7 @@ from mpcheck.records.outcome import outcome
 from mpcheck.records.record import first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
+from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
@@ -74,9 +75,8 @@ def _facts(sheet: Sheet, run: Records) -> None:
         sheet.line(twins, wrap=True)
     for line in reference_lines(run.systems):
         sheet.line(line)
-    for key in ("tables", "tables_left"):
-        if key in run.model.source:
-            sheet.line(f"model: {run.model.source[key]}")
+    for line in judged_lines(run):
+        sheet.line(line)
     slow = ", ".join(f"{c.subject}-{c.backend}-{c.format}-{c.variant} {c.seconds * 1e3:.0f} ms" for c in summary.slowest(run, 2))
     sheet.line((f"slowest cells: {slow}", "dim"), cut=True)
     if run.environment.device == "cpu" and any(c.format == TF32.name for c in run.of(PRECISION)):

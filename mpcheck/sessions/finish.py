@@ -53,7 +53,8 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
 def _system(session: Session, name: str, began: float) -> JudgedSystem:
     system, edges = session.systems[name], int(session.graph(name)["edge_index"].shape[1])
     reference = _reference(session.reference(name, began))
-    return JudgedSystem(name=system.name, atoms=system.atoms, frames=len(system.frames), digest=system.digest, edges=edges, reference=reference)
+    counts = {"atoms": system.atoms, "frames": len(system.frames), "edges": edges}
+    return JudgedSystem(name=system.name, digest=system.digest, notes=list(system.notes), reference=reference, **counts)
 
 
 def _reference(facts: Mapping[str, Any]) -> Reference | None:

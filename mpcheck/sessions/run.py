@@ -71,7 +71,8 @@ class Session:
         self.left_behind = before.differences(_torch_state.read())
         specs = options.systems or tuple(available_systems(self.model.elements))
         self.systems: dict[str, Structures] = {
-            spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed) for spec in dict.fromkeys(specs)
+            spec: resolve_system(spec, self.model.elements, self.model.r_max, options.seed, self.model.inputs, self.model.heads)
+            for spec in dict.fromkeys(specs)
         }
         self._backends: dict[str, BackendModel | Unsupported] = {}
         self._graphs: dict[str, Tensors] = {}
@@ -115,7 +116,7 @@ class Session:
         """A system's tensors in float64."""
         if system not in self._graphs:
             frames = self.systems[system].frames
-            self._graphs[system] = make_graph(frames, self.model.elements, self.model.r_max, self.model.heads)
+            self._graphs[system] = make_graph(frames, self.model.elements, self.model.r_max, self.model.heads, self.model.inputs)
         return self._graphs[system]
 
     @property

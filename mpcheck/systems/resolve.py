@@ -16,6 +16,7 @@ from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refus
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
 from mpcheck.systems.files import each_frame, read_frames
 from mpcheck.systems.frames import Frame
+from mpcheck.systems.inputs import ModelInput, take_inputs, values_of
 from mpcheck.systems.spacing import DEPENDENT, bins, coincident, edges, lattice, searched, spans, visits
 
 FARTHEST = 1e6  # Å: beyond it float32 holds no digit of a bond length, and neighbour lists overflow
@@ -31,7 +32,7 @@ class Structures:
     """A named batch of frames and the digest of its content.
 
     Attributes:
-        notes: what a reader must know of how it was read, a line each.
+        notes: what a reader must know of how it was read, and of what reaches the model (:mod:`mpcheck.systems.inputs`), a line each.
     """
 
     name: str
@@ -40,8 +41,8 @@ class Structures:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over numbers, positions (Å), cells and periodicity of all frames."""
-        parts: list[bytes] = []
+        """SHA-256 over numbers, positions (Å), cells, periodicity and the model's further inputs of all frames."""
+        parts: list[str | bytes] = []
         for frame in self.frames:
             parts += [
                 np.asarray(frame.numbers, "<i8").tobytes(),
@@ -49,6 +50,8 @@ class Structures:
                 np.asarray(frame.cell.array, "<f8").tobytes(),
                 np.asarray(frame.pbc, "u1").tobytes(),
             ]
+            for name, value in values_of(frame).items():
+                parts += [name, value if isinstance(value, str) else np.asarray(value, "<f8").tobytes()]
         return digest(*parts)
 
     @property
@@ -57,7 +60,9 @@ class Structures:
         return sum(len(frame) for frame in self.frames)
 
 
-def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int = 0) -> Structures:
+def resolve_system(
+    spec: str, elements: Sequence[str], r_max: float, seed: int = 0, takes: Sequence[ModelInput] = (), heads: Sequence[str] = ()
+) -> Structures:
     """``builtin:NAME[:N]`` or ``FILE[@SLICE]`` (``@-1`` the last frame, ``@::10`` every tenth; by default the first that has edges).
 
     Args:
@@ -65,6 +70,7 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
         elements: the model's elements; any other element is an error that names it.
         r_max: the model's cut-off in Å.
         seed: of the built-in systems' rattling. Files are taken as they are.
+        takes, heads: what else the model takes, see :func:`mpcheck.systems.inputs.take_inputs`.
 
     Raises:
         InputError: unknown name, unreadable file, empty selection, NaN, coincident atoms, a missing element, a disordered crystal, no frame with
@@ -87,7 +93,8 @@ def resolve_system(spec: str, elements: Sequence[str], r_max: float, seed: int =
         raise InputError(
             f"system {spec}: {sum(counts):.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; fix the structure, or choose less"
         )
-    system = Structures(spec, tuple(frames), tuple(notes))
+    taken = take_inputs(frames, takes, heads, f"system {spec}")
+    system = Structures(spec, taken.frames, (*notes, *taken.notes))
     if system.atoms > MOST_ATOMS:
         raise InputError(f"system {spec}: {system.atoms} atoms in one batch; choose fewer frames with FILE@SLICE")
     return system

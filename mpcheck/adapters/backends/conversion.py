@@ -12,7 +12,7 @@ from mpcheck.adapters.backends.converter import Converted, StateComparison, comp
 from mpcheck.adapters.backends.design import DESIGN, Configuration
 from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.backends.parametrisation import takes_reduced, weight_map
-from mpcheck.adapters.backends.weights import contraction_rounding, cueq_parameters
+from mpcheck.adapters.backends.weights import contraction_rounding, cueq_parameters, mapped_rounding
 from mpcheck.adapters.blocks import leaf_modules
 from mpcheck.adapters.facts.tables import construction_rounding, is_u_matrix
 from mpcheck.adapters.upstream import SymmetricContraction, default_dtype, quiet
@@ -39,6 +39,40 @@ def to_cueq(model: torch.nn.Module, layout: Layout, device: torch.device) -> Con
     return _watched(run, model, device, layout=layout)
 
 
+def cueq_to_e3nn(twin: torch.nn.Module, device: torch.device) -> Converted:
+    """The e3nn model of a cuEquivariance twin by upstream's converter.
+
+    Raises:
+        Exception: whatever upstream raises on an architecture that it cannot convert.
+    """
+    from mace.cli.convert_cueq_e3nn import run
+
+    return _watched(run, twin, device)
+
+
+def oeq_to_e3nn(twin: torch.nn.Module, device: torch.device) -> Converted:
+    """The e3nn model of an OpenEquivariance twin by upstream's converter; raises as :func:`cueq_to_e3nn`."""
+    from mace.cli.convert_oeq_e3nn import run
+
+    return _watched(run, twin, device)
+
+
+def cueq_kept(source: torch.nn.Module, twin: torch.nn.Module, returned: bool = False) -> StateComparison:
+    """Every parameter of a twin against the explicit map of the e3nn model's (:func:`cueq_parameters`): none lost, none extra.
+
+    Args:
+        returned: the e3nn model was made of the twin, so that the way back has rounded as well.
+    """
+    wanted, got = cueq_parameters(source), dict(twin.named_parameters())
+    contractions = _contractions(source)
+    unmapped = [n for n, _ in contractions if f"{n}.weight" not in wanted]
+    known = set(wanted) | {f"{n}.weight" for n in unmapped}
+    failures = [*gathered(set(wanted), set(got), "lost"), *gathered({n for n, p in got.items() if p.numel()}, known, "extra")]
+    reduced = takes_reduced(source)
+    allowed = {f"{n}.weight": mapped_rounding(weight_map(module, reduced), _own(module), returned) for n, module in contractions}
+    return compared(failures, {n: (got[n].detach(), w) for n, w in wanted.items() if n in got}, allowed, unmapped)
+
+
 @dataclass
 class CueqConverter:
     """Upstream's converters of one layout; ``make`` wraps a source, its twin and their device."""
@@ -54,9 +88,7 @@ class CueqConverter:
 
     def back(self, twin: torch.nn.Module, device: torch.device) -> Converted:
         """The e3nn model of a twin by upstream's converter."""
-        from mace.cli.convert_cueq_e3nn import run
-
-        return _watched(run, twin, device)
+        return cueq_to_e3nn(twin, device)
 
     def wrapped(self, source: torch.nn.Module, twin: torch.nn.Module, device: torch.device) -> BackendModel:
         """The twin as the backend calls it."""
@@ -82,15 +114,8 @@ class CueqConverter:
         return same_state(source, returned, allowed, unmapped, added, dropped)
 
     def parameters(self, source: torch.nn.Module, twin: torch.nn.Module) -> StateComparison:
-        """Every parameter of the twin against the explicit map of the source's (:func:`cueq_parameters`): none lost, none extra."""
-        wanted, got = cueq_parameters(source), dict(twin.named_parameters())
-        contractions = _contractions(source)
-        unmapped = [n for n, _ in contractions if f"{n}.weight" not in wanted]
-        known = set(wanted) | {f"{n}.weight" for n in unmapped}
-        failures = [*gathered(set(wanted), set(got), "lost"), *gathered({n for n, p in got.items() if p.numel()}, known, "extra")]
-        reduced = takes_reduced(source)
-        allowed = {f"{n}.weight": contraction_rounding(weight_map(m, reduced), _own(m), round_trip=False) for n, m in contractions}
-        return compared(failures, {n: (got[n].detach(), w) for n, w in wanted.items() if n in got}, allowed, unmapped)
+        """Every parameter of the twin; see :func:`cueq_kept`."""
+        return cueq_kept(source, twin)
 
 
 def _of_releases(source: torch.nn.Module, returned: torch.nn.Module) -> tuple[dict[str, torch.Tensor], set[str]]:

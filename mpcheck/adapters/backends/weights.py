@@ -98,3 +98,16 @@ def contraction_rounding(known: WeightMap | None, parameters: Mapping[str, torch
     slack = n * u * condition * float(torch.linalg.matrix_norm(inverse, 2)) * there.norm(dim=1, keepdim=True)
     allowed: torch.Tensor = 2 * n * u * back + slack.expand_as(back)
     return allowed
+
+
+def mapped_rounding(known: WeightMap | None, parameters: Mapping[str, torch.Tensor], returned: bool) -> torch.Tensor | None:
+    """How far rounding alone may move a contraction's mapped weights ``[z, paths, u]``; bounds as in :func:`contraction_rounding`.
+
+    Args:
+        returned: ``parameters`` were themselves made of the mapped weights, so that their own error goes through the map.
+    """
+    allowed = contraction_rounding(known, parameters, round_trip=False)
+    back = contraction_rounding(known, parameters, round_trip=True) if returned else None
+    if known is None or allowed is None or back is None:
+        return allowed
+    return allowed + torch.einsum("zau,ab->zbu", back, known.matrix.to(back).abs())

@@ -82,7 +82,7 @@ class Workloads:
             model, frames = self.session.model, self.session.systems[system].frames * batch
             if reshaped:
                 frames = frames[:-1] or frames * 2
-            self._graphs[where] = make_graph(frames, model.elements, model.r_max, model.heads)
+            self._graphs[where] = make_graph(frames, model.elements, model.r_max, model.heads, model.inputs)
         return self._graphs[where]
 
     @neutral()

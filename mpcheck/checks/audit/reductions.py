@@ -209,8 +209,10 @@ def judge_model(context: Context) -> Record:
 
 def _isolated(context: Context) -> Tensors:
     backend = context.reference_backend
-    made = make_graph([Structure(context.model.elements[:1], [[0.0, 0.0, 0.0]])], context.model.elements, context.model.r_max, context.model.heads)
-    rows = {k: v.expand(ISOLATED, *v.shape[1:]).clone() for k, v in made.items() if k in ("node_attrs", "positions", "batch")}
+    model = context.model
+    made = make_graph([Structure(model.elements[:1], [[0.0, 0.0, 0.0]])], model.elements, model.r_max, model.heads, model.inputs)
+    own = ("node_attrs", "positions", "batch", "charges", *(entry.name for entry in model.inputs if entry.per_atom))
+    rows = {k: v.expand(ISOLATED, *v.shape[1:]).clone() for k, v in made.items() if k in own}
     rows["positions"] = rows["positions"] + 1.0
     return {k: v.to(backend.device) for k, v in (made | rows | {"ptr": torch.tensor([0, ISOLATED])}).items()}
 

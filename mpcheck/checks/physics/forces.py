@@ -53,9 +53,7 @@ def moved(graph: Tensors, displacement: torch.Tensor | None, strain: torch.Tenso
 def stacked(copies: list[Tensors]) -> Tensors:
     """One batch of graphs of one structure each."""
     atoms = copies[0]["positions"].shape[0]
-    graph: Tensors = {k: torch.cat([c[k] for c in copies]) for k in ("node_attrs", "positions", "shifts", "unit_shifts", "cell") if k in copies[0]}
-    if "head" in copies[0]:
-        graph["head"] = torch.cat([c["head"] for c in copies])
+    graph: Tensors = {k: torch.cat([c[k] for c in copies]) for k in copies[0] if k not in ("edge_index", "batch", "ptr")}
     graph["edge_index"] = torch.cat([c["edge_index"] + atoms * i for i, c in enumerate(copies)], dim=1)
     device = graph["positions"].device
     graph["batch"] = torch.arange(len(copies), device=device).repeat_interleave(atoms)

@@ -15,7 +15,7 @@ import torch
 from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.ghosts import Domains, interaction_classes, mirrored, run_with_ghosts, unsupported, with_ghosts
+from mpcheck.adapters.ghosts import PASSED, Domains, interaction_classes, mirrored, run_with_ghosts, unsupported, with_ghosts
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import edge_vectors
 from mpcheck.checks.physics.structure import DRAWS, Case, Values, difference_ratio, evaluate, limit_of
@@ -27,6 +27,7 @@ from mpcheck.records.record import Record
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
 from mpcheck.reference.whole_noise import ROUNDOFF
+from mpcheck.systems.inputs import HEAD
 
 FORWARD, BACKWARD = "forward", "backward"
 _scales: WeakKeyDictionary[Context, dict[tuple[str, str], Values]] = WeakKeyDictionary()
@@ -47,8 +48,13 @@ def ghosts(case: Case) -> list[Record]:
     reason = unsupported(case.model)
     if reason:
         return [case.finding(None, reason=reason, verdict="unsupported")]
+    missing = [entry.name for entry in case.context.model.inputs if entry.name not in PASSED]
+    if missing:
+        return [
+            case.finding(None, reason=f"upstream's ML-IAP interface passes no {', '.join(missing)}, which the model takes", verdict="unsupported")
+        ]
     graph = case.graph(case.atoms)
-    return compare(case, case.model, graph, _scale(case, graph), case.context.model.heads[0])
+    return compare(case, case.model, graph, _scale(case, graph), case.atoms.info.get(HEAD, case.context.model.heads[0]))
 
 
 def ghost_classes(case: Case) -> list[Record]:

@@ -6,18 +6,19 @@ a stress over another cell's volume, node energies that lost their E0. Nothing h
 
 from __future__ import annotations
 
-from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, repeats, second, shape, strides, sums
+from mpcheck.checks.physics import closed_forms, directions, forces, ghosts, graph_strides, heads, repeats, second, shape, strides, sums
 from mpcheck.checks.physics.property import Property, inspection, without_periodicity
 
 NAME = "physics"
 
 PROPERTIES: dict[str, Property] = {
-    "finite-difference": Property(forces.finite_difference),
-    "stress": Property(forces.stress),
-    "node-energies": Property(sums.node_energies),
-    "net-force": Property(sums.net_force),
-    "torque": Property(sums.torque, accepts=without_periodicity),
+    "finite-difference": Property(forces.finite_difference, every_head=True),
+    "stress": Property(forces.stress, every_head=True),
+    "node-energies": Property(sums.node_energies, every_head=True),
+    "net-force": Property(sums.net_force, every_head=True),
+    "torque": Property(sums.torque, accepts=without_periodicity, every_head=True),
     "batch": Property(sums.batch, "kinds"),
+    "heads": Property(heads.heads, "one", applies=heads.several),
     "repeat": Property(repeats.repeat, "one"),
     "strided": Property(strides.strided, "one"),
     "strided-model": Property(graph_strides.strided_model, "own"),

@@ -12,6 +12,8 @@ from ase import Atoms
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import WHOLE
+from mpcheck.adapters.load import LoadedModel
+from mpcheck.checks.physics.heads import every_head
 from mpcheck.checks.physics.structure import Case, choose_frame
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key, timed
@@ -28,6 +30,14 @@ def _any(frame: Atoms) -> bool:
     return True
 
 
+def _whatever(model: LoadedModel) -> bool:
+    return True
+
+
+def _smallest(context: Context) -> str:
+    return min(context.systems, key=lambda s: context.systems[s].atoms, default="")
+
+
 @dataclass(frozen=True)
 class Property:
     """One property.
@@ -36,12 +46,15 @@ class Property:
         check: judges it.
         systems: on every system (``all``), on the first of each periodicity (``kinds``), on the one with fewest atoms (``one``),
             or on structures of its own (``own``).
-        accepts: which structures it can be judged on.
+        accepts: which structures it can be judged on. applies: to which models.
+        every_head: whether the system with fewest atoms is judged for every head.
     """
 
     check: Callable[[Case], list[Record]]
     systems: str = "all"
     accepts: Callable[[Atoms], bool] = _any
+    applies: Callable[[LoadedModel], bool] = _whatever
+    every_head: bool = False
 
 
 def keys(check: str, properties: Mapping[str, Property], once: Collection[str], context: Context) -> list[Key]:
@@ -57,10 +70,12 @@ def keys(check: str, properties: Mapping[str, Property], once: Collection[str], 
             Key(check, name, backend, FLOAT64.name, system)
             for backend in context.backend_names
             for name, entry in properties.items()
-            if entry.systems == wanted and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
+            if entry.systems == wanted
+            and entry.applies(context.model)
+            and (not system or any(entry.accepts(f) for f in context.systems[system].frames))
         ]
 
-    smallest = min(context.systems, key=lambda s: context.systems[s].atoms, default="")
+    smallest = _smallest(context)
     kinds: dict[tuple[bool, ...], str] = {}
     for system, entry in context.systems.items():
         kinds.setdefault(tuple(bool(p) for p in entry.frames[-1].pbc), system)
@@ -86,6 +101,13 @@ def run(properties: Mapping[str, Property], context: Context, key: Key) -> list[
         if isinstance(frame, str):
             return [refused(key.about, Unsupported("not-applicable", frame))]
         case = replace(case, frame=frame)
+    cases = [case]
+    if entry.every_head and key.system == _smallest(context):
+        cases += every_head(case, case.atoms)
+    return [record for one in cases for record in _judged(entry, one)]
+
+
+def _judged(entry: Property, case: Case) -> list[Record]:
     records = attempt(lambda: entry.check(case))
     return [case.finding(None, reason=f"raised {records.text}")] if isinstance(records, Raised) else records
 

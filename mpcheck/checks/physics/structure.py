@@ -30,6 +30,9 @@ DRAWS = 4  # of Monte Carlo arithmetic; a scalar's scale is then known to a thir
 SIGMAS = 6.0  # a normal deviate exceeds six standard deviations twice in 10^9
 SKIN = 0.3  # Å that the list of edges is longer than r_max, so that a structure may be strained without a new list
 
+FOLLOWING = ("edge_index", "shifts", "unit_shifts", "batch", "ptr", "cell", "node_attrs")
+"""Tensors of a graph of one system that are the same wherever its positions are."""
+
 Values = dict[str, torch.Tensor]
 _noises: WeakKeyDictionary[Context, dict[tuple[str, str, str], Values]] = WeakKeyDictionary()
 
@@ -41,6 +44,7 @@ class Case:
     Attributes:
         model: the backend's whole model in float64.
         frame: the structure; None where the property makes its own.
+        head: that findings name, where the property is judged for others besides the structure's own.
     """
 
     context: Context
@@ -48,6 +52,7 @@ class Case:
     model: torch.nn.Module
     device: torch.device
     frame: Atoms | None = None
+    head: str = ""
 
     @property
     def atoms(self) -> Atoms:
@@ -58,7 +63,7 @@ class Case:
     def graph(self, *frames: Atoms, skin: float = 0.0) -> Tensors:
         """Tensors of structures as upstream's neighbour list makes them, on the device."""
         model = self.context.model
-        made = make_graph(frames, model.elements, model.r_max + skin, model.heads)
+        made = make_graph(frames, model.elements, model.r_max + skin, model.heads, model.inputs)
         return {k: v.to(self.device) for k, v in made.items()}
 
     def finding(
@@ -66,6 +71,7 @@ class Case:
         metrics: Mapping[str, float | str | bool] | None = None, verdict: Verdict | None = None, block: str = "",
     ) -> Record:  # fmt: skip
         """A finding on this property; fails where the ratio is above the limit, or no number. ``block``: whom a failure blames."""
+        variant = ", ".join(filter(None, [variant, self.head and f"head {self.head}"]))
         sound = ratio is not None and ratio <= limit
         chosen: Verdict = verdict or ("pass" if sound else "fail")
         number = None if ratio is None or not math.isfinite(ratio) else ratio
@@ -159,7 +165,7 @@ def noise(case: Case, graph: Tensors, purpose: str = "") -> Values:
         purpose: tells graphs of one system apart.
     """
     held = _noises.setdefault(case.context, {})
-    place = (case.key.system, purpose, bits_digest(graph["positions"]))
+    place = (case.key.system, purpose, " ".join(bits_digest(graph[k]) for k in sorted(graph) if k not in FOLLOWING))
     if place not in held:
         seed = seed_of("physics", case.context.seed, case.key.system, purpose)
         held[place] = measure_noise(case.context.reference_backend.model, graph, seed)

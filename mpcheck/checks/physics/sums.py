@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from mpcheck.checks.physics.heads import varied
 from mpcheck.checks.physics.structure import Case, Values, difference_ratio, evaluate, limit_of, noise, quantities, rms
 from mpcheck.records.record import Record
 
@@ -80,9 +81,15 @@ def members(case: Case) -> list[Atoms]:
     rng = np.random.default_rng([case.context.seed, len(frame)])
     other = frame[::-1]
     other.positions += rng.normal(0, 0.05, other.positions.shape)
-    part = Atoms(frame.numbers[: max(1, len(frame) // 2)], frame.positions[: max(1, len(frame) // 2)])
-    alone = Atoms(frame.numbers[:1], frame.positions[:1])
-    return [frame, alone, other, part]
+    return varied([frame, _opened(frame, 1), other, _opened(frame, max(1, len(frame) // 2))], case.context.model)
+
+
+def _opened(frame: Atoms, count: int) -> Atoms:
+    """The first atoms, without a cell."""
+    part = frame[:count]
+    part.set_cell(np.zeros((3, 3)))
+    part.pbc = False
+    return part
 
 
 def batch(case: Case) -> list[Record]:

@@ -29,6 +29,7 @@ from mpcheck.judge.context import Context
 from mpcheck.reference.deviation import disturbed, squares
 from mpcheck.reference.library import Library
 from mpcheck.reference.noise import seed_of
+from mpcheck.systems.inputs import FIELD, with_inputs
 
 GEOMETRY_DRAWS = 4
 SLOTS = {"energy": PLAIN, "forces": VECTOR, "stress": PLAIN}
@@ -54,17 +55,20 @@ def moved_frame(frame: Atoms, element: Element, offsets: torch.Tensor) -> Atoms:
     """One structure turned, shifted or in another order; ``offsets`` [atoms, 3] Å, of a lattice shift."""
     positions = torch.tensor(frame.positions, dtype=torch.float64)
     cell = torch.tensor(frame.cell.array, dtype=torch.float64)
-    numbers = frame.numbers
+    numbers, atoms = frame.numbers, None
     if isinstance(element, Turn):
         positions, cell = element.vectors(positions), element.vectors(cell)
     elif isinstance(element, Shuffle):
         order = element.order(len(frame), element.atoms)
-        positions, numbers = positions[order], numbers[order.numpy()]
+        positions, numbers, atoms = positions[order], numbers[order.numpy()], order.numpy()
     elif isinstance(element, Shift):
         positions = positions + torch.tensor(element.vector, dtype=torch.float64)
     else:
         positions = positions + offsets
-    return Atoms(numbers, positions.numpy(), cell=cell.numpy(), pbc=frame.pbc)
+    moved = with_inputs(Atoms(numbers, positions.numpy(), cell=cell.numpy(), pbc=frame.pbc), frame, atoms)
+    if isinstance(element, Turn) and FIELD in moved.info:
+        moved.info[FIELD] = element.vectors(torch.tensor(moved.info[FIELD], dtype=torch.float64).reshape(1, 3)).reshape(3).numpy()
+    return moved
 
 
 @dataclass
@@ -120,7 +124,7 @@ class Whole:
         offsets = self.structure.offsets(element) if isinstance(element, Wrap) else torch.zeros(sum(counts), 3, dtype=torch.float64)
         frames = [moved_frame(f, element, o) for f, o in zip(self.frames, offsets.split(counts), strict=True)]
         model = self.context.model
-        graph = make_graph(frames, model.elements, model.r_max, model.heads)
+        graph = make_graph(frames, model.elements, model.r_max, model.heads, model.inputs)
         if isinstance(element, Shuffle) and element.edges:
             order = element.order(graph["edge_index"].shape[1], True)
             graph = {n: t.index_select(EDGES[n], order) if n in EDGES else t for n, t in graph.items()}

@@ -71,7 +71,7 @@ def perturbed(frame: Atoms, count: int, seed: int) -> list[Atoms]:
 def batches(model: LoadedModel, frames: Sequence[Atoms], device: torch.device) -> list[Tensors]:
     """The structures as batches of at most :data:`BATCH_ATOMS` atoms, on a device."""
     size = max(1, BATCH_ATOMS // max(1, len(frames[0])))
-    graphs = [make_graph(frames[i : i + size], model.elements, model.r_max, model.heads) for i in range(0, len(frames), size)]
+    graphs = [make_graph(frames[i : i + size], model.elements, model.r_max, model.heads, model.inputs) for i in range(0, len(frames), size)]
     return [{k: t.to(device) for k, t in g.items()} for g in graphs]
 
 

@@ -76,6 +76,7 @@ def _systems(results: Results) -> Facts:
     for name, system in list(systems.items())[:SYSTEMS_SHOWN]:
         told = [f"{number} {what}" for what in ("atoms", "frames", "edges") if (number := getattr(system, what)) is not None]
         told += [f"digest {visible(system.digest[:16], 40)}"] if system.digest else []
+        told += [visible(note, 200) for note in system.notes]
         rows.append((visible(name, 80), ", ".join(told)))
     return Facts("Systems", rows, len(systems) - len(rows))
 

@@ -125,7 +125,7 @@ class Suite:
         assert self.directory is not None  # no system has golden values then
         golden = load_golden(golden_paths(self.directory, session.options.model, system))
         model = session.reference_backend
-        graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads)
+        graph = make_graph(golden.frames, session.model.elements, session.model.r_max, session.model.heads, session.model.inputs)
         today = measure(model.model, {k: v.to(model.device) for k, v in graph.items()})
         limits = limits_for(session.tolerances, "golden", REFERENCE_BACKEND, FLOAT64.name, "forward")
         return compare_golden(golden, today, limits, system)

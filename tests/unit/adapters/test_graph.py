@@ -26,10 +26,10 @@ def test_edges_are_those_of_a_neighbour_list_ordered_by_receiver_and_sender() ->
     assert float(vectors.norm(dim=1).max()) <= 2.5
 
 
-def test_a_batch_goes_to_the_first_head_in_float64() -> None:
-    graph = make_graph([FRAME, Atoms("H")], ["H", "C", "O"], 2.5, heads=("one", "two"))
-    assert graph["ptr"].tolist() == [0, 5, 6] and graph["head"].tolist() == [0, 0]
-    assert graph["node_attrs"].argmax(1).tolist() == [2, 0, 0, 1, 2, 0]
+def test_frames_go_to_their_heads_or_the_first_in_float64() -> None:
+    graph = make_graph([FRAME, Atoms("H"), Atoms("H", info={"head": "two"})], ["H", "C", "O"], 2.5, heads=("one", "two"))
+    assert graph["ptr"].tolist() == [0, 5, 6, 7] and graph["head"].tolist() == [0, 0, 1]
+    assert graph["node_attrs"].argmax(1).tolist() == [2, 0, 0, 1, 2, 0, 0]
     assert {t.dtype for t in graph.values() if t.is_floating_point()} == {torch.float64}
 
 

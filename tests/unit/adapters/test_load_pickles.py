@@ -36,8 +36,8 @@ def poisoned(root: Path) -> torch.nn.Module:
 
 
 OBJECTS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "dictionary": (lambda _: {"epoch": 1, "model": {}}, "is a dictionary"),
-    "state": (lambda _: OrderedDict(a=torch.ones(1)), "is a dictionary"),
+    "dictionary": (lambda _: {"epoch": 1, "model": {}}, "is a dictionary ('epoch', 'model') without a model or its weights"),
+    "state": (lambda _: OrderedDict(a=torch.ones(1)), "is a dictionary (a state dict: weights only)"),
     "linear": (lambda _: torch.nn.Identity(), "holds a Identity, not a MACE model"),
     "tensor": (lambda _: torch.ones(2), "holds a Tensor, not a MACE model"),
     "poisoned": (poisoned, "holds NaN or infinity"),

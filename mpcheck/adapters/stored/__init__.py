@@ -1,0 +1,1 @@
+"""What people save: pickles of models and what they are held in, state dicts, checkpoints, converted models, adapters."""
