@@ -71,8 +71,8 @@ class PlainWork:
         return [self.failed(planned, f"raised {records.text}")] if isinstance(records, Raised) else records
 
     def notes(self) -> Sequence[str]:
-        """See :class:`Work`: how the structures were read, where that is not how they are written."""
-        return self.session.notes
+        """See :class:`Work`; nothing here. How structures were read stands with them in the records."""
+        return ()
 
     def write_beside(self, out: Path) -> None:
         """See :class:`Work`."""

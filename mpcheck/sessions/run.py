@@ -125,11 +125,6 @@ class Session:
         return self.options.seed
 
     @property
-    def notes(self) -> list[str]:
-        """What a reader must know of how the structures were read."""
-        return [note for system in self.systems.values() for note in system.notes]
-
-    @property
     def backend_names(self) -> tuple[str, ...]:
         """Backends that the user asked for."""
         return self.options.backends
