@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.faults.patches import arithmetic, blocks, converter, geometry, gradients, layouts, outputs, running, weights
+from tests.faults.patches import arithmetic, blocks, converter, geometry, gradients, heads, layouts, outputs, running, weights
 from tests.faults.patches.planting import Patch, collected
 
-PATCHES: dict[str, Patch] = collected(arithmetic, blocks, converter, geometry, gradients, layouts, outputs, running, weights)
+PATCHES: dict[str, Patch] = collected(arithmetic, blocks, converter, geometry, gradients, heads, layouts, outputs, running, weights)
 """Every patch by the name that the catalogue uses."""
 
 __all__ = ["PATCHES", "Patch"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.faults.patches.planting import collected
-from tests.faults.twins import arithmetic, blocks, conversion, derivatives, energies, geometry, running, spans, weights
+from tests.faults.twins import arithmetic, blocks, conversion, derivatives, energies, geometry, heads, running, spans, weights
 from tests.faults.twins.acting import Acts, Twin
 
-TWINS: dict[str, Twin] = collected(arithmetic, blocks, conversion, derivatives, energies, geometry, running, spans, weights)
+TWINS: dict[str, Twin] = collected(arithmetic, blocks, conversion, derivatives, energies, geometry, heads, running, spans, weights)
 """Every twin by the name that its file uses; called with the session, an :class:`Acts` and the file's arguments."""
 
 __all__ = ["TWINS", "Acts", "Twin"]
