@@ -57,6 +57,7 @@ class Plant(Strict):
         patch: name of a context manager of ``tests.faults.patches``; arguments: its parameters, at the magnitude of the real fault.
         check: which check; subject: its block, property or configuration.
         backend, format, direction, system: of the piece of work, where the check has them.
+        model: ``two-heads`` of what only a model of several heads can show; the session's own else.
         variant: of the finding, where one piece of work finds several; empty for the first that is red.
         expected: glob pattern of the block (or the property of the whole model) that must be named.
         says: text that the reason must hold, so that no other failure is taken for this one.
@@ -73,6 +74,7 @@ class Plant(Strict):
     format: str = "float64"
     direction: Literal["forward", "backward"] = "forward"
     system: str = "builtin:water"
+    model: Literal["", "two-heads"] = ""
     variant: str = ""
     expected: Text
     says: str = ""
@@ -80,6 +82,11 @@ class Plant(Strict):
     clean: Literal["pass", "known-fault"] = "pass"
     inherited: bool = False
     slow: bool = False
+
+    @property
+    def session(self) -> str:
+        """The key of the session that it is judged in."""
+        return f"{self.model} {self.system}".strip()
 
     @model_validator(mode="after")
     def _exists(self) -> Plant:

@@ -22,7 +22,7 @@ from tests.faults.catalogue_runs import Seen, conclude
 from tests.faults.patches import PATCHES
 
 LISTED = (
-    *(f"A{i}" for i in range(1, 26)), *(f"B{i}" for i in range(1, 19)), *(f"C{i}" for i in range(1, 10)), *(f"D{i}" for i in range(1, 8)),
+    *(f"A{i}" for i in range(1, 27)), *(f"B{i}" for i in range(1, 19)), *(f"C{i}" for i in range(1, 10)), *(f"D{i}" for i in range(1, 8)),
     *(f"E{i}" for i in range(1, 8)), "F2", "F5", "F6", "F7", "F8", *(f"F{i}" for i in range(18, 24)),
 )  # fmt: skip
 """The ids of the list of known faults that the catalogue was made from."""
@@ -40,9 +40,9 @@ def clean(sessions: dict[str, Session]) -> Any:
     held: dict[tuple[str, ...], Seen] = {}
 
     def call(plant: Plant) -> Seen:
-        place = (plant.check, plant.subject, plant.backend, plant.format, plant.direction, plant.system, plant.variant)
+        place = (plant.check, plant.subject, plant.backend, plant.format, plant.direction, plant.session, plant.variant)
         if place not in held:
-            held[place] = conclude(sessions[plant.system], plant, fault=False)
+            held[place] = conclude(sessions[plant.session], plant, fault=False)
         return held[place]
 
     return call
@@ -60,11 +60,11 @@ def test_every_patch_is_used() -> None:
 
 @pytest.mark.parametrize(("fault", "plant"), list(_cases()))
 def test_the_suite_sees_the_fault(fault: Fault, plant: Plant, sessions: dict[str, Session], clean: Any, tmp_path: Path) -> None:
-    if plant.backend != "e3nn" and isinstance(reason := sessions[plant.system].backend("cueq"), Unsupported):
+    if plant.backend != "e3nn" and isinstance(reason := sessions[plant.session].backend("cueq"), Unsupported):
         pytest.skip(str(reason))
     before = clean(plant)
     assert before.verdict == plant.clean, f"{fault.id} without the fault: {before.verdict}, {before.reason}"
-    seen = conclude(sessions[plant.system], plant, fault=True, cache=tmp_path)
+    seen = conclude(sessions[plant.session], plant, fault=True, cache=tmp_path)
     assert seen.verdict == plant.red, f"{fault.id} is not seen: {seen.verdict} {seen.reason}"
     assert any(fnmatchcase(name, plant.expected) for name in seen.blamed), f"{fault.id}: {plant.expected} is not named in: {seen.reason}"
     assert plant.says in seen.reason, f"{fault.id}: {plant.says!r} is not said in: {seen.reason}"

@@ -52,9 +52,9 @@ def untouched(sessions: dict[str, Session]) -> Callable[[Plant], Digests]:
     held: dict[tuple[str, ...], Digests] = {}
 
     def call(plant: Plant) -> Digests:
-        place = (plant.check if plant.check == "conversion" else "", plant.subject, plant.backend, plant.format, plant.system)
+        place = (plant.check if plant.check == "conversion" else "", plant.subject, plant.backend, plant.format, plant.session)
         if place not in held:
-            held[place] = results(sessions[plant.system], plant, calls=WARM_UP + 1)
+            held[place] = results(sessions[plant.session], plant, calls=WARM_UP + 1)
         return held[place]
 
     return call
@@ -93,21 +93,21 @@ def _stays_green(entry: Entry, plant: Plant, session: Session, cache: Path) -> N
 @pytest.mark.parametrize(("entry", "plant"), list(_cases()))
 def test_the_suite_stays_green(entry: Entry, plant: Plant, sessions: dict[str, Session], tmp_path: Path) -> None:
     """Judged by references that were made without the twin: what it changes has to stay within their noise."""
-    _stays_green(entry, plant.model_copy(update={"inherited": False}), sessions[plant.system], tmp_path)
+    _stays_green(entry, plant.model_copy(update={"inherited": False}), sessions[plant.session], tmp_path)
 
 
 @pytest.mark.slow  # each makes references anew
 @pytest.mark.parametrize(("entry", "plant"), [case for case in _cases() if case.values[1].inherited])
 def test_it_stays_green_where_the_references_have_it_too(entry: Entry, plant: Plant, sessions: dict[str, Session], tmp_path: Path) -> None:
     """As in an upstream that came with it: Monte Carlo arithmetic goes through the changed code."""
-    _stays_green(entry, plant, sessions[plant.system], tmp_path)
+    _stays_green(entry, plant, sessions[plant.session], tmp_path)
 
 
 @pytest.mark.parametrize(("entry", "plant"), list(_cases()))
 def test_its_bits_are_as_declared_and_nothing_is_left_behind(
     entry: Entry, plant: Plant, sessions: dict[str, Session], untouched: Callable[[Plant], Digests]
 ) -> None:
-    session = sessions[plant.system]
+    session = sessions[plant.session]
     _skip_without(session, plant.backend)
     before = untouched(plant)
     with torch_left_as_it_was(), _planted(entry, Acts())(session):

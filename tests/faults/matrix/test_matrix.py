@@ -24,10 +24,10 @@ def clean() -> dict[str, Clean]:
 @pytest.mark.full
 @pytest.mark.parametrize(("plant_id", "fault", "plant"), [pytest.param(i, f, p, id=f"{i}-{p.patch}") for i, f, p in plantings()])
 def test_kill_matrix(plant_id: str, fault: Fault, plant: Plant, sessions: dict[str, Session], clean: dict[str, Clean], tmp_path: Path) -> None:
-    session = sessions[plant.system]
+    session = sessions[plant.session]
     if plant.backend != "e3nn" and isinstance(reason := session.backend(plant.backend), Unsupported):
         pytest.skip(f"unsupported({reason})")
-    row = Panel(session, plant, tmp_path, clean.setdefault(plant.system, {}), fault.acts.block).row(plant_id, fault.id)
+    row = Panel(session, plant, tmp_path, clean.setdefault(plant.session, {}), fault.acts.block).row(plant_id, fault.id)
     write_row(OUT, row)
     wrong = {e.check: f"{e.named} for {row.truth}: {e.says}" for e in row.entries if e.blame == "wrong"}
     assert not wrong, f"{plant_id} is in other blocks than those that are blamed: {wrong}"
