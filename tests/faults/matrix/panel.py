@@ -43,6 +43,7 @@ BROKEN = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AssertionEr
 _WHOLE_SUITES: dict[CheckName, str] = {
     "equivariance": "symmetry", "layout": "symmetry", "mix": "symmetry", "conversion": "symmetry",
     "engagement": "audit", "dtypes": "audit", "accumulation": "audit", "reductions": "audit", "graph": "audit", "size": "audit", "physics": "audit",
+    "modes": "audit", "outputs": "audit", "doors": "audit",
 }  # fmt: skip
 CHECKS: tuple[CheckName, ...] = get_args(CheckName)
 
