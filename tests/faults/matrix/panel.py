@@ -19,6 +19,7 @@ from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
 from mpcheck.checks.precision import cell_keys
 from mpcheck.checks.symmetry import conversions, moved
+from mpcheck.checks.uses import doors, modes
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.records.record import Record
@@ -36,7 +37,8 @@ CONTROLS = 1  # of the blocks that the fault is not in, judged as well: a check 
 MOST = 3  # of a fault's blocks that block by block checks are run on; a class of layers has fifteen
 # Properties that call a model dozens of times, or models of their own: asked where a fault is about one of them. Naive
 # cuEquivariance is slow.
-DEAR = {"e3nn": ("ghost-classes", "batch", "second-derivatives", "directions", "strided-model")}
+USES = (*modes.PROPERTIES, *doors.PROPERTIES, "hessian", "flags", "multipoles", "supercell")
+DEAR = {"e3nn": ("ghost-classes", "batch", "second-derivatives", "directions", "strided-model", *USES)}
 DEAR["cueq"] = (*DEAR["e3nn"], "repeat", "strided", "stress")
 SUMMED = frozenset({"scatter", "energy_sum"})
 BROKEN = (RuntimeError, TypeError, ValueError, IndexError, KeyError, AssertionError, NotImplementedError)
