@@ -17,6 +17,7 @@ from mpcheck.adapters.backends.design import DESIGN
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.checks.audit.observing import forget
 from mpcheck.checks.audit.partial_sums import growth
+from mpcheck.checks.golden import golden_paths
 from mpcheck.checks.precision import cell_keys
 from mpcheck.checks.symmetry import conversions, moved
 from mpcheck.checks.uses import doors, modes
@@ -27,7 +28,7 @@ from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests import inspections
 from tests.faults.catalogue import CheckName, Plant
-from tests.faults.catalogue_runs import OWN_CONFIGURATIONS, anew, conclude
+from tests.faults.catalogue_runs import BASELINES, OWN_CONFIGURATIONS, anew, conclude
 from tests.faults.matrix.records import Blame, Entry, Row
 from tests.faults.matrix.truth import expected, touched
 from tests.faults.patches import PATCHES, converter
@@ -214,7 +215,8 @@ class Panel:
         if check == "precision":
             return self._precision()
         if check == "golden":
-            return self._alone(check, [""])
+            stored = not plant.model and golden_paths(BASELINES, self.sound.options.model, plant.system)[0].is_file()
+            return self._alone(check, [""] if stored else [])
         if check == "cost":
             return self._alone(check, [b for b in self.view.options.blocks if b in self.truth and plant.backend in ("e3nn", "cueq")][:2])
         if check in ("latency", "first-call"):  # seconds of timing each: asked where it is time that the fault costs
