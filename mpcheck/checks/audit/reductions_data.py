@@ -14,7 +14,7 @@ from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.noise import seed_of
 
 CARBON_E0 = -1029.28  # eV: an all-electron E0 of carbon, as data sets of total energies have them
-JITTER = 0.05  # of a message's value, so that repeated rows do not round alike
+JITTER = 0.05  # of a message's or an energy's value, so that repeated ones do not round alike
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,8 @@ def many_atoms(context: Context, system: str, seen: Census, count: int) -> Atoms
         own = seen.interaction[seen.species == element].cpu()
         if own.numel():
             mean[element] = own.mean()
-            spread[element] = own.std(unbiased=False)
+            # atoms of a perfect crystal are all alike; that equal energies err alike is what `carbon` is about
+            spread[element] = max(float(own.std(unbiased=False)), JITTER * abs(float(own.mean())))
     energies = mean[species] + spread[species] * torch.randn(count, dtype=torch.float64, generator=generator)
     return Atoms(f"energy, {count:,} atoms", seen.table, species.to(device), energies.to(device), True)
 
