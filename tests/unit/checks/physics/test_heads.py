@@ -35,7 +35,7 @@ def two(cache: Path) -> Session:
 
 
 def judged(session: Session, subject: str) -> dict[str, Record]:
-    found = properties.run(session, Key("physics", subject, "e3nn", "float64", SYSTEM))
+    found = properties.INSPECTION.run(session, Key("physics", subject, "e3nn", "float64", SYSTEM))
     return {record.variant: record for record in found}
 
 
@@ -50,9 +50,9 @@ def test_sound_heads_pass(two: Session) -> None:
 
 
 def test_only_models_of_several_heads_are_asked(two: Session, cache: Path) -> None:
-    assert "heads" in {key.subject for key in properties.keys(two)}
+    assert "heads" in {key.subject for key in properties.INSPECTION.keys(two)}
     one = Session(Options(systems=(SYSTEM,), backends=("e3nn",), cache=cache))
-    assert "heads" not in {key.subject for key in properties.keys(one)}
+    assert "heads" not in {key.subject for key in properties.INSPECTION.keys(one)}
 
 
 def test_properties_are_judged_for_every_head(two: Session) -> None:
