@@ -12,11 +12,14 @@ from torch.utils._pytree import tree_leaves
 
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.adapters.tree import map_tensors
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import arithmetic
 from mpcheck.reference.library import BlockReference
+
+SUMS = ("scatter", ENERGY_SUM)
 
 
 class Made(TorchDispatchMode):
@@ -58,6 +61,8 @@ class Rows:
 
 def rows_of(reference: BlockReference, counts: Counts) -> Rows | None:
     """The rows of a block whose results are rows too, each of its own; None where rows are summed, or where it cannot be told."""
+    if step_kind(reference.block.name) in SUMS:
+        return None  # as many graphs as atoms, or atoms as edges, would look like rows of their own
     outputs = [t for n, t in reference.values.items() if n.partition(".")[0] == "out"]
     sizes = {t.shape[0] if t.dim() else 0 for t in outputs}
     if len(sizes) != 1 or (count := sizes.pop()) not in (counts.atoms, counts.edges) or counts.atoms == counts.edges:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from ase import Atoms
+from ase.io import write
 
 from mpcheck.adapters.upstream import o3
 from mpcheck.checks.audit import size, supercell
@@ -49,6 +52,15 @@ def test_sound_blocks_pass(water: Session, backend: str, fmt: str) -> None:
 def test_sums_are_no_rows(water: Session) -> None:
     (record,) = of(water, "interactions.0.scatter").values()
     assert record.verdict == "unsupported" and "not rows" in record.reason
+
+
+def test_sums_are_no_rows_where_there_are_as_many_graphs_as_atoms(cache: Any, tmp_path: Path) -> None:
+    """The sum over the one atom of a primitive cell gives one number, as a row of its own would."""
+    lattice = str(tmp_path / "one.extxyz")
+    write(lattice, Atoms("C", positions=[[0, 0, 0]], cell=[2.3, 2.5, 2.6], pbc=True))
+    alone = Session(Options(model="builtin:hco", systems=(lattice,), backends=("e3nn",), blocks=("energy_sum",), cache=cache))
+    (found,) = inspections.run("audit", alone, Key("size", "energy_sum", "e3nn", "float32", lattice))
+    assert found.verdict == "unsupported", found.reason
 
 
 def test_what_takes_too_much_memory_says_so(water: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from mpcheck.adapters.slots import Slot
 from mpcheck.checks.symmetry.action import Action, Structure, perturb_geometry
 from mpcheck.checks.symmetry.sampling import elements
 from mpcheck.judge.context import Counts
+from mpcheck.reference.noise import ETA
 
 
 @pytest.fixture
@@ -46,8 +47,8 @@ def test_a_perturbed_geometry_is_of_the_size_of_what_is_moved(edges: tuple[Actio
     for far in (0.0, 100.0):
         positions = tensors["positions"] + far
         swung, shifts = perturb_geometry(positions, tensors["shifts"], tensors["edge_index"], 5)
-        sizes.append(float((swung - positions).norm()) * 2**26)
-        assert float((shifts - tensors["shifts"]).abs().max()) * 2**26 < 40
+        sizes.append(float((swung - positions).norm()) / ETA)
+        assert float((shifts - tensors["shifts"]).abs().max()) / ETA < 40
     assert sizes[1] > 10 * sizes[0] and 100 / 3 < sizes[1] < 100 * math.sqrt(21)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mpcheck.adapters.architecture import build_model
-from mpcheck.adapters.backends import weights
+from mpcheck.adapters.backends import conversion, weights
 from mpcheck.adapters.backends.converter import Converted
 from mpcheck.adapters.backends.cueq import BACKEND
 from mpcheck.adapters.backends.design import DESIGN
@@ -43,7 +43,8 @@ def test_contractions_without_a_known_map_are_inconclusive(
     models: tuple[torch.nn.Module, Converted, Converted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, twin, returned = models
-    monkeypatch.setattr(weights, "contraction_projection", lambda module: None)
+    for place in (conversion, weights):
+        monkeypatch.setattr(place, "weight_map", lambda module, reduced: None)
     found = conversions.judged(BACKEND.converter, source, twin, returned, {"check": "conversion", "subject": "x"})
     assert [f.verdict for f in found] == ["inconclusive", "inconclusive"]
     assert all("products.0.symmetric_contractions" in f.reason for f in found)
