@@ -15,6 +15,7 @@ from ase import Atoms
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import quiet
 from mpcheck.checks.physics.graph_strides import frames_of
+from mpcheck.checks.physics.heads import varied
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.structure import DRAWS, Case, Values, difference_ratio, limit_of, rms
 from mpcheck.judge.context import Context
@@ -129,12 +130,12 @@ def structures(case: Case) -> list[Atoms]:
 
 
 def generic(case: Case, *frames: Atoms) -> Tensors:
-    """A batch of structures whose graphs go to the model's heads in turn.
+    """A batch of structures that differ in charge, spin and the like, whose graphs go to the model's heads in turn.
 
     Args:
         frames: none for :func:`structures`.
     """
-    graph = case.graph(*(frames or structures(case)))
+    graph = case.graph(*varied(frames or structures(case), case.context.model))
     count = graph["ptr"].numel() - 1
     heads = torch.arange(count, device=case.device) % len(heads_of(case))
     return {**graph, "head": heads} if "head" in graph else graph
