@@ -15,6 +15,7 @@ import torch
 from mpcheck.adapters.calculator import SAFE_LOADING, written
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import environment_restored, quiet
+from mpcheck.formats import FLOAT64
 
 COMMAND = "mace.cli.create_lammps_model"
 
@@ -30,7 +31,7 @@ def _arguments(*words: str) -> Iterator[None]:
         sys.argv = before
 
 
-def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = "float64") -> torch.jit.ScriptModule:
+def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = FLOAT64.name) -> torch.jit.ScriptModule:
     """What ``mace_create_lammps_model`` writes of a model, loaded again.
 
     Args:

@@ -18,12 +18,10 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._packages import modules
 from mpcheck._text import one_line, shortened
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
 
-CONVERTED = {"openequivariance": "it was converted to OpenEquivariance", "cuequivariance_torch": "it was converted to cuEquivariance",
-             "cuequivariance": "it was converted to cuEquivariance", "cuequivariance_ops_torch": "it was converted to cuEquivariance"}  # fmt: skip
-"""Packages of accelerated models: the model that was converted needs none of them."""
 ARCHIVES = {"archive_format": "a torch.export package (.pt2)", "serialized_exported_program.json": "a torch.export package (.pt2)"}
 """Names in zip archives of torch that hold no pickle."""
 
@@ -99,8 +97,9 @@ def _missing(error: BaseException | None) -> _MissingClassError | None:
 
 def _remedy(missing: _MissingClassError) -> str:
     package = missing.module.partition(".")[0]
-    if package in CONVERTED:
-        return f"{CONVERTED[package]}, and {package} is not installed here; install it, or give the e3nn model that was converted"
+    if package in modules("kernels", "compiled"):
+        owner = "cuEquivariance" if package.startswith("cue") else "OpenEquivariance"
+        return f"it was converted to {owner}, and {package} is not installed here; install it, or give the e3nn model that was converted"
     if package == "__main__" or not _installed(package):
         holder = "the script that saved it" if package == "__main__" else f"the package {package}, which is not installed here"
         return f"it needs {missing} of {holder}; install that, or save the model with classes of an installed package"

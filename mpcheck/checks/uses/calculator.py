@@ -23,6 +23,7 @@ from mpcheck.checks.physics.graph_strides import frames_of
 from mpcheck.checks.physics.structure import Case, Values
 from mpcheck.checks.uses.asking import Difference, differences, heads_of, judged, scales, structures
 from mpcheck.checks.uses.results import by_getters, expected, given
+from mpcheck.formats import FLOAT64
 from mpcheck.records.record import Record
 
 MOST_HEADS = 8
@@ -40,7 +41,7 @@ class Door:
 
     def open(self, *models: torch.nn.Module, **options: Any) -> Any:
         """A calculator of the case's model, or of some."""
-        chosen = {"default_dtype": "float64", "model_type": model_type_of(self.case.model), "head": heads_of(self.case)[0], **options}
+        chosen = {"default_dtype": FLOAT64.name, "model_type": model_type_of(self.case.model), "head": heads_of(self.case)[0], **options}
         return calculator(models or (self.case.model,), device=self.case.device, **chosen)
 
     def e0(self, graph: Tensors) -> torch.Tensor | None:
@@ -253,7 +254,7 @@ def _file(door: Door) -> Iterator[Difference]:
     with tempfile.TemporaryDirectory() as folder:
         path = written(door.case.model, Path(folder))
         calc = calculator(
-            (), path, device=door.case.device, default_dtype="float64", head=heads_of(door.case)[0], model_type=model_type_of(door.case.model)
+            (), path, device=door.case.device, default_dtype=FLOAT64.name, head=heads_of(door.case)[0], model_type=model_type_of(door.case.model)
         )
     calc.calculate(frame)
     yield from door.compared(given(calc.results), door.truth(frame), structures(door.case)[0], "crystal")

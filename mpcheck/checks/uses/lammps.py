@@ -16,7 +16,7 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.export import as_lammps, exported
 from mpcheck.checks.physics.structure import Case, Values
 from mpcheck.checks.uses.asking import Difference, asked, differences, flags_of, heads_of, judged, rounded, scales, structures
-from mpcheck.formats import FLOAT32
+from mpcheck.formats import FLOAT32, FLOAT64
 from mpcheck.records.record import Record
 from mpcheck.reference.whole_noise import ROUNDOFF
 
@@ -36,8 +36,8 @@ def export(case: Case) -> list[Record]:
     heads = heads_of(case)
     # to compile takes seconds, and the head is a number in a buffer: the first and the last
     wanted = list(dict.fromkeys([(heads[0], 0), (heads[-1], len(heads) - 1)]))
-    records = [_judge(case, head, number, "float64") for head, number in wanted]
-    return [*records, _judge(case, *wanted[-1], "float32")]
+    records = [_judge(case, head, number, FLOAT64.name) for head, number in wanted]
+    return [*records, _judge(case, *wanted[-1], FLOAT32.name)]
 
 
 def truth(model: torch.nn.Module, graph: Tensors, local: torch.Tensor) -> Values:
@@ -69,19 +69,19 @@ def _judge(case: Case, head: str, number: int, dtype: str) -> Record:
 def _rows(case: Case, made: torch.jit.ScriptModule, number: int, dtype: str) -> Iterator[Difference]:
     graph = {k: v.cpu() for k, v in case.graph(structures(case)[0]).items()}
     graph |= {"head": torch.full_like(graph["head"], number)} if "head" in graph else {}
-    low = {k: v.to(torch.float32) if v.is_floating_point() and dtype == "float32" else v for k, v in graph.items()}
+    low = {k: v.to(torch.float32) if v.is_floating_point() and dtype == FLOAT32.name else v for k, v in graph.items()}
     # in float32 what may differ is the arithmetic alone, which all calls share
-    for share, of in SHARES.items() if dtype == "float64" else list(SHARES.items())[-1:]:
+    for share, of in SHARES.items() if dtype == FLOAT64.name else list(SHARES.items())[-1:]:
         local = torch.tensor([float(of(i)) for i in range(len(graph["positions"]))], dtype=torch.float64)
         here = {k: v.to(case.device, torch.float64) if v.is_floating_point() else v.to(case.device) for k, v in low.items()}
-        with replaced(case.model, rounded) if dtype == "float32" else contextlib.nullcontext():
+        with replaced(case.model, rounded) if dtype == FLOAT32.name else contextlib.nullcontext():
             wanted = {n: v.cpu() for n, v in truth(case.model, here, local.to(case.device)).items()}
         scale = scales(case, partial(truth, case.model, here, local.to(case.device)), "export", share, str(number))
-        for virials in (True, False) if dtype == "float64" else (True,):
+        for virials in (True, False) if dtype == FLOAT64.name else (True,):
             chosen = {n: v for n, v in wanted.items() if virials or n != "virials"}
             found = [as_lammps(made, low, local.to(low["positions"]), virials) for _ in range(CALLS)]
             for call in (found[0], found[-1]):
-                coarser = FLOAT32.u / ROUNDOFF if dtype == "float32" else 1.0
+                coarser = FLOAT32.u / ROUNDOFF if dtype == FLOAT32.name else 1.0
                 yield from _named(differences(case, _wide(call), chosen, {n: s.cpu() * coarser for n, s in scale.items()}), share, virials)
 
 

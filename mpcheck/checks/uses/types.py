@@ -17,7 +17,7 @@ from mpcheck.checks.physics.structure import Case, Values, difference_ratio
 from mpcheck.checks.uses.asking import Difference, differences, judged, rounded, scales, structures
 from mpcheck.checks.uses.calculator import Door
 from mpcheck.checks.uses.results import expected, given
-from mpcheck.formats import FLOAT32
+from mpcheck.formats import FLOAT32, FLOAT64
 from mpcheck.judge.replay import arithmetic
 from mpcheck.records.record import Record
 from mpcheck.reference.whole_noise import ROUNDOFF
@@ -54,23 +54,23 @@ def _narrow(case: Case) -> Record:
     graph, door = case.graph(structures(case)[0]), Door(case)
     exact = door.truth(structures(case)[0])
     if "energy" not in exact:
-        return case.finding(None, variant="float32", verdict="unsupported", reason="the model gives no energy")
+        return case.finding(None, variant=FLOAT32.name, verdict="unsupported", reason="the model gives no energy")
     low = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in graph.items()}
     if case.model is case.context.reference_backend.model:
         with as_it_was(case.model):
-            found = _results(case, "float32")
+            found = _results(case, FLOAT32.name)
     with backend.prepared(WHOLE, FLOAT32), arithmetic(FLOAT32, case.device):
         if case.model is not case.context.reference_backend.model:
             with as_it_was(case.model):
-                found = _results(case, "float32")
+                found = _results(case, FLOAT32.name)
         wanted = expected(case.model, low, True, door.e0(low))
-    record = judged(case, _compared(case, found, wanted, FLOAT32.u), "float32", _told("float32"))
+    record = judged(case, _compared(case, found, wanted, FLOAT32.u), FLOAT32.name, _told(FLOAT32.name))
     distance = _distance(case, found["forces"], exact["forces"].cpu())
     if record.verdict == "pass" and not distance > FINE:
         reason = (
             f"with default_dtype=float32 the calculator's forces are float64's within {distance:.3g} noise scales: it does not compute in float32"
         )
-        return case.finding(None, variant="float32", worst="forces", reason=reason)
+        return case.finding(None, variant=FLOAT32.name, worst="forces", reason=reason)
     return record.model_copy(update={"format": FLOAT32.name})
 
 
@@ -83,15 +83,15 @@ def _wide(case: Case) -> Record:
     """A model that is stored in float32, asked for in float64: its weights, with float64's arithmetic."""
     if case.model is not case.context.reference_backend.model:
         reason = "a model of this backend cannot be widened in place; the calculator takes its float64 model in the other findings"
-        return case.finding(None, variant="float64", verdict="unsupported", reason=reason)
+        return case.finding(None, variant=FLOAT64.name, verdict="unsupported", reason=reason)
     frame, door = structures(case)[0], Door(case)
     with replaced(case.model, rounded):
         wanted = door.truth(frame)
     if "energy" not in wanted:
-        return case.finding(None, variant="float64", verdict="unsupported", reason="the model gives no energy")
+        return case.finding(None, variant=FLOAT64.name, verdict="unsupported", reason="the model gives no energy")
     with as_it_was(case.model), default_dtype(torch.float32), replaced(case.model, to_dtype(torch.float32)):
-        found = _results(case, "float64")
-    return judged(case, _compared(case, found, wanted, ROUNDOFF), "float64", _told("float64"))
+        found = _results(case, FLOAT64.name)
+    return judged(case, _compared(case, found, wanted, ROUNDOFF), FLOAT64.name, _told(FLOAT64.name))
 
 
 def _told(dtype: str) -> Callable[[Difference], str]:
