@@ -27,7 +27,7 @@ from mpcheck.adapters.stored.holders import model_within
 from mpcheck.adapters.stored.unpickling import unpickled, upstream_loading
 from mpcheck.adapters.stored.weights import check_finite, check_state, read_state
 from mpcheck.adapters.upstream import mace
-from mpcheck.formats import FLOAT64
+from mpcheck.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from mpcheck.systems.inputs import ModelInput
 
 _DATA = resources.files("mpcheck") / "data" / "models"
@@ -212,7 +212,7 @@ def _exact_tables(model: torch.nn.Module, where: str) -> dict[str, str]:
 
 def _stored_as(digits: int) -> str:
     """The format that holds so many significant binary digits."""
-    return next(name for most, name in ((8, "bfloat16"), (11, "float16"), (24, "float32")) if digits <= most)
+    return next(name for most, name in ((8, BFLOAT16.name), (11, FLOAT16.name), (24, FLOAT32.name)) if digits <= most)
 
 
 def _load_pickle(spec: str, path: Path) -> LoadedModel:

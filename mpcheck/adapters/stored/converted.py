@@ -13,7 +13,8 @@ from mpcheck.adapters.backends.converter import same_parameters
 from mpcheck.adapters.backends.engagement import package_of
 from mpcheck.adapters.upstream import mace
 
-CUEQ, OEQ = "cuequivariance_torch", "openequivariance"
+CUEQ = "cuequivariance_torch"
+OEQ = "openequivariance"
 NAMES = {CUEQ: "cuEquivariance", OEQ: "OpenEquivariance"}
 OTHERWISE = ("training", "lammps_mliap", "cueq_config", "oeq_config")
 """Attributes that a conversion may change."""
