@@ -141,7 +141,7 @@ def test_a_process_that_dies_leaves_no_green(workers: str, tmp_path: Path, cache
 def test_an_interrupted_run_is_no_pass(tmp_path: Path, cache: Path) -> None:
     out = tmp_path / "out"
     site = "import time\nfrom mpcheck.sessions.precision.suite import Suite\njudge = Suite.judge\n"
-    site += "Suite.judge = lambda s, k: (time.sleep(1.0), judge(s, k))[1]"
+    site += "Suite.judge = lambda s, k: (time.sleep(30.0), judge(s, k))[1]"
     process = started("precision", out, cache, "--format", "bfloat16", site=site)
     until = time.monotonic() + 200
     while time.monotonic() < until and not (out / "precision.json").is_file():
