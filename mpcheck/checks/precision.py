@@ -19,8 +19,9 @@ from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.slots import PLAIN, weight_groups
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
+from mpcheck.judge.element_names import ElementNames
 from mpcheck.judge.engaged import engaged
-from mpcheck.judge.metrics import ElementNames, absent, compare, with_arithmetic
+from mpcheck.judge.metrics import absent, compare, with_arithmetic
 from mpcheck.judge.native_sums import EQUAL_TERMS, equal_terms
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import BACKWARD, DIRECTIONS, FORWARD, Calls, replay_calls
@@ -169,7 +170,7 @@ class PrecisionCheck:
             scale, layout = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value), self._layout(block, backend, name, value)
             stored = rounded is not None and name in rounded
             if stored:
-                scale = scale.holding(emulated[name] - value, value, layout.parts(value))
+                scale = scale.holding(emulated[name] - value, value, layout.parts())
             quantity = compare(name, low_value.to(value.device), value, scale, fmt, limits, layout)
             if rounded is not None and stored and not quantity.failures:
                 narrow = noise_scale(reference.noise[name], reference.statistics[name], {**roundoff, "stored": 0.0}, value)

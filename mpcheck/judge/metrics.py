@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from mpcheck.adapters.slots import Slot
 from mpcheck.formats import Format
+from mpcheck.judge.element_names import ElementNames, place
 from mpcheck.judge.scale import Scale
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.records.tensors import Group, Quantity, Worst, finite
@@ -25,29 +25,6 @@ UNDERFLOW_SHARE = 0.1
 UNDERFLOW_WIDENING = 4.0
 KNOWN = float(torch.finfo(torch.float32).tiny)
 """References keep noise in float32. Of values that all lie below its range nothing is known but that u times it is nothing."""
-
-
-@dataclass(frozen=True)
-class ElementNames:
-    """How to name the elements of a quantity.
-
-    Attributes:
-        slot: irreps and form of its last axes.
-        groups: named slices of the last axis (irreps) or of the flat tensor (weight paths).
-        rows: what the first axis counts: atom, edge, graph, or plain row.
-        flat: the groups slice the flattened tensor.
-    """
-
-    slot: Slot
-    groups: list[tuple[str, slice]]
-    rows: str
-    flat: bool = False
-
-    def parts(self, value: torch.Tensor) -> list[tuple[torch.Tensor, ...] | Any]:
-        """An index of each group that is judged apart, into a tensor of the quantity's shape; of everything where there is one."""
-        if len(self.groups) < 2:
-            return [...]
-        return [where if self.flat else (..., where) for _, where in self.groups]
 
 
 def bits_digest(tensor: torch.Tensor) -> str:
@@ -272,30 +249,6 @@ def _failures(quantity: Mapping[str, Any], groups: list[Group], lost: int, large
         if group.rms is None or (group.limit is not None and group.rms > group.limit):
             failures.append(f"rms ratio of {group.name}: {'inf' if group.rms is None else f'{group.rms:.3g}'} > {group.limit:.3g}")
     return failures
-
-
-def place(index: int, shape: list[int], layout: ElementNames) -> str:
-    """A flat index in words: ``edge 12, 16x1o, channel 3, component 0``."""
-    position: list[int] = []
-    for extent in reversed(shape):
-        index, remainder = divmod(index, extent)
-        position.insert(0, remainder)
-    if not position:
-        return "scalar"
-    if layout.flat:
-        flat = position[0] if len(position) == 1 else 0
-        label = next((n for n, s in layout.groups if s.start <= flat < s.stop and n), "")
-        return f"weight {position if len(position) > 1 else flat}" + (f" ({label})" if label else "")
-    words = [f"{layout.rows} {position[0]}"]
-    last = position[-1]
-    for name, where in layout.groups:
-        if name and where.start <= last < where.stop:
-            dim = 2 * int(name.rpartition("x")[2][:-1]) + 1
-            offset = last - where.start
-            if layout.slot.form == "channels":
-                return ", ".join([*words, name, f"channel {position[1]}", f"component {offset}"])
-            return ", ".join([*words, name, f"channel {offset // dim}", f"component {offset % dim}"])
-    return ", ".join([*words, *(f"index {p}" for p in position[1:])])
 
 
 def _refused(name: str, shape: list[int], reason: str, low: torch.Tensor | None) -> Quantity:

@@ -18,7 +18,8 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.steps import step_kind
 from mpcheck.formats import Format
-from mpcheck.judge.metrics import ElementNames, compare
+from mpcheck.judge.element_names import ElementNames
+from mpcheck.judge.metrics import compare
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.reference.library import BlockReference

@@ -24,7 +24,8 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
-from mpcheck.judge.metrics import ElementNames, absent, compare
+from mpcheck.judge.element_names import ElementNames
+from mpcheck.judge.metrics import absent, compare
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.judge.scale import noise_scale

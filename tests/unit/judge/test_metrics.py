@@ -7,7 +7,8 @@ import torch
 
 from mpcheck.adapters.slots import PLAIN
 from mpcheck.formats import FORMATS
-from mpcheck.judge.metrics import ElementNames, _bias_limit, compare
+from mpcheck.judge.element_names import ElementNames
+from mpcheck.judge.metrics import _bias_limit, compare
 from mpcheck.judge.scale import Scale
 from mpcheck.judge.tolerances import limits_for, load_tolerances
 
