@@ -46,7 +46,7 @@ def flags(case: Case) -> list[Record]:
     records = [judged(case, rows, "", _told)]
     if flags_of(case.model, compute_hessian=True):
         small = case.graph(hessian.members(case)[-1])
-        rows = list(_compared(case, small, {**EVERYTHING, "compute_hessian": True}, WITH_HESSIAN))
+        rows = list(_compared(case, small, {**EVERYTHING, "compute_hessian": True}, {**WANTED, **WITH_HESSIAN}))
         records.append(judged(case, rows, "Hessian", _told))
     return records
 
