@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import Block
-from mpcheck.policy.rules import BlockFormat, Policy, filled
+from mpcheck.policy.rules import BlockFormat, Policy, carrier, filled
 
 ROLE = "role:"
 
@@ -35,8 +35,13 @@ def assigned(policy: Policy, blocks: Sequence[Block]) -> dict[str, BlockFormat]:
             named = [b for b in leaves if matches(pattern, b)]
             if not named:
                 _refuse(policy, pattern, blocks)
-            formats.update({b.module_path: filled(rule, policy.base) for b in named})
+            formats.update({b.module_path: _own(filled(rule, policy.base), b) for b in named})
     return formats
+
+
+def _own(fmt: BlockFormat, block: Block) -> BlockFormat:
+    """A block without weights stores none."""
+    return fmt if block.parameters else fmt.model_copy(update={"storage": carrier(fmt.compute)})
 
 
 def _refuse(policy: Policy, pattern: str, blocks: Sequence[Block]) -> None:

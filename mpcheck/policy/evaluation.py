@@ -1,0 +1,73 @@
+"""Energies, forces and stress of structures by a model, each structure for itself."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.upstream import quiet
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model gives for a batch of structures, in float64 on the CPU whatever it was computed in.
+
+    Attributes:
+        energy: [structures] eV. interaction: without energies of isolated atoms, [structures] eV; NaN where the model does not tell.
+        forces: [atoms, 3] eV/Å. stress: [structures, 3, 3] eV/Å³, NaN where a structure has no volume; batch: structure of each atom, [atoms].
+    """
+
+    energy: torch.Tensor
+    interaction: torch.Tensor
+    forces: torch.Tensor
+    stress: torch.Tensor
+    batch: torch.Tensor
+
+    @property
+    def atoms(self) -> torch.Tensor:
+        """Atoms of each structure, [structures]."""
+        return torch.bincount(self.batch, minlength=len(self.energy))
+
+    def values(self) -> dict[str, torch.Tensor]:
+        """By name."""
+        return {"energy": self.energy, "interaction": self.interaction, "forces": self.forces, "stress": self.stress}
+
+
+def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str = "cpu") -> Evaluation:
+    """One energy-and-force call.
+
+    Args:
+        model: upstream's, or one with a policy, on the device. graph: float64 on the CPU, see :func:`mpcheck.adapters.graph.make_graph`.
+
+    Raises:
+        BaseException: whatever the model raises.
+    """
+    periodic = _volumes(graph) > 0
+    known = inspect.signature(model.forward).parameters
+    flags = {"compute_force": True} | ({"compute_stress": True} if "compute_stress" in known else {})
+    dtype = next((p.dtype for p in model.parameters()), torch.float64)
+    given = {n: t.detach().clone().to(device, dtype if t.is_floating_point() else None) for n, t in graph.items()}
+    with quiet():
+        out: dict[str, Any] = model(given, **flags)
+    count = int(graph["ptr"].numel()) - 1
+    energy, missing = _wide(out["energy"]), torch.full((count,), torch.nan, dtype=torch.float64)
+    stress = _wide(out["stress"]).reshape(count, 3, 3) if out.get("stress") is not None else missing[:, None, None].expand(count, 3, 3).clone()
+    stress[~periodic] = torch.nan
+    interaction = _wide(out["interaction_energy"]) if out.get("interaction_energy") is not None else missing
+    return Evaluation(energy, interaction, _wide(out["forces"]), stress, graph["batch"].cpu())
+
+
+def _wide(t: torch.Tensor) -> torch.Tensor:
+    return t.detach().to("cpu", torch.float64)
+
+
+def _volumes(graph: Tensors) -> torch.Tensor:
+    """Of each structure's cell, Å³; zero where it is not periodic in all directions that span a volume."""
+    cells: torch.Tensor = graph["cell"].reshape(-1, 3, 3)
+    return torch.linalg.det(cells).abs()
