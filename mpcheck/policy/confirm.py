@@ -127,9 +127,9 @@ def _block_faults(made: PolicyModel, path: str, block: torch.nn.Module, original
     if not made.policy.autocast and (other := seen.computed - allowed):
         yield f"computes in {_names(other)}, not in {carrier(fmt.compute)}"
     interface = _dtype(fmt.interface)
-    if other := {t.dtype for t in seen.returned.values() if t.is_floating_point()} - {interface}:
-        if not made.policy.autocast and seen.computed:  # views of what they were given have its type
-            yield f"hands on {_names(other)}, not {fmt.interface}"
+    handed = {t.dtype for t in seen.returned.values() if t.is_floating_point()} - {interface}
+    if handed and seen.computed and not made.policy.autocast:  # views of what they were given have its type
+        yield f"hands on {_names(handed)}, not {fmt.interface}"
     if isinstance(block, Wrapped) and (reason := _as_rounded(made, block, original, seen, fmt)):
         yield reason
 

@@ -17,7 +17,6 @@ from mpcheck.adapters.stored.unpickling import unpickled
 from mpcheck.policy.applied import PolicyModel
 from mpcheck.policy.rules import Policy
 
-VERSION = 1
 BESIDE = ".policy.json"
 
 
@@ -31,7 +30,7 @@ class Deployed(Strict):
     """
 
     kind: Literal["mpcheck model with a policy"] = "mpcheck model with a policy"
-    schema_version: Literal[1] = VERSION
+    schema_version: Literal[1] = 1
     date: str
     sha256: str = Field(pattern="^[0-9a-f]{64}$")
     model: Model
@@ -115,8 +114,6 @@ def calculator(path: str | Path, device: str = "cpu", **options: Any) -> Any:
     model = load(path, device)
     own = str(model.inputs.dtype).removeprefix("torch.")
     if (wanted := options.pop("default_dtype", own)) not in (own, ""):
-        raise InputError(
-            f"default_dtype={wanted!r}: the formats of {path} are those of its policy {model.policy.name}; leave it out, or give {own!r}"
-        )
-    made = upstream.calculator([model], device=torch.device(device), model_type=upstream.model_type_of(model.model), default_dtype=own, **options)
-    return made
+        raise InputError(f"default_dtype={wanted!r}: {path} runs by its policy {model.policy.name}; leave it out, or give {own!r}")
+    kind = upstream.model_type_of(model.model)
+    return upstream.calculator([model], device=torch.device(device), model_type=kind, default_dtype=own, **options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -41,7 +41,7 @@ def weight_faults(block: torch.nn.Module, original: torch.nn.Module, fmt: BlockF
         yield "energies of isolated atoms are summed here and apart"
 
 
-def _packed_faults(packed: Packed, original: torch.nn.Module, weights: dict[str, torch.Tensor], fmt: BlockFormat) -> Iterator[str]:
+def _packed_faults(packed: Packed, original: torch.nn.Module, weights: Mapping[str, torch.Tensor], fmt: BlockFormat) -> Iterator[str]:
     if packed.storage != fmt.storage:
         yield f"weights are stored in {packed.storage}, not in {fmt.storage}"
         return
