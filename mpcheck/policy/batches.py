@@ -90,7 +90,7 @@ def evaluate_all(
     """
     parts = []
     for batch in every:
-        found = attempt(lambda batch=batch: evaluate(model, batch.graph, device, batch.periodic))  # type: ignore[misc]  # a loop's variable, bound
+        found = attempt(lambda batch=batch: _evaluated(model, batch, device))  # type: ignore[misc]  # a loop's variable, bound
         if isinstance(found, Raised):
             if failed is None:
                 raise found.error
@@ -98,6 +98,19 @@ def evaluate_all(
             found = missing(batch)
         parts.append(found)
     return joined(parts)
+
+
+def _evaluated(model: torch.nn.Module, batch: Batch, device: torch.device | str) -> Evaluation:
+    """One batch's values.
+
+    Raises:
+        ValueError: not as many as it has structures and atoms. BaseException: whatever the model raises.
+    """
+    found = evaluate(model, batch.graph, device, batch.periodic)
+    wanted = {n: t.shape for n, t in missing(batch).values().items()}
+    if wrong := next((n for n, t in found.values().items() if t.shape != wanted[n]), ""):
+        raise ValueError(f"the model gives {wrong} of shape {list(found.values()[wrong].shape)} where {list(wanted[wrong])} belongs")
+    return found
 
 
 def selected(evaluation: Evaluation, places: Sequence[int]) -> Evaluation:

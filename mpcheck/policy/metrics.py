@@ -102,7 +102,7 @@ def set_errors(found: Evaluation, exact: Evaluation, sets: Sets, places: Sequenc
         found: of the policy, over all frames of the sets; exact: of the reference.
     """
     own, right = selected(found, places), selected(exact, places)
-    bad = _nonfinite(own, right)
+    bad = nonfinite_in(own, right)
     energy, energy_relative = _energy(own.energy, right.energy, right.atoms, bad["energy"])
     interaction, interaction_relative = _energy(own.interaction, right.interaction, right.atoms, bad["interaction"])
     forces = _Forces(found, exact, sets, [p for p in places if p not in tests.refused], tests.scale, bad["forces"])
@@ -119,7 +119,7 @@ def set_errors(found: Evaluation, exact: Evaluation, sets: Sets, places: Sequenc
     )  # fmt: skip
 
 
-def _nonfinite(own: Evaluation, right: Evaluation) -> dict[str, torch.Tensor]:
+def nonfinite_in(own: Evaluation, right: Evaluation) -> dict[str, torch.Tensor]:
     """Which structures have values that are no numbers where float64 has one, by quantity, [structures]."""
     bad = {}
     for name, value in own.values().items():
