@@ -1,0 +1,187 @@
+"""How much the energy, the forces and the stress of a model move when one of its blocks rounds: what the error of any policy follows from.
+
+Every block, step, and what lies between them is disturbed alone (:mod:`mpcheck.policy.disturbance`) with noise equivalent to a unit roundoff of
+one, a few draws of each part. The rounding of stored weights and coordinates is no accident but known: one evaluation of each in float64 gives a
+signed deviation. Together these are at most ``3 * DRAWS`` energy-and-force calls for each block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+
+from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.blocks import describe
+from mpcheck.adapters.steps import ENERGY_SUM, step_block, step_kind
+from mpcheck.formats import FLOAT64
+from mpcheck.policy import known_rounding
+from mpcheck.policy.disturbance import Part, parts_of, treatment
+from mpcheck.policy.evaluation import Evaluation, evaluate
+from mpcheck.policy.isolation import BETWEEN, Isolation, Treatment
+from mpcheck.policy.rules import Storage
+from mpcheck.reference.noise import ETA, CensusMode, seed_of
+
+DRAWS = 4
+COORDINATES = "coordinates"
+BASES: tuple[Storage, ...] = ("float32", "bfloat16", "float16")
+Tensors = Mapping[str, torch.Tensor]
+Response = dict[str, torch.Tensor]
+"""Of energy and interaction energy [structures] eV, forces [atoms, 3] eV/Å, stress [structures, 3, 3] eV/Å³: see :class:`Evaluation`."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One part of a model that rounds by itself.
+
+    Attributes:
+        name: of a leaf's module, of a step, or :data:`BETWEEN`. role: in the field's words. kind: leaf, step or between.
+        parts: that it has. peak: largest magnitude among its arguments, results and stored numbers.
+    """
+
+    name: str
+    role: str
+    kind: str
+    parts: tuple[Part, ...]
+    peak: float
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """Of one model on one batch of structures.
+
+    Attributes:
+        subjects: by name, in the model's order. values: undisturbed. batch: structure of each atom.
+        noise: by subject and part, mean square deviations for u = 1. known: by subject (or :data:`COORDINATES`) and storage type, signed deviations;
+            none where no stored bit changes.
+        calls: energy-and-force calls that it took.
+    """
+
+    subjects: dict[str, Subject]
+    values: Response
+    batch: torch.Tensor
+    noise: dict[tuple[str, Part], Response]
+    known: dict[tuple[str, Storage], Response]
+    calls: int
+
+
+class Calls:
+    """Energy-and-force calls of one model on one batch, as deviations from its undisturbed values."""
+
+    def __init__(self, isolation: Isolation, graph: Tensors, device: torch.device | str) -> None:
+        self.isolation, self.graph, self.device = isolation, graph, device
+        self.count = 0
+        self.energies = next((n for n in isolation.leaves if _role(isolation, n) == "atomic energies"), None)
+        self.plain = self._values(graph)
+        self.apart = self._values(graph, without=True)
+
+    def _evaluate(self, graph: Tensors) -> Evaluation:
+        self.count += 1
+        return evaluate(self.isolation.model, graph, self.device)
+
+    def _values(self, graph: Tensors, without: bool = False) -> Response:
+        """Those of a model, or with energies of isolated atoms at zero."""
+        zeroed = self.isolation.model.get_submodule(self.energies) if without and self.energies else None
+        with replaced(zeroed, torch.zeros_like):
+            return self._evaluate(graph).values()
+
+    def deviation(self, subject: str, treated: Treatment | None = None, graph: Tensors | None = None) -> Response:
+        """How far the values move."""
+        treatments = {} if treated is None else {subject: treated}
+
+        def moved(without: bool) -> Response:
+            before = self.apart if without else self.plain
+            with self.isolation.treated(treatments):
+                values = self._values(self.graph if graph is None else graph, without)
+            return {n: v - before[n] for n, v in values.items()}
+
+        found = moved(False)
+        if bool(self.plain["interaction"].isnan().any()):  # a class that does not tell: what remains where isolated atoms have no energy
+            touched = subject == BETWEEN or subject == self.energies or step_kind(subject) == ENERGY_SUM
+            found["interaction"] = (moved(True) if touched else found)["energy"]
+        return found
+
+
+def sensitivity(
+    model: torch.nn.Module,
+    graph: Tensors,
+    source: torch.nn.Module | None = None,
+    device: torch.device | str = "cpu",
+    draws: int = DRAWS,
+    seed: int = 0,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Sensitivity:
+    """Of a float64 model.
+
+    Args:
+        model: upstream's or a backend's, on the device; afterwards as before. graph: see :func:`mpcheck.adapters.graph.make_graph`.
+        source: the e3nn model that a backend's was made from. progress: takes lines: what it will cost, and how far it is.
+
+    Raises:
+        BaseException: whatever the model raises.
+    """
+    isolation = Isolation(model, source)
+    calls = Calls(isolation, graph, device)
+    subjects = census(isolation, graph, device, source)
+    kept = {(s.name, storage): treated for s in subjects.values() for storage, treated in _stored(isolation, s)}
+    work = [(s.name, part) for s in subjects.values() for part in s.parts]
+    total = len(work) * draws + len(kept) + len(BASES)
+    once = _seconds(lambda: evaluate(model, graph, device))
+    progress(f"sensitivities: {total} energy-and-force calls of {once:.2f} s, about {_duration(total * once)}")
+    known: dict[tuple[str, Storage], Response] = {}
+    for base in BASES:
+        known[COORDINATES, base] = calls.deviation(COORDINATES, graph=known_rounding.coordinates(graph, getattr(torch, base)))
+    for (name, storage), treated in kept.items():
+        known[name, storage] = calls.deviation(name, treated)
+    noise: dict[tuple[str, Part], Response] = {}
+    for index, (name, part) in enumerate(work):
+        progress(f"sensitivities: {name}, {part} ({index + 1} of {len(work)})")
+        drawn = [calls.deviation(name, treatment(part, seed_of(seed, name, part, draw))) for draw in range(draws)]
+        noise[name, part] = {n: torch.stack([d[n] for d in drawn]).div(ETA).square().mean(0) for n in drawn[0]}
+    return Sensitivity(subjects, {n: v for n, v in calls.plain.items()}, graph["batch"].cpu(), noise, known, calls.count)
+
+
+def census(isolation: Isolation, graph: Tensors, device: torch.device | str, source: torch.nn.Module | None = None) -> dict[str, Subject]:
+    """Subjects of a model, found by one evaluation."""
+    with isolation.treated({}):
+        evaluate(isolation.model, graph, device)  # names the steps
+    modes = {name: CensusMode() for name in isolation.subjects}
+    with isolation.treated({name: Treatment(mode=lambda mode=mode: mode) for name, mode in modes.items()}):  # type: ignore[misc]  # bound
+        evaluate(isolation.model, graph, device)
+    found = {}
+    for name, mode in modes.items():
+        kind = "leaf" if name in isolation.leaves else "between" if name == BETWEEN else "step"
+        role = _role(isolation, name, source) if kind == "leaf" else step_block(name).role if kind == "step" else name
+        stored = [p for p in isolation.model.get_submodule(name).parameters()] if kind == "leaf" else []
+        peak = max([mode.peak, *(float(p.abs().max()) for p in stored if p.numel())])
+        found[name] = Subject(name, role, kind, tuple(parts_of(mode.present, kind == "leaf")), peak)
+    return found
+
+
+def _role(isolation: Isolation, name: str, source: torch.nn.Module | None = None) -> str:
+    return describe(name, (source or isolation.model).get_submodule(name), "leaf").role
+
+
+def _stored(isolation: Isolation, subject: Subject) -> Iterator[tuple[Storage, Treatment]]:
+    """Storage types that change bits of a leaf's own tensors."""
+    if subject.kind != "leaf":
+        return
+    for storage in known_rounding.STORED:
+        if changed := known_rounding.change(isolation.model.get_submodule(subject.name), storage):
+            yield storage, Treatment(weights=changed)
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
+
+
+__all__ = ["BETWEEN", "COORDINATES", "DRAWS", "FLOAT64", "Response", "Sensitivity", "Subject", "census", "contextlib", "sensitivity"]
