@@ -70,3 +70,15 @@ def unflatten(skeleton: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
 def map_tensors(function: Callable[[torch.Tensor], torch.Tensor], tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Apply a function to every floating-point tensor; integers and booleans pass."""
     return {name: function(t) if t.is_floating_point() else t for name, t in tensors.items()}
+
+
+def map_nested(function: Callable[[torch.Tensor], torch.Tensor], value: Any) -> Any:
+    """Apply a function to every tensor of nested tuples, lists and mappings; everything else passes."""
+    if isinstance(value, torch.Tensor):
+        return function(value)
+    if isinstance(value, (list, tuple)):
+        items = [map_nested(function, item) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, Mapping):
+        return {key: map_nested(function, item) for key, item in value.items()}
+    return value

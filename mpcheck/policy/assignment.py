@@ -51,7 +51,9 @@ def _refuse(policy: Policy, pattern: str, blocks: Sequence[Block]) -> None:
         InputError: always.
     """
     if other := next((b for b in blocks if matches(pattern, b)), None):
-        said = "name its leaves" if other.kind == "composite" else "a step runs in the format of what it is given: set the interface of the block before"
+        said = (
+            "name its leaves" if other.kind == "composite" else "a step runs in the format of what it is given: set the interface of the block before"
+        )
         raise InputError(f"policy {policy.name}: {pattern!r} is a {other.kind} block; {said}")
     roles = sorted({b.role for b in blocks if b.kind == "leaf"})
     raise InputError(f"policy {policy.name}: no block of this model matches {pattern!r}; `mpcheck blocks` lists them; roles: {', '.join(roles)}")

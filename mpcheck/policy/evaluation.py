@@ -49,7 +49,7 @@ def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str 
         BaseException: whatever the model raises.
     """
     periodic = _volumes(graph) > 0
-    known = inspect.signature(model.forward).parameters
+    known = inspect.signature(getattr(model, "model", model).forward).parameters  # of upstream's, also where a policy lies around it
     flags = {"compute_force": True} | ({"compute_stress": True} if "compute_stress" in known else {})
     dtype = next((p.dtype for p in model.parameters()), torch.float64)
     given = {n: t.detach().clone().to(device, dtype if t.is_floating_point() else None) for n, t in graph.items()}

@@ -10,6 +10,7 @@ the result bit by bit with a model built under float32.
 from __future__ import annotations
 
 import contextlib
+import copy
 from collections.abc import Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -37,15 +38,32 @@ def _variant(graph: torch.fx.GraphModule, old: torch.dtype, new: torch.dtype) ->
     if old not in variants:
         variants[old] = (cls.forward, {n: t for n, t in graph.named_buffers() if t.is_floating_point()})
     if new not in variants:
-        for node in graph.graph.nodes:
-            if node.op == "call_method" and node.target == "to" and node.kwargs.get("dtype") is not None:
-                node.kwargs = {**node.kwargs, "dtype": new}
+        _retype(graph.graph, new)
         graph.recompile()
         variants[new] = (cls.forward, {n: _pinned(torch.Tensor.to(t, new)) for n, t in variants[old][1].items()})
     cls.forward, constants = variants[new]
     for name, tensor in constants.items():
         path, _, leaf = name.rpartition(".")
         graph.get_submodule(path)._buffers[leaf] = tensor
+
+
+def _retype(graph: torch.fx.Graph, dtype: torch.dtype) -> None:
+    """Every cast inside an fx graph to another type."""
+    for node in graph.nodes:
+        if node.op == "call_method" and node.target == "to" and node.kwargs.get("dtype") is not None:
+            node.kwargs = {**node.kwargs, "dtype": dtype}
+
+
+def computing_in(graph: torch.fx.GraphModule, dtype: torch.dtype) -> torch.fx.GraphModule:
+    """A copy of an fx graph with a fixed inner type that computes in another."""
+    code = copy.deepcopy(graph.graph)
+    _retype(code, dtype)
+    made = torch.fx.GraphModule(graph, code, type(graph).__name__)
+    for name, tensor in list(made.named_buffers()):
+        if tensor.is_floating_point():
+            path, _, leaf = name.rpartition(".")
+            made.get_submodule(path)._buffers[leaf] = _pinned(torch.Tensor.to(tensor, dtype))
+    return made
 
 
 def _pinned(tensor: torch.Tensor) -> torch.Tensor:

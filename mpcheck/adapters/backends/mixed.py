@@ -118,14 +118,14 @@ class Guest(torch.nn.Module):
             return getattr(super().__getattr__("inner"), name)
 
 
-def _substituted(root: torch.nn.Module, path: str, module: torch.nn.Module) -> torch.nn.Module:
+def substituted(root: torch.nn.Module, path: str, module: torch.nn.Module) -> torch.nn.Module:
     """A copy of ``root`` with another module at ``path``; everything else is shared with it."""
     head, _, rest = path.partition(".")
     twin = copy.copy(root)
     twin.__dict__["_modules"] = dict(root._modules)
     child = twin._modules[head]
     assert child is not None  # the path names a module
-    twin._modules[head] = _substituted(child, rest, module) if rest else module
+    twin._modules[head] = substituted(child, rest, module) if rest else module
     return twin
 
 
@@ -175,7 +175,7 @@ class MixedModel(BackendModelBase):
         for name, donor in swaps.items():
             if name not in blocks:
                 raise InputError(f"no block {name!r} that a backend could swap; there are {', '.join(sorted(blocks))}")
-            module = _substituted(module, name, self._guest(base, donors[donor], source, blocks[name], adapters))
+            module = substituted(module, name, self._guest(base, donors[donor], source, blocks[name], adapters))
         super().__init__(base.name, source, module, base.device, base.layout)
         self._host = base.around(module)
 
