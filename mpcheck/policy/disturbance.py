@@ -8,65 +8,100 @@ strain of zero) is exact, which in a block's own scale hardly shows and in a mod
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 import torch
 
+from mpcheck.adapters.backends.casting import tensors_of
 from mpcheck.formats import Component
 from mpcheck.policy.isolation import Treatment
 from mpcheck.reference.noise import ETA, NoiseMode, perturb
-from mpcheck.reference.operations import exact_scaling, operation_of
+from mpcheck.reference.operations import exact_scaling, is_product, operation_of
 from mpcheck.reference.sums import sum_noise
 
-Part = Literal["given", "operand", "product", "operation", "sums", "gather"]
-PARTS: tuple[Part, ...] = ("given", "operand", "product", "operation", "sums", "gather")
-"""given: arguments and cotangents, as a cast rounds them · operand: of matrix products, rounded anew · product, operation: results of matrix
-products, and of all other operations · sums: partial sums and what happens inside fused operations · gather: partial sums of the backward of
-indexing, which a CPU keeps in the storage type.
+Part = Literal["given", "operand", "result", "sums", "gather"]
+DRAWS: Mapping[Part, int] = MappingProxyType({"given": 3, "operand": 2, "result": 4, "sums": 2, "gather": 2})
+"""Draws of each part. given: arguments and cotangents, as a cast rounds them · operand: of matrix products, rounded anew, but for stored weights ·
+result: of operations · sums: partial sums and what happens inside fused operations · gather: partial sums of the backward of indexing, which a CPU
+keeps in the storage type.
 """
 _GIVES_BACK = frozenset("add add_ sub sub_ mul mul_ div div_".split())
 
 
-def parts_of(present: Collection[Component], cast: bool) -> list[Part]:
+_FEW = 64  # numbers of a cell, and of what multiplies it
+
+
+def parts_of(present: Collection[Component], cast: bool) -> tuple[Part, ...]:
     """Parts of a subject by its census; ``cast``: a policy can give it a format other than what it is given comes in."""
-    found: set[Part] = {"given"} if cast else set()
-    found |= {p for p in ("operand", "product", "operation", "gather") if p in present}  # type: ignore[misc]  # literals of both
-    if {"inner", "scatter"} & set(present):
-        found.add("sums")
-    return [p for p in PARTS if p in found]
+    components: dict[Part, set[Component]] = {
+        "operand": {"operand"}, "result": {"product", "operation"}, "sums": {"inner", "scatter"}, "gather": {"gather"},
+    }  # fmt: skip
+    found = [part for part, own in components.items() if own & set(present)]
+    return ("given", *found) if cast else tuple(found)
 
 
-def treatment(part: Part, seed: int) -> Treatment:
-    """One draw of one part's noise."""
+def treatment(part: Part, seed: int, module: torch.nn.Module | None = None) -> Treatment:
+    """One draw of one part's noise in a subject; ``module``: what its stored weights are told by."""
     if part == "given":
         return Treatment(given=lambda t: perturb(t, seed))
-    return Treatment(mode=functools.partial(_MODES[part], seed))
+    if part == "operand":
+        weights = frozenset() if module is None else frozenset(t.untyped_storage().data_ptr() for t in tensors_of(module))
+        return Treatment(mode=lambda: _Operands(seed, weights))
+    if part == "gather":
+        return Treatment(mode=lambda: NoiseMode("gather", seed))
+    return Treatment(mode=functools.partial(_Results if part == "result" else _Sums, seed))
+
+
+def given_back(name: str, args: Any, result: torch.Tensor) -> torch.Tensor | None:
+    """Which elements of a result are numbers that were there before: coordinates plus a strain of zero, a cell's vectors times whole numbers.
+
+    None where none can be.
+    """
+    found: torch.Tensor | None = None
+    for argument in args[:2]:
+        if not isinstance(argument, torch.Tensor) or argument.dtype != result.dtype:
+            continue
+        if name in _GIVES_BACK:
+            own = result == argument
+        elif is_product(name) and argument.numel() <= _FEW:
+            own = torch.isin(result.abs().flatten(), argument.abs().flatten()).reshape(result.shape)
+        else:
+            continue
+        found = own if found is None else found | own
+    return found
+
+
+class _Operands(NoiseMode):
+    """Operands of matrix products, but for stored weights, whose rounding is known."""
+
+    def __init__(self, seed: int, weights: Collection[int]) -> None:
+        super().__init__("operand", seed)
+        self.weights = weights
+
+    def _noisy(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor) and value.untyped_storage().data_ptr() in self.weights:
+            return value
+        return super()._noisy(value)
 
 
 class _Results(NoiseMode):
-    """Results of products, or of all other operations; none where an argument comes back as it was."""
+    """Results of operations; none where an argument comes back as it was."""
 
-    def __init__(self, component: Component, seed: int) -> None:
-        super().__init__(component, seed)
+    def __init__(self, seed: int) -> None:
+        super().__init__("operation", seed)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         operation = operation_of(func)
-        before = args[0].clone() if operation.in_place and operation.name in _GIVES_BACK else None
+        before = (args[0].clone(), *args[1:]) if operation.in_place and isinstance(args[0], torch.Tensor) else args
         result = func(*args, **(kwargs or {}))
-        if not operation.rounds or operation.product != (self.component == "product") or exact_scaling(operation.name, args):
+        if not operation.rounds or exact_scaling(operation.name, args):
             return result
-        if operation.name not in _GIVES_BACK or not isinstance(result, torch.Tensor):
+        if not isinstance(result, torch.Tensor) or (same := given_back(operation.name, before, result)) is None:
             return self._added(operation, result)
-        return _where_new(result, perturb(result, self.seed), [before if operation.in_place else args[0], *args[1:2]], operation.in_place)
-
-
-def _where_new(exact: torch.Tensor, noisy: torch.Tensor, arguments: list[Any], in_place: bool) -> torch.Tensor:
-    """The noisy result, but for elements that equal one of the arguments."""
-    for argument in arguments:
-        if isinstance(argument, torch.Tensor) and argument.dtype == exact.dtype:
-            noisy = torch.where(exact == argument, exact, noisy)
-    return exact.copy_(noisy) if in_place else noisy
+        noisy = torch.where(same, result, perturb(result, self.seed))
+        return result.copy_(noisy) if operation.in_place else noisy
 
 
 class _Sums(NoiseMode):
@@ -83,13 +118,6 @@ class _Sums(NoiseMode):
         result = func(*args, **kwargs)
         if operation.sums not in ("inner", "scatter"):
             return result
-        return sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA)
-
-
-_MODES: dict[Part, Any] = {
-    "operand": functools.partial(NoiseMode, "operand"),
-    "product": functools.partial(_Results, "product"),
-    "operation": functools.partial(_Results, "operation"),
-    "sums": _Sums,
-    "gather": functools.partial(NoiseMode, "gather"),
-}
+        noisy = sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA)
+        same = given_back(operation.name, args, result) if operation.product else None
+        return noisy if same is None else torch.where(same, result, noisy)

@@ -3,51 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
+from mpcheck.adapters.facts.channels import matrices
 from mpcheck.policy.isolation import Change
+from mpcheck.policy.packed import Packed
 from mpcheck.policy.rules import PACKED, Storage
 
-E4M3_LARGEST = 448.0
-INT8_LARGEST = 127.0
-STORED: tuple[Storage, ...] = ("float32", "bfloat16", "float16", "float8_e4m3fn", "int8")
+PLAIN: tuple[Storage, ...] = ("float32", "bfloat16", "float16")
+WEIGHTED: tuple[Storage, ...] = ("bfloat16", "float16", "float8_e4m3fn", "int8")
+"""Types of which every block's own rounding is looked at."""
 
 
-def rounded(name: str, parameter: torch.Tensor, module: torch.nn.Module, storage: Storage) -> torch.Tensor:
-    """A float64 tensor as a storage type keeps it, in float64.
-
-    Args:
-        name: of the parameter in its module. module: that it belongs to.
-    """
-    if not parameter.is_floating_point() or storage == "float64" or not parameter.numel():
-        return parameter
-    if storage == "float8_e4m3fn":
-        return _scaled(parameter, E4M3_LARGEST, lambda t: t.to(torch.float8_e4m3fn).to(t.dtype))
-    if storage == "int8":
-        return _scaled(parameter, INT8_LARGEST, torch.round)
-    return parameter.to(getattr(torch, storage)).to(parameter.dtype)
+def rounded(module: torch.nn.Module, storage: Storage) -> dict[str, torch.Tensor]:
+    """A module's float64 tensors as a storage type keeps them, in float64, by name; buffers too, where the type is one that is computed in."""
+    if storage in PACKED:
+        return _packed(module, storage)
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    dtype: torch.dtype = getattr(torch, storage)
+    return {n: t.detach().to(dtype).to(t.dtype) for n, t in named.items() if t.is_floating_point()}
 
 
-def _scaled(parameter: torch.Tensor, largest: float, to_grid: Change) -> torch.Tensor:
-    """With a power of two for the whole tensor that brings its largest magnitude below ``largest``."""
-    peak = float(parameter.abs().max())
-    if peak == 0.0:
-        return parameter
-    exponent = torch.frexp(torch.tensor(largest / peak, dtype=torch.float64)).exponent - 1
-    return torch.ldexp(to_grid(torch.ldexp(parameter, exponent)), -exponent)
-
-
-def by_tensor(module: torch.nn.Module, storage: Storage) -> dict[int, torch.Tensor]:
-    """What a block's tensors become, by their addresses; those that stay as they are, are left out."""
-    named: Mapping[str, torch.Tensor] = {**dict(module.named_parameters()), **({} if storage in PACKED else dict(module.named_buffers()))}
-    made = {n: (t.data, rounded(n, t.data, module, storage)) for n, t in named.items() if t.numel()}
-    return {t.data_ptr(): r for t, r in made.values() if not torch.equal(t, r)}
+def _packed(module: torch.nn.Module, storage: Storage) -> dict[str, torch.Tensor]:
+    parameters = {n: p.detach() for n, p in module.named_parameters() if p.numel()}
+    parts: dict[str, Any] = {n: matrices(module, n, p) if storage == "int8" else [] for n, p in parameters.items()}
+    if any(found is None for found in parts.values()):  # no policy can store it so
+        return {}
+    weights = Packed(storage, parameters, parts).weights(torch.float64)
+    return {n: weights[n].to(p.dtype) for n, p in parameters.items()}
 
 
 def change(module: torch.nn.Module, storage: Storage) -> Change | None:
     """The rounding of a module's tensors, for a :class:`mpcheck.policy.isolation.Treatment`; None where no bit changes."""
-    known = by_tensor(module, storage)
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    known = {named[n].data_ptr(): r for n, r in rounded(module, storage).items() if not torch.equal(named[n], r)}
     return (lambda t: known.get(t.data_ptr(), t)) if known else None
 
 

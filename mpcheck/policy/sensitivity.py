@@ -1,33 +1,32 @@
 """How much the energy, the forces and the stress of a model move when one of its blocks rounds: what the error of any policy follows from.
 
 Every block, step, and what lies between them is disturbed alone (:mod:`mpcheck.policy.disturbance`) with noise equivalent to a unit roundoff of
-one, a few draws of each part. The rounding of stored weights and coordinates is no accident but known: one evaluation of each in float64 gives a
-signed deviation. Together these are at most ``3 * DRAWS`` energy-and-force calls for each block.
+one, up to four draws of each part. The rounding of stored weights and coordinates is no accident but known: one evaluation of each in float64 gives
+a signed deviation. Together these are at most twelve energy-and-force calls for each subject.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 
-from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.backends.casting import replaced, tensors_of
 from mpcheck.adapters.blocks import describe
 from mpcheck.adapters.steps import ENERGY_SUM, step_block, step_kind
-from mpcheck.formats import FLOAT64
 from mpcheck.policy import known_rounding
-from mpcheck.policy.disturbance import Part, parts_of, treatment
+from mpcheck.policy.disturbance import DRAWS, Part, parts_of, treatment
+from mpcheck.policy.energies import sums_up
 from mpcheck.policy.evaluation import Evaluation, evaluate
 from mpcheck.policy.isolation import BETWEEN, Isolation, Treatment
 from mpcheck.policy.rules import Storage
-from mpcheck.reference.noise import ETA, CensusMode, seed_of
+from mpcheck.reference.noise import ETA, CensusMode, largest, seed_of
 
-DRAWS = 4
 COORDINATES = "coordinates"
-BASES: tuple[Storage, ...] = ("float32", "bfloat16", "float16")
+WEIGHTS = "weights"
+"""All of a model's, in float32: a hundredth of anything that a policy lowers, and one call."""
 Tensors = Mapping[str, torch.Tensor]
 Response = dict[str, torch.Tensor]
 """Of energy and interaction energy [structures] eV, forces [atoms, 3] eV/Å, stress [structures, 3, 3] eV/Å³: see :class:`Evaluation`."""
@@ -48,6 +47,11 @@ class Subject:
     parts: tuple[Part, ...]
     peak: float
 
+    @property
+    def adds_energies(self) -> bool:
+        """Whether it is the sum of the atoms' energies."""
+        return self.kind == "step" and step_kind(self.name) == ENERGY_SUM
+
 
 @dataclass(frozen=True)
 class Sensitivity:
@@ -55,9 +59,10 @@ class Sensitivity:
 
     Attributes:
         subjects: by name, in the model's order. values: undisturbed. batch: structure of each atom.
-        noise: by subject and part, mean square deviations for u = 1. known: by subject (or :data:`COORDINATES`) and storage type, signed deviations;
-            none where no stored bit changes.
-        calls: energy-and-force calls that it took.
+        noise: by subject and part, mean square deviations for u = 1. known: by subject (or :data:`COORDINATES`) and storage type, signed
+            deviations; none where no stored bit changes. WEIGHTS are there in float32 alone.
+        summed: whether the total is the sum of the atoms' energies, which can be taken outside the model. energies: the subject that holds energies of
+            isolated atoms, "" for none. calls: energy-and-force calls that it took.
     """
 
     subjects: dict[str, Subject]
@@ -65,6 +70,8 @@ class Sensitivity:
     batch: torch.Tensor
     noise: dict[tuple[str, Part], Response]
     known: dict[tuple[str, Storage], Response]
+    summed: bool
+    energies: str
     calls: int
 
 
@@ -88,9 +95,8 @@ class Calls:
         with replaced(zeroed, torch.zeros_like):
             return self._evaluate(graph).values()
 
-    def deviation(self, subject: str, treated: Treatment | None = None, graph: Tensors | None = None) -> Response:
+    def deviation(self, treatments: Mapping[str, Treatment], graph: Tensors | None = None) -> Response:
         """How far the values move."""
-        treatments = {} if treated is None else {subject: treated}
 
         def moved(without: bool) -> Response:
             before = self.apart if without else self.plain
@@ -100,7 +106,7 @@ class Calls:
 
         found = moved(False)
         if bool(self.plain["interaction"].isnan().any()):  # a class that does not tell: what remains where isolated atoms have no energy
-            touched = subject == BETWEEN or subject == self.energies or step_kind(subject) == ENERGY_SUM
+            touched = any(name in (BETWEEN, self.energies) or step_kind(name) == ENERGY_SUM for name in treatments)
             found["interaction"] = (moved(True) if touched else found)["energy"]
         return found
 
@@ -110,7 +116,6 @@ def sensitivity(
     graph: Tensors,
     source: torch.nn.Module | None = None,
     device: torch.device | str = "cpu",
-    draws: int = DRAWS,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Sensitivity:
@@ -126,22 +131,22 @@ def sensitivity(
     isolation = Isolation(model, source)
     calls = Calls(isolation, graph, device)
     subjects = census(isolation, graph, device, source)
-    kept = {(s.name, storage): treated for s in subjects.values() for storage, treated in _stored(isolation, s)}
     work = [(s.name, part) for s in subjects.values() for part in s.parts]
-    total = len(work) * draws + len(kept) + len(BASES)
+    kept = dict(_stored(isolation))
+    total = sum(DRAWS[part] for _, part in work) + len(kept) + len(known_rounding.PLAIN)
     once = _seconds(lambda: evaluate(model, graph, device))
     progress(f"sensitivities: {total} energy-and-force calls of {once:.2f} s, about {_duration(total * once)}")
-    known: dict[tuple[str, Storage], Response] = {}
-    for base in BASES:
-        known[COORDINATES, base] = calls.deviation(COORDINATES, graph=known_rounding.coordinates(graph, getattr(torch, base)))
-    for (name, storage), treated in kept.items():
-        known[name, storage] = calls.deviation(name, treated)
+    known = {(name, storage): calls.deviation(treated) for (name, storage), treated in kept.items()}
+    for storage in known_rounding.PLAIN:
+        known[COORDINATES, storage] = calls.deviation({}, graph=known_rounding.coordinates(graph, getattr(torch, storage)))
     noise: dict[tuple[str, Part], Response] = {}
     for index, (name, part) in enumerate(work):
         progress(f"sensitivities: {name}, {part} ({index + 1} of {len(work)})")
-        drawn = [calls.deviation(name, treatment(part, seed_of(seed, name, part, draw))) for draw in range(draws)]
+        module = model.get_submodule(name) if subjects[name].kind == "leaf" else None
+        seeds = [seed_of(seed, name, part, draw) for draw in range(DRAWS[part])]
+        drawn = [calls.deviation({name: treatment(part, own, module)}) for own in seeds]
         noise[name, part] = {n: torch.stack([d[n] for d in drawn]).div(ETA).square().mean(0) for n in drawn[0]}
-    return Sensitivity(subjects, {n: v for n, v in calls.plain.items()}, graph["batch"].cpu(), noise, known, calls.count)
+    return Sensitivity(subjects, calls.plain, graph["batch"].cpu(), noise, known, sums_up(source or model), calls.energies or "", calls.count)
 
 
 def census(isolation: Isolation, graph: Tensors, device: torch.device | str, source: torch.nn.Module | None = None) -> dict[str, Subject]:
@@ -155,9 +160,9 @@ def census(isolation: Isolation, graph: Tensors, device: torch.device | str, sou
     for name, mode in modes.items():
         kind = "leaf" if name in isolation.leaves else "between" if name == BETWEEN else "step"
         role = _role(isolation, name, source) if kind == "leaf" else step_block(name).role if kind == "step" else name
-        stored = [p for p in isolation.model.get_submodule(name).parameters()] if kind == "leaf" else []
-        peak = max([mode.peak, *(float(p.abs().max()) for p in stored if p.numel())])
-        found[name] = Subject(name, role, kind, tuple(parts_of(mode.present, kind == "leaf")), peak)
+        stored = tensors_of(isolation.model.get_submodule(name)) if kind == "leaf" else []
+        peak = max([mode.peak, *map(largest, stored)])
+        found[name] = Subject(name, role, kind, parts_of(mode.present, kind == "leaf"), peak)
     return found
 
 
@@ -165,13 +170,16 @@ def _role(isolation: Isolation, name: str, source: torch.nn.Module | None = None
     return describe(name, (source or isolation.model).get_submodule(name), "leaf").role
 
 
-def _stored(isolation: Isolation, subject: Subject) -> Iterator[tuple[Storage, Treatment]]:
-    """Storage types that change bits of a leaf's own tensors."""
-    if subject.kind != "leaf":
-        return
-    for storage in known_rounding.STORED:
-        if changed := known_rounding.change(isolation.model.get_submodule(subject.name), storage):
-            yield storage, Treatment(weights=changed)
+def _stored(isolation: Isolation) -> Iterator[tuple[tuple[str, Storage], dict[str, Treatment]]]:
+    """Storage types that change bits of stored numbers, block by block."""
+    leaves = {name: isolation.model.get_submodule(name) for name in isolation.leaves}
+    for storage in known_rounding.WEIGHTED:
+        for name, module in leaves.items():
+            if changed := known_rounding.change(module, storage):
+                yield (name, storage), {name: Treatment(weights=changed)}
+    changes = {name: known_rounding.change(module, "float32") for name, module in leaves.items()}
+    if single := {name: Treatment(weights=changed) for name, changed in changes.items() if changed}:
+        yield (WEIGHTS, "float32"), single
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -182,6 +190,3 @@ def _seconds(call: Callable[[], object]) -> float:
 
 def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"
-
-
-__all__ = ["BETWEEN", "COORDINATES", "DRAWS", "FLOAT64", "Response", "Sensitivity", "Subject", "census", "contextlib", "sensitivity"]
