@@ -18,11 +18,11 @@ from mpcheck.adapters.backends.casting import tensors_of
 from mpcheck.formats import Component
 from mpcheck.policy.isolation import Treatment
 from mpcheck.reference.noise import ETA, NoiseMode, perturb
-from mpcheck.reference.operations import exact_scaling, is_product, operation_of
+from mpcheck.reference.operations import exact_scaling, operation_of
 from mpcheck.reference.sums import sum_noise
 
 Part = Literal["given", "operand", "result", "sums", "gather"]
-DRAWS: Mapping[Part, int] = MappingProxyType({"given": 3, "operand": 2, "result": 4, "sums": 2, "gather": 2})
+DRAWS: Mapping[Part, int] = MappingProxyType({"given": 2, "operand": 2, "result": 3, "sums": 2, "gather": 2})
 """Draws of each part. given: arguments and cotangents, as a cast rounds them · operand: of matrix products, rounded anew, but for stored weights ·
 result: of operations · sums: partial sums and what happens inside fused operations · gather: partial sums of the backward of indexing, which a CPU
 keeps in the storage type.
@@ -30,7 +30,7 @@ keeps in the storage type.
 _GIVES_BACK = frozenset("add add_ sub sub_ mul mul_ div div_".split())
 
 
-_FEW = 64  # numbers of a cell, and of what multiplies it
+_SELECTS = frozenset("mm bmm".split())
 
 
 def parts_of(present: Collection[Component], cast: bool) -> tuple[Part, ...]:
@@ -39,7 +39,7 @@ def parts_of(present: Collection[Component], cast: bool) -> tuple[Part, ...]:
         "operand": {"operand"}, "result": {"product", "operation"}, "sums": {"inner", "scatter"}, "gather": {"gather"},
     }  # fmt: skip
     found = [part for part, own in components.items() if own & set(present)]
-    return ("given", *found) if cast else tuple(found)
+    return ("given", *found) if cast else tuple(part for part in found if part != "operand")
 
 
 def treatment(part: Part, seed: int, module: torch.nn.Module | None = None) -> Treatment:
@@ -55,22 +55,25 @@ def treatment(part: Part, seed: int, module: torch.nn.Module | None = None) -> T
 
 
 def given_back(name: str, args: Any, result: torch.Tensor) -> torch.Tensor | None:
-    """Which elements of a result are numbers that were there before: coordinates plus a strain of zero, a cell's vectors times whole numbers.
-
-    None where none can be.
+    """Which elements of a result are numbers that were there before: coordinates plus a strain of zero, a vector of the cell times one period, a row
+    of a table times a one-hot vector. None where none can be.
     """
-    found: torch.Tensor | None = None
-    for argument in args[:2]:
-        if not isinstance(argument, torch.Tensor) or argument.dtype != result.dtype:
-            continue
-        if name in _GIVES_BACK:
-            own = result == argument
-        elif is_product(name) and argument.numel() <= _FEW:
-            own = torch.isin(result.abs().flatten(), argument.abs().flatten()).reshape(result.shape)
-        else:
-            continue
-        found = own if found is None else found | own
-    return found
+    tensors = [a for a in args[:2] if isinstance(a, torch.Tensor) and a.dtype == result.dtype]
+    found: list[torch.Tensor] = []
+    if name in _GIVES_BACK:
+        found = [result == argument for argument in tensors]
+    elif name in _SELECTS and len(tensors) == 2:
+        left, right = _selects(tensors[0], -1), _selects(tensors[1], -2)
+        found = [mask.expand(result.shape) for mask in (left, right) if mask is not None]
+    return functools.reduce(torch.logical_or, found) if found else None
+
+
+def _selects(operand: torch.Tensor, along: int) -> torch.Tensor | None:
+    """Which rows (or columns) of a matrix hold one number of magnitude one at most, and zeros; None where no row does."""
+    sizes = operand.abs()
+    if not bool(((sizes == 0) | (sizes == 1)).all()):
+        return None
+    return sizes.sum(along, keepdim=True) <= 1
 
 
 class _Operands(NoiseMode):

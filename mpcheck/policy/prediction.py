@@ -15,7 +15,7 @@ import torch
 from mpcheck.formats import FLOAT32, FLOAT64, FORMATS, Format
 from mpcheck.policy.disturbance import Part
 from mpcheck.policy.rules import BlockFormat, Policy, Storage, carrier
-from mpcheck.policy.sensitivity import COORDINATES, WEIGHTS, Response, Sensitivity, Subject
+from mpcheck.policy.sensitivity import CELL, COORDINATES, WEIGHTS, Response, Sensitivity, Subject
 
 MEV = 1e3
 TWIN: Mapping[str, Storage] = {"tf32": "float16"}
@@ -102,6 +102,8 @@ def _shares(sensitivity: Sensitivity, policy: Policy, formats: Mapping[str, Bloc
         yield WEIGHTS, _summed(Share({}, single), apart, False)
     if shifted := sensitivity.known.get((COORDINATES, base)):
         yield COORDINATES, _summed(Share({}, shifted), apart, False)
+    if selected := sensitivity.known.get((CELL, _operands(policy))):
+        yield CELL, _summed(Share({}, selected), apart, False)
     for subject in sensitivity.subjects.values():
         own = _own(policy, formats, subject)
         noise: Response = {}
@@ -127,6 +129,11 @@ def _summed(share: Share, apart: bool, outside: bool) -> Share:
             own["energy"] = own["interaction"]
         sides.append(own)
     return Share(*sides)
+
+
+def _operands(policy: Policy) -> Storage:
+    """Type whose significant bits the operands of products have that lie between blocks."""
+    return policy.autocast or TWIN.get(policy.base) or "float64"
 
 
 def _own(policy: Policy, formats: Mapping[str, BlockFormat], subject: Subject) -> BlockFormat:
@@ -166,7 +173,7 @@ def stored(policy: Policy, fmt: BlockFormat, subject: Subject) -> list[Storage]:
     if subject.kind != "leaf":
         return []
     compute: str = policy.autocast if policy.autocast and "operand" in subject.parts else fmt.compute
-    types: list[Storage] = [fmt.storage, TWIN.get(compute) or carrier(compute)]  # type: ignore[arg-type,list-item]  # names of both
+    types: list[Storage] = [fmt.storage, (TWIN.get(compute) if "operand" in subject.parts else None) or carrier(compute)]  # type: ignore[arg-type,list-item]  # names of both
     return [t for t in dict.fromkeys(types) if t not in (FLOAT64.name, FLOAT32.name)]
 
 

@@ -21,12 +21,16 @@ from mpcheck.policy.disturbance import DRAWS, Part, parts_of, treatment
 from mpcheck.policy.energies import sums_up
 from mpcheck.policy.evaluation import Evaluation, evaluate
 from mpcheck.policy.isolation import BETWEEN, Isolation, Treatment
-from mpcheck.policy.rules import Storage
+from mpcheck.policy.rules import NARROW, Storage
+from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.noise import ETA, CensusMode, largest, seed_of
 
 COORDINATES = "coordinates"
 WEIGHTS = "weights"
 """All of a model's, in float32: a hundredth of anything that a policy lowers, and one call."""
+NODES = "nodes"
+CELL = "cell"
+"""Multiplied with whole numbers of periods by a matrix product, whose operands tf32 and autocast round."""
 Tensors = Mapping[str, torch.Tensor]
 Response = dict[str, torch.Tensor]
 """Of energy and interaction energy [structures] eV, forces [atoms, 3] eV/Å, stress [structures, 3, 3] eV/Å³: see :class:`Evaluation`."""
@@ -58,9 +62,10 @@ class Sensitivity:
     """Of one model on one batch of structures.
 
     Attributes:
-        subjects: by name, in the model's order. values: undisturbed. batch: structure of each atom.
-        noise: by subject and part, mean square deviations for u = 1. known: by subject (or :data:`COORDINATES`) and storage type, signed
-            deviations; none where no stored bit changes. WEIGHTS are there in float32 alone.
+        subjects: by name, in the model's order. values: undisturbed. batch, elements: structure of each atom, and its element.
+        noise: by subject and part, mean square deviations for u = 1. emulated: by leaf and 16-bit type, signed
+            deviations where everything in the leaf is rounded to it. known: by subject (or :data:`COORDINATES`, :data:`CELL`) and storage type, signed
+            deviations where what is stored is; none where no bit changes. WEIGHTS are there in float32 alone.
         summed: whether the total is the sum of the atoms' energies, which can be taken outside the model. energies: the subject that holds energies of
             isolated atoms, "" for none. calls: energy-and-force calls that it took.
     """
@@ -68,7 +73,9 @@ class Sensitivity:
     subjects: dict[str, Subject]
     values: Response
     batch: torch.Tensor
+    elements: torch.Tensor
     noise: dict[tuple[str, Part], Response]
+    emulated: dict[tuple[str, Storage], Response]
     known: dict[tuple[str, Storage], Response]
     summed: bool
     energies: str
@@ -93,7 +100,8 @@ class Calls:
         """Those of a model, or with energies of isolated atoms at zero."""
         zeroed = self.isolation.model.get_submodule(self.energies) if without and self.energies else None
         with replaced(zeroed, torch.zeros_like):
-            return self._evaluate(graph).values()
+            found = self._evaluate(graph)
+            return {**found.values(), NODES: found.nodes}
 
     def deviation(self, treatments: Mapping[str, Treatment], graph: Tensors | None = None) -> Response:
         """How far the values move."""
@@ -133,12 +141,16 @@ def sensitivity(
     subjects = census(isolation, graph, device, source)
     work = [(s.name, part) for s in subjects.values() for part in s.parts]
     kept = dict(_stored(isolation))
-    total = sum(DRAWS[part] for _, part in work) + len(kept) + len(known_rounding.PLAIN)
+    emulations = dict(_emulations(isolation))
+    total = sum(DRAWS[part] for _, part in work) + len(kept) + len(emulations) + 2 * len(known_rounding.PLAIN)
     once = _seconds(lambda: evaluate(model, graph, device))
     progress(f"sensitivities: {total} energy-and-force calls of {once:.2f} s, about {_duration(total * once)}")
     known = {(name, storage): calls.deviation(treated) for (name, storage), treated in kept.items()}
     for storage in known_rounding.PLAIN:
-        known[COORDINATES, storage] = calls.deviation({}, graph=known_rounding.coordinates(graph, getattr(torch, storage)))
+        rounded = known_rounding.coordinates(graph, getattr(torch, storage))
+        known[COORDINATES, storage] = calls.deviation({}, graph=rounded)
+        known[CELL, storage] = calls.deviation({}, graph={**graph, "cell": rounded["cell"]})
+    emulated = {(name, storage): calls.deviation(treated) for (name, storage), treated in emulations.items()}
     noise: dict[tuple[str, Part], Response] = {}
     for index, (name, part) in enumerate(work):
         progress(f"sensitivities: {name}, {part} ({index + 1} of {len(work)})")
@@ -146,7 +158,8 @@ def sensitivity(
         seeds = [seed_of(seed, name, part, draw) for draw in range(DRAWS[part])]
         drawn = [calls.deviation({name: treatment(part, own, module)}) for own in seeds]
         noise[name, part] = {n: torch.stack([d[n] for d in drawn]).div(ETA).square().mean(0) for n in drawn[0]}
-    return Sensitivity(subjects, calls.plain, graph["batch"].cpu(), noise, known, sums_up(source or model), calls.energies or "", calls.count)
+    batch, elements = graph["batch"].cpu(), graph["node_attrs"].argmax(-1).cpu()
+    return Sensitivity(subjects, calls.plain, batch, elements, noise, emulated, known, sums_up(source or model), calls.energies or "", calls.count)
 
 
 def census(isolation: Isolation, graph: Tensors, device: torch.device | str, source: torch.nn.Module | None = None) -> dict[str, Subject]:
@@ -180,6 +193,18 @@ def _stored(isolation: Isolation) -> Iterator[tuple[tuple[str, Storage], dict[st
     changes = {name: known_rounding.change(module, "float32") for name, module in leaves.items()}
     if single := {name: Treatment(weights=changed) for name, changed in changes.items() if changed}:
         yield (WEIGHTS, "float32"), single
+
+
+def _emulations(isolation: Isolation) -> Iterator[tuple[tuple[str, Storage], dict[str, Treatment]]]:
+    """Every leaf in 16 bits: what it is given, what it stores, and each result rounded once."""
+    for storage in NARROW:
+        dtype: torch.dtype = getattr(torch, storage)
+
+        def once(t: torch.Tensor, dtype: torch.dtype = dtype) -> torch.Tensor:
+            return t.to(dtype).to(t.dtype) if t.is_floating_point() else t
+
+        for name in isolation.leaves:
+            yield (name, storage), {name: Treatment(mode=lambda dtype=dtype: SingleRounding(dtype), given=once, weights=once)}  # type: ignore[misc]
 
 
 def _seconds(call: Callable[[], object]) -> float:
