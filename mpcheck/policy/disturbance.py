@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 
 from mpcheck.adapters.backends.casting import tensors_of
+from mpcheck.adapters.backends.cueq_math import math_dtypes
 from mpcheck.formats import Component
 from mpcheck.policy.isolation import Treatment
 from mpcheck.reference.noise import ETA, NoiseMode, perturb
@@ -43,9 +44,11 @@ def parts_of(present: Collection[Component], cast: bool) -> tuple[Part, ...]:
 
 
 def treatment(part: Part, seed: int, module: torch.nn.Module | None = None) -> Treatment:
-    """One draw of one part's noise in a subject; ``module``: what its stored weights are told by."""
+    """One draw of one part's noise in a subject; ``module``: of a leaf, which tells its stored weights, and whether it computes wider inside."""
     if part == "given":
         return Treatment(given=lambda t: perturb(t, seed))
+    if part == "result" and module is not None and math_dtypes(module):
+        return Treatment(returned=lambda t: perturb(t, seed))
     if part == "operand":
         weights = frozenset() if module is None else frozenset(t.untyped_storage().data_ptr() for t in tensors_of(module))
         return Treatment(mode=lambda: _Operands(seed, weights))

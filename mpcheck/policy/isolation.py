@@ -34,12 +34,13 @@ class Treatment:
     """What is done to one subject.
 
     Attributes:
-        mode: around its forward pass, and around its backward pass. given: to floating-point arguments and to cotangents. weights: to parameters and
-            buffers.
+        mode: around its forward pass, and around its backward pass. given: to floating-point arguments and to cotangents. returned: to results and to
+            gradients of arguments. weights: to parameters and buffers.
     """
 
     mode: Mode = contextlib.nullcontext
     given: Change = unchanged
+    returned: Change = unchanged
     weights: Change | None = None
 
 
@@ -94,7 +95,7 @@ class _Call:
         self.outputs = [v for v in results if isinstance(v, torch.Tensor)]
         order = iter(range(len(self.outputs)))
         self.results = [_Place(next(order)) if isinstance(v, torch.Tensor) else v for v in results]
-        return tuple(t.detach().clone() for t in self.outputs)
+        return tuple(self.treatment.returned(t.detach().clone()) for t in self.outputs)
 
     def backward(self, cotangents: tuple[torch.Tensor | None, ...]) -> list[torch.Tensor | None]:
         """Differentiate that graph."""
@@ -106,7 +107,7 @@ class _Call:
                     found = torch.autograd.grad([o for o, _ in pairs], leaves, [c for _, c in pairs], retain_graph=True, allow_unused=True)
             else:
                 found = (None,) * len(leaves)
-        each = iter(found)
+        each = iter([g if g is None else self.treatment.returned(g) for g in found])
         return [next(each) if leaf.requires_grad else None for leaf in self.leaves]
 
     def changed(self) -> contextlib.AbstractContextManager[None]:
@@ -138,17 +139,18 @@ class Isolation:
     """A model's subjects, and the model with some of them treated.
 
     Attributes:
-        model: upstream's, or a backend's. leaves: names of its leaf blocks' modules.
+        model: upstream's, or a backend's. source: the e3nn model that it was made from. leaves: names of its leaf blocks' modules. steps: those seen so
+            far, in the model's order.
     """
 
     def __init__(self, model: torch.nn.Module, source: torch.nn.Module | None = None) -> None:
         """Args:
         source: the e3nn model whose leaves are the subjects, where ``model`` is a backend's twin of it; a leaf that the twin lacks is none.
         """
-        self.model = model
+        self.model, self.source = model, model if source is None else source
         known = dict(model.named_modules())
-        self.leaves = [name for name, _ in leaf_modules(source or model) if name in known]
-        self.steps: dict[str, None] = {}  # in the order in which they have been seen
+        self.leaves = [name for name, _ in leaf_modules(self.source) if name in known]
+        self.steps: dict[str, None] = {}
         self._path: list[str] = []
         self._calls: dict[str, int] = {}
 
