@@ -28,7 +28,8 @@ class AtomicEnergies(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Of one-hot elements [atoms, elements]: [atoms, heads]."""
-        return x.to(torch.float64) @ torch.atleast_2d(self.get_buffer("atomic_energies")).T
+        table: torch.Tensor = torch.atleast_2d(self.get_buffer("atomic_energies"))
+        return x.to(torch.float64) @ table.T
 
     def _apply(self, fn, recurse=True):  # type: ignore[no-untyped-def]  # as torch declares it
         """Moves to another device; the table keeps its type."""

@@ -70,4 +70,5 @@ def _wide(t: torch.Tensor) -> torch.Tensor:
 def _volumes(graph: Tensors) -> torch.Tensor:
     """Of each structure's cell, Å³; zero where it is not periodic in all directions that span a volume."""
     cells: torch.Tensor = graph["cell"].reshape(-1, 3, 3)
-    return torch.linalg.det(cells).abs()
+    volumes: torch.Tensor = torch.linalg.det(cells).abs()
+    return volumes

@@ -22,9 +22,10 @@ def twin(module: torch.nn.Module, math: torch.dtype | None = None) -> torch.nn.M
         math: inner arithmetic of cuEquivariance's modules that have a fixed one; None leaves it.
     """
     made = _twin(module, {})
-    for polynomial in polynomials(made) if math is not None else []:
-        if isinstance(polynomial.math_dtype, torch.dtype) and polynomial.math_dtype != math:
-            _recompute(polynomial, math)
+    if math is not None:
+        for polynomial in polynomials(made):
+            if isinstance(polynomial.math_dtype, torch.dtype) and polynomial.math_dtype != math:
+                _recompute(polynomial, math)
     return made
 
 

@@ -21,7 +21,7 @@ from mpcheck.policy.packed import packed
 from mpcheck.policy.rules import NARROW, PACKED, BlockFormat, Policy, carrier
 from mpcheck.policy.wrapped import Wrapped, cast
 
-
+TF32_EMULATED = "tf32 is emulated on a CPU: operands of matrix products are rounded to 11 bits"
 SIXTEEN = (torch.bfloat16, torch.float16)
 
 
@@ -40,25 +40,24 @@ class PolicyModel(torch.nn.Module):
     """
 
     def __init__(
-        self,
-        model: torch.nn.Module,
-        policy: Policy,
-        formats: Mapping[str, BlockFormat],
-        apart: AtomicEnergies | None,
-        summed: bool,
-        device: torch.device,
+        self, model: torch.nn.Module, original: torch.nn.Module, policy: Policy, formats: Mapping[str, BlockFormat], apart: AtomicEnergies | None
     ) -> None:
+        """Args:
+        model: cast and wrapped. original: the float64 model that it was made of, on the device. apart: energies that were taken out of it.
+        """
         super().__init__()
+        device = next((t.device for t in (*model.parameters(), *model.buffers())), torch.device("cpu"))
         # upstream reads the type of its inputs off the first parameter, and knows float32 and float64 alone
         self.inputs = torch.nn.Parameter(torch.zeros((), dtype=_inputs(policy), device=device), requires_grad=False)
+        if isinstance(cutoff := getattr(original, "r_max", None), torch.Tensor):  # numpy, which upstream reads it by, has no bfloat16
+            self.register_buffer("r_max", cutoff.detach().to(device, self.inputs.dtype))
         self.model = model
         self.policy = policy
         self.formats = dict(formats)
         self.apart = apart
-        self.summed = summed
-        self.notes = (autocast.EMULATED,) if policy.autocast and device.type == "cpu" else ()
-        if policy.base == "tf32" and device.type == "cpu":
-            self.notes += ("tf32 is emulated on a CPU: operands of matrix products are rounded to 11 bits",)
+        self.summed = sums_up(original)
+        emulated = {autocast.EMULATED: bool(policy.autocast), TF32_EMULATED: policy.base == "tf32"}
+        self.notes = tuple(note for note, applies in emulated.items() if applies and device.type == "cpu")
 
     def forward(self, data: dict[str, torch.Tensor], *args: Any, **flags: Any) -> dict[str, Any]:
         """Upstream's outputs; energies in float64 where the policy sums them apart."""
@@ -108,7 +107,7 @@ class PolicyModel(torch.nn.Module):
             raise InputError(
                 f"a model with policy {self.policy.name} cannot be cast: its formats are the policy's; give MACE's calculator default_dtype={own!r}"
             )
-        return super()._apply(fn, recurse)
+        return super()._apply(fn, recurse)  # type: ignore[no-untyped-call]  # torch is untyped here
 
 
 def _inputs(policy: Policy) -> torch.dtype:
@@ -142,7 +141,7 @@ def apply(model: torch.nn.Module, policy: Policy, device: str | torch.device = "
     for block in blocks:
         if block.module_path in own and block.kind == "leaf":
             cast_whole = substituted(cast_whole, block.module_path, _wrapped(model, block, own[block.module_path], policy, apart is not None))
-    return PolicyModel(cast_whole, policy, formats, apart, sums_up(model), where).to(where)
+    return PolicyModel(cast_whole, model, policy, formats, apart).to(where)
 
 
 def _differs(fmt: BlockFormat, policy: Policy) -> bool:
@@ -155,8 +154,8 @@ def _wrapped(model: torch.nn.Module, block: Block, fmt: BlockFormat, policy: Pol
     """A block of the float64 model, cast once."""
     compute: torch.dtype = getattr(torch, carrier(fmt.compute))
     inner = twin(model.get_submodule(block.module_path), torch.float64 if fmt.compute == "float64" else torch.float32)
-    if apart and hasattr(inner, "atomic_energies"):
-        inner._buffers["atomic_energies"] = torch.zeros_like(inner.atomic_energies)
+    if apart and "atomic_energies" in inner._buffers:
+        inner._buffers["atomic_energies"] = torch.zeros_like(inner.get_buffer("atomic_energies"))
     storage = packed(policy.name, block.module_path, inner, fmt.storage) if fmt.storage in PACKED else None
     if storage is None and fmt.storage != carrier(fmt.compute):  # stored in fewer bits than it computes in: rounded once, from float64
         stored: torch.dtype = getattr(torch, fmt.storage)
@@ -177,7 +176,7 @@ def _possible(policy: Policy, formats: Mapping[str, BlockFormat], device: torch.
     """
     for path, fmt in formats.items():
         where = f"policy {policy.name}: {path}"
-        if fmt.compute == "tf32" and policy.base != "tf32" or policy.base == "tf32" and fmt.compute == "float32":
+        if (fmt.compute == "tf32") != (policy.base == "tf32" and fmt.compute not in NARROW):
             raise InputError(f"{where}: tf32 is switched for the whole model, not block by block; give the policy base tf32 and other blocks 16 bits")
         kept = "float32" if fmt.compute in NARROW else fmt.compute
         if fmt.accumulate != kept:
