@@ -14,7 +14,7 @@ from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.compiling import rebuilt
 from mpcheck.bench.work.workload import UnsupportedError
-from mpcheck.policy.apply import apply
+from mpcheck.policy.applied import apply
 from mpcheck.policy.rules import Policy, get_policy
 from mpcheck.policy.variants import PLAIN, VARIANTS, Variant, first_call, moved, varied
 from mpcheck.sessions.run import Session

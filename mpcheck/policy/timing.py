@@ -100,7 +100,7 @@ def measured(
     if launches < 1 or not candidates:
         raise InputError(f"{len(candidates)} candidates in {launches} launches cannot be timed; give one or more of both")
     timings, began = Timings(), time.perf_counter()
-    names = list(dict.fromkeys(c.id for c in candidates))
+    wanted = {c.id: c for c in candidates}
     for number in range(launches):
         if number and time.perf_counter() - began > seconds:
             break
@@ -109,8 +109,8 @@ def measured(
             said("loading")
             loaded = process.ask("load", **workload.request(), cpus=quietest(processors(), 1))
             timings.environment, timings.atoms, timings.edges = loaded["environment"], loaded["atoms"], loaded["edges"]
-            _launch(process, names, plan or RoundPlan(), timings, said)
-        if not set(names) - set(timings.unsupported):
+            _launch(process, wanted, plan or RoundPlan(), timings, said)
+        if not set(wanted) - set(timings.unsupported):
             break
     return timings
 
@@ -119,15 +119,15 @@ def _said(progress: Callable[[str], None], launch: str, text: str) -> None:
     progress(f"{launch}: {text}")
 
 
-def _launch(process: LaunchProcess, names: Sequence[str], plan: RoundPlan, into: Timings, progress: Callable[[str], None]) -> None:
+def _launch(process: LaunchProcess, wanted: Mapping[str, Candidate], plan: RoundPlan, into: Timings, progress: Callable[[str], None]) -> None:
     """One launch: all built first, for what compiles leaves the caches to others, then called in turn."""
     ran: list[str] = []
-    for name in names:
+    for name in wanted:
         if name in into.unsupported:
             continue
         progress(f"building {name}")
         try:
-            into.building.setdefault(name, []).append(process.ask("build", key=name)["seconds"])
+            into.building.setdefault(name, []).append(process.ask("build", key=name, words=asdict(wanted[name]))["seconds"])
             ran.append(name)
         except UnsupportedError as error:
             into.unsupported[name] = error.why

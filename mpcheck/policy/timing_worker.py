@@ -42,16 +42,16 @@ class TimingWorker(BaseWorker):
         sizes = {"atoms": int(self.graph["positions"].shape[0]), "edges": int(self.graph["edge_index"].shape[1]), "structures": len(frames)}
         return {"environment": describe(str(session.device)), **sizes}
 
-    def build(self, key: str) -> dict[str, Any]:
+    def build(self, key: str, words: Mapping[str, Any]) -> dict[str, Any]:
         """Build a candidate and make its first call; seconds of both."""
         import time
 
         from mpcheck.adapters.upstream import quiet
-        from mpcheck.policy.candidates import build, parse_candidate
+        from mpcheck.policy.candidates import Candidate, build
 
         began = time.perf_counter()
         with quiet():
-            self.built[key] = build(self.session, parse_candidate(key), self.graph)
+            self.built[key] = build(self.session, Candidate(**words), self.graph)
         return {"seconds": time.perf_counter() - began}
 
     def measure(self, keys: Sequence[str], plan: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from mpcheck.adapters.compiling import Compiled
 from mpcheck.adapters.scripting import Scripted
 from mpcheck.bench.gpu.graph import GraphTimer
 from mpcheck.bench.work.workload import UnsupportedError
-from mpcheck.policy.apply import PolicyModel
+from mpcheck.policy.applied import PolicyModel
 
 Variant = Literal["", "compile", "cudagraph", "script"]
 PLAIN: Variant = ""

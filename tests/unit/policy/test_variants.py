@@ -14,7 +14,7 @@ from mpcheck.adapters.compiling import Compiled, rebuilt, tracing
 from mpcheck.adapters.graph import make_graph
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.policy.agreement import Noise, both_parities, compared, rounding
-from mpcheck.policy.apply import apply
+from mpcheck.policy.applied import apply
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.rules import get_policy
 from mpcheck.policy.variants import Graphed, first_call, moved, varied
