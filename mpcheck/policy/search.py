@@ -157,10 +157,8 @@ class Knapsack:
         first = made[0] or {}
         made += [self.best(budget, 1.0, kept) for kept, fmt in first.items() if fmt != self.costs.base]
         made.append({})
-        ranked = {
-            tuple((f.name, fmt) for f, fmt in chosen.items() if fmt != self.costs.base): self._ranked(chosen) for chosen in made if chosen is not None
-        }
-        return [r for r in ranked.values() if budget.allows(r.energy, r.force)]
+        different = {_key(r.policy): r for r in (self._ranked(chosen) for chosen in made if chosen is not None)}
+        return [r for r in different.values() if budget.allows(r.energy, r.force)]
 
     def _ranked(self, chosen: Mapping[Family, Compute]) -> Ranked:
         policy = assembled("found", self.costs.base, chosen)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,16 +16,14 @@ from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.assignment import assigned
 from mpcheck.policy.families import Family, as_yaml, assembled, families
 from mpcheck.policy.rules import Compute, Policy, builtin, get_policy
-from mpcheck.policy.search import PENALTY, Costs, Knapsack, Ranked, search, verified
+from mpcheck.policy.search import PENALTY, Costs, Errors, Knapsack, Ranked, search, verified
 from tests.unit.checks.uses.small_models import built
 
 LOW: tuple[Compute, ...] = ("float16", "bfloat16")
 Table = dict[tuple[str, Compute], tuple[float, float]]
 
 
-def quadrature(
-    table: Table, floor: tuple[float, float] = (0.01, 0.02), noisier: dict[str, float] | None = None
-) -> Callable[[Policy], tuple[float, float]]:
+def quadrature(table: Table, floor: tuple[float, float] = (0.01, 0.02), noisier: dict[str, float] | None = None) -> Errors:
     """Errors that add up in quadrature, family by family; of blocks that are ``noisier`` than the table says."""
 
     def errors(policy: Policy) -> tuple[float, float]:
@@ -68,9 +65,10 @@ def test_no_choice_within_the_budget_is_faster_than_the_one_that_is_found(proble
         lowered = [(f, fmt) for f, fmt in zip(own, choice, strict=True) if fmt != "float32"]
         return PENALTY * costs.seconds * len(lowered) - sum(costs.saved[f.name][fmt] for f, fmt in lowered)
 
-    every = [
-        c for c in itertools.product(formats, repeat=len(own)) if budget.allows(*errors(assembled("x", "float32", dict(zip(own, c, strict=True)))))
-    ]
+    def within(choice: tuple[Compute, ...]) -> bool:
+        return budget.allows(*errors(assembled("x", "float32", dict(zip(own, choice, strict=True)))))
+
+    every = [c for c in itertools.product(formats, repeat=len(own)) if within(c)]
     found = Knapsack(own, LOW, errors, costs).best(budget)
     assert (found is None) == (not every)
     if found is not None:
@@ -145,7 +143,7 @@ def test_builtin_policies_are_among_the_candidates_and_one_that_is_faster_comes_
 
     policies = {n: (p, 1e-3 if n in ("all-bf16", "linear-bf16") else 30e-3) for n, p in builtin().items()}
     ranked = search(own, LOW, predicted, costs, Budget(1.0, 10.0), policies)
-    assert [r.policy.name for r in ranked if r.builtin][0] == ranked[0].policy.name == "linear-bf16"
+    assert next(r.policy.name for r in ranked if r.builtin) == ranked[0].policy.name == "linear-bf16"
     names = {r.policy.name for r in ranked}
     assert "all-bf16" not in names  # predicted far beyond
     assert {"radial-bf16", "autocast-bf16", "float64"} <= names  # beyond by less than predictions err, or not predicted: measured
@@ -165,9 +163,8 @@ def test_families_are_roles_in_layers_and_a_policy_of_them_names_their_blocks_al
     leaves = {b.module_path for b in blocks if b.kind == "leaf" and b.role != "atomic energies"}
     paths = [p for f in own.values() for p in f.paths]
     assert len(paths) == len(set(paths)) and set(paths) == leaves
-    policy = assembled(
-        "mine", "float32", {own["linear, layer 0"]: "float16", own["radial MLP, layer 1"]: "bfloat16", own["linear, layer 1"]: "float32"}
-    )
+    chosen: dict[Family, Compute] = {own["linear, layer 0"]: "float16", own["radial MLP, layer 1"]: "bfloat16", own["linear, layer 1"]: "float32"}
+    policy = assembled("mine", "float32", chosen)
     formats = assigned(policy, blocks)
     assert {p for p, f in formats.items() if f.compute == "float16"} == set(own["linear, layer 0"].paths)
     assert {p for p, f in formats.items() if f.compute == "bfloat16"} == set(own["radial MLP, layer 1"].paths)
