@@ -15,6 +15,8 @@ HOLDERS = ("_orig_mod", "module", "model", "models")
 """Attributes under which torch.compile, data-parallel and averaging wrappers, LAMMPS's exports and upstream's calculator hold a model."""
 DEEPEST = 6
 EXPORT = "LAMMPS_MACE"
+WITH_POLICY = "PolicyModel"
+BESIDE = "the .policy.json beside it"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ def model_within(held: object, where: str) -> Found:
     while len(holders) < DEEPEST:
         if isinstance(held, torch.jit.ScriptModule):
             raise InputError(f"{where} {_script(held)}")
+        if type(held).__name__ == WITH_POLICY:
+            raise InputError(
+                f"{where} runs by a policy ({_policy(held)}) and has lost digits; give the model that it was made of, which {BESIDE} names"
+            )
         if isinstance(held, torch.nn.Module) and (inner := _attribute(held)) is None and _mace(held):
             return Found(held, tuple(holders))
         if isinstance(held, Mapping):
@@ -54,6 +60,10 @@ def model_within(held: object, where: str) -> Found:
         else:
             break
     raise InputError(f"{where} holds a {type(held).__name__}, not a MACE model")
+
+
+def _policy(held: object) -> str:
+    return str(getattr(getattr(held, "policy", None), "name", "unknown"))
 
 
 def _mace(module: object) -> bool:
