@@ -30,7 +30,7 @@ class Calls:
     """A float64 model and one batch of structures.
 
     Attributes:
-        isolation: of the model. graph: of the structures. plain: undisturbed values. energies: leaf that holds energies of isolated atoms, "" for none.
+        isolation: of the model. graph: of the structures. plain: undisturbed values. energies: leaf with energies of isolated atoms, "" for none.
         summed: whether the total is the sum of the atoms' energies, which can be taken outside the model. count: of calls so far.
     """
 
@@ -59,7 +59,8 @@ class Calls:
         zeroed = self.isolation.model.get_submodule(self.energies) if without and self.energies else None
         with replaced(zeroed, torch.zeros_like):
             found = evaluate(model or self.isolation.model, graph, self.device)
-        return {**found.values(), NODES: found.nodes}
+        unknown = torch.full((len(found.forces),), torch.nan, dtype=torch.float64)
+        return {**found.values(), NODES: unknown if found.nodes is None else found.nodes}
 
     def _moved(self, treatments: Mapping[str, Treatment], graph: Tensors | None, without: bool, model: torch.nn.Module | None = None) -> Response:
         before = self.apart if without else self.plain

@@ -26,8 +26,8 @@ def kept(calls: Calls, spec: ReferenceSpec, backend: str, root: Path, progress: 
     """Sensitivities of a backend's model, from the cache or made now.
 
     Args:
-        calls: of the model on the structures. spec: of the model and these structures; another code's is not taken, for what a model is predicted to do
-            is its own code's word. root: of the cache.
+        calls: of the model on the structures. spec: of the model and these structures; another code's is not taken, for what a model is predicted to
+            do is its own code's word. root: of the cache.
 
     Raises:
         InputError: the cache cannot be used. BaseException: whatever the model raises.
@@ -70,4 +70,6 @@ def restored(tensors: Mapping[str, torch.Tensor], manifest: Mapping[str, Any]) -
         elif field in found:
             found[field].setdefault((rest[0], rest[1]), {})[rest[2]] = tensor
     subjects = {s["name"]: Subject(**{**s, "parts": tuple(s["parts"])}) for s in manifest["subjects"]}
-    return Sensitivity(subjects, values, tensors["batch"], tensors["elements"], **found, summed=bool(manifest["summed"]), calls=int(manifest["calls"]))
+    return Sensitivity(
+        subjects, values, tensors["batch"], tensors["elements"], **found, summed=bool(manifest["summed"]), calls=int(manifest["calls"])
+    )

@@ -30,8 +30,8 @@ class Prediction:
     """Errors that a policy will have.
 
     Attributes:
-        energy: RMS error of each structure's energy per atom [structures], meV/atom: of the total, which holds energies of isolated atoms as the policy
-            sums them. interaction: the same without those. forces: RMS error of each component [atoms, 3], meV/Å. stress: [structures, 3, 3], meV/Å³.
+        energy: RMS error of each structure's energy per atom [structures], meV/atom: of the total, with energies of isolated atoms as the policy sums
+            them. interaction: the same without those. forces: RMS error of each component [atoms, 3], meV/Å. stress: [structures, 3, 3], meV/Å³.
         reference: RMS force of the model, meV/Å. overflowing: subjects that hold values beyond the largest number of their format, which make all
             errors infinite. shares: by subject.
     """
