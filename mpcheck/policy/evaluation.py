@@ -79,7 +79,7 @@ def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str 
     stress[~periodic] = torch.nan
     interaction = _wide(out["interaction_energy"]) if out.get("interaction_energy") is not None else missing
     forces = _wide(out["forces"])
-    nodes = _wide(out["node_energy"]) if out.get("node_energy") is not None else torch.full((len(forces),), torch.nan, dtype=torch.float64)
+    nodes = _wide(out["node_energy"]) if out.get("node_energy") is not None else None
     return Evaluation(energy, interaction, forces, stress, graph["batch"].cpu(), nodes)
 
 
