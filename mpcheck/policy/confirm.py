@@ -107,6 +107,8 @@ def faults(made: PolicyModel, original: torch.nn.Module, graph: Tensors, base: P
         BaseException: whatever the model raises.
     """
     found: dict[str, str] = {}
+    if reason := _table_fault(made, original):
+        found["atomic_energies_fn"] = reason
     seen = observed(made, graph)
     for path, block in blocks_of(made).items():
         told = [*_block_faults(made, path, block, original.get_submodule(path), seen.get(path))]
@@ -115,6 +117,17 @@ def faults(made: PolicyModel, original: torch.nn.Module, graph: Tensors, base: P
     if base is not None and (same := _unchanged(made, base, graph)):
         found["model"] = same
     return found
+
+
+def _table_fault(made: PolicyModel, original: torch.nn.Module) -> str:
+    """What is wrong with energies of isolated atoms that are summed apart; empty where nothing is, or the model has none."""
+    table = getattr(getattr(original, "atomic_energies_fn", None), "atomic_energies", None)
+    if made.policy.energies == "together" or table is None:
+        return ""
+    if made.apart is None:
+        return "energies of isolated atoms are not summed apart"
+    own = made.apart.get_buffer("atomic_energies")
+    return "" if torch.equal(own.cpu(), table.detach().cpu()) else "energies of isolated atoms are not the model's own in float64"
 
 
 def _block_faults(made: PolicyModel, path: str, block: torch.nn.Module, original: torch.nn.Module, seen: Seen | None) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,13 +52,33 @@ def save(
         InputError: it cannot be written.
     """
     with atomic_path(path) as draft:
-        torch.save(made, draft)
+        torch.save({"model": made, "tensors": dict(tensors_of(made))}, draft)
     document = Deployed(
         date=now(), sha256=sha256_file(path, "model"), model=model, backend=backend, policy=made.policy, notes=list(made.notes), system=system,
         errors=errors or {}, versions=versions,
     )  # fmt: skip
     write_text(beside(path), document.model_dump_json(indent=2) + "\n")
     return document
+
+
+def tensors_of(made: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Parameters and buffers by name. They are stored a second time, by reference: cuEquivariance's graphs pickle the constants that they were
+    built with, not those that they were cast to.
+    """
+    yield from ((name, p.data) for name, p in made.named_parameters())
+    yield from made.named_buffers()
+
+
+def _restore(made: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in tensors.items():
+        path, _, leaf = name.rpartition(".")
+        owner = made.get_submodule(path)
+        if isinstance(owner, torch.jit.ScriptModule):
+            continue  # holds what it held
+        if leaf in owner._parameters:
+            owner.get_parameter(leaf).data = tensor
+        elif leaf in owner._buffers:
+            owner._buffers[leaf] = tensor
 
 
 def beside(path: Path) -> Path:
@@ -94,9 +115,11 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> PolicyModel:
     """
     path = Path(path)
     document = about(path)
-    found = unpickled(path)
-    if not isinstance(found, PolicyModel):
+    held = unpickled(path)
+    found = held.get("model") if isinstance(held, dict) else None
+    if not isinstance(held, dict) or not isinstance(found, PolicyModel):
         raise InputError(f"model {path} has no policy; `mpcheck apply {path} --policy P -o OUT` makes one that has")
+    _restore(found, held.get("tensors", {}))
     if found.policy != document.policy:
         raise InputError(f"model {path} has policy {found.policy.name}, not the {document.policy.name} that {beside(path)} tells; write both again")
     return found.to(device)

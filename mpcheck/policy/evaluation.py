@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.upstream import quiet
 
 Tensors = Mapping[str, torch.Tensor]
@@ -20,7 +21,9 @@ class Evaluation:
 
     Attributes:
         energy: [structures] eV. interaction: without energies of isolated atoms, [structures] eV; NaN where the model does not tell.
-        forces: [atoms, 3] eV/Å. stress: [structures, 3, 3] eV/Å³, NaN where a structure has no volume; batch: structure of each atom, [atoms].
+        forces: [atoms, 3] eV/Å. stress: [structures, 3, 3] eV/Å³, NaN where a structure is not periodic in three directions or the model tells
+            none; batch: structure of each atom, [atoms].
+        nodes: energy of each atom [atoms] eV, NaN where the model does not tell.
     """
 
     energy: torch.Tensor
@@ -28,6 +31,7 @@ class Evaluation:
     forces: torch.Tensor
     stress: torch.Tensor
     batch: torch.Tensor
+    nodes: torch.Tensor
 
     @property
     def atoms(self) -> torch.Tensor:
@@ -39,28 +43,44 @@ class Evaluation:
         return {"energy": self.energy, "interaction": self.interaction, "forces": self.forces, "stress": self.stress}
 
 
-def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str = "cpu") -> Evaluation:
+def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str = "cpu", periodic: torch.Tensor | None = None) -> Evaluation:
     """One energy-and-force call.
 
     Args:
         model: upstream's, or one with a policy, on the device. graph: float64 on the CPU, see :func:`mpcheck.adapters.graph.make_graph`.
+        periodic: which structures are so in three directions, [structures]; without it, those whose cell has a volume, though upstream's
+            neighbour list gives every structure one.
 
     Raises:
         BaseException: whatever the model raises.
     """
-    periodic = _volumes(graph) > 0
+    spanned = _volumes(graph) > 0
+    periodic = spanned if periodic is None else spanned & periodic.cpu()
     known = inspect.signature(getattr(model, "model", model).forward).parameters  # of upstream's, also where a policy lies around it
     flags = {"compute_force": True} | ({"compute_stress": True} if "compute_stress" in known else {})
     dtype = next((p.dtype for p in model.parameters()), torch.float64)
-    given = {n: t.detach().clone().to(device, dtype if t.is_floating_point() else None) for n, t in graph.items()}
-    with quiet():
-        out: dict[str, Any] = model(given, **flags)
+
+    def call(asked: Mapping[str, bool]) -> dict[str, Any]:
+        given = {n: t.detach().clone().to(device, dtype if t.is_floating_point() else None) for n, t in graph.items()}
+        with quiet():
+            made: dict[str, Any] = model(given, **asked)
+        return made
+
+    out = attempt(lambda: call(flags))
+    if isinstance(out, Raised):
+        if not (out.missing and "compute_stress" in flags and "compute_virials" in known):
+            raise out.error
+        # upstream takes a volume by a determinant, which torch lacks in 16 bits: the model gives energies and forces all the same
+        out = call({"compute_force": True, "compute_virials": True})
+        out["stress"] = -_wide(out["virials"]) / _volumes(graph)[:, None, None] if out.get("virials") is not None else None
     count = int(graph["ptr"].numel()) - 1
     energy, missing = _wide(out["energy"]), torch.full((count,), torch.nan, dtype=torch.float64)
     stress = _wide(out["stress"]).reshape(count, 3, 3) if out.get("stress") is not None else missing[:, None, None].expand(count, 3, 3).clone()
     stress[~periodic] = torch.nan
     interaction = _wide(out["interaction_energy"]) if out.get("interaction_energy") is not None else missing
-    return Evaluation(energy, interaction, _wide(out["forces"]), stress, graph["batch"].cpu())
+    forces = _wide(out["forces"])
+    nodes = _wide(out["node_energy"]) if out.get("node_energy") is not None else torch.full((len(forces),), torch.nan, dtype=torch.float64)
+    return Evaluation(energy, interaction, forces, stress, graph["batch"].cpu(), nodes)
 
 
 def _wide(t: torch.Tensor) -> torch.Tensor:
