@@ -167,7 +167,7 @@ def _labels(canvas: Canvas, axes: Axes, shown: Sequence[Mark], best: Sequence[Ma
         tip = f"{mark.policy}, {mark.series}: {mark.speedup:.3g} times as fast, {mark.error:.2g}"
         if found is None:
             unnamed += 1
-            here = {"marker": "o", "markersize": 7, "color": theme.PAPER, "alpha": 0.01, "zorder": 5}
+            here: Look = {"marker": "o", "markersize": 7, "color": theme.PAPER, "alpha": 0.01, "zorder": 5}
             dot = axes.plot([place(mark)[0]], [place(mark)[1]], transform=pixels, **here)[0]
             canvas.tip(dot, tip)
             continue
