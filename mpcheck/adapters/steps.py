@@ -57,10 +57,10 @@ def step_block(name: str, message: Slot = PLAIN) -> Block:
 
 
 @contextlib.contextmanager
-def recorded(record: Callable[[str, dict[str, Any], Callable[[], Any]], Any]) -> Iterator[None]:
+def recorded(record: Callable[[str, dict[str, Any], Callable[..., Any]], Any]) -> Iterator[None]:
     """Route upstream's step functions through ``record(kind, arguments, call)`` while the block runs.
 
-    ``record`` must return ``call()``; the functions are put back afterwards.
+    ``record`` must return ``call()``, or ``call(NAME=VALUE)`` to change arguments by name; the functions are put back afterwards.
     """
     originals = {
         (mace.modules.utils, "get_edge_vectors_and_lengths"): "edge_vectors",
@@ -71,7 +71,12 @@ def recorded(record: Callable[[str, dict[str, Any], Callable[[], Any]], Any]) ->
 
     def wrapped(kind: str, original: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            return record(kind, _named(kind, args, kwargs), lambda: original(*args, **kwargs))
+            def repeated(**changed: Any) -> Any:
+                names = _PARAMETERS[kind]
+                first = [changed.pop(names[i], a) if i < len(names) else a for i, a in enumerate(args)]
+                return original(*first, **{**kwargs, **changed})
+
+            return record(kind, _named(kind, args, kwargs), repeated)
 
         return call
 

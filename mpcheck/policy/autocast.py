@@ -26,11 +26,12 @@ _MARK = "_mpcheck_narrow"
 
 
 class Emulation(DispatchMode):
-    """Autocast's roundings, forward and backward, of values that stay float32's."""
+    """Autocast's roundings, forward and backward, of values that stay in the type that carries them."""
 
-    def __init__(self, dtype: torch.dtype) -> None:
+    def __init__(self, dtype: torch.dtype, carrier: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.dtype = dtype
+        self.carrier = carrier
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         operation = operation_of(func)
@@ -43,10 +44,10 @@ class Emulation(DispatchMode):
         return self._narrow(result) if operation.rounds else _marked(result)
 
     def _rounded(self, value: Any) -> Any:
-        return value.to(self.dtype).to(value.dtype) if _floating(value) and value.dtype == torch.float32 else value
+        return value.to(self.dtype).to(value.dtype) if _floating(value) and value.dtype == self.carrier else value
 
     def _narrow(self, result: Any) -> Any:
-        if _floating(result) and result.dtype == torch.float32:
+        if _floating(result) and result.dtype == self.carrier:
             return _marked(result.copy_(result.to(self.dtype)))  # in place: an operation in place has to return its own argument
         return result
 

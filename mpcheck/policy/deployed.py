@@ -73,9 +73,11 @@ def _restore(made: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None
     for name, tensor in tensors.items():
         path, _, leaf = name.rpartition(".")
         owner = made.get_submodule(path)
-        if isinstance(owner._parameters.get(leaf), torch.nn.Parameter):
+        if isinstance(owner, torch.jit.ScriptModule):
+            continue  # holds what it held
+        if leaf in owner._parameters:
             owner.get_parameter(leaf).data = tensor
-        elif leaf in owner._buffers and not isinstance(owner, torch.jit.ScriptModule):
+        elif leaf in owner._buffers:
             owner._buffers[leaf] = tensor
 
 

@@ -19,7 +19,7 @@ Compute = Literal["float64", "float32", "tf32", "bfloat16", "float16"]
 Interface = Literal["float64", "float32", "bfloat16", "float16"]
 PACKED = ("float8_e4m3fn", "int8")
 """Types that weights are stored in, and nothing is computed in."""
-NARROW = ("bfloat16", "float16")
+NARROW: tuple[Storage, ...] = ("bfloat16", "float16")
 _BUILTIN = resources.files("mpcheck") / "data" / "policies.yaml"
 
 

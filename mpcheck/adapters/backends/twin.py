@@ -14,6 +14,9 @@ import torch
 
 from mpcheck.adapters.backends.cueq_math import computing_in, polynomials
 
+BUILT_WITH = "_math_dtype_orig"
+"""What cuEquivariance builds a module with anew when it is unpickled."""
+
 
 def twin(module: torch.nn.Module, math: torch.dtype | None = None) -> torch.nn.Module:
     """A module of the same class with parameters of its own over the same storage.
@@ -23,6 +26,9 @@ def twin(module: torch.nn.Module, math: torch.dtype | None = None) -> torch.nn.M
     """
     made = _twin(module, {})
     if math is not None:
+        for module in made.modules():
+            if isinstance(getattr(module, BUILT_WITH, None), torch.dtype):
+                setattr(module, BUILT_WITH, math)
         for polynomial in polynomials(made):
             if isinstance(polynomial.math_dtype, torch.dtype) and polynomial.math_dtype != math:
                 _recompute(polynomial, math)

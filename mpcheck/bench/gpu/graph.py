@@ -65,7 +65,7 @@ class GraphTimer:
         """
         api, replays = self._api, math.ceil(counted(calls) / self.repeats)
         with api.device(self.device):
-            graph = self._captured(call)
+            graph = self.captured(call)
             graph.replay()  # the first one uploads the graph to the device
             begin, end = api.Event(enable_timing=True), api.Event(enable_timing=True)
             begin.record()
@@ -78,7 +78,12 @@ class GraphTimer:
             raise UnsupportedError(f"the graph of the call takes {total:g} s: it queues no work on {self.device}")
         return total * calls / (replays * self.repeats)
 
-    def _captured(self, call: Callable[[], Any]) -> DeviceGraph:
+    def captured(self, call: Callable[[], Any]) -> DeviceGraph:
+        """The graph of a call, captured where it is not the last one's; it lives as long as this timer holds it.
+
+        Raises:
+            UnsupportedError: the call cannot be captured; the device and its current stream are as before.
+        """
         if self._graph is None or self._call is not call:
             self.close()
             self._graph = self._capture(call)

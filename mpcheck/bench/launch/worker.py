@@ -40,23 +40,42 @@ def sources() -> dict[str, dict[str, str]]:
     return libraries
 
 
-class Worker:
-    """Answers requests. One workload may be open at a time."""
+class BaseWorker:
+    """Answers requests, by methods of their names.
+
+    Attributes:
+        COMMANDS: that it knows. CALLING: those in which judged code is called: what it raises is its own fault, and the others are measured
+            all the same.
+        stack: what is kept until the end.
+    """
+
+    COMMANDS: tuple[str, ...] = ("hello",)
+    CALLING: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.stack = contextlib.ExitStack()
-        self.open = contextlib.ExitStack()
-        self.workloads: Any = None
-        self.timer: Any = None
-        self.keys: dict[str, Any] = {}
-        self.workload: Any = None
-        self.once = 0.0
 
     def hello(self) -> dict[str, Any]:
         """What this process is."""
         from mpcheck import __version__
 
         return {"protocol": PROTOCOL, "mpcheck": __version__, "python": sys.version.split()[0], "sources": sources()}
+
+
+class Worker(BaseWorker):
+    """Measures benchmarks. One workload may be open at a time."""
+
+    CALLING = ("start", "reshape", "measure", "device", "fingerprint", "prepare", "turn")
+    COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = self.stack.enter_context(contextlib.ExitStack())
+        self.workloads: Any = None
+        self.timer: Any = None
+        self.keys: dict[str, Any] = {}
+        self.workload: Any = None
+        self.once = 0.0
 
     def load(
         self, options: Mapping[str, Any], batches: list[int], works: list[str], cpus: list[int], flush_l2: bool = False, skip: Sequence[str] = ()
@@ -165,12 +184,7 @@ class Worker:
         return {"build_seconds": dict(self.workloads.build_seconds)}
 
 
-CALLING = ("start", "reshape", "measure", "device", "fingerprint", "prepare", "turn")
-"""Requests in which a benchmark is called: what it raises is its own fault, and the other benchmarks are measured all the same."""
-COMMANDS = ("hello", "load", "start", "reshape", "measure", "device", "fingerprint", "prepare", "turn", "release", "costs")
-
-
-def answer(worker: Worker, line: str) -> dict[str, Any]:
+def answer(worker: BaseWorker, line: str) -> dict[str, Any]:
     """One request's answer; what went wrong is an answer, too."""
     from mpcheck._unsupported import Unsupported
     from mpcheck.bench.work.workload import UnsupportedError
@@ -179,7 +193,7 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
     try:
         request = json.loads(line)
         command = request.pop("do")
-        if command not in COMMANDS:
+        if command not in worker.COMMANDS:
             raise InputError(f"unknown request {command!r}")
         method: Callable[..., dict[str, Any]] = getattr(worker, command)
         return {"ok": method(**request)}
@@ -192,22 +206,26 @@ def answer(worker: Worker, line: str) -> dict[str, Any]:
     except BaseException as error:  # upstream's code: the process that asked must hear of it
         say_lines(traceback.format_exc(), error=True)
         told = raised(error)
-        return {"unsupported": Unsupported("raised", f"raised {told.text}").fields()} if command in CALLING else {"crash": told.text}
+        return {"unsupported": Unsupported("raised", f"raised {told.text}").fields()} if command in worker.CALLING else {"crash": told.text}
 
 
-def serve(requests: TextIO, answers: TextIO) -> None:
+def serve(requests: TextIO, answers: TextIO, worker: BaseWorker | None = None) -> None:
     """Answer until there are no more requests."""
-    worker = Worker()
-    with worker.stack, worker.open:
+    worker = worker or Worker()
+    with worker.stack:
         for line in requests:
             print(json.dumps(answer(worker, line)), file=answers, flush=True)
 
 
-def main() -> None:
-    """Keep standard output for answers."""
+def main(worker: BaseWorker | None = None) -> None:
+    """Keep standard output for answers.
+
+    Args:
+        worker: that answers; one of benchmarks by default.
+    """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    serve(sys.stdin, answers)
+    serve(sys.stdin, answers, worker)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
-from mpcheck.bench.launch.worker import COMMANDS, PROTOCOL, Worker, answer, serve, sources
+from mpcheck.bench.launch.worker import PROTOCOL, Worker, answer, serve, sources
 from mpcheck.bench.work.workload import UnsupportedError
 
 
@@ -66,7 +66,7 @@ def test_one_answer_a_line() -> None:
     serve(io.StringIO('{"do": "hello"}\n{"do": "release"}\n'), answers)
     hello, released = (json.loads(line)["ok"] for line in answers.getvalue().splitlines())
     assert hello["protocol"] == PROTOCOL and "mace" in hello["sources"] and released == {}
-    assert all(callable(getattr(Worker, command)) for command in COMMANDS)
+    assert all(callable(getattr(Worker, command)) for command in Worker.COMMANDS)
 
 
 def test_sources_are_told_by_their_content() -> None:

@@ -1,0 +1,111 @@
+"""A model through ``torch.compile``, by the recipe of upstream's calculator (``compile_mode``).
+
+The recipe builds a model anew in plain Python, because Dynamo does not look into e3nn's TorchScript, traces what has no control flow, and
+differentiates inside of what is compiled. Two of its steps stay behind in the process upstream; they are put back here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.upstream import default_dtype, quiet
+
+REBUILDS = ("ScaleShiftMACE",)
+"""Classes that upstream's ``extract_config_mace_model`` can describe; of another it returns an error as if it were a description."""
+MODE = "default"
+
+
+@contextlib.contextmanager
+def tracing() -> Iterator[None]:
+    """Differentiation is traced into the graph, as upstream's ``configure_autograd_for_compile`` has it; put back at the end."""
+    import torch._dynamo
+    from torch._dynamo import trace_rules
+
+    compiling: Any = importlib.import_module("mace.tools.compile")
+    rules: Any = trace_rules
+    function, config = id(torch.autograd.grad), torch._dynamo.config
+    before = [function in ids.function_ids for ids in (rules._allowed_callable_ids, rules._disallowed_callable_ids)]
+    flag = getattr(config, "trace_autograd_ops", None)
+    levels = {name: logging.getLogger(name).level for name in ("torch._dynamo", "torch._inductor")}
+    try:
+        for name in levels:
+            logging.getLogger(name).setLevel(logging.ERROR)
+        compiling.configure_autograd_for_compile(allow_autograd=True)
+        yield
+    finally:
+        for ids, was in zip((rules._allowed_callable_ids, rules._disallowed_callable_ids), before, strict=True):
+            (ids.add if was else ids.remove)(function)
+        if flag is not None:
+            config.trace_autograd_ops = flag
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@contextlib.contextmanager
+def plain_python() -> Iterator[None]:
+    """e3nn's modules that are made inside stay plain Python."""
+    e3nn: Any = importlib.import_module("e3nn")
+    before = e3nn.get_optimization_defaults()["jit_script_fx"]
+    e3nn.set_optimization_defaults(jit_script_fx=False)
+    try:
+        yield
+    finally:
+        e3nn.set_optimization_defaults(jit_script_fx=before)
+
+
+def rebuilt(model: torch.nn.Module) -> torch.nn.Module | Unsupported:
+    """A float64 e3nn model made anew by upstream's ``extract_model``, in plain Python and with the same weights.
+
+    Under float64 as torch's default dtype: the calculator makes the model under whatever is set, and weights that are copied into one of
+    float32 lose half of their digits.
+
+    Raises:
+        BaseException: whatever upstream raises.
+    """
+    if type(model).__name__ not in REBUILDS:
+        return Unsupported("no-operation", f"upstream's recipe rebuilds {', '.join(REBUILDS)} only, not {type(model).__name__}")
+    scripts: Any = importlib.import_module("mace.tools.scripts_utils")
+    with quiet(), plain_python(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]):
+        made: torch.nn.Module = scripts.extract_model(model)
+    missing = [n for n, t in model.state_dict().items() if n not in made.state_dict() or not torch.equal(made.state_dict()[n].to(t), t)]
+    if missing:  # upstream loads what fits and says nothing of the rest
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        return Unsupported("no-operation", f"upstream's recipe does not take over {missing[0]}{more}")
+    return made.eval()
+
+
+class Compiled(torch.nn.Module):
+    """A compiled model, called as the calculator does it: what is differentiated asks for gradients before, and ``training`` keeps the graph.
+
+    Attributes:
+        model: torch's wrapper.
+    """
+
+    def __init__(self, model: torch.nn.Module, whole: bool = True, mode: str = MODE, backend: str = "inductor") -> None:
+        """Nothing is compiled before the first call.
+
+        Args:
+            model: what is compiled; its modules may be replaced. whole: in one graph, or an error. mode, backend: torch's.
+        """
+        super().__init__()
+        with tracing(), plain_python():
+            compiling: Any = importlib.import_module("mace.tools.compile")
+            settings: dict[str, Any] = {"backend": backend, "fullgraph": whole} | ({"mode": mode} if backend == "inductor" else {})
+            made: Any = torch.compile(compiling.simplify(model), **settings)
+        self.model: torch.nn.Module = made
+        for parameter in self.parameters():
+            parameter.requires_grad_(False)
+
+    def forward(self, data: dict[str, torch.Tensor], compute_force: bool = True, compute_stress: bool = False, **flags: Any) -> dict[str, Any]:
+        """The model's outputs."""
+        given = {**data, **{n: data[n].detach().requires_grad_(True) for n in ("node_attrs", "positions")}}
+        with tracing(), quiet():
+            out: dict[str, Any] = self.model(given, compute_force=compute_force, compute_stress=compute_stress, **(flags | {"training": True}))
+        return {n: t.detach() if isinstance(t, torch.Tensor) else t for n, t in out.items()}
