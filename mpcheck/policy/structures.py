@@ -212,7 +212,7 @@ def _contacts(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> Struct
         for words, frame in contacts(own[parent], CONTACT_PAIRS):
             room.takes(frame, anyway=True)
             made.append((frame, f"{label[parent]} with {words}", parent))
-    return _set("contacts", made)
+    return _set("contacts", made, alone=True)  # gradients that are no numbers spread over a batch
 
 
 def _set(kind: Kind, made: Sequence[tuple[Atoms, str, int]], alone: bool = False) -> StructureSet:
