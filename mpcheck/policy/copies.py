@@ -62,6 +62,16 @@ def fewer(frame: Atoms, atom: int) -> Atoms:
     return remade(frame, frame.positions[kept], order=kept)
 
 
+def piece(frame: Atoms, atom: int, count: int) -> Atoms:
+    """The atoms nearest to one, as an open cluster: the same surroundings in a structure that is small enough to have many copies of."""
+    vectors = frame.get_distances(atom, range(len(frame)), mic=bool(frame.pbc.any()), vector=True)
+    order = np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")[:count]
+    made = remade(frame, vectors[order], order=order)
+    made.pbc = False
+    made.cell = np.zeros((3, 3))
+    return made
+
+
 def repeated(frame: Atoms, counts: tuple[int, int, int], rng: np.random.Generator) -> Atoms:
     """A supercell, rattled, so that it is no copy of its cells."""
     many = np.concatenate([np.arange(len(frame))] * int(np.prod(counts)))

@@ -23,6 +23,8 @@ from mpcheck.policy.reference import WholeReference
 from mpcheck.policy.second_derivatives import SecondDerivatives, second_derivatives
 from mpcheck.policy.structures import JUDGED, Kind, Sets
 
+MOST_ALONE = 24
+"""Structures that are tried by themselves for a value that is no number."""
 SPREAD = 1.4826
 """Standard deviations of a normal distribution in one median absolute deviation."""
 
@@ -180,17 +182,20 @@ def _nonfinite(
         places = [p for p in sets.places(one.kind) if p in lost]
         if not places:
             continue
-        first = _first(model, loaded, sets, places[0], reference.every, device)
+        place, first = _first(model, loaded, sets, places, reference.every, device)
         where = first.text if first is not None else "every block's own results are numbers: what is not was made between or behind them"
-        text = f"{len(places)} of {len(one.frames)} ({one.kind}): values that are no numbers, first {sets.labels[places[0]]}: {where}"
-        values.append(NonFiniteValue(one.kind, sets.labels[places[0]], len(places), first, text))
+        text = f"{len(places)} of {len(one.frames)} ({one.kind}): values that are no numbers, first {sets.labels[place]}: {where}"
+        values.append(NonFiniteValue(one.kind, sets.labels[place], len(places), first, text))
     return values
 
 
 def _first(
-    model: torch.nn.Module, loaded: LoadedModel, sets: Sets, place: int, every: Sequence[Batch], device: torch.device | str
-) -> FirstNonFinite | None:
-    """Of the structure alone, and of its batch where it is well alone."""
-    graph, periodic = graph_of([sets.frames[place]], loaded)
-    batch = next(b for b in every if place in b.places)
-    return first_nonfinite(model, graph, device, periodic) or first_nonfinite(model, batch.graph, device, batch.periodic)
+    model: torch.nn.Module, loaded: LoadedModel, sets: Sets, places: Sequence[int], every: Sequence[Batch], device: torch.device | str
+) -> tuple[int, FirstNonFinite | None]:
+    """Of the first structure that has them alone, for they spread over a batch; of a whole batch where none has."""
+    for place in places[:MOST_ALONE]:
+        graph, periodic = graph_of([sets.frames[place]], loaded)
+        if first := first_nonfinite(model, graph, device, periodic):
+            return place, first
+    batch = next(b for b in every if places[0] in b.places)
+    return places[0], first_nonfinite(model, batch.graph, device, batch.periodic)

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import digest
+from mpcheck._raised import evaluated
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.load import LoadedModel
 from mpcheck.bench.launch.processes import launched, own_paths
@@ -61,8 +62,9 @@ class WholeReference:
 
 
 def noisy_places(sets: Sets) -> list[int]:
-    """Frames whose noise is measured: the first of the user's own, and its first copy."""
-    return [*sets.places("own")[:1], *sets.places("rattled")[:1]]
+    """Frames whose noise is measured: the smallest of the user's own that has neighbours, and the smallest of its copies."""
+    own = sorted(sets.places("own"), key=lambda p: (len(sets.frames[p]) < 2, len(sets.frames[p])))
+    return [*own[:1], *sorted(sets.places("rattled"), key=lambda p: len(sets.frames[p]))[:1]]
 
 
 @neutral()
@@ -70,12 +72,12 @@ def reference_tensors(model: LoadedModel, frames: Sequence[Atoms], groups: Seque
     """What a reference consists of: values of all frames, and the noise of some.
 
     Raises:
-        BaseException: what the model raises in float64.
+        InputError: what the model raises in float64; dipole models have neither energies nor forces.
     """
     parts, order = [], [place for group in groups for place in group]
     for group in groups:
         graph, periodic = graph_of([frames[i] for i in group], model)
-        parts.append(evaluate(model.module, graph, "cpu", periodic))
+        parts.append(evaluated(lambda graph=graph, periodic=periodic: evaluate(model.module, graph, "cpu", periodic), model.name))  # type: ignore[misc]
     tensors = evaluation_out(selected(joined(parts), [order.index(i) for i in range(len(order))]))
     for place in noisy:
         graph, periodic = graph_of([frames[place]], model)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from ase import Atoms
 
-from mpcheck.policy.copies import contacts, fewer, rattled, repeated
+from mpcheck.policy.copies import contacts, fewer, piece, rattled, repeated
 from mpcheck.reference.noise import seed_of
 from mpcheck.systems import Structures
 from mpcheck.systems.spacing import edges
@@ -19,11 +19,13 @@ JUDGED: tuple[Kind, ...] = ("own", "rattled", "fewer", "supercell")
 """What figures of a policy are over; close contacts and the rest have figures of their own."""
 ENOUGH = 20
 """Structures of energies: an energy is one number a structure, and its error scatters like one normal deviate."""
-LEAST = 3
-"""Rattled copies at least, also of a structure that is large: without them a perfect crystal would have no force test."""
+WHOLE = 3
+"""Rattled copies of a large structure as it is, one at least: without it a perfect crystal would have no force test."""
 FEWER, CONTACT_PAIRS = 3, 3
 MOST_EDGES = 60_000
 """Of all sets together: about three seconds of a small model on one processor."""
+SHARE = 36
+"""A structure of more than so great a part of all edges is copied whole a few times only; most is made of pieces of it."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,17 @@ def structure_sets(frames: Sequence[Atoms], r_max: float, seed: int = 0, most_ed
     """
     room, notes = _Room(most_edges, r_max), list[str]()
     own = _own(frames, room, notes)
-    copies, parents = _rattled(own, room, seed, notes)
     label = [f"structure {i}" if len(own) > 1 else "the structure" for i in range(len(own))]
+    small = pieces(own, r_max, most_edges / SHARE)
+    words = [name if len(s) == len(o) else f"{len(s)} atoms of {name}" for s, o, name in zip(small, own, label, strict=True)]
+    if words != label:
+        notes.append("structures are large: most copies, and all close contacts, are of pieces of them, as open clusters")
     made = [
         StructureSet("own", tuple(own), tuple(label), tuple(range(len(own))), alone=True),
-        StructureSet("rattled", tuple(copies), tuple(f"copy {n} of {label[p]}, rattled" for n, p in enumerate(parents)), tuple(parents)),
-        _fewer(own, label, room, notes),
+        _rattled(own, small, words, room, seed, notes),
+        _fewer(small, words, room),
+        _contacts(small, words, room),
         _supercell(own, label, room, seed, notes),
-        _contacts(own, label, room, notes),
     ]
     return Sets(tuple(s for s in made if s.frames), tuple(notes))
 
@@ -135,26 +140,37 @@ def _own(frames: Sequence[Atoms], room: _Room, notes: list[str]) -> list[Atoms]:
     return [frames[i] for i in chosen]
 
 
-def _rattled(own: Sequence[Atoms], room: _Room, seed: int, notes: list[str]) -> tuple[list[Atoms], list[int]]:
-    """Copies of each in turn, every other round strained; a lone atom has none, for it would be the same."""
+def pieces(own: Sequence[Atoms], r_max: float, most: float) -> list[Atoms]:
+    """Each of the user's structures where it has few enough edges, a piece of it where not."""
+    made = []
+    for number, frame in enumerate(own):
+        count, atom = len(frame), (7 * number) % max(1, len(frame))
+        while edges(frame, r_max) > most and count > 2:
+            count = max(2, count * 2 // 3) if count < len(frame) else max(2, min(count - 1, round(len(frame) * most / edges(own[number], r_max))))
+            frame = piece(own[number], atom, count)
+        made.append(frame)
+    return made
+
+
+def _rattled(own: Sequence[Atoms], small: Sequence[Atoms], words: Sequence[str], room: _Room, seed: int, notes: list[str]) -> StructureSet:
+    """Copies of each in turn, every other round strained, the first few of it whole; a lone atom has none, for it would be the same."""
     parents = [i for i, f in enumerate(own) if len(f) > 1]
-    wanted = max(ENOUGH - len(own), LEAST) if parents else 0
-    copies: list[Atoms] = []
-    whose: list[int] = []
+    wanted = max(ENOUGH - len(own), WHOLE) if parents else 0
+    made: list[tuple[Atoms, str, int]] = []
     for n in range(wanted):
         parent, turn = parents[n % len(parents)], n // len(parents)
-        copy = rattled(own[parent], np.random.default_rng(seed_of("policy", seed, n)), strained=turn % 2 == 1)
-        if not room.takes(copy, anyway=n < LEAST):
-            break
-        copies.append(copy)
-        whose.append(parent)
-    if len(own) + len(copies) < ENOUGH:
-        why = "more would take too long" if parents else "an atom alone has no copies that differ"
-        notes.append(f"{len(own) + len(copies)} structures for energies instead of {ENOUGH}: {why}")
-    return copies, whose
+        whole = n < WHOLE and (n == 0 or room.size(own[parent]) < room.left / 3)
+        original = own[parent] if whole else small[parent]
+        copy = rattled(original, np.random.default_rng(seed_of("policy", seed, n)), strained=turn % 2 == 1)
+        room.takes(copy, anyway=True)  # pieces are a few dozen small parts of all edges
+        name = ("the structure" if len(own) == 1 else f"structure {parent}") if whole else words[parent]
+        made.append((copy, f"copy {n} of {name}, rattled", parent))
+    if len(own) + len(made) < ENOUGH:
+        notes.append(f"{len(own) + len(made)} structures for energies instead of {ENOUGH}: an atom alone has no copies that differ")
+    return _set("rattled", made)
 
 
-def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room, notes: list[str]) -> StructureSet:
+def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> StructureSet:
     """One atom left out of the first structures that have three or more."""
     made: list[tuple[Atoms, str, int]] = []
     fitting = [i for i, f in enumerate(own) if len(f) > 2]
@@ -162,9 +178,7 @@ def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room, notes: list[
         parent = fitting[n % len(fitting)]
         atom = (n * len(own[parent])) // FEWER
         frame = fewer(own[parent], atom)
-        if not room.takes(frame):
-            notes.append("structures of one atom less are left out: they would take too long")
-            break
+        room.takes(frame, anyway=True)
         made.append((frame, f"{label[parent]} without atom {atom}", parent))
     return _set("fewer", made, alone=True)
 
@@ -189,18 +203,16 @@ def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: in
     return _set("supercell", [(made, f"{' x '.join(map(str, counts))} cells of {label[periodic[0]]}", periodic[0])], alone=True)
 
 
-def _contacts(own: Sequence[Atoms], label: Sequence[str], room: _Room, notes: list[str]) -> StructureSet:
+def _contacts(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> StructureSet:
     """Of the first structure with most elements."""
     made: list[tuple[Atoms, str, int]] = []
     fitting = [i for i, f in enumerate(own) if len(f) > 1]
     if fitting:
         parent = max(fitting, key=lambda i: len(set(own[i].numbers)))
         for words, frame in contacts(own[parent], CONTACT_PAIRS):
-            if not room.takes(frame):
-                notes.append("some close contacts are left out: they would take too long")
-                break
+            room.takes(frame, anyway=True)
             made.append((frame, f"{label[parent]} with {words}", parent))
-    return _set("contacts", made)
+    return _set("contacts", made, alone=True)  # gradients that are no numbers spread over a batch
 
 
 def _set(kind: Kind, made: Sequence[tuple[Atoms, str, int]], alone: bool = False) -> StructureSet:

@@ -114,6 +114,33 @@ def test_a_block_that_gives_no_numbers_at_close_contact() -> None:
     assert report.contacts is not None and report.contacts.force_meV_per_A.mean is None and report.contacts.nonfinite["forces"] > 0
 
 
+def test_values_that_spread_over_a_batch() -> None:
+    """The structure that has them by itself is named, not the first of those that it spoils."""
+    guilty = sets().places("rattled")[5]
+    shortest = float(sets().frames[guilty].positions[0, 0])
+
+    class One(Spoilt):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return super().forward(*args, **kwargs) if One.near else self.inner(*args, **kwargs)
+
+        near = False
+
+    class Spread(Faulty):
+        def forward(self, data: dict[str, torch.Tensor], **flags: bool) -> dict[str, Any]:
+            One.near = bool((data["positions"][:, 0] - shortest).abs().min() < 1e-12)
+            return super().forward(data, **flags)
+
+    def change(out: dict[str, Any], graph: dict[str, torch.Tensor]) -> None:
+        if One.near:
+            out["forces"] = out["forces"] * torch.nan
+
+    model = Spread(change)
+    model.model.products[0].linear = One(model.model.products[0].linear, True)
+    found = {n.kind: n for n in judged(model).nonfinite}["rattled"]
+    assert found.structures > 5 and found.label == sets().labels[guilty]
+    assert found.first is not None and found.first.block == "products.0.linear"
+
+
 def test_what_is_raised_is_a_result() -> None:
     """By the model on some structures, by what makes it, and by a call that gives something else."""
 

@@ -98,7 +98,9 @@ def test_nothing_is_divided_by_next_to_nothing() -> None:
     right.forces.mul_(1e-9)
     found = replace(right, energy=right.energy + 0.01, forces=right.forces + 0.01)
     judged = force_tests(sets(), replace(reference().evaluation, forces=right.forces))
-    got = errors(found, right, judged if judged.refused else ForceTests(1e-3, dict.fromkeys(range(len(sets().frames)), "none")))
+    got = errors(
+        found, right, judged if judged.refused else ForceTests((1e-3,) * len(sets().frames), dict.fromkeys(range(len(sets().frames)), "none"))
+    )
     assert got.energy_meV_per_atom.mean and got.energy_relative.mean is None and "below" in got.energy_relative.absent
     assert got.force_relative.mean is None and got.force_relative.absent and got.cosine_mean is None and got.refused
 

@@ -6,7 +6,8 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from mpcheck.policy.structures import ENOUGH, JUDGED, LEAST, structure_sets
+from mpcheck.policy.copies import piece
+from mpcheck.policy.structures import ENOUGH, JUDGED, structure_sets
 from mpcheck.systems.spacing import edges
 from tests.unit.policy.judged_samples import drop, sets, small, water
 
@@ -50,13 +51,28 @@ def test_close_contacts_go_from_a_bond_to_half_of_it() -> None:
 
 
 def test_edges_are_bounded_and_what_is_left_out_is_said() -> None:
-    """Few edges: a few copies all the same, so that there is a force test, and words for the rest."""
-    little = structure_sets(water() * 30, small().r_max, most_edges=3 * edges(water()[0], small().r_max))
-    assert len(little.get("rattled").frames) == LEAST
-    assert not little.get("supercell").frames
-    assert len(little.get("own").frames) < 30
+    """Few edges: one whole copy all the same, pieces besides, and words for the rest."""
+    size = edges(water()[0], small().r_max)
+    little = structure_sets(water() * 30, small().r_max, most_edges=3 * size)
+    assert sum(len(f) == len(water()[0]) for f in little.get("rattled").frames) == 1
+    assert len(little.places(*JUDGED)) >= ENOUGH and little.get("contacts").frames
+    assert not little.get("supercell").frames and len(little.get("own").frames) < 30
+    assert sum(edges(f, small().r_max) for f in little.frames) <= 5 * size
     said = " ".join(little.notes)
-    assert "of 30 structures" in said and "supercell" in said and f"instead of {ENOUGH}" in said
+    assert "of 30 structures" in said and "supercell" in said and "pieces" in said
+
+
+def test_pieces_are_what_lies_around_an_atom() -> None:
+    """The nearest atoms and their distances are the structure's own, also across its boundary; charges go along."""
+    large = water()[0] * (2, 2, 2)
+    large.arrays["charges"] = np.arange(72.0)
+    made = piece(large, 0, 20)
+    assert not made.pbc.any()
+    order = made.arrays["charges"].astype(int)
+    assert order[0] == 0 and set(order) == set(np.argsort(large.get_distances(0, range(72), mic=True), kind="stable")[: len(made)])
+    assert (made.numbers == large.numbers[order]).all()
+    near = large.get_distances(0, order, mic=True)
+    assert np.allclose(made.get_distances(0, range(len(made))), near, atol=1e-9)
 
 
 def test_a_lone_atom_has_no_copies() -> None:
