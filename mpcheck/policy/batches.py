@@ -66,7 +66,7 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
         start += len(part.energy)
     return Evaluation(
         torch.cat([p.energy for p in parts]), torch.cat([p.interaction for p in parts]), torch.cat([p.forces for p in parts]),
-        torch.cat([p.stress for p in parts]), torch.cat(numbered), torch.cat([p.nodes for p in parts]),
+        torch.cat([p.stress for p in parts]), torch.cat(numbered),
     )  # fmt: skip
 
 
@@ -80,7 +80,6 @@ def missing(batch: Batch) -> Evaluation:
         nan.new_full((len(atoms), 3), torch.nan),
         nan.new_full((structures, 3, 3), torch.nan),
         atoms,
-        nan.new_full((len(atoms),), torch.nan),
     )
 
 
@@ -132,5 +131,4 @@ def selected(evaluation: Evaluation, places: Sequence[int]) -> Evaluation:
         evaluation.forces[atoms],
         evaluation.stress[chosen],
         numbered,
-        evaluation.nodes[atoms],
     )
