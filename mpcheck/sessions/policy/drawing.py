@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 from mpcheck._names import POLICY, POLICY_BUDGET, POLICY_SPEED
@@ -16,6 +17,8 @@ from mpcheck.report.pictures.words import slug
 
 QUANTITIES: tuple[Quantity, ...] = ("force", "energy")
 FIGURE = {"force": "force_meV_per_A", "energy": "energy_meV_per_atom"}
+EXACT = 1e-9
+"""meV/Å or meV/atom: below it float64 itself rounds."""
 
 
 def pictures(document: Records) -> list[Picture]:
@@ -38,8 +41,9 @@ def marks(document: Records, system: str, quantity: Quantity) -> list[Mark]:
         if record.system != system or own is None or not isinstance(speed, PolicySpeed) or speed.speedup_float64 is None:
             continue
         error = getattr(own, FIGURE[quantity])
+        error = math.nan if error is None else 0.0 if error < EXACT else error
         low, high = speed.speedup_float64_low or speed.speedup_float64, speed.speedup_float64_high or speed.speedup_float64
-        found.append(Mark(record.subject, record.backend, record.variant, speed.speedup_float64, low, high, float("nan") if error is None else error))
+        found.append(Mark(record.subject, record.backend, record.variant, speed.speedup_float64, low, high, error))
     return found
 
 
@@ -50,8 +54,8 @@ def _spending(document: Records, system: str) -> Picture | None:
     policy = blocks[0].variant
     rows = [Spent(r.subject, r.detail.runs_in, r.detail.force_meV_per_A) for r in blocks if isinstance(r.detail, PolicyBlock)]
     whole = next((r.detail for r in document.of(POLICY) if (r.system, r.subject) == (system, policy) and isinstance(r.detail, PolicyErrors)), None)
-    predicted, measured = (whole.predicted_force_meV_per_A, whole.force_meV_per_A) if whole is not None else (None, None)
-    total = Spent(TOTAL, policy, predicted, measured)
+    predicted = math.sqrt(sum((r.predicted or 0.0) ** 2 for r in rows))
+    total = Spent(TOTAL, policy, predicted, whole.force_meV_per_A if whole is not None else None)
     return spending_picture(rows, total, "force", policy, slug(document.suite, "spending", system))
 
 

@@ -23,7 +23,7 @@ from mpcheck.sessions.policy.drawing import draw
 
 WIDTH = 118
 HEAD = ("policy", "backend", "meV/atom", "interaction", "meV/Å", "relative", "GPa", "of predicted", "ms", "times float64", "MB", "")
-MOST_BLOCKS = 8
+MOST_BLOCKS, MOST_TOLD = 8, 8
 
 
 def ratio_of(row: Row) -> str:
@@ -96,40 +96,42 @@ class PolicyShown:
         """The answer, then the tables, then what is red."""
         sheet = Sheet(WIDTH, color)
         sheet.line()
-        for place, line in enumerate(answer(document)):
-            sheet.line((line, "bold" if not line.startswith(" ") else ""), wrap=True) if place < 40 else None
+        for line in answer(document):
+            sheet.line((line, "" if line.startswith(" ") else "bold"), wrap=True)
         for system in systems(document):
-            grid = Grid(f"{system}: RMS error against float64 over {self._structures(document, system)}, speed of energy and forces")
-            for place, name in enumerate(HEAD):
-                grid.column(name, right=1 < place < len(HEAD) - 1, wrap=False)
-            for row in table(document, system):
-                grid.row([*row[:-1], (row[-1], style({"FAIL": "fail", "safe": "pass"}.get(row[-1], "unsupported")))])
-            sheet.line()
-            sheet.grid(grid)
-            if blocks := spenders(document, system)[:MOST_BLOCKS]:
-                grid = Grid(
-                    f"where the error of {policy_of(document, system)} comes from, and how far each block may be lowered within {budget_of(document)}"
-                )
-                for place, name in enumerate(SPENT):
-                    grid.column(name, right=1 < place < 5, wrap=False)
-                for row in _spent(blocks):
-                    grid.row(row)
-                sheet.line()
-                sheet.grid(grid)
+            self._tables(sheet, document, system)
         sheet.line()
         sheet.line("findings: ", *((f"{n} {verdict}  ", style(verdict)) for verdict, n in counts(document).items()))
-        for found in told(document, "fail")[:8]:
+        for found in told(document, "fail")[:MOST_TOLD]:
             sheet.line((f"FAIL {found.id}", style("fail")))
             sheet.line(f"     {found.reason}", wrap=True)
-        for line in self._unsupported(document):
+        for line in (*self._unsupported(document), *notes):
             sheet.line((f"  {line}", "dim"), cut=True)
-        for note in notes:
-            sheet.line((f"  {note}", "dim"))
         for line in standing(document):
             sheet.line((line, "bold"))
         for line in (*judged_lines(document), *reference_lines(document.systems)):
             sheet.line(line)
         return sheet.text
+
+    def _tables(self, sheet: Sheet, document: Records, system: str) -> None:
+        """Of one system: all policies, and the blocks that spend most."""
+        grid = Grid(f"{system}: RMS error against float64 over {self._structures(document, system)}, speed of energy and forces")
+        for place, name in enumerate(HEAD):
+            grid.column(name, right=1 < place < len(HEAD) - 1, wrap=False)
+        for row in table(document, system):
+            grid.row([*row[:-1], (row[-1], style({"FAIL": "fail", "safe": "pass"}.get(row[-1], "unsupported")))])
+        sheet.line()
+        sheet.grid(grid)
+        if not (blocks := spenders(document, system)[:MOST_BLOCKS]):
+            return
+        spending = f"where the error of {policy_of(document, system)} comes from, and how far each block may be lowered"
+        grid = Grid(f"{spending} within {budget_of(document)}")
+        for place, name in enumerate(SPENT):
+            grid.column(name, right=1 < place < 5, wrap=False)
+        for cells_ in _spent(blocks):
+            grid.row(cells_)
+        sheet.line()
+        sheet.grid(grid)
 
     @staticmethod
     def _structures(document: Records, system: str) -> str:
