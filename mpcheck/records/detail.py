@@ -190,6 +190,25 @@ class PolicyErrors(TypedFigures):
     told: list[str] | None = None
 
 
+class WholeModel(TypedFigures):
+    """A whole model in one format, as its users run it, at a glance: check ``whole-model``.
+
+    Attributes:
+        *_error…: RMS against float64 over the given structures; relative: of all forces together. speedup_*: of energy and forces against float64
+            on e3nn, timed in turn in the same process, and its 95 % interval.
+    """
+
+    kind: Literal["whole-model"] = "whole-model"
+    energy_meV_per_atom: Number = None
+    force_meV_per_A: Number = None
+    force_relative: Number = None
+    stress_GPa: Number = None
+    median_ms: Number = None
+    speedup: Number = None
+    speedup_low: Number = None
+    speedup_high: Number = None
+
+
 class PolicySpeed(TypedFigures):
     """What a policy gains: check ``policy-speed``; speed-ups with 95 % intervals, against the plain model on e3nn in the same launches."""
 
@@ -297,10 +316,8 @@ class ListedFigures(Strict):
         return {figure.name: figure.value for figure in self.listed}
 
 
-Detail = Annotated[
-    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyErrors | PolicySpeed | PolicyBlock | PolicyChoice | ListedFigures,
-    Field(discriminator="kind"),
-]
+PolicyDetail = PolicyErrors | PolicySpeed | PolicyBlock | PolicyChoice | WholeModel
+Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | ListedFigures, Field(discriminator="kind")]
 
 
 def figures(named: Mapping[str, Any]) -> ListedFigures | None:
