@@ -95,6 +95,26 @@ class ErrorReport:
         """Plain data."""
         return asdict(self)
 
+    def figures(self) -> dict[str, float]:
+        """The figures that there are, by flat names with units: ``judged_energy_meV_per_atom_mean``, ``rotation_force_meV_per_A`` …"""
+        found: dict[str, Any] = {}
+        for name, errors in (("judged", self.judged), ("contacts", self.contacts)):
+            found |= _flat(name, asdict(errors)) if errors is not None else {}
+        found |= _flat("second", asdict(self.second_derivatives)) if self.second_derivatives is not None else {}
+        found |= _flat("parity", asdict(self.parity)) if self.parity is not None else {}
+        for change in self.equivariance:
+            found |= _flat(change.kind, asdict(change))
+        for scan in self.diatomics:
+            found |= _flat(scan.pair, asdict(scan))
+        return found
+
+
+def _flat(name: str, value: Any) -> dict[str, float]:
+    """Numbers of nested mappings, under names joined by underscores; None and words are left out."""
+    if isinstance(value, dict):
+        return {k: n for key, item in value.items() for k, n in _flat(f"{name}_{key}", item).items()}
+    return {name: float(value)} if isinstance(value, (int, float)) else {}
+
 
 @neutral()
 def judge_errors(

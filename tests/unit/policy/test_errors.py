@@ -52,6 +52,9 @@ def test_formats_are_in_their_order() -> None:
     narrow = cast("bfloat16").judged
     assert narrow is not None and 0.003 < (narrow.force_relative.mean or 0.0) < 1.0 and (narrow.cosine_worst or 1.0) < 0.9999
     assert cast("bfloat16").contacts is not None and len(cast("bfloat16").diatomics) == 3
+    figures = cast("bfloat16").figures()
+    assert figures["judged_energy_meV_per_atom_mean"] == (narrow.energy_meV_per_atom.mean or -1.0)
+    assert {"rotation_force_meV_per_A", "contacts_force_meV_per_A_p95", "second_relative_error", "H-O_energy_jump_meV"} <= set(figures)
     second = cast("float32").second_derivatives
     assert second is not None and second.relative_error is not None
 
