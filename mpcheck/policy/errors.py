@@ -69,7 +69,7 @@ class ErrorReport:
     Attributes:
         judged: over the user's structures, copies and supercells; contacts: over close contacts; None where there are none or nothing ran.
         equivariance: of one structure. nonfinite: by kind of structures. raised: what the model raised, each once.
-        refused: why the model could not be made; nothing else is there then. float64_lost: structures without numbers in float64 itself.
+        refused: why the model could not be made; nothing else is there then. float64_lost: structures that are judged and have no numbers in float64 itself.
         notes: what was left out.
     """
 
@@ -150,7 +150,7 @@ def judge_errors(
     return ErrorReport(
         _errors(found, exact, sets, tests, *JUDGED), _errors(found, exact, sets, tests, "contacts"), _parity(found, exact, sets),
         tuple(roughness(found, exact, sets)), second, tuple(equivariant), tuple(_nonfinite(whole, loaded, sets, found, exact, reference, device)),
-        tuple(dict.fromkeys(raised)), float64_lost=tuple(sets.labels[p] for p in _lost_in_float64(exact)), notes=sets.notes,
+        tuple(dict.fromkeys(raised)), float64_lost=tuple(sets.labels[p] for p in _lost_in_float64(exact) if p in sets.places(*JUDGED)), notes=sets.notes,
     )  # fmt: skip
 
 
@@ -202,8 +202,10 @@ def _nonfinite(
         places = [p for p in sets.places(one.kind) if p in lost]
         if not places:
             continue
-        place, first = _first(model, loaded, sets, places, reference.every, device)
+        blamed = attempt(lambda places=places: _first(model, loaded, sets, places, reference.every, device))  # type: ignore[misc]  # bound
+        place, first = (places[0], None) if isinstance(blamed, Raised) else blamed
         where = first.text if first is not None else "every block's own results are numbers: what is not was made between or behind them"
+        where = f"its blocks cannot be watched ({blamed.text})" if isinstance(blamed, Raised) else where
         text = f"{len(places)} of {len(one.frames)} ({one.kind}): values that are no numbers, first {sets.labels[place]}: {where}"
         values.append(NonFiniteValue(one.kind, sets.labels[place], len(places), first, text))
     return values

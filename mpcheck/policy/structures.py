@@ -202,12 +202,12 @@ def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> Structure
 
 
 def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: int, notes: list[str]) -> StructureSet:
-    """The smallest periodic structure twice along each of its periodic vectors, or along as many as fit into half of what is left."""
+    """The smallest periodic structure twice along each of its periodic vectors, or along as many as fit into what is left."""
     periodic = sorted((i for i, f in enumerate(own) if f.pbc.any()), key=lambda i: len(own[i]))
     if not periodic:
         return StructureSet("supercell", (), ())
     frame, axes = own[periodic[0]], [int(a) for a in np.flatnonzero(own[periodic[0]].pbc)]
-    while axes and room.size(frame) * 2 ** len(axes) > room.left / 2:
+    while axes and room.size(frame) * 2 ** len(axes) > room.left:
         axes.pop()
     if len(axes) < int(frame.pbc.sum()):
         notes.append(
