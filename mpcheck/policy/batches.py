@@ -64,9 +64,10 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
     for part in parts:
         numbered.append(part.batch + start)
         start += len(part.energy)
+    nodes = [p.nodes for p in parts if p.nodes is not None]
     return Evaluation(
         torch.cat([p.energy for p in parts]), torch.cat([p.interaction for p in parts]), torch.cat([p.forces for p in parts]),
-        torch.cat([p.stress for p in parts]), torch.cat(numbered), torch.cat([p.nodes for p in parts]),
+        torch.cat([p.stress for p in parts]), torch.cat(numbered), torch.cat(nodes) if len(nodes) == len(parts) else None,
     )  # fmt: skip
 
 
@@ -127,10 +128,6 @@ def selected(evaluation: Evaluation, places: Sequence[int]) -> Evaluation:
     chosen = torch.tensor(list(places), dtype=torch.long)
     atoms = torch.cat(rows) if rows else evaluation.batch[:0]
     return Evaluation(
-        evaluation.energy[chosen],
-        evaluation.interaction[chosen],
-        evaluation.forces[atoms],
-        evaluation.stress[chosen],
-        numbered,
-        evaluation.nodes[atoms],
-    )
+        evaluation.energy[chosen], evaluation.interaction[chosen], evaluation.forces[atoms], evaluation.stress[chosen], numbered,
+        None if evaluation.nodes is None else evaluation.nodes[atoms],
+    )  # fmt: skip

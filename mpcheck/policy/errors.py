@@ -69,7 +69,7 @@ class ErrorReport:
     Attributes:
         judged: over the user's structures, copies and supercells; contacts: over close contacts; None where there are none or nothing ran.
         equivariance: of one structure. nonfinite: by kind of structures. raised: what the model raised, each once.
-        refused: why the model could not be made; nothing else is there then. float64_lost: structures that are judged and have no numbers in float64 itself.
+        refused: why the model could not be made; nothing else is there then. float64_lost: judged structures without numbers in float64 itself.
         notes: what was left out.
     """
 
@@ -147,10 +147,11 @@ def judge_errors(
         raised.append(f"{equivariant.text} (a structure turned, shifted or batched)")
         equivariant = []
     second = second_derivatives(found, exact, sets) if sets.places("displaced") else None
+    lost = tuple(sets.labels[p] for p in _lost_in_float64(exact) if p in sets.places(*JUDGED))
     return ErrorReport(
         _errors(found, exact, sets, tests, *JUDGED), _errors(found, exact, sets, tests, "contacts"), _parity(found, exact, sets),
         tuple(roughness(found, exact, sets)), second, tuple(equivariant), tuple(_nonfinite(whole, loaded, sets, found, exact, reference, device)),
-        tuple(dict.fromkeys(raised)), float64_lost=tuple(sets.labels[p] for p in _lost_in_float64(exact) if p in sets.places(*JUDGED)), notes=sets.notes,
+        tuple(dict.fromkeys(raised)), float64_lost=lost, notes=sets.notes,
     )  # fmt: skip
 
 
