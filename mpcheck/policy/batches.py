@@ -64,9 +64,10 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
     for part in parts:
         numbered.append(part.batch + start)
         start += len(part.energy)
+    nodes = [p.nodes for p in parts if p.nodes is not None]
     return Evaluation(
         torch.cat([p.energy for p in parts]), torch.cat([p.interaction for p in parts]), torch.cat([p.forces for p in parts]),
-        torch.cat([p.stress for p in parts]), torch.cat(numbered),
+        torch.cat([p.stress for p in parts]), torch.cat(numbered), torch.cat(nodes) if len(nodes) == len(parts) else None,
     )  # fmt: skip
 
 
@@ -80,6 +81,7 @@ def missing(batch: Batch) -> Evaluation:
         nan.new_full((len(atoms), 3), torch.nan),
         nan.new_full((structures, 3, 3), torch.nan),
         atoms,
+        nan.new_full((len(atoms),), torch.nan),
     )
 
 
@@ -126,9 +128,6 @@ def selected(evaluation: Evaluation, places: Sequence[int]) -> Evaluation:
     chosen = torch.tensor(list(places), dtype=torch.long)
     atoms = torch.cat(rows) if rows else evaluation.batch[:0]
     return Evaluation(
-        evaluation.energy[chosen],
-        evaluation.interaction[chosen],
-        evaluation.forces[atoms],
-        evaluation.stress[chosen],
-        numbered,
-    )
+        evaluation.energy[chosen], evaluation.interaction[chosen], evaluation.forces[atoms], evaluation.stress[chosen], numbered,
+        None if evaluation.nodes is None else evaluation.nodes[atoms],
+    )  # fmt: skip

@@ -26,7 +26,7 @@ from mpcheck.policy.batches import Batch, batches, graph_of, joined, selected
 from mpcheck.policy.evaluation import Evaluation, evaluate
 from mpcheck.policy.exchange import evaluation_in, evaluation_out, frames_out
 from mpcheck.policy.reference_worker import WORKER
-from mpcheck.policy.structures import Sets
+from mpcheck.policy.structures import Kind, Sets
 from mpcheck.reference.code import code_of
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
@@ -143,6 +143,15 @@ def _read(tensors: dict[str, torch.Tensor], every: tuple[Batch, ...], own_proces
             place, _, name = rest.partition(":")
             noise.setdefault(int(place), {})[name] = value
     return WholeReference(evaluation_in(tensors), noise, every, own_process)
+
+
+def narrowed(sets: Sets, reference: WholeReference, *kinds: Kind) -> tuple[Sets, WholeReference]:
+    """Some of the sets, and their reference, where all of them would take too long; the user's own must be among them."""
+    places = {place: number for number, place in enumerate(sets.places("own", *kinds))}
+    kept = Sets(tuple(s for s in sets.sets if s.kind in ("own", *kinds)), sets.notes)
+    every = tuple(Batch(b.graph, b.periodic, tuple(places[p] for p in b.places)) for b in reference.every if b.places[0] in places)
+    noise = {places[p]: values for p, values in reference.noise.items() if p in places}
+    return kept, WholeReference(selected(reference.evaluation, list(places)), noise, every, reference.own_process)
 
 
 @neutral()

@@ -114,8 +114,8 @@ def structure_sets(frames: Sequence[Atoms], r_max: float, seed: int = 0, most_ed
     own = _own(frames, room, notes)
     label = [f"structure {i}" if len(own) > 1 else "the structure" for i in range(len(own))]
     small = pieces(own, r_max, most_edges / SHARE)
-    words = [name if len(s) == len(o) else f"{len(s)} atoms of {name}" for s, o, name in zip(small, own, label, strict=True)]
-    if words != label:
+    words = [told(name, o, s) for s, o, name in zip(small, own, label, strict=True)]
+    if any(len(s) < len(o) for s, o in zip(small, own, strict=True)):
         notes.append("structures are large: most copies, and all close contacts, are of pieces of them, as open clusters")
     made = [
         StructureSet("own", tuple(own), tuple(label), tuple(range(len(own))), alone=True),
@@ -128,38 +128,56 @@ def structure_sets(frames: Sequence[Atoms], r_max: float, seed: int = 0, most_ed
 
 
 def _own(frames: Sequence[Atoms], room: _Room, notes: list[str]) -> list[Atoms]:
-    """As many as fit into half of the room, evenly spaced; one at least."""
+    """As many as fit into half of the room, evenly spaced; one at least, a piece of it where it is larger than all of the room."""
     sizes = [room.size(f) for f in frames]
     chosen = list(range(len(frames)))
     while len(chosen) > 1 and sum(sizes[i] for i in chosen) > room.left / 2:
         chosen = sorted({round(x) for x in np.linspace(0, len(frames) - 1, len(chosen) // 2)})
     if len(chosen) < len(frames):
         notes.append(f"{len(chosen)} of {len(frames)} structures are judged, evenly spaced: more would take too long")
-    for i in chosen:
-        room.takes(frames[i], anyway=True)
-    return [frames[i] for i in chosen]
+    own = [frames[i] for i in chosen]
+    if len(own) == 1 and sizes[chosen[0]] > room.left:
+        own = pieces(own, room.r_max, room.left / 4)
+        notes.append(f"of {len(frames[chosen[0]])} atoms {len(own[0])} are judged, as an open cluster: all of them would take too long")
+    for frame in own:
+        room.takes(frame, anyway=True)
+    return own
 
 
 def pieces(own: Sequence[Atoms], r_max: float, most: float) -> list[Atoms]:
-    """Each of the user's structures where it has few enough edges, a piece of it where not."""
+    """Each of the user's structures where it has few enough edges, a piece of it where not; of a crystal of one atom to a cell, eight cells."""
     made = []
-    for number, frame in enumerate(own):
+    for number, given in enumerate(own):
+        frame = repeated(given, _twice(given)) if len(given) == 1 and given.pbc.any() else given
         count, atom = len(frame), (7 * number) % max(1, len(frame))
-        while edges(frame, r_max) > most and count > 2:
-            count = max(2, count * 2 // 3) if count < len(frame) else max(2, min(count - 1, round(len(frame) * most / edges(own[number], r_max))))
-            frame = piece(own[number], atom, count)
+        whole = frame
+        while (size := edges(frame, r_max)) > most and count > 2:
+            count = max(2, min(count * 2 // 3, round(count * most / size)) if frame is whole else count * 2 // 3)
+            frame = piece(whole, atom, count)
         made.append(frame)
     return made
 
 
+def told(name: str, whole: Atoms, made: Atoms) -> str:
+    """A structure's name, and in words how much of it was taken."""
+    if len(made) == len(whole):
+        return name
+    return f"{len(made)} atoms of {name}" if len(made) < len(whole) else f"{len(made) // len(whole)} cells of {name}"
+
+
+def _twice(frame: Atoms) -> tuple[int, int, int]:
+    """Two cells along every periodic vector."""
+    return (1 + int(frame.pbc[0]), 1 + int(frame.pbc[1]), 1 + int(frame.pbc[2]))
+
+
 def _rattled(own: Sequence[Atoms], small: Sequence[Atoms], words: Sequence[str], room: _Room, seed: int, notes: list[str]) -> StructureSet:
     """Copies of each in turn, every other round strained, the first few of it whole; a lone atom has none, for it would be the same."""
-    parents = [i for i, f in enumerate(own) if len(f) > 1]
+    parents = [i for i, f in enumerate(small) if len(f) > 1]
     wanted = max(ENOUGH - len(own), WHOLE) if parents else 0
     made: list[tuple[Atoms, str, int]] = []
     for n in range(wanted):
         parent, turn = parents[n % len(parents)], n // len(parents)
-        whole = n < WHOLE and (n == 0 or room.size(own[parent]) < room.left / 3)
+        whole = n < WHOLE and (n == 0 or room.size(own[parent]) < room.left / 3) and len(own[parent]) > 1
         original = own[parent] if whole else small[parent]
         copy = rattled(original, np.random.default_rng(seed_of("policy", seed, n)), strained=turn % 2 == 1)
         room.takes(copy, anyway=True)  # pieces are a few dozen small parts of all edges
@@ -184,12 +202,12 @@ def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> Structure
 
 
 def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: int, notes: list[str]) -> StructureSet:
-    """The smallest periodic structure twice along each of its periodic vectors, or along as many as fit into half of what is left."""
+    """The smallest periodic structure twice along each of its periodic vectors, or along as many as fit into what is left."""
     periodic = sorted((i for i, f in enumerate(own) if f.pbc.any()), key=lambda i: len(own[i]))
     if not periodic:
         return StructureSet("supercell", (), ())
     frame, axes = own[periodic[0]], [int(a) for a in np.flatnonzero(own[periodic[0]].pbc)]
-    while axes and room.size(frame) * 2 ** len(axes) > room.left / 2:
+    while axes and room.size(frame) * 2 ** len(axes) > room.left:
         axes.pop()
     if len(axes) < int(frame.pbc.sum()):
         notes.append(
@@ -198,7 +216,7 @@ def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: in
     if not axes:
         return StructureSet("supercell", (), ())
     counts = (1 + (0 in axes), 1 + (1 in axes), 1 + (2 in axes))
-    made = repeated(frame, counts, np.random.default_rng(seed_of("policy", seed, "supercell")))
+    made = rattled(repeated(frame, counts), np.random.default_rng(seed_of("policy", seed, "supercell")), strained=False)  # no copy of its cells
     room.takes(made, anyway=True)
     return _set("supercell", [(made, f"{' x '.join(map(str, counts))} cells of {label[periodic[0]]}", periodic[0])], alone=True)
 

@@ -91,6 +91,15 @@ def test_values_that_are_no_numbers_take_the_figure_away(value: float) -> None:
     assert all(map(math.isfinite, figures(asdict(got))))
 
 
+def test_a_stress_that_upstream_writes_zero_for_is_no_number() -> None:
+    """Where forces are none; a stress of zero beside forces is an error of its size."""
+    found, place = exact(), sets().places("own")[0]
+    found.stress[place] = 0.0
+    assert errors(found).nonfinite["stress"] == 0 and (errors(found).stress_GPa.worst or 0.0) > 0.0
+    found.forces[int(torch.nonzero(found.batch == place)[0])] = torch.nan
+    assert errors(found).nonfinite["stress"] == 1 and errors(found).stress_GPa.worst is None
+
+
 def test_nothing_is_divided_by_next_to_nothing() -> None:
     """Energies of zero and forces of zero: absolute figures stay, relative ones are absent with a reason."""
     right = exact()

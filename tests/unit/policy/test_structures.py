@@ -81,6 +81,22 @@ def test_a_lone_atom_has_no_copies() -> None:
     assert len(made.frames) == 1 and "alone" in made.notes[0]
 
 
+def test_a_crystal_of_one_atom_has_copies_of_eight_cells() -> None:
+    """In its own cell nothing can move; as a supercell it is a test of energies and forces."""
+    made = structure_sets([bulk("O", "fcc", a=3.4)], R_MAX)
+    assert len(made.places(*JUDGED)) >= ENOUGH and not made.notes
+    assert {len(f) for f in made.get("rattled").frames} == {8} and made.get("contacts").frames
+
+
+def test_a_huge_structure_is_judged_on_a_piece() -> None:
+    """Memory goes with its edges; what is judged is said, and how much."""
+    huge = water()[0] * (6, 6, 6)
+    made = structure_sets([huge], small().r_max, most_edges=20_000)
+    assert max(len(f) for f in made.frames) < len(huge) / 3
+    assert "of 1944 atoms" in made.notes[0] and len(made.places(*JUDGED)) >= ENOUGH
+    assert sum(edges(f, small().r_max) for f in made.frames) < 25_000
+
+
 def test_inputs_of_the_model_go_along() -> None:
     """Charges of the structure and of its atoms reach every copy, and an atom left out takes its own with it."""
     frame = drop()
