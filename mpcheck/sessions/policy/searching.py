@@ -46,7 +46,7 @@ def records(study: Study, asked: PolicyOptions, policies: Mapping[str, Policy], 
     ways = [Candidate(name, planned.backend) for name in policies]
     timings = measured(workload, [Candidate("float64"), *ways], plan=RoundPlan(SECONDS_EACH * len(ways)), launches=1, progress=said)
     named = {w.policy: (policies[w.policy], timings.milliseconds(w.id) / 1e3) for w in ways if w.id in timings.seconds}
-    ranked = search(found, FORMATS, lambda p: _predicted(study, p), [costs], budget, named)
+    ranked = search(found, FORMATS, lambda p: _predicted(study, p, planned.backend), [costs], budget, named)
     choice = verified(ranked, lambda p: _measured(study, p, planned.backend), budget, said)
     text = as_yaml(choice.chosen.policy) if choice.chosen is not None else ""
     faster = _faster(workload, choice, planned.backend, said) if choice.chosen is not None else None
@@ -59,8 +59,8 @@ def _said(study: Study, text: str) -> None:
     study.session.options.progress(f"search: {text}")
 
 
-def _predicted(study: Study, policy: Policy) -> tuple[float, float]:
-    found = study.predicted(policy)
+def _predicted(study: Study, policy: Policy, backend: str) -> tuple[float, float]:
+    found = study.predicted(policy, backend)
     return found.energy_rms, found.force_rms
 
 
