@@ -86,6 +86,8 @@ def _summed(share: Share, apart: bool, outside: bool) -> Share:
         if own:
             own["interaction"] = torch.zeros_like(own["interaction"]) if outside else own["interaction"]
             own["energy"] = own["interaction"]
+            if not bool(own["interaction"].any()):  # energies of isolated atoms are no part of what is summed
+                own[NODES] = torch.zeros_like(own[NODES])
         sides.append(own)
     return Share(*sides)
 
