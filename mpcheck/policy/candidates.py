@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,17 +56,34 @@ def parse_candidate(text: str) -> Candidate:
     return Candidate(words[0], words[1] if len(words) == 2 else REFERENCE_BACKEND, variant)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Built:
-    """A candidate's model, ready to be called.
+    """A candidate's model with a structure.
 
     Attributes:
-        model: called as upstream's; its parameters ask for no gradients. call: energy and forces of the graph it was built for.
+        model: called as upstream's; its parameters ask for no gradients. given: the structure, on the device.
     """
 
     model: torch.nn.Module
     device: torch.device
-    call: Callable[[], Any] = field(repr=False)
+    given: Mapping[str, torch.Tensor] = field(repr=False)
+
+    def call(self) -> dict[str, Any]:
+        """Energy and forces; upstream's models write into what they are given."""
+        out: dict[str, Any] = self.model({n: t.clone() for n, t in self.given.items()}, **FORCES)
+        return out
+
+    def first_call(self) -> None:
+        """The call in which a variant compiles.
+
+        Raises:
+            UnsupportedError: it cannot run here; of the code ``raised`` where it should have.
+        """
+        first_call(self.model, self.given, FORCES)
+
+    def elsewhere(self, graph: Mapping[str, torch.Tensor]) -> Built:
+        """The same model with another structure."""
+        return Built(self.model, self.device, moved(graph, self.model, self.device))
 
 
 def emulated(policy: Policy, device: torch.device) -> str:
@@ -116,6 +133,6 @@ def build(session: Session, candidate: Candidate, graph: Mapping[str, torch.Tens
     if why := emulated(get_policy(candidate.policy), session.device):
         raise UnsupportedError(why)
     model = model_of(session, candidate)
-    given = moved(graph, model, session.device)
-    first_call(model, given, FORCES)
-    return Built(model, session.device, lambda: model({n: t.clone() for n, t in given.items()}, **FORCES))
+    made = Built(model, session.device, moved(graph, model, session.device))
+    made.first_call()
+    return made

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from mpcheck.bench.timing.sampling import LONG
 from mpcheck.bench.work.hostclock import HostClock, Timer
 from mpcheck.bench.work.pinning import no_collection
 
-FEWEST, MOST = 5, 200
+FEWEST, MOST = 3, 200
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class RoundPlan:
     """How much one process samples.
 
     Attributes:
-        seconds: of timed calls of all candidates together; 5 to 200 rounds, by how long the first takes.
-        warmup: calls of each before: TorchScript watches two and compiles in the third.
+        seconds: of calls of all candidates together; 3 to 200 rounds, by how long one takes.
+        warmup: calls of each before, at least one: TorchScript watches two and compiles in the third.
         seed: of the orders.
     """
 
@@ -46,8 +47,8 @@ class Rounds:
 def interleaved(calls: Mapping[str, Callable[[], Any]], timer: Timer, plan: RoundPlan) -> Rounds:
     """Seconds of one call of each, round by round.
 
-    What slows the machine for a while slows all of them. A call before each timed one brings its data back into the caches, where another
-    candidate's are: a step of molecular dynamics follows a step of the same.
+    What slows the machine for a while slows all of them. A short call is made twice and timed the second time: the first brings its data back
+    into the caches, where another candidate's are, and a step of molecular dynamics follows a step of the same.
 
     Args:
         timer: the device's clock, see :func:`mpcheck.bench.timing.timers.choose_timer`.
@@ -55,22 +56,24 @@ def interleaved(calls: Mapping[str, Callable[[], Any]], timer: Timer, plan: Roun
     Raises:
         ClockError: the clock is broken.
     """
-    names, seconds = list(calls), {name: list[float]() for name in calls}
-    generator = np.random.default_rng(plan.seed)
-    for call in calls.values():
-        for _ in range(plan.warmup):
+    names, once = list(calls), dict[str, float]()
+    for name, call in calls.items():
+        for _ in range(plan.warmup - 1):
             call()
-    rounds = MOST
+        once[name] = timer.seconds(call, 1)
+    twice = [name for name in names if once[name] < LONG]
+    round_takes = sum(once.values()) + sum(once[name] for name in twice)
+    rounds = int(min(MOST, max(FEWEST, plan.seconds / round_takes))) if names else 0
+    generator, seconds = np.random.default_rng(plan.seed), {name: list[float]() for name in names}
     before = _clock(timer)
     gc.collect()
     with no_collection():
-        while len(seconds[names[0]]) < rounds if names else False:
+        for _ in range(rounds):
             for place in generator.permutation(len(names)):
                 name = names[place]
-                calls[name]()
+                if name in twice:
+                    calls[name]()
                 seconds[name].append(timer.seconds(calls[name], 1))
-            if rounds == MOST:
-                rounds = int(min(MOST - 1, max(FEWEST, plan.seconds / (2 * sum(s[0] for s in seconds.values())))))
     waited, timed = (now - then for now, then in zip(_clock(timer), before, strict=True))
     return Rounds(seconds, min(1.0, waited / timed) if timed else 0.0)
 

@@ -25,6 +25,7 @@ from mpcheck.policy.candidates import Candidate
 from mpcheck.policy.rounds import RoundPlan
 from mpcheck.policy.speedup import Speedup, speedup
 from mpcheck.policy.timing_worker import ARGUMENTS
+from mpcheck.policy.whole_errors import WholeErrors
 from mpcheck.sessions.options import Options, plain
 
 LAUNCHES = 3
@@ -43,9 +44,9 @@ class Workload:
     system: str
     batch: int = 1
 
-    def request(self) -> dict[str, Any]:
-        """A worker's ``load``."""
-        return {"options": {**plain(self.options), "systems": [self.system]}, "batch": self.batch}
+    def load(self) -> dict[str, Any]:
+        """A worker's ``load``; its session has the system that is placed later, so that none of the default ones is made."""
+        return {"options": {**plain(self.options), "systems": [self.system]}}
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Timings:
     Attributes:
         seconds: of a call, by candidate, launch by launch, in the same rounds for all. building: seconds to build it and of its first call.
         peak, stored: bytes that a call holds at most beyond its inputs and weights; of the weights.
-        unsupported: why a candidate cannot run here.
+        errors: of the call that is timed. unsupported: why a candidate cannot run here.
         atoms, edges: of the workload. environment: the machine. crowded: launches beside others on the same processor.
     """
 
@@ -63,6 +64,7 @@ class Timings:
     building: dict[str, list[float]] = field(default_factory=dict)
     peak: dict[str, int] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
+    errors: dict[str, WholeErrors] = field(default_factory=dict)
     unsupported: dict[str, Unsupported] = field(default_factory=dict)
     atoms: int = 0
     edges: int = 0
@@ -107,9 +109,9 @@ def measured(
         with launched(f"launch {number + 1}", 1, paths=own_paths(), arguments=ARGUMENTS, patience=HANGS) as (process, _):
             said = functools.partial(_said, progress, f"launch {number + 1} of {launches}")
             said("loading")
-            loaded = process.ask("load", **workload.request(), cpus=quietest(processors(), 1))
-            timings.environment, timings.atoms, timings.edges = loaded["environment"], loaded["atoms"], loaded["edges"]
-            _launch(process, wanted, plan or RoundPlan(), timings, said)
+            timings.environment = process.ask("load", **workload.load(), cpus=quietest(processors(), 1))["environment"]
+            placed(process, workload.system, workload.batch, timings)
+            one_launch(process, wanted, plan or RoundPlan(), timings, said)
         if not set(wanted) - set(timings.unsupported):
             break
     return timings
@@ -119,7 +121,20 @@ def _said(progress: Callable[[str], None], launch: str, text: str) -> None:
     progress(f"{launch}: {text}")
 
 
-def _launch(process: LaunchProcess, wanted: Mapping[str, Candidate], plan: RoundPlan, into: Timings, progress: Callable[[str], None]) -> None:
+def placed(process: LaunchProcess, system: str, batch: int, into: Timings) -> None:
+    """Put a structure before a launch.
+
+    Raises:
+        InputError: bad input, or the float64 model raised on it.
+    """
+    try:
+        told = process.ask("place", system=system, batch=batch)
+    except UnsupportedError as error:
+        raise InputError(f"the model cannot be evaluated on {system}: {error}; check that upstream's calculator runs it") from error
+    into.atoms, into.edges = told["atoms"], told["edges"]
+
+
+def one_launch(process: LaunchProcess, wanted: Mapping[str, Candidate], plan: RoundPlan, into: Timings, progress: Callable[[str], None]) -> None:
     """One launch: all built first, for what compiles leaves the caches to others, then called in turn."""
     ran: list[str] = []
     for name in wanted:
@@ -131,14 +146,24 @@ def _launch(process: LaunchProcess, wanted: Mapping[str, Candidate], plan: Round
             ran.append(name)
         except UnsupportedError as error:
             into.unsupported[name] = error.why
-    if not ran:
-        return
     progress("timing")
-    told = process.ask("measure", keys=ran, plan={**asdict(plan), "seed": plan.seed + into.launches})
+    told: dict[str, Any] = {}
+    while ran:
+        told = process.ask("measure", keys=ran, plan={**asdict(plan), "seed": plan.seed + into.launches})
+        if not (failed := told["failed"]):
+            break
+        into.unsupported[failed] = Unsupported.of(told["why"])
+        ran.remove(failed)
     for name in ran:
         into.seconds.setdefault(name, []).append(told["seconds"][name])
-        if name not in into.peak:
+        if name in into.peak:
+            continue
+        try:
             memory = process.ask("memory", key=name)
+            into.errors[name] = WholeErrors(**process.ask("errors", key=name))
+        except UnsupportedError as error:
+            into.unsupported[name] = error.why
+        else:
             into.peak[name], into.stored[name] = memory["peak"], memory["stored"]
-    into.launches += 1
-    into.crowded += told["waiting"] > CROWDED
+    into.launches += bool(ran)
+    into.crowded += bool(ran) and told["waiting"] > CROWDED

@@ -14,19 +14,19 @@ ARGUMENTS = ("-c", "import sys; sys.path = [p for p in sys.path if p]; from mpch
 class TimingWorker(BaseWorker):
     """Times candidates on one structure."""
 
-    COMMANDS = ("hello", "load", "build", "measure", "memory")
-    CALLING = ("build", "measure", "memory")
+    COMMANDS = ("hello", "load", "place", "build", "measure", "memory", "errors")
+    CALLING = ("place", "build", "measure", "memory", "errors")
 
     def __init__(self) -> None:
         super().__init__()
         self.session: Any = None
         self.graph: Any = None
+        self.reference: Any = None
         self.timer: Any = None
         self.built: dict[str, Any] = {}
 
-    def load(self, options: Mapping[str, Any], cpus: list[int], batch: int = 1) -> dict[str, Any]:
-        """Load the model and its only system, repeated ``batch`` times."""
-        from mpcheck.adapters.graph import make_graph
+    def load(self, options: Mapping[str, Any], cpus: list[int]) -> dict[str, Any]:
+        """Load the model."""
         from mpcheck.bench.timing.timers import choose_timer
         from mpcheck.bench.work.pinning import pinned
         from mpcheck.records.environment import describe
@@ -35,12 +35,21 @@ class TimingWorker(BaseWorker):
         self.stack.enter_context(pinned(cpus))
         typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
         self.session = session = Session(Options(**typed))
-        (structures,) = session.systems.values()
-        frames = structures.frames * batch
-        self.graph = make_graph(frames, session.model.elements, session.model.r_max, session.model.heads, session.model.inputs)
         self.timer = choose_timer(session.device)
-        sizes = {"atoms": int(self.graph["positions"].shape[0]), "edges": int(self.graph["edge_index"].shape[1]), "structures": len(frames)}
-        return {"environment": describe(str(session.device)), **sizes}
+        return {"environment": describe(str(session.device))}
+
+    def place(self, system: str, batch: int) -> dict[str, Any]:
+        """Take a system, repeated ``batch`` times, and evaluate the float64 model on it; what was built for another is to be built again."""
+        from mpcheck.adapters.graph import make_graph
+        from mpcheck.policy.evaluation import evaluate
+        from mpcheck.systems.resolve import resolve_system
+
+        model = self.session.model
+        structures = resolve_system(system, model.elements, model.r_max, self.session.seed, model.inputs, model.heads)
+        self.graph = make_graph(structures.frames * batch, model.elements, model.r_max, model.heads, model.inputs)
+        self.reference = evaluate(model.module, self.graph)
+        self.built = {name: built.elsewhere(self.graph) for name, built in self.built.items()}
+        return {"atoms": int(self.graph["positions"].shape[0]), "edges": int(self.graph["edge_index"].shape[1])}
 
     def build(self, key: str, words: Mapping[str, Any]) -> dict[str, Any]:
         """Build a candidate and make its first call; seconds of both."""
@@ -51,18 +60,33 @@ class TimingWorker(BaseWorker):
 
         began = time.perf_counter()
         with quiet():
-            self.built[key] = build(self.session, Candidate(**words), self.graph)
+            if key in self.built:
+                self.built[key].first_call()
+            else:
+                self.built[key] = build(self.session, Candidate(**words), self.graph)
         return {"seconds": time.perf_counter() - began}
 
     def measure(self, keys: Sequence[str], plan: Mapping[str, Any]) -> dict[str, Any]:
-        """Rounds of calls of candidates that were built."""
+        """Rounds of calls of candidates that were built; or which one ``failed``, and why."""
         from dataclasses import asdict
+        from functools import partial
 
+        from mpcheck._raised import Raised, attempt_unless_refused
+        from mpcheck._unsupported import Unsupported
         from mpcheck.adapters.upstream import quiet
         from mpcheck.policy.rounds import RoundPlan, interleaved
 
+        calling: list[str] = []
+
+        def call(key: str) -> Any:
+            calling[:] = [key]
+            return self.built[key].call()
+
         with quiet():
-            return asdict(interleaved({k: self.built[k].call for k in keys}, self.timer, RoundPlan(**plan)))
+            told = attempt_unless_refused(lambda: interleaved({k: partial(call, k) for k in keys}, self.timer, RoundPlan(**plan)))
+        if isinstance(told, Raised):
+            return {"failed": calling[0] if calling else "", "why": Unsupported("raised", f"raised: {told.text}").fields()}
+        return {"failed": "", **asdict(told)}
 
     def memory(self, key: str) -> dict[str, Any]:
         """The most bytes that a call holds at one time, and bytes of its weights."""
@@ -70,6 +94,12 @@ class TimingWorker(BaseWorker):
 
         built = self.built[key]
         return {"peak": peak_bytes(built.call, built.device), "stored": stored_bytes(built.model)}
+
+    def errors(self, key: str) -> dict[str, Any]:
+        """Errors of the very call that is timed, against the float64 model in this process."""
+        from mpcheck.policy.whole_errors import whole_errors
+
+        return whole_errors(self.built[key].call(), self.reference).fields()
 
 
 def run() -> None:

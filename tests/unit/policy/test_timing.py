@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import pytest
 
 from mpcheck._errors import InputError
+from mpcheck._unsupported import Unsupported
+from mpcheck.bench.launch.processes import LaunchProcess
+from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.policy.candidates import parse_candidate
 from mpcheck.policy.rounds import RoundPlan
-from mpcheck.policy.timing import Timings, Workload, measured
+from mpcheck.policy.timing import Timings, Workload, measured, one_launch
 from mpcheck.sessions.options import Options
 
 WATER = Workload(Options(model="builtin:hco", backends=("e3nn",)), "builtin:water")
@@ -47,3 +51,31 @@ def test_nothing_to_do_is_refused(candidates: list[str], launches: int) -> None:
 def test_an_unknown_policy_ends_with_its_line() -> None:
     with pytest.raises(InputError, match="unknown policy 'float31'"):
         measured(WATER, [parse_candidate("float31")], launches=1)
+
+
+class Launch:
+    """A launch in which one candidate fails in its second call, and one in the count of its memory."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+
+    def ask(self, command: str, **given: Any) -> dict[str, Any]:
+        why = Unsupported("raised", "raised: MemoryError")
+        if command == "build":
+            return {"seconds": 1.0}
+        if command == "measure":
+            self.asked.append(list(given["keys"]))
+            failed = "seeds e3nn" if "seeds e3nn" in given["keys"] else ""
+            return {"failed": failed, "why": why.fields(), "seconds": {k: [1.0, 1.0] for k in given["keys"]}, "waiting": 0.5}
+        if given["key"] == "tf32 e3nn" and command == "memory":
+            raise UnsupportedError(why)
+        return {"peak": 1, "stored": 1} if command == "memory" else {"energy": 0.0, "interaction": None, "force": 0.0, "force_relative": None}
+
+
+def test_a_candidate_that_fails_while_it_is_timed_costs_the_others_nothing() -> None:
+    process, found = Launch(), Timings()
+    wanted = {f"{n} e3nn": parse_candidate(n) for n in ("float32", "seeds", "tf32")}
+    one_launch(cast("LaunchProcess", process), wanted, RoundPlan(), found, lambda _: None)
+    assert process.asked == [["float32 e3nn", "seeds e3nn", "tf32 e3nn"], ["float32 e3nn", "tf32 e3nn"]]
+    assert set(found.unsupported) == {"seeds e3nn", "tf32 e3nn"} and set(found.peak) == {"float32 e3nn"}
+    assert found.launches == found.crowded == 1
