@@ -26,6 +26,7 @@ class Study:
 
     def __init__(self, session: Session, system: str) -> None:
         self.session, self.system = session, system
+        self._calls: dict[str, Calls] = {}
 
     @cached_property
     def sets(self) -> Sets:
@@ -50,24 +51,31 @@ class Study:
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
-        """Of the e3nn model, whose roundings stand for every backend's: another backend computes the same sums."""
+        """Of the e3nn model, whose float32 stands for every backend's: another backend computes the same sums."""
         session = self.session
         spec = session.reference_spec(self.system)
         return kept(self.calls, spec, REFERENCE_BACKEND, session.options.cache or default_cache(), self._said)
 
-    def predicted(self, policy: Policy) -> Prediction:
-        """The error of a policy.
+    def predicted(self, policy: Policy, backend: str = REFERENCE_BACKEND) -> Prediction:
+        """The error of a policy on the structures that errors are taken over.
 
         Raises:
             InputError: a rule that names no block.
         """
-        return emulated(self.copies, self.sensitivity, policy, self.session.device.type)
+        return emulated(self._copies(backend), self.sensitivity, policy, self.session.device.type)
+
+    def _copies(self, backend: str) -> Calls:
+        """A backend's float64 model on those structures: in 16 bits each rounds by its own order of operations."""
+        if backend not in self._calls:
+            built: Any = self.session.backend(backend)
+            device = self.session.reference_backend.device
+            self._calls[backend] = Calls(built.model, self._judged, self.session.reference_backend.model, device)
+        return self._calls[backend]
 
     @cached_property
-    def copies(self) -> Calls:
-        """The float64 model on the structures that errors are taken over."""
+    def _judged(self) -> dict[str, Any]:
         graph, _ = graph_of([self.sets.frames[i] for i in self.sets.places(*JUDGED)], self.session.model)
-        return Calls(self.session.reference_backend.model, graph, device=self.session.reference_backend.device)
+        return dict(graph)
 
     def applied(self, policy: Policy, backend: str) -> PolicyModel | Unsupported:
         """A backend's model with a policy; why there is none.
