@@ -49,7 +49,9 @@ def main(sizes: tuple[int, ...]) -> None:
     model = load_model("builtin:hco")
     table = model.module.get_buffer("atomic_energies_fn.atomic_energies")
     table[..., model.elements.index("C")] = E0
-    print("| atoms | total, eV | off by, eV | isolated atoms alone | interaction alone | any order, at most | RMS force f64 | f32 | displaced f64 | f32 | relative error |")
+    print(
+        "| atoms | total, eV | off by, eV | isolated atoms alone | interaction alone | any order, at most | RMS force f64 | f32 | displaced f64 | f32 | relative error |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|---|")
     for n in sizes:
         crystal = bulk("C", "diamond", a=3.567).repeat((n, n, n))
