@@ -6,9 +6,11 @@ SYMMETRY = ("equivariance", "layout", "mix", "conversion")
 AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "graph", "size", "physics", "modes", "outputs", "doors")
 LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
 BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
-PRECISION, GOLDEN, SMALL_TWIN = "precision", "golden", "small-twin"
+PRECISION, GOLDEN, SMALL_TWIN, WHOLE = "precision", "golden", "small-twin", "whole-model"
 AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
+POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH = "policy", "policy-speed", "policy-budget", "policy-search"
+POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH)
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

@@ -8,13 +8,17 @@ from typing import Annotated
 import typer
 
 from mpcheck._errors import InputError
-from mpcheck._files.kinds import RECORD_OF_POLICY, WITH_POLICY
+from mpcheck._files.io import is_there
+from mpcheck._files.kinds import JSON
 from mpcheck._files.outputs import Output, model_and_systems, refuse_outputs
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._text import say
 from mpcheck.cli.options import shared
 
-POLICY = "built-in policy, or a YAML file; `mpcheck policy --list` shows the built-in ones"
+ARCHIVE = "a model or an archive"
+"""What a model's file is told as, see :mod:`mpcheck._files.kinds`."""
+BESIDE = ".policy.json"
+POLICY = "built-in policy, or a YAML file; `mpcheck policies` shows the built-in ones"
 
 
 @shared("model", "system", "device", "cache", "seed")
@@ -32,10 +36,10 @@ def apply(
     from mpcheck.policy.rules import get_policy
 
     chosen = get_policy(policy)
-    refuse_outputs(
-        [Output(out, WITH_POLICY, "--out"), Output(out.with_name(out.name + ".policy.json"), RECORD_OF_POLICY, "--out")],
-        model_and_systems(model, [system] if system else []),
-    )
+    told = out.with_name(out.name + BESIDE)
+    refuse_outputs([Output(out, ARCHIVE, "--out"), Output(told, JSON, "--out")], model_and_systems(model, [system] if system else []))
+    if is_there(out) and not is_there(told):
+        raise InputError(f"--out {out} is a model of somebody's, for no {told.name} lies beside it; give another name, or remove it first")
     from mpcheck.sessions.policy.deploy import deploy
     from mpcheck.sessions.run import stderr_progress
 
@@ -43,4 +47,14 @@ def apply(
         say(line)
 
 
-__all__ = ["InputError", "apply"]
+def policies() -> None:
+    """List the built-in policies."""
+    from mpcheck._console import Grid
+    from mpcheck.policy.rules import builtin
+
+    grid = Grid("built-in policies; a YAML file of your own has the fields of one", pad_edge=True)
+    for name in ("policy", "what runs in what"):
+        grid.column(name, overflow="fold")
+    for policy in builtin().values():
+        grid.row([policy.name, policy.title])
+    grid.show(120)

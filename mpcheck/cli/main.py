@@ -17,6 +17,7 @@ from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import evaluated
 from mpcheck._text import say, say_lines
+from mpcheck.cli.apply import apply, policies
 from mpcheck.cli.baseline import baseline_app
 from mpcheck.cli.comment import comment
 from mpcheck.cli.compare import compare
@@ -66,6 +67,8 @@ def blocks(model: str, system: list[str], device: str, cache: Path | None, seed:
     grid.show(140)
 
 
+app.command()(apply)
+app.command()(policies)
 app.command()(compare)
 app.command()(merge)
 app.command()(mix)

@@ -18,7 +18,7 @@ from mpcheck.policy import autocast
 from mpcheck.policy.assignment import assigned, changed
 from mpcheck.policy.energies import AtomicEnergies, added, sums_up, taken_out
 from mpcheck.policy.packed import packed
-from mpcheck.policy.rules import NARROW, PACKED, BlockFormat, Policy, carrier
+from mpcheck.policy.rules import NARROW, PACKED, BlockFormat, Policy, carrier, usual_sums
 from mpcheck.policy.wrapped import Wrapped, cast
 
 TF32_EMULATED = "tf32 is emulated on a CPU: operands of matrix products are rounded to 11 bits"
@@ -178,8 +178,7 @@ def _possible(policy: Policy, formats: Mapping[str, BlockFormat], device: torch.
         where = f"policy {policy.name}: {path}"
         if (fmt.compute == "tf32") != (policy.base == "tf32" and fmt.compute not in NARROW):
             raise InputError(f"{where}: tf32 is switched for the whole model, not block by block; give the policy base tf32 and other blocks 16 bits")
-        kept = "float32" if fmt.compute in NARROW else fmt.compute
-        if fmt.accumulate != kept:
+        if fmt.accumulate != (kept := usual_sums(fmt.compute)):
             raise InputError(f"{where}: kernels on {device.type} accumulate {fmt.compute} in {kept}, not in {fmt.accumulate}; leave accumulate out")
         if fmt.storage == "float64" and fmt.compute != "float64":
             raise InputError(f"{where}: weights stored in float64 would be cast at every call; store them in {carrier(fmt.compute)}")

@@ -64,9 +64,10 @@ def joined(parts: Sequence[Evaluation]) -> Evaluation:
     for part in parts:
         numbered.append(part.batch + start)
         start += len(part.energy)
+    nodes = [p.nodes for p in parts if p.nodes is not None]
     return Evaluation(
         torch.cat([p.energy for p in parts]), torch.cat([p.interaction for p in parts]), torch.cat([p.forces for p in parts]),
-        torch.cat([p.stress for p in parts]), torch.cat(numbered),
+        torch.cat([p.stress for p in parts]), torch.cat(numbered), torch.cat(nodes) if len(nodes) == len(parts) else None,
     )  # fmt: skip
 
 
@@ -74,7 +75,14 @@ def missing(batch: Batch) -> Evaluation:
     """What stands for a batch that could not be evaluated: nothing but NaN."""
     atoms, structures = batch.graph["batch"].cpu(), len(batch.places)
     nan = torch.full((structures,), torch.nan, dtype=torch.float64)
-    return Evaluation(nan, nan.clone(), nan.new_full((len(atoms), 3), torch.nan), nan.new_full((structures, 3, 3), torch.nan), atoms)
+    return Evaluation(
+        nan,
+        nan.clone(),
+        nan.new_full((len(atoms), 3), torch.nan),
+        nan.new_full((structures, 3, 3), torch.nan),
+        atoms,
+        nan.new_full((len(atoms),), torch.nan),
+    )
 
 
 def evaluate_all(
@@ -119,4 +127,7 @@ def selected(evaluation: Evaluation, places: Sequence[int]) -> Evaluation:
     numbered = torch.cat([torch.full_like(r, i) for i, r in enumerate(rows)]) if rows else evaluation.batch[:0]
     chosen = torch.tensor(list(places), dtype=torch.long)
     atoms = torch.cat(rows) if rows else evaluation.batch[:0]
-    return Evaluation(evaluation.energy[chosen], evaluation.interaction[chosen], evaluation.forces[atoms], evaluation.stress[chosen], numbered)
+    return Evaluation(
+        evaluation.energy[chosen], evaluation.interaction[chosen], evaluation.forces[atoms], evaluation.stress[chosen], numbered,
+        None if evaluation.nodes is None else evaluation.nodes[atoms],
+    )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 import torch
 
 from mpcheck.adapters.backends.casting import replaced
@@ -12,9 +13,9 @@ from mpcheck.adapters.blocks import Block, module_blocks
 from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.policy import known_rounding, rounding
 from mpcheck.policy.energies import sums_up
-from mpcheck.policy.evaluation import Evaluation, evaluate
+from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.isolation import BETWEEN, Isolation, Treatment
-from mpcheck.policy.rules import BlockFormat, Policy, carrier
+from mpcheck.policy.rules import NARROW, BlockFormat, Policy, carrier
 from mpcheck.policy.subjects import holder
 
 NODES = "nodes"
@@ -29,7 +30,7 @@ class Calls:
     """A float64 model and one batch of structures.
 
     Attributes:
-        isolation: of the model. graph: of the structures. plain: undisturbed values. energies: leaf that holds energies of isolated atoms, "" for none.
+        isolation: of the model. graph: of the structures. plain: undisturbed values. energies: leaf with energies of isolated atoms, "" for none.
         summed: whether the total is the sum of the atoms' energies, which can be taken outside the model. count: of calls so far.
     """
 
@@ -52,23 +53,19 @@ class Calls:
         """Of the model, by the names and roles that rules speak of."""
         return module_blocks(self.isolation.source)
 
-    def _evaluate(self, graph: Tensors) -> Evaluation:
-        self.count += 1
-        return evaluate(self.isolation.model, graph, self.device)
-
-    def _values(self, graph: Tensors, without: bool = False) -> Response:
+    def _values(self, graph: Tensors, without: bool = False, model: torch.nn.Module | None = None) -> Response:
         """Those of the model; ``without``: with energies of isolated atoms at zero."""
+        self.count += 1
         zeroed = self.isolation.model.get_submodule(self.energies) if without and self.energies else None
         with replaced(zeroed, torch.zeros_like):
-            found = self._evaluate(graph)
-        return {**found.values(), NODES: found.nodes}
+            found = evaluate(model or self.isolation.model, graph, self.device)
+        unknown = torch.full((len(found.forces),), torch.nan, dtype=torch.float64)
+        return {**found.values(), NODES: unknown if found.nodes is None else found.nodes}
 
-    def _moved(
-        self, treatments: Mapping[str, Treatment], graph: Tensors | None, without: bool, around: contextlib.AbstractContextManager[object] | None = None
-    ) -> Response:
+    def _moved(self, treatments: Mapping[str, Treatment], graph: Tensors | None, without: bool, model: torch.nn.Module | None = None) -> Response:
         before = self.apart if without else self.plain
-        with self.isolation.treated(treatments), around or contextlib.nullcontext():
-            values = self._values(self.graph if graph is None else graph, without)
+        with self.isolation.treated(treatments):
+            values = self._values(self.graph if graph is None else graph, without, model)
         return {n: v - before[n] for n, v in values.items()}
 
     def deviation(self, treatments: Mapping[str, Treatment], graph: Tensors | None = None) -> Response:
@@ -85,10 +82,29 @@ class Calls:
         graph = known_rounding.coordinates(self.graph, base)
         apart = policy.energies == "apart"
         treatments = rounding.treatments(self.isolation, policy, formats)
-        found = self._moved(treatments, graph, apart, rounding.around(policy))
+        by_virials = _ByVirials(self.isolation.model, self.graph["cell"]) if policy.base in NARROW else None
+        with rounding.around(policy):
+            found = self._moved(treatments, graph, apart, by_virials)
         if apart:
             nodes, energy = found[NODES], found["energy"]
             known = self.summed and not bool(nodes.isnan().any())
             found["energy"] = torch.zeros_like(energy).index_add(0, self.graph["batch"].cpu(), nodes) if known else energy
             found["interaction"] = found["energy"]
         return found
+
+
+class _ByVirials(torch.nn.Module):
+    """A model whose stress is taken from its virials in float64, as policies of 16-bit bases have it."""
+
+    def __init__(self, model: torch.nn.Module, cells: torch.Tensor) -> None:
+        super().__init__()
+        self.model, self.cells = model, cells.cpu().numpy().reshape(-1, 3, 3)
+
+    def forward(self, data: dict[str, torch.Tensor], compute_force: bool = True, compute_stress: bool = True) -> dict[str, Any]:
+        """Upstream's outputs; numpy's operations are no part of what rounds."""
+        out: dict[str, Any] = self.model(data, compute_force=compute_force, compute_virials=compute_stress)
+        if compute_stress:
+            virials = out["virials"].detach().cpu().numpy().reshape(-1, 3, 3)
+            volumes = np.abs(np.linalg.det(self.cells))[:, None, None]
+            out["stress"] = torch.from_numpy(np.divide(-virials, volumes, out=np.zeros_like(virials), where=volumes > 0))
+        return out

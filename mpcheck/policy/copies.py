@@ -10,6 +10,7 @@ from ase import Atoms
 from ase.data import covalent_radii
 
 from mpcheck.systems.inputs import with_inputs
+from mpcheck.systems.neighbours import neighbours
 from mpcheck.systems.resolve import CLOSEST
 from mpcheck.systems.spacing import coincident
 
@@ -30,13 +31,10 @@ def remade(frame: Atoms, positions: Floats, cell: Floats | None = None, order: n
 
 
 def shortest(frame: Atoms) -> float:
-    """The shortest distance of two atoms in Å, periodic images included; a bond length of their own radii where one atom is alone."""
+    """The shortest distance of two atoms in Å, periodic images included; a bond length of their own radii where none are nearer."""
     own = 2.0 * float(np.mean([covalent_radii[n] for n in frame.numbers]))
-    if len(frame) < 2:
-        return own
-    distances = frame.get_all_distances(mic=bool(frame.pbc.any()))
-    np.fill_diagonal(distances, np.inf)
-    return min(float(distances.min()), own)
+    vectors = neighbours(frame, own).vectors.astype(np.float64)
+    return min(float(np.linalg.norm(vectors, axis=1).min()), own) if len(vectors) else own
 
 
 def rattled(frame: Atoms, rng: np.random.Generator, strained: bool) -> Atoms:
@@ -62,13 +60,23 @@ def fewer(frame: Atoms, atom: int) -> Atoms:
     return remade(frame, frame.positions[kept], order=kept)
 
 
-def repeated(frame: Atoms, counts: tuple[int, int, int], rng: np.random.Generator) -> Atoms:
-    """A supercell, rattled, so that it is no copy of its cells."""
+def piece(frame: Atoms, atom: int, count: int) -> Atoms:
+    """The atoms nearest to one, as an open cluster: the same surroundings in a structure that is small enough to have many copies of."""
+    vectors = frame.get_distances(atom, range(len(frame)), mic=bool(frame.pbc.any()), vector=True)
+    order = np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")[:count]
+    made = remade(frame, vectors[order], order=order)
+    made.pbc = False
+    made.cell = np.zeros((3, 3))
+    return made
+
+
+def repeated(frame: Atoms, counts: tuple[int, int, int]) -> Atoms:
+    """A supercell."""
     many = np.concatenate([np.arange(len(frame))] * int(np.prod(counts)))
     shifts = np.array([(i, j, k) for i in range(counts[0]) for j in range(counts[1]) for k in range(counts[2])], dtype=float)
     positions = np.concatenate([frame.positions + s @ np.array(frame.cell) for s in shifts])
     cell = np.array(frame.cell) * np.array(counts)[:, None]
-    return rattled(remade(frame, positions, cell, many), rng, strained=False)
+    return remade(frame, positions, cell, many)
 
 
 def contacts(frame: Atoms, most: int) -> Iterator[tuple[str, Atoms]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from ase import Atoms
@@ -68,10 +68,10 @@ def _of(
     if isinstance(element, Turn):
         turn = element.vectors
         stress = turn(turn(before.stress).transpose(1, 2)).transpose(1, 2)
-        expected = Evaluation(before.energy, before.interaction, turn(before.forces), stress, before.batch)
+        expected = replace(before, forces=turn(before.forces), stress=stress)
     elif isinstance(element, Shuffle):
         forces = before.forces[element.order(len(frame), element.atoms)]
-        expected = Evaluation(before.energy, before.interaction, forces, before.stress, before.batch)
+        expected = replace(before, forces=forces)
     return _error(element.kind, element.text, evaluate(model, graph, device, periodic), expected)
 
 

@@ -23,6 +23,8 @@ from mpcheck.policy.reference import WholeReference
 from mpcheck.policy.second_derivatives import SecondDerivatives, second_derivatives
 from mpcheck.policy.structures import JUDGED, Kind, Sets
 
+MOST_ALONE = 24
+"""Structures that are tried by themselves for a value that is no number."""
 SPREAD = 1.4826
 """Standard deviations of a normal distribution in one median absolute deviation."""
 
@@ -67,7 +69,7 @@ class ErrorReport:
     Attributes:
         judged: over the user's structures, copies and supercells; contacts: over close contacts; None where there are none or nothing ran.
         equivariance: of one structure. nonfinite: by kind of structures. raised: what the model raised, each once.
-        refused: why the model could not be made; nothing else is there then. float64_lost: structures without numbers in float64 itself.
+        refused: why the model could not be made; nothing else is there then. float64_lost: judged structures without numbers in float64 itself.
         notes: what was left out.
     """
 
@@ -92,6 +94,26 @@ class ErrorReport:
     def fields(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)
+
+    def figures(self) -> dict[str, float]:
+        """The figures that there are, by flat names with units: ``judged_energy_meV_per_atom_mean``, ``rotation_force_meV_per_A`` …"""
+        found: dict[str, Any] = {}
+        for name, errors in (("judged", self.judged), ("contacts", self.contacts)):
+            found |= _flat(name, asdict(errors)) if errors is not None else {}
+        found |= _flat("second", asdict(self.second_derivatives)) if self.second_derivatives is not None else {}
+        found |= _flat("parity", asdict(self.parity)) if self.parity is not None else {}
+        for change in self.equivariance:
+            found |= _flat(change.kind, asdict(change))
+        for scan in self.diatomics:
+            found |= _flat(scan.pair, asdict(scan))
+        return found
+
+
+def _flat(name: str, value: Any) -> dict[str, float]:
+    """Numbers of nested mappings, under names joined by underscores; None and words are left out."""
+    if isinstance(value, dict):
+        return {k: n for key, item in value.items() for k, n in _flat(f"{name}_{key}", item).items()}
+    return {name: float(value)} if isinstance(value, (int, float)) else {}
 
 
 @neutral()
@@ -125,10 +147,11 @@ def judge_errors(
         raised.append(f"{equivariant.text} (a structure turned, shifted or batched)")
         equivariant = []
     second = second_derivatives(found, exact, sets) if sets.places("displaced") else None
+    lost = tuple(sets.labels[p] for p in _lost_in_float64(exact) if p in sets.places(*JUDGED))
     return ErrorReport(
         _errors(found, exact, sets, tests, *JUDGED), _errors(found, exact, sets, tests, "contacts"), _parity(found, exact, sets),
         tuple(roughness(found, exact, sets)), second, tuple(equivariant), tuple(_nonfinite(whole, loaded, sets, found, exact, reference, device)),
-        tuple(dict.fromkeys(raised)), float64_lost=tuple(sets.labels[p] for p in _lost_in_float64(exact)), notes=sets.notes,
+        tuple(dict.fromkeys(raised)), float64_lost=lost, notes=sets.notes,
     )  # fmt: skip
 
 
@@ -180,17 +203,22 @@ def _nonfinite(
         places = [p for p in sets.places(one.kind) if p in lost]
         if not places:
             continue
-        first = _first(model, loaded, sets, places[0], reference.every, device)
+        blamed = attempt(lambda places=places: _first(model, loaded, sets, places, reference.every, device))  # type: ignore[misc]  # bound
+        place, first = (places[0], None) if isinstance(blamed, Raised) else blamed
         where = first.text if first is not None else "every block's own results are numbers: what is not was made between or behind them"
-        text = f"{len(places)} of {len(one.frames)} ({one.kind}): values that are no numbers, first {sets.labels[places[0]]}: {where}"
-        values.append(NonFiniteValue(one.kind, sets.labels[places[0]], len(places), first, text))
+        where = f"its blocks cannot be watched ({blamed.text})" if isinstance(blamed, Raised) else where
+        text = f"{len(places)} of {len(one.frames)} ({one.kind}): values that are no numbers, first {sets.labels[place]}: {where}"
+        values.append(NonFiniteValue(one.kind, sets.labels[place], len(places), first, text))
     return values
 
 
 def _first(
-    model: torch.nn.Module, loaded: LoadedModel, sets: Sets, place: int, every: Sequence[Batch], device: torch.device | str
-) -> FirstNonFinite | None:
-    """Of the structure alone, and of its batch where it is well alone."""
-    graph, periodic = graph_of([sets.frames[place]], loaded)
-    batch = next(b for b in every if place in b.places)
-    return first_nonfinite(model, graph, device, periodic) or first_nonfinite(model, batch.graph, device, batch.periodic)
+    model: torch.nn.Module, loaded: LoadedModel, sets: Sets, places: Sequence[int], every: Sequence[Batch], device: torch.device | str
+) -> tuple[int, FirstNonFinite | None]:
+    """Of the first structure that has them alone, for they spread over a batch; of a whole batch where none has."""
+    for place in places[:MOST_ALONE]:
+        graph, periodic = graph_of([sets.frames[place]], loaded)
+        if first := first_nonfinite(model, graph, device, periodic):
+            return place, first
+    batch = next(b for b in every if places[0] in b.places)
+    return places[0], first_nonfinite(model, batch.graph, device, batch.periodic)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ class Evaluation:
         energy: [structures] eV. interaction: without energies of isolated atoms, [structures] eV; NaN where the model does not tell.
         forces: [atoms, 3] eV/Å. stress: [structures, 3, 3] eV/Å³, NaN where a structure is not periodic in three directions or the model tells
             none; batch: structure of each atom, [atoms].
-        nodes: energy of each atom [atoms] eV, NaN where the model does not tell; none where several evaluations were put together.
+        nodes: energy of each atom [atoms] eV; None where the model does not tell.
     """
 
     energy: torch.Tensor
@@ -31,7 +31,7 @@ class Evaluation:
     forces: torch.Tensor
     stress: torch.Tensor
     batch: torch.Tensor
-    nodes: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.float64))
+    nodes: torch.Tensor | None = None
 
     @property
     def atoms(self) -> torch.Tensor:
@@ -79,7 +79,7 @@ def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str 
     stress[~periodic] = torch.nan
     interaction = _wide(out["interaction_energy"]) if out.get("interaction_energy") is not None else missing
     forces = _wide(out["forces"])
-    nodes = _wide(out["node_energy"]) if out.get("node_energy") is not None else torch.full((len(forces),), torch.nan, dtype=torch.float64)
+    nodes = _wide(out["node_energy"]) if out.get("node_energy") is not None else None
     return Evaluation(energy, interaction, forces, stress, graph["batch"].cpu(), nodes)
 
 

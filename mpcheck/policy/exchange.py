@@ -59,9 +59,10 @@ def frames_in(tensors: Mapping[str, torch.Tensor], words: Sequence[Mapping[str, 
 
 def evaluation_out(evaluation: Evaluation) -> dict[str, torch.Tensor]:
     """Tensors of an evaluation."""
-    return {**evaluation.values(), "batch": evaluation.batch}
+    nodes = {} if evaluation.nodes is None else {"nodes": evaluation.nodes}
+    return {**evaluation.values(), "batch": evaluation.batch, **nodes}
 
 
 def evaluation_in(tensors: Mapping[str, torch.Tensor]) -> Evaluation:
     """The inverse of :func:`evaluation_out`."""
-    return Evaluation(tensors["energy"], tensors["interaction"], tensors["forces"], tensors["stress"], tensors["batch"])
+    return Evaluation(**{n: tensors[n] for n in ("energy", "interaction", "forces", "stress", "batch")}, nodes=tensors.get("nodes"))

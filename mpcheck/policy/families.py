@@ -42,13 +42,13 @@ def assembled(name: str, base: Compute, chosen: Mapping[Family, Compute]) -> Pol
     by_format: dict[Compute, list[str]] = {}
     for family, fmt in chosen.items():
         if fmt != base:
-            by_format.setdefault(fmt, []).extend(_literal(path) for path in family.paths)
+            by_format.setdefault(fmt, []).extend(literal(path) for path in family.paths)
     lowered = [f"{family.name} in {fmt}" for family, fmt in chosen.items() if fmt != base]
     title = f"{'; '.join(lowered)}; the rest in {base}" if lowered else f"everything in {base}"
     return Policy(name=name, title=title, base=base, rules=[Rule(blocks=paths, compute=fmt) for fmt, paths in by_format.items()])
 
 
-def _literal(path: str) -> str:
+def literal(path: str) -> str:
     """A glob pattern that matches a path alone."""
     return re.sub(r"([*?\[])", r"[\1]", path)
 

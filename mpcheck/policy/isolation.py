@@ -104,7 +104,9 @@ class _Call:
             pairs = [(o, self.treatment.given(c)) for o, c in zip(self.outputs, cotangents, strict=True) if c is not None and o.requires_grad]
             if pairs and leaves:
                 with self.changed(), self.treatment.mode():
-                    found = torch.autograd.grad([o for o, _ in pairs], leaves, [c for _, c in pairs], retain_graph=True, allow_unused=True)
+                    found: tuple[torch.Tensor | None, ...] = torch.autograd.grad(
+                        [o for o, _ in pairs], leaves, [c for _, c in pairs], retain_graph=True, allow_unused=True
+                    )
             else:
                 found = (None,) * len(leaves)
         each = iter([g if g is None else self.treatment.returned(g) for g in found])
@@ -139,8 +141,8 @@ class Isolation:
     """A model's subjects, and the model with some of them treated.
 
     Attributes:
-        model: upstream's, or a backend's. source: the e3nn model that it was made from. leaves: names of its leaf blocks' modules. steps: those seen so
-            far, in the model's order.
+        model: upstream's, or a backend's. source: the e3nn model that it was made from. leaves: names of its leaf blocks' modules. steps: those
+            seen so far, in the model's order.
     """
 
     def __init__(self, model: torch.nn.Module, source: torch.nn.Module | None = None) -> None:
@@ -204,7 +206,7 @@ class Isolation:
         """Where in the model a step is called: the path of the innermost block around it."""
         handles = []
         self._path, self._calls = [], {}
-        modules = {name: module for name, module in composite_modules(self.model)} | {n: self.model.get_submodule(n) for n in self.leaves}
+        modules = dict(composite_modules(self.model)) | {n: self.model.get_submodule(n) for n in self.leaves}
         try:
             for name, module in modules.items():
                 handles.append(module.register_forward_pre_hook(lambda m, args, name=name: self._path.append(name)))
@@ -214,7 +216,9 @@ class Isolation:
             for handle in handles:
                 handle.remove()
 
-    def _step(self, kind: str, arguments: dict[str, Any], call: Callable[..., Any], treatments: Mapping[str, Treatment], every: bool, aside: Mode) -> Any:
+    def _step(
+        self, kind: str, arguments: dict[str, Any], call: Callable[..., Any], treatments: Mapping[str, Treatment], every: bool, aside: Mode
+    ) -> Any:
         path = self._path[-1] if self._path else ""
         if path in self.leaves:
             return call()

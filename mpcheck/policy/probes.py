@@ -9,7 +9,7 @@ from ase import Atoms
 from mpcheck.adapters.load import LoadedModel
 from mpcheck.policy.diatomics import diatomic_set
 from mpcheck.policy.second_derivatives import displaced_set
-from mpcheck.policy.structures import MOST_EDGES, Sets, structure_sets
+from mpcheck.policy.structures import MOST_EDGES, SHARE, Sets, pieces, structure_sets
 
 
 def judged_sets(
@@ -26,7 +26,7 @@ def judged_sets(
     more = []
     for wanted, (found, said) in (
         (diatomics, diatomic_set(own, model.elements, model.r_max)),
-        (second, displaced_set(own, model.r_max, seed)),
+        (second, displaced_set(pieces(own, model.r_max, most_edges / SHARE), model.r_max, seed)),
     ):
         if wanted:
             more += [found] if found.frames else []

@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import digest
+from mpcheck._raised import evaluated
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.load import LoadedModel
 from mpcheck.bench.launch.processes import launched, own_paths
@@ -25,7 +26,7 @@ from mpcheck.policy.batches import Batch, batches, graph_of, joined, selected
 from mpcheck.policy.evaluation import Evaluation, evaluate
 from mpcheck.policy.exchange import evaluation_in, evaluation_out, frames_out
 from mpcheck.policy.reference_worker import WORKER
-from mpcheck.policy.structures import Sets
+from mpcheck.policy.structures import Kind, Sets
 from mpcheck.reference.code import code_of
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
@@ -61,8 +62,9 @@ class WholeReference:
 
 
 def noisy_places(sets: Sets) -> list[int]:
-    """Frames whose noise is measured: the first of the user's own, and its first copy."""
-    return [*sets.places("own")[:1], *sets.places("rattled")[:1]]
+    """Frames whose noise is measured: the smallest of the user's own that has neighbours, and the smallest of its copies."""
+    own = sorted(sets.places("own"), key=lambda p: (len(sets.frames[p]) < 2, len(sets.frames[p])))
+    return [*own[:1], *sorted(sets.places("rattled"), key=lambda p: len(sets.frames[p]))[:1]]
 
 
 @neutral()
@@ -70,12 +72,12 @@ def reference_tensors(model: LoadedModel, frames: Sequence[Atoms], groups: Seque
     """What a reference consists of: values of all frames, and the noise of some.
 
     Raises:
-        BaseException: what the model raises in float64.
+        InputError: what the model raises in float64; dipole models have neither energies nor forces.
     """
     parts, order = [], [place for group in groups for place in group]
     for group in groups:
         graph, periodic = graph_of([frames[i] for i in group], model)
-        parts.append(evaluate(model.module, graph, "cpu", periodic))
+        parts.append(evaluated(lambda graph=graph, periodic=periodic: evaluate(model.module, graph, "cpu", periodic), model.name))  # type: ignore[misc]
     tensors = evaluation_out(selected(joined(parts), [order.index(i) for i in range(len(order))]))
     for place in noisy:
         graph, periodic = graph_of([frames[place]], model)
@@ -141,6 +143,15 @@ def _read(tensors: dict[str, torch.Tensor], every: tuple[Batch, ...], own_proces
             place, _, name = rest.partition(":")
             noise.setdefault(int(place), {})[name] = value
     return WholeReference(evaluation_in(tensors), noise, every, own_process)
+
+
+def narrowed(sets: Sets, reference: WholeReference, *kinds: Kind) -> tuple[Sets, WholeReference]:
+    """Some of the sets, and their reference, where all of them would take too long; the user's own must be among them."""
+    places = {place: number for number, place in enumerate(sets.places("own", *kinds))}
+    kept = Sets(tuple(s for s in sets.sets if s.kind in ("own", *kinds)), sets.notes)
+    every = tuple(Batch(b.graph, b.periodic, tuple(places[p] for p in b.places)) for b in reference.every if b.places[0] in places)
+    noise = {places[p]: values for p, values in reference.noise.items() if p in places}
+    return kept, WholeReference(selected(reference.evaluation, list(places)), noise, every, reference.own_process)
 
 
 @neutral()

@@ -18,7 +18,7 @@ from mpcheck.formats import FORMATS
 from mpcheck.judge.emulate import round_significand
 from mpcheck.policy import known_rounding
 from mpcheck.policy.autocast import Emulation
-from mpcheck.policy.isolation import BETWEEN, Change, Isolation, Treatment
+from mpcheck.policy.isolation import BETWEEN, Change, Isolation, Treatment, unchanged
 from mpcheck.policy.rules import NARROW, BlockFormat, Policy, Storage, carrier
 from mpcheck.reference.emulation import SingleRounding
 
@@ -41,10 +41,10 @@ def in_16_bits(module: torch.nn.Module | None, storage: Storage, around: bool) -
     """
     dtype: torch.dtype = getattr(torch, storage)
     rounded = once(dtype)
-    given: dict[str, Change] = {"given": rounded} if around else {}
+    given = rounded if around else unchanged
     if module is not None and math_dtypes(module):  # computes in float32 inside
-        return Treatment(returned=rounded, weights=rounded, **given)
-    return Treatment(mode=lambda: SingleRounding(dtype), weights=None if module is None else rounded, **given)
+        return Treatment(given=given, returned=rounded, weights=rounded)
+    return Treatment(lambda: SingleRounding(dtype), given, weights=None if module is None else rounded)
 
 
 def treatments(isolation: Isolation, policy: Policy, formats: Mapping[str, BlockFormat]) -> dict[str, Treatment]:
@@ -54,7 +54,7 @@ def treatments(isolation: Isolation, policy: Policy, formats: Mapping[str, Block
     for name in isolation.leaves:
         module, fmt = isolation.model.get_submodule(name), formats.get(name, policy.default())
         if fmt.compute in NARROW:
-            found[name] = in_16_bits(module, fmt.compute, not narrow)  # type: ignore[arg-type]  # names of both
+            found[name] = in_16_bits(module, fmt.compute, not narrow)
         elif bits := FORMATS[fmt.compute].operand_bits:
             found[name] = Treatment(mode=functools.partial(SingleRounding, torch.float32, to_bits(bits)))
         elif fmt.interface in NARROW:

@@ -38,16 +38,24 @@ class BlockFormat(Strict):
 
     @property
     def words(self) -> str:
-        """``bfloat16``, or what differs: ``int8/float16, accumulated in float32, handed on in float32``."""
-        stored = "" if self.storage == carrier(self.compute) else f"{self.storage}/"
-        added = "" if self.accumulate == self.compute else f", accumulated in {self.accumulate}"
-        handed = "" if self.interface == carrier(self.compute) else f", handed on in {self.interface}"
+        """``float32``, or with what its weights are stored in before and its results are handed on in behind it: ``int8 / float16 → float32``.
+
+        Sums are told where they are kept in something else than kernels keep them in.
+        """
+        stored = "" if self.storage == carrier(self.compute) else f"{self.storage} / "
+        added = "" if self.accumulate == usual_sums(self.compute) else f", sums in {self.accumulate}"
+        handed = "" if self.interface == carrier(self.compute) else f" → {self.interface}"
         return f"{stored}{self.compute}{added}{handed}"
 
 
 def carrier(compute: Compute) -> Interface:
     """The type of tensors that hold what is computed: tf32 is computed from float32's."""
     return "float32" if compute == "tf32" else compute
+
+
+def usual_sums(compute: Compute) -> Compute:
+    """What kernels keep the sums of a type in."""
+    return "float32" if compute in NARROW else compute
 
 
 class Rule(Strict):
@@ -100,7 +108,7 @@ def filled(rule: Rule, base: Compute) -> BlockFormat:
     """
     compute = rule.compute or base
     storage = rule.storage or carrier(compute)
-    accumulate = rule.accumulate or ("float32" if compute in NARROW else compute)
+    accumulate = rule.accumulate or usual_sums(compute)
     return BlockFormat(storage=storage, compute=compute, accumulate=accumulate, interface=rule.interface or carrier(base))
 
 

@@ -18,7 +18,7 @@ from mpcheck.policy.batches import selected
 from mpcheck.policy.copies import remade
 from mpcheck.policy.evaluation import Evaluation
 from mpcheck.policy.force_tests import rms
-from mpcheck.policy.structures import Sets, StructureSet
+from mpcheck.policy.structures import Sets, StructureSet, told
 from mpcheck.reference.noise import seed_of
 from mpcheck.systems.spacing import edges
 
@@ -82,6 +82,8 @@ def second_derivatives(found: Evaluation, exact: Evaluation, sets: Sets) -> Seco
     if not places:
         return SecondDerivatives(absent="no structure was displaced")
     name = sets.labels[sets.places("own")[sets.get("displaced").parents[0]]]
+    whole, moved = sets.frames[sets.places("own")[sets.get("displaced").parents[0]]], sets.frames[places[0]]
+    name = told(name, whole, moved)
     own, right = selected(found, places).forces, selected(exact, places).forces
     if not bool(own.isfinite().all() and right.isfinite().all()):
         return SecondDerivatives(name, absent="forces are no numbers" + ("" if bool(right.isfinite().all()) else " in float64 itself"))

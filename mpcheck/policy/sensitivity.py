@@ -37,9 +37,9 @@ class Sensitivity:
 
     Attributes:
         subjects: by name, in the model's order. values: undisturbed. batch, elements: structure of each atom, and its element.
-        noise: by subject and part, mean square deviations for u = 1. emulated: by leaf and 16-bit type, signed deviations where everything in the leaf
-            is rounded to it. known: by subject (or one of this module's names) and storage type, signed deviations where what is stored is; none where
-            no bit changes.
+        noise: by subject and part, mean square deviations for u = 1. emulated: by leaf and 16-bit type, signed deviations where all in it is rounded
+            to that. known: by subject (or one of this module's names) and storage type, signed deviations where what is stored is; none where no bit
+            changes.
         summed: whether the total is the sum of the atoms' energies. calls: energy-and-force calls that it took.
     """
 

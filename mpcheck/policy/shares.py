@@ -44,9 +44,9 @@ def shares(sensitivity: Sensitivity, policy: Policy, formats: Mapping[str, Block
 def _shares(sensitivity: Sensitivity, policy: Policy, formats: Mapping[str, BlockFormat], device: str) -> Iterator[tuple[str, Share]]:
     apart, base = policy.energies == "apart", carrier(policy.base)
     operands: Storage = policy.autocast or TWIN.get(policy.base) or "float64"
-    stored = [(WEIGHTS, "float32" if base == FLOAT32.name else ""), (COORDINATES, base), (CELL, operands)]
-    for name, storage in stored:
-        if response := sensitivity.known.get((name, storage)):  # type: ignore[call-overload]  # "" is none
+    stored: list[tuple[str, Storage]] = [(COORDINATES, base), (CELL, operands)]
+    for name, storage in [(WEIGHTS, base), *stored] if base == FLOAT32.name else stored:
+        if response := sensitivity.known.get((name, storage)):
             yield name, _summed(Share(known=response), apart, outside=False)
     for subject in sensitivity.subjects.values():
         share = _share(sensitivity, policy, formats.get(subject.name, policy.default()), subject, device)
@@ -121,7 +121,7 @@ def alone(policy: Policy, fmt: BlockFormat, subject: Subject) -> Storage | None:
         return None
     if policy.autocast:
         return policy.autocast if "operand" in subject.parts else None
-    return fmt.compute if fmt.compute in NARROW else None  # type: ignore[return-value]  # names of both
+    return fmt.compute if fmt.compute in NARROW else None
 
 
 def stored_types(policy: Policy, fmt: BlockFormat, subject: Subject) -> list[Storage]:

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from ase import Atoms
 
-from mpcheck.policy.copies import contacts, fewer, rattled, repeated
+from mpcheck.policy.copies import contacts, fewer, piece, rattled, repeated
 from mpcheck.reference.noise import seed_of
 from mpcheck.systems import Structures
 from mpcheck.systems.spacing import edges
@@ -19,11 +19,13 @@ JUDGED: tuple[Kind, ...] = ("own", "rattled", "fewer", "supercell")
 """What figures of a policy are over; close contacts and the rest have figures of their own."""
 ENOUGH = 20
 """Structures of energies: an energy is one number a structure, and its error scatters like one normal deviate."""
-LEAST = 3
-"""Rattled copies at least, also of a structure that is large: without them a perfect crystal would have no force test."""
+WHOLE = 3
+"""Rattled copies of a large structure as it is, one at least: without it a perfect crystal would have no force test."""
 FEWER, CONTACT_PAIRS = 3, 3
 MOST_EDGES = 60_000
 """Of all sets together: about three seconds of a small model on one processor."""
+SHARE = 36
+"""A structure of more than so great a part of all edges is copied whole a few times only; most is made of pieces of it."""
 
 
 @dataclass(frozen=True)
@@ -110,51 +112,83 @@ def structure_sets(frames: Sequence[Atoms], r_max: float, seed: int = 0, most_ed
     """
     room, notes = _Room(most_edges, r_max), list[str]()
     own = _own(frames, room, notes)
-    copies, parents = _rattled(own, room, seed, notes)
     label = [f"structure {i}" if len(own) > 1 else "the structure" for i in range(len(own))]
+    small = pieces(own, r_max, most_edges / SHARE)
+    words = [told(name, o, s) for s, o, name in zip(small, own, label, strict=True)]
+    if any(len(s) < len(o) for s, o in zip(small, own, strict=True)):
+        notes.append("structures are large: most copies, and all close contacts, are of pieces of them, as open clusters")
     made = [
         StructureSet("own", tuple(own), tuple(label), tuple(range(len(own))), alone=True),
-        StructureSet("rattled", tuple(copies), tuple(f"copy {n} of {label[p]}, rattled" for n, p in enumerate(parents)), tuple(parents)),
-        _fewer(own, label, room, notes),
+        _rattled(own, small, words, room, seed, notes),
+        _fewer(small, words, room),
+        _contacts(small, words, room),
         _supercell(own, label, room, seed, notes),
-        _contacts(own, label, room, notes),
     ]
     return Sets(tuple(s for s in made if s.frames), tuple(notes))
 
 
 def _own(frames: Sequence[Atoms], room: _Room, notes: list[str]) -> list[Atoms]:
-    """As many as fit into half of the room, evenly spaced; one at least."""
+    """As many as fit into half of the room, evenly spaced; one at least, a piece of it where it is larger than all of the room."""
     sizes = [room.size(f) for f in frames]
     chosen = list(range(len(frames)))
     while len(chosen) > 1 and sum(sizes[i] for i in chosen) > room.left / 2:
         chosen = sorted({round(x) for x in np.linspace(0, len(frames) - 1, len(chosen) // 2)})
     if len(chosen) < len(frames):
         notes.append(f"{len(chosen)} of {len(frames)} structures are judged, evenly spaced: more would take too long")
-    for i in chosen:
-        room.takes(frames[i], anyway=True)
-    return [frames[i] for i in chosen]
+    own = [frames[i] for i in chosen]
+    if len(own) == 1 and sizes[chosen[0]] > room.left:
+        own = pieces(own, room.r_max, room.left / 4)
+        notes.append(f"of {len(frames[chosen[0]])} atoms {len(own[0])} are judged, as an open cluster: all of them would take too long")
+    for frame in own:
+        room.takes(frame, anyway=True)
+    return own
 
 
-def _rattled(own: Sequence[Atoms], room: _Room, seed: int, notes: list[str]) -> tuple[list[Atoms], list[int]]:
-    """Copies of each in turn, every other round strained; a lone atom has none, for it would be the same."""
-    parents = [i for i, f in enumerate(own) if len(f) > 1]
-    wanted = max(ENOUGH - len(own), LEAST) if parents else 0
-    copies: list[Atoms] = []
-    whose: list[int] = []
+def pieces(own: Sequence[Atoms], r_max: float, most: float) -> list[Atoms]:
+    """Each of the user's structures where it has few enough edges, a piece of it where not; of a crystal of one atom to a cell, eight cells."""
+    made = []
+    for number, given in enumerate(own):
+        frame = repeated(given, _twice(given)) if len(given) == 1 and given.pbc.any() else given
+        count, atom = len(frame), (7 * number) % max(1, len(frame))
+        whole = frame
+        while (size := edges(frame, r_max)) > most and count > 2:
+            count = max(2, min(count * 2 // 3, round(count * most / size)) if frame is whole else count * 2 // 3)
+            frame = piece(whole, atom, count)
+        made.append(frame)
+    return made
+
+
+def told(name: str, whole: Atoms, made: Atoms) -> str:
+    """A structure's name, and in words how much of it was taken."""
+    if len(made) == len(whole):
+        return name
+    return f"{len(made)} atoms of {name}" if len(made) < len(whole) else f"{len(made) // len(whole)} cells of {name}"
+
+
+def _twice(frame: Atoms) -> tuple[int, int, int]:
+    """Two cells along every periodic vector."""
+    return (1 + int(frame.pbc[0]), 1 + int(frame.pbc[1]), 1 + int(frame.pbc[2]))
+
+
+def _rattled(own: Sequence[Atoms], small: Sequence[Atoms], words: Sequence[str], room: _Room, seed: int, notes: list[str]) -> StructureSet:
+    """Copies of each in turn, every other round strained, the first few of it whole; a lone atom has none, for it would be the same."""
+    parents = [i for i, f in enumerate(small) if len(f) > 1]
+    wanted = max(ENOUGH - len(own), WHOLE) if parents else 0
+    made: list[tuple[Atoms, str, int]] = []
     for n in range(wanted):
         parent, turn = parents[n % len(parents)], n // len(parents)
-        copy = rattled(own[parent], np.random.default_rng(seed_of("policy", seed, n)), strained=turn % 2 == 1)
-        if not room.takes(copy, anyway=n < LEAST):
-            break
-        copies.append(copy)
-        whose.append(parent)
-    if len(own) + len(copies) < ENOUGH:
-        why = "more would take too long" if parents else "an atom alone has no copies that differ"
-        notes.append(f"{len(own) + len(copies)} structures for energies instead of {ENOUGH}: {why}")
-    return copies, whose
+        whole = n < WHOLE and (n == 0 or room.size(own[parent]) < room.left / 3) and len(own[parent]) > 1
+        original = own[parent] if whole else small[parent]
+        copy = rattled(original, np.random.default_rng(seed_of("policy", seed, n)), strained=turn % 2 == 1)
+        room.takes(copy, anyway=True)  # pieces are a few dozen small parts of all edges
+        name = ("the structure" if len(own) == 1 else f"structure {parent}") if whole else words[parent]
+        made.append((copy, f"copy {n} of {name}, rattled", parent))
+    if len(own) + len(made) < ENOUGH:
+        notes.append(f"{len(own) + len(made)} structures for energies instead of {ENOUGH}: an atom alone has no copies that differ")
+    return _set("rattled", made)
 
 
-def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room, notes: list[str]) -> StructureSet:
+def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> StructureSet:
     """One atom left out of the first structures that have three or more."""
     made: list[tuple[Atoms, str, int]] = []
     fitting = [i for i, f in enumerate(own) if len(f) > 2]
@@ -162,20 +196,18 @@ def _fewer(own: Sequence[Atoms], label: Sequence[str], room: _Room, notes: list[
         parent = fitting[n % len(fitting)]
         atom = (n * len(own[parent])) // FEWER
         frame = fewer(own[parent], atom)
-        if not room.takes(frame):
-            notes.append("structures of one atom less are left out: they would take too long")
-            break
+        room.takes(frame, anyway=True)
         made.append((frame, f"{label[parent]} without atom {atom}", parent))
     return _set("fewer", made, alone=True)
 
 
 def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: int, notes: list[str]) -> StructureSet:
-    """The smallest periodic structure twice along each of its periodic vectors, or along as many as fit into half of what is left."""
+    """The smallest periodic structure twice along each of its periodic vectors, or along as many as fit into what is left."""
     periodic = sorted((i for i, f in enumerate(own) if f.pbc.any()), key=lambda i: len(own[i]))
     if not periodic:
         return StructureSet("supercell", (), ())
     frame, axes = own[periodic[0]], [int(a) for a in np.flatnonzero(own[periodic[0]].pbc)]
-    while axes and room.size(frame) * 2 ** len(axes) > room.left / 2:
+    while axes and room.size(frame) * 2 ** len(axes) > room.left:
         axes.pop()
     if len(axes) < int(frame.pbc.sum()):
         notes.append(
@@ -184,23 +216,21 @@ def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: in
     if not axes:
         return StructureSet("supercell", (), ())
     counts = (1 + (0 in axes), 1 + (1 in axes), 1 + (2 in axes))
-    made = repeated(frame, counts, np.random.default_rng(seed_of("policy", seed, "supercell")))
+    made = rattled(repeated(frame, counts), np.random.default_rng(seed_of("policy", seed, "supercell")), strained=False)  # no copy of its cells
     room.takes(made, anyway=True)
     return _set("supercell", [(made, f"{' x '.join(map(str, counts))} cells of {label[periodic[0]]}", periodic[0])], alone=True)
 
 
-def _contacts(own: Sequence[Atoms], label: Sequence[str], room: _Room, notes: list[str]) -> StructureSet:
+def _contacts(own: Sequence[Atoms], label: Sequence[str], room: _Room) -> StructureSet:
     """Of the first structure with most elements."""
     made: list[tuple[Atoms, str, int]] = []
     fitting = [i for i, f in enumerate(own) if len(f) > 1]
     if fitting:
         parent = max(fitting, key=lambda i: len(set(own[i].numbers)))
         for words, frame in contacts(own[parent], CONTACT_PAIRS):
-            if not room.takes(frame):
-                notes.append("some close contacts are left out: they would take too long")
-                break
+            room.takes(frame, anyway=True)
             made.append((frame, f"{label[parent]} with {words}", parent))
-    return _set("contacts", made)
+    return _set("contacts", made, alone=True)  # gradients that are no numbers spread over a batch
 
 
 def _set(kind: Kind, made: Sequence[tuple[Atoms, str, int]], alone: bool = False) -> StructureSet:

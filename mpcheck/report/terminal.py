@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpcheck._console import Grid, Sheet
-from mpcheck._names import GOLDEN, PRECISION
+from mpcheck._names import GOLDEN, PRECISION, WHOLE
 from mpcheck.formats import TF32
 from mpcheck.records.document import Records
 from mpcheck.records.items import item_of
@@ -17,6 +17,7 @@ from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
+from mpcheck.report.whole import HEAD, HINT, whole_rows
 
 WIDTH = 100
 LIMITS = style("inconclusive", strong=True)  # of what keeps a verdict from being whole
@@ -50,10 +51,25 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     _failures(sheet, run)
     for note in notes:
         sheet.line((f"  {note}", "dim"))
+    _whole(sheet, run)
     sheet.line((first, style(outcome(run), strong=True)))
     for line in limits:
         sheet.line((line, LIMITS))
     return sheet.text
+
+
+def _whole(sheet: Sheet, run: Records) -> None:
+    """The whole model in every format: what it errs by and what it gains, the chemist's question behind all blocks."""
+    rows = whole_rows(run)
+    if not rows:
+        return
+    grid = Grid(f"the whole model on {run.of(WHOLE)[0].system}, against float64 ({HINT})")
+    for place, name in enumerate(HEAD):
+        grid.column(name, right=place > 1, wrap=False)
+    for row in rows:
+        grid.row(row)
+    sheet.grid(grid)
+    sheet.line()
 
 
 def _facts(sheet: Sheet, run: Records) -> None:

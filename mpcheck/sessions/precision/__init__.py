@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mpcheck._files.kinds import SVG
-from mpcheck._names import GOLDEN, PRECISION, SMALL_TWIN
+from mpcheck._names import GOLDEN, PRECISION, SMALL_TWIN, WHOLE
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BASELINES, Options
 
@@ -37,7 +37,7 @@ SESSION = SessionSpec(
     options=PrecisionOptions,
     work="mpcheck.sessions.precision.work:PrecisionWork",
     folder="blocks",
-    checks=(PRECISION, GOLDEN, SMALL_TWIN),
+    checks=(PRECISION, GOLDEN, SMALL_TWIN, WHOLE),
     block_checks=(PRECISION,),
     columns=("block", "role", "backend"),
     compared="ratios",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN
+from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.small_twin import MODEL, backends_of, judge
 from mpcheck.formats import FLOAT64, get_format
@@ -12,6 +12,7 @@ from mpcheck.records.tensors import Quantity, Tensors
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.precision import PrecisionOptions
 from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.precision.whole import whole_records
 from mpcheck.sessions.run import Session
 
 
@@ -37,7 +38,15 @@ class PrecisionWork(PlainWork):
         for key in session.cells():
             label = f"{key.block}-{key.backend}-{key.format}-{key.direction}"
             cells.append(Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key))
-        return golden + cells + [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", SMALL_TWIN, name) for name in self._twins()]
+        twins = [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", SMALL_TWIN, name) for name in self._twins()]
+        return golden + cells + twins + self._whole()
+
+    def _whole(self) -> list[Piece]:
+        """The whole model on the first system, of a run that is not narrowed to blocks."""
+        if self.session.options.blocks or self.session.broken:
+            return []
+        planned = planned_whole(next(iter(self.session.systems)))
+        return [Piece(planned, planned.key, WHOLE, planned.system)]
 
     def _twins(self) -> list[str]:
         """Backends that are looked at on the small model: those of a run that is not narrowed to blocks or to other formats."""
@@ -51,6 +60,8 @@ class PrecisionWork(PlainWork):
             return self.attempted(piece.planned, lambda: [self.suite.judge(key)])
         if piece.planned.check == SMALL_TWIN:
             return self.attempted(piece.planned, lambda: follow(self.session, judge(self.session, key)))
+        if piece.planned.check == WHOLE:
+            return self.attempted(piece.planned, lambda: whole_records(self.session, piece.planned))
         return self.attempted(piece.planned, lambda: self.suite.compare_golden(key))
 
     def failed(self, planned: Planned, reason: str) -> Record:
@@ -58,7 +69,7 @@ class PrecisionWork(PlainWork):
         record = super().failed(planned, reason)
         if planned.check == PRECISION:
             return record.model_copy(update={"detail": Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)})
-        if planned.check == SMALL_TWIN:
+        if planned.check in (SMALL_TWIN, WHOLE):
             return record.model_copy(update={"subject": MODEL})
         tensors = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
         return record.model_copy(update={"subject": "model", "detail": tensors})
@@ -72,6 +83,11 @@ def planned_cell(key: CellKey) -> Planned:
 def planned_twin(backend: str) -> Planned:
     """The small model on a backend."""
     return Planned(key=f"{SMALL_TWIN}/{backend}", check=SMALL_TWIN, subject=MODEL, backend=backend, format=FLOAT64.name)
+
+
+def planned_whole(system: str) -> Planned:
+    """The whole model on a system."""
+    return Planned(key=f"{WHOLE}/{system}", check=WHOLE, subject=MODEL, system=system)
 
 
 def planned_golden(system: str) -> Planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -29,7 +30,7 @@ def exact() -> Evaluation:
 def changed() -> Evaluation:
     """A copy to write into."""
     e = exact()
-    return Evaluation(e.energy.clone(), e.interaction, e.forces.clone(), e.stress, e.batch)
+    return replace(e, energy=e.energy.clone(), forces=e.forces.clone())
 
 
 def of(found: Evaluation) -> dict[str, Roughness]:

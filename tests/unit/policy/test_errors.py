@@ -13,7 +13,7 @@ import torch
 from mpcheck.policy.batches import evaluate_all
 from mpcheck.policy.errors import ErrorReport, judge_errors
 from mpcheck.policy.probes import judged_sets
-from mpcheck.policy.reference import WholeReference, whole_reference
+from mpcheck.policy.reference import WholeReference, narrowed, whole_reference
 from mpcheck.policy.structures import Sets
 from tests.unit.policy.judged_samples import Faulty, small, water
 from tests.unit.policy.test_nonfinite import Spoilt
@@ -52,6 +52,9 @@ def test_formats_are_in_their_order() -> None:
     narrow = cast("bfloat16").judged
     assert narrow is not None and 0.003 < (narrow.force_relative.mean or 0.0) < 1.0 and (narrow.cosine_worst or 1.0) < 0.9999
     assert cast("bfloat16").contacts is not None and len(cast("bfloat16").diatomics) == 3
+    figures = cast("bfloat16").figures()
+    assert figures["judged_energy_meV_per_atom_mean"] == (narrow.energy_meV_per_atom.mean or -1.0)
+    assert {"rotation_force_meV_per_A", "contacts_force_meV_per_A_p95", "second_relative_error", "H-O_energy_jump_meV"} <= set(figures)
     second = cast("float32").second_derivatives
     assert second is not None and second.relative_error is not None
 
@@ -114,6 +117,33 @@ def test_a_block_that_gives_no_numbers_at_close_contact() -> None:
     assert report.contacts is not None and report.contacts.force_meV_per_A.mean is None and report.contacts.nonfinite["forces"] > 0
 
 
+def test_values_that_spread_over_a_batch() -> None:
+    """The structure that has them by itself is named, not the first of those that it spoils."""
+    guilty = sets().places("rattled")[5]
+    shortest = float(sets().frames[guilty].positions[0, 0])
+
+    class One(Spoilt):
+        def forward(self, *args: Any, **kwargs: Any) -> Any:
+            return super().forward(*args, **kwargs) if One.near else self.inner(*args, **kwargs)
+
+        near = False
+
+    class Spread(Faulty):
+        def forward(self, data: dict[str, torch.Tensor], **flags: bool) -> dict[str, Any]:
+            One.near = bool((data["positions"][:, 0] - shortest).abs().min() < 1e-12)
+            return super().forward(data, **flags)
+
+    def change(out: dict[str, Any], graph: dict[str, torch.Tensor]) -> None:
+        if One.near:
+            out["forces"] = out["forces"] * torch.nan
+
+    model = Spread(change)
+    model.model.products[0].linear = One(model.model.products[0].linear, True)
+    found = {n.kind: n for n in judged(model).nonfinite}["rattled"]
+    assert found.structures > 5 and found.label == sets().labels[guilty]
+    assert found.first is not None and found.first.block == "products.0.linear"
+
+
 def test_what_is_raised_is_a_result() -> None:
     """By the model on some structures, by what makes it, and by a call that gives something else."""
 
@@ -142,6 +172,16 @@ def test_a_model_without_forces_is_a_result() -> None:
         out["forces"] = None
 
     assert not judged(Faulty(without)).sound
+
+
+def test_some_of_the_sets_give_the_same_figures() -> None:
+    """Close contacts alone beside the user's own: their figures are those of the whole, and nothing else is there."""
+    some, right = narrowed(sets(), reference(), "contacts")
+    report = judge_errors(copy.deepcopy(small().module).float(), small(), some, right)
+    whole = cast("float32").contacts
+    assert report.contacts is not None and whole is not None
+    assert report.contacts.force_meV_per_A == whole.force_meV_per_A and report.contacts.energy_meV_per_atom == whole.energy_meV_per_atom
+    assert report.judged is not None and report.judged.structures == 1 and not report.diatomics and report.second_derivatives is None
 
 
 def test_lost_in_float64_itself() -> None:

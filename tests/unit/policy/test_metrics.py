@@ -91,6 +91,15 @@ def test_values_that_are_no_numbers_take_the_figure_away(value: float) -> None:
     assert all(map(math.isfinite, figures(asdict(got))))
 
 
+def test_a_stress_that_upstream_writes_zero_for_is_no_number() -> None:
+    """Where forces are none; a stress of zero beside forces is an error of its size."""
+    found, place = exact(), sets().places("own")[0]
+    found.stress[place] = 0.0
+    assert errors(found).nonfinite["stress"] == 0 and (errors(found).stress_GPa.worst or 0.0) > 0.0
+    found.forces[int(torch.nonzero(found.batch == place)[0])] = torch.nan
+    assert errors(found).nonfinite["stress"] == 1 and errors(found).stress_GPa.worst is None
+
+
 def test_nothing_is_divided_by_next_to_nothing() -> None:
     """Energies of zero and forces of zero: absolute figures stay, relative ones are absent with a reason."""
     right = exact()
@@ -98,7 +107,9 @@ def test_nothing_is_divided_by_next_to_nothing() -> None:
     right.forces.mul_(1e-9)
     found = replace(right, energy=right.energy + 0.01, forces=right.forces + 0.01)
     judged = force_tests(sets(), replace(reference().evaluation, forces=right.forces))
-    got = errors(found, right, judged if judged.refused else ForceTests(1e-3, dict.fromkeys(range(len(sets().frames)), "none")))
+    got = errors(
+        found, right, judged if judged.refused else ForceTests((1e-3,) * len(sets().frames), dict.fromkeys(range(len(sets().frames)), "none"))
+    )
     assert got.energy_meV_per_atom.mean and got.energy_relative.mean is None and "below" in got.energy_relative.absent
     assert got.force_relative.mean is None and got.force_relative.absent and got.cosine_mean is None and got.refused
 

@@ -16,7 +16,7 @@ def test_what_a_rule_leaves_out() -> None:
     narrow = filled(Rule(blocks=["*"], compute="bfloat16"), "float32")
     assert (narrow.storage, narrow.compute, narrow.accumulate, narrow.interface) == ("bfloat16", "bfloat16", "float32", "float32")
     packed = filled(Rule(blocks=["*"], storage="int8", compute="float16"), "float32")
-    assert packed.words == "int8/float16, accumulated in float32, handed on in float32"
+    assert packed.words == "int8 / float16 → float32"
     assert filled(Rule(blocks=["*"]), "tf32").interface == "float32"
 
 

@@ -16,7 +16,7 @@ from mpcheck.policy.second_derivatives import PHONON, STEPS, SecondDerivatives, 
 from mpcheck.policy.structures import Sets
 from tests.unit.policy.judged_samples import drop, small
 
-LITTLE = 100
+LITTLE = 400
 
 
 @cache

@@ -1,0 +1,30 @@
+"""The whole model in every format, at a glance: rows of a table."""
+
+from __future__ import annotations
+
+from mpcheck._names import WHOLE
+from mpcheck._text import number
+from mpcheck.records.detail import WholeModel
+from mpcheck.records.document import Records
+from mpcheck.records.record import Record
+
+HEAD = ("format", "backend", "meV/atom", "meV/Å", "relative", "GPa", "ms", "times as fast")
+HINT = "`mpcheck policy` says which of them is safe, and what mixes are"
+
+
+def whole_rows(run: Records) -> list[list[str]]:
+    """A row for each format and backend, in the order of the formats."""
+    own = run.of(WHOLE)
+    formats = list(dict.fromkeys(r.format for r in own))
+    return [_row(r) for r in sorted(own, key=lambda r: formats.index(r.format))]
+
+
+def _row(record: Record) -> list[str]:
+    found = record.detail
+    if not isinstance(found, WholeModel):
+        return [record.format, record.backend, "–", "–", "–", "–", "–", record.verdict]
+    figures = (found.energy_meV_per_atom, found.force_meV_per_A, found.force_relative, found.stress_GPa)
+    gain = "–"
+    if found.speedup is not None and found.speedup_low is not None and found.speedup_high is not None:
+        gain = f"{found.speedup:.2f} ±{(found.speedup_high - found.speedup_low) / 2:.2f}"
+    return [record.format, record.backend, *(number(v, 2) for v in figures), number(found.median_ms), gain]

@@ -1,0 +1,56 @@
+"""The policy session: may a whole model run in these formats, what does it cost in accuracy, and what does it gain in speed?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from mpcheck._files.kinds import DERIVED, SVG
+from mpcheck._names import POLICIES
+from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.options import Option, Options
+
+BUDGET = "1 meV/atom, 10 meV/Å"
+"""What is called safe where the user says nothing: the noise of density functional labels, and forces that dynamics does not notice."""
+
+
+@dataclass(frozen=True)
+class PolicyOptions(Options):
+    """What the policy session takes.
+
+    Attributes:
+        policies: built-in ones, or YAML files; empty for all built-in ones.
+        budget: largest error that is safe; search: whether the fastest policy within it is looked for.
+        variants: further ways to run each policy, besides as it is. launches: processes that it is timed in; 0 for no timing.
+    """
+
+    policies: Annotated[
+        tuple[str, ...],
+        Option("built-in policy or YAML file; default: all built-in ones (`mpcheck policies` lists them)", name="policy", gate=True, rule="names"),
+    ] = ()
+    budget: Annotated[
+        str, Option("largest error that is called safe", metavar="BUDGET", gate=True, parse="mpcheck.sessions.policy.parsing:budget")
+    ] = BUDGET
+    search: Annotated[bool, Option("look for the fastest policy within the budget, block family by block family")] = False
+    variants: Annotated[
+        tuple[str, ...], Option("compile, script or cudagraph: time policies so, too", parse="mpcheck.sessions.policy.parsing:variants")
+    ] = ()
+    launches: Annotated[int, Option("processes that policies are timed in, in turn; 0 for no timing", metavar="N", least=0, most=100)] = 1
+
+
+SESSION = SessionSpec(
+    name="policy",
+    title="May a whole model run in lower precision, what does it cost in meV/atom and meV/Å, and how much faster is it?",
+    order=15,
+    options=PolicyOptions,
+    without=("formats", "blocks", "tolerances"),
+    work="mpcheck.sessions.policy.work:PolicyWork",
+    folder="policy",
+    checks=POLICIES,
+    columns=("subject", "backend"),
+    compared="ratios",
+    scale="the predicted error",
+    parallel=False,
+    shown="mpcheck.sessions.policy.showing:SHOWING",
+    extra=(("policy-*.svg", SVG), ("policy-*.yaml", DERIVED)),
+)

@@ -1,0 +1,145 @@
+"""One policy on one system and backend: whether it runs as it says, what it errs by, and whether that is what was predicted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+
+from mpcheck._errors import InputError
+from mpcheck._text import listed
+from mpcheck._unsupported import Unsupported
+from mpcheck.policy.applied import PolicyModel
+from mpcheck.policy.confirm import faults
+from mpcheck.policy.errors import ErrorReport, judge_errors
+from mpcheck.policy.prediction import Prediction
+from mpcheck.policy.reference import float64_here
+from mpcheck.policy.rules import NARROW, Policy
+from mpcheck.records.detail import PolicyErrors
+from mpcheck.records.record import Planned, Record
+from mpcheck.records.verdicts import Verdict
+from mpcheck.sessions.policy.study import Study, base_of
+
+FORCES, ENERGY, STRESS = "forces", "energy", "stress"
+LIMITS = {FORCES: 1.3, STRESS: 1.3, ENERGY: 1.5}
+"""Of measured by predicted error. Round-to-nearest errs by 0.7 of the uniform error that predictions draw; an energy is one number a structure,
+so that its ratio scatters like a normal deviate over few structures."""
+APPLIED, FLOAT64, FINITE = "applied", "float64", "finite"
+
+
+def judged(study: Study, policy: Policy, planned: Planned) -> list[Record]:
+    """All records of a piece.
+
+    Raises:
+        BaseException: whatever the judged code raises where that is no result of its own.
+    """
+    about = {k: v for k, v in planned.about.items() if k != "variant"}
+    try:
+        made = study.applied(policy, planned.backend)
+    except InputError as error:
+        return [Record(**about, verdict="unsupported", reason=f"refused: {error}", variant=APPLIED)]
+    if isinstance(made, Unsupported):
+        return [Record(**about, verdict="unsupported", reason=made.text, lacking=made.lacking, variant=APPLIED)]
+    return [*_records(study, policy, made, about)]
+
+
+def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, Any]) -> Iterator[Record]:
+    backend, base = str(about["backend"]), base_of(policy)
+    original = made_of(study, backend)
+    plain = study.applied(base, backend) if base is not None else None
+    wrong = faults(made, original, study.session.graph(study.system), plain if isinstance(plain, PolicyModel) else None)
+    first = next(iter(wrong), "")
+    reason = "; ".join(f"{block}: {told}" for block, told in list(wrong.items())[:3]) + (f"; so do {len(wrong) - 3} more" if len(wrong) > 3 else "")
+    yield Record(
+        **about, variant=APPLIED, verdict="fail" if wrong else "pass", reason=reason, block="" if first == "model" else first,
+        note=" · ".join((policy.title, *made.notes)),
+    )  # fmt: skip
+    report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
+    predicted = study.predicted(policy)
+    if policy.base == "float64" and not policy.rules:
+        moved = float64_here(made, study.session.model, study.sets, study.reference)
+        yield Record(**about, variant=FLOAT64, verdict="fail" if moved else "pass", reason=moved, detail=figures(report, predicted))
+        return
+    yield _finite(report, predicted, policy, about)
+    yield from _ratios(report, predicted, about)
+
+
+def made_of(study: Study, backend: str) -> torch.nn.Module:
+    """A backend's own float64 model."""
+    built: Any = study.session.backend(backend)  # it was applied
+    model: torch.nn.Module = built.model
+    return model
+
+
+def _finite(report: ErrorReport, predicted: Prediction, policy: Policy, about: dict[str, Any]) -> Record:
+    """Whether everything is a number. Where values are larger than a format holds, that is the format's limit and no fault."""
+    told = [*report.raised, *(n.text for n in report.nonfinite)]
+    block = next((n.first.block for n in report.nonfinite if n.first is not None), "")
+    if not told:
+        return Record(**about, variant=FINITE, verdict="pass", detail=figures(report, predicted))
+    narrow = policy.autocast in NARROW or policy.base in NARROW or any(r.compute in NARROW for r in policy.rules)
+    ours = [n for n in report.nonfinite if n.kind not in ("contacts", "diatomics")]
+    beyond = narrow and not report.raised and (predicted.overflowing or not ours)
+    why = f"values beyond what 16 bits hold in {listed(predicted.overflowing, 2)}: " if predicted.overflowing else ""
+    verdict: Verdict = "unsupported" if beyond else "fail"
+    return Record(
+        **about, variant=FINITE, verdict=verdict, reason=why + "; ".join(told[:2]), block=block, detail=figures(report, predicted)
+    )  # fmt: skip
+
+
+def _ratios(report: ErrorReport, predicted: Prediction, about: dict[str, Any]) -> Iterator[Record]:
+    """Measured by predicted error, quantity by quantity."""
+    found = report.judged
+    pairs = {
+        FORCES: (found.force_rms_meV_per_A if found else None, predicted.force_rms, "meV/Å"),
+        ENERGY: (found.energy_meV_per_atom.rms if found else None, predicted.energy_rms, "meV/atom"),
+        STRESS: (found.stress_meV_per_A3.rms if found else None, predicted.stress_rms, "meV/Å³"),
+    }
+    for name, (measured, promised, unit) in pairs.items():
+        if measured is None or math.isnan(promised):
+            continue
+        if not math.isfinite(promised) or promised <= 0:
+            yield Record(**about, variant=name, verdict="unsupported", reason="range: values on the way are larger than the format holds")
+            continue
+        ratio, limit = measured / promised, LIMITS[name]
+        reason = f"RMS error of {name} {measured:.3g} {unit}, predicted {promised:.3g}" if ratio > limit else ""
+        yield Record(**about, variant=name, verdict="fail" if ratio > limit else "pass", ratio=ratio, limit=limit, reason=reason)
+
+
+def figures(report: ErrorReport, predicted: Prediction) -> PolicyErrors:
+    """All that people may ask for."""
+    found = report.judged
+    own: dict[str, Any] = {}
+    if found is not None:
+        worst = found.worst_atom
+        own = {
+            "structures": float(found.structures), "atoms": float(found.atoms),
+            "energy_meV_per_atom": found.energy_meV_per_atom.rms, "energy_mean_meV_per_atom": found.energy_meV_per_atom.mean,
+            "energy_p95_meV_per_atom": found.energy_meV_per_atom.p95, "energy_relative": found.energy_relative.mean,
+            "interaction_meV_per_atom": found.interaction_meV_per_atom.rms, "interaction_relative": found.interaction_relative.mean,
+            "force_meV_per_A": found.force_rms_meV_per_A, "force_mean_meV_per_A": found.force_meV_per_A.mean,
+            "force_p95_meV_per_A": found.force_meV_per_A.p95, "force_relative": found.force_relative.mean, "force_cosine": found.cosine_mean,
+            "force_worst_meV_per_A": worst.error_meV_per_A if worst else None,
+            "worst_atom": f"{worst.element} {worst.atom} of {worst.structure}" if worst else None,
+            "stress_GPa": found.stress_GPa.rms, "stress_meV_per_A3": found.stress_meV_per_A3.rms,
+        }  # fmt: skip
+    turned = [e.force_meV_per_A for e in report.equivariance if e.force_meV_per_A is not None]
+    jumps = [r.energy_jump_meV for r in report.diatomics if r.energy_jump_meV is not None]
+    own |= {
+        "predicted_energy_meV_per_atom": finite(predicted.energy_rms), "predicted_force_meV_per_A": finite(predicted.force_rms),
+        "predicted_stress_meV_per_A3": finite(predicted.stress_rms),
+        "contact_force_meV_per_A": report.contacts.force_rms_meV_per_A if report.contacts else None,
+        "hessian_relative": report.second_derivatives.relative_error if report.second_derivatives else None,
+        "rotation_meV_per_A": max(turned, default=None), "roughness_jump_meV": max(jumps, default=None),
+        "roughness_turned": float(sum(r.turned or 0 for r in report.diatomics)) if report.diatomics else None,
+    }  # fmt: skip
+    refused = dict.fromkeys(found.refused if found is not None else ())
+    told = [*report.notes, *refused, *report.raised, *(n.text for n in report.nonfinite)]
+    return PolicyErrors(**own, told=told or None)
+
+
+def finite(value: float) -> float | None:
+    """A number that JSON holds."""
+    return value if math.isfinite(value) else None

@@ -1,0 +1,106 @@
+"""The fastest policy within the budget: searched by prediction, returned only where it was measured to keep it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mpcheck._errors import InputError
+from mpcheck._files.io import write_text
+from mpcheck._unsupported import Unsupported
+from mpcheck.policy.accuracy import Budget
+from mpcheck.policy.candidates import Candidate
+from mpcheck.policy.costs import measured_costs
+from mpcheck.policy.errors import judge_errors
+from mpcheck.policy.families import as_yaml, families
+from mpcheck.policy.rounds import RoundPlan
+from mpcheck.policy.rules import Compute, Policy
+from mpcheck.policy.search import Choice, search, verified
+from mpcheck.policy.speedup import Speedup
+from mpcheck.policy.timing import Workload, measured
+from mpcheck.records.detail import PolicyChoice
+from mpcheck.records.record import Planned, Record
+from mpcheck.sessions.policy import PolicyOptions
+from mpcheck.sessions.policy.study import Study
+
+FORMATS: tuple[Compute, ...] = ("bfloat16", "float16")
+SECONDS_EACH = 0.5
+
+
+def records(study: Study, asked: PolicyOptions, policies: Mapping[str, Policy], budget: Budget, planned: Planned) -> tuple[list[Record], str]:
+    """The record of the search, and the policy that it found as YAML; empty where none was.
+
+    Raises:
+        InputError: a launch died.
+    """
+    said = functools.partial(_said, study)
+    workload = Workload(asked, study.system)
+    found = families(study.calls.blocks)
+    costs = measured_costs(workload, found, FORMATS, backend=planned.backend, plan=RoundPlan(SECONDS_EACH * 2 * len(found)), progress=said)
+    if costs is None:
+        return [Record(**planned.about, verdict="unsupported", reason=f"float32 does not run on {planned.backend} here")], ""
+    named = {n: (p, math.inf) for n, p in policies.items()}
+    ways = [Candidate(name, planned.backend) for name in policies]
+    timings = measured(workload, [Candidate("float64"), *ways], plan=RoundPlan(SECONDS_EACH * len(ways)), launches=1, progress=said)
+    named = {w.policy: (policies[w.policy], timings.milliseconds(w.id) / 1e3) for w in ways if w.id in timings.seconds}
+    ranked = search(found, FORMATS, lambda p: _predicted(study, p), [costs], budget, named)
+    choice = verified(ranked, lambda p: _measured(study, p, planned.backend), budget, said)
+    text = as_yaml(choice.chosen.policy) if choice.chosen is not None else ""
+    faster = _faster(workload, choice, planned.backend, said) if choice.chosen is not None else None
+    detail = _detail(choice, budget, text, faster)
+    reason = "" if choice.chosen is not None else f"no policy is within {budget}: {'; '.join(detail.refused or ())[:400]}"
+    return [Record(**planned.about, verdict="pass" if choice.chosen else "inconclusive", reason=reason, detail=detail)], text
+
+
+def _said(study: Study, text: str) -> None:
+    study.session.options.progress(f"search: {text}")
+
+
+def _predicted(study: Study, policy: Policy) -> tuple[float, float]:
+    found = study.predicted(policy)
+    return found.energy_rms, found.force_rms
+
+
+def _measured(study: Study, policy: Policy, backend: str) -> tuple[float, float]:
+    """Errors end to end on the device.
+
+    Raises:
+        InputError: it cannot run, or gives values that are no numbers.
+    """
+    made = study.applied(policy, backend)
+    if isinstance(made, Unsupported):
+        raise InputError(made.text)
+    report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
+    if not report.sound or report.judged is None:
+        told = [*report.raised, *(n.text for n in report.nonfinite), report.refused]
+        raise InputError(next((t for t in told if t), "values that are no numbers"))
+    energy, force = report.judged.energy_meV_per_atom.rms, report.judged.force_rms_meV_per_A
+    return (math.nan if energy is None else energy, math.nan if force is None else force)
+
+
+def _faster(workload: Workload, choice: Choice, backend: str, said: functools.partial[None]) -> Speedup | None:
+    """Of the policy that was found, against float64 on e3nn as it is."""
+    assert choice.chosen is not None  # the caller asked
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "found.yaml"
+        write_text(path, as_yaml(choice.chosen.policy))
+        own = Candidate(str(path), backend)
+        timings = measured(workload, [Candidate("float64"), own], launches=2, plan=RoundPlan(4.0), progress=said)
+        return timings.speedup(own.id, Candidate("float64").id)
+
+
+def _detail(choice: Choice, budget: Budget, text: str, faster: Speedup | None) -> PolicyChoice:
+    refused = [f"{r.candidate.policy.name} ({r.candidate.policy.title}): {r.reason}" for r in choice.refused]
+    own = choice.chosen
+    if own is None:
+        return PolicyChoice(budget=str(budget), refused=refused or None)
+    found = PolicyChoice(
+        budget=str(budget), policy=own.policy.name, title=own.policy.title, rules=text, energy_meV_per_atom=choice.energy,
+        force_meV_per_A=choice.force, predicted_energy_meV_per_atom=own.energy, predicted_force_meV_per_A=own.force, refused=refused or None,
+    )  # fmt: skip
+    if faster is None:
+        return found
+    return found.model_copy(update={"speedup_float64": faster.ratio, "speedup_float64_low": faster.low, "speedup_float64_high": faster.high})

@@ -1,0 +1,91 @@
+"""What policies are judged by on one system: its structures, their float64 values, and what each block's roundings do to them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._unsupported import Unsupported
+from mpcheck.policy.applied import PolicyModel, apply
+from mpcheck.policy.batches import graph_of
+from mpcheck.policy.calls import Calls
+from mpcheck.policy.kept import kept
+from mpcheck.policy.prediction import Prediction, emulated
+from mpcheck.policy.probes import judged_sets
+from mpcheck.policy.reference import WholeReference, whole_reference
+from mpcheck.policy.rules import Policy
+from mpcheck.policy.sensitivity import Sensitivity
+from mpcheck.policy.structures import JUDGED, Sets
+from mpcheck.reference.store import default_cache
+from mpcheck.sessions.run import Session
+
+
+class Study:
+    """One system of a session. Everything is made at first use and shared by all policies and backends."""
+
+    def __init__(self, session: Session, system: str) -> None:
+        self.session, self.system = session, system
+
+    @cached_property
+    def sets(self) -> Sets:
+        """Structures that policies are judged on."""
+        session = self.session
+        return judged_sets(session.systems[self.system].frames, session.model, session.options.seed)
+
+    @cached_property
+    def reference(self) -> WholeReference:
+        """Their values in float64, from a process of its own.
+
+        Raises:
+            InputError: that process cannot load the model.
+        """
+        options = self.session.options
+        return whole_reference(self.session.model, self.sets, options.cache or default_cache(), self._said)
+
+    @cached_property
+    def calls(self) -> Calls:
+        """The float64 model on the user's own structures."""
+        return Calls(self.session.reference_backend.model, self.session.graph(self.system), device=self.session.reference_backend.device)
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity:
+        """Of the e3nn model, whose roundings stand for every backend's: another backend computes the same sums."""
+        session = self.session
+        spec = session.reference_spec(self.system)
+        return kept(self.calls, spec, REFERENCE_BACKEND, session.options.cache or default_cache(), self._said)
+
+    def predicted(self, policy: Policy) -> Prediction:
+        """The error of a policy.
+
+        Raises:
+            InputError: a rule that names no block.
+        """
+        return emulated(self.copies, self.sensitivity, policy, self.session.device.type)
+
+    @cached_property
+    def copies(self) -> Calls:
+        """The float64 model on the structures that errors are taken over."""
+        graph, _ = graph_of([self.sets.frames[i] for i in self.sets.places(*JUDGED)], self.session.model)
+        return Calls(self.session.reference_backend.model, graph, device=self.session.reference_backend.device)
+
+    def applied(self, policy: Policy, backend: str) -> PolicyModel | Unsupported:
+        """A backend's model with a policy; why there is none.
+
+        Raises:
+            InputError: what cannot be applied, by name.
+        """
+        built: Any = self.session.backend(backend)
+        if isinstance(built, Unsupported):
+            return built
+        return apply(built.model, policy, self.session.device, self.session.model.module)
+
+    def _said(self, text: str) -> None:
+        self.session.options.progress(f"{self.system}: {text}")
+
+
+def base_of(policy: Policy) -> Policy | None:
+    """The policy without what makes it one: from it results must differ. None of a plain base."""
+    if policy.rules or policy.autocast:
+        return Policy(name=policy.base, base=policy.base, energies=policy.energies)
+    return Policy(name="float32") if policy.base == "tf32" else Policy(name="float64", base="float64") if policy.base != "float64" else None

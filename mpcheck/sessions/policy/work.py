@@ -1,0 +1,88 @@
+"""The work of the policy session: every policy on every system and backend, their speed, the error budget, and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mpcheck._names import POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SPEED, REFERENCE_BACKEND
+from mpcheck._torch_state import neutral
+from mpcheck.policy.accuracy import parse_budget
+from mpcheck.policy.rules import Policy, builtin, get_policy
+from mpcheck.records.record import Planned, Record
+from mpcheck.sessions.pieces import Piece, PlainWork
+from mpcheck.sessions.policy import PolicyOptions
+from mpcheck.sessions.policy.judged import judged
+from mpcheck.sessions.policy.study import Study
+from mpcheck.sessions.run import Session
+
+MODEL = "model"
+
+
+class PolicyWork(PlainWork):
+    """See :class:`mpcheck.sessions.pieces.Work`."""
+
+    def __init__(self, options: PolicyOptions) -> None:
+        """Raises:
+        InputError: bad options, an unknown policy, or a policy file of another schema.
+        """
+        self.asked = options
+        self.policies: dict[str, Policy] = {name: get_policy(name) for name in options.policies} or builtin()
+        self.budget = parse_budget(options.budget)
+        self.session = Session(options)
+        if not options.systems:  # a user's question is about one structure; every built-in one would take minutes each
+            self.session = Session(replace(options, systems=tuple(self.session.systems)[:1]), self.session.model)
+        self.studies = {system: Study(self.session, system) for system in self.session.systems}
+        self.written: dict[str, str] = {}
+
+    def pieces(self) -> Sequence[Piece]:
+        """Errors of all policies, backend by backend, then their speed, then what is made of both."""
+        pieces = []
+        for system in self.session.systems:
+            for backend in self.session.backend_names:
+                pieces += [self._piece(POLICY, name, backend, system) for name in self.policies]
+            if self.asked.launches:
+                pieces.append(self._piece(POLICY_SPEED, MODEL, "", system))
+            pieces.append(self._piece(POLICY_BUDGET, MODEL, REFERENCE_BACKEND, system))
+            if self.asked.search:
+                pieces += [self._piece(POLICY_SEARCH, MODEL, backend, system) for backend in self.session.backend_names]
+        return pieces
+
+    def _piece(self, check: str, subject: str, backend: str, system: str) -> Piece:
+        planned = Planned(key=f"{check}:{system}/{subject}-{backend}", check=check, subject=subject, backend=backend, system=system)
+        return Piece(planned, planned.key, f"policy/{system}", planned)
+
+    def narrowed(self) -> dict[str, list[str]]:
+        """Policies that were not asked for, besides what every session tells; formats are the policies' own."""
+        left = [name for name in builtin() if name not in self.policies] if self.asked.policies else []
+        told = {kind: names for kind, names in super().narrowed().items() if kind not in ("formats", "blocks")}
+        return told | ({"policies": left} if left else {})
+
+    @neutral()
+    def records(self, piece: Piece) -> list[Record]:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        planned = piece.planned
+        return self.attempted(planned, lambda: self._records(planned))
+
+    def _records(self, planned: Planned) -> list[Record]:
+        from mpcheck.sessions.policy import searching, speed, spending
+
+        study = self.studies[planned.system]
+        if planned.check == POLICY:
+            return judged(study, self.policies[planned.subject], planned)
+        if planned.check == POLICY_SPEED:
+            return speed.records(study, self.asked, list(self.policies), planned)
+        if planned.check == POLICY_BUDGET:
+            return spending.records(study, list(self.policies.values()), self.budget, planned)
+        found, text = searching.records(study, self.asked, self.policies, self.budget, planned)
+        if text:
+            self.written[f"policy-{planned.backend}.yaml"] = text
+        return found
+
+    def write_beside(self, out: Path) -> None:
+        """The policies that were found, as files that other commands take."""
+        from mpcheck._files.io import write_text
+
+        for name, text in self.written.items():
+            write_text(out / name, text)

@@ -1,0 +1,114 @@
+"""The whole model in every format, as its users run it: what it errs by and what it gains, at a glance behind the blocks.
+
+``mpcheck policy`` measures this on many structures and in processes of their own; here it is the given structures alone, in this process.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from mpcheck._raised import Raised, attempt_unless_refused
+from mpcheck._torch_state import neutral
+from mpcheck._unsupported import Unsupported
+from mpcheck.bench.timing.sampling import typical
+from mpcheck.bench.timing.timers import choose_timer
+from mpcheck.formats import FLOAT64, Format
+from mpcheck.policy.applied import PolicyModel, apply
+from mpcheck.policy.candidates import FORCES, emulated
+from mpcheck.policy.evaluation import Evaluation, evaluate
+from mpcheck.policy.metrics import GPA, MILLI
+from mpcheck.policy.rounds import RoundPlan, interleaved
+from mpcheck.policy.rules import Policy
+from mpcheck.policy.speedup import speedup
+from mpcheck.policy.variants import moved
+from mpcheck.records.detail import WholeModel
+from mpcheck.records.record import Planned, Record
+from mpcheck.sessions.run import Session
+
+SECONDS = 2.0
+"""Of timed calls, all formats and backends together."""
+
+
+@neutral()
+def whole_records(session: Session, planned: Planned) -> list[Record]:
+    """A record for each backend and format.
+
+    Raises:
+        BaseException: what the float64 model raises.
+    """
+    system = planned.system
+    graph, periodic = session.graph(system), torch.tensor([bool(f.pbc.all()) for f in session.systems[system].frames])
+    exact = evaluate(session.reference_backend.model, graph, session.reference_backend.device, periodic)
+    made: dict[tuple[str, str], PolicyModel] = {}
+    records: dict[tuple[str, str], Record] = {}
+    for backend in session.backend_names:
+        for fmt in session.formats:
+            about = {**planned.about, "backend": backend, "format": fmt.name}
+            model = attempt_unless_refused(lambda backend=backend, fmt=fmt: _model(session, backend, fmt))  # type: ignore[misc]  # bound
+            if isinstance(model, Unsupported):
+                records[backend, fmt.name] = Record(**about, verdict="unsupported", reason=model.text, lacking=model.lacking)
+                continue
+            found = model if isinstance(model, Raised) else attempt_unless_refused(lambda m=model: evaluate(m, graph, session.device, periodic))  # type: ignore[misc]
+            if isinstance(found, Raised):
+                records[backend, fmt.name] = Record(**about, verdict="unsupported" if found.missing else "fail", reason=f"raised {found.text}")
+                continue
+            assert isinstance(model, PolicyModel)  # it was evaluated
+            made[backend, fmt.name] = model
+            records[backend, fmt.name] = _judged(about, fmt, found, exact)
+    _timed(session, made, records, graph)
+    return list(records.values())
+
+
+def _model(session: Session, backend: str, fmt: Format) -> PolicyModel | Unsupported:
+    built: Any = session.backend(backend)
+    if isinstance(built, Unsupported):
+        return built
+    policy = Policy.model_validate({"name": fmt.name, "base": fmt.name, "energies": "together"})
+    return apply(built.model, policy, session.device, session.model.module)
+
+
+def _judged(about: dict[str, Any], fmt: Format, found: Evaluation, exact: Evaluation) -> Record:
+    if not bool(found.energy.isfinite().all() and found.forces.isfinite().all()):
+        reason = f"energies or forces are no numbers; {fmt.name} holds values up to {fmt.largest:.3g}"
+        return Record(**about, verdict="unsupported" if fmt.largest < torch.finfo(torch.float32).max / 2 else "fail", reason=reason)
+    energy, force = (found.energy - exact.energy) / exact.atoms, found.forces - exact.forces
+    stress = (found.stress - exact.stress)[exact.stress.isfinite()]
+    size = _rms(exact.forces)
+    detail = WholeModel(
+        energy_meV_per_atom=MILLI * _rms(energy), force_meV_per_A=MILLI * _rms(force), force_relative=_rms(force) / size if size > 0 else None,
+        stress_GPa=GPA * _rms(stress) if stress.numel() else None,
+    )  # fmt: skip
+    return Record(**about, verdict="pass", detail=detail)
+
+
+def _rms(values: torch.Tensor) -> float:
+    return float(values.square().mean().sqrt())
+
+
+def _timed(session: Session, made: dict[tuple[str, str], PolicyModel], records: dict[tuple[str, str], Record], graph: Any) -> None:
+    """Add times to the records of what ran and has a time of its own."""
+    calls: dict[str, Callable[[], Any]] = {}
+    for key, model in made.items():
+        if not emulated(model.policy, session.device) and records[key].detail is not None:
+            calls["\t".join(key)] = _call(model, graph, session.device)
+    base = "\t".join(("e3nn", FLOAT64.name))
+    if base not in calls:
+        return
+    read = interleaved(calls, choose_timer(session.device), RoundPlan(SECONDS, warmup=3, seed=session.seed)).seconds
+    for name, seconds in read.items():
+        backend, _, fmt = name.partition("\t")
+        gained = speedup([read[base]], [seconds])
+        record = records[backend, fmt]
+        assert isinstance(record.detail, WholeModel)  # those without were not timed
+        times = {"median_ms": 1e3 * typical(seconds), "speedup": gained.ratio, "speedup_low": gained.low, "speedup_high": gained.high}
+        detail = record.detail.model_copy(update={n: v for n, v in times.items() if math.isfinite(v)})
+        records[backend, fmt] = record.model_copy(update={"detail": detail})
+
+
+def _call(model: PolicyModel, graph: Any, device: torch.device) -> Callable[[], Any]:
+    given = moved(graph, model, device)
+    return lambda: model({n: t.clone() for n, t in given.items()}, **FORCES)
