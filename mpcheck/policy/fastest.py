@@ -1,4 +1,4 @@
-"""The fastest policy within a budget for a model and a structure: searched, measured, and timed beside what it replaces."""
+"""The fastest of the policies that were measured within a budget: timed in turn, beside what they replace."""
 
 from __future__ import annotations
 
@@ -10,23 +10,18 @@ from pathlib import Path
 
 from mpcheck._files.io import write_text
 from mpcheck._names import REFERENCE_BACKEND
-from mpcheck.adapters.blocks import Block
 from mpcheck.policy.accuracy import Budget
-from mpcheck.policy.candidates import Candidate, emulated
-from mpcheck.policy.costs import measured_costs
-from mpcheck.policy.families import as_yaml, families
+from mpcheck.policy.candidates import Candidate
+from mpcheck.policy.families import as_yaml
 from mpcheck.policy.rounds import RoundPlan
-from mpcheck.policy.rules import Compute, Policy, builtin
-from mpcheck.policy.search import Choice, Errors, Ranked, Refused, search, verified
+from mpcheck.policy.rules import Policy, builtin
+from mpcheck.policy.search import Choice, Errors, Ranked, Refused, verified
 from mpcheck.policy.table import BASES, TradeOff, trade_offs
 from mpcheck.policy.timing import LAUNCHES, Timings, Workload, measured
 from mpcheck.policy.variants import PLAIN, Variant
-from mpcheck.sessions.run import Session
 
 FINALISTS = 3
 """Policies within the budget that are timed in turn at the end: costs that were added up are estimates."""
-FORMATS: tuple[Compute, ...] = ("float16", "bfloat16")
-COSTING = RoundPlan(seconds=12.0)
 Timed = Callable[[Sequence[Policy]], Sequence[tuple[Policy, TradeOff]]]
 """Rows of policies, in every variant that is wanted."""
 
@@ -109,38 +104,14 @@ def timed_with(
     return timed
 
 
-def named_seconds(timings: Timings, candidates: Mapping[str, Candidate], base: str, seconds: float) -> dict[str, tuple[Policy, float]]:
-    """Built-in policies with seconds of a call, in units of another launch, in which the base took ``seconds``."""
-    reference = candidates[base].id
-    found: dict[str, tuple[Policy, float]] = {}
-    for name, candidate in candidates.items():
-        gained = timings.speedup(candidate.id, reference)
-        if gained is not None:
-            found[name] = (builtin()[name], seconds / gained.ratio)
-    return found
-
-
-def fastest(
-    session: Session, workload: Workload, blocks: Sequence[Block], expected: Errors, measure: Errors, budget: Budget,
-    *, backend: str = REFERENCE_BACKEND, variants: Sequence[Variant] = (PLAIN,), formats: Sequence[Compute] = FORMATS, launches: int = LAUNCHES,
-    plan: RoundPlan = COSTING, progress: Callable[[str], None] = lambda _: None,
-) -> Winner:  # fmt: skip
-    """Search, verify, and time what is within the budget.
+def named_seconds(
+    timings: Timings, candidates: Mapping[str, Candidate], policies: Mapping[str, Policy], base: str, seconds: float
+) -> dict[str, tuple[Policy, float]]:
+    """Policies with seconds of a call, in units of another launch, in which the base took ``seconds``: launches differ by percents.
 
     Args:
-        workload: what is timed, of the session's model and device. blocks: of the e3nn model. expected, measure: errors of policies, see
-            :mod:`mpcheck.policy.expected`. variants: that the finalists are timed in. launches, plan: of the end, and of costs.
-
-    Raises:
-        InputError: bad input, or a launch died.
+        candidates, policies: by name, the base among the former.
     """
-    device = session.device
-    candidates = {name: Candidate(name, backend) for name, policy in builtin().items() if not emulated(policy, device)}
-    progress("timing the built-in policies")
-    timings = measured(workload, list(candidates.values()), 1, plan, progress=progress)
-    progress("timing each family of blocks in each format")
-    costs = measured_costs(workload, families(blocks), formats, backend=backend, plan=plan, progress=progress)
-    every = [costs] if costs is not None else []
-    base = costs.seconds if costs is not None else math.nan
-    ranked = search(families(blocks), formats, expected, every, budget, named_seconds(timings, candidates, "float32", base))
-    return winner(finalists(ranked, measure, budget, progress=progress), budget, timed_with(workload, backend, variants, launches, progress=progress))
+    reference = candidates[base].id
+    gained = {name: timings.speedup(candidates[name].id, reference) for name in policies}
+    return {name: (policies[name], seconds / by.ratio) for name, by in gained.items() if by is not None}

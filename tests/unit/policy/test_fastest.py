@@ -83,7 +83,7 @@ def test_the_answer_says_what_it_costs_what_it_gains_where_and_what_to_type() ->
 def test_seconds_of_named_policies_are_in_units_of_the_launch_that_costs_are_of() -> None:
     candidates = {n: Candidate(n) for n in ("float32", "seeds", "all-bf16")}
     timings = Timings(seconds={"float32 e3nn": [[0.02] * 3], "seeds e3nn": [[0.01] * 3]})
-    found = named_seconds(timings, candidates, "float32", 0.03)
+    found = named_seconds(timings, candidates, {n: builtin()[n] for n in candidates}, "float32", 0.03)
     assert {n: round(s, 6) for n, (_, s) in found.items()} == {"float32": 0.03, "seeds": 0.015} and found["seeds"][0] == builtin()["seeds"]
 
 
