@@ -10,7 +10,6 @@ import torch
 
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block, module_blocks
-from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.policy import known_rounding, rounding
 from mpcheck.policy.energies import sums_up
 from mpcheck.policy.evaluation import evaluate
@@ -31,7 +30,8 @@ class Calls:
 
     Attributes:
         isolation: of the model. graph: of the structures. plain: undisturbed values. energies: leaf with energies of isolated atoms, "" for none.
-        summed: whether the total is the sum of the atoms' energies, which can be taken outside the model. count: of calls so far.
+        summed: whether the total is the sum of the atoms' energies, which can be taken outside the model. isolated: subjects in which
+            there are such energies alone. count: of calls so far.
     """
 
     def __init__(self, model: torch.nn.Module, graph: Tensors, source: torch.nn.Module | None = None, device: torch.device | str = "cpu") -> None:
@@ -44,6 +44,7 @@ class Calls:
         self.isolation, self.graph, self.device = Isolation(model, source), graph, device
         self.count = 0
         self.energies = holder(self.isolation)
+        self.isolated = frozenset({self.energies} if self.energies else ())
         self.summed = sums_up(self.isolation.source)
         self.plain = self._values(graph)
         self.apart = self._values(graph, without=True)
@@ -72,9 +73,17 @@ class Calls:
         """How far the values move where subjects are treated, or the structures are others."""
         found = self._moved(treatments, graph, without=False)
         if bool(self.plain["interaction"].isnan().any()):  # a class that does not tell: what remains where isolated atoms have no energy
-            touched = any(name in (BETWEEN, self.energies) or step_kind(name) == ENERGY_SUM for name in treatments)
-            found["interaction"] = (self._moved(treatments, graph, without=True) if touched else found)["energy"]
+            found["interaction"] = self._interaction(found["energy"], treatments, graph)
         return found
+
+    def _interaction(self, energy: torch.Tensor, treatments: Mapping[str, Treatment], graph: Tensors | None) -> torch.Tensor:
+        """How far the energy moves where isolated atoms have none, by a call only where that cannot be told without."""
+        names = set(treatments)
+        if names and names <= self.isolated:
+            return torch.zeros_like(energy)
+        if BETWEEN in names or names & self.isolated:
+            return self._moved(treatments, graph, without=True)["energy"]
+        return energy
 
     def emulated(self, policy: Policy, formats: Mapping[str, BlockFormat]) -> Response:
         """How far they move where everything below float32 is rounded as a policy says; energies as the policy sums them."""

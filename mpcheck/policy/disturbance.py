@@ -125,5 +125,15 @@ class _Sums(NoiseMode):
         if operation.sums not in ("inner", "scatter"):
             return result
         noisy = sum_noise(func, operation.name, args, kwargs, result, self.seed, ETA)
-        same = given_back(operation.name, args, result) if operation.product else None
+        if operation.name not in _SELECTS:
+            return noisy
+        noisy = torch.lerp(result, noisy, _filled(*args[:2]).expand(result.shape))
+        same = given_back(operation.name, args, result)
         return noisy if same is None else torch.where(same, result, noisy)
+
+
+def _filled(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Root of the part of a product's terms that are not zero, the addition of which is exact: of rows or columns, whichever have fewer."""
+    rows = (left != 0).to(left.dtype).mean(-1, keepdim=True)
+    columns = (right != 0).to(right.dtype).mean(-2, keepdim=True)
+    return torch.minimum(rows, columns).sqrt_()

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 
-SUMMED = ("MACE", "ScaleShiftMACE", "EnergyDipolesMACE")
-"""Classes whose energy is the sum of their atoms' energies, as long as nothing else is embedded that has an energy of its own."""
+SUMMED = ("MACE", "ScaleShiftMACE")
+"""Classes whose energy is the sum of their atoms' energies, as long as nothing else is embedded that has an energy of its own. The energies of
+atoms that EnergyDipolesMACE returns are those of isolated ones alone: its layers' are added to no list.
+"""
 FURTHER = ("embedding_readout", "les", "joint_embedding")
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -21,6 +22,18 @@ from mpcheck.policy.autocast import Emulation
 from mpcheck.policy.isolation import BETWEEN, Change, Isolation, Treatment, unchanged
 from mpcheck.policy.rules import NARROW, BlockFormat, Policy, Storage, carrier
 from mpcheck.reference.emulation import SingleRounding
+from mpcheck.reference.operations import operation_of
+
+
+class AddedRounding(SingleRounding):
+    """Rounds what is added, and what that gives: cuEquivariance's polynomials take each path in their inner type, cast it, and add the paths up."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        operation = operation_of(func)
+        if operation.name not in ("add", "add_"):
+            return func(*args, **(kwargs or {}))
+        kept = 1 if operation.in_place else 0  # what is written into, and holds numbers of the type already
+        return super().__torch_dispatch__(func, types, (*args[:kept], *map(self._rounded, args[kept:])), kwargs)
 
 
 def once(dtype: torch.dtype) -> Change:
@@ -42,8 +55,8 @@ def in_16_bits(module: torch.nn.Module | None, storage: Storage, around: bool) -
     dtype: torch.dtype = getattr(torch, storage)
     rounded = once(dtype)
     given = rounded if around else unchanged
-    if module is not None and math_dtypes(module):  # computes in float32 inside
-        return Treatment(given=given, returned=rounded, weights=rounded)
+    if module is not None and math_dtypes(module):  # products in float32, cast and added up in the type
+        return Treatment(lambda: AddedRounding(dtype), given, rounded, rounded)
     return Treatment(lambda: SingleRounding(dtype), given, weights=None if module is None else rounded)
 
 

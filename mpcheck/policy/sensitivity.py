@@ -65,6 +65,7 @@ def sensitivity(calls: Calls, seed: int = 0, progress: Callable[[str], None] = l
     """
     isolation, graph = calls.isolation, calls.graph
     subjects = census(isolation, graph, calls.device)
+    calls.isolated |= {s.name for s in subjects.values() if s.peak > 0 and s.peak_apart == 0}
     work = [(s.name, part) for s in subjects.values() for part in s.parts]
     stored, narrow = dict(_stored(calls)), dict(_narrow(calls))
     total = sum(DRAWS[part] for _, part in work) + len(stored) + len(narrow) + 2 * len(known_rounding.PLAIN)

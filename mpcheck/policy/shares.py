@@ -17,6 +17,8 @@ from mpcheck.policy.subjects import Subject
 TWIN: Mapping[str, Storage] = {"tf32": "float16"}
 """A storage type with as many significant bits as a format rounds weights to."""
 ENERGIES = ("energy", "interaction")
+EMULATED: tuple[Part, ...] = ("given", "operand", "result")
+"""Parts that :mod:`mpcheck.policy.rounding` rounds; how sums are added is a kernel's own."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,8 @@ class Share:
     """What one subject adds to a policy's error, by quantity.
 
     Attributes:
-        random: mean squares of what rounds in float32 or better. coarse: of what rounds in fewer bits. known: signed, of what is stored.
+        random: mean squares of what rounds in float32 or better, and of partial sums in any format. coarse: of the rest, which an emulation rounds.
+            known: signed, of what is stored.
     """
 
     random: Response = field(default_factory=dict)
@@ -61,8 +64,8 @@ def _share(sensitivity: Sensitivity, policy: Policy, fmt: BlockFormat, subject: 
     for storage in stored_types(policy, fmt, subject):
         _add(known, sensitivity.known.get((subject.name, storage), {}))
     for part, u in roundoff(policy, fmt, subject, device).items():
-        if u and not (narrow and part in ("given", "operand", "result")):
-            _add(coarse if u > WIDE else random, sensitivity.noise.get((subject.name, part), {}), u**2)
+        if u and not (narrow and part in EMULATED):
+            _add(coarse if u > WIDE and part in EMULATED else random, sensitivity.noise.get((subject.name, part), {}), u**2)
     if narrow:
         deviation, weights = sensitivity.emulated[subject.name, narrow], sensitivity.known.get((subject.name, narrow), {})
         _add(coarse, {n: (v - weights.get(n, 0.0)).square() for n, v in deviation.items()})
@@ -86,6 +89,8 @@ def _summed(share: Share, apart: bool, outside: bool) -> Share:
         if own:
             own["interaction"] = torch.zeros_like(own["interaction"]) if outside else own["interaction"]
             own["energy"] = own["interaction"]
+            if not bool(own["interaction"].any()):  # energies of isolated atoms are no part of what is summed
+                own[NODES] = torch.zeros_like(own[NODES])
         sides.append(own)
     return Share(*sides)
 
@@ -106,7 +111,7 @@ def roundoff(policy: Policy, fmt: BlockFormat, subject: Subject, device: str = "
         "given": compute["stored"] if compute["stored"] > base["stored"] else 0.0,
         "operand": compute["operand"],
         "result": max(compute["operation"], handed),
-        "sums": max(compute["inner"], kept),
+        "sums": max(compute["scatter"] if subject.kind == "step" else compute["inner"], kept),
         "gather": max(compute["gather"], kept),
     }
     if policy.autocast and "operand" in subject.parts:

@@ -48,7 +48,7 @@ def deploy(
     report = judge_errors(made, session.model, study.sets, study.reference, session.device)
     if wrong := [*report.raised, *(n.text for n in report.nonfinite if n.kind not in ("contacts", "diatomics"))]:
         raise InputError(f"policy {policy.name} gives no numbers on {name}: {wrong[0]}; nothing was written")
-    measured = figures(report, study.predicted(policy))
+    measured = figures(report, study.predicted(policy, backend))
     errors = {n: v for n, v in measured.figures.items() if isinstance(v, (float, int, str))}
     document = save(
         made, out, model=Model(name=session.model.name, digest=session.model.digest), backend=backend, system=name, errors=errors, versions=versions()

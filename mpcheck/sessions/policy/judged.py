@@ -60,7 +60,7 @@ def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, A
         note=" · ".join((policy.title, *made.notes)),
     )  # fmt: skip
     report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
-    predicted = study.predicted(policy)
+    predicted = study.predicted(policy, backend)
     if policy.base == "float64" and not policy.rules:
         moved = float64_here(made, study.session.model, study.sets, study.reference)
         yield Record(**about, variant=FLOAT64, verdict="fail" if moved else "pass", reason=moved, detail=figures(report, predicted))

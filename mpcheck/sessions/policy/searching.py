@@ -44,7 +44,7 @@ def records(study: Study, asked: PolicyOptions, policies: Mapping[str, Policy], 
     ways = {name: Candidate(name, planned.backend) for name in (FLOAT32.name, *policies)}
     timings = measured(workload, list(ways.values()), plan=RoundPlan(SECONDS_EACH * len(ways)), launches=1, progress=said)
     named = named_seconds(timings, ways, policies, FLOAT32.name, costs.seconds)
-    ranked = search(found, FORMATS, lambda p: _predicted(study, p), [costs], budget, named)
+    ranked = search(found, FORMATS, lambda p: _predicted(study, p, planned.backend), [costs], budget, named)
     choices = finalists(ranked, lambda p: _measured(study, p, planned.backend), budget, progress=said)
     best = winner(choices, budget, timed_with(workload, planned.backend, launches=2, plan=RoundPlan(4.0), progress=said))
     choice = best.choice
@@ -59,8 +59,8 @@ def _said(study: Study, text: str) -> None:
     study.session.options.progress(f"search: {text}")
 
 
-def _predicted(study: Study, policy: Policy) -> tuple[float, float]:
-    found = study.predicted(policy)
+def _predicted(study: Study, policy: Policy, backend: str) -> tuple[float, float]:
+    found = study.predicted(policy, backend)
     return found.energy_rms, found.force_rms
 
 

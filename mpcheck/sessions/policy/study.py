@@ -26,6 +26,7 @@ class Study:
 
     def __init__(self, session: Session, system: str) -> None:
         self.session, self.system = session, system
+        self._copies: dict[str, Calls] = {}
 
     @cached_property
     def sets(self) -> Sets:
@@ -50,24 +51,27 @@ class Study:
 
     @cached_property
     def sensitivity(self) -> Sensitivity:
-        """Of the e3nn model, whose roundings stand for every backend's: another backend computes the same sums."""
+        """Of the e3nn model. What rounds to float32 in another backend adds up alike; what rounds to 16 bits is emulated in that backend."""
         session = self.session
         spec = session.reference_spec(self.system)
         return kept(self.calls, spec, REFERENCE_BACKEND, session.options.cache or default_cache(), self._said)
 
-    def predicted(self, policy: Policy) -> Prediction:
-        """The error of a policy.
+    def predicted(self, policy: Policy, backend: str = REFERENCE_BACKEND) -> Prediction:
+        """The error of a policy on a backend.
 
         Raises:
             InputError: a rule that names no block.
         """
-        return emulated(self.copies, self.sensitivity, policy, self.session.device.type)
+        return emulated(self.copies(backend), self.sensitivity, policy, self.session.device.type)
 
-    @cached_property
-    def copies(self) -> Calls:
-        """The float64 model on the structures that errors are taken over."""
-        graph, _ = graph_of([self.sets.frames[i] for i in self.sets.places(*JUDGED)], self.session.model)
-        return Calls(self.session.reference_backend.model, graph, device=self.session.reference_backend.device)
+    def copies(self, backend: str = REFERENCE_BACKEND) -> Calls:
+        """A backend's float64 model on the structures that errors are taken over."""
+        if backend not in self._copies:
+            graph, _ = graph_of([self.sets.frames[i] for i in self.sets.places(*JUDGED)], self.session.model)
+            built: Any = self.session.backend(backend)
+            source = self.session.reference_backend.model
+            self._copies = {backend: Calls(built.model, graph, None if backend == REFERENCE_BACKEND else source, built.device)}  # one at a time
+        return self._copies[backend]
 
     def applied(self, policy: Policy, backend: str) -> PolicyModel | Unsupported:
         """A backend's model with a policy; why there is none.

@@ -95,3 +95,11 @@ def test_molecules_and_boxes_together() -> None:
     where = Calls(model(), graph_of(molecule, box()))
     found = emulated(where, sensitivities(), builtin()["linear-bf16"])
     assert all(map(math.isfinite, (found.stress_rms, found.energy_rms, found.force_rms)))
+
+
+@pytest.mark.parametrize("name", ["MACE", "ScaleShiftMACE", "EnergyDipolesMACE"])
+def test_energies_apart_of_every_class(name: str) -> None:
+    """In float64, where taking energies of isolated atoms apart must change nothing."""
+    graph = graph_of(box())
+    exact, low = (evaluate(m, graph) for m in (model(name), apply(model(name), builtin()["float64"])))
+    assert float((low.energy - exact.energy).abs().max()) < 1e-9

@@ -25,7 +25,12 @@ def judged(policy: str, detail: PolicyErrors | None = None, backend: str = "e3nn
 
 def timed(policy: str, speedup: float, backend: str = "e3nn", variant: str = "") -> Record:
     detail = PolicySpeed(
-        median_ms=10.0 / speedup, speedup_float64=speedup, speedup_float64_low=0.9 * speedup, speedup_float64_high=1.1 * speedup, atoms=33.0, peak_bytes=8e6
+        median_ms=10.0 / speedup,
+        speedup_float64=speedup,
+        speedup_float64_low=0.9 * speedup,
+        speedup_float64_high=1.1 * speedup,
+        atoms=33.0,
+        peak_bytes=8e6,
     )
     about = {"check": "policy-speed", "subject": policy, "backend": backend, "variant": variant, "system": WATER, "key": "speed"}
     return Record(**about, verdict="pass", detail=detail)  # type: ignore[arg-type]  # fields of one type

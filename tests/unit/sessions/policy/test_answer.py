@@ -64,7 +64,10 @@ def test_a_variant_s_time_is_not_the_policy_s() -> None:
 
 def test_what_was_searched() -> None:
     text = told(*judged("float32", errors()), timed("float32", 1.5), searched())
-    assert "searched on e3nn: linear, layer 0 in float16, 2.50 times as fast as float64 on e3nn, errs by 0.5 meV/atom and 3 meV/Å: policy-e3nn.yaml" in text
+    assert (
+        "searched on e3nn: linear, layer 0 in float16, 2.50 times as fast as float64 on e3nn, errs by 0.5 meV/atom and 3 meV/Å: policy-e3nn.yaml"
+        in text
+    )
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "0"), (0.123, "0.12"), (1e-5, "1e-05"), (12345.0, "1e+04"), (57.3, "57")])

@@ -1,0 +1,150 @@
+"""The session end to end on a small model: what is planned is recorded, sound policies are green, faults are red and name the block."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mpcheck._errors import InputError
+from mpcheck.policy import applied
+from mpcheck.policy.rules import Policy, Rule
+from mpcheck.policy.structures import JUDGED
+from mpcheck.records.detail import PolicyBlock, PolicyErrors
+from mpcheck.records.record import Record
+from mpcheck.sessions.policy.deploy import deploy
+from mpcheck.sessions.policy.work import PolicyWork
+from tests.unit.sessions.policy.conftest import options
+
+
+def records(work: PolicyWork, subject: str, check: str = "policy") -> dict[str, Record]:
+    piece = next(p for p in work.pieces() if p.planned.check == check and p.planned.subject == subject)
+    return {r.variant: r for r in work.records(piece)}
+
+
+def test_what_is_planned(work: PolicyWork, place: Path) -> None:
+    planned = [(p.planned.check, p.planned.subject) for p in work.pieces()]
+    assert planned == [("policy", "float64"), ("policy", "float32"), ("policy", "linear-bf16"), ("policy-budget", "model")]
+    assert "all-bf16" in work.narrowed()["policies"]
+    with_all = PolicyWork(options(place, launches=1, search=True, backends=("e3nn", "cueq")))
+    checks = [p.planned.check for p in with_all.pieces()]
+    assert (checks.count("policy"), checks.count("policy-speed"), checks.count("policy-search")) == (2 * 18, 1, 2)
+    assert "policies" not in with_all.narrowed()
+
+
+@pytest.mark.parametrize("policy", ["float64", "float32", "linear-bf16"])
+def test_sound_policies_are_green(work: PolicyWork, policy: str) -> None:
+    found = records(work, policy)
+    assert {r.verdict for r in found.values()} == {"pass"}, found
+    detail = next(r.detail for r in found.values() if isinstance(r.detail, PolicyErrors))
+    assert (detail.structures or 0) >= 20
+    assert detail.force_meV_per_A is not None
+    if policy != "float64":
+        assert 0.2 < (found["forces"].ratio or 0) < 1.3
+        assert detail.predicted_force_meV_per_A == pytest.approx(detail.force_meV_per_A / (found["forces"].ratio or 1.0))
+
+
+def test_blocks_ten_times_noisier_than_predicted_are_red(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = applied._wrapped
+
+    def noisy(model: torch.nn.Module, block: object, *rest: object) -> torch.nn.Module:
+        made = original(model, block, *rest)  # type: ignore[arg-type]  # passed on
+        if block.module_path.startswith("readouts"):  # type: ignore[attr-defined]  # a Block
+            made.register_forward_hook(lambda m, a, out: out * (1 + 0.03 * torch.sin(1e4 * out.detach())))
+        return made
+
+    monkeypatch.setattr(applied, "_wrapped", noisy)
+    found = records(work, "linear-bf16")
+    assert found["forces"].verdict == "fail"
+    assert "predicted" in found["forces"].reason
+
+
+def test_an_ignored_policy_is_red(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applied, "substituted", lambda root, path, module: root)
+    found = records(work, "linear-bf16")
+    assert found["applied"].verdict == "fail"
+    assert found["applied"].block == "node_embedding.linear"
+
+
+def test_an_offset_of_odd_structures_is_red(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a padded reduction makes it (pytorch issue 178871)."""
+    original = applied.PolicyModel.forward
+
+    def forward(self: applied.PolicyModel, data: dict[str, torch.Tensor], *args: object, **flags: object) -> dict[str, torch.Tensor]:
+        out = original(self, data, *args, **flags)
+        odd = torch.diff(data["ptr"]) % 2
+        return {**out, "energy": out["energy"] + 0.5 * odd}
+
+    monkeypatch.setattr(applied.PolicyModel, "forward", forward)
+    found = records(work, "float32")
+    assert found["parity"].verdict == "fail"
+    assert found["energy"].verdict == "fail"
+
+
+def test_forces_that_are_no_numbers_are_red(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = applied._wrapped
+
+    def broken(model: torch.nn.Module, block: object, *rest: object) -> torch.nn.Module:
+        made = original(model, block, *rest)  # type: ignore[arg-type]  # passed on
+        if block.module_path == "interactions.1.linear":  # type: ignore[attr-defined]  # a Block
+            made.register_forward_hook(lambda m, a, out: out / 0.0)
+        return made
+
+    monkeypatch.setattr(applied, "_wrapped", broken)
+    found = records(work, "linear-bf16")
+    assert found["finite"].verdict == "fail"
+    assert found["finite"].block == "interactions.1.linear"
+
+
+def test_a_policy_that_no_backend_can_run(place: Path) -> None:
+    file = place / "sums.yaml"
+    file.write_text("name: sums\nrules: [{blocks: ['role:linear'], compute: bfloat16, accumulate: bfloat16}]\n")
+    found = records(PolicyWork(options(place, policies=(str(file),))), str(file))
+    assert found["applied"].verdict == "unsupported"
+    assert "accumulate bfloat16 in float32" in found["applied"].reason
+
+
+def test_where_the_error_comes_from(work: PolicyWork) -> None:
+    piece = next(p for p in work.pieces() if p.planned.check == "policy-budget")
+    found = {r.subject: r.detail for r in work.records(piece)}
+    shares = [d.force_share or 0.0 for d in found.values() if isinstance(d, PolicyBlock)]
+    assert sum(shares) == pytest.approx(1.0, abs=0.05)
+    linear = found["interactions.0.linear"]
+    assert isinstance(linear, PolicyBlock)
+    assert linear.runs_in == "bfloat16 → float32"
+    assert linear.alone in ("bfloat16", "float16", "float32")
+
+
+def test_structures_are_those_of_the_errors(work: PolicyWork) -> None:
+    study = next(iter(work.studies.values()))
+    assert int(study.copies().graph["ptr"].numel()) - 1 == len(study.sets.places(*JUDGED))
+
+
+def test_bad_options(place: Path) -> None:
+    with pytest.raises(InputError, match="unknown policy 'bf16'"):
+        PolicyWork(options(place, policies=("bf16",)))
+    with pytest.raises(InputError, match="budget"):
+        PolicyWork(options(place, budget="much"))
+
+
+def test_a_model_is_written_with_what_it_errs_by(place: Path) -> None:
+    from mpcheck.policy.deployed import about, load
+
+    system, out = str(place / "six.xyz"), place / "fast.model"
+    lines = deploy(str(place / "small.model"), Policy(name="mine", rules=[Rule(blocks=["role:linear"], compute="float16")]), out, system, "cpu", "e3nn",
+                   place / "cache", 0, lambda text: None)  # fmt: skip
+    assert lines[0].startswith(f"wrote {out}")
+    document = about(out)
+    assert document.errors["force_meV_per_A"] == pytest.approx(document.errors["force_meV_per_A"])
+    assert document.system == system
+    assert load(out).policy.name == "mine"
+
+
+def test_nothing_is_written_of_what_does_not_run_as_it_says(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(applied, "substituted", lambda root, path, module: root)
+    out = place / "wrong.model"
+    with pytest.raises(InputError, match="does not run as it says"):
+        deploy(str(place / "small.model"), Policy(name="mine", rules=[Rule(blocks=["role:linear"], compute="float16")]), out,
+               str(place / "six.xyz"), "cpu", "e3nn", place / "cache", 0, lambda text: None)  # fmt: skip
+    assert not out.exists()
