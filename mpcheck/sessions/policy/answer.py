@@ -108,7 +108,11 @@ def _cost(errors: PolicyErrors | None) -> str:
 
 def number(value: float | None) -> str:
     """Two digits; ``–`` of none."""
-    return "–" if value is None else "0" if value == 0 else f"{value:.2g}" if 1e-3 <= abs(value) < 1000 else f"{value:.0e}"
+    if value is None:
+        return "–"
+    if 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2g}" if abs(value) < 100 else f"{value:.0f}"
+    return "0" if value == 0 else f"{value:.0e}"
 
 
 def _found(document: Records, system: str) -> list[str]:

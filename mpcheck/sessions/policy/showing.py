@@ -22,7 +22,8 @@ from mpcheck.sessions.policy.answer import Row, answer, budget_of, number, rows
 from mpcheck.sessions.policy.drawing import draw
 
 WIDTH = 118
-HEAD = ("policy", "backend", "meV/atom", "interaction", "meV/Å", "relative", "GPa", "of predicted", "ms", "times float64", "MB", "")
+HEAD = ("policy", "backend", "meV/atom", "meV/Å", "relative", "GPa", "predicted", "ms", "times float64", "MB", "")
+"""Of the table of policies: ``predicted`` is measured by predicted force error, the rest RMS errors, and speed."""
 MOST_BLOCKS, MOST_TOLD = 8, 8
 
 
@@ -39,10 +40,10 @@ def cells(row: Row, safe: bool) -> list[str]:
     errors, speed = row.errors, row.speed
     told = "FAIL" if row.red else "refused" if row.refused else "no numbers" if row.unsound else "safe" if safe else ""
     if errors is None:
-        figures = ["–"] * 6
+        figures = ["–"] * 5
     else:
         figures = [number(v) for v in (
-            errors.energy_meV_per_atom, errors.interaction_meV_per_atom, errors.force_meV_per_A, errors.force_relative, errors.stress_GPa
+            errors.energy_meV_per_atom, errors.force_meV_per_A, errors.force_relative, errors.stress_GPa
         )] + [ratio_of(row)]  # fmt: skip
     times = ["–"] * 3
     if speed is not None and speed.median_ms is not None:
@@ -81,7 +82,8 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f} %"
 
 
-SPENT = ("block", "runs in", "of force error", "of energy error", "meV/Å", "lowest alone", "lowest together")
+SPENT = ("block", "runs in", "of force", "of energy", "meV/Å", "alone", "together")
+"""Of the error budget: shares of the squared errors, and the lowest format where a block is lowered alone, and beside all others."""
 
 
 def policy_of(document: Records, system: str) -> str:
@@ -153,7 +155,7 @@ class PolicyShown:
             lines += [
                 f"## {escape(system)}",
                 "",
-                *markdown_table(HEAD, [[*map(escape, row)] for row in table(document, system)], "ll" + "r" * 9 + "l"),
+                *markdown_table(HEAD, [[*map(escape, row)] for row in table(document, system)], "ll" + "r" * 8 + "l"),
             ]
             if blocks := spenders(document, system):
                 lines += [f"### Where the error of {escape(policy_of(document, system))} comes from", ""]

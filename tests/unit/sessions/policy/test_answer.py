@@ -70,6 +70,8 @@ def test_what_was_searched() -> None:
     )
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "0"), (0.123, "0.12"), (1e-5, "1e-05"), (12345.0, "1e+04"), (57.3, "57")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.0, "0"), (0.123, "0.12"), (1e-5, "1e-05"), (12345.0, "12345"), (57.3, "57"), (450.2, "450"), (1e7, "1e+07")]
+)
 def test_numbers(value: float | None, text: str) -> None:
     assert number(value) == text
