@@ -15,12 +15,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from mpcheck._errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+F64: Final = "float64"
+F32: Final = "float32"
+BF16: Final = "bfloat16"
+F16: Final = "float16"
+Storage = Literal["float64", "float32", "bfloat16", "float16", "float8_e4m3fn", "int8"]
+"""What weights are stored in."""
+Compute = Literal["float64", "float32", "tf32", "bfloat16", "float16"]
+"""What operations are computed in, and sums are kept in."""
+Interface = Literal["float64", "float32", "bfloat16", "float16"]
+"""What a block returns."""
+Autocast = Literal["", "bfloat16", "float16"]
+"""What matrix products are cast to; empty for nothing."""
+PACKED: tuple[Storage, ...] = ("float8_e4m3fn", "int8")
+"""Types that weights are stored in, and nothing is computed in."""
+NARROW: tuple[Literal["bfloat16", "float16"], ...] = (BF16, F16)
+"""Types of 16 bits."""
 
 Component = Literal["stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "flush", "converted"]
 COMPONENTS: tuple[Component, ...] = (
@@ -128,8 +145,7 @@ def _dtype(name: str) -> torch.dtype:
     return dtype
 
 
-_F64, _F32, _BF16, _F16 = "float64", "float32", "bfloat16", "float16"
-SMALLEST_NORMAL: Mapping[str, float] = MappingProxyType({_F64: 2.0**-1022, _F32: 2.0**-126, _BF16: 2.0**-126, _F16: 2.0**-14})
+SMALLEST_NORMAL: Mapping[str, float] = MappingProxyType({F64: 2.0**-1022, F32: 2.0**-126, BF16: 2.0**-126, F16: 2.0**-14})
 """By torch's name of a type; ``torch.finfo`` has the same numbers."""
 
 
@@ -144,7 +160,7 @@ def _uniform(name: str, bits: int, math: str, *aliases: str) -> Format:
     underflow = u * SMALLEST_NORMAL[name]
     roundoff: dict[Component, float] = {
         "stored": u, "constant": wide, "operand": 0.0, "product": u, "operation": u, "inner": wide, "scatter": wide,
-        "gather": wide, "underflow": underflow, "flush": 0.0 if name == _F16 else SMALLEST_NORMAL[name], "converted": 0.0,
+        "gather": wide, "underflow": underflow, "flush": 0.0 if name == F16 else SMALLEST_NORMAL[name], "converted": 0.0,
     }  # fmt: skip
     # torch's CPU kernel of index_put(accumulate=True) adds element by element in the storage type; its CUDA kernels of
     # scatter_add and index_add use atomics of the storage type. (CPU scatter_add of rows keeps a float32 row.)
@@ -154,11 +170,12 @@ def _uniform(name: str, bits: int, math: str, *aliases: str) -> Format:
 
 _TF32: dict[Component, float] = {**dict.fromkeys(COMPONENTS, WIDE), "operand": 2.0**-11, "underflow": 2.0**-150, "flush": 2.0**-126, "converted": 0.0}
 
-FLOAT64 = _uniform(_F64, 53, _F64, "fp64", "double")
-FLOAT32 = _uniform(_F32, 24, _F32, "fp32", "single", "float")
-TF32 = Format("tf32", _F32, MappingProxyType(_TF32), _F32, 11, ("tensorfloat32",))
-BFLOAT16 = _uniform(_BF16, 8, _F32, "bf16")
-FLOAT16 = _uniform(_F16, 11, _F32, "fp16", "half")
+FLOAT64 = _uniform(F64, 53, F64, "fp64", "double")
+FLOAT32 = _uniform(F32, 24, F32, "fp32", "single", "float")
+TF32_NAME: Final = "tf32"
+TF32 = Format(TF32_NAME, F32, MappingProxyType(_TF32), F32, 11, ("tensorfloat32",))
+BFLOAT16 = _uniform(BF16, 8, F32, "bf16")
+FLOAT16 = _uniform(F16, 11, F32, "fp16", "half")
 FORMATS: Mapping[str, Format] = MappingProxyType({f.name: f for f in (FLOAT64, FLOAT32, TF32, BFLOAT16, FLOAT16)})
 """All formats, widest first."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from mpcheck.formats import F32, F64
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.fastest import Winner
 from mpcheck.policy.table import TradeOff
@@ -39,6 +40,6 @@ def _none(found: Winner, budget: Budget) -> str:
 
 
 def _speed(row: TradeOff) -> str:
-    gains = [f"{s} times as fast as {name}" for name, s in (("float64", row.to_float64), ("float32", row.to_float32)) if s is not None]
+    gains = [f"{s} times as fast as {name}" for name, s in ((F64, row.to_float64), (F32, row.to_float32)) if s is not None]
     memory = f"; a call holds {row.peak_bytes / 2**20:.3g} MiB" if row.peak_bytes is not None else ""
     return f"{row.milliseconds:.3g} ms a call on {row.machine or row.device}: {', '.join(gains)}{memory}"

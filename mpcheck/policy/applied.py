@@ -12,13 +12,13 @@ from mpcheck._errors import InputError
 from mpcheck.adapters.backends.mixed import substituted
 from mpcheck.adapters.backends.twin import twin
 from mpcheck.adapters.blocks import Block, module_blocks
-from mpcheck.formats import get_format
+from mpcheck.formats import F64, NARROW, PACKED, TF32_NAME, get_format
 from mpcheck.judge.replay import arithmetic
 from mpcheck.policy import autocast
 from mpcheck.policy.assignment import assigned, changed
 from mpcheck.policy.energies import AtomicEnergies, added, sums_up, taken_out
 from mpcheck.policy.packed import packed
-from mpcheck.policy.rules import NARROW, PACKED, BlockFormat, Policy, carrier, usual_sums
+from mpcheck.policy.rules import BlockFormat, Policy, carrier, usual_sums
 from mpcheck.policy.wrapped import Wrapped, cast
 
 TF32_EMULATED = "tf32 is emulated on a CPU: operands of matrix products are rounded to 11 bits"
@@ -56,7 +56,7 @@ class PolicyModel(torch.nn.Module):
         self.formats = dict(formats)
         self.apart = apart
         self.summed = sums_up(original)
-        emulated = {autocast.EMULATED: bool(policy.autocast), TF32_EMULATED: policy.base == "tf32"}
+        emulated = {autocast.EMULATED: bool(policy.autocast), TF32_EMULATED: policy.base == TF32_NAME}
         self.notes = tuple(note for note, applies in emulated.items() if applies and device.type == "cpu")
 
     def forward(self, data: dict[str, torch.Tensor], *args: Any, **flags: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class PolicyModel(torch.nn.Module):
 
 
 def _inputs(policy: Policy) -> torch.dtype:
-    return torch.float64 if policy.base == "float64" else torch.float32
+    return torch.float64 if policy.base == F64 else torch.float32
 
 
 def apply(model: torch.nn.Module, policy: Policy, device: str | torch.device = "cpu", source: torch.nn.Module | None = None) -> PolicyModel:
@@ -132,7 +132,7 @@ def apply(model: torch.nn.Module, policy: Policy, device: str | torch.device = "
     blocks = module_blocks(source if source is not None else model)
     formats = assigned(policy, blocks)
     _possible(policy, formats, where)
-    math = torch.float64 if policy.base == "float64" else torch.float32
+    math = torch.float64 if policy.base == F64 else torch.float32
     whole = twin(model, math)
     apart = taken_out(whole) if policy.energies == "apart" else None
     base: torch.dtype = getattr(torch, carrier(policy.base))
@@ -153,7 +153,7 @@ def _differs(fmt: BlockFormat, policy: Policy) -> bool:
 def _wrapped(model: torch.nn.Module, block: Block, fmt: BlockFormat, policy: Policy, apart: bool) -> Wrapped:
     """A block of the float64 model, cast once."""
     compute: torch.dtype = getattr(torch, carrier(fmt.compute))
-    inner = twin(model.get_submodule(block.module_path), torch.float64 if fmt.compute == "float64" else torch.float32)
+    inner = twin(model.get_submodule(block.module_path), torch.float64 if fmt.compute == F64 else torch.float32)
     if apart and "atomic_energies" in inner._buffers:
         inner._buffers["atomic_energies"] = torch.zeros_like(inner.get_buffer("atomic_energies"))
     storage = packed(policy.name, block.module_path, inner, fmt.storage) if fmt.storage in PACKED else None
@@ -176,9 +176,9 @@ def _possible(policy: Policy, formats: Mapping[str, BlockFormat], device: torch.
     """
     for path, fmt in formats.items():
         where = f"policy {policy.name}: {path}"
-        if (fmt.compute == "tf32") != (policy.base == "tf32" and fmt.compute not in NARROW):
+        if (fmt.compute == TF32_NAME) != (policy.base == TF32_NAME and fmt.compute not in NARROW):
             raise InputError(f"{where}: tf32 is switched for the whole model, not block by block; give the policy base tf32 and other blocks 16 bits")
         if fmt.accumulate != (kept := usual_sums(fmt.compute)):
             raise InputError(f"{where}: kernels on {device.type} accumulate {fmt.compute} in {kept}, not in {fmt.accumulate}; leave accumulate out")
-        if fmt.storage == "float64" and fmt.compute != "float64":
+        if fmt.storage == F64 and fmt.compute != F64:
             raise InputError(f"{where}: weights stored in float64 would be cast at every call; store them in {carrier(fmt.compute)}")

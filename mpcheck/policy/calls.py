@@ -10,11 +10,12 @@ import torch
 
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block, module_blocks
+from mpcheck.formats import NARROW
 from mpcheck.policy import known_rounding, rounding
 from mpcheck.policy.energies import sums_up
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.isolation import BETWEEN, Isolation, Treatment
-from mpcheck.policy.rules import NARROW, BlockFormat, Policy, carrier
+from mpcheck.policy.rules import BlockFormat, Policy, carrier
 from mpcheck.policy.subjects import holder
 
 NODES = "nodes"

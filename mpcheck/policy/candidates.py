@@ -14,6 +14,7 @@ from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.compiling import rebuilt
 from mpcheck.bench.work.workload import UnsupportedError
+from mpcheck.formats import TF32_NAME
 from mpcheck.policy.applied import apply
 from mpcheck.policy.rules import Policy, get_policy
 from mpcheck.policy.variants import PLAIN, VARIANTS, Variant, first_call, moved, varied
@@ -88,7 +89,7 @@ class Built:
 
 def emulated(policy: Policy, device: torch.device) -> str:
     """Why a policy has no time of its own on a device; empty where it has one."""
-    arithmetic = policy.base if policy.base == "tf32" else "autocast" if policy.autocast else ""
+    arithmetic = policy.base if policy.base == TF32_NAME else "autocast" if policy.autocast else ""
     return f"{arithmetic} is emulated on a CPU: it has no latency of its own" if arithmetic and device.type == "cpu" else ""
 
 

@@ -15,9 +15,10 @@ import torch
 from mpcheck._text import listed
 from mpcheck.adapters.backends.cueq_math import polynomials
 from mpcheck.adapters.tree import flatten, map_nested
+from mpcheck.formats import NARROW, PACKED
 from mpcheck.policy.applied import PolicyModel
 from mpcheck.policy.evaluation import Tensors, evaluate
-from mpcheck.policy.rules import NARROW, PACKED, BlockFormat, carrier
+from mpcheck.policy.rules import BlockFormat, carrier
 from mpcheck.policy.stored_weights import weight_faults
 from mpcheck.policy.wrapped import Wrapped
 from mpcheck.reference.dispatch import DispatchMode

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from mpcheck._files.io import write_text
 from mpcheck._names import REFERENCE_BACKEND
+from mpcheck.formats import F32, Compute
 from mpcheck.policy.candidates import Candidate
 from mpcheck.policy.families import Family, as_yaml, assembled
 from mpcheck.policy.rounds import RoundPlan
-from mpcheck.policy.rules import Compute
 from mpcheck.policy.search import Costs
 from mpcheck.policy.timing import Timings, Workload, measured
 
@@ -23,7 +23,7 @@ def measured_costs(
     workload: Workload,
     families: Sequence[Family],
     formats: Sequence[Compute],
-    base: Compute = "float32",
+    base: Compute = F32,
     backend: str = REFERENCE_BACKEND,
     launches: int = 1,
     plan: RoundPlan | None = None,

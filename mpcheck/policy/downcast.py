@@ -8,15 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from mpcheck.adapters.blocks import Block
-from mpcheck.formats import FORMATS
+from mpcheck.formats import BF16, F16, F32, FORMATS, Compute
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.assignment import assigned
 from mpcheck.policy.families import literal
 from mpcheck.policy.prediction import Prediction, predicted
-from mpcheck.policy.rules import Compute, Policy, Rule
+from mpcheck.policy.rules import Policy, Rule
 from mpcheck.policy.sensitivity import Sensitivity
 
-LOWEST_FIRST: tuple[Compute, ...] = ("bfloat16", "float16")
+LOWEST_FIRST: tuple[Compute, ...] = (BF16, F16)
 """Formats of single blocks below the base, the fewest significant bits first."""
 Within = Callable[[str, Compute], bool | None]
 """Whether a block alone is within its own limit in a format, as the precision session judges it; None where nobody has looked."""
@@ -99,7 +99,7 @@ def downcast(
     sensitivity: Sensitivity,
     blocks: Sequence[Block],
     budget: Budget,
-    base: Compute = "float32",
+    base: Compute = F32,
     formats: Sequence[Compute] = LOWEST_FIRST,
     within: Within = lambda block, fmt: None,
     device: str = "cpu",

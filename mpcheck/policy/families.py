@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mpcheck.adapters.blocks import Block
-from mpcheck.policy.rules import Compute, Policy, Rule
+from mpcheck.formats import Compute
+from mpcheck.policy.rules import Policy, Rule
 
 _LAYER = re.compile(r"\.(\d+)(?:\.|$)")
 APART = frozenset({"atomic energies"})

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.facts.channels import matrices
+from mpcheck.formats import BF16, F16, F32, PACKED, Storage
 from mpcheck.policy.isolation import Change
 from mpcheck.policy.packed import Packed
-from mpcheck.policy.rules import PACKED, Storage
 
-PLAIN: tuple[Storage, ...] = ("float32", "bfloat16", "float16")
-WEIGHTED: tuple[Storage, ...] = ("bfloat16", "float16", "float8_e4m3fn", "int8")
+PLAIN: tuple[Storage, ...] = (F32, BF16, F16)
+WEIGHTED: tuple[Storage, ...] = (BF16, F16, "float8_e4m3fn", "int8")
 """Types of which every block's own rounding is looked at."""
 
 

@@ -8,7 +8,7 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.facts.channels import Matrix, matrices
-from mpcheck.policy.rules import Storage
+from mpcheck.formats import Storage
 
 LEVELS = 127
 """Largest int8 that is used: symmetric about zero, so that weights need no offset."""

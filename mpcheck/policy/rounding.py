@@ -15,12 +15,12 @@ from typing import Any
 import torch
 
 from mpcheck.adapters.backends.cueq_math import math_dtypes
-from mpcheck.formats import FORMATS
+from mpcheck.formats import F32, F64, FORMATS, NARROW, Storage
 from mpcheck.judge.emulate import round_significand
 from mpcheck.policy import known_rounding
 from mpcheck.policy.autocast import Emulation
 from mpcheck.policy.isolation import BETWEEN, Change, Isolation, Treatment, unchanged
-from mpcheck.policy.rules import NARROW, BlockFormat, Policy, Storage, carrier
+from mpcheck.policy.rules import BlockFormat, Policy, carrier
 from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.operations import operation_of
 
@@ -72,7 +72,7 @@ def treatments(isolation: Isolation, policy: Policy, formats: Mapping[str, Block
             found[name] = Treatment(mode=functools.partial(SingleRounding, torch.float32, to_bits(bits)))
         elif fmt.interface in NARROW:
             found[name] = Treatment(returned=once(getattr(torch, fmt.interface)))
-        if fmt.storage not in (carrier(fmt.compute), "float32", "float64"):
+        if fmt.storage not in (carrier(fmt.compute), F32, F64):
             found[name] = _storing(module, fmt, found.get(name, Treatment()))
     if narrow:
         steps = in_16_bits(None, policy.base, False)  # type: ignore[arg-type]

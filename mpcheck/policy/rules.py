@@ -13,13 +13,8 @@ from pydantic import Field, model_validator
 
 from mpcheck._errors import InputError
 from mpcheck._files.yaml import Strict, load_yaml
+from mpcheck.formats import F32, NARROW, TF32_NAME, Autocast, Compute, Interface, Storage
 
-Storage = Literal["float64", "float32", "bfloat16", "float16", "float8_e4m3fn", "int8"]
-Compute = Literal["float64", "float32", "tf32", "bfloat16", "float16"]
-Interface = Literal["float64", "float32", "bfloat16", "float16"]
-PACKED = ("float8_e4m3fn", "int8")
-"""Types that weights are stored in, and nothing is computed in."""
-NARROW: tuple[Storage, ...] = ("bfloat16", "float16")
 _BUILTIN = resources.files("mpcheck") / "data" / "policies.yaml"
 
 
@@ -50,12 +45,12 @@ class BlockFormat(Strict):
 
 def carrier(compute: Compute) -> Interface:
     """The type of tensors that hold what is computed: tf32 is computed from float32's."""
-    return "float32" if compute == "tf32" else compute
+    return F32 if compute == TF32_NAME else compute
 
 
 def usual_sums(compute: Compute) -> Compute:
     """What kernels keep the sums of a type in."""
-    return "float32" if compute in NARROW else compute
+    return F32 if compute in NARROW else compute
 
 
 class Rule(Strict):
@@ -86,14 +81,14 @@ class Policy(Strict):
 
     name: str
     title: str = ""
-    base: Compute = "float32"
+    base: Compute = F32
     energies: Literal["apart", "together"] = "apart"
-    autocast: Literal["", "bfloat16", "float16"] = ""
+    autocast: Autocast = ""
     rules: list[Rule] = []
 
     @model_validator(mode="after")
     def _possible(self) -> Policy:
-        if self.autocast and (self.base != "float32" or self.rules):
+        if self.autocast and (self.base != F32 or self.rules):
             raise ValueError("autocast decides by itself what is cast: give it base float32 and no rules")
         return self
 

@@ -15,9 +15,10 @@ import numpy as np
 from scipy import optimize
 
 from mpcheck._errors import InputError
+from mpcheck.formats import Compute
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.families import Family, assembled
-from mpcheck.policy.rules import Compute, Policy, builtin
+from mpcheck.policy.rules import Policy, builtin
 
 Errors = Callable[[Policy], tuple[float, float]]
 """Errors of a policy: energy in meV/atom, forces in meV/Å."""

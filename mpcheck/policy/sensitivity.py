@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import torch
 
+from mpcheck.formats import F32, NARROW, Storage
 from mpcheck.policy import known_rounding
 from mpcheck.policy.calls import Calls, Response
 from mpcheck.policy.disturbance import DRAWS, Part, treatment
 from mpcheck.policy.isolation import Treatment
 from mpcheck.policy.rounding import in_16_bits
-from mpcheck.policy.rules import NARROW, Storage
 from mpcheck.policy.subjects import Subject, census
 from mpcheck.reference.noise import ETA, seed_of
 
@@ -96,9 +96,9 @@ def _stored(calls: Calls) -> Iterator[tuple[tuple[str, Storage], dict[str, Treat
         for name, module in leaves.items():
             if changed := known_rounding.change(module, storage):
                 yield (name, storage), {name: Treatment(weights=changed)}
-    changes = {name: known_rounding.change(module, "float32") for name, module in leaves.items()}
+    changes = {name: known_rounding.change(module, F32) for name, module in leaves.items()}
     if single := {name: Treatment(weights=changed) for name, changed in changes.items() if changed}:
-        yield (WEIGHTS, "float32"), single
+        yield (WEIGHTS, F32), single
 
 
 def _narrow(calls: Calls) -> Iterator[tuple[tuple[str, Storage], dict[str, Treatment]]]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 import torch
 
-from mpcheck.formats import FLOAT32, FLOAT64, FORMATS, WIDE, Format
+from mpcheck.formats import F16, F64, FLOAT32, FLOAT64, FORMATS, NARROW, TF32_NAME, WIDE, Format, Storage
 from mpcheck.policy.calls import NODES, Response
 from mpcheck.policy.disturbance import Part
-from mpcheck.policy.rules import NARROW, BlockFormat, Policy, Storage, carrier
+from mpcheck.policy.rules import BlockFormat, Policy, carrier
 from mpcheck.policy.sensitivity import CELL, COORDINATES, WEIGHTS, Sensitivity
 from mpcheck.policy.subjects import Subject
 
-TWIN: Mapping[str, Storage] = {"tf32": "float16"}
+TWIN: Mapping[str, Storage] = {TF32_NAME: F16}
 """A storage type with as many significant bits as a format rounds weights to."""
 ENERGIES = ("energy", "interaction")
 EMULATED: tuple[Part, ...] = ("given", "operand", "result")
@@ -46,7 +46,7 @@ def shares(sensitivity: Sensitivity, policy: Policy, formats: Mapping[str, Block
 
 def _shares(sensitivity: Sensitivity, policy: Policy, formats: Mapping[str, BlockFormat], device: str) -> Iterator[tuple[str, Share]]:
     apart, base = policy.energies == "apart", carrier(policy.base)
-    operands: Storage = policy.autocast or TWIN.get(policy.base) or "float64"
+    operands: Storage = policy.autocast or TWIN.get(policy.base) or F64
     stored: list[tuple[str, Storage]] = [(COORDINATES, base), (CELL, operands)]
     for name, storage in [(WEIGHTS, base), *stored] if base == FLOAT32.name else stored:
         if response := sensitivity.known.get((name, storage)):

@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
+from mpcheck.formats import F32, F64
 from mpcheck.policy.candidates import Candidate
 from mpcheck.policy.speedup import Speedup
 from mpcheck.policy.timing import Timings
 from mpcheck.policy.whole_errors import WholeErrors
 
-BASES = ("float64", "float32")
+BASES = (F64, F32)
 """Policies that speed-ups are against: on the reference's backend, as they are."""
 
 

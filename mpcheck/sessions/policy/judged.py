@@ -11,12 +11,13 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._text import listed
 from mpcheck._unsupported import Unsupported
+from mpcheck.formats import F64, NARROW
 from mpcheck.policy.applied import PolicyModel
 from mpcheck.policy.confirm import faults
 from mpcheck.policy.errors import ErrorReport, judge_errors
 from mpcheck.policy.prediction import Prediction
 from mpcheck.policy.reference import float64_here
-from mpcheck.policy.rules import NARROW, Policy
+from mpcheck.policy.rules import Policy
 from mpcheck.records.detail import PolicyErrors
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict
@@ -26,7 +27,7 @@ FORCES, ENERGY, STRESS = "forces", "energy", "stress"
 LIMITS = {FORCES: 1.3, STRESS: 1.3, ENERGY: 1.5}
 """Of measured by predicted error. Round-to-nearest errs by 0.7 of the uniform error that predictions draw; an energy is one number a structure,
 so that its ratio scatters like a normal deviate over few structures."""
-APPLIED, FLOAT64, FINITE, PARITY = "applied", "float64", "finite", "parity"
+APPLIED, FLOAT64, FINITE, PARITY = "applied", F64, "finite", "parity"
 MOST_OFFSET = 8.0
 """Standard errors of a median that an offset between odd and even structures may have. Sound policies reach 4 on water and solvents, for odd
 structures are of another composition; a padded reduction adds a whole atom's energy."""
@@ -61,7 +62,7 @@ def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, A
     )  # fmt: skip
     report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
     predicted = study.predicted(policy, backend)
-    if policy.base == "float64" and not policy.rules:
+    if policy.base == F64 and not policy.rules:
         moved = float64_here(made, study.session.model, study.sets, study.reference)
         yield Record(**about, variant=FLOAT64, verdict="fail" if moved else "pass", reason=moved, detail=figures(report, predicted))
         return

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
-from mpcheck.formats import FLOAT32
+from mpcheck.formats import BF16, F16, FLOAT32, Compute
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.candidates import Candidate
 from mpcheck.policy.costs import measured_costs
@@ -16,7 +16,7 @@ from mpcheck.policy.errors import judge_errors
 from mpcheck.policy.families import as_yaml, families
 from mpcheck.policy.fastest import finalists, named_seconds, timed_with, winner
 from mpcheck.policy.rounds import RoundPlan
-from mpcheck.policy.rules import Compute, Policy
+from mpcheck.policy.rules import Policy
 from mpcheck.policy.search import Choice, search
 from mpcheck.policy.speedup import Speedup
 from mpcheck.policy.timing import Workload, measured
@@ -25,7 +25,7 @@ from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.study import Study
 
-FORMATS: tuple[Compute, ...] = ("bfloat16", "float16")
+FORMATS: tuple[Compute, ...] = (BF16, F16)
 SECONDS_EACH = 0.5
 
 

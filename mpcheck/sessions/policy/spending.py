@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mpcheck.formats import F32
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.assignment import assigned
 from mpcheck.policy.budget import Spent, error_budget
@@ -13,7 +14,7 @@ from mpcheck.records.detail import PolicyBlock
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy.study import Study
 
-SHOWN = ("seeds", "linear-bf16", "float32")
+SHOWN = ("seeds", "linear-bf16", F32)
 """Policies whose budget is told, the first of them that was asked for."""
 
 
@@ -24,7 +25,7 @@ def records(study: Study, policies: Sequence[Policy], budget: Budget, planned: P
         InputError: a rule that names no block. BaseException: whatever the model raises.
     """
     by_name = {p.name: p for p in policies}
-    policy = next((by_name[name] for name in SHOWN if name in by_name), None) or next((p for p in policies if p.rules), builtin()["float32"])
+    policy = next((by_name[name] for name in SHOWN if name in by_name), None) or next((p for p in policies if p.rules), builtin()[F32])
     blocks = study.calls.blocks
     spent = error_budget(study.sensitivity, policy, assigned(policy, blocks), study.session.device.type)
     lowered = {r.block: r for r in downcast(study.sensitivity, blocks, budget, device=study.session.device.type).rows}

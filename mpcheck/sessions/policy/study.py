@@ -7,6 +7,7 @@ from typing import Any
 
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
+from mpcheck.formats import F32, F64, TF32_NAME
 from mpcheck.policy.applied import PolicyModel, apply
 from mpcheck.policy.batches import graph_of
 from mpcheck.policy.calls import Calls
@@ -92,4 +93,4 @@ def base_of(policy: Policy) -> Policy | None:
     """The policy without what makes it one: from it results must differ. None of a plain base."""
     if policy.rules or policy.autocast:
         return Policy(name=policy.base, base=policy.base, energies=policy.energies)
-    return Policy(name="float32") if policy.base == "tf32" else Policy(name="float64", base="float64") if policy.base != "float64" else None
+    return Policy(name=F32) if policy.base == TF32_NAME else Policy(name=F64, base=F64) if policy.base != F64 else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mpcheck.formats import Compute
 from mpcheck.policy.applied import apply
 from mpcheck.policy.assignment import assigned
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.prediction import rms
 from mpcheck.policy.rounding import AddedRounding, to_bits
-from mpcheck.policy.rules import Compute, Policy, Rule
+from mpcheck.policy.rules import Policy, Rule
 from tests.unit.policy.helpers.small import box, calls, graph_of, model
 
 LEAVES = [

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import module_blocks
+from mpcheck.formats import Compute
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.assignment import assigned
 from mpcheck.policy.families import Family, as_yaml, assembled, families
-from mpcheck.policy.rules import Compute, Policy, builtin, get_policy
+from mpcheck.policy.rules import Policy, builtin, get_policy
 from mpcheck.policy.search import PENALTY, Costs, Errors, Knapsack, Ranked, search, verified
 from tests.unit.checks.uses.small_models import built
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from mpcheck.policy.rules import BlockFormat, Compute, Policy, Rule, builtin, filled
+from mpcheck.formats import Compute
+from mpcheck.policy.rules import BlockFormat, Policy, Rule, builtin, filled
 from mpcheck.policy.shares import alone, roundoff, stored_types
 from mpcheck.policy.subjects import Subject
 
