@@ -1,13 +1,11 @@
 """Make what docs/policy.md and the README show: the answer, the table and the pictures of the built-in model on water.
 
-mpcheck policy builtin:hco --out reports && python tools/docs_policy.py reports/policy.json      # needs Chromium or Chrome for the pictures
+mpcheck policy builtin:hco --out reports && python tools/docs_policy.py reports/policy.json
 """
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +18,6 @@ from mpcheck.report.pictures.svg import standalone  # noqa: E402
 from mpcheck.sessions.policy.answer import answer  # noqa: E402
 from mpcheck.sessions.policy.drawing import pictures  # noqa: E402
 from mpcheck.sessions.policy.showing import HEAD, systems, table  # noqa: E402
-from tools.docs_report_picture import BROWSERS, photograph  # noqa: E402
 
 INCLUDES, IMAGES = ROOT / "docs" / "includes", ROOT / "docs" / "images"
 SHOWN = ("pareto-force", "spending")
@@ -30,7 +27,7 @@ def main(arguments: list[str]) -> int:
     """Write the files.
 
     Returns:
-        0; 2 without records or without a browser.
+        0; 2 without records.
     """
     if len(arguments) != 1:
         print(__doc__, file=sys.stderr)
@@ -42,17 +39,10 @@ def main(arguments: list[str]) -> int:
     lines = markdown_table(HEAD, rows, "ll" + "r" * 8 + "l")
     machine = f"{document.environment.device_name}, {document.environment.threads} threads, torch {document.environment.packages['torch']}"
     (INCLUDES / "policy-table.md").write_text("\n".join([*lines, "", f"{document.model.name} on {system}; {machine}."]) + "\n", encoding="utf-8")
-    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if browser is None:
-        print(f"no browser here: one of {', '.join(BROWSERS)} is needed for the pictures", file=sys.stderr)
-        return 2
-    with settings(), tempfile.TemporaryDirectory() as folder:
+    with settings():
         for picture in pictures(document):
-            name = next((n for n in SHOWN if n in picture.name), "")
-            if name:
-                page = Path(folder) / f"{picture.name}.svg"
-                page.write_text(standalone(picture.title, [picture]), encoding="utf-8")
-                photograph(browser, page, IMAGES / f"policy-{name.partition('-')[0]}.png", Path(folder) / "profile")
+            if name := next((n for n in SHOWN if n in picture.name), ""):
+                (IMAGES / f"policy-{name.partition('-')[0]}.svg").write_text(standalone(picture), encoding="utf-8")
     return 0
 
 

@@ -29,7 +29,10 @@ from mpcheck.policy.whole_errors import WholeErrors
 from mpcheck.sessions.options import Options, plain
 
 LAUNCHES = 3
-HANGS = 600.0  # seconds for a single answer: compilation of a large model takes minutes
+BUILDING = 180.0
+"""Seconds that a candidate may take to be built and called for the first time. Compilation of a small model takes one minute on a CPU, and that
+of one through cuEquivariance's graphs was seen not to end in seven."""
+HANGS = 600.0  # seconds for a single answer
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,7 @@ def one_launch(process: LaunchProcess, wanted: Mapping[str, Candidate], plan: Ro
             continue
         progress(f"building {name}")
         try:
-            into.building.setdefault(name, []).append(process.ask("build", key=name, words=asdict(wanted[name]))["seconds"])
+            into.building.setdefault(name, []).append(process.ask("build", key=name, words=asdict(wanted[name]), seconds=BUILDING)["seconds"])
             ran.append(name)
         except UnsupportedError as error:
             into.unsupported[name] = error.why

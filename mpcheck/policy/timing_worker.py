@@ -51,15 +51,16 @@ class TimingWorker(BaseWorker):
         self.built = {name: built.elsewhere(self.graph) for name, built in self.built.items()}
         return {"atoms": int(self.graph["positions"].shape[0]), "edges": int(self.graph["edge_index"].shape[1])}
 
-    def build(self, key: str, words: Mapping[str, Any]) -> dict[str, Any]:
-        """Build a candidate and make its first call; seconds of both."""
+    def build(self, key: str, words: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Build a candidate and make its first call; seconds of both, at most so many."""
         import time
 
         from mpcheck.adapters.upstream import quiet
         from mpcheck.policy.candidates import Candidate, build
+        from mpcheck.policy.patience import within
 
         began = time.perf_counter()
-        with quiet():
+        with quiet(), within(seconds, "compilation" if words.get("variant") else "the first call"):
             if key in self.built:
                 self.built[key].first_call()
             else:

@@ -5,20 +5,19 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from mpcheck._errors import InputError
-from mpcheck._files.io import write_text
 from mpcheck._unsupported import Unsupported
+from mpcheck.formats import FLOAT32
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.candidates import Candidate
 from mpcheck.policy.costs import measured_costs
 from mpcheck.policy.errors import judge_errors
 from mpcheck.policy.families import as_yaml, families
+from mpcheck.policy.fastest import finalists, named_seconds, timed_with, winner
 from mpcheck.policy.rounds import RoundPlan
 from mpcheck.policy.rules import Compute, Policy
-from mpcheck.policy.search import Choice, search, verified
+from mpcheck.policy.search import Choice, search
 from mpcheck.policy.speedup import Speedup
 from mpcheck.policy.timing import Workload, measured
 from mpcheck.records.detail import PolicyChoice
@@ -42,14 +41,15 @@ def records(study: Study, asked: PolicyOptions, policies: Mapping[str, Policy], 
     costs = measured_costs(workload, found, FORMATS, backend=planned.backend, plan=RoundPlan(SECONDS_EACH * 2 * len(found)), progress=said)
     if costs is None:
         return [Record(**planned.about, verdict="unsupported", reason=f"float32 does not run on {planned.backend} here")], ""
-    named = {n: (p, math.inf) for n, p in policies.items()}
-    ways = [Candidate(name, planned.backend) for name in policies]
-    timings = measured(workload, [Candidate("float64"), *ways], plan=RoundPlan(SECONDS_EACH * len(ways)), launches=1, progress=said)
-    named = {w.policy: (policies[w.policy], timings.milliseconds(w.id) / 1e3) for w in ways if w.id in timings.seconds}
+    ways = {name: Candidate(name, planned.backend) for name in (FLOAT32.name, *policies)}
+    timings = measured(workload, list(ways.values()), plan=RoundPlan(SECONDS_EACH * len(ways)), launches=1, progress=said)
+    named = named_seconds(timings, ways, policies, FLOAT32.name, costs.seconds)
     ranked = search(found, FORMATS, lambda p: _predicted(study, p, planned.backend), [costs], budget, named)
-    choice = verified(ranked, lambda p: _measured(study, p, planned.backend), budget, said)
+    choices = finalists(ranked, lambda p: _measured(study, p, planned.backend), budget, progress=said)
+    best = winner(choices, budget, timed_with(workload, planned.backend, launches=2, plan=RoundPlan(4.0), progress=said))
+    choice = best.choice
     text = as_yaml(choice.chosen.policy) if choice.chosen is not None else ""
-    faster = _faster(workload, choice, planned.backend, said) if choice.chosen is not None else None
+    faster = best.row.to_float64 if best.row is not None else None
     detail = _detail(choice, budget, text, faster)
     reason = "" if choice.chosen is not None else f"no policy is within {budget}: {'; '.join(detail.refused or ())[:400]}"
     return [Record(**planned.about, verdict="pass" if choice.chosen else "inconclusive", reason=reason, detail=detail)], text
@@ -79,17 +79,6 @@ def _measured(study: Study, policy: Policy, backend: str) -> tuple[float, float]
         raise InputError(next((t for t in told if t), "values that are no numbers"))
     energy, force = report.judged.energy_meV_per_atom.rms, report.judged.force_rms_meV_per_A
     return (math.nan if energy is None else energy, math.nan if force is None else force)
-
-
-def _faster(workload: Workload, choice: Choice, backend: str, said: functools.partial[None]) -> Speedup | None:
-    """Of the policy that was found, against float64 on e3nn as it is."""
-    assert choice.chosen is not None  # the caller asked
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "found.yaml"
-        write_text(path, as_yaml(choice.chosen.policy))
-        own = Candidate(str(path), backend)
-        timings = measured(workload, [Candidate("float64"), own], launches=2, plan=RoundPlan(4.0), progress=said)
-        return timings.speedup(own.id, Candidate("float64").id)
 
 
 def _detail(choice: Choice, budget: Budget, text: str, faster: Speedup | None) -> PolicyChoice:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,6 @@ def options(place: Path, **more: object) -> PolicyOptions:
 
 
 @pytest.fixture(scope="session")
-def work(place: Path) -> Iterator[PolicyWork]:
+def work(place: Path) -> PolicyWork:
     """Two policies in lower formats, and the exact one."""
-    yield PolicyWork(options(place, policies=("float64", "float32", "linear-bf16")))
+    return PolicyWork(options(place, policies=("float64", "float32", "linear-bf16")))

@@ -17,6 +17,8 @@ from mpcheck.sessions.policy.deploy import deploy
 from mpcheck.sessions.policy.work import PolicyWork
 from tests.unit.sessions.policy.conftest import options
 
+MINE = Policy(name="mine", rules=[Rule(blocks=["role:linear"], compute="float16")])
+
 
 def records(work: PolicyWork, subject: str, check: str = "policy") -> dict[str, Record]:
     piece = next(p for p in work.pieces() if p.planned.check == check and p.planned.subject == subject)
@@ -148,8 +150,7 @@ def test_a_model_is_written_with_what_it_errs_by(place: Path) -> None:
     from mpcheck.policy.deployed import about, load
 
     system, out = str(place / "six.xyz"), place / "fast.model"
-    lines = deploy(str(place / "small.model"), Policy(name="mine", rules=[Rule(blocks=["role:linear"], compute="float16")]), out, system, "cpu", "e3nn",
-                   place / "cache", 0, lambda text: None)  # fmt: skip
+    lines = deploy(str(place / "small.model"), MINE, out, system, "cpu", "e3nn", place / "cache", 0, lambda text: None)
     assert lines[0].startswith(f"wrote {out}")
     document = about(out)
     assert document.errors["force_meV_per_A"] == pytest.approx(document.errors["force_meV_per_A"])
@@ -161,6 +162,5 @@ def test_nothing_is_written_of_what_does_not_run_as_it_says(place: Path, monkeyp
     monkeypatch.setattr(applied, "substituted", lambda root, path, module: root)
     out = place / "wrong.model"
     with pytest.raises(InputError, match="does not run as it says"):
-        deploy(str(place / "small.model"), Policy(name="mine", rules=[Rule(blocks=["role:linear"], compute="float16")]), out,
-               str(place / "six.xyz"), "cpu", "e3nn", place / "cache", 0, lambda text: None)  # fmt: skip
+        deploy(str(place / "small.model"), MINE, out, str(place / "six.xyz"), "cpu", "e3nn", place / "cache", 0, lambda text: None)
     assert not out.exists()
