@@ -17,7 +17,7 @@ from scipy import optimize
 from mpcheck._errors import InputError
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.families import Family, assembled
-from mpcheck.policy.rules import Compute, Policy
+from mpcheck.policy.rules import Compute, Policy, builtin
 
 Errors = Callable[[Policy], tuple[float, float]]
 """Errors of a policy: energy in meV/atom, forces in meV/Å."""
@@ -122,7 +122,9 @@ def search(
 
 
 def _called(policy: Policy, name: str) -> Policy:
-    return policy.model_copy(update={"name": name if policy.rules else policy.base})
+    """A policy that was found under a name; one that is a built-in one, as that."""
+    known = builtin().get(policy.base)
+    return known if known is not None and _key(known) == _key(policy) else policy.model_copy(update={"name": name})
 
 
 def _key(policy: Policy) -> tuple[str, ...]:

@@ -180,3 +180,10 @@ def test_a_candidate_s_seconds_are_the_base_s_less_what_is_saved() -> None:
     own, table, costs = problem()
     fastest: Ranked = search(own, LOW, quadrature(table), costs, Budget(1.0, 10.0))[0]
     assert math.isclose(fastest.seconds, 10e-3)
+
+
+def test_what_is_found_has_a_name_and_the_base_alone_is_the_builtin_policy() -> None:
+    own, table, costs = problem()
+    found = {r.policy.name: r.policy for r in search(own, LOW, quadrature(table), costs, Budget(1.0, 10.0))}
+    assert len(found) == len({p.model_dump_json(exclude={"name", "title"}) for p in found.values()})
+    assert found["float32"] == builtin()["float32"] and found["float64"] == builtin()["float64"] and "searched-1" in found
