@@ -41,8 +41,8 @@ class Blame:
             return f"the error, {self.measured:.3g}, is within {self.limit:.3g}: no block is to blame"
         if not self.blocks:
             return (
-                f"the error, {self.measured:.3g}, is still {self.rest:.3g} with every block in float64, and should be {self.limit:.3g}: "
-                "what lies between the blocks is to blame, steps and sums"
+                f"the error is still {self.rest:.3g} with every block in float64, and should be {self.limit:.3g}: "
+                "what lies between the blocks is to blame, or what is wrong in float64 as well"
             )
         named = ", ".join(self.blocks)
         more = "" if self.complete else "; more blocks are"

@@ -100,7 +100,8 @@ def emulated(calls: Calls, sensitivity: Sensitivity, policy: Policy, device: str
     if WEIGHTS in own:
         random = {n: v + own[WEIGHTS].known[n].square() for n, v in random.items()}
     moved, batch = calls.emulated(policy, formats), calls.graph["batch"].cpu()
-    squares = {n: v.square() for n, v in moved.items() if n != NODES}
+    lost = {n: v.isnan() & ~calls.plain[n].isnan() for n, v in moved.items()}  # infinity less infinity, on the way
+    squares = {n: torch.where(lost[n], torch.inf, v).square() for n, v in moved.items() if n != NODES}
     atoms = torch.bincount(batch, minlength=len(moved["energy"]))
     for name in squares:
         each = random[name] / torch.bincount(sensitivity.batch, minlength=len(random[name])) if name in ENERGIES else random[name]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from mpcheck._text import listed
 from mpcheck._unsupported import Unsupported
 from mpcheck.formats import F64, NARROW
 from mpcheck.policy.applied import PolicyModel
+from mpcheck.policy.bisect import Blame
 from mpcheck.policy.confirm import faults
 from mpcheck.policy.errors import ErrorReport, judge_errors
 from mpcheck.policy.prediction import Prediction
@@ -21,6 +22,7 @@ from mpcheck.policy.rules import Policy
 from mpcheck.records.detail import PolicyErrors
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict
+from mpcheck.sessions.policy.guilty import guilty
 from mpcheck.sessions.policy.study import Study, base_of
 
 FORCES, ENERGY, STRESS = "forces", "energy", "stress"
@@ -69,7 +71,7 @@ def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, A
     yield _finite(report, predicted, policy, about)
     if policy.energies == "apart":
         yield from _parity(report, about)
-    yield from _ratios(report, predicted, about)
+    yield from _ratios(report, predicted, about, lambda quantity, most: guilty(study, policy, backend, quantity, most))
 
 
 def made_of(study: Study, backend: str) -> torch.nn.Module:
@@ -114,8 +116,8 @@ def _parity(report: ErrorReport, about: dict[str, Any]) -> Iterator[Record]:
     )
 
 
-def _ratios(report: ErrorReport, predicted: Prediction, about: dict[str, Any]) -> Iterator[Record]:
-    """Measured by predicted error, quantity by quantity."""
+def _ratios(report: ErrorReport, predicted: Prediction, about: dict[str, Any], blame: Callable[[str, float], Blame | None]) -> Iterator[Record]:
+    """Measured by predicted error, quantity by quantity; where it is too large, the block that makes it so."""
     found = report.judged
     pairs = {
         FORCES: (found.force_rms_meV_per_A if found else None, predicted.force_rms, "meV/Å"),
@@ -129,8 +131,13 @@ def _ratios(report: ErrorReport, predicted: Prediction, about: dict[str, Any]) -
             yield Record(**about, variant=name, verdict="unsupported", reason="range: values on the way are larger than the format holds")
             continue
         ratio, limit = measured / promised, LIMITS[name]
-        reason = f"RMS error of {name} {measured:.3g} {unit}, predicted {promised:.3g}" if ratio > limit else ""
-        yield Record(**about, variant=name, verdict="fail" if ratio > limit else "pass", ratio=ratio, limit=limit, reason=reason)
+        if ratio <= limit:
+            yield Record(**about, variant=name, verdict="pass", ratio=ratio, limit=limit)
+            continue
+        reason, found_by = f"RMS error of {name} {measured:.3g} {unit}, predicted {promised:.3g}", blame(name, limit * promised)
+        block = found_by.blocks[0] if found_by is not None and found_by.blocks else ""
+        told = reason if found_by is None else f"{reason}; {found_by.text}"
+        yield Record(**about, variant=name, verdict="fail", ratio=ratio, limit=limit, reason=told, block=block)
 
 
 def figures(report: ErrorReport, predicted: Prediction) -> PolicyErrors:

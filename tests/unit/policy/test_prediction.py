@@ -13,6 +13,7 @@ from mpcheck.policy.calls import Calls
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.prediction import emulated, predicted, rms
 from mpcheck.policy.rules import Policy, Rule, builtin
+from mpcheck.policy.sensitivity import sensitivity
 from tests.unit.policy.helpers.small import box, calls, graph_of, model, sensitivities
 
 MEV = 1e3
@@ -78,13 +79,13 @@ def test_values_that_a_format_cannot_hold() -> None:
     """E0 of -200,000 eV."""
     own = model(atomic_energies=(-1.0, -200_000.0))
     where = Calls(own, graph_of(box()))
-    from mpcheck.policy.sensitivity import sensitivity
-
     made = sensitivity(where)
     together = Policy(name="x", base="float16", energies="together")
     found = predicted(made, together, assigned(together, where.blocks))
     assert "atomic_energies_fn" in found.overflowing and math.isinf(found.energy_rms)
+    assert math.isinf(emulated(where, made, together).energy_rms)
     apart = Policy(name="x", base="float16")
+    assert math.isfinite(emulated(where, made, apart).energy_rms)
     assert not predicted(made, apart, assigned(apart, where.blocks)).overflowing
 
 
@@ -103,3 +104,13 @@ def test_energies_apart_of_every_class(name: str) -> None:
     graph = graph_of(box())
     exact, low = (evaluate(m, graph) for m in (model(name), apply(model(name), builtin()["float64"])))
     assert float((low.energy - exact.energy).abs().max()) < 1e-9
+
+
+def test_numbers_that_are_lost_on_the_way_are_no_small_error() -> None:
+    """A model whose forces are beyond float16: its own are no numbers then."""
+    own = model(atomic_inter_scale=1e5)
+    where = Calls(own, graph_of(box()))
+    made = sensitivity(where)
+    found = emulated(where, made, Policy(name="x", base="float16"))
+    assert not math.isnan(found.force_rms) and not math.isnan(found.energy_rms)
+    assert math.isinf(found.energy_rms)

@@ -62,6 +62,22 @@ def test_blocks_ten_times_noisier_than_predicted_are_red(work: PolicyWork, monke
     assert "predicted" in found["forces"].reason
 
 
+def test_a_block_that_rounds_worse_is_named(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten times its roundoff in bfloat16, and nothing wrong in float64."""
+    original, guilty = applied._wrapped, "interactions.1.linear"
+
+    def worse(model: torch.nn.Module, block: object, *rest: object) -> torch.nn.Module:
+        made = original(model, block, *rest)  # type: ignore[arg-type]  # passed on
+        if block.module_path == guilty and made.compute == torch.bfloat16:  # type: ignore[attr-defined]  # a Block
+            made.register_forward_hook(lambda m, a, out: out * (1 + 0.1 * torch.sin(1e4 * out.detach())))
+        return made
+
+    monkeypatch.setattr(applied, "_wrapped", worse)
+    found = records(work, "linear-bf16")
+    assert found["forces"].verdict == "fail" and found["forces"].block == guilty
+    assert f"{guilty} is to blame" in found["forces"].reason
+
+
 def test_an_ignored_policy_is_red(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applied, "substituted", lambda root, path, module: root)
     found = records(work, "linear-bf16")
