@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mpcheck.adapters.upstream import mace
-
-Contraction = mace.modules.symmetric_contraction.Contraction
+from mpcheck.adapters.upstream import Contraction
 
 
 @dataclass(frozen=True)
