@@ -66,16 +66,16 @@ def _records(case: Case) -> list[Record]:
     ratio = difference_ratio(out["node_energy"], expected, scale.repeat(copies))
     # equal atoms are no further evidence
     atoms = case.finding(ratio, limit=limit_of(case, len(base)), variant="atoms", reason=reason, worst=f"atom {worst}", metrics=metrics)
-    return [atoms, _total(case, out["energy"], base, scale, copies)]
+    return [atoms, _total(case, out["energy"], evaluate(case.model, graph, compute_force=False)["energy"], base, scale, copies)]
 
 
-def _total(case: Case, energy: torch.Tensor, base: torch.Tensor, scale: torch.Tensor, copies: int) -> Record:
+def _total(case: Case, energy: torch.Tensor, one: torch.Tensor, base: torch.Tensor, scale: torch.Tensor, copies: int) -> Record:
     """The energy of n cells is n times that of one, but for what the sum rounds.
 
     Adding an atom's energy to the partial sums of one binade makes the same error each time, so that n copies of it err n times as much
     (see :mod:`mpcheck.checks.audit.reductions`): at most half a unit of the last digit of the sum for each.
     """
-    total = copies * float(base.sum())
+    total = copies * float(one[0])  # whether node energies add up to it is another matter
     size = copies * float(base.abs().sum())
     allowed = copies * len(base) * 2.0**-53 * size + copies * float(scale.sum())
     off = abs(float(energy[0]) - total)
