@@ -60,6 +60,6 @@ with quiet(), environment_restored(_SAFE_LOADING):
     import mace.tools
     from e3nn import nn as e3nn_nn
     from e3nn import o3
-    from mace.modules.symmetric_contraction import SymmetricContraction
+    from mace.modules.symmetric_contraction import Contraction, SymmetricContraction
 
-__all__ = ["SymmetricContraction", "default_dtype", "e3nn_nn", "environment_restored", "mace", "o3", "quiet"]
+__all__ = ["Contraction", "SymmetricContraction", "default_dtype", "e3nn_nn", "environment_restored", "mace", "o3", "quiet"]

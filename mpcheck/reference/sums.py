@@ -38,23 +38,30 @@ def sum_noise(func: Any, name: str, args: Any, kwargs: Any, result: Any, seed: i
         return tuple(value + noise.mul_(eta) if noise is not None else value for value, noise in layer_norm_noise(args, result, seed))
     if not isinstance(result, torch.Tensor) or result.dtype != torch.float64 or not result.numel():
         return result
-    scale = partial_sums(func, name, args, kwargs, result)
+    listed = None if apart else listed_rows(name, args, kwargs)
+    error, ordered = (None, None) if listed is None else _additions(*listed, result.shape, seed)
+    scale = partial_sums(func, name, args, kwargs, result, ordered)
     if scale is None:
         return result
-    if not apart and (listed := listed_rows(name, args, kwargs)) is not None:
-        noise = in_order(*listed, result.shape, scale, seed)
+    if error is not None and ordered is not None:
+        noise = _stretched(error, ordered, scale)
     else:
         # terms that cancel leave a zero, which holds no digits of its own, after partial sums that did round
         noise = scale.mul_(xi(torch.where(result == 0, scale, result), seed, apart))
     return result.add_(noise.mul_(eta)) if name.endswith("_") else result + noise.mul_(eta)
 
 
-def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: torch.Tensor) -> torch.Tensor | None:
+def partial_sums(
+    func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: torch.Tensor, ordered: torch.Tensor | None = None
+) -> torch.Tensor | None:
     """Root of the summed squares of an operation's partial sums, element by element of its result; None where nothing is summed.
 
     Equal terms of a product, whose errors add up, are counted as that many times larger ones.
+
+    Args:
+        ordered: what :func:`rows_in_order` gives of the rows of a scatter, where it is known.
     """
-    alike, ordered = 1.0, None
+    alike = 1.0
     if is_product(name):
         a, b = [t for t in args if isinstance(t, torch.Tensor)][-2:]
         squares = torch.matmul(a.square(), b.square())
@@ -69,8 +76,8 @@ def partial_sums(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, 
         squares, count = _indexed(func, name, args, kwargs)
         if squares is None:
             return None
-        listed = listed_rows(name, args, kwargs)
-        ordered = None if listed is None else rows_in_order(*listed, result.shape)
+        if ordered is None and (listed := listed_rows(name, args, kwargs)) is not None:
+            ordered = rows_in_order(*listed, result.shape)
     scale: torch.Tensor = (count * (result.square() / 3 + squares / 2)).sqrt()
     if ordered is not None:
         scale = torch.maximum(scale, ordered)
@@ -186,13 +193,23 @@ def in_order(index: torch.Tensor, rows: torch.Tensor, shape: torch.Size, scale: 
         scale: root of the summed squares of the partial sums, in whatever order makes them largest.
         seed: of the draw.
     """
+    return _stretched(*_additions(index, rows, shape, seed), scale)
+
+
+def _additions(index: torch.Tensor, rows: torch.Tensor, shape: torch.Size, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The error of the additions as listed, and what :func:`rows_in_order` gives of them: partial sums are computed once for both."""
     error, size = (rows.new_zeros(shape[0], math.prod(shape[1:])) for _ in range(2))
     for columns, into, terms, sums in _parts(index, rows):
         disturbed = xi_of_additions(terms, sums, seed).mul_(sums.abs())
         error[:, columns] = torch.zeros_like(error[:, columns]).index_add_(0, into, disturbed)
         size[:, columns] = torch.zeros_like(size[:, columns]).index_add_(0, into, sums.square())
-    larger = scale.reshape(size.shape) / size.sqrt_()
-    return error.mul_(larger.nan_to_num_(nan=1.0, posinf=1.0).clamp_(min=1.0)).reshape(shape)
+    return error.reshape(shape), size.sqrt_().reshape(shape)
+
+
+def _stretched(error: torch.Tensor, ordered: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """The error where another order makes larger partial sums than the listed one; overwrites it."""
+    larger = scale.reshape(ordered.shape) / ordered
+    return error.mul_(larger.nan_to_num_(nan=1.0, posinf=1.0).clamp_(min=1.0))
 
 
 def layer_norm_noise(args: tuple[Any, ...], result: Any, seed: int) -> Iterator[tuple[Any, torch.Tensor | None]]:

@@ -9,14 +9,11 @@ import torch
 from ase import Atoms
 
 from mpcheck._raised import Raised, attempt
-from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.audit.equivalent_cells import node_energies
 from mpcheck.checks.audit.rows import Made
-from mpcheck.checks.physics.structure import DRAWS, Case, difference_ratio, evaluate, limit_of
+from mpcheck.checks.physics.structure import DRAWS, Case, case_of, difference_ratio, evaluate, limit_of
 from mpcheck.judge.context import Context, Key
-from mpcheck.judge.refusing import refused
 from mpcheck.records.record import Record
 from mpcheck.reference.deviation import deviation, disturbed
 from mpcheck.reference.noise import seed_of
@@ -37,12 +34,9 @@ def crystal(context: Context) -> Atoms:
 
 def supercell(context: Context, key: Key) -> list[Record]:
     """One backend's energies of atoms, and their sum, in float64."""
-    backend = context.backend(key.backend)
-    if isinstance(backend, Unsupported):
-        return [refused(key.about, backend)]
-    if (model := backend.module(WHOLE)) is None:
-        return [refused(key.about, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
-    case = Case(context, key, model, backend.device)
+    case = case_of(context, key)
+    if isinstance(case, Record):
+        return [case]
     found = attempt(lambda: _records(replace(case, frame=crystal(context))))
     return [case.finding(None, reason=f"raised {found.text}")] if isinstance(found, Raised) else found
 
@@ -72,16 +66,16 @@ def _records(case: Case) -> list[Record]:
     ratio = difference_ratio(out["node_energy"], expected, scale.repeat(copies))
     # equal atoms are no further evidence
     atoms = case.finding(ratio, limit=limit_of(case, len(base)), variant="atoms", reason=reason, worst=f"atom {worst}", metrics=metrics)
-    return [atoms, _total(case, out["energy"], base, scale, copies)]
+    return [atoms, _total(case, out["energy"], evaluate(case.model, graph, compute_force=False)["energy"], base, scale, copies)]
 
 
-def _total(case: Case, energy: torch.Tensor, base: torch.Tensor, scale: torch.Tensor, copies: int) -> Record:
+def _total(case: Case, energy: torch.Tensor, one: torch.Tensor, base: torch.Tensor, scale: torch.Tensor, copies: int) -> Record:
     """The energy of n cells is n times that of one, but for what the sum rounds.
 
     Adding an atom's energy to the partial sums of one binade makes the same error each time, so that n copies of it err n times as much
     (see :mod:`mpcheck.checks.audit.reductions`): at most half a unit of the last digit of the sum for each.
     """
-    total = copies * float(base.sum())
+    total = copies * float(one[0])  # whether node energies add up to it is another matter
     size = copies * float(base.abs().sum())
     allowed = copies * len(base) * 2.0**-53 * size + copies * float(scale.sum())
     off = abs(float(energy[0]) - total)

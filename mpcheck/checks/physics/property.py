@@ -11,10 +11,9 @@ from ase import Atoms
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.load import LoadedModel
 from mpcheck.checks.physics.heads import every_head
-from mpcheck.checks.physics.structure import Case, choose_frame
+from mpcheck.checks.physics.structure import Case, case_of, choose_frame
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.refusing import refused
@@ -90,12 +89,9 @@ def keys(check: str, properties: Mapping[str, Property], once: Collection[str], 
 def run(properties: Mapping[str, Property], context: Context, key: Key) -> list[Record]:
     """One property."""
     entry = properties[key.subject]
-    backend = context.backend(key.backend)
-    if isinstance(backend, Unsupported):
-        return [refused(key.about, backend)]
-    if (model := backend.module(WHOLE)) is None:
-        return [refused(key.about, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))]
-    case = Case(context, key, model, backend.device)
+    case = case_of(context, key)
+    if isinstance(case, Record):
+        return [case]
     if entry.systems != "own":
         frame = choose_frame(list(context.systems[key.system].frames), entry.accepts)
         if isinstance(frame, str):

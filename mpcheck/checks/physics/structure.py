@@ -12,11 +12,14 @@ import numpy as np
 import torch
 from ase import Atoms
 
+from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Key
 from mpcheck.judge.metrics import bits_digest, widened
+from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
@@ -81,6 +84,16 @@ class Case:
             ratio=number, limit=limit,
             detail=figures({k: (v if not isinstance(v, float) or math.isfinite(v) else str(v)) for k, v in (metrics or {}).items()}), worst=worst,
         )  # fmt: skip
+
+
+def case_of(context: Context, key: Key) -> Case | Record:
+    """A property of a backend's whole model; the record that says why there is none to judge."""
+    backend = context.backend(key.backend)
+    if isinstance(backend, Unsupported):
+        return refused(key.about, backend)
+    if (model := backend.module(WHOLE)) is None:
+        return refused(key.about, Unsupported("not-applicable", f"backend {key.backend} has no whole model"))
+    return Case(context, key, model, backend.device)
 
 
 def evaluate(model: torch.nn.Module, graph: Tensors, **flags: bool) -> Values:

@@ -17,6 +17,7 @@ from ase import Atoms
 
 from mpcheck._text import listed
 from mpcheck.adapters.execution import Tensors
+from mpcheck.adapters.facts.paths import Misplaced, misplaced
 from mpcheck.adapters.facts.reach import between_heads, unused
 from mpcheck.checks.physics.structure import Case, rms
 from mpcheck.checks.uses.asking import (
@@ -40,13 +41,15 @@ AWAY = 0.3  # of a parameter's size
 STEP = 1e-3  # of it: small enough for a unit that is switched off to stay so
 SMALL = 0.05  # of it, at random
 FUNCTIONS = 2
+MOST_CLASSES = 32  # of charge, spin and the like that are in one batch: some seconds
 
 
 def every_element(case: Case) -> list[Atoms]:
-    """Crystals such that each element is in one and each head gets one."""
+    """Crystals such that each element is in one, and each head and each class of an embedded number gets one, up to ``MOST_CLASSES``."""
     elements, (crystal, *_) = case.context.model.elements, structures(case)
     size = len(crystal)
-    count = max(2, math.ceil(len(elements) / size), len(heads_of(case)))
+    classes = [e.most - e.least + 1 for e in case.context.model.inputs if e.least is not None and e.most is not None and not e.per_atom]
+    count = max(2, math.ceil(len(elements) / size), len(heads_of(case)), min(MOST_CLASSES, max(classes, default=0)))
     made = []
     for i in range(count):
         one = crystal.copy()
@@ -70,7 +73,7 @@ def displaced(parameters: Mapping[str, torch.nn.Parameter], by: Mapping[str, tor
 
 
 def dead_parameters(case: Case) -> list[Record]:
-    """Two findings: gradients that are lost, and weights that nothing uses."""
+    """Gradients that are lost; weights that nothing uses; of a contraction that takes out the wrong weights, these."""
     parameters = trainable(case.model)
     if not parameters:
         return [case.finding(None, verdict="unsupported", reason="no parameter of the model wants a gradient")]
@@ -81,7 +84,9 @@ def dead_parameters(case: Case) -> list[Record]:
         without = _without(case, graph, parameters)
         shifts = {n: weight(mask, "shift", n).to(parameters[n]) * mask * (STEP * sizes[n]) for n, mask in without.items()}
         moving = _moving(case, graph, parameters, shifts) if shifts else {}
-    idle = {n: m for n, m in without.items() if n not in moving}
+    wrong = misplaced(case.model)
+    explained = {name for found in wrong for name in found.idle}
+    idle = {n: m for n, m in without.items() if n not in moving and n not in explained}
     if idle:
         # units that are switched off where weights are large are not where they are small
         small = {n: weight(p, "small", n) * (SMALL * sizes[n]) - p.detach() for n, p in parameters.items()}
@@ -92,21 +97,38 @@ def dead_parameters(case: Case) -> list[Record]:
         "weights": float(sum(p.numel() for p in parameters.values())),
         "without_gradient": float(sum(int(m.sum()) for m in without.values())),
     }
-    return [_lost(case, moving, without, metrics), _idle(case, list(idle), idle, metrics)]
+    return [_lost(case, moving, without, metrics), _idle(case, list(idle), idle, metrics), *([_wrong(case, wrong)] if wrong else [])]
 
 
 def _without(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parameter]) -> Tensors:
-    """Which elements of which parameters have a gradient of zero, as masks; but for those between heads, which have no effect."""
+    """Which elements of which parameters have a gradient of zero, as masks; but for those between heads, which have no effect,
+    and those of classes that no structure has.
+    """
     zero = {n: torch.ones_like(p, dtype=torch.bool) for n, p in parameters.items()}
     for function in range(FUNCTIONS):
         found = learned(case.model, graph, function)
         for name, mask in zero.items():
             mask &= found[GRADIENT + name] == 0
+    for name, absent in _absent(case, graph, parameters).items():
+        zero[name] &= ~absent
     reference = case.context.reference_backend.model
     for name in zero.keys() & dict(reference.named_parameters()).keys():
         if (between := between_heads(reference, name)) is not None and between.numel() == zero[name].numel():
             zero[name] &= ~between.reshape(zero[name].shape)
     return {n: m for n, m in zero.items() if bool(m.any())}
+
+
+def _absent(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parameter]) -> Tensors:
+    """Rows of tables of embedded charges, spins and the like whose class no structure of the batch has, as masks by parameter."""
+    found: Tensors = {}
+    for entry in case.context.model.inputs:
+        if entry.least is None or entry.most is None or entry.name not in graph:
+            continue
+        for name in (n for n in parameters if n.endswith(f"embedders.{entry.name}.weight")):
+            absent = torch.ones_like(parameters[name], dtype=torch.bool)
+            absent[graph[entry.name].flatten().long() - entry.least] = False
+            found[name] = absent
+    return found
 
 
 def _moving(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parameter], shifts: Tensors) -> dict[str, Difference]:
@@ -152,3 +174,14 @@ def _idle(case: Case, idle: list[str], without: Tensors, metrics: Mapping[str, f
         )
     why = f"as the architecture leaves it: {listed(left, 2)}" if left else "whether the architecture has a use for it is not known"
     return case.finding(0.0 if left else None, variant="use", verdict="pass" if left else "inconclusive", reason=f"{reason}; {why}", metrics=metrics)
+
+
+def _wrong(case: Case, found: list[Misplaced]) -> Record:
+    """Weights that are taken out though a path leads through them: not to be seen by any gradient, for they want none."""
+    first, lost, idle = found[0], [n for f in found for n in f.lost], [n for f in found for n in f.idle]
+    how = "orders counted from the wrong end" if all(f.reversed for f in found) else "not those without a path"
+    reason = f"{how}: " + "; ".join(filter(None, [
+        f"{listed(lost, 4)}: zero and never trained, though a path leads through it" if lost else "",
+        f"{listed(idle, 4)}: trained, though no output depends on it" if idle else "",
+    ]))  # fmt: skip
+    return case.finding(None, variant="paths", worst=(first.lost or first.idle)[0], reason=reason)

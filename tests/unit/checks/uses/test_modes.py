@@ -166,3 +166,40 @@ def test_a_layer_that_begins_at_zero_is_no_dead_end(tmp_path: Path) -> None:
     model = built("ScaleShiftMACE")
     torch.nn.init.zeros_(model.readouts[1].linear_2.weight)  # type: ignore[union-attr,index,arg-type]
     assert red(judged(session_of(model, tmp_path), "modes", "dead-parameters")) == {}
+
+
+CLASSES = {"type": "categorical", "per": "graph", "emb_dim": 4}
+
+
+def embedded(*classes: tuple[str, int, int]) -> torch.nn.Module:
+    specs = {name: {**CLASSES, "num_classes": count, "offset": offset} for name, count, offset in classes}
+    return built("ScaleShiftMACE", embedding_specs=specs, use_embedding_readout=True)
+
+
+@pytest.mark.parametrize("classes", [7, 70])
+def test_rows_of_classes_that_no_structure_has_are_not_dead(tmp_path: Path, classes: int) -> None:
+    """Few classes are all in the batch; of many some are not, and their rows have no gradient."""
+    run = session_of(embedded(("total_charge", classes, 3), ("total_spin", 5, 0)), tmp_path)
+    assert {f.verdict for f in judged(run, "modes", "dead-parameters").values()} == {"pass"}
+
+
+def test_a_class_that_is_looked_up_for_every_structure(tmp_path: Path) -> None:
+    """Rows that structures have and that are never read are as dead as any other."""
+    run = session_of(embedded(("total_charge", 7, 3)), tmp_path)
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self, index: original(self, torch.zeros_like(index))
+
+    with exchanged(torch.nn.Embedding, "forward", make):
+        found = red(judged(run, "modes", "dead-parameters"))
+    assert set(found) == {"use"} and "24 of 28 elements of joint_embedding.embedders.total_charge.weight" in found["use"]
+
+
+def test_weights_taken_out_though_a_path_leads_through_them(tmp_path: Path) -> None:
+    """Upstream's order of them is known; another weight in their place is not."""
+    model = built("ScaleShiftMACE", correlation=3, hidden_irreps=o3.Irreps("2x0e + 2x1o + 2x2o"))
+    found = judged(session_of(model, tmp_path), "modes", "dead-parameters")
+    assert {v: f.verdict for v, f in found.items()} == {"gradient": "pass", "use": "pass", "paths": "known-fault"}
+    contraction: Any = model.products[0].symmetric_contractions.contractions[0]  # type: ignore[union-attr,index]
+    contraction.weights_1_zeroed.fill_(True)
+    assert "contractions.0.weights.1" in red(judged(session_of(model, tmp_path), "modes", "dead-parameters"))["paths"]
