@@ -10,11 +10,11 @@ from mpcheck._files.stored import Model
 from mpcheck._packages import versions
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
-from mpcheck.policy.applied import PolicyModel
-from mpcheck.policy.confirm import faults
-from mpcheck.policy.deployed import beside, save
-from mpcheck.policy.errors import judge_errors
+from mpcheck.policy.judging.errors import judge_errors
 from mpcheck.policy.rules import Policy
+from mpcheck.policy.running.applied import PolicyModel
+from mpcheck.policy.running.confirm import faults
+from mpcheck.policy.running.deployed import beside, save
 from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.answer import number
 from mpcheck.sessions.policy.judged import figures, made_of

@@ -6,9 +6,9 @@ import math
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.policy.bisect import Blame, blamed
 from mpcheck.policy.evaluation import evaluate
-from mpcheck.policy.prediction import MEV, rms
+from mpcheck.policy.noise.bisect import Blame, blamed
+from mpcheck.policy.noise.prediction import MEV, rms
 from mpcheck.policy.rules import Policy
 from mpcheck.sessions.policy.study import Study
 

@@ -12,13 +12,13 @@ from mpcheck._errors import InputError
 from mpcheck._text import listed
 from mpcheck._unsupported import Unsupported
 from mpcheck.formats import F64, NARROW
-from mpcheck.policy.applied import PolicyModel
-from mpcheck.policy.bisect import Blame
-from mpcheck.policy.confirm import faults
-from mpcheck.policy.errors import ErrorReport, judge_errors
-from mpcheck.policy.prediction import Prediction
-from mpcheck.policy.reference import float64_here
+from mpcheck.policy.judging.errors import ErrorReport, judge_errors
+from mpcheck.policy.judging.reference import float64_here
+from mpcheck.policy.noise.bisect import Blame
+from mpcheck.policy.noise.prediction import Prediction
 from mpcheck.policy.rules import Policy
+from mpcheck.policy.running.applied import PolicyModel
+from mpcheck.policy.running.confirm import faults
 from mpcheck.records.detail import PolicyErrors
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict

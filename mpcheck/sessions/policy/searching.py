@@ -10,16 +10,16 @@ from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
 from mpcheck.formats import BF16, F16, FLOAT32, Compute
 from mpcheck.policy.accuracy import Budget
-from mpcheck.policy.candidates import Candidate
-from mpcheck.policy.costs import measured_costs
-from mpcheck.policy.errors import judge_errors
 from mpcheck.policy.families import as_yaml, families
-from mpcheck.policy.fastest import finalists, named_seconds, timed_with, winner
-from mpcheck.policy.rounds import RoundPlan
+from mpcheck.policy.judging.errors import judge_errors
 from mpcheck.policy.rules import Policy
-from mpcheck.policy.search import Choice, search
-from mpcheck.policy.speedup import Speedup
-from mpcheck.policy.timing import Workload, measured
+from mpcheck.policy.searching.costs import measured_costs
+from mpcheck.policy.searching.fastest import finalists, named_seconds, timed_with, winner
+from mpcheck.policy.searching.search import Choice, search
+from mpcheck.policy.speed.candidates import Candidate
+from mpcheck.policy.speed.rounds import RoundPlan
+from mpcheck.policy.speed.speedup import Speedup
+from mpcheck.policy.speed.timing import Workload, measured
 from mpcheck.records.detail import PolicyChoice
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy import PolicyOptions

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from mpcheck._text import one_line
-from mpcheck.policy.candidates import Candidate
-from mpcheck.policy.rounds import RoundPlan
-from mpcheck.policy.table import BASES, TradeOff, trade_offs
-from mpcheck.policy.timing import Workload, measured
-from mpcheck.policy.variants import PLAIN, Variant
+from mpcheck.policy.speed.candidates import Candidate
+from mpcheck.policy.speed.rounds import RoundPlan
+from mpcheck.policy.speed.table import BASES, TradeOff, trade_offs
+from mpcheck.policy.speed.timing import Workload, measured
+from mpcheck.policy.speed.variants import PLAIN, Variant
 from mpcheck.records.detail import PolicySpeed
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy import PolicyOptions

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from mpcheck.formats import F32
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.assignment import assigned
-from mpcheck.policy.budget import Spent, error_budget
-from mpcheck.policy.downcast import Lowered, downcast
+from mpcheck.policy.noise.budget import Spent, error_budget
+from mpcheck.policy.noise.downcast import Lowered, downcast
 from mpcheck.policy.rules import Policy, builtin
 from mpcheck.records.detail import PolicyBlock
 from mpcheck.records.record import Planned, Record

@@ -8,16 +8,16 @@ from typing import Any
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
 from mpcheck.formats import F32, F64, TF32_NAME
-from mpcheck.policy.applied import PolicyModel, apply
-from mpcheck.policy.batches import graph_of
-from mpcheck.policy.calls import Calls
-from mpcheck.policy.kept import kept
-from mpcheck.policy.prediction import Prediction, emulated
-from mpcheck.policy.probes import judged_sets
-from mpcheck.policy.reference import WholeReference, whole_reference
+from mpcheck.policy.judging.batches import graph_of
+from mpcheck.policy.judging.probes import judged_sets
+from mpcheck.policy.judging.reference import WholeReference, whole_reference
+from mpcheck.policy.judging.structures import JUDGED, Sets
+from mpcheck.policy.noise.calls import Calls
+from mpcheck.policy.noise.kept import kept
+from mpcheck.policy.noise.prediction import Prediction, emulated
+from mpcheck.policy.noise.sensitivity import Sensitivity
 from mpcheck.policy.rules import Policy
-from mpcheck.policy.sensitivity import Sensitivity
-from mpcheck.policy.structures import JUDGED, Sets
+from mpcheck.policy.running.applied import PolicyModel, apply
 from mpcheck.reference.store import default_cache
 from mpcheck.sessions.run import Session
 

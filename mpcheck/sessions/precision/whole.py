@@ -17,14 +17,14 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.bench.timing.sampling import typical
 from mpcheck.bench.timing.timers import choose_timer
 from mpcheck.formats import FLOAT64, Format
-from mpcheck.policy.applied import PolicyModel, apply
-from mpcheck.policy.candidates import FORCES, emulated
 from mpcheck.policy.evaluation import Evaluation, evaluate
-from mpcheck.policy.metrics import GPA, MILLI
-from mpcheck.policy.rounds import RoundPlan, interleaved
+from mpcheck.policy.judging.metrics import GPA, MILLI
 from mpcheck.policy.rules import Policy
-from mpcheck.policy.speedup import speedup
-from mpcheck.policy.variants import moved
+from mpcheck.policy.running.applied import PolicyModel, apply
+from mpcheck.policy.speed.candidates import FORCES, emulated
+from mpcheck.policy.speed.rounds import RoundPlan, interleaved
+from mpcheck.policy.speed.speedup import speedup
+from mpcheck.policy.speed.variants import moved
 from mpcheck.records.detail import WholeModel
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.run import Session

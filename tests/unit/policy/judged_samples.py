@@ -12,9 +12,9 @@ from ase.build import bulk, molecule
 
 from mpcheck.adapters.load import LoadedModel
 from mpcheck.policy.evaluation import Evaluation
-from mpcheck.policy.force_tests import ForceTests, force_tests
-from mpcheck.policy.reference import WholeReference, whole_reference
-from mpcheck.policy.structures import Sets, structure_sets
+from mpcheck.policy.judging.force_tests import ForceTests, force_tests
+from mpcheck.policy.judging.reference import WholeReference, whole_reference
+from mpcheck.policy.judging.structures import Sets, structure_sets
 from mpcheck.systems import resolve_system
 from tests.unit.checks.uses.small_models import built
 

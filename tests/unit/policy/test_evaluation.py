@@ -6,8 +6,8 @@ import copy
 
 import torch
 
-from mpcheck.policy.batches import graph_of
 from mpcheck.policy.evaluation import evaluate
+from mpcheck.policy.judging.batches import graph_of
 from tests.unit.policy.judged_samples import drop, small, water
 
 

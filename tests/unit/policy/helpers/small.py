@@ -10,8 +10,8 @@ import torch
 from ase import Atoms
 
 from mpcheck.adapters.graph import make_graph
-from mpcheck.policy.calls import Calls
-from mpcheck.policy.sensitivity import Sensitivity, sensitivity
+from mpcheck.policy.noise.calls import Calls
+from mpcheck.policy.noise.sensitivity import Sensitivity, sensitivity
 from tests.unit.checks.uses.small_models import built
 
 

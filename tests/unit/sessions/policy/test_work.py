@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.policy import applied
+from mpcheck.policy.judging.structures import JUDGED
 from mpcheck.policy.rules import Policy, Rule
-from mpcheck.policy.structures import JUDGED
+from mpcheck.policy.running import applied
 from mpcheck.records.detail import PolicyBlock, PolicyErrors
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy.deploy import deploy
@@ -147,7 +147,7 @@ def test_bad_options(place: Path) -> None:
 
 
 def test_a_model_is_written_with_what_it_errs_by(place: Path) -> None:
-    from mpcheck.policy.deployed import about, load
+    from mpcheck.policy.running.deployed import about, load
 
     system, out = str(place / "six.xyz"), place / "fast.model"
     lines = deploy(str(place / "small.model"), MINE, out, system, "cpu", "e3nn", place / "cache", 0, lambda text: None)

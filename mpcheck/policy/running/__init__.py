@@ -1,0 +1,1 @@
+"""A model that runs as a policy says: cast, packed, confirmed, written and read."""

@@ -1,0 +1,1 @@
+"""The fastest policy within a budget."""

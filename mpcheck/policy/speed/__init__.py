@@ -1,0 +1,1 @@
+"""How fast a policy is, and in which other ways it can be run."""
