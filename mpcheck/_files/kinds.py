@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def kind_of(path: Path) -> str:
     if data[8:9] == b"{" and int.from_bytes(data[:8], "little") < 1 << 32:
         return "safetensors"
     try:
-        text = data[: data.rfind(b"\n") + 1 or len(data)].decode("utf-8") if len(data) == BEGINNING else data.decode("utf-8")
+        text = codecs.getincrementaldecoder("utf-8")().decode(data, final=len(data) < BEGINNING)  # the last character may be cut in two
     except UnicodeDecodeError:
         return "a binary file"
     return "a binary file" if "\0" in text else _kind_of_text(text.lstrip("\ufeff \t\r\n"), path.suffix.lower())
