@@ -66,13 +66,14 @@ class PolicyWork(PlainWork):
         return self.attempted(planned, lambda: self._records(planned))
 
     def _records(self, planned: Planned) -> list[Record]:
-        from mpcheck.sessions.policy import searching, speed, spending
+        from mpcheck.sessions.policy import agreeing, searching, speed, spending
 
         study = self.studies[planned.system]
         if planned.check == POLICY:
             return judged(study, self.policies[planned.subject], planned)
         if planned.check == POLICY_SPEED:
-            return speed.records(study, self.asked, list(self.policies), planned)
+            timed = speed.records(study, self.asked, list(self.policies), planned)
+            return [*timed, *agreeing.records(study, self.policies, self.asked.variants, planned)]
         if planned.check == POLICY_BUDGET:
             return spending.records(study, list(self.policies.values()), self.budget, planned)
         found, text = searching.records(study, self.asked, self.policies, self.budget, planned)
