@@ -16,6 +16,7 @@ MAGIC = (
 MARKDOWN, HTML, SVG, XML, JSON, PNG, PDF, GZIP = (
     "Markdown or plain text", "an HTML page", "an SVG picture", "XML", "JSON", "a PNG picture", "a PDF", "a gzip file",
 )  # fmt: skip
+YAML = "YAML"
 COMPARISON, DERIVED, BENCHMARKS = "a comparison", "a derived tolerance table", "pytest-benchmark's JSON"
 PLAIN = ("", ".md", ".markdown", ".txt", ".out", ".log")
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(:)?|[{}\[\]]')
@@ -66,7 +67,7 @@ def _kind_of_text(text: str, suffix: str) -> str:
     if begins.startswith(("{", "[{", "[\n", "[]")):
         return _kind_of_json(text)
     if suffix in (".yaml", ".yml"):
-        return DERIVED if GENERATED.search(text) else "YAML"
+        return DERIVED if GENERATED.search(text) else YAML
     return MARKDOWN if suffix in PLAIN or text.startswith("# mpcheck ") else f"a {suffix} file"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mpcheck._files.kinds import DERIVED, SVG
+from mpcheck._files.kinds import SVG, YAML
 from mpcheck._names import POLICIES
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import Option, Options
@@ -52,5 +52,5 @@ SESSION = SessionSpec(
     scale="the predicted error",
     parallel=False,
     shown="mpcheck.sessions.policy.showing:SHOWING",
-    extra=(("policy-*.svg", SVG), ("policy-*.yaml", DERIVED)),
+    extra=(("policy-*.svg", SVG), ("policy-*.yaml", YAML)),
 )

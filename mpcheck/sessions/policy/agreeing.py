@@ -5,18 +5,17 @@ A compiled reduction has been seen to add a constant where a dimension is odd (p
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import torch
+from collections.abc import Iterator, Sequence
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._text import listed
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.formats import get_format
 from mpcheck.policy.assignment import assigned
+from mpcheck.policy.evaluation import Tensors
 from mpcheck.policy.judging.batches import graph_of
 from mpcheck.policy.rules import Policy
-from mpcheck.policy.speed.agreement import both_parities, compared, rounding
+from mpcheck.policy.speed.agreement import Noise, both_parities, compared, rounding
 from mpcheck.policy.speed.candidates import Candidate, model_of
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy.study import Study
@@ -30,6 +29,8 @@ def records(study: Study, policies: dict[str, Policy], variants: tuple[str, ...]
     Raises:
         InputError: unknown policy or backend.
     """
+    if not variants:
+        return
     session = study.session
     graphs = [graph_of([frame], session.model)[0] for frame in both_parities(study.sets.frames[0])]
     noise = rounding(session.reference_backend.model, graphs[0], session.seed)
@@ -42,16 +43,15 @@ def records(study: Study, policies: dict[str, Policy], variants: tuple[str, ...]
                 found = attempt(lambda w=ways, u=roundoff: _told(study, w, graphs, noise, u))  # type: ignore[misc]  # a loop's variables, bound
                 if isinstance(found, Raised):
                     missing = isinstance(found.error, UnsupportedError)
-                    yield Record(
-                        **about, verdict="unsupported" if missing else "fail", reason=str(found.error) if missing else f"raised {found.text}"
-                    )
+                    reason = str(found.error) if missing else f"raised {found.text}"
+                    yield Record(**about, verdict="unsupported" if missing else "fail", reason=reason)
                     continue
                 yield Record(**about, verdict="fail" if found else "pass", reason=listed(found, 2))
 
 
-def _told(study: Study, ways: list[Candidate], graphs: list[dict[str, torch.Tensor]], noise: object, roundoff: float) -> list[str]:
+def _told(study: Study, ways: list[Candidate], graphs: Sequence[Tensors], noise: Noise, roundoff: float) -> list[str]:
     plain, other = (model_of(study.session, way) for way in ways)
-    return compared(plain, other, graphs, noise, roundoff, study.session.device)  # type: ignore[arg-type]  # of rounding
+    return compared(plain, other, graphs, noise, roundoff, study.session.device)
 
 
 def _roundoff(study: Study, policy: Policy) -> float:
