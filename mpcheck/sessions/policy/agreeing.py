@@ -42,7 +42,7 @@ def records(study: Study, policies: dict[str, Policy], variants: tuple[str, ...]
                 ways = [Candidate(name, backend), Candidate(name, backend, variant)]  # type: ignore[arg-type]  # it was parsed
                 found = attempt(lambda w=ways, u=roundoff: _told(study, w, graphs, noise, u))  # type: ignore[misc]  # a loop's variables, bound
                 if isinstance(found, Raised):
-                    missing = isinstance(found.error, UnsupportedError)
+                    missing = isinstance(found.error, UnsupportedError) and found.error.why.code != "raised"
                     reason = str(found.error) if missing else f"raised {found.text}"
                     yield Record(**about, verdict="unsupported" if missing else "fail", reason=reason)
                     continue
