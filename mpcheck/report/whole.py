@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mpcheck._names import WHOLE
 from mpcheck._text import number
-from mpcheck.records.detail import WholeModel
 from mpcheck.records.document import Records
+from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Record
 
 HEAD = ("format", "backend", "meV/atom", "meV/Å", "relative", "GPa", "ms", "times as fast")

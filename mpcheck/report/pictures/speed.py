@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 
-from mpcheck._names import PRECISION, REFERENCE_BACKEND
+from mpcheck._names import PRECISION, REFERENCE_BACKEND, WHOLE
 from mpcheck._text import one_line
 from mpcheck.formats import FLOAT32
 from mpcheck.records.document import Records
+from mpcheck.records.policy_figures import WholeModel
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
@@ -55,14 +56,16 @@ class Subject:
 
 
 def _errors(run: Records) -> dict[tuple[str, str, str, str], float]:
-    """Largest relative error by block, backend, format and direction; of all blocks under :data:`MODEL`."""
+    """Largest relative error by block, backend, format and direction; of the whole model, under :data:`MODEL`, that of its forces."""
     errors: dict[tuple[str, str, str, str], float] = {}
     for cell in run.of(PRECISION):
         for q in cell.quantities:
             error = math.inf if q.max_rel is None else q.max_rel
-            for name in (cell.subject, MODEL):
-                key = (name, cell.backend, cell.format, cell.variant)
-                errors[key] = max(errors.get(key, 0.0), error)
+            key = (cell.subject, cell.backend, cell.format, cell.variant)
+            errors[key] = max(errors.get(key, 0.0), error)
+    for record in run.of(WHOLE):
+        if isinstance(record.detail, WholeModel) and record.detail.force_relative is not None:
+            errors[MODEL, record.backend, record.format, "forward"] = record.detail.force_relative
     return errors
 
 
@@ -107,7 +110,7 @@ def speed_pictures(run: Records, bench: Records) -> list[Picture]:
     caption = (
         f"Latency of one call, relative to that of {' '.join(USUAL)} where it was timed and else to the slowest, against the largest relative error. "
         + (f"Only {all_formats[0]} was timed, so backends are compared. " if single else "Faster is down, more accurate is left. ")
-        + ("The model's error is that of its worst block: records hold no error of the whole." if timed[0].name == MODEL else "")
+        + ("The model's error is that of its forces, all components together." if timed[0].name == MODEL else "")
         + chosen_words(drawn, "slowest first")
     )
     return [canvas.picture("speed", "speed", "Speed against accuracy", caption, _alt(shown))]

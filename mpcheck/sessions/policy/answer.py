@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from mpcheck._names import POLICY, POLICY_SEARCH, POLICY_SPEED
 from mpcheck.policy.accuracy import Budget, parse_budget
-from mpcheck.records.detail import PolicyChoice, PolicyErrors, PolicySpeed
 from mpcheck.records.document import Records
+from mpcheck.records.policy_figures import PolicyChoice, PolicyErrors, PolicySpeed
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy import BUDGET
 

@@ -6,8 +6,8 @@ import math
 from pathlib import Path
 
 from mpcheck._names import POLICY, POLICY_BUDGET, POLICY_SPEED
-from mpcheck.records.detail import PolicyBlock, PolicyErrors, PolicySpeed
 from mpcheck.records.document import Records
+from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors, PolicySpeed
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.pareto import Mark, Quantity, pareto_picture

@@ -19,7 +19,7 @@ from mpcheck.policy.noise.prediction import Prediction
 from mpcheck.policy.rules import Policy
 from mpcheck.policy.running.applied import PolicyModel
 from mpcheck.policy.running.confirm import faults
-from mpcheck.records.detail import PolicyErrors
+from mpcheck.records.policy_figures import PolicyErrors
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict
 from mpcheck.sessions.policy.guilty import guilty

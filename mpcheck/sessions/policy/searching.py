@@ -20,7 +20,7 @@ from mpcheck.policy.speed.candidates import Candidate
 from mpcheck.policy.speed.rounds import RoundPlan
 from mpcheck.policy.speed.speedup import Speedup
 from mpcheck.policy.speed.timing import Workload, measured
-from mpcheck.records.detail import PolicyChoice
+from mpcheck.records.policy_figures import PolicyChoice
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.study import Study

@@ -9,9 +9,9 @@ from mpcheck._console import Grid, Sheet
 from mpcheck._names import POLICY_BUDGET
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
-from mpcheck.records.detail import PolicyBlock
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
+from mpcheck.records.policy_figures import PolicyBlock
 from mpcheck.records.record import Record
 from mpcheck.report.findings import counts, told
 from mpcheck.report.judged import judged_lines

@@ -10,7 +10,7 @@ from mpcheck.policy.speed.rounds import RoundPlan
 from mpcheck.policy.speed.table import BASES, TradeOff, trade_offs
 from mpcheck.policy.speed.timing import Workload, measured
 from mpcheck.policy.speed.variants import PLAIN, Variant
-from mpcheck.records.detail import PolicySpeed
+from mpcheck.records.policy_figures import PolicySpeed
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.study import Study

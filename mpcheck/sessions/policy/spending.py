@@ -10,7 +10,7 @@ from mpcheck.policy.assignment import assigned
 from mpcheck.policy.noise.budget import Spent, error_budget
 from mpcheck.policy.noise.downcast import Lowered, downcast
 from mpcheck.policy.rules import Policy, builtin
-from mpcheck.records.detail import PolicyBlock
+from mpcheck.records.policy_figures import PolicyBlock
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy.study import Study
 

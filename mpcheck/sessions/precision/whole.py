@@ -25,7 +25,7 @@ from mpcheck.policy.speed.candidates import FORCES, emulated
 from mpcheck.policy.speed.rounds import RoundPlan, interleaved
 from mpcheck.policy.speed.speedup import speedup
 from mpcheck.policy.speed.variants import moved
-from mpcheck.records.detail import WholeModel
+from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.run import Session
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mpcheck.records.detail import PolicyBlock, PolicyChoice, PolicyErrors, PolicySpeed
 from mpcheck.records.document import Records
+from mpcheck.records.policy_figures import PolicyBlock, PolicyChoice, PolicyErrors, PolicySpeed
 from mpcheck.records.record import Record
 from tests.unit.record_samples import findings
 

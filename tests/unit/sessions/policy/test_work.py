@@ -11,7 +11,7 @@ from mpcheck._errors import InputError
 from mpcheck.policy.judging.structures import JUDGED
 from mpcheck.policy.rules import Policy, Rule
 from mpcheck.policy.running import applied
-from mpcheck.records.detail import PolicyBlock, PolicyErrors
+from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy.deploy import deploy
 from mpcheck.sessions.policy.work import PolicyWork
