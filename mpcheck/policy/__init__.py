@@ -9,7 +9,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_PUBLIC = {"apply": "mpcheck.policy.running.applied", "calculator": "mpcheck.policy.running.deployed", "load": "mpcheck.policy.running.deployed", "get_policy": "mpcheck.policy.rules"}
+_PUBLIC = {
+    "apply": "mpcheck.policy.running.applied",
+    "calculator": "mpcheck.policy.running.deployed",
+    "load": "mpcheck.policy.running.deployed",
+    "get_policy": "mpcheck.policy.rules",
+}
 
 
 def __getattr__(name: str) -> Any:
