@@ -11,8 +11,8 @@ in float64, by the policy and without its kernels.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -107,6 +107,15 @@ def emulated(calls: Calls, sensitivity: Sensitivity, policy: Policy, device: str
         each = random[name] / torch.bincount(sensitivity.batch, minlength=len(random[name])) if name in ENERGIES else random[name]
         squares[name] = squares[name] + _mean(each) * (atoms if name in ENERGIES else 1.0)
     return _prediction(sensitivity, policy, formats, own, squares, batch)
+
+
+def joined(parts: Sequence[Prediction]) -> Prediction:
+    """Predictions for batches of structures, as one for all of them; at least one."""
+    first = parts[0]
+    over = tuple(dict.fromkeys(name for part in parts for name in part.overflowing))
+    energy, interaction = torch.cat([p.energy for p in parts]), torch.cat([p.interaction for p in parts])
+    forces, stress = torch.cat([p.forces for p in parts]), torch.cat([p.stress for p in parts])
+    return replace(first, overflowing=over, energy=energy, interaction=interaction, forces=forces, stress=stress)
 
 
 def _prediction(

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.noise.bisect import Blame, blamed
+from mpcheck.policy.noise.calls import Calls
 from mpcheck.policy.noise.prediction import MEV, rms
 from mpcheck.policy.rules import Policy
 from mpcheck.sessions.policy.study import Study
@@ -19,17 +22,23 @@ def guilty(study: Study, policy: Policy, backend: str, quantity: str, limit: flo
     Args:
         quantity: energy, forces or stress; limit: that its RMS error should not exceed, meV/atom, meV/Å or meV/Å³.
     """
-    calls = study.copies(backend)
-    atoms = calls.graph["batch"].bincount().to(calls.plain["energy"])
+    every = study.copies(backend)
 
     def measure(own: Policy) -> float:
         made = study.applied(own, backend)
         if isinstance(made, Unsupported):
             return math.inf
-        error = evaluate(made, calls.graph, study.session.device).values()[quantity] - calls.plain[quantity]
-        error = error / atoms if quantity == "energy" else error
-        return MEV * rms(error[~calls.plain[quantity].isnan()])
+        return MEV * rms(torch.cat([_errors(made, calls, quantity, study.session.device) for calls in every]))
 
-    leaves = [b.module_path for b in calls.blocks if b.kind == "leaf"]
+    leaves = [b.module_path for b in every[0].blocks if b.kind == "leaf"]
     found = attempt(lambda: blamed(policy, leaves, measure, limit))  # what is red stays red, whether or not anybody can be blamed
     return None if isinstance(found, Raised) or found.measured <= limit else found
+
+
+def _errors(made: torch.nn.Module, calls: Calls, quantity: str, device: torch.device) -> torch.Tensor:
+    """Of a quantity on one batch, where it has one: energies for each atom."""
+    right = calls.plain[quantity]
+    error = evaluate(made, calls.graph, device).values()[quantity] - right
+    if quantity == "energy":
+        error = error / calls.graph["batch"].bincount().to(right)
+    return error[~right.isnan()]

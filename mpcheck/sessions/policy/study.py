@@ -8,13 +8,13 @@ from typing import Any
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
 from mpcheck.formats import F32, F64, TF32_NAME
-from mpcheck.policy.judging.batches import graph_of
+from mpcheck.policy.judging.batches import batches
 from mpcheck.policy.judging.probes import judged_sets
 from mpcheck.policy.judging.reference import WholeReference, whole_reference
 from mpcheck.policy.judging.structures import JUDGED, Sets
 from mpcheck.policy.noise.calls import Calls
 from mpcheck.policy.noise.kept import kept
-from mpcheck.policy.noise.prediction import Prediction, emulated
+from mpcheck.policy.noise.prediction import Prediction, emulated, joined
 from mpcheck.policy.noise.sensitivity import Sensitivity
 from mpcheck.policy.rules import Policy
 from mpcheck.policy.running.applied import PolicyModel, apply
@@ -27,7 +27,7 @@ class Study:
 
     def __init__(self, session: Session, system: str) -> None:
         self.session, self.system = session, system
-        self._copies: dict[str, Calls] = {}
+        self._copies: dict[str, list[Calls]] = {}
 
     @cached_property
     def sets(self) -> Sets:
@@ -63,15 +63,17 @@ class Study:
         Raises:
             InputError: a rule that names no block.
         """
-        return emulated(self.copies(backend), self.sensitivity, policy, self.session.device.type)
+        device = self.session.device.type
+        return joined([emulated(calls, self.sensitivity, policy, device) for calls in self.copies(backend)])
 
-    def copies(self, backend: str = REFERENCE_BACKEND) -> Calls:
-        """A backend's float64 model on the structures that errors are taken over."""
+    def copies(self, backend: str = REFERENCE_BACKEND) -> list[Calls]:
+        """A backend's float64 model on the structures that errors are taken over, in batches, so that memory is bounded."""
         if backend not in self._copies:
-            graph, _ = graph_of([self.sets.frames[i] for i in self.sets.places(*JUDGED)], self.session.model)
+            judged = set(self.sets.places(*JUDGED))
+            graphs = [b.graph for b in batches(self.sets, self.session.model) if judged.issuperset(b.places)]
             built: Any = self.session.backend(backend)
-            source = self.session.reference_backend.model
-            self._copies = {backend: Calls(built.model, graph, None if backend == REFERENCE_BACKEND else source, built.device)}  # one at a time
+            source = None if backend == REFERENCE_BACKEND else self.session.reference_backend.model
+            self._copies = {backend: [Calls(built.model, graph, source, built.device) for graph in graphs]}  # one backend's at a time
         return self._copies[backend]
 
     def applied(self, policy: Policy, backend: str) -> PolicyModel | Unsupported:

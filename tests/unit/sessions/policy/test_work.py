@@ -136,7 +136,7 @@ def test_where_the_error_comes_from(work: PolicyWork) -> None:
 
 def test_structures_are_those_of_the_errors(work: PolicyWork) -> None:
     study = next(iter(work.studies.values()))
-    assert int(study.copies().graph["ptr"].numel()) - 1 == len(study.sets.places(*JUDGED))
+    assert sum(int(calls.graph["ptr"].numel()) - 1 for calls in study.copies()) == len(study.sets.places(*JUDGED))
 
 
 def test_bad_options(place: Path) -> None:
