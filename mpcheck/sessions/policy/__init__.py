@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 from mpcheck._files.kinds import SVG, YAML
 from mpcheck._names import POLICIES
 from mpcheck.sessions.contract import SessionSpec
-from mpcheck.sessions.options import Option, Options
+from mpcheck.sessions.options import BACKEND, Option, Options
 
 BUDGET = "1 meV/atom, 10 meV/Å"
 """What is called safe where the user says nothing: the noise of density functional labels, and forces that dynamics does not notice."""
@@ -19,11 +19,13 @@ class PolicyOptions(Options):
     """What the policy session takes.
 
     Attributes:
+        backends: empty for e3nn, and on CUDA for cuEquivariance, too: on a CPU its naive method is four times slower than e3nn, and nobody's choice.
         policies: built-in ones, or YAML files; empty for all built-in ones.
         budget: largest error that is safe; search: whether the fastest policy within it is looked for.
         variants: further ways to run each policy, besides as it is. launches: processes that it is timed in; 0 for no timing.
     """
 
+    backends: Annotated[tuple[str, ...], replace(BACKEND, help="e3nn, cueq, cueq-mul_ir or a registered one; default: e3nn, on CUDA with cueq")] = ()
     policies: Annotated[
         tuple[str, ...],
         Option("built-in policy or YAML file; default: all built-in ones (`mpcheck policies` lists them)", name="policy", gate=True, rule="names"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mpcheck._names import POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SPEED, REFERENCE_BACKEND
+from mpcheck._names import DEFAULT_BACKENDS, POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SPEED, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
 from mpcheck.policy.accuracy import parse_budget
 from mpcheck.policy.rules import Policy, builtin, get_policy
@@ -15,18 +15,28 @@ from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.judged import judged
 from mpcheck.sessions.policy.study import Study
-from mpcheck.sessions.run import Session
+from mpcheck.sessions.run import Session, parse_device
 
 MODEL = "model"
 
 
 class PolicyWork(PlainWork):
-    """See :class:`mpcheck.sessions.pieces.Work`."""
+    """See :class:`mpcheck.sessions.pieces.Work`.
+
+    Attributes:
+        usual: whether backends are those that the session takes by itself.
+    """
+
+    usual = False
 
     def __init__(self, options: PolicyOptions) -> None:
         """Raises:
         InputError: bad options, an unknown policy, or a policy file of another schema.
         """
+        if not options.backends:
+            device = parse_device(options.device).type
+            options = replace(options, backends=(REFERENCE_BACKEND,) if device == "cpu" else DEFAULT_BACKENDS)
+            self.usual = True
         self.asked = options
         self.policies: dict[str, Policy] = {name: get_policy(name) for name in options.policies} or builtin()
         self.budget = parse_budget(options.budget)
@@ -56,7 +66,8 @@ class PolicyWork(PlainWork):
     def narrowed(self) -> dict[str, list[str]]:
         """Policies that were not asked for, besides what every session tells; formats are the policies' own."""
         left = [name for name in builtin() if name not in self.policies] if self.asked.policies else []
-        told = {kind: names for kind, names in super().narrowed().items() if kind not in ("formats", "blocks")}
+        untold = ("formats", "blocks", *(["backends"] if self.usual else []))
+        told = {kind: names for kind, names in super().narrowed().items() if kind not in untold}
         return told | ({"policies": left} if left else {})
 
     @neutral()

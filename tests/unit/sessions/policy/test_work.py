@@ -139,6 +139,13 @@ def test_structures_are_those_of_the_errors(work: PolicyWork) -> None:
     assert sum(int(calls.graph["ptr"].numel()) - 1 for calls in study.copies()) == len(study.sets.places(*JUDGED))
 
 
+def test_backends_by_themselves(place: Path) -> None:
+    usual = PolicyWork(options(place, backends=()))
+    assert usual.session.backend_names == ("e3nn",)
+    assert "backends" not in usual.narrowed()
+    assert "backends" in PolicyWork(options(place, backends=("e3nn",))).narrowed()
+
+
 def test_bad_options(place: Path) -> None:
     with pytest.raises(InputError, match="unknown policy 'bf16'"):
         PolicyWork(options(place, policies=("bf16",)))
