@@ -39,10 +39,11 @@ def test_a_command_has_what_its_session_declares_and_no_more(spec: SessionSpec) 
 def test_what_is_typed_is_handed_on(spec: SessionSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[Any, ...]] = []
     monkeypatch.setattr(SessionSpec, "begin", lambda _, *given: begun.append(given) or 7)
-    assert main([spec.command, "some.model", "--format", "bf16", "--out", str(tmp_path)]) == 7
+    typed = ("format", "bf16") if spec.takes("formats") else ("policy", "float32")
+    assert main([spec.command, "some.model", f"--{typed[0]}", typed[1], "--out", str(tmp_path)]) == 7
     options, out, workers, verbose = begun[0]
     assert set(options) == {one.name for one in spec.declared.values()}
-    assert options["model"] == "some.model" and options["format"] in ("bf16", ["bf16"])
+    assert options["model"] == "some.model" and options[typed[0]] in (typed[1], [typed[1]])
     assert (out, workers, verbose) == (tmp_path, 0, False)
 
 

@@ -51,7 +51,7 @@ def test_install_is_split_into_commands() -> None:
         ("[gate]\nmodel = 3\n", "field gate.model: Input should be a valid string"),
         ("[gate]\nsystems = 'a,b'\n", "field gate.systems: Input should be a valid list"),
         ("[gate]\nsystems = [1]\n", r"field gate.systems.0: Input should be a valid string"),
-        ("[gate]\nsessions = ['precison']\n", "field gate.sessions: precison is no session; choose from precision, symmetry, audit, bench, profile"),
+        ("[gate]\nsessions = ['precison']\n", "field gate.sessions: precison is no session; choose from precision, policy, symmetry, audit, bench, profile"),
         ("[gate]\nsessions = []\n", "field gate.sessions: none is no session"),
         ("[gate]\nmargin = -0.1\n", "field gate.margin: Input should be greater than or equal to 0"),
         ("[gate]\nmargin = nan\n", "field gate.margin: Input should be "),
@@ -136,7 +136,8 @@ def test_every_setting_has_an_option() -> None:
     from mpcheck.cli.main import app
 
     options = {option for parameter in get_command(app).commands["gate"].params for option in parameter.opts}  # type: ignore[attr-defined]
-    missing = {name for name in FIELDS if not {f"--{name.replace('.', '-')}", f"--{name.replace('.', '-').removesuffix('s')}"} & options}
+    flags = {name: f"--{name.replace('.', '-')}" for name in FIELDS}
+    missing = {name for name, flag in flags.items() if not {flag, flag.removesuffix("s"), f"{flag.removesuffix('ies')}y"} & options}
     assert not missing and "--allow" in options
 
 
