@@ -53,7 +53,7 @@ def policies() -> None:
     from mpcheck.policy.rules import builtin
 
     grid = Grid("built-in policies; a YAML file of your own has the fields of one", pad_edge=True)
-    for name in ("policy", "what runs in what"):
+    for name in ("built-in", "what runs in what"):
         grid.column(name, overflow="fold")
     for policy in builtin().values():
         grid.row([policy.name, policy.title])

@@ -125,7 +125,7 @@ def get_policy(name: str) -> Policy:
         InputError: unknown name, missing file, wrong schema.
     """
     if name.endswith((".yaml", ".yml")):
-        return load_yaml(Policy, Path(name), "policy")
+        return load_yaml(Policy, Path(name), "policy file")
     known = builtin()
     if name not in known:
         raise InputError(f"unknown policy {name!r}; choose from {', '.join(known)}, or give a YAML file")

@@ -16,7 +16,7 @@ SHOWING = {"mpcheck/_text.py", "mpcheck/_console.py"}
 PRINTS = {
     "mpcheck/sessions/run.py": 2,  # progress on a terminal, which overwrites itself
     "mpcheck/bench/launch/worker.py": 1,  # JSON for another process
-    "mpcheck/policy/reference_worker.py": 1,  # the same
+    "mpcheck/policy/judging/reference_worker.py": 1,  # the same
     "mpcheck/bench/launch/processes.py": 1,
 }
 ALLOWED = {

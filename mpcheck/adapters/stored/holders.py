@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -63,7 +64,8 @@ def model_within(held: object, where: str) -> Found:
 
 
 def _policy(held: object) -> str:
-    return str(getattr(getattr(held, "policy", None), "name", "unknown"))
+    held_by: Any = held
+    return str(held_by.policy.name)
 
 
 def _mace(module: object) -> bool:

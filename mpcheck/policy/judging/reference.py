@@ -37,7 +37,7 @@ from mpcheck.reference.store import Store, default_cache
 from mpcheck.reference.whole_noise import ROUNDOFF
 
 DRAWS = 4
-ENTRY = "policy"
+ENTRY = "whole-models"
 MAKERS = ("judging/batches", "evaluation", "judging/exchange", "judging/reference", "judging/reference_worker")
 """Modules of this room that the values depend on."""
 NOISE = "noise"

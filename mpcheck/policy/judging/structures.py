@@ -68,7 +68,7 @@ class Sets:
     @property
     def digest(self) -> str:
         """SHA-256 over the content of all frames."""
-        return Structures("policy", self.frames).digest
+        return Structures("judged", self.frames).digest
 
     def places(self, *kinds: Kind) -> list[int]:
         """Which of all frames are of these kinds."""
@@ -179,7 +179,7 @@ def _rattled(own: Sequence[Atoms], small: Sequence[Atoms], words: Sequence[str],
         parent, turn = parents[n % len(parents)], n // len(parents)
         whole = n < WHOLE and (n == 0 or room.size(own[parent]) < room.left / 3) and len(own[parent]) > 1
         original = own[parent] if whole else small[parent]
-        copy = rattled(original, np.random.default_rng(seed_of("policy", seed, n)), strained=turn % 2 == 1)
+        copy = rattled(original, np.random.default_rng(seed_of("copies", seed, n)), strained=turn % 2 == 1)
         room.takes(copy, anyway=True)  # pieces are a few dozen small parts of all edges
         name = ("the structure" if len(own) == 1 else f"structure {parent}") if whole else words[parent]
         made.append((copy, f"copy {n} of {name}, rattled", parent))
@@ -216,7 +216,7 @@ def _supercell(own: Sequence[Atoms], label: Sequence[str], room: _Room, seed: in
     if not axes:
         return StructureSet("supercell", (), ())
     counts = (1 + (0 in axes), 1 + (1 in axes), 1 + (2 in axes))
-    made = rattled(repeated(frame, counts), np.random.default_rng(seed_of("policy", seed, "supercell")), strained=False)  # no copy of its cells
+    made = rattled(repeated(frame, counts), np.random.default_rng(seed_of("copies", seed, "supercell")), strained=False)  # no copy of its cells
     room.takes(made, anyway=True)
     return _set("supercell", [(made, f"{' x '.join(map(str, counts))} cells of {label[periodic[0]]}", periodic[0])], alone=True)
 

@@ -45,8 +45,8 @@ def kept(calls: Calls, spec: ReferenceSpec, backend: str, root: Path, progress: 
 
 def _own_content() -> str:
     """Of this room, whose code makes them, and of what emulates formats."""
-    package = Path(__file__).parents[2]
-    return digest(*(content(package / name) for name in ("policy", "judge/emulate.py")))
+    room = Path(__file__).parents[1]
+    return digest(content(room), content(room.parent / "judge/emulate.py"))
 
 
 def flattened(made: Sensitivity) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -98,7 +98,7 @@ def about(path: Path) -> Deployed:
     if not is_there(where):
         raise InputError(f"{where} is missing, which tells the policy of {path}; write both again with `mpcheck apply`")
     try:
-        document = Deployed.model_validate_json(read_text(where, "policy"))
+        document = Deployed.model_validate_json(read_text(where, "policy file"))
     except ValueError as error:
         first = str(error).splitlines()
         raise InputError(f"policy {where}: {' '.join(first[1:3]).strip() or first[0]}; write it again with `mpcheck apply`") from error

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
@@ -95,7 +96,7 @@ def _timed(session: Session, made: dict[tuple[str, str], PolicyModel], records: 
     for key, model in made.items():
         if not emulated(model.policy, session.device) and records[key].detail is not None:
             calls["\t".join(key)] = _call(model, graph, session.device)
-    base = "\t".join(("e3nn", FLOAT64.name))
+    base = "\t".join((REFERENCE_BACKEND, FLOAT64.name))
     if base not in calls:
         return
     read = interleaved(calls, choose_timer(session.device), RoundPlan(SECONDS, warmup=3, seed=session.seed)).seconds

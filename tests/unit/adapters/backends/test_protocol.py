@@ -18,6 +18,7 @@ ELSEWHERE = {
     "_names.py": "where the reference and the default backends are named",
     "_packages.py": "names of packages",
     "adapters/backends/cueq.py": "registers its own",
+    "adapters/compiling.py": "the package itself, whose settings compilation needs",
     "adapters/backends/design.py": "which of cuEquivariance's layouts a small architecture is converted to",
 }
 LOOKING = {"getattr", "hasattr"}
