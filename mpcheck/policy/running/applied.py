@@ -125,7 +125,11 @@ def apply(model: torch.nn.Module, policy: Policy, device: str | torch.device = "
         InputError: what cannot be applied, by name.
     """
     where = torch.device(device)
-    if (stored := {p.dtype for p in model.parameters()} - {torch.float64}) and not isinstance(model, PolicyModel):
+    if isinstance(model, PolicyModel):
+        raise InputError(
+            f"policy {policy.name}: the model runs by policy {model.policy.name} already, which has rounded it; give that it was made of"
+        )
+    if stored := {p.dtype for p in model.parameters()} - {torch.float64}:
         raise InputError(
             f"policy {policy.name}: give the model in float64, as it was loaded; it has parameters in {', '.join(sorted(map(str, stored)))}"
         )

@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.calculator import model_type_of
 from mpcheck.formats import F32, F64, TF32_NAME
 from mpcheck.policy.judging.batches import batches
 from mpcheck.policy.judging.probes import judged_sets
@@ -21,11 +23,20 @@ from mpcheck.policy.running.applied import PolicyModel, apply
 from mpcheck.reference.store import default_cache
 from mpcheck.sessions.run import Session
 
+WITHOUT_ENERGY = ("DipoleMACE", "DipolePolarizabilityMACE")
+"""What upstream calls models that compute dipoles alone."""
+
 
 class Study:
     """One system of a session. Everything is made at first use and shared by all policies and backends."""
 
     def __init__(self, session: Session, system: str) -> None:
+        """Raises:
+        InputError: a model without energies, which nothing could be judged by.
+        """
+        if (kind := model_type_of(session.model.module)) in WITHOUT_ENERGY:
+            name = type(session.model.module).__name__
+            raise InputError(f"model {session.model.name} is a {name} ({kind}): a policy is judged by energies and forces, and it has none")
         self.session, self.system = session, system
         self._copies: dict[str, list[Calls]] = {}
 

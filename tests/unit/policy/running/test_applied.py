@@ -130,6 +130,12 @@ def test_a_model_that_has_lost_digits_already(model: torch.nn.Module) -> None:
         apply(copy.deepcopy(model).float(), builtin()["linear-bf16"])
 
 
+@pytest.mark.parametrize("name", ["float64", "linear-bf16"])
+def test_a_model_that_has_a_policy_already(model: torch.nn.Module, name: str) -> None:
+    with pytest.raises(InputError, match=f"policy {name}: the model runs by policy all-bf16 already"):
+        apply(apply(model, builtin()["all-bf16"]), builtin()[name])
+
+
 def test_a_gradient_reaches_the_weights(model: torch.nn.Module, graph: Tensors) -> None:
     made = apply(model, builtin()["linear-bf16"])
     data = {n: t.float() if t.is_floating_point() else t for n, t in graph.items()}

@@ -15,6 +15,7 @@ from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy.deploy import deploy
 from mpcheck.sessions.policy.work import PolicyWork
+from tests.unit.checks.uses.small_models import built
 from tests.unit.sessions.policy.conftest import options
 
 MINE = Policy(name="mine", rules=[Rule(blocks=["role:linear"], compute="float16")])
@@ -151,6 +152,16 @@ def test_bad_options(place: Path) -> None:
         PolicyWork(options(place, policies=("bf16",)))
     with pytest.raises(InputError, match="budget"):
         PolicyWork(options(place, budget="much"))
+
+
+@pytest.mark.parametrize("kind", ["AtomicDipolesMACE", "AtomicDielectricMACE"])
+def test_a_model_without_energies_is_one_line(place: Path, kind: str) -> None:
+    model, system = place / f"{kind}.model", str(place / "six.xyz")
+    torch.save(built(kind), model)
+    with pytest.raises(InputError, match=f"is a {kind} .*: a policy is judged by energies and forces"):
+        PolicyWork(options(place, model=str(model)))
+    with pytest.raises(InputError, match=f"is a {kind} .*: a policy is judged by energies and forces"):
+        deploy(str(model), MINE, place / "dipoles.model", system, "cpu", "e3nn", place / "cache", 0, lambda text: None)
 
 
 def test_a_model_is_written_with_what_it_errs_by(place: Path) -> None:
