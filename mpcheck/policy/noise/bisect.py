@@ -24,6 +24,7 @@ class Blame:
     Attributes:
         blocks: to blame, the first found first; empty where none is. measured: error of the policy; after: with those blocks in float64; rest: with
             every block in float64. limit: what the error should be at most. complete: whether ``after`` is within it. measurements: that it took.
+        unit: of the errors, with a blank before it.
     """
 
     blocks: tuple[str, ...]
@@ -33,6 +34,7 @@ class Blame:
     limit: float
     complete: bool
     measurements: int
+    unit: str = ""
 
     @property
     def text(self) -> str:
@@ -47,7 +49,7 @@ class Blame:
         named = ", ".join(self.blocks)
         more = "" if self.complete else "; more blocks are"
         verb = "is" if len(self.blocks) == 1 else "are"
-        return f"{named} {verb} to blame: in float64 there, the error falls from {self.measured:.3g} to {self.after:.3g}{more}"
+        return f"{named} {verb} to blame: in float64 there, the error falls from {self.measured:.3g} to {self.after:.3g}{self.unit}{more}"
 
 
 def restored(policy: Policy, blocks: Sequence[str]) -> Policy:

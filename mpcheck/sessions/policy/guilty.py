@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 
@@ -11,7 +12,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.noise.bisect import Blame, blamed
 from mpcheck.policy.noise.calls import Calls
-from mpcheck.policy.noise.prediction import MEV, rms
+from mpcheck.policy.noise.prediction import MEV, Prediction, rms
 from mpcheck.policy.rules import Policy
 from mpcheck.sessions.policy.study import Study
 
@@ -20,7 +21,8 @@ def guilty(study: Study, policy: Policy, backend: str, quantity: str, limit: flo
     """Who is to blame; None where nobody can be: autocast, what raises with a block in float64, or an error that these structures do not show.
 
     Args:
-        quantity: energy, forces or stress; limit: that its RMS error should not exceed, meV/atom, meV/Å or meV/Å³.
+        quantity: energy, forces or stress; limit: that its RMS error should not exceed, as a multiple of the predicted one: of each trial, for a
+            block that errs much by right errs less in float64, too.
     """
     every = study.copies(backend)
 
@@ -28,11 +30,16 @@ def guilty(study: Study, policy: Policy, backend: str, quantity: str, limit: flo
         made = study.applied(own, backend)
         if isinstance(made, Unsupported):
             return math.inf
-        return MEV * rms(torch.cat([_errors(made, calls, quantity, study.session.device) for calls in every]))
+        error = MEV * rms(torch.cat([_errors(made, calls, quantity, study.session.device) for calls in every]))
+        return error / _predicted(study.predicted(own, backend), quantity)
 
     leaves = [b.module_path for b in every[0].blocks if b.kind == "leaf"]
     found = attempt(lambda: blamed(policy, leaves, measure, limit))  # what is red stays red, whether or not anybody can be blamed
-    return None if isinstance(found, Raised) or found.measured <= limit else found
+    return None if isinstance(found, Raised) or found.measured <= limit else replace(found, unit=" times the predicted one")
+
+
+def _predicted(found: Prediction, quantity: str) -> float:
+    return {"energy": found.energy_rms, "forces": found.force_rms, "stress": found.stress_rms}[quantity]
 
 
 def _errors(made: torch.nn.Module, calls: Calls, quantity: str, device: torch.device) -> torch.Tensor:

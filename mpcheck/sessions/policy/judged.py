@@ -66,7 +66,8 @@ def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, A
     predicted = study.predicted(policy, backend)
     if policy.base == F64 and not policy.rules:
         moved = float64_here(made, study.session.model, study.sets, study.reference)
-        yield Record(**about, variant=FLOAT64, verdict="fail" if moved else "pass", reason=moved, detail=figures(report, predicted))
+        yield Record(**about, variant=FLOAT64, verdict="fail" if moved else "pass", reason=moved)
+        yield _finite(report, predicted, policy, about)
         return
     yield _finite(report, predicted, policy, about)
     if policy.energies == "apart":
@@ -134,7 +135,7 @@ def _ratios(report: ErrorReport, predicted: Prediction, about: dict[str, Any], b
         if ratio <= limit:
             yield Record(**about, variant=name, verdict="pass", ratio=ratio, limit=limit)
             continue
-        reason, found_by = f"RMS error of {name} {measured:.3g} {unit}, predicted {promised:.3g}", blame(name, limit * promised)
+        reason, found_by = f"RMS error of {name} {measured:.3g} {unit}, predicted {promised:.3g}", blame(name, limit)
         block = found_by.blocks[0] if found_by is not None and found_by.blocks else ""
         told = reason if found_by is None else f"{reason}; {found_by.text}"
         yield Record(**about, variant=name, verdict="fail", ratio=ratio, limit=limit, reason=told, block=block)

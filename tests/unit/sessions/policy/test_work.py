@@ -79,6 +79,26 @@ def test_a_block_that_rounds_worse_is_named(work: PolicyWork, monkeypatch: pytes
     assert f"{guilty} is to blame" in found["forces"].reason
 
 
+def test_a_block_whose_gradient_alone_is_off_is_named(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By five per cent in bfloat16: blocks that err more by right, and would bring the error down in float64, are not blamed."""
+    original, guilty = applied._wrapped, "interactions.1.linear"
+
+    def scaled(out: torch.Tensor) -> torch.Tensor:
+        if out.requires_grad:
+            out.register_hook(lambda grad: grad * 1.05)
+        return out
+
+    def worse(model: torch.nn.Module, block: object, *rest: object) -> torch.nn.Module:
+        made = original(model, block, *rest)  # type: ignore[arg-type]  # passed on
+        if block.module_path == guilty and made.compute == torch.bfloat16:  # type: ignore[attr-defined]  # a Block
+            made.register_forward_hook(lambda m, a, out: scaled(out))
+        return made
+
+    monkeypatch.setattr(applied, "_wrapped", worse)
+    found = records(work, "linear-bf16")
+    assert found["forces"].verdict == "fail" and found["forces"].block == guilty, found["forces"].reason
+
+
 def test_an_ignored_policy_is_red(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(applied, "substituted", lambda root, path, module: root)
     found = records(work, "linear-bf16")
