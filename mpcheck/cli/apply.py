@@ -40,7 +40,7 @@ def apply(
     refuse_outputs([Output(out, ARCHIVE, "--out"), Output(told, JSON, "--out")], model_and_systems(model, [system] if system else []))
     if is_there(out) and not is_there(told):
         raise InputError(f"--out {out} is a model of somebody's, for no {told.name} lies beside it; give another name, or remove it first")
-    if is_there(out) and f'"{sha256_file(out, "model")}"' not in read_text(told, "policy"):
+    if is_there(out) and f'"{sha256_file(out, "model")}"' not in read_text(told, "policy file"):
         raise InputError(f"--out {out} is not the model that {told.name} tells of (its sha256 differs); give another name, or remove it first")
     from mpcheck.sessions.policy.deploy import deploy
     from mpcheck.sessions.run import stderr_progress
