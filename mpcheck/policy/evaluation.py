@@ -54,7 +54,7 @@ def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str 
     Raises:
         BaseException: whatever the model raises.
     """
-    spanned = _volumes(graph) > 0
+    spanned = _volumes(graph["cell"]) > 0
     periodic = spanned if periodic is None else spanned & periodic.cpu()
     known = inspect.signature(getattr(model, "model", model).forward).parameters  # of upstream's, also where a policy lies around it
     flags = {"compute_force": True} | ({"compute_stress": True} if "compute_stress" in known else {})
@@ -72,7 +72,7 @@ def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str 
             raise out.error
         # upstream takes a volume by a determinant, which torch lacks in 16 bits: the model gives energies and forces all the same
         out = call({"compute_force": True, "compute_virials": True})
-        out["stress"] = -_wide(out["virials"]) / _volumes(graph)[:, None, None] if out.get("virials") is not None else None
+        out["stress"] = stress_of(_wide(out["virials"]), graph["cell"]) if out.get("virials") is not None else None
     count = int(graph["ptr"].numel()) - 1
     energy, missing = _wide(out["energy"]), torch.full((count,), torch.nan, dtype=torch.float64)
     stress = _wide(out["stress"]).reshape(count, 3, 3) if out.get("stress") is not None else missing[:, None, None].expand(count, 3, 3).clone()
@@ -87,8 +87,17 @@ def _wide(t: torch.Tensor) -> torch.Tensor:
     return t.detach().to("cpu", torch.float64)
 
 
-def _volumes(graph: Tensors) -> torch.Tensor:
+def _volumes(cells: torch.Tensor) -> torch.Tensor:
     """Of each structure's cell, Å³; zero where it is not periodic in all directions that span a volume."""
-    cells: torch.Tensor = graph["cell"].reshape(-1, 3, 3)
-    volumes: torch.Tensor = torch.linalg.det(cells).abs()
+    volumes: torch.Tensor = torch.linalg.det(cells.reshape(-1, 3, 3).to(torch.float64)).abs()
     return volumes
+
+
+def stress_of(virials: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Stress [structures, 3, 3] in eV/Å³ from virials in eV; zero where a cell has no volume.
+
+    Upstream takes the volume by a determinant, which torch has not in 16 bits.
+    """
+    volumes = _volumes(cells)[:, None, None]
+    stress = -virials.to(torch.float64) / volumes
+    return torch.where(volumes > 0, stress, torch.zeros_like(stress))

@@ -15,6 +15,7 @@ from mpcheck.adapters.blocks import Block, module_blocks
 from mpcheck.formats import F64, NARROW, PACKED, TF32_NAME, get_format
 from mpcheck.judge.replay import arithmetic
 from mpcheck.policy.assignment import assigned, changed
+from mpcheck.policy.evaluation import stress_of
 from mpcheck.policy.rules import BlockFormat, Policy, carrier, usual_sums
 from mpcheck.policy.running import autocast
 from mpcheck.policy.running.energies import AtomicEnergies, added, sums_up, taken_out
@@ -23,13 +24,6 @@ from mpcheck.policy.running.wrapped import Wrapped, cast
 
 TF32_EMULATED = "tf32 is emulated on a CPU: operands of matrix products are rounded to 11 bits"
 SIXTEEN = (torch.bfloat16, torch.float16)
-
-
-def stress_of(virials: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Stress [structures, 3, 3] in eV/Å³ from virials in eV. Upstream takes the volume by a determinant, which torch has not in 16 bits."""
-    volumes = torch.linalg.det(cells.reshape(-1, 3, 3).to(torch.float64)).abs()
-    stress = -virials.to(torch.float64) / volumes[:, None, None]
-    return torch.where(volumes[:, None, None] > 0, stress, torch.zeros_like(stress))
 
 
 class PolicyModel(torch.nn.Module):

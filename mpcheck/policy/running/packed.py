@@ -31,15 +31,15 @@ class Packed(torch.nn.Module):
         self.parts = dict(parts)
         for name, parameter in parameters.items():
             codes, scales = quantised(parameter, self.parts[name]) if storage == "int8" else scaled(parameter)
-            self.register_buffer(_key(name, "codes"), codes)
-            self.register_buffer(_key(name, "scales"), scales)
+            self.register_buffer(key_of(name, "codes"), codes)
+            self.register_buffer(key_of(name, "scales"), scales)
 
     def weights(self, dtype: torch.dtype) -> dict[str, torch.Tensor]:
         """The parameters that the stored numbers stand for, by name, in a type that is computed in."""
         return {name: self._weight(name, dtype) for name in self.shapes}
 
     def _weight(self, name: str, dtype: torch.dtype) -> torch.Tensor:
-        codes, scales = self.get_buffer(_key(name, "codes")), self.get_buffer(_key(name, "scales"))
+        codes, scales = self.get_buffer(key_of(name, "codes")), self.get_buffer(key_of(name, "scales"))
         values = codes.to(scales.dtype)
         values = spread(scales, self.parts[name]) * values if self.storage == "int8" else values * scales
         return values.reshape(self.shapes[name]).to(dtype)
@@ -52,7 +52,8 @@ class Packed(torch.nn.Module):
         return self
 
 
-def _key(name: str, what: str) -> str:
+def key_of(name: str, what: str) -> str:
+    """Name of the buffer that holds a weight's ``codes`` or ``scales``."""
     return f"{name.replace('.', '__')}__{what}"
 
 

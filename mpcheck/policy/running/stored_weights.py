@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import torch
 
 from mpcheck.policy.rules import BlockFormat, carrier
-from mpcheck.policy.running.packed import LEVELS, Packed
+from mpcheck.policy.running.packed import LEVELS, Packed, key_of
 from mpcheck.policy.running.wrapped import Wrapped
 
 PROBED = 16
@@ -96,7 +96,7 @@ def _spreading(packed: Packed, name: str, original: torch.nn.Module) -> str:
 
 
 def _float8_fault(packed: Packed, name: str, exact: torch.Tensor, value: torch.Tensor) -> str | None:
-    scale = float(packed.get_buffer(f"{name.replace('.', '__')}__scales"))
+    scale = float(packed.get_buffer(key_of(name, "scales")))
     nearest = (exact / scale).to(torch.float8_e4m3fn).to(torch.float64) * scale
     if not torch.equal(nearest, value):
         return "is not the nearest float8 number everywhere"
