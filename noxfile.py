@@ -184,10 +184,12 @@ def stability(session: nox.Session) -> None:
 def zoo(session: nox.Session) -> None:
     """False alarms, too: models of every class and option of upstream's on structures of every kind, all sessions; table in reports/zoo.
 
-    `-- --smoke`: two minutes of it; `-- --older`: models that older releases saved, besides; `-- ID …`: some; tests/zoo/run.py has the rest.
+    `-- --smoke`: two minutes of it; `-- --older`, or MPCHECK_ZOO_OLDER=1: models that older releases saved, besides; `-- ID …`: some;
+    tests/zoo/run.py has the rest.
     """
     one_thread(session)
-    tool(session, "tests.zoo.run", *session.posargs)
+    older = ["--older"] if os.environ.get("MPCHECK_ZOO_OLDER") == "1" else []
+    tool(session, "tests.zoo.run", *older, *session.posargs)
 
 
 @nox.session
