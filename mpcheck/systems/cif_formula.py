@@ -23,10 +23,7 @@ def formula_note(block: Block, made: Atoms) -> str:
     if not formula:
         return ""
     told = {str(s): float(n) for s, n in Counter(made.symbols).items()}
-    if units:
-        same = _alike({s: n * units for s, n in formula.items()}, told)
-    else:
-        same = _alike(_shares(formula), _shares(told))
+    same = _alike({s: n * units for s, n in formula.items()}, told) if units else _alike(_shares(formula), _shares(told))
     if same:
         return ""
     times = f" times {units:g} ({UNITS})" if units else ""

@@ -73,6 +73,13 @@ def refuse_disorder(block: Block, sites: int) -> None:
     for row, value in enumerate(block.column(OCCUPANCY) or ()):
         if not is_full(value):
             raise InputError(f"{block.where}: {OCCUPANCY} of {block.name(row)} is {str(value)[:20]}, not 1; {REMEDY}")
+    _refuse_what_has_no_place(block)
+    _refuse_alternatives(block)
+    if (dimensions := number(block.tags.get(MODULATION, 0))) is None or dimensions > 0:
+        raise InputError(f"{block.where}: {MODULATION}: the crystal is modulated; make a periodic approximant of it")
+
+
+def _refuse_what_has_no_place(block: Block) -> None:
     for row, value in enumerate(block.column(HYDROGENS) or ()):
         if value not in (".", "?") and number(value) != 0.0:
             told = f"{HYDROGENS} of {block.name(row)} is {str(value)[:20]}"
@@ -80,9 +87,6 @@ def refuse_disorder(block: Block, sites: int) -> None:
     for row, value in enumerate(block.column(FLAG) or ()):
         if value == "dum":
             raise InputError(f"{block.where}: {FLAG} of {block.name(row)} is dum, a dummy whose place means nothing; take the site out")
-    _refuse_alternatives(block)
-    if (dimensions := number(block.tags.get(MODULATION, 0))) is None or dimensions > 0:
-        raise InputError(f"{block.where}: {MODULATION}: the crystal is modulated; make a periodic approximant of it")
 
 
 def _refuse_alternatives(block: Block) -> None:
