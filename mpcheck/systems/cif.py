@@ -73,6 +73,8 @@ def _attempted(call: Callable[[], T], where: str) -> T:
 
 def _frame(block: Block, number: int) -> Frame:
     symbols, notes = symbols_of(block)
+    if not symbols:
+        raise InputError(f"{block.where}: its loop of sites has no rows (truncated?); fix the file")
     refuse_disorder(block, len(symbols))
     tags = {**block.tags, TYPES: [HYDROGEN if s == DEUTERIUM else s for s in symbols]}
     parsed = CIFBlock(block.where, tags)

@@ -56,6 +56,7 @@ REFUSED = {
     "nowhere": (cif(NAMED, ["C1 C 0 0 0", "O1 O ? ? ?"]), "_atom_site_fract_x of site O1 is '?'"),
     "of unequal length": (cif(NAMED, ["C1 C 0 0 0", "O1 O .5 .5 .5"]) + "loop_\n_atom_site_occupancy\n1\n", "has 1 rows for 2 sites"),
     "no sites": (cif(["label", "type_symbol"], ["C1 C"]), "no structure in it"),
+    "no rows": (cif(NAMED, []), "its loop of sites has no rows"),
     "no elements": (cif(PLACES, ["0 0 0"]), "neither _atom_site_type_symbol nor"),
 }
 
