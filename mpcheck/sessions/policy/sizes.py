@@ -11,7 +11,7 @@ from mpcheck.records.record import Record
 from mpcheck.sessions.policy.answer import number
 
 HEAD = ("cells", "atoms", "policy", "backend", "ms", "times float64", "E, eV", "ΔE, eV", "ppm", "F, eV/Å", "ΔF, meV/Å", "%", "MB")
-"""``E``: float64's energy of one structure; ``ΔE``: the policy's less that; ``ppm``: of it. ``F``: float64's RMS force; ``ΔF``: RMS error; %: of it."""
+"""``E``: float64's energy of one structure; ``ΔE``: the policy's less that; ppm: of it. ``F``: float64's RMS force; ``ΔF``: RMS error."""
 RIGHT = "lrll" + "r" * 9
 
 

@@ -41,7 +41,7 @@ def test_what_is_planned(work: PolicyWork, place: Path) -> None:
 def test_a_sweep_is_planned_once_and_needs_carbon(place: Path) -> None:
     swept = PolicyWork(options(place, model="builtin:hco", systems=("builtin:water",), policies=("float32",), sweep=2))
     assert [(p.planned.check, p.planned.system) for p in swept.pieces()][-1] == ("policy-size", "builtin:diamond:2")
-    with pytest.raises(InputError, match="--sweep: builtin:diamond:N is of C, and .*small.model knows H, O alone; leave --sweep out"):
+    with pytest.raises(InputError, match=r"--sweep: builtin:diamond:N is of C, and .*small\.model knows H, O alone; leave --sweep out"):
         PolicyWork(options(place, sweep=2))
 
 
