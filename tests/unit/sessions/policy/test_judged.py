@@ -28,5 +28,5 @@ def test_an_atom_less_errs_by_an_atom_less(offset: float, energy: float, verdict
     assert found.verdict == verdict and (verdict == "pass") == (not found.reason)
 
 
-def test_no_parity_of_structures_of_one(energy: float = 1.0) -> None:
-    assert judged(Parity(None, None, 0, 9), energy) == []
+def test_no_parity_of_structures_of_one() -> None:
+    assert judged(Parity(None, None, 0, 9), 1.0) == []
