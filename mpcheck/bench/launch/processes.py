@@ -185,7 +185,8 @@ def _end(process: subprocess.Popen[str], launch: LaunchProcess) -> None:
         with contextlib.suppress(OSError):  # what it did not read cannot be flushed
             process.stdin.close()
     try:
-        process.wait(timeout=20)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # it has answered: on a crowded machine gigabytes take their time to be given back
+            process.wait(timeout=20)
     finally:
         process.kill()  # nothing, where it has ended
         process.wait()
