@@ -39,7 +39,7 @@ def test_a_policy_runs_as_it_says(kind: str, policy: str) -> None:
     made = apply(model, get_policy(policy))
     assert faults(made, model, graph) == {}
     found, exact = evaluate(made, graph), evaluate(model, graph)
-    assert bool(found.forces.isfinite().all()) and not torch.equal(found.forces, exact.forces) or policy == "float64"
+    assert (bool(found.forces.isfinite().all()) and not torch.equal(found.forces, exact.forces)) or policy == "float64"
     assert torch.get_default_dtype() == torch.float32
 
 
