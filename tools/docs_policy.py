@@ -14,7 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from mpcheck._names import POLICY  # noqa: E402
+from mpcheck._names import POLICY, POLICY_SPEED  # noqa: E402
 from mpcheck._text import markdown_table  # noqa: E402
 from mpcheck.records.document import Records, read_records  # noqa: E402
 from mpcheck.report.pictures.canvas import settings  # noqa: E402
@@ -27,6 +27,7 @@ from mpcheck.sessions.policy.sizes import RIGHT, left_out, size_rows  # noqa: E4
 
 INCLUDES, IMAGES = ROOT / "docs" / "includes", ROOT / "docs" / "images"
 SHOWN = ("pareto-force", "spending")
+ORDER = ("water", "solvents", "diamond", "slab")
 GOALS = {"forces": (0.4, 1.3), "stress": (0.4, 1.3), "energy": (0.3, 1.5)}
 """Between which measured by predicted errors should lie."""
 
@@ -42,6 +43,22 @@ def main(arguments: list[str]) -> int:
         return 2
     documents = [read_records(Path(argument)) for argument in arguments]
     document = documents[0]
+    if document.of(POLICY_SPEED):
+        shown(document)
+    if len(documents) > 1:
+        (INCLUDES / "policy-ratios.md").write_text("\n".join(ratios(documents)) + "\n", encoding="utf-8")
+    for swept in documents:
+        if own := size_rows(swept):
+            lines = markdown_table(SIZES, own, RIGHT)
+            told = [f"- {line}" for line in left_out(swept)]
+            (INCLUDES / "policy-sizes.md").write_text(
+                "\n".join([*lines, "", *told, *([""] if told else []), machine_of(swept)]) + "\n", encoding="utf-8"
+            )
+    return 0
+
+
+def shown(document: Records) -> None:
+    """The answer, the table and the pictures of a run that was timed."""
     system = systems(document)[0]
     (INCLUDES / "policy-answer.md").write_text("\n".join(["```", *answer(document), "```"]) + "\n", encoding="utf-8")
     rows = [row for row in table(document, system) if row[1] == "e3nn"]
@@ -53,16 +70,6 @@ def main(arguments: list[str]) -> int:
         for picture in pictures(document):
             if name := next((n for n in SHOWN if n in picture.name), ""):
                 (IMAGES / f"policy-{name.partition('-')[0]}.svg").write_text(standalone(picture), encoding="utf-8")
-    if len(documents) > 1:
-        (INCLUDES / "policy-ratios.md").write_text("\n".join(ratios(documents)) + "\n", encoding="utf-8")
-    for swept in documents:
-        if own := size_rows(swept):
-            lines = markdown_table(SIZES, own, RIGHT)
-            told = [f"- {line}" for line in left_out(swept)]
-            (INCLUDES / "policy-sizes.md").write_text(
-                "\n".join([*lines, "", *told, *([""] if told else []), machine_of(swept)]) + "\n", encoding="utf-8"
-            )
-    return 0
 
 
 def machine_of(document: Records) -> str:
@@ -80,13 +87,14 @@ def ratios(documents: list[Records]) -> list[str]:
             cell = found.setdefault(record.subject, {}).setdefault(where, {})
             if record.variant in GOALS and record.ratio is not None:
                 cell[record.variant] = record.ratio
-    columns = list(dict.fromkeys(where for cells in found.values() for where in cells))
+    columns = sorted({where for cells in found.values() for where in cells}, key=lambda where: (ORDER.index(where.partition(",")[0]), where))
     rows = [[policy, *(_ratio(cells.get(where, {})) for where in columns)] for policy, cells in found.items() if any(cells.values())]
     return markdown_table(("policy", *columns), rows, "l" + "l" * len(columns))
 
 
 def _ratio(cell: dict[str, float]) -> str:
-    return " · ".join(_bold(cell[name], *goal) for name, goal in GOALS.items() if name in cell) or "–"
+    told = (_bold(cell[name], *goal) if name in cell else "–" for name, goal in GOALS.items())
+    return " · ".join(told) if cell else "–"
 
 
 def _bold(value: float, low: float, high: float) -> str:
