@@ -173,7 +173,7 @@ def _parity(found: Evaluation, exact: Evaluation, sets: Sets) -> Parity:
     rest = torch.cat([e - m for e, m in zip(two, medians, strict=True)]).abs()
     scatter = SPREAD * float(rest.median()) * math.sqrt(sum(1.0 / n for n in counts))
     sizes = [float(exact.atoms[places][own].double().median()) for own in (odd, ~odd)]
-    return Parity((medians[0] - medians[1]) * MILLI, scatter * MILLI, *counts, atoms=abs(sizes[0] - sizes[1]))
+    return Parity((medians[0] - medians[1]) * MILLI, scatter * MILLI, counts[0], counts[1], abs(sizes[0] - sizes[1]))
 
 
 def _equivariance(

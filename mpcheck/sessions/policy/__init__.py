@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from mpcheck._files.kinds import SVG, YAML
 from mpcheck._names import POLICIES
@@ -25,6 +25,8 @@ class PolicyOptions(Options):
         variants: further ways to run each policy, besides as it is. launches: processes that it is timed in; 0 for no timing.
         sweep: largest supercell of diamond that policies are timed and measured on; 0 for none. sweep_seconds: for that.
     """
+
+    told: ClassVar[tuple[str, ...]] = ("budget",)  # by which its answer calls a policy safe
 
     backends: Annotated[tuple[str, ...], replace(BACKEND, help="e3nn, cueq, cueq-mul_ir or a registered one; default: e3nn, on CUDA with cueq")] = ()
     policies: Annotated[
