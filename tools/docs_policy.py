@@ -82,7 +82,7 @@ def ratios(documents: list[Records]) -> list[str]:
     """Measured by predicted RMS error of forces, stress and energy, by policy, system and backend; beyond the goal in bold."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for document in documents:
-        for record in document.of(POLICY):
+        for record in (r for r in document.of(POLICY) if r.system.removeprefix("builtin:") in ORDER):
             where = f"{record.system.removeprefix('builtin:')}, {record.backend}"
             cell = found.setdefault(record.subject, {}).setdefault(where, {})
             if record.variant in GOALS and record.ratio is not None:
