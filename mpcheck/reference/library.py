@@ -14,11 +14,13 @@ from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.formats import FORMATS, WIDE
 from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents
 from mpcheck.reference.capture import INDEX, block_from_json, capture, with_new_blocks
 from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.faults import NoReferenceError, UnsteadyError
 from mpcheck.reference.noise import ConstantRounding, seed_of
+from mpcheck.reference.serial_gathers import SerialGathers
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.steady import copied, unlike
 from mpcheck.reference.store import Store
@@ -211,7 +213,8 @@ def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.d
     """The block's float64 values on what a format stores, by what else is rounded.
 
     rounded: arguments, cotangents, parameters, tables rounded once. Measured against these, a low-precision result shows the error of its
-    arithmetic alone. emulated: each operation's result rounded as well, which no sound arithmetic of the format does better than.
+    arithmetic alone. emulated: each operation's result rounded as well, which no sound arithmetic of the format does better than; the gradient
+    of indexing row by row where the device adds it up in the format.
     """
 
     def once(t: torch.Tensor) -> torch.Tensor:
@@ -219,8 +222,10 @@ def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.d
 
     inputs = {n: once(t) for n, t in reference.inputs.items()}
     cotangents = {case: {n: once(c) for n, c in by_output.items()} for case, by_output in reference.cotangents.items()}
+    gathers = FORMATS[str(dtype).removeprefix("torch.")].on(torch.device(backend.device).type)["gather"]
+    emulation = SerialGathers if gathers > WIDE else SingleRounding
     made = {}
-    for kind, mode in (("rounded", ConstantRounding(dtype)), ("emulated", SingleRounding(dtype))):
+    for kind, mode in (("rounded", ConstantRounding(dtype)), ("emulated", emulation(dtype))):
         with replaced(backend.module(reference.block), once), mode:
             made[kind] = evaluate(backend, reference.block, reference.skeleton, inputs, cotangents)
     return made

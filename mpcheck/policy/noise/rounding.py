@@ -24,6 +24,7 @@ from mpcheck.policy.rules import BlockFormat, Policy, carrier
 from mpcheck.policy.running.autocast import Emulation
 from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.operations import operation_of
+from mpcheck.reference.serial_gathers import SerialGathers
 
 
 class AddedRounding(SingleRounding):
@@ -35,42 +36,6 @@ class AddedRounding(SingleRounding):
             return func(*args, **(kwargs or {}))
         kept = 1 if operation.in_place else 0  # what is written into, and holds numbers of the type already
         return super().__torch_dispatch__(func, types, (*args[:kept], *map(self._rounded, args[kept:])), kwargs)
-
-
-class SerialGathers(SingleRounding):
-    """Adds up the gradient of indexing one row after the other, rounding each partial sum, as a CPU does in 16 bits.
-
-    That of a cell is a sum over all edges. Edges that symmetry makes alike add alike to it, and lose alike what lies below half a unit of the
-    partial sum: of rattled diamond in float16 the stress errs four times as much as by what is rounded once, and with one sign.
-    """
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if operation_of(func).sums == "gather" and (rows := _rows(args, kwargs or {})) is not None:
-            return serial(self._rounded, args[0], *rows)
-        return super().__torch_dispatch__(func, types, args, kwargs)
-
-
-def _rows(args: Any, kwargs: Any) -> tuple[torch.Tensor, torch.Tensor] | None:
-    """Where the rows of ``index_put(..., accumulate=True)`` are added, and the rows; None of anything else, and where several indices say it."""
-    if len(args) < 3 or not (args[3] if len(args) > 3 else kwargs.get("accumulate", False)) or args[0].dtype != torch.float64:
-        return None
-    where = args[1]
-    if len(where) != 1 or where[0] is None or where[0].dtype != torch.int64 or where[0].dim() != 1:
-        return None
-    return where[0], args[2].expand(len(where[0]), *args[0].shape[1:])
-
-
-def serial(rounded: Change, into: torch.Tensor, where: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-    """Rows added to places one after the other in their order, each sum rounded; of another place at the same time, for they do not meet."""
-    total, rows = rounded(into).clone(), rounded(rows)
-    order = torch.argsort(where, stable=True)
-    counts = torch.bincount(where, minlength=len(total))
-    turn = torch.arange(len(where), device=where.device) - (counts.cumsum(0) - counts)[where[order]]  # of each row among those of its place
-    order = order[torch.argsort(turn, stable=True)]
-    for now in order.split(torch.bincount(turn).tolist()) if len(where) else ():
-        places = where[now]
-        total[places] = rounded(total[places] + rows[now])
-    return total
 
 
 def once(dtype: torch.dtype) -> Change:
