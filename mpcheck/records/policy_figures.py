@@ -85,6 +85,20 @@ class PolicySpeed(TypedFigures):
     launches: Number = None
 
 
+class PolicyCost(TypedFigures):
+    """What one energy-and-force call costs, counted: check ``policy``. The same on every machine and in every run.
+
+    Attributes:
+        operations: for which a GPU would launch a kernel. casts: of them, from one type to another.
+    """
+
+    kind: Literal["policy-cost"] = "policy-cost"
+    operations: Number = None
+    multiply_adds: Number = None
+    bytes_moved: Number = None
+    casts: Number = None
+
+
 class PolicyBlock(TypedFigures):
     """What a block spends of a policy's error, and how far it may be lowered: check ``policy-budget``.
 
@@ -128,4 +142,4 @@ class PolicyChoice(TypedFigures):
     refused: list[str] | None = None
 
 
-PolicyDetail = PolicyErrors | PolicySpeed | PolicyBlock | PolicyChoice | WholeModel
+PolicyDetail = PolicyErrors | PolicySpeed | PolicyCost | PolicyBlock | PolicyChoice | WholeModel

@@ -22,6 +22,7 @@ from mpcheck.policy.running.confirm import faults
 from mpcheck.records.policy_figures import PolicyErrors
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict
+from mpcheck.sessions.policy.counting import cost
 from mpcheck.sessions.policy.guilty import guilty
 from mpcheck.sessions.policy.study import Study, base_of
 
@@ -62,6 +63,7 @@ def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, A
         **about, variant=APPLIED, verdict="fail" if wrong else "pass", reason=reason, block="" if first == "model" else first,
         note=" · ".join((policy.title, *made.notes)),
     )  # fmt: skip
+    yield cost(study, made, about)
     report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
     predicted = study.predicted(policy, backend)
     if policy.base == F64 and not policy.rules:

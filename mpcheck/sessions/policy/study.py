@@ -12,7 +12,7 @@ from mpcheck.adapters.calculator import model_type_of
 from mpcheck.formats import F32, F64, TF32_NAME
 from mpcheck.policy.judging.batches import batches
 from mpcheck.policy.judging.probes import judged_sets
-from mpcheck.policy.judging.reference import WholeReference, whole_reference
+from mpcheck.policy.judging.reference import ENTRY, WholeReference, whole_reference
 from mpcheck.policy.judging.structures import JUDGED, Sets
 from mpcheck.policy.noise.calls import Calls
 from mpcheck.policy.noise.kept import kept
@@ -54,7 +54,10 @@ class Study:
             InputError: that process cannot load the model.
         """
         options = self.session.options
-        return whole_reference(self.session.model, self.sets, options.cache or default_cache(), self._said)
+        found = whole_reference(self.session.model, self.sets, options.cache or default_cache(), self._said)
+        if found.spec is not None:  # a gate reads off base's records whose references head is judged by
+            self.session.judged_by[self.system] = (found.spec, ENTRY)
+        return found
 
     @cached_property
     def calls(self) -> Calls:
