@@ -139,6 +139,7 @@ class PolicyChoice(TypedFigures):
     speedup_float64: Number = None
     speedup_float64_low: Number = None
     speedup_float64_high: Number = None
+    peak_bytes: Number = None
     refused: list[str] | None = None
 
 

@@ -13,6 +13,7 @@ from mpcheck.policy.rules import Policy, builtin, get_policy
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.policy import PolicyOptions
+from mpcheck.sessions.policy.found import found_file
 from mpcheck.sessions.policy.judged import judged
 from mpcheck.sessions.policy.study import Study
 from mpcheck.sessions.run import Session, parse_device
@@ -89,7 +90,7 @@ class PolicyWork(PlainWork):
             return spending.records(study, list(self.policies.values()), self.budget, planned)
         found, text = searching.records(study, self.asked, self.policies, self.budget, planned)
         if text:
-            self.written[f"policy-{planned.backend}.yaml"] = text
+            self.written[found_file(planned.backend, planned.system, [*self.session.systems])] = text
         return found
 
     def write_beside(self, out: Path) -> None:
