@@ -53,7 +53,7 @@ def rows(document: Records) -> list[Row]:
 
 def _row(where: tuple[str, str, str], found: Sequence[Record], speed: object) -> Row:
     errors = next((r.detail for r in found if isinstance(r.detail, PolicyErrors)), None)
-    refused = next((r.reason for r in found if r.variant == "applied" and r.verdict == "unsupported"), "")
+    refused = next((r.reason for r in found if r.verdict == "known-fault" or (r.variant == "applied" and r.verdict == "unsupported")), "")
     unsound = next((r.reason for r in found if r.variant == "finite" and r.verdict != "pass"), "")
     return Row(*where, errors, speed if isinstance(speed, PolicySpeed) else None, any(r.red for r in found), refused, unsound)
 

@@ -24,7 +24,7 @@ from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict
 from mpcheck.sessions.policy.counting import cost
 from mpcheck.sessions.policy.guilty import guilty
-from mpcheck.sessions.policy.study import Study, base_of
+from mpcheck.sessions.policy.study import Study
 
 FORCES, ENERGY, STRESS = "forces", "energy", "stress"
 LIMITS = {FORCES: 1.3, STRESS: 1.3, ENERGY: 1.5}
@@ -53,10 +53,9 @@ def judged(study: Study, policy: Policy, planned: Planned) -> list[Record]:
 
 
 def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, Any]) -> Iterator[Record]:
-    backend, base = str(about["backend"]), base_of(policy)
+    backend = str(about["backend"])
     original = made_of(study, backend)
-    plain = study.applied(base, backend) if base is not None else None
-    wrong = faults(made, original, study.session.graph(study.system), plain if isinstance(plain, PolicyModel) else None)
+    wrong = faults(made, original, study.session.graph(study.system), study.plain(policy, backend))
     first = next(iter(wrong), "")
     reason = "; ".join(f"{block}: {told}" for block, told in list(wrong.items())[:3]) + (f"; so do {len(wrong) - 3} more" if len(wrong) > 3 else "")
     yield Record(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mpcheck._names import DEFAULT_BACKENDS, POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SPEED, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
+from mpcheck.judge.known_faults import apply_known_faults, class_names, known_checks
 from mpcheck.policy.accuracy import parse_budget
 from mpcheck.policy.rules import Policy, builtin, get_policy
 from mpcheck.records.record import Planned, Record
@@ -75,7 +76,8 @@ class PolicyWork(PlainWork):
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         planned = piece.planned
-        return self.attempted(planned, lambda: self._records(planned))
+        found = self.attempted(planned, lambda: self._records(planned))
+        return apply_known_faults(found, class_names(self.session.model.module)) if planned.check in known_checks() else found
 
     def _records(self, planned: Planned) -> list[Record]:
         from mpcheck.sessions.policy import agreeing, searching, speed, spending

@@ -202,3 +202,12 @@ def test_nothing_is_written_of_what_does_not_run_as_it_says(place: Path, monkeyp
     with pytest.raises(InputError, match="does not run as it says"):
         deploy(str(place / "small.model"), MINE, out, str(place / "six.xyz"), "cpu", "e3nn", place / "cache", 0, lambda text: None)
     assert not out.exists()
+
+
+def test_a_model_of_two_heads_cannot_be_cast_to_16_bits_which_is_upstream_s_known_fault(place: Path) -> None:
+    model = place / "heads.model"
+    torch.save(built("ScaleShiftMACE", ("a", "b")), model)
+    work = PolicyWork(options(place, model=str(model), policies=("all-bf16", "linear-bf16")))
+    (found,) = records(work, "all-bf16").values()
+    assert found.verdict == "known-fault" and "head-mask-in-default-dtype-policy" in found.reason
+    assert {r.verdict for r in records(work, "linear-bf16").values()} == {"pass"}
