@@ -10,8 +10,8 @@ import pytest
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.rules import Policy, builtin, get_policy
 from mpcheck.policy.searching import fastest as module
-from mpcheck.policy.searching.fastest import Winner, finalists, named_seconds, timed_with, winner
-from mpcheck.policy.searching.search import Choice, Ranked
+from mpcheck.policy.searching.fastest import finalists, named_seconds, timed_with, winner
+from mpcheck.policy.searching.search import Ranked
 from mpcheck.policy.speed.candidates import Candidate
 from mpcheck.policy.speed.speedup import Speedup
 from mpcheck.policy.speed.table import TradeOff
