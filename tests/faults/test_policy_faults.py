@@ -16,6 +16,7 @@ from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.judging.structures import JUDGED, Sets
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy import PolicyOptions
+from mpcheck.sessions.policy import judged as module
 from mpcheck.sessions.policy.work import PolicyWork
 from tests.faults.patches.planting import times_run
 from tests.faults.policies.entries import PATCHES, TWINS, Plant, Twin, load_faults
@@ -73,7 +74,9 @@ def test_every_patch_and_every_twin_is_used() -> None:
 
 
 @pytest.mark.parametrize("plant", list(_plants()))
-def test_mpcheck_policy_sees_the_fault(plant: Plant, work: PolicyWork, clean: Any) -> None:
+def test_mpcheck_policy_sees_the_fault(plant: Plant, work: PolicyWork, clean: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not plant.block or plant.red not in ("forces", "energy", "stress"):  # nobody is to be blamed, which takes a model for each trial
+        monkeypatch.setattr(module, "guilty", lambda *_: None)
     before = clean(plant.policy)
     assert {r.verdict for r in before.values()} == {"pass"}, before
     with PATCHES[plant.name](**plant.arguments):
