@@ -74,34 +74,9 @@ def left_out(blocks: str) -> Iterator[None]:
 
 
 @patch
-def base_ignored() -> Iterator[None]:
-    """The base of a policy is asked for, and float32 is run."""
-    with exchanged(applied, "carrier", lambda original: lambda compute: "float32"):
-        yield
-
-
-@patch
 def autocast_ignored() -> Iterator[None]:
     """Autocast is asked for, and nothing is cast."""
     with exchanged(autocast, "autocasting", lambda original: lambda dtype, device: contextlib.nullcontext()):
-        yield
-
-
-@patch
-def stored_ignored() -> Iterator[None]:
-    """Weights are packed, and the block computes with what they were packed from."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def init(self: Any, storage: Any, parameters: Any, parts: Any) -> None:
-            original(self, storage, parameters, parts)
-            self.kept = {n: p.detach().clone() for n, p in parameters.items()}
-
-        return init
-
-    with (
-        exchanged(packed.Packed, "__init__", make),
-        exchanged(packed.Packed, "weights", lambda original: lambda self, dtype: {n: t.to(dtype) for n, t in self.kept.items()}),
-    ):
         yield
 
 
