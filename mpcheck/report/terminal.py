@@ -32,7 +32,7 @@ def _style(entry: summary.Entry) -> str:
 
 def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     """The table and what a reader needs to know beside it; notes: what the session says besides."""
-    sheet, grid = Sheet(WIDTH, color), Grid("error ÷ allowed error, the worst of each block; 1 is the limit")
+    sheet, grid = Sheet(WIDTH, color), Grid("error ÷ allowed error; 1 is the limit")
     formats, rows = summary.table(run)
     grid.column("block", wrap=False, most=38)
     grid.column("backend", wrap=False)
