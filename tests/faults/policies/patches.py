@@ -179,39 +179,6 @@ def gradient_scaled(blocks: str, factor: float) -> Iterator[None]:
         yield
 
 
-def channel_by_channel(inner: torch.nn.Module, x: torch.Tensor, rest: tuple[Any, ...], sums: torch.dtype) -> torch.Tensor:
-    """A linear layer of e3nn whose products with each input channel are added one after another in a type, returned in the layer's own."""
-    place = torch.cat([torch.arange(mul).repeat_interleave(ir.dim) for mul, ir in inner.irreps_in])  # type: ignore[union-attr]
-    total: torch.Tensor | None = None
-    for channel in range(int(place.max()) + 1):
-        term = inner(x * (place == channel).to(x.dtype), *rest).to(sums)
-        total = term if total is None else (total + term).to(sums)
-    assert total is not None
-    return total.to(x.dtype)
-
-
-@patch
-def summed_in(blocks: str, dtype: str) -> Iterator[None]:
-    """Linear layers that add their products up in the type that they compute in, where the policy says float32."""
-
-    def change(made: torch.nn.Module) -> torch.nn.Module:
-        inner = made.inner
-        if getattr(made, "compute", None) == getattr(torch, dtype) and hasattr(inner, "irreps_in") and len(inner.irreps_in):  # type: ignore[arg-type]
-
-            def forward(x: torch.Tensor, *rest: Any) -> torch.Tensor:
-                inner.__dict__.pop("forward", None)
-                try:
-                    return channel_by_channel(inner, x, rest, getattr(torch, dtype))  # type: ignore[arg-type]
-                finally:
-                    inner.__dict__["forward"] = forward
-
-            inner.__dict__["forward"] = forward
-        return made
-
-    with on_blocks(blocks, change):
-        yield
-
-
 @patch
 def stress_of_zeros() -> Iterator[None]:
     """A stress that is no number, with zero in its place, as upstream writes it; forces are right."""

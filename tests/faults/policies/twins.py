@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ import torch
 
 from mpcheck.policy.running import applied, energies, packed, wrapped
 from tests.faults.patches.planting import exchanged, patch
-from tests.faults.policies.patches import channel_by_channel, on_blocks, outputs
+from tests.faults.policies.patches import on_blocks, outputs
 
 
 @patch
@@ -79,25 +78,6 @@ def rounded_twice_alike() -> Iterator[None]:
         return made
 
     with on_blocks("*linear*", change):
-        yield
-
-
-@patch
-def summed_wider(blocks: str) -> Iterator[None]:
-    """Linear layers that add products of single channels up in float32, and round once."""
-
-    def change(made: torch.nn.Module) -> torch.nn.Module:
-        inner = made.inner
-        if getattr(made, "compute", None) == torch.bfloat16 and hasattr(inner, "irreps_in") and len(inner.irreps_in):  # type: ignore[arg-type]
-            wide = copy.deepcopy(inner).float()
-
-            def forward(x: torch.Tensor, *rest: Any) -> torch.Tensor:
-                return channel_by_channel(wide, x.float(), rest, torch.float32).to(x.dtype)
-
-            inner.__dict__["forward"] = forward
-        return made
-
-    with on_blocks(blocks, change):
         yield
 
 
