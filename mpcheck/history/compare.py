@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from mpcheck._errors import InputError
-from mpcheck._names import PRECISION
+from mpcheck._names import POLICIES, PRECISION
 from mpcheck._text import number
 from mpcheck.history.movement import MANY, REFERENCE, SHARE, beyond, distance, grown, starting, unjudged_effect, worth_telling
+from mpcheck.history.policies import policy_moved
 from mpcheck.records.items import Item, item_of, lost_items
 from mpcheck.records.read import Results
 from mpcheck.records.record import Record
@@ -147,6 +148,9 @@ def _change(before: Item | None, was: Record | None, after: Item, row: Record) -
         return _verdict_changed(before, was, after, row)
     if was is not None and row.check == PRECISION:
         return _cell_moved(before, was, after, row)
+    if was is not None and row.check in POLICIES:
+        told = policy_moved(was, row)
+        return Change(told[0], after.id, before, after, told[1]) if told is not None else None
     how = get(after.session).compared
     if was is not None and how == "latencies":
         return _latency(before, was, after, row)

@@ -103,6 +103,20 @@ class PolicySize(PolicySpeed):
     force_relative: Number = None
 
 
+class PolicyCost(TypedFigures):
+    """What one energy-and-force call costs, counted: check ``policy``. The same on every machine and in every run.
+
+    Attributes:
+        operations: for which a GPU would launch a kernel. casts: of them, from one type to another.
+    """
+
+    kind: Literal["policy-cost"] = "policy-cost"
+    operations: Number = None
+    multiply_adds: Number = None
+    bytes_moved: Number = None
+    casts: Number = None
+
+
 class PolicyBlock(TypedFigures):
     """What a block spends of a policy's error, and how far it may be lowered: check ``policy-budget``.
 
@@ -143,7 +157,8 @@ class PolicyChoice(TypedFigures):
     speedup_float64: Number = None
     speedup_float64_low: Number = None
     speedup_float64_high: Number = None
+    peak_bytes: Number = None
     refused: list[str] | None = None
 
 
-PolicyDetail = PolicyErrors | PolicySpeed | PolicySize | PolicyBlock | PolicyChoice | WholeModel
+PolicyDetail = PolicyErrors | PolicySpeed | PolicySize | PolicyCost | PolicyBlock | PolicyChoice | WholeModel

@@ -15,11 +15,12 @@ from mpcheck.reference.store import place_of
 NOW, CACHE, BASE = "made now", "cache", "base"
 
 
-def provenance(root: Path, spec: ReferenceSpec, began: float) -> dict[str, Any]:
+def provenance(root: Path, spec: ReferenceSpec, began: float, entry: str = INDEX) -> dict[str, Any]:
     """Of the references of one model on one system; empty where the run has used none.
 
     Args:
         root: of the cache. began: when the run did, seconds since the epoch: what is younger, one of its processes has made.
+        entry: that every reference of this kind has.
 
     Returns:
         ``from``: "made now" (some of them, at least), "cache" or "base"; ``code``: digest of the code that made them; ``made``: when
@@ -27,11 +28,11 @@ def provenance(root: Path, spec: ReferenceSpec, began: float) -> dict[str, Any]:
     """
     path = place_of(root, spec.key)
     try:
-        index = read_fields(path / f"{INDEX}.json", "index of references", "", MAX_TEXT_BYTES)
+        index = read_fields(path / f"{entry}.json", "index of references", "", MAX_TEXT_BYTES)
     except InputError:
         return {"from": BASE, "code": spec.code, "made": "", "by": []} if spec.pinned else {}
     facts = {"code": spec.code, "made": str(index.get("made", "")), "by": list(index.get("by", []))}
     if spec.pinned:
         return {"from": BASE, **facts}
-    young = [entry for entry in path.glob("*.json") if entry.stat().st_mtime >= began]
-    return {"from": NOW if young else CACHE, **facts, "made_now": sum(entry.name.endswith(".reference.json") for entry in young)}
+    young = [made for made in path.glob("*.json") if made.stat().st_mtime >= began]
+    return {"from": NOW if young else CACHE, **facts, "made_now": sum(made.name.endswith(".reference.json") for made in young)}

@@ -33,6 +33,7 @@ from mpcheck.judge.context import Counts
 from mpcheck.judge.replay import FORWARD
 from mpcheck.judge.tolerances import Tolerances, load_tolerances, unused
 from mpcheck.judge.upstream_limits import no_conversion
+from mpcheck.reference.capture import INDEX
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.provenance import provenance
@@ -79,6 +80,7 @@ class Session:
         self._checks: dict[str, PrecisionCheck] = {}
         self._refused: dict[str, Raised] = {}
         self.broken: dict[str, Raised] = {}  # planned work, by its key, that raised before it could begin
+        self.judged_by: dict[str, tuple[ReferenceSpec, str]] = {}  # by system, references other than those of blocks, and their entry
 
     @cached_property
     @neutral()
@@ -174,7 +176,8 @@ class Session:
 
     def reference(self, system: str, began: float) -> dict[str, Any]:
         """Where the references on a system come from, for the records; see :func:`mpcheck.reference.provenance.provenance`."""
-        return provenance(self.options.cache or default_cache(), self.reference_spec(system), began)
+        spec, entry = self.judged_by.get(system) or (self.reference_spec(system), INDEX)
+        return provenance(self.options.cache or default_cache(), spec, began, entry)
 
     @neutral()
     def blocks(self, system: str) -> list[Block]:

@@ -145,6 +145,10 @@ def own_paths() -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(Path(p).absolute()) for p in sys.path[:standard]))
 
 
+ENDS = 20.0
+"""Seconds that a process may take to end by itself."""
+
+
 @contextlib.contextmanager
 def launched(
     name: str, threads: int, python: str = sys.executable, paths: Sequence[str] = (), arguments: Sequence[str] = WORKER, patience: float = math.inf
@@ -186,7 +190,7 @@ def _end(process: subprocess.Popen[str], launch: LaunchProcess) -> None:
             process.stdin.close()
     try:
         with contextlib.suppress(subprocess.TimeoutExpired):  # on a crowded machine; what it had to say it has said
-            process.wait(timeout=20)
+            process.wait(timeout=ENDS)
     finally:
         process.kill()  # nothing, where it has ended
         process.wait()

@@ -20,6 +20,8 @@ from mpcheck.policy.judging.structures import Sets
 MILLI = 1e3
 GPA = 160.21766208
 """GPa in one eV/Å^3."""
+LARGE = 0.1
+"""Of the largest component: smaller ones symmetry may make zero."""
 LABEL_NOISE = 1e-3
 """eV/atom: what density functional labels are known to. An energy below it has no relative error that means anything."""
 
@@ -126,8 +128,17 @@ def nonfinite_in(own: Evaluation, right: Evaluation) -> dict[str, torch.Tensor]:
         lost = ~value.isfinite() & right.values()[name].isfinite()
         rows = lost.reshape(len(lost), -1).any(1)
         bad[name] = torch.zeros(len(own.energy), dtype=torch.bool).index_put((own.batch[rows],), torch.tensor(True)) if name == "forces" else rows
-    hidden = bad["forces"] & (own.stress == 0).all(-1).all(-1) & right.stress.isfinite().all(-1).all(-1)
-    return bad | {"stress": bad["stress"] | hidden}  # upstream writes zero in the place of a stress that is no number
+    return bad | {"stress": bad["stress"] | _zeroed(own.stress, right.stress, bad["forces"])}
+
+
+def _zeroed(own: torch.Tensor, right: torch.Tensor, lost: torch.Tensor) -> torch.Tensor:
+    """Structures whose stress is exactly zero and should not be: upstream writes zero in the place of each component that is no number.
+
+    All nine components are never rounded to zero at once. One of them may be in 16 bits, and tells of something only where forces are lost, too.
+    """
+    zero = (own == 0) & right.isfinite() & (right.abs() >= LARGE * right.abs().amax((-2, -1), keepdim=True)) & (right != 0)
+    whole = (own == 0).all(-1).all(-1)
+    return zero.any(-1).any(-1) & (whole | lost)
 
 
 def _told(bad: torch.Tensor, what: str) -> str:

@@ -9,7 +9,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -52,13 +52,15 @@ class WholeReference:
     Attributes:
         evaluation: of all frames. noise: of some frames, by place, RMS rounding error in float64 of each value, by name as in
             ``Evaluation.values()``.
-        every: the batches that it was made of. own_process: whether it was made in a process of its own.
+        every: the batches that it was made of. own_process: whether it was made in a process of its own. spec: what it is kept for; None of
+            one that is kept nowhere.
     """
 
     evaluation: Evaluation
     noise: dict[int, dict[str, torch.Tensor]]
     every: tuple[Batch, ...]
     own_process: bool
+    spec: ReferenceSpec | None = None
 
 
 def noisy_places(sets: Sets) -> list[int]:
@@ -116,7 +118,7 @@ def whole_reference(
         progress("float64 reference of the whole model, in a process of its own")
         store.save(ENTRY, _made(model, sets, groups, noisy), {"by": list(spec.by)})
 
-    return _read(store.fetch(ENTRY, build)[0], every, own_process=True)
+    return replace(_read(store.fetch(ENTRY, build)[0], every, own_process=True), spec=spec)
 
 
 def _made(model: LoadedModel, sets: Sets, groups: list[list[int]], noisy: list[int]) -> dict[str, torch.Tensor]:

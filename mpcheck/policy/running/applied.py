@@ -19,6 +19,7 @@ from mpcheck.policy.assignment import assigned, changed
 from mpcheck.policy.evaluation import stress_of
 from mpcheck.policy.rules import BlockFormat, Policy, carrier, usual_sums
 from mpcheck.policy.running import autocast
+from mpcheck.policy.running.devices import present
 from mpcheck.policy.running.energies import AtomicEnergies, added, sums_up, taken_out
 from mpcheck.policy.running.packed import packed
 from mpcheck.policy.running.wrapped import Wrapped, cast
@@ -119,7 +120,7 @@ def apply(model: torch.nn.Module, policy: Policy, device: str | torch.device = "
     Raises:
         InputError: what cannot be applied, by name.
     """
-    where = torch.device(device)
+    where = present(device)
     if isinstance(model, PolicyModel):
         raise InputError(
             f"policy {policy.name}: the model runs by policy {model.policy.name} already, which has rounded it; give that it was made of"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +18,7 @@ from mpcheck.adapters import calculator as upstream
 from mpcheck.adapters.stored.unpickling import unpickled
 from mpcheck.policy.rules import Policy
 from mpcheck.policy.running.applied import PolicyModel
+from mpcheck.policy.running.devices import present
 
 BESIDE = ".policy.json"
 
@@ -51,12 +53,13 @@ def save(
     Raises:
         InputError: it cannot be written.
     """
-    with atomic_path(path) as draft:
-        torch.save({"model": made, "tensors": dict(tensors_of(made))}, draft)
     document = Deployed(
-        date=now(), sha256=sha256_file(path, "model"), model=model, backend=backend, policy=made.policy, notes=list(made.notes), system=system,
+        date=now(), sha256="0" * 64, model=model, backend=backend, policy=made.policy, notes=list(made.notes), system=system,
         errors=errors or {}, versions=versions,
     )  # fmt: skip
+    with atomic_path(path) as draft:
+        torch.save({"model": made, "tensors": dict(tensors_of(made)), "about": told_inside(document)}, draft)
+    document = document.model_copy(update={"sha256": sha256_file(path, "model")})
     write_text(beside(path), document.model_dump_json(indent=2) + "\n")
     return document
 
@@ -79,6 +82,12 @@ def _restore(made: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None
             owner.get_parameter(leaf).data = tensor
         elif leaf in owner._buffers:
             owner._buffers[leaf] = tensor
+
+
+def told_inside(document: Deployed) -> dict[str, Any]:
+    """What the model's own file repeats of what lies beside it, so that neither can be changed without the other."""
+    told: dict[str, Any] = json.loads(document.model_dump_json(exclude={"sha256"}))
+    return told
 
 
 def beside(path: Path) -> Path:
@@ -113,7 +122,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> PolicyModel:
     Raises:
         InputError: missing, damaged, or not what lies beside it says.
     """
-    path = Path(path)
+    path, where = Path(path), present(device)
     document = about(path)
     held = unpickled(path)
     found = held.get("model") if isinstance(held, dict) else None
@@ -122,7 +131,11 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> PolicyModel:
     _restore(found, held.get("tensors", {}))
     if found.policy != document.policy:
         raise InputError(f"model {path} has policy {found.policy.name}, not the {document.policy.name} that {beside(path)} tells; write both again")
-    return found.to(device)
+    if (told := told_inside(document)) != held.get("about"):
+        before = held.get("about")
+        field = next((n for n, v in told.items() if not isinstance(before, dict) or before.get(n) != v), "")
+        raise InputError(f"policy {beside(path)}: field {field} is not as `mpcheck apply` wrote it; write it again with `mpcheck apply`")
+    return found.to(where)
 
 
 def calculator(path: str | Path, device: str = "cpu", **options: Any) -> Any:
@@ -134,9 +147,10 @@ def calculator(path: str | Path, device: str = "cpu", **options: Any) -> Any:
     Raises:
         InputError: see :func:`load`; ``default_dtype`` other than the policy's own.
     """
-    model = load(path, device)
+    where = present(device)
+    model = load(path, where)
     own = str(model.inputs.dtype).removeprefix("torch.")
     if (wanted := options.pop("default_dtype", own)) not in (own, ""):
         raise InputError(f"default_dtype={wanted!r}: {path} runs by its policy {model.policy.name}; leave it out, or give {own!r}")
     kind = upstream.model_type_of(model.model)
-    return upstream.calculator([model], device=torch.device(device), model_type=kind, default_dtype=own, **options)
+    return upstream.calculator([model], device=where, model_type=kind, default_dtype=own, **options)

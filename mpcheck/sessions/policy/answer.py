@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from mpcheck._names import POLICY, POLICY_SEARCH, POLICY_SPEED
 from mpcheck.policy.accuracy import Budget, parse_budget
+from mpcheck.policy.rules import builtin
 from mpcheck.records.document import Records
 from mpcheck.records.policy_figures import PolicyChoice, PolicyErrors, PolicySpeed
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy import BUDGET
+from mpcheck.sessions.policy.found import found_file
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def rows(document: Records) -> list[Row]:
 
 def _row(where: tuple[str, str, str], found: Sequence[Record], speed: object) -> Row:
     errors = next((r.detail for r in found if isinstance(r.detail, PolicyErrors)), None)
-    refused = next((r.reason for r in found if r.variant == "applied" and r.verdict == "unsupported"), "")
+    refused = next((r.reason for r in found if r.verdict == "known-fault" or (r.variant == "applied" and r.verdict == "unsupported")), "")
     unsound = next((r.reason for r in found if r.variant == "finite" and r.verdict != "pass"), "")
     return Row(*where, errors, speed if isinstance(speed, PolicySpeed) else None, any(r.red for r in found), refused, unsound)
 
@@ -125,6 +127,11 @@ def _found(document: Records, system: str) -> list[str]:
             lines.append(f"  searched on {record.backend}: {record.reason}")
             continue
         gain = f"{choice.speedup_float64:.2f} times as fast as float64 on e3nn" if choice.speedup_float64 is not None else "not timed"
+        memory = f", a call holds {choice.peak_bytes / 1e6:.0f} MB" if choice.peak_bytes is not None else ""
         errs = f"{number(choice.energy_meV_per_atom)} meV/atom and {number(choice.force_meV_per_A)} meV/Å"
-        lines.append(f"  searched on {record.backend}: {choice.title}, {gain}, errs by {errs}: policy-{record.backend}.yaml")
+        promised = f"{number(choice.predicted_energy_meV_per_atom)} and {number(choice.predicted_force_meV_per_A)} predicted"
+        file = found_file(record.backend, system, [s.name for s in document.systems])
+        lines.append(f"  searched on {record.backend}: {choice.title}, {gain}{memory}; it errs by {errs} ({promised}), in {file}")
+        known = choice.policy if choice.policy in builtin() else f"OUT/{file}"
+        lines.append(f"  to use it: mpcheck apply {document.model.name} --policy {known} --backend {record.backend} -o own.model")
     return lines

@@ -18,7 +18,7 @@ from mpcheck.policy.running.deployed import beside, save
 from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.answer import number
 from mpcheck.sessions.policy.judged import figures, made_of
-from mpcheck.sessions.policy.study import Study, base_of
+from mpcheck.sessions.policy.study import Study
 from mpcheck.sessions.run import Session
 from mpcheck.systems import available_systems
 
@@ -68,9 +68,6 @@ def _confirm(study: Study, policy: Policy, made: PolicyModel, backend: str) -> N
     """Raises:
     InputError: the model does not run as the policy says.
     """
-    base = base_of(policy)
-    plain = study.applied(base, backend) if base is not None else None
-    graph = study.session.graph(study.system)
-    if wrong := faults(made, made_of(study, backend), graph, plain if isinstance(plain, PolicyModel) else None):
+    if wrong := faults(made, made_of(study, backend), study.session.graph(study.system), study.plain(policy, backend)):
         block, reason = next(iter(wrong.items()))
         raise InputError(f"policy {policy.name} does not run as it says: {block}: {reason}; nothing was written")

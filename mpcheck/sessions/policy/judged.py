@@ -22,8 +22,9 @@ from mpcheck.policy.running.confirm import faults
 from mpcheck.records.policy_figures import PolicyErrors
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.verdicts import Verdict
+from mpcheck.sessions.policy.counting import cost
 from mpcheck.sessions.policy.guilty import guilty
-from mpcheck.sessions.policy.study import Study, base_of
+from mpcheck.sessions.policy.study import Study
 
 FORCES, ENERGY, STRESS = "forces", "energy", "stress"
 LIMITS = {FORCES: 1.3, STRESS: 1.3, ENERGY: 1.5}
@@ -52,16 +53,16 @@ def judged(study: Study, policy: Policy, planned: Planned) -> list[Record]:
 
 
 def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, Any]) -> Iterator[Record]:
-    backend, base = str(about["backend"]), base_of(policy)
+    backend = str(about["backend"])
     original = made_of(study, backend)
-    plain = study.applied(base, backend) if base is not None else None
-    wrong = faults(made, original, study.session.graph(study.system), plain if isinstance(plain, PolicyModel) else None)
+    wrong = faults(made, original, study.session.graph(study.system), study.plain(policy, backend))
     first = next(iter(wrong), "")
     reason = "; ".join(f"{block}: {told}" for block, told in list(wrong.items())[:3]) + (f"; so do {len(wrong) - 3} more" if len(wrong) > 3 else "")
     yield Record(
         **about, variant=APPLIED, verdict="fail" if wrong else "pass", reason=reason, block="" if first == "model" else first,
         note=" · ".join((policy.title, *made.notes)),
     )  # fmt: skip
+    yield cost(study, made, about)
     report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
     predicted = study.predicted(policy, backend)
     if policy.base == F64 and not policy.rules:
@@ -118,10 +119,10 @@ def _parity(report: ErrorReport, predicted: Prediction, about: dict[str, Any]) -
     yield Record(
         **about,
         variant=PARITY,
-        verdict="fail" if ratio > MOST_OFFSET else "pass",
-        ratio=ratio,
+        verdict="fail" if not ratio <= MOST_OFFSET else "pass",
+        ratio=finite(ratio),
         limit=MOST_OFFSET,
-        reason=reason if ratio > MOST_OFFSET else "",
+        reason=reason if not ratio <= MOST_OFFSET else "",
     )
 
 

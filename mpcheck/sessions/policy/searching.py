@@ -52,6 +52,8 @@ def records(study: Study, asked: PolicyOptions, policies: Mapping[str, Policy], 
     text = as_yaml(choice.chosen.policy) if choice.chosen is not None else ""
     faster = best.row.to_float64 if best.row is not None else None
     detail = _detail(choice, budget, text, faster)
+    if choice.chosen is not None and best.row is not None:
+        detail = detail.model_copy(update={"peak_bytes": best.row.peak_bytes})
     reason = "" if choice.chosen is not None else f"no policy is within {budget}: {'; '.join(detail.refused or ())[:400]}"
     return [Record(**planned.about, verdict="pass" if choice.chosen else "inconclusive", reason=reason, detail=detail)], text
 

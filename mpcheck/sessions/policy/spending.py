@@ -12,6 +12,7 @@ from mpcheck.policy.noise.downcast import Lowered, downcast
 from mpcheck.policy.rules import Policy, builtin
 from mpcheck.records.policy_figures import PolicyBlock
 from mpcheck.records.record import Planned, Record
+from mpcheck.sessions.policy.limits import within
 from mpcheck.sessions.policy.study import Study
 
 SHOWN = ("seeds", "linear-bf16", F32)
@@ -28,7 +29,9 @@ def records(study: Study, policies: Sequence[Policy], budget: Budget, planned: P
     policy = next((by_name[name] for name in SHOWN if name in by_name), None) or next((p for p in policies if p.rules), builtin()[F32])
     blocks = study.calls.blocks
     spent = error_budget(study.sensitivity, policy, assigned(policy, blocks), study.session.device.type)
-    lowered = {r.block: r for r in downcast(study.sensitivity, blocks, budget, device=study.session.device.type).rows}
+    study.session.options.progress(f"{study.system}: limits of {len(blocks)} blocks in 16 bits")
+    table = downcast(study.sensitivity, blocks, budget, within=within(study), device=study.session.device.type)
+    lowered = {r.block: r for r in table.rows}
     return [_record(row, lowered.get(row.block), policy, planned) for row in spent.rows]
 
 

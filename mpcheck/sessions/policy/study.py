@@ -12,7 +12,7 @@ from mpcheck.adapters.calculator import model_type_of
 from mpcheck.formats import F32, F64, TF32_NAME
 from mpcheck.policy.judging.batches import batches
 from mpcheck.policy.judging.probes import judged_sets
-from mpcheck.policy.judging.reference import WholeReference, whole_reference
+from mpcheck.policy.judging.reference import ENTRY, WholeReference, whole_reference
 from mpcheck.policy.judging.structures import JUDGED, Sets
 from mpcheck.policy.noise.calls import Calls
 from mpcheck.policy.noise.kept import kept
@@ -39,6 +39,7 @@ class Study:
             raise InputError(f"model {session.model.name} is a {name} ({kind}): a policy is judged by energies and forces, and it has none")
         self.session, self.system = session, system
         self._copies: dict[str, list[Calls]] = {}
+        self._plain: dict[tuple[str, str], PolicyModel] = {}
 
     @cached_property
     def sets(self) -> Sets:
@@ -54,7 +55,10 @@ class Study:
             InputError: that process cannot load the model.
         """
         options = self.session.options
-        return whole_reference(self.session.model, self.sets, options.cache or default_cache(), self._said)
+        found = whole_reference(self.session.model, self.sets, options.cache or default_cache(), self._said)
+        if found.spec is not None:  # a gate reads off base's records whose references head is judged by
+            self.session.judged_by[self.system] = (found.spec, ENTRY)
+        return found
 
     @cached_property
     def calls(self) -> Calls:
@@ -97,6 +101,20 @@ class Study:
         if isinstance(built, Unsupported):
             return built
         return apply(built.model, policy, self.session.device, self.session.model.module)
+
+    def plain(self, policy: Policy, backend: str) -> PolicyModel | None:
+        """A backend's model in a policy's base, from which its results must differ, built once for all policies; None of a plain base.
+
+        Raises:
+            InputError: what cannot be applied, by name.
+        """
+        base = base_of(policy)
+        if base is None:
+            return None
+        place = (backend, base.model_dump_json())
+        if place not in self._plain and isinstance(made := self.applied(base, backend), PolicyModel):
+            self._plain[place] = made
+        return self._plain.get(place)
 
     def _said(self, text: str) -> None:
         self.session.options.progress(f"{self.system}: {text}")

@@ -8,12 +8,14 @@ from pathlib import Path
 
 from mpcheck._names import DEFAULT_BACKENDS, POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE, POLICY_SPEED, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
+from mpcheck.judge.known_faults import apply_known_faults, class_names, known_checks
 from mpcheck.policy.accuracy import parse_budget
 from mpcheck.policy.rules import Policy, builtin, get_policy
 from mpcheck.policy.speed.supercells import SYSTEM
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.policy import PolicyOptions
+from mpcheck.sessions.policy.found import found_file
 from mpcheck.sessions.policy.judged import judged
 from mpcheck.sessions.policy.study import Study
 from mpcheck.sessions.run import Session, parse_device
@@ -81,7 +83,8 @@ class PolicyWork(PlainWork):
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         planned = piece.planned
-        return self.attempted(planned, lambda: self._records(planned))
+        found = self.attempted(planned, lambda: self._records(planned))
+        return apply_known_faults(found, class_names(self.session.model.module)) if planned.check in known_checks() else found
 
     def _records(self, planned: Planned) -> list[Record]:
         from mpcheck.sessions.policy import agreeing, searching, speed, spending, sweeping
@@ -98,7 +101,7 @@ class PolicyWork(PlainWork):
             return spending.records(study, list(self.policies.values()), self.budget, planned)
         found, text = searching.records(study, self.asked, self.policies, self.budget, planned)
         if text:
-            self.written[f"policy-{planned.backend}.yaml"] = text
+            self.written[found_file(planned.backend, planned.system, [*self.session.systems])] = text
         return found
 
     def write_beside(self, out: Path) -> None:

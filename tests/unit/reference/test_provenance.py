@@ -37,3 +37,11 @@ def test_what_records_say(tmp_path: Path) -> None:
     assert pinned.key == SPEC.key and provenance(tmp_path, pinned, began) == {"from": "base", **facts}
     missing = SPEC.of({"MPCHECK_REFERENCE_CODE": ":"})
     assert provenance(tmp_path, missing, began) == {"from": "base", "code": "", "made": "", "by": []}
+
+
+def test_references_of_another_kind(tmp_path: Path) -> None:
+    """Whole models have one entry, and no index of blocks."""
+    Store(tmp_path, SPEC.key, SPEC.code).save("whole-models", VALUES, {"by": list(SPEC.by)})
+    assert provenance(tmp_path, SPEC, time.time() - 60) == {}
+    found = provenance(tmp_path, SPEC, time.time() - 60, "whole-models")
+    assert (found["from"], found["code"], found["by"]) == ("made now", SPEC.code, list(SPEC.by))

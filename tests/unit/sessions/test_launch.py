@@ -37,6 +37,15 @@ sys.exit(mpcheck.sessions.launch.start(get("audit"), {}, Path(sys.argv[2]), verb
 """
 
 
+@pytest.mark.parametrize(("given", "passed"), [(0, "--mp-launches=0"), (1, "--mp-launches=1"), (None, ""), (5, "--mp-launches=5")])
+def test_a_zero_is_passed_on_where_it_is_not_the_default(given: int | None, passed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words: list[str] = []
+    monkeypatch.setattr(pytest, "main", lambda arguments, plugins: words.extend(arguments) or 2)
+    start(get("policy"), {"launches": given, "seed": 0, "search": False}, tmp_path)
+    told = [word for word in words if word.startswith(("--mp-launches", "--mp-seed", "--mp-search"))]
+    assert told == ([passed] if passed else [])
+
+
 @pytest.mark.parametrize("verbose", [False, True])
 def test_a_session_that_cannot_begin_says_why_once(verbose: bool, tmp_path: Path) -> None:
     (tmp_path / "test_broken.py").write_text(BROKEN, encoding="utf-8")

@@ -18,6 +18,7 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import no_device
+from mpcheck.bench.launch import processes
 from mpcheck.bench.launch.processes import WORKER, LaunchProcess, environment, launched, own_paths
 from mpcheck.bench.launch.worker import PROTOCOL
 from mpcheck.bench.work.workload import UnsupportedError
@@ -191,3 +192,12 @@ def test_own_paths_are_what_comes_before_the_standard_library(tmp_path: Path, mo
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", "/x", "/x", *sys.path[[p.endswith(".zip") for p in sys.path].index(True) :]])
     assert own_paths() == (str(tmp_path), "/x")
+
+
+def test_a_worker_that_takes_long_to_end_is_ended_and_nobody_s_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a crowded machine: what it had to say it has said."""
+    monkeypatch.setattr(processes, "ENDS", 0.2)
+    code = FAKE.format(body=repr(HELLO)) + "import time\ntime.sleep(600)\n"
+    with launched("launch 1", 1, arguments=("-c", code)) as (launch, hello):
+        assert hello["protocol"] == PROTOCOL
+    assert launch.process.returncode == -signal.SIGKILL

@@ -109,3 +109,25 @@ def test_a_model_without_a_policy(model: torch.nn.Module, tmp_path: Path) -> Non
     beside(path).write_text(json.dumps(document | {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}))
     with pytest.raises(InputError, match="has no policy"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("errors", {"force_meV_per_A": 0.0}), ("errors", {}), ("backend", "cueq"), ("system", "diamond"), ("notes", ["fine"]), ("versions", {})],
+)
+def test_what_is_told_beside_it_cannot_be_changed(model: torch.nn.Module, tmp_path: Path, field: str, value: object) -> None:
+    path = written(model, tmp_path)
+    beside(path).write_text(json.dumps(json.loads(beside(path).read_text()) | {field: value}))
+    with pytest.raises(InputError, match=rf"own\.model\.policy\.json: field {field} is not as") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "", "meta", "cpu:0", "cuda:-1", *([] if torch.cuda.is_available() else ["cuda", "cuda:1"])])
+def test_a_device_that_is_not_there(model: torch.nn.Module, tmp_path: Path, device: str) -> None:
+    path = written(model, tmp_path)
+    for call in (mpcheck.policy.calculator, load):
+        with pytest.raises(InputError, match="device"):
+            call(path, device=device)
+    with pytest.raises(InputError, match="device"):
+        mpcheck.policy.apply(model, builtin()["float32"], device=device)

@@ -42,9 +42,14 @@ def block(name: str, share: float, **more: Any) -> Record:
     return Record(**about, verdict="pass", detail=detail)  # type: ignore[arg-type]  # fields of one type
 
 
+PROMISED = {"predicted_energy_meV_per_atom": 0.6, "predicted_force_meV_per_A": 4.0}
+
+
 def searched(**more: Any) -> Record:
     own: dict[str, Any] = {"budget": "1 meV/atom", "policy": "searched-1", "title": "linear, layer 0 in float16", "rules": "name: searched-1\n"}
-    detail = PolicyChoice(**{**own, "energy_meV_per_atom": 0.5, "force_meV_per_A": 3.0, "speedup_float64": 2.5, **more})
+    detail = PolicyChoice(
+        **{**own, "energy_meV_per_atom": 0.5, "force_meV_per_A": 3.0, "speedup_float64": 2.5, "peak_bytes": 8e6, **PROMISED, **more}
+    )
     about = {"check": "policy-search", "subject": "model", "backend": "e3nn", "system": WATER, "key": "search"}
     return Record(**about, verdict="pass", detail=detail)
 

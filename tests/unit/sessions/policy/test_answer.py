@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mpcheck.sessions.policy.answer import answer, number, rows
+from mpcheck.sessions.policy.found import found_file
 from tests.unit.sessions.policy.samples import document, errors, judged, searched, timed
 
 
@@ -65,9 +66,17 @@ def test_a_variant_s_time_is_not_the_policy_s() -> None:
 def test_what_was_searched() -> None:
     text = told(*judged("float32", errors()), timed("float32", 1.5), searched())
     assert (
-        "searched on e3nn: linear, layer 0 in float16, 2.50 times as fast as float64 on e3nn, errs by 0.5 meV/atom and 3 meV/Å: policy-e3nn.yaml"
-        in text
+        "searched on e3nn: linear, layer 0 in float16, 2.50 times as fast as float64 on e3nn, a call holds 8 MB; it errs by 0.5 meV/atom and 3 meV/Å"
+        " (0.6 and 4 predicted), in policy-e3nn.yaml" in text
     )
+    assert "--policy OUT/policy-e3nn.yaml --backend e3nn" in text
+
+
+def test_each_of_several_systems_has_a_file_of_its_own() -> None:
+    several = ["builtin:water", "a/b.xyz", "a-b.xyz"]
+    names = [found_file("e3nn", system, several) for system in several]
+    assert names == ["policy-e3nn-builtin-water.yaml", "policy-e3nn-a-b-xyz-2.yaml", "policy-e3nn-a-b-xyz-3.yaml"]
+    assert found_file("cueq", "builtin:water", several[:1]) == "policy-cueq.yaml"
 
 
 @pytest.mark.parametrize(

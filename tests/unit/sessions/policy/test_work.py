@@ -8,6 +8,8 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck.checks.precision import CellKey, PrecisionCheck
+from mpcheck.formats import Format
 from mpcheck.policy.judging.structures import JUDGED
 from mpcheck.policy.rules import Policy, Rule
 from mpcheck.policy.running import applied
@@ -16,6 +18,7 @@ from mpcheck.policy.speed.rounds import RoundPlan
 from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors, PolicySize
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy.deploy import deploy
+from mpcheck.sessions.policy.limits import within
 from mpcheck.sessions.policy.work import PolicyWork
 from tests.unit.checks.uses.small_models import built
 from tests.unit.sessions.policy.conftest import options
@@ -223,3 +226,40 @@ def test_nothing_is_written_of_what_does_not_run_as_it_says(place: Path, monkeyp
     with pytest.raises(InputError, match="does not run as it says"):
         deploy(str(place / "small.model"), MINE, out, str(place / "six.xyz"), "cpu", "e3nn", place / "cache", 0, lambda text: None)
     assert not out.exists()
+
+
+def test_a_model_of_two_heads_cannot_be_cast_to_16_bits_which_is_upstream_s_known_fault(place: Path) -> None:
+    model = place / "heads.model"
+    torch.save(built("ScaleShiftMACE", ("a", "b")), model)
+    work = PolicyWork(options(place, model=str(model), policies=("all-bf16", "linear-bf16")))
+    (found,) = records(work, "all-bf16").values()
+    assert found.verdict == "known-fault" and "head-mask-in-default-dtype-policy" in found.reason
+    assert {r.verdict for r in records(work, "linear-bf16").values()} == {"pass"}
+
+
+def test_a_block_that_is_beyond_its_own_limit_is_not_lowered(work: PolicyWork, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the model would stay within the budget."""
+    study = next(iter(work.studies.values()))
+    assert within(study)("interactions.0.linear", "bfloat16") is True
+    assert within(study)("no.such.block", "bfloat16") is None
+    original = PrecisionCheck.replayed
+
+    def worse(self: PrecisionCheck, key: CellKey, fmt: Format) -> Record:
+        found = original(self, key, fmt)
+        beyond = key.block == "interactions.0.linear" and key.format == "bfloat16"
+        return found.model_copy(update={"verdict": "fail", "reason": "planted"}) if beyond else found
+
+    monkeypatch.setattr(PrecisionCheck, "replayed", worse)
+    assert within(study)("interactions.0.linear", "bfloat16") is False
+    piece = next(p for p in work.pieces() if p.planned.check == "policy-budget")
+    detail = next(r.detail for r in work.records(piece) if r.subject == "interactions.0.linear")
+    assert isinstance(detail, PolicyBlock) and detail.alone == "float16"
+    assert "in bfloat16 the block itself is beyond its limit" in (detail.alone_reason or "")
+
+
+def test_records_tell_whose_float64_values_judged(work: PolicyWork) -> None:
+    """A gate reads it off base's records, and judges head by them."""
+    study = next(iter(work.studies.values()))
+    assert study.reference.spec is not None
+    told = work.session.reference(study.system, 0.0)
+    assert told["code"] == study.reference.spec.code != "" and told["from"] in ("made now", "cache")
