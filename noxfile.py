@@ -90,8 +90,7 @@ def suite(session: nox.Session, spec: SessionSpec) -> None:
 
 
 def own_tests(session: nox.Session, folder: str, *arguments: str) -> None:
-    """Run tests of the project itself, which start many processes: each would compile the package's sources where it may not keep what it made."""
-    session.env["PYTHONDONTWRITEBYTECODE"] = ""
+    """Run tests of the project itself."""
     tool(session, "pytest", folder, "-q", "-p", "no:benchmark", *arguments)
 
 
