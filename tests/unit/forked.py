@@ -10,6 +10,7 @@ import atexit
 import gc
 import json
 import os
+import random
 import runpy
 import signal
 import socket
@@ -108,6 +109,9 @@ def _become(request: Mapping[str, Any]) -> None:
         if (site := Path(path) / "sitecustomize.py").is_file():
             runpy.run_path(str(site))
             break
+    random.seed()
+    sys.modules["numpy"].random.seed()
+    sys.modules["torch"].seed()
     what, name, *arguments = request["words"]
     sys.argv = [what if what == "-c" else name, *arguments]
     if what == "-m":
