@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 
 import pytest
@@ -13,9 +14,9 @@ from mpcheck._garbage import no_collection
 def test_what_was_before_is_put_back(on: bool) -> None:
     (gc.enable if on else gc.disable)()
     try:
-        with pytest.raises(ValueError, match="x"), no_collection():
+        with contextlib.suppress(ValueError), no_collection():
             assert not gc.isenabled()
-            raise ValueError("x")
+            raise ValueError
         assert gc.isenabled() is on
     finally:
         gc.enable()
