@@ -83,7 +83,7 @@ def tool(session: nox.Session, module: str, *arguments: str) -> None:
 
 def suite(session: nox.Session, spec: SessionSpec) -> None:
     """Run a suite; arguments of the session go to pytest: `nox -s precision -- --mp-model X`."""
-    prepare(session)
+    (one_thread if spec.one_thread else prepare)(session)
     plain = [word.format(out=ROOT / "reports") for word in spec.pytest_words] or ["-p", "no:benchmark"]
     reports = ["--mp-out", "reports", "--junitxml", f"reports/{spec.name}.xml"]
     tool(session, "pytest", str(suite_path(spec)), "-q", *LEAN, *plain, *reports, *session.posargs)
