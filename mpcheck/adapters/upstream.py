@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import torch
 
+from mpcheck._garbage import no_collection
+
 _SAFE_LOADING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
 
 
@@ -49,7 +51,8 @@ def quiet() -> Iterator[None]:
         yield
 
 
-with quiet(), environment_restored(_SAFE_LOADING):
+# What imports make stays: to look through it for garbage again and again takes a fifth of their time (5.3 s, without 4.1 s).
+with quiet(), no_collection(), environment_restored(_SAFE_LOADING):
     import mace
     import mace.data
     import mace.data.neighborhood

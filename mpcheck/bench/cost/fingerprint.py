@@ -14,11 +14,12 @@ from typing import Any
 import torch
 
 from mpcheck._errors import error_line
+from mpcheck._garbage import no_collection
 from mpcheck.bench.cost.device import DeviceCost, device_cost, peak_on_device
 from mpcheck.bench.cost.operations import OperationCost, cost_of, tensors_in
 from mpcheck.bench.cost.round_trips import counted_reads
 from mpcheck.bench.figures import Fingerprint
-from mpcheck.bench.work.pinning import no_collection, torch_threads
+from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.bench.work.workload import UnsupportedError, Workload
 from mpcheck.reference.dispatch import DispatchMode
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import bootstrap
 
-from mpcheck.bench.work.pinning import no_collection
+from mpcheck._garbage import no_collection
 
 FEWEST, MOST = 5, 100
 LEVEL = 0.95

@@ -16,11 +16,11 @@ from torch.profiler import ProfilerActivity, profile, record_function
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path
+from mpcheck._garbage import no_collection
 from mpcheck.adapters.facts.ranges import PREFIX, Ranges
 from mpcheck.bench.keys import MODEL, BenchKey
 from mpcheck.bench.profile.attribution import ROOT, CallCost, Event, Kind, attribute
 from mpcheck.bench.profile.map import ProfileMap, bound, fastest_calls, fastest_mean, rows_of
-from mpcheck.bench.work.pinning import no_collection
 from mpcheck.bench.work.workload import Workload
 from mpcheck.bench.work.workloads import Workloads
 

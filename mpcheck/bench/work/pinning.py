@@ -9,22 +9,12 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from mpcheck._garbage import no_collection
+
 
 def processors() -> list[int]:
     """Processors that this process may run on; empty where the platform does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-
-
-@contextlib.contextmanager
-def no_collection() -> Iterator[None]:
-    """Without the garbage collector: no pauses, and no memory freed at a moment of its own."""
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 @contextlib.contextmanager

@@ -31,6 +31,7 @@ from mpcheck.checks.physics.drawing import drawn, thinned
 from mpcheck.checks.physics.formulae import ACTIVATIONS, COMPLEX, WIDE, normalisation
 from mpcheck.checks.physics.structure import SIGMAS, Case, Values
 from mpcheck.formats import FLOAT64
+from mpcheck.judge.compared import Compared
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import UNIFORM_SPREAD
@@ -57,7 +58,7 @@ SINGLE = 2.0**-24
 
 
 @dataclass(frozen=True)
-class FormulaComparison:
+class FormulaComparison(Compared):
     """One comparison: of a block, the quantity, by how much it is off, and what is allowed."""
 
     kind: str
@@ -65,11 +66,6 @@ class FormulaComparison:
     what: str
     ratio: float
     limit: float
-
-    @property
-    def share(self) -> float:
-        """Of the limit."""
-        return self.ratio / self.limit
 
 
 def closed_forms(case: Case) -> list[Record]:

@@ -22,6 +22,7 @@ from mpcheck.adapters.upstream import quiet
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.strides import columns_first, every_other
 from mpcheck.checks.physics.structure import DRAWS, Case, difference_ratio, limit_of
+from mpcheck.judge.compared import Compared
 from mpcheck.judge.metrics import bits_digest
 from mpcheck.records.record import Record
 from mpcheck.reference.deviation import deviation, disturbed
@@ -150,17 +151,13 @@ def _scales(case: Case, graph: Tensors, mode: str) -> Tensors:
 
 
 @dataclass(frozen=True)
-class _StrideEffect:
+class _StrideEffect(Compared):
     """What one call with another layout said: an output's difference in units of its scale and what is allowed of it, or an error."""
 
     ratio: float = 0.0
     limit: float = 1.0
     tensors: tuple[str, ...] = ()
     said: str = ""
-
-    @property
-    def share(self) -> float:
-        return self.ratio / self.limit
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.structure import DRAWS, Case, limit_of, rms
 from mpcheck.formats import FLOAT64
+from mpcheck.judge.compared import Compared
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.refusing import usable
 from mpcheck.judge.scale import noise_scale
@@ -65,7 +66,7 @@ def strided(case: Case) -> list[Record]:
 
 
 @dataclass(frozen=True)
-class StridedBlock:
+class StridedBlock(Compared):
     """One block in one layout: the largest share of a limit, of which tensor, and what was raised."""
 
     block: str
@@ -73,11 +74,6 @@ class StridedBlock:
     limit: float
     tensor: str
     error: str
-
-    @property
-    def share(self) -> float:
-        """Of the limit; of what raised, infinite."""
-        return math.inf if self.error else self.ratio / self.limit
 
 
 def _finding(case: Case, layout: str, rows: list[StridedBlock]) -> Record:

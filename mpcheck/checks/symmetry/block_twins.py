@@ -16,6 +16,7 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.adapters.observe import Arguments, Observer
 from mpcheck.formats import FLOAT64
+from mpcheck.judge.compared import Compared
 from mpcheck.judge.metrics import widened
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.judge.tolerances import Tolerances, limits_for
@@ -27,18 +28,13 @@ DRAWS = 4
 
 
 @dataclass(frozen=True)
-class BlockDistance:
+class BlockDistance(Compared):
     """One output of one block: distance of twin and source by its noise, and the limit."""
 
     block: str
     tensor: str
     ratio: float
     limit: float
-
-    @property
-    def failed(self) -> bool:
-        """NaN fails."""
-        return not self.ratio <= self.limit
 
 
 def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances: Tolerances, seed: int) -> list[BlockDistance]:
@@ -75,9 +71,9 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
 
 def innermost(rows: Sequence[BlockDistance]) -> list[BlockDistance]:
     """Of every block that failed, in the order of the calls, its worst output; no composite of which a part failed."""
-    failed = {row.block for row in rows if row.failed}
+    failed = {row.block for row in rows if row.fails}
     guilty = [b for b in dict.fromkeys(r.block for r in rows) if b in failed and not any(f.startswith(f"{b}.") for f in failed)]
-    return [max((r for r in rows if r.block == b and r.failed), key=lambda r: r.ratio if r.ratio == r.ratio else math.inf) for b in guilty]
+    return [max((r for r in rows if r.block == b and r.fails), key=lambda r: r.share) for b in guilty]
 
 
 def _rms(x: torch.Tensor) -> float:

@@ -70,7 +70,7 @@ def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wr
     rows = distances(E3nnModel(source, CPU), wrapped, graph, context.tolerances, context.seed)
     guilty = innermost(rows)
     worst = max(guilty or rows, key=lambda d: d.ratio / d.limit)
-    failed = guilty + [d for d in rows if d.failed and d not in guilty]  # a composite is off where a part of it is
+    failed = guilty + [d for d in rows if d.fails and d not in guilty]  # a composite is off where a part of it is
     failures = [f"{d.block} {d.tensor}: rms ratio {d.ratio:.3g} > {d.limit:.3g}" for d in failed]
     made = _finding(base, "blocks", failures, worst.ratio, worst.limit, blocks=len({d.block for d in rows}))
     return made.model_copy(update={"worst": f"{worst.block} {worst.tensor}", "block": guilty[0].block if guilty else ""})

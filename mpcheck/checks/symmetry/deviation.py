@@ -16,6 +16,7 @@ from mpcheck.adapters.slots import Slot
 from mpcheck.checks.symmetry.group import Element
 from mpcheck.checks.symmetry.sampling import EFFORT, simplest
 from mpcheck.formats import FLOAT64, Component
+from mpcheck.judge.compared import Compared
 from mpcheck.judge.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import Scale, noise_scale
@@ -28,23 +29,13 @@ U64 = FLOAT64.u
 
 
 @dataclass(frozen=True)
-class Deviation:
+class Deviation(Compared):
     """The error of one irrep of one output under one element, in units of its noise scale."""
 
     element: Element
     irrep: str
     ratio: float
     limit: float
-
-    @property
-    def share(self) -> float:
-        """Of what is allowed; infinite where the error is not a number."""
-        return self.ratio / self.limit if math.isfinite(self.ratio) else math.inf
-
-    @property
-    def fails(self) -> bool:
-        """NaN fails."""
-        return not self.ratio <= self.limit
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from mpcheck.checks.physics.graph_strides import frames_of
 from mpcheck.checks.physics.heads import varied
 from mpcheck.checks.physics.inputs import orderable
 from mpcheck.checks.physics.structure import DRAWS, Case, Values, difference_ratio, limit_of, rms
+from mpcheck.judge.compared import Compared
 from mpcheck.judge.context import Context
 from mpcheck.records.record import Record
 from mpcheck.reference.deviation import deviation, disturbed
@@ -154,7 +155,7 @@ def rounded(t: torch.Tensor) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Difference:
+class Difference(Compared):
     """How far a quantity lies from what it must be.
 
     Attributes:
@@ -165,11 +166,6 @@ class Difference:
     ratio: float
     limit: float
     size: float = math.nan
-
-    @property
-    def share(self) -> float:
-        """Of the limit."""
-        return self.ratio / self.limit
 
 
 def differences(

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from mpcheck._garbage import no_collection
 from mpcheck.adapters.backends.casting import tensors_of
 from mpcheck.bench.cost.device import peak_on_device
-from mpcheck.bench.work.pinning import no_collection
 
 
 def peak_bytes(call: Callable[[], Any], device: torch.device) -> int:

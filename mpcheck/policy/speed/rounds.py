@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from mpcheck._garbage import no_collection
 from mpcheck.bench.timing.sampling import LONG
 from mpcheck.bench.work.hostclock import HostClock, Timer
-from mpcheck.bench.work.pinning import no_collection
 
 FEWEST, MOST = 3, 200
 

@@ -15,7 +15,7 @@ import torch
 from mpcheck import __version__
 from mpcheck.cli.main import main
 from mpcheck.records.document import Records, read_records
-from tests.unit import report_samples
+from tests.unit import forked, report_samples
 from tests.unit.commands import PREFIX, refusal
 from tests.unit.report_samples import store
 
@@ -95,8 +95,7 @@ def test_damaged_baseline_is_one_line(tmp_path: Path, capfd: pytest.CaptureFixtu
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_bad_input_in_a_process_of_its_own(tmp_path: Path, workers: str) -> None:
-    command = [sys.executable, "-m", "mpcheck", "run", "nope.model", "--workers", workers]
-    process = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    process = forked.run(["-m", "mpcheck", "run", "nope.model", "--workers", workers], tmp_path)
     assert process.returncode == 2
     assert process.stderr.startswith(f"{PREFIX} model nope.model does not exist")
     assert process.stderr.count("\n") == 1

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.unit import forked
 
 ROOT = Path(__file__).parents[3]
 
@@ -12,6 +12,6 @@ ROOT = Path(__file__).parents[3]
 def test_two_suites_in_one_run_are_refused(tmp_path: Path) -> None:
     suites = [str(ROOT / "tests" / name) for name in ("blocks", "symmetry")]
     words = [*suites, "-q", "-p", "no:benchmark", "--mp-block", "products.0.linear", "--mp-format", "bfloat16", f"--mp-out={tmp_path}"]
-    done = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = forked.run(["-m", "pytest", *words], ROOT)
     assert done.returncode == 2 and "not of precision and symmetry" in done.stdout and "Traceback" not in done.stdout
     assert list(tmp_path.iterdir()) == []

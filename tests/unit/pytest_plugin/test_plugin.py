@@ -14,13 +14,13 @@ import torch
 
 from mpcheck.cli.main import main
 from mpcheck.records.document import Records, read_records
+from tests.unit import forked
 
 ROOT = Path(__file__).parents[3]
 
 
 def run_pytest(where: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    command, environment = [sys.executable, "-m", "pytest", *arguments], {**os.environ, **variables}
-    return subprocess.run(command, cwd=where, env=environment, capture_output=True, text=True, check=False)
+    return forked.run(["-m", "pytest", *arguments], where, {**os.environ, **variables})
 
 
 def test_changing_process_wide_state_fails_a_test(tmp_path: Path) -> None:

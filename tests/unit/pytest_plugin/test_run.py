@@ -6,8 +6,6 @@ import functools
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ from mpcheck.records.document import read_records
 from mpcheck.records.outcome import outcome
 from mpcheck.records.read import read_document, read_results
 from mpcheck.records.record import About, Record
+from tests.unit import forked
 from tests.unit.whole_runs import ROOT, SMALL, ended, started
 
 FAULT = """\
@@ -43,12 +42,12 @@ def plain(path: Path) -> tuple[list[Any], list[Any]]:
 
 @pytest.fixture(scope="module")
 def ways(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[[str], Path]:
-    """By session, the directory of its runs: plain, by workers, in two shards and merged from them, shuffled under pytest; each made once."""
+    """By session, the directory of its runs: plain, in two shards, one of them by workers, and merged from them, under pytest; each made once."""
 
     @functools.cache
     def run(session: str) -> Path:
         where = tmp_path_factory.mktemp(session)
-        for name, options in {"plain": [], "workers": ["-n", "2"], "1of2": ["--shard", "1/2"], "2of2": ["--shard", "2/2"]}.items():
+        for name, options in {"plain": [], "1of2": ["--shard", "1/2", "-n", "2"], "2of2": ["--shard", "2/2"]}.items():
             code, said = ended(session, where / name, cache, *options)
             assert code == 0, said
         suite = ROOT / "tests" / ("blocks" if session == "precision" else session)
@@ -59,7 +58,7 @@ def ways(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Callable[[str
         ]  # fmt: skip
         variables = {**os.environ, "MPCHECK_CACHE_DIR": str(cache), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
         for command in commands:
-            done = subprocess.run([sys.executable, "-m", *command], cwd=where, env=variables, capture_output=True, text=True, check=False)
+            done = forked.run(["-m", *command], where, variables)
             assert done.returncode == 0, done.stdout + done.stderr
         return where
 
@@ -72,7 +71,7 @@ def test_every_way_to_run_gives_the_records_of_the_plain_run(session: str, ways:
     name, place = f"{session}.json", ways(session)
     expected = plain(place / "plain" / name)
     assert expected[1]
-    for where in ("workers", "merged", "shuffled"):
+    for where in ("merged", "shuffled"):
         plan, rows = plain(place / where / name)
         assert plan == expected[0], where
         assert list(map(conclusion, rows)) == list(map(conclusion, expected[1])), where
@@ -152,7 +151,7 @@ def test_an_interrupted_run_is_no_pass(tmp_path: Path, cache: Path) -> None:
     found = read_document(out / "precision.json")
     assert found is not None and found.state == "interrupted" and outcome(found) == "crashed"
     assert process.returncode == 1 and "CRASHED: precision" in said and "interrupted" in said
-    words = [sys.executable, "-m", "mpcheck", "report", str(out), "--markdown", str(out / "r.md"), "--check"]
-    told = subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
+    words = ["-m", "mpcheck", "report", str(out), "--markdown", str(out / "r.md"), "--check"]
+    told = forked.run(words, tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)})
     assert told.returncode == 1, shell(words) + told.stdout
     assert "CRASHED" in (out / "r.md").read_text() and 'value="CRASHED"' in (out / "precision.xml").read_text()

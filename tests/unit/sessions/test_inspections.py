@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
 from mpcheck.records.document import Records, read_records
+from tests.unit import forked
 
 SMALL = ("--system", "builtin:solvents:2", "--backend", "e3nn", "--format", "float64", "--format", "bfloat16", "--block", "readouts.0*")
 
 
 def mpcheck(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mpcheck", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300)
+    return forked.run(["-m", "mpcheck", *arguments], cwd)
 
 
 @pytest.fixture(scope="module")

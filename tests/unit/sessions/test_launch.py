@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from mpcheck.cli.main import main
 from mpcheck.records.document import write_records
 from mpcheck.sessions.launch import _Refusals, start, status_of, suite_path, suites_in
 from mpcheck.sessions.registry import get
+from tests.unit import forked
 from tests.unit.record_samples import cell, run
 
 BROKEN = """\
@@ -49,8 +48,7 @@ def test_a_zero_is_passed_on_where_it_is_not_the_default(given: int | None, pass
 @pytest.mark.parametrize("verbose", [False, True])
 def test_a_session_that_cannot_begin_says_why_once(verbose: bool, tmp_path: Path) -> None:
     (tmp_path / "test_broken.py").write_text(BROKEN, encoding="utf-8")
-    command = [sys.executable, "-c", START, str(tmp_path), str(tmp_path / "out"), *(["-v"] if verbose else [])]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = forked.run(["-c", START, str(tmp_path), str(tmp_path / "out"), *(["-v"] if verbose else [])], tmp_path)
     assert done.returncode == 1
     told = [line for line in done.stderr.splitlines() if "could not begin" in line]
     if verbose:

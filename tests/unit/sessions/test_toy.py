@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.unit import forked
 
 TOYS = Path(__file__).with_name("toys")
 SITE = f"import mpcheck.sessions\nmpcheck.sessions.__path__.append({str(TOYS)!r})\n"
@@ -18,7 +19,7 @@ def mpcheck(*words: str, cwd: Path, **variables: str) -> subprocess.CompletedPro
     root = Path(__file__).parents[3]
     paths = os.pathsep.join([str(cwd / "site"), str(root)])
     environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "200", **variables}
-    return subprocess.run([sys.executable, "-m", "mpcheck", *words], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return forked.run(["-m", "mpcheck", *words], cwd, environment)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +56,7 @@ def test_a_gate_has_it_and_its_setting(place: Path) -> None:
     show += "base, head = (GateSettings.model_validate({'sessions': ['toy'], 'letters': n}) for n in (5, 4))\n"
     show += "print(FIELDS['letters'], [(o.what, o.effect) for o in narrows(base, head)], arguments(base, get('toy'), Path('out'), ''))\n"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(place / "site"), str(Path(__file__).parents[3])])}
-    done = subprocess.run([sys.executable, "-c", show], env=environment, capture_output=True, text=True, check=False)
+    done = forked.run(["-c", show], place, environment)
     assert "3 [('letters', 'loosens')] ['toy', 'builtin:hco'," in done.stdout and "'--letters', '5'" in done.stdout, done.stderr
     assert "--letters" in mpcheck("gate", "--help", cwd=place).stdout
 

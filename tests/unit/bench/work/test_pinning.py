@@ -7,7 +7,8 @@ import gc
 import pytest
 import torch
 
-from mpcheck.bench.work.pinning import no_collection, pinned, processors, torch_threads
+from mpcheck._garbage import no_collection
+from mpcheck.bench.work.pinning import pinned, processors, torch_threads
 
 
 def test_a_process_is_on_the_chosen_processors_with_a_thread_each_and_afterwards_as_before() -> None:

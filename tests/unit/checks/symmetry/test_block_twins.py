@@ -27,19 +27,19 @@ def measured(session: Session, twin: BackendModel) -> list[BlockDistance]:
 
 def test_a_copy_is_at_no_distance_and_one_weight_is_seen_where_it_is(session: Session, twin: BackendModel) -> None:
     sound = measured(session, twin)
-    assert len({d.block for d in sound}) > 20 and not [d for d in sound if d.failed]
+    assert len({d.block for d in sound}) > 20 and not [d for d in sound if d.fails]
     weight = twin.model.get_submodule(BLOCK).weight
     with torch.no_grad():
         weight[0] *= 1 + 1e-9
-    failed = {d.block for d in measured(session, twin) if d.failed}
+    failed = {d.block for d in measured(session, twin) if d.fails}
     with torch.no_grad():
         weight[0] /= 1 + 1e-9
     assert BLOCK in failed and failed <= {BLOCK, "products.0"}
 
 
 def test_no_number_fails() -> None:
-    assert BlockDistance("b", "out", float("nan"), 1.0).failed and BlockDistance("b", "out", 1.1, 1.0).failed
-    assert not BlockDistance("b", "out", 1.0, 1.0).failed
+    assert BlockDistance("b", "out", float("nan"), 1.0).fails and BlockDistance("b", "out", 1.1, 1.0).fails
+    assert not BlockDistance("b", "out", 1.0, 1.0).fails
 
 
 def test_a_block_that_raises_is_infinitely_far(session: Session, twin: BackendModel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,4 +48,4 @@ def test_a_block_that_raises_is_infinitely_far(session: Session, twin: BackendMo
 
     monkeypatch.setattr(twin.model.get_submodule(BLOCK), "forward", forward)
     (row,) = [d for d in measured(session, twin) if d.block == BLOCK]
-    assert row.failed and row.tensor.startswith("raised KeyError: 'planted'")
+    assert row.fails and row.tensor.startswith("raised KeyError: 'planted'")

@@ -18,6 +18,7 @@ import torch
 from mpcheck.records.document import Records, read_records
 from mpcheck.records.outcome import outcome
 from mpcheck.records.record import Record
+from tests.unit import forked
 
 TINY = ("--backend", "e3nn", "--block", "spherical_harmonics", "--work", "forward", "--launches", "2", "--seconds", "1")
 
@@ -32,8 +33,7 @@ def environment() -> dict[str, str]:
 
 
 def bench(where: Path, *arguments: str, suite: str = "bench") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "mpcheck", suite, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=where, timeout=300, env=environment())
+    return forked.run(["-m", "mpcheck", suite, *arguments], where, environment())
 
 
 def findings(where: Path) -> dict[str, Record]:
@@ -207,8 +207,7 @@ def test_a_base_that_is_none_is_one_line(tmp_path: Path) -> None:
 
 def test_several_workers_are_refused(tmp_path: Path) -> None:
     suite = Path(__file__).parents[3] / "benchmarks"
-    command = [sys.executable, "-m", "pytest", str(suite), "-n", "2", "--mp-backend=e3nn"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, timeout=300, env=environment())
+    done = forked.run(["-m", "pytest", str(suite), "-n", "2", "--mp-backend=e3nn"], tmp_path, environment())
     assert "one at a time: run it without -n" in only_line(done)
 
 
