@@ -33,7 +33,7 @@ class SessionSpec:
             nothing. scale: what a ratio of 1 stands for.
         judges: False where it measures and judges nothing, so that it is never green.
         parallel: whether it may run in several processes.
-        gated: whether a gate runs it where its settings name no session.
+        gated: whether a gate runs it where its settings name no session. gateable: whether a gate may run it at all.
         sides: whose code a gate runs it with: both, or head's alone because it measures base itself or judges nothing.
         against: the option by which it measures base beside head; empty where it has none.
         own_settings: fields of its options that a gate has a setting of its own for, ``[gate.NAME]``.
@@ -60,6 +60,7 @@ class SessionSpec:
     judges: bool = True
     parallel: bool = True
     gated: bool = False
+    gateable: bool = True
     sides: Literal["both", "head"] = "both"
     against: str = ""
     own_settings: tuple[str, ...] = ()
