@@ -128,7 +128,8 @@ def browser(session: nox.Session) -> None:
 
 FAKES = (
     "tests/unit/test_cuda.py", "tests/unit/bench/gpu", "tests/unit/bench/cost/test_device.py", "tests/unit/bench/cost/test_fingerprint.py",
-    "tests/unit/bench/timing", "tests/unit/bench/launch/test_measurement.py", "tests/unit/survey/probes", "tests/unit/checks/audit/test_engagement.py",
+    "tests/unit/bench/timing", "tests/unit/bench/launch/test_measurement.py", "tests/unit/survey/probes",
+    "tests/unit/checks/audit/test_engagement.py",
     "tests/unit/adapters/backends", "tests/unit/history/latency/test_device.py", "tests/unit/policy/speed", "tests/unit/policy/running",
     "tests/unit/pytest_plugin/test_options.py", "tests/unit/report/pictures/test_sessions.py", "tests/unit/sessions/profile",
     "tests/unit/test_torch_precision.py",
