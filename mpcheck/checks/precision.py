@@ -12,11 +12,10 @@ import torch
 from mpcheck._names import PRECISION
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.parametrisation import OWN
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.slots import PLAIN, weight_groups
+from mpcheck.adapters.parts import parts_of
 from mpcheck.formats import Format
 from mpcheck.judge.context import Counts
 from mpcheck.judge.element_names import ElementNames
@@ -167,7 +166,7 @@ class PrecisionCheck:
                 quantities.append(absent(name, value))
                 continue
             low_value = low.get(name, value)  # of nothing but zeros autograd may give none
-            scale, layout = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value), self._layout(block, backend, name, value)
+            scale, layout = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value), self._layout(block, name, value)
             stored = rounded is not None and name in rounded
             if stored:
                 scale = scale.holding(emulated[name] - value, value, layout.parts())
@@ -193,19 +192,11 @@ class PrecisionCheck:
         argument = name.split(".", 2)[-1]
         return name.startswith("grad.") and backend.without_gradient(block, argument)
 
-    def _layout(self, block: Block, backend: BackendModel, name: str, value: torch.Tensor) -> ElementNames:
+    def _layout(self, block: Block, name: str, value: torch.Tensor) -> ElementNames:
         shape = tuple(value.shape)
-        rows = self.counts.rows(shape[0]) if shape else "scalar"
-        kind, _, rest = name.partition(".")
-        if kind == "weight":
-            module = self.library.backend.module(block)
-            _, _, parameter = rest.partition(".")
-            owner, _, leaf = parameter.rpartition(".")
-            inner = module.get_submodule(owner) if module is not None and not parameter.startswith(OWN) else None
-            groups = weight_groups(inner, leaf, value.numel()) if len(shape) == 1 else []
-            return ElementNames(PLAIN, groups, "weight", flat=True)
-        slot = block.input_slot(rest.partition(".")[2]) if kind == "grad" else block.output_slot(name)
-        return ElementNames(slot, slot.groups(shape), rows)
+        parts = parts_of(block, self.library.backend.module(block), name, shape)
+        rows = "weight" if parts.flat else self.counts.rows(shape[0]) if shape else "scalar"
+        return ElementNames(parts.slot, parts.groups, rows, parts.flat)
 
 
 def _nothing_to_judge(reference: BlockReference, names: Sequence[str], fmt: Format, direction: str) -> Unsupported | None:

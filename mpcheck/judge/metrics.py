@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import torch
 
 from mpcheck.formats import Format
 from mpcheck.judge.element_names import ElementNames, place
-from mpcheck.judge.scale import Scale
+from mpcheck.judge.scale import PartScale, Scale
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.records.tensors import Group, Quantity, Worst, finite
 
@@ -218,14 +218,16 @@ def _groups(error: torch.Tensor, magnitude: torch.Tensor, scale: Scale, fmt: For
     rows = []
     total = error.numel()
     e, s, m = (error.flatten(), scale.s.flatten(), magnitude.flatten()) if layout.flat else (error, scale.s, magnitude)
-    for name, where in layout.groups:
+    known: Sequence[PartScale | None] = scale.parts if len(scale.parts) == len(layout.groups) else [None] * len(layout.groups)
+    for (name, where), told in zip(layout.groups, known, strict=True):
         part, own = e[..., where], s[..., where]
         if not part.numel():
             continue
         ratio = _ratio(float(part.square().mean().sqrt()), _unit(float(own.square().mean().sqrt()), m[..., where], fmt))
         distinct = max(1.0, scale.distinct * part.numel() / total)
-        spread = max(scale.spread, 0.9 / math.sqrt(distinct))
-        rows.append(Group(name=name, rms=finite(ratio), limit=finite(widened(limits.rms, spread))))
+        spread = max(scale.spread, 0.9 / math.sqrt(distinct), told.spread if told else 0.0)
+        gross = UNDERFLOW_WIDENING if told and told.underflow > UNDERFLOW_SHARE else 1.0
+        rows.append(Group(name=name, rms=finite(ratio), limit=finite(widened(limits.rms, spread) * gross)))
     return rows
 
 

@@ -18,6 +18,14 @@ MOST_FREEDOM = 1e3  # beyond it Student's t is normal
 
 
 @dataclass(frozen=True)
+class PartScale:
+    """How well the scale of one part of a tensor is known: ``spread`` and ``underflow`` as in :class:`Scale`."""
+
+    spread: float
+    underflow: float
+
+
+@dataclass(frozen=True)
 class Scale:
     """The noise scale of one quantity in one format.
 
@@ -30,6 +38,7 @@ class Scale:
         underflow: share of ``s^2`` that comes from values below the format's normal range.
         distinct: number of different magnitudes in the tensor.
         freedom: degrees of freedom of one element's ``s^2``: how many draws, of all components that matter, it is the mean of.
+        parts: spread and underflow of each part that is judged apart, in the order of its reference's parts.
     """
 
     s: torch.Tensor
@@ -40,6 +49,7 @@ class Scale:
     underflow: float
     distinct: int
     freedom: float
+    parts: tuple[PartScale, ...] = ()
 
     def holding(self, error: torch.Tensor, value: torch.Tensor, parts: Sequence[Any] = (...,)) -> Scale:
         """The scale, no smaller than an error that sound arithmetic is known to have.
@@ -96,30 +106,49 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
     rms = math.sqrt(float(square.mean())) if square.numel() else 0.0
     s = square.sqrt_()
     distinct = max(1, int(statistics["distinct"]))
-    total = variance = bias = signed = underflow = scatter = 0.0
+    total = bias = signed = scatter = 0.0
     for component, row in statistics["components"].items():
         u2 = roundoff.get(component, 0.0) ** 2
         share = u2 * row["mean_square"]
         total += share
-        variance += (share * row["spread"]) ** 2
         scatter += share**2 / max(1, row["draws"])
         bias += u2 * row["bias"] ** 2
         signed += u2 * row["signed_bias"] ** 2
-        underflow += share if component == "underflow" else 0.0
+    parts = tuple(_part(rows, roundoff) for rows in statistics.get("parts", ()))
     if total <= 0.0:
-        return Scale(s, rms, UNIFORM_SPREAD, 1.0, 1.0, 0.0, distinct, MOST_FREEDOM)
-    floor = UNIFORM_SPREAD / math.sqrt(distinct)
+        return Scale(s, rms, UNIFORM_SPREAD, 1.0, 1.0, 0.0, distinct, MOST_FREEDOM, parts)
     independent = 1 / math.sqrt(distinct)
+    whole = _part(statistics["components"], roundoff, independent)
     return Scale(
         s,
         rms,
-        max(math.sqrt(variance) / total, floor),
+        whole.spread,
         max(math.sqrt(bias / total), independent),
         max(math.sqrt(signed / total), independent),
-        underflow / total,
+        whole.underflow,
         distinct,
         min(MOST_FREEDOM, total**2 / scatter),  # Welch-Satterthwaite
+        parts,
     )
+
+
+def _part(components: Mapping[str, Mapping[str, float]], roundoff: Mapping[Component, float], least: float = 0.0) -> PartScale:
+    """Spread and underflow of a tensor or of a part of it, from its components' statistics.
+
+    Draws know the spread from a handful of values. What decides it is known better: equal numbers err alike, and where few magnitudes
+    have most of the mean square error, it scatters as one rounding of each would. ``least`` is a concentration that is known otherwise.
+    """
+    total = variance = underflow = concentration = 0.0
+    for component, row in components.items():
+        share = roundoff.get(component, 0.0) ** 2 * row["mean_square"]  # type: ignore[call-overload]
+        total += share
+        variance += (share * row["spread"]) ** 2
+        concentration += share * row["concentration"]
+        underflow += share if component == "underflow" else 0.0
+    if total <= 0.0:
+        return PartScale(UNIFORM_SPREAD, 0.0)
+    floor = UNIFORM_SPREAD * max(concentration / total, least)
+    return PartScale(max(math.sqrt(variance) / total, floor), underflow / total)
 
 
 def rounds(statistics: Mapping[str, Any], roundoff: Mapping[Component, float]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -74,8 +75,8 @@ class Record(About):
         block: the block that it blames, where its subject is a property or a model and one is to blame.
         cause: what a failure comes from, where the check can tell it by computing it; entries of the known faults ask for it.
         tolerated: the setting that allows it to be degraded; empty where none does, and a degraded one is then red.
-        ratio: the measured figure in units of what sets its scale (noise scale, mostly), of tensors that of the decisive one; limit: what is
-            allowed of it.
+        ratio: the measured figure in units of what sets its scale (noise scale, mostly), of tensors the one that comes closest to its limit;
+            limit: what is allowed of it.
         worst: where the largest deviation is, in words.
         key: of the planned work that it is a record of; part: which of that work's records.
         detail: what was measured.
@@ -135,6 +136,13 @@ class Record(About):
     def latency(self) -> Latency:
         """What was timed and decided; nothing of a record of another kind."""
         return self.detail if isinstance(self.detail, Latency) else Latency()
+
+    @property
+    def share(self) -> float:
+        """Error over allowed error, 1 is what is allowed: its ratio in units of its limit, or of its scale where it has none; infinite where
+        a failure has no finite ratio, else 0.
+        """
+        return self.ratio / (self.limit or 1.0) if self.ratio is not None else math.inf if self.red else 0.0
 
     @property
     def worst_rms(self) -> float | None:

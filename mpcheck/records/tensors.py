@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -62,6 +63,24 @@ class Quantity(Strict):
     failures: list[str] = []
     digest: str = ""
 
+    @property
+    def figures(self) -> list[tuple[Number, Number]]:
+        """Every ratio that it is judged by and what is allowed of it, its RMS first; None where a ratio is not finite."""
+        judged = [(self.max, self.max_limit), (self.bias, self.bias_limit), (self.signed_bias, self.signed_bias_limit)]
+        judged += [(self.arithmetic, self.arithmetic_limit), (self.arithmetic_bias, self.arithmetic_bias_limit)]
+        parts = [(g.rms, g.limit) for g in self.groups]
+        return [(self.rms, self.rms_limit), *parts, *((v if v is None else abs(v), limit) for v, limit in judged if limit is not None)]
+
+    @property
+    def decisive(self) -> tuple[Number, Number]:
+        """Which of its figures is the largest share of what is allowed, and what is."""
+        return max(self.figures, key=lambda f: share(*f))
+
+    @property
+    def share(self) -> float:
+        """Error over allowed error: 1 is what is allowed, infinite where a figure is not finite."""
+        return share(*self.decisive)
+
 
 class Tensors(Strict):
     """What was compared with a reference, tensor by tensor.
@@ -90,24 +109,26 @@ def finite(value: float) -> Number:
     return None if number != number or number in (float("inf"), float("-inf")) else float(f"{number:.7g}")
 
 
+def share(ratio: Number, limit: Number) -> float:
+    """A ratio in units of its limit, or of its scale where none is known; infinite where it is not finite."""
+    return math.inf if ratio is None else ratio / limit if limit else ratio
+
+
 def decisive(quantities: Sequence[Quantity]) -> Quantity | None:
     """The tensor that a reader must see first: one that fails, then the one with the largest share of its limit."""
-
-    def share(q: Quantity) -> float:
-        return float("inf") if q.rms is None else q.rms / (q.rms_limit or 1.0)
-
-    return max(quantities, key=lambda q: (bool(q.failures), share(q)), default=None)
+    return max(quantities, key=lambda q: (bool(q.failures), q.share), default=None)
 
 
 def summary(quantities: Sequence[Quantity]) -> dict[str, Any]:
-    """Fields of a record that tell of its decisive tensor: ``ratio``, ``limit`` and, in words, ``worst``."""
+    """Fields of a record that tell of its decisive tensor: ``ratio`` and ``limit`` of its decisive figure and, in words, ``worst``."""
     told = decisive(quantities)
     if told is None:
         return {}
     w, worst = told.worst, ""
     if w is not None:
         worst = f"{told.name} at {w.place}: {number(w.value)} instead of {number(w.expected)}, allowed error {number(w.allowed)}"
-    return {"ratio": told.rms, "limit": told.rms_limit, "worst": worst}
+    ratio, limit = told.decisive
+    return {"ratio": ratio, "limit": limit, "worst": worst}
 
 
 def number(value: float | None) -> str:

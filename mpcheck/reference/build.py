@@ -12,6 +12,7 @@ from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.parametrisation import converted, converted_perturbed, own_gradients, takes_reduced
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
+from mpcheck.adapters.parts import parts_of
 from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.formats import COMPONENTS, Component
 from mpcheck.reference.deviation import Draw, deviations, disturbed
@@ -90,14 +91,14 @@ def build_reference(
         cotangents[ENERGY] = scaled_energy
     with CensusMode() as census:
         values = evaluate(backend, block, skeleton, exact, cotangents)
-    moments = {n: Moments(v) for n, v in values.items()}
+    moments = {n: Moments(v, parts_of(block, backend.module(block), n, tuple(v.shape)).indices) for n, v in values.items()}
     if converted(backend.module(block), takes_reduced(backend.model)):
         census.present.add("converted")
-    elements = sum(v.numel() for v in values.values())
+    kinds = sum(moment.distinct for moment in moments.values())
     for component in COMPONENTS:
         if component not in census.present:
             continue
-        seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, elements, block.kind == "composite"))]
+        seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, kinds, block.kind == "composite"))]
         draw_of = draws_in(backend, block, skeleton, exact, cotangents, component, apart)
         for name, deviation in deviations(draw_of, values, seeds, eta_of(component)):
             moments[name].add(component, deviation)

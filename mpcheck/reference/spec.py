@@ -56,22 +56,24 @@ class ReferenceSpec:
         return replace(self, code=code, model=model, by=(), pinned=True)
 
 
-FEW_ELEMENTS = 8_000
+FEW_KINDS = 8_000
 
 
-def draws_of(component: Component, draws: int, elements: int, composite: bool) -> int:
+def draws_of(component: Component, draws: int, kinds: int, composite: bool) -> int:
     """Draws of one component of a block.
 
     All for components that dominate some format, half for those that matter in few blocks, a third for underflow, which
-    matters only where a tensor is out of float16's range and is then judged by gross errors alone; three times as many for
-    small blocks, where few elements must tell the scale and a draw costs a millisecond; half for composites, whose noise is
-    made up of many more components and roundings than a leaf's (but for operands, which decide tf32 alone). What an element
-    is judged by adds the draws of several components up: some 6 draws of each of 3 or 4 that matter.
+    matters only where a tensor is out of float16's range and is then judged by gross errors alone. Three times as many for
+    blocks of few different numbers, those of small systems and of crystals whose atoms have equal surroundings: these few must
+    tell the scale, and one draw may have most of it (a body-centred crystal's gradient was at 2.7 of its scale by 3 draws, at
+    1.9 by 48). Half for composites, whose noise is made up of many more components and roundings than a leaf's (but for
+    operands, which decide tf32 alone). What an element is judged by adds the draws of several components up: some 6 draws of
+    each of 3 or 4 that matter.
 
     Args:
-        elements: elements of all the block's outputs and gradients.
+        kinds: different magnitudes in all the block's outputs and gradients.
     """
     wanted = draws // 3 if component == "underflow" else draws // 2 if component in ("scatter", "gather") else draws
-    if elements < FEW_ELEMENTS:
+    if kinds < FEW_KINDS:
         return max(2, 3 * wanted)
     return max(2, wanted // 2 if composite and component != "operand" else wanted)

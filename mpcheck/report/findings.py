@@ -15,6 +15,7 @@ from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS, WORST_FIRST
+from mpcheck.report.figure import figure
 from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
@@ -27,17 +28,13 @@ _SHORT = {"unsupported": "–", "indistinguishable": "same", "inconclusive": "?"
 
 def worst_of(findings: list[Record]) -> Record:
     """The finding that a reader must see first: the worst verdict, then the largest share of its limit."""
-
-    def share(f: Record) -> float:
-        return (f.ratio or 0.0) / f.limit if f.limit else (f.ratio or 0.0)
-
-    return min(findings, key=lambda f: (WORST_FIRST.index(f.verdict), -share(f)))
+    return min(findings, key=lambda f: (WORST_FIRST.index(f.verdict), -f.share))
 
 
 def entry(findings: list[Record]) -> tuple[str, str]:
-    """Text and verdict of one field of a table."""
+    """Text, which is error over allowed error where there is a number, and verdict of one field of a table."""
     worst = worst_of(findings)
-    number = "" if worst.ratio is None else (f"{worst.ratio:.2f}" if 0.005 <= worst.ratio < 99.5 or worst.ratio == 0 else f"{worst.ratio:.0e}")
+    number = "" if worst.ratio is None else figure(worst.share)
     if worst.verdict == "fail":
         return f"FAIL {number}".strip(), worst.verdict
     return _SHORT.get(worst.verdict, number or "ok"), worst.verdict

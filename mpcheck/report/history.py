@@ -34,7 +34,7 @@ THINGS = {"latency": "benchmarks", "ratio": "rounding ratios"}
 def unit_words(unit: str) -> str:
     """What the values of a series are, for an axis or a table."""
     if unit == SHARE:
-        return "ratio / its limit"
+        return "error ÷ allowed"
     return "ms a call" if unit == MILLISECONDS else "times the yardsticks' mean" if unit == "all" else f"times the yardstick {unit}"
 
 
@@ -102,7 +102,7 @@ def draw(every: Sequence[Series], device: str) -> Figure:
     panels = figure.subplots(len(every), 1, squeeze=False)[:, 0]
     for axes, series in zip(panels, every, strict=True):
         _panel(axes, series, axes is panels[-1])
-    what = "worst rounding ratio of each block" if every[0].unit == SHARE else "latency"
+    what = "error ÷ allowed error of each block" if every[0].unit == SHARE else "latency"
     figure.suptitle(f"{what} on {shortened(device, NAME)}", fontsize=9, x=0.01, ha="left")
     handles = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
     figure.legend(list(handles.values()), list(handles), loc="outside lower right", ncols=3, fontsize=7, frameon=False)

@@ -33,11 +33,17 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
         lines += [f"{len(failed) - 50} more in the records.", ""] if len(failed) > 50 else []
         lines += [f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of(PRECISION, failed[0]))), ""]
     formats, rows = summary.table(run)
-    lines += ["## Worst rounding ratio", "", "RMS error divided by the noise scale computed from machine epsilon; a dash means that nothing ran.", ""]
+    lines += ["## Error ÷ allowed error", "", "The worst of each block, 1 is the limit; a dash means that nothing ran.", ""]
     cells = ([*map(escape, names), *(f"**{e.text}**" if e.failed else e.text for e in entries)] for *names, entries in rows)
     lines += markdown_table((*get(run.suite).columns, *map(escape, formats)), cells, "lll" + "r" * len(formats))
     ratios = [(escape(fmt), *(f"{x:.3f}" for x in three)) for fmt in formats if (three := summary.ratio_range(run, fmt))]
-    lines += ["## Ratios by format", "", *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr")]
+    lines += [
+        "## Rounding ratios by format",
+        "",
+        "RMS error over noise scale of all tensors.",
+        "",
+        *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr"),
+    ]
     if golden := run.of(GOLDEN):
         bad = [record for record in golden if record.red]
         lines += ["## Golden float64", "", f"{len(golden)} tensors compared, {len(bad)} differ{began(golden)}.", ""]

@@ -10,13 +10,14 @@ from mpcheck.records.attribution import INNERMOST
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS
+from mpcheck.report.figure import figure
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One field of the table: the worst ratio of a block in a format over systems and directions."""
+    """One field of the table: the largest error over allowed error of a block in a format, over systems and directions."""
 
-    ratio: float | None
+    share: float | None
     failed: bool
     unsupported: bool
     known: bool = False
@@ -26,18 +27,17 @@ class Entry:
         """``0.83``, ``FAIL 12``, ``–`` where nothing ran."""
         if self.unsupported:
             return "–"
-        shown = "inf" if self.ratio is None else (f"{self.ratio:.2f}" if self.ratio < 99.5 else f"{self.ratio:.1e}")
-        return f"FAIL {shown}" if self.failed else f"known {shown}" if self.known else shown
+        shown = "" if self.share is None else figure(self.share)
+        return f"{'FAIL' if self.failed else 'known' if self.known else ''} {shown}".strip()
 
 
 def entry(cells: list[Record]) -> Entry:
-    """Summarise cells; a quantity without a finite ratio counts as infinite."""
+    """Summarise cells; what failed without a finite figure counts as infinite."""
     ran = [c for c in cells if c.verdict != "unsupported"]
     if not ran:
         return Entry(None, False, True)
-    infinite = any(q.rms is None for c in ran for q in c.quantities)
-    ratios = [r for c in ran if (r := c.worst_rms) is not None]
-    return Entry(None if infinite or not ratios else max(ratios), any(c.red for c in ran), False, any(c.verdict == "known-fault" for c in ran))
+    worst = max((c.share for c in ran if c.ratio is not None or c.red), default=None)
+    return Entry(worst, any(c.red for c in ran), False, any(c.verdict == "known-fault" for c in ran))
 
 
 def table(run: Records) -> tuple[list[str], list[tuple[str, str, str, list[Entry]]]]:

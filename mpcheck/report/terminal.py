@@ -1,4 +1,4 @@
-"""The table at the end of a run: block x format, worst ratio, 100 columns at most."""
+"""The table at the end of a run: block x format, error over allowed error, 100 columns at most."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mpcheck.records.outcome import outcome
 from mpcheck.records.record import first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
+from mpcheck.report.figure import nature
 from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
@@ -26,12 +27,12 @@ LIMITS = style("inconclusive", strong=True)  # of what keeps a verdict from bein
 def _style(entry: summary.Entry) -> str:
     if entry.unsupported or entry.failed:
         return style("fail" if entry.failed and not entry.unsupported else "unsupported")
-    return style("pass" if entry.ratio is not None and entry.ratio <= 1.0 else "inconclusive")
+    return style("pass" if entry.share is not None and entry.share <= 1.0 else "inconclusive")
 
 
 def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     """The table and what a reader needs to know beside it; notes: what the session says besides."""
-    sheet, grid = Sheet(WIDTH, color), Grid("worst rounding ratio: rms error / computed noise scale")
+    sheet, grid = Sheet(WIDTH, color), Grid("error ÷ allowed error; 1 is the limit")
     formats, rows = summary.table(run)
     grid.column("block", wrap=False, most=38)
     grid.column("backend", wrap=False)
@@ -102,7 +103,7 @@ def _facts(sheet: Sheet, run: Records) -> None:
 def _failures(sheet: Sheet, run: Records) -> None:
     for cell in summary.failures(run)[:6]:
         sheet.line((f"FAIL {cell.id}", style("fail")))
-        sheet.line(f"     {cell.reason}")
+        sheet.line(f"     {cell.reason}{nature(cell.share)}")
         sheet.line((f"     {reproduce(run, item_of(PRECISION, cell))}", "dim"))
     if (where := repeated_where(run)) and summary.failures(run):
         sheet.line((f"     ({where})", "dim"))

@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from mpcheck._text import counted, visible
 from mpcheck.records.read import Results
+from mpcheck.report.figure import figure
 from mpcheck.report.page import red
 from mpcheck.report.page.detail import detail
-from mpcheck.report.page.text import figure
 from mpcheck.report.page.view import Page
 from mpcheck.report.palette import colour, mark
 
@@ -40,7 +40,7 @@ def environment() -> Environment:
         loader=PackageLoader("mpcheck.report.page", "templates"), autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"figure": figure, "count": counted, "short": visible, "mark": mark, "style": colour}
+    made.filters |= {"figure": figure, "told": red.told, "count": counted, "short": visible, "mark": mark, "style": colour}
     made.globals |= {"left_out": red.left_out, "POLICY": POLICY, "STRIP": STRIP}
     return made
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from mpcheck._text import counted, fence, markdown, markdown_table, seen_lines, visible
 from mpcheck.records.items import Item
-from mpcheck.report.page.red import left_out
-from mpcheck.report.page.text import figure
+from mpcheck.report.figure import figure
+from mpcheck.report.page.red import left_out, told
 from mpcheck.report.page.view import Page
 from mpcheck.report.palette import mark
 
@@ -61,11 +61,11 @@ def _red(page: Page, cap: int) -> Iterator[str]:
     yield from _cut(page.blocks_total, len(rows), "red subject")
     shown = page.red[: max(1, cap)]
     rows = [
-        (_where(r.item) + (" **new**" if r.new else ""), markdown(r.item.reason, LONG) or "none given", figure(r.item.ratio), figure(r.item.limit),
+        (_where(r.item) + (" **new**" if r.new else ""), markdown(r.item.reason, LONG) or "none given", told(r.item) or "–",
          markdown(r.item.worst, LONG) or "–")
         for r in shown
     ]  # fmt: skip
-    yield from markdown_table(("conclusion", "reason", "ratio", "limit", "worst element"), rows)
+    yield from markdown_table(("conclusion", "reason", "error ÷ allowed", "worst element"), rows)
     yield from _cut(page.red_total, len(rows), "red conclusion")
     commands = dict.fromkeys(r.command for r in shown)
     if "" in commands:
@@ -76,7 +76,7 @@ def _red(page: Page, cap: int) -> Iterator[str]:
 
 
 def _state(item: Item | None) -> str:
-    return "–" if item is None else f"{item.verdict} {figure(item.ratio) if item.ratio is not None else ''}".strip()
+    return "–" if item is None else f"{item.verdict} {told(item)}".strip()
 
 
 def _changes(page: Page, cap: int) -> Iterator[str]:
@@ -100,8 +100,8 @@ def _changes(page: Page, cap: int) -> Iterator[str]:
 def _ratios(page: Page, cap: int) -> Iterator[str]:
     if page.ratios is None:
         return
-    told = "The worst error over what is allowed of that tensor: 1 is the limit. ✗ failed, – did not run."
-    yield from ("## Rounding ratios, block by block", "", told, "")
+    means = "The worst of each block: 1 is the limit. ✗ failed, – did not run."
+    yield from ("## Error ÷ allowed error, block by block", "", means, "")
     rows = [
         (markdown(block, NAME), markdown(backend, NAME), *(f"**{f.text}**" if f.verdict == "fail" else f.text for f in fields))
         for block, backend, fields in page.ratios.rows[: 3 * cap]
@@ -111,7 +111,7 @@ def _ratios(page: Page, cap: int) -> Iterator[str]:
     yield from _cut(page.ratios.total, len(rows), "row")
     yield from [f"{counted(page.ratios.formats_left, 'more format')} in the records.", ""] if page.ratios.formats_left else []
     spread = [(markdown(name, NAME), figure(a), figure(b), figure(c)) for name, a, b, c in page.spread]
-    yield from markdown_table(("ratios of all tensors", "median", "95 %", "largest"), spread, "lrrr") if spread else ()
+    yield from markdown_table(("error ÷ noise scale of all tensors", "median", "95 %", "largest"), spread, "lrrr") if spread else ()
 
 
 def _latency(page: Page, cap: int) -> Iterator[str]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from mpcheck._text import counted, visible
 from mpcheck.records.items import Item
+from mpcheck.report.figure import figure, nature
 from mpcheck.report.page.commands import Commands
-from mpcheck.report.page.text import figure
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.registry import get
 
@@ -52,12 +52,19 @@ class RedBlock:
     since: str
 
 
+def told(item: Item) -> str:
+    """Its figure: error over allowed error, of a session whose ratios have another scale the ratio; empty where it has none."""
+    if item.ratio is None:
+        return ""
+    return figure(item.share if get(item.session).scale == LIMIT else item.ratio)
+
+
 def beyond(item: Item) -> str:
     """``3.2 times the limit``, of a benchmark ``1.2 times the baseline``; empty where the ratio is not what failed."""
     if item.ratio is None or item.share <= 1.0:
         return ""
     scale = get(item.session).scale
-    return f"{figure(item.share if scale == LIMIT else item.ratio)} times {scale}"
+    return f"{told(item)} times {scale}" + (nature(item.share) if scale == LIMIT else "")
 
 
 def since_words(history: Sequence[GateEntry], item: Item) -> str:

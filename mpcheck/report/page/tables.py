@@ -12,7 +12,7 @@ from mpcheck.records.detail import Latency
 from mpcheck.records.items import Item
 from mpcheck.records.read import Results
 from mpcheck.report import summary
-from mpcheck.report.page.text import figure
+from mpcheck.report.figure import figure
 
 if TYPE_CHECKING:
     from mpcheck.history.compare import Change, Comparison

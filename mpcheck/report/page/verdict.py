@@ -12,8 +12,8 @@ from mpcheck.records.items import Item
 from mpcheck.records.outcome import WORDS, outcome
 from mpcheck.records.read import Results
 from mpcheck.records.verdicts import MISSING, ON_A_PAGE
+from mpcheck.report.figure import figure
 from mpcheck.report.page.red import RedBlock, beyond
-from mpcheck.report.page.text import figure
 from mpcheck.report.showing import showing
 from mpcheck.sessions.registry import get
 

@@ -138,7 +138,7 @@ def _mark(axes: Axes, below: Axes, index: int, sign: str, colour: str, dash: Any
 
 def _caption(shown: int, total: int, told: Sequence[str]) -> str:
     text = (
-        "Above: the worst rounding ratio of every format in units of its limit, over blocks and backends; the line at 1 is what is allowed. "
+        "Above: the worst error of every format over what is allowed, over blocks and backends; the line at 1 is the limit. "
         "Below: how many conclusions were red; a dot where none was. One place an entry, oldest first."
     )
     if told:

@@ -1,4 +1,4 @@
-"""Block by format: the worst rounding ratio of every field in units of its limit, one picture a backend."""
+"""Block by format: the worst error of every field over what is allowed, one picture a backend."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _map(table: RatioGrid, name: str, backend: str, blocks: Sequence[str], forma
     if failed:
         canvas.sheet.add_patch(PathPatch(_boxes(failed, step), facecolor="none", edgecolor=theme.FAIL, linewidth=1.6, zorder=0.6))
     _key(canvas, head + ROW * len(blocks) + 6, room, bool(failed), any(f.degraded for k, f in table.fields.items() if k[1] == backend))
-    return canvas.picture(name, "ratios", f"Rounding ratios, {backend}", _caption(bool(failed), left_out), _alt(table, backend))
+    return canvas.picture(name, "ratios", f"Error ÷ allowed error, {backend}", _caption(bool(failed), left_out), _alt(table, backend))
 
 
 def _boxes(corners: Sequence[tuple[float, float]], step: float) -> Path:
@@ -107,18 +107,15 @@ def _key(canvas: Canvas, top: float, left: float, failed: bool, degraded: bool) 
         canvas.write(left + step * i, top + ROW + 5, f"{bound:g}", TINY, ha="center", fontweight="bold" if bound == 1 else "normal")
     limit = left + step * (BOUNDS.index(1.0) + 1)
     canvas.sheet.add_line(Line2D([limit, limit], [top - 2, top + ROW], color=theme.INK, linewidth=1.4))
-    canvas.write(0, top + ROW / 2, "ratio over its limit", TINY, left - 4, color=theme.MUTED)
+    canvas.write(0, top + ROW / 2, "error ÷ allowed", TINY, left - 4, color=theme.MUTED)
     signs = ["– did not run", *(["✕ fails"] if failed else []), *(["~ another kernel ran"] if degraded else []), "1 is what is allowed"]
     canvas.write(0, top + ROW + LINE + 6, " · ".join(signs), TINY, color=theme.MUTED)
 
 
 def _caption(failed: bool, left_out: str) -> str:
-    text = (
-        "The worst rounding ratio of every block in every format over systems, directions and tensors, in units of that tensor's own limit: "
-        "1 is what is allowed."
-    )
+    text = "The worst error of every block in every format over systems, directions and tensors, over what is allowed of that tensor: 1 is the limit."
     if failed:
-        text += " A cross and a frame mark what fails; its number is that of the failing cell, which may break another limit than that of the ratio."
+        text += " A cross and a frame mark what fails."
     return text + left_out
 
 

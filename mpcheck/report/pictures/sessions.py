@@ -21,14 +21,14 @@ Maps = Mapping[tuple[str, str, str, str], Sequence[Record]]
 
 
 def write_precision_picture(path: Path, run: Records) -> None:
-    """Worst rounding ratio of every block and format, in units of its limit.
+    """Error over allowed error, the worst of every block and format.
 
     Raises:
         InputError: the place cannot be written.
     """
     with settings():
         drawn = heat_maps(run)
-    write_sheet(path, f"{run.model.name} on {run.environment.device_name}: worst rounding ratio over its limit", drawn)
+    write_sheet(path, f"{run.model.name} on {run.environment.device_name}: error ÷ allowed error", drawn)
 
 
 def write_bench_picture(path: Path, model: str, samples: Iterable[Sample]) -> None:

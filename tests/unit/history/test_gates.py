@@ -175,7 +175,7 @@ def test_the_picture_takes_any_name() -> None:
     with settings():
         figure = draw([series], SLUG)
         figure.canvas.draw()  # type: ignore[no-untyped-call]  # lays out every text, and would read formulas
-    assert figure.axes[0].get_ylabel() == "ratio / its limit"
+    assert figure.axes[0].get_ylabel() == "error ÷ allowed"
 
 
 def test_the_commands(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ import torch
 
 from mpcheck.judge.scale import MOST_FREEDOM, UNIFORM_SPREAD, Scale, noise_scale, rounds
 
-ONE = {"mean_square": 1.0, "spread": 0.1, "draws": 8, "bias": 0.5, "signed_bias": 0.25}
+ONE = {"mean_square": 1.0, "spread": 0.1, "concentration": 0.02, "draws": 8, "bias": 0.5, "signed_bias": 0.25}
 
 
 def statistics(**components: dict[str, float]) -> dict[str, Any]:
@@ -30,6 +30,30 @@ def test_underflow_is_told_apart() -> None:
     noise = {"stored": torch.ones(4), "underflow": torch.ones(4)}
     scale = noise_scale(noise, statistics(stored={}, underflow={"mean_square": 3.0}), {"stored": 1.0, "underflow": 1.0}, torch.zeros(4))
     assert scale.underflow == pytest.approx(0.75)
+
+
+def test_few_magnitudes_that_have_most_of_the_noise_leave_a_tensor_uncertain_whatever_a_few_draws_said() -> None:
+    noise, value = {"stored": torch.ones(4), "product": torch.ones(4)}, torch.zeros(4)
+    even = noise_scale(noise, statistics(stored={}, product={}), {"stored": 1.0, "product": 1.0}, value)
+    assert even.spread == pytest.approx(0.1 / math.sqrt(2)), "two components that scatter independently"
+    few = noise_scale(noise, statistics(stored={"concentration": 0.6}, product={"concentration": 0.6}), {"stored": 1.0, "product": 1.0}, value)
+    assert few.spread == pytest.approx(0.6 * UNIFORM_SPREAD)
+
+
+def test_each_part_has_a_spread_and_an_underflow_of_its_own() -> None:
+    told = statistics(stored={}, underflow={"mean_square": 1e-6})
+    rows = [{"stored": {"mean_square": 2.0, "spread": 0.05, "concentration": 0.01}}]
+    rows.append(
+        {
+            "stored": {"mean_square": 1e-9, "spread": 0.5, "concentration": 0.1},
+            "underflow": {"mean_square": 3e-9, "spread": 0.9, "concentration": 0.1},
+        }
+    )
+    scale = noise_scale({"stored": torch.ones(4)}, {**told, "parts": [*rows, {}]}, {"stored": 1.0, "underflow": 1.0}, torch.zeros(4))
+    large, small, nothing = scale.parts
+    assert large.spread == pytest.approx(0.05) and large.underflow == 0.0
+    assert small.spread == pytest.approx(math.hypot(0.5, 2.7) / 4) and small.underflow == pytest.approx(0.75)
+    assert nothing.spread == UNIFORM_SPREAD and scale.underflow < 1e-5
 
 
 def test_what_does_not_round_has_no_scale_and_is_known_for_sure() -> None:

@@ -17,9 +17,8 @@ HEAD: dict[str, Any] = {
 
 
 def quantity(name: str, rms: float | None, limit: float = 1.0, failures: tuple[str, ...] = ()) -> Quantity:
-    numbers = dict.fromkeys(
-        ("max_abs", "max_rel", "stabiliser", "max", "max_limit", "bias", "signed_bias", "bias_limit", "signed_bias_limit", "allowed_abs"), 0.5
-    )
+    numbers = dict.fromkeys(("max_abs", "max_rel", "stabiliser", "max", "bias", "signed_bias", "allowed_abs"), 0.5)
+    numbers |= dict.fromkeys(("max_limit", "bias_limit", "signed_bias_limit"), 9.0)
     return Quantity(name=name, shape=[3], rms=rms, rms_limit=limit, nonfinite=0, out_of_range=0, allowed_rel=0.5, failures=list(failures), **numbers)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from mpcheck.records.detail import Latency
@@ -27,7 +29,9 @@ def test_an_id_leaves_empty_parts_out_and_that_of_precision_its_check(fields: di
 def test_a_record_of_tensors_has_the_ratio_of_the_decisive_one() -> None:
     record = cell(quantities=[quantity("small", 0.2), quantity("large", 1.4), quantity("lost", None)])
     assert record.ratio is None and record.limit == 1.5
-    assert record.worst_rms == 1.4
+    assert record.worst_rms == 1.4 and record.share == 0.0
+    assert cell(quantities=[quantity("large", 1.4)]).share == pytest.approx(1.4 / 1.5)
+    assert Record(check="layout", verdict="fail").share == math.inf, "it failed without a figure"
     assert record.latency == Latency() and record.figures == {}
 
 

@@ -39,3 +39,24 @@ def test_statistics_are_of_draws() -> None:
 def test_equal_magnitudes_are_one_piece_of_evidence() -> None:
     assert distinct(vector(1.0, -1.0, 1.0 + 2.0**-50, 2.0, 0.0)) == 3
     assert distinct(vector()) == 0
+
+
+def test_parts_have_statistics_of_their_own() -> None:
+    moments = Moments(torch.tensor([[1.0, 2.0, 5.0], [3.0, 4.0, 5.0]], dtype=torch.float64), [(..., slice(0, 2)), (..., slice(2, 3))])
+    for factor in (1.0, -3.0):
+        moments.add("product", factor * torch.tensor([[1.0, 1.0, 0.0], [1.0, 1.0, 0.0]], dtype=torch.float64))
+    told = moments.statistics()
+    assert [list(part) for part in told["parts"]] == [["product"], []], "a part that nothing moves has no component"
+    assert told["parts"][0]["product"]["mean_square"] == 5.0 and told["components"]["product"]["mean_square"] == pytest.approx(10 / 3)
+    assert told["parts"][0]["product"]["spread"] == pytest.approx(32**0.5 / 5)
+
+
+def test_concentration_counts_the_magnitudes_that_have_the_error() -> None:
+    def concentration(values: torch.Tensor, errors: torch.Tensor) -> float:
+        moments = Moments(values)
+        moments.add("stored", errors)
+        return float(moments.statistics()["components"]["stored"]["concentration"])
+
+    assert concentration(vector(1.0, 2.0, 3.0, 4.0), vector(1.0, 1.0, 1.0, 1.0)) == pytest.approx(0.5)
+    assert concentration(vector(1.0, -1.0, 3.0, 4.0), vector(1.0, 1.0, 0.0, 0.0)) == pytest.approx(1.0), "equal magnitudes err alike"
+    assert concentration(vector(1.0, 2.0, 3.0, 4.0), vector(9.0, 0.0, 0.0, 0.1)) == pytest.approx(1.0, abs=1e-3)

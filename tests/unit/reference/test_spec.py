@@ -6,7 +6,7 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck.formats import Component
-from mpcheck.reference.spec import FEW_ELEMENTS, PINNED, ReferenceSpec, draws_of
+from mpcheck.reference.spec import FEW_KINDS, PINNED, ReferenceSpec, draws_of
 
 
 def test_the_key_is_of_everything_that_makes_a_reference() -> None:
@@ -39,12 +39,12 @@ def test_a_gate_names_other_code_s_references() -> None:
 @pytest.mark.parametrize(
     ("component", "elements", "composite", "draws"),
     [
-        ("product", FEW_ELEMENTS, False, 6),
-        ("product", FEW_ELEMENTS, True, 3),
-        ("operand", FEW_ELEMENTS, True, 6),
-        ("scatter", FEW_ELEMENTS, False, 3),
-        ("underflow", FEW_ELEMENTS, False, 2),
-        ("product", FEW_ELEMENTS - 1, True, 18),
+        ("product", FEW_KINDS, False, 6),
+        ("product", FEW_KINDS, True, 3),
+        ("operand", FEW_KINDS, True, 6),
+        ("scatter", FEW_KINDS, False, 3),
+        ("underflow", FEW_KINDS, False, 2),
+        ("product", FEW_KINDS - 1, True, 18),
     ],
 )
 def test_draws_go_where_they_decide(component: Component, elements: int, composite: bool, draws: int) -> None:

@@ -19,7 +19,7 @@ def test_both_forms_come_in_the_same_order() -> None:
     order = [
         "What is red",
         "What changed against the base",
-        "Rounding ratios, block by block",
+        "Error ÷ allowed error, block by block",
         "Latency against baseline",
         "Environment and provenance",
     ]

@@ -42,7 +42,7 @@ HEAD: dict[str, Any] = {
 def quantity(rms: float | None = 0.5, failed: bool = False, error: float | None = 1e-4, allowed: float | None = 1e-3) -> Quantity:
     """A tensor whose limit is 2: its share of it is half its ratio."""
     return Quantity(
-        name="out", shape=[3], max_abs=error, max_rel=error, stabiliser=1.0, rms=rms, rms_limit=2.0, max=1.0, max_limit=4.0, bias=0.0,
+        name="out", shape=[3], max_abs=error, max_rel=error, stabiliser=1.0, rms=rms, rms_limit=2.0, max=0.1, max_limit=4.0, bias=0.0,
         signed_bias=0.0, bias_limit=1.0, signed_bias_limit=1.0, nonfinite=0, out_of_range=0, allowed_abs=allowed, allowed_rel=allowed,
         worst=Worst(place="atom 1", value=1.0, expected=1.1, allowed=0.05), failures=["rms"] if failed else [],
     )  # fmt: skip

@@ -18,7 +18,7 @@ def words(path: Path) -> set[str]:
 
 def test_precision_leaves_a_map_of_every_backend(tmp_path: Path) -> None:
     write_precision_picture(tmp_path / "p.svg", run_of(full()))
-    assert {"Rounding ratios, e3nn", "Rounding ratios, cueq", "m on CPU: worst rounding ratio over its limit"} <= words(tmp_path / "p.svg")
+    assert {"Error ÷ allowed error, e3nn", "Error ÷ allowed error, cueq", "m on CPU: error ÷ allowed error"} <= words(tmp_path / "p.svg")
 
 
 def test_bench_leaves_nothing_where_nothing_was_timed(tmp_path: Path) -> None:

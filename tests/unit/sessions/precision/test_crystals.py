@@ -15,31 +15,48 @@ from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 
 
-def nearly(atoms: Atoms) -> Atoms:
+def nearly(atoms: Atoms, by: float = 1e-6) -> Atoms:
     """As a file of few decimals has it."""
-    atoms.rattle(1e-6, seed=2)
+    atoms.rattle(by, seed=2)
     return atoms
 
 
+def one_atom(element: str, cell: list[list[float]]) -> Atoms:
+    return Atoms(element, positions=[[0, 0, 0]], cell=cell, pbc=True)
+
+
+def alloy() -> Atoms:
+    return Atoms("OC3", scaled_positions=[[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]], cell=[4, 4, 4], pbc=True)
+
+
+ORTHORHOMBIC = [[-1.3, 1.45, 1.7], [1.3, -1.45, 1.7], [1.3, 1.45, -1.7]]
+MONOCLINIC = [[1.55, 1.8, 0.0], [-1.55, 1.8, 0.0], [0.0, 0.9434953928387039, 3.7841533324763863]]
+
+
 CRYSTALS = {
-    "body-centred": (lambda: bulk("C", "bcc", a=2.4, cubic=True), ["interactions.1.scatter"], "float32", "forward"),
-    "diamond": (lambda: bulk("C", "diamond", a=3.567), ["interactions.1.scatter"], "float32", "forward"),
+    "body-centred": (lambda: bulk("C", "bcc", a=2.4, cubic=True), ["interactions.1.scatter"], "e3nn", "float32", "forward"),
+    "diamond": (lambda: bulk("C", "diamond", a=3.567), ["interactions.1.scatter"], "e3nn", "float32", "forward"),
     "rock-salt": (
         lambda: bulk("CO", "rocksalt", a=4.2, cubic=True),
         ["products.0.symmetric_contractions", "products.0.linear"],
+        "e3nn",
         "bfloat16",
         "backward",
     ),
-    "nearly-silicon": (lambda: nearly(bulk("C", "diamond", a=5.43, cubic=True)), ["edge_vectors"], "bfloat16", "backward"),
+    "nearly-silicon": (lambda: nearly(bulk("C", "diamond", a=5.43, cubic=True)), ["edge_vectors"], "e3nn", "bfloat16", "backward"),
+    # a gradient that two of nine magnitudes decide; one part of a weight that few rows decide; one below the normal range
+    "body-centred-orthorhombic": (lambda: one_atom("H", ORTHORHOMBIC), ["interactions.1"], "cueq", "float32", "backward"),
+    "base-centred-monoclinic": (lambda: one_atom("C", MONOCLINIC), ["interactions.1"], "cueq", "tf32", "backward"),
+    "nearly-alloy": (lambda: nearly(alloy(), 1e-3), ["interactions.1.linear"], "cueq", "float16", "backward"),
 }
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
 def test_sound_blocks_are_green_on_crystals(name: str, tmp_path: Path) -> None:
-    make, blocks, fmt, direction = CRYSTALS[name]
+    make, blocks, backend, fmt, direction = CRYSTALS[name]
     system = str(tmp_path / f"{name}.xyz")
     write(system, make())
-    session = Session(Options(model="builtin:hco", systems=(system,), backends=("e3nn",), cache=tmp_path / "cache"))
+    session = Session(Options(model="builtin:hco", systems=(system,), backends=(backend,), cache=tmp_path / "cache"))
     for block in blocks:
-        cell = judge_by_limits(session, CellKey(system, block, "e3nn", fmt, direction))
+        cell = judge_by_limits(session, CellKey(system, block, backend, fmt, direction))
         assert cell.verdict == "pass", cell.reason

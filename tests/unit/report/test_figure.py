@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from mpcheck.report.page.text import figure
+from mpcheck.report.figure import NO_ROUNDING, figure, nature
 
 
 @pytest.mark.parametrize(("value", "text"), [(None, "–"), (0.0, "0.00"), (0.7, "0.70"), (1e-5, "1.0e-05"), (4e6, "4.0e+06"), (float("inf"), "∞")])
 def test_figures(value: float | None, text: str) -> None:
     assert figure(value) == text
+
+
+def test_what_no_rounding_makes_is_not_called_one() -> None:
+    assert nature(12.0) == nature(NO_ROUNDING) == "" and nature(1e6) == nature(float("inf")) == " (no rounding error is that large)"

@@ -1,0 +1,20 @@
+"""A ratio in words."""
+
+from __future__ import annotations
+
+NO_ROUNDING = 1e3
+"""Times the limit: a sum kept in 16 bits errs by ten to a hundred times it, a wrong formula in float32 by 10^5 and more."""
+
+
+def nature(share: float) -> str:
+    """`` (no rounding error is that large)`` of a share of the limit that only another computation makes; else nothing."""
+    return " (no rounding error is that large)" if share > NO_ROUNDING else ""
+
+
+def figure(value: float | None) -> str:
+    """A ratio for a table: two decimals, powers of ten where they would hide it, a dash where there is none."""
+    if value is None:
+        return "–"
+    if value == float("inf"):
+        return "∞"
+    return f"{value:.2f}" if value == 0 or 0.005 <= abs(value) < 99.5 else f"{value:.1e}"
