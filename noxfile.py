@@ -83,7 +83,7 @@ def tool(session: nox.Session, module: str, *arguments: str) -> None:
 
 def suite(session: nox.Session, spec: SessionSpec) -> None:
     """Run a suite; arguments of the session go to pytest: `nox -s precision -- --mp-model X`."""
-    prepare(session)
+    (one_thread if spec.one_thread else prepare)(session)
     plain = [word.format(out=ROOT / "reports") for word in spec.pytest_words] or ["-p", "no:benchmark"]
     reports = ["--mp-out", "reports", "--junitxml", f"reports/{spec.name}.xml"]
     tool(session, "pytest", str(suite_path(spec)), "-q", *LEAN, *plain, *reports, *session.posargs)
@@ -214,10 +214,12 @@ def stability(session: nox.Session) -> None:
 def zoo(session: nox.Session) -> None:
     """False alarms, too: models of every class and option of upstream's on structures of every kind, all sessions; table in reports/zoo.
 
-    `-- --smoke`: two minutes of it; `-- --older`: models that older releases saved, besides; `-- ID …`: some; tests/zoo/run.py has the rest.
+    `-- --smoke`: two minutes of it; `-- --older`, or MPCHECK_ZOO_OLDER=1: models that older releases saved, besides; `-- ID …`: some;
+    tests/zoo/run.py has the rest.
     """
     one_thread(session)
-    tool(session, "tests.zoo.run", *session.posargs)
+    older = ["--older"] if os.environ.get("MPCHECK_ZOO_OLDER") == "1" else []
+    tool(session, "tests.zoo.run", *older, *session.posargs)
 
 
 @nox.session

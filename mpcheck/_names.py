@@ -9,8 +9,8 @@ BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
 PRECISION, GOLDEN, SMALL_TWIN, WHOLE = "precision", "golden", "small-twin", "whole-model"
 AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
-POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH = "policy", "policy-speed", "policy-budget", "policy-search"
-POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH)
+POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE = "policy", "policy-speed", "policy-budget", "policy-search", "policy-size"
+POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE)
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -144,7 +144,7 @@ def describe(name: str, module: torch.nn.Module, kind: Kind) -> Block:
 
 def module_blocks(model: torch.nn.Module) -> list[Block]:
     """Leaves and composites, each composite after its leaves."""
-    leaves = [describe(name, module, "leaf") for name, module in leaf_modules(model)]
+    leaves = [_named(model, describe(name, module, "leaf")) for name, module in leaf_modules(model)]
     composites = {name: describe(name, module, "composite") for name, module in composite_modules(model)}
     ordered: list[Block] = []
     for index, leaf in enumerate(leaves):
@@ -153,6 +153,15 @@ def module_blocks(model: torch.nn.Module) -> list[Block]:
         inner_first = sorted(composites, key=lambda n: -n.count("."))
         ordered += [composites.pop(c) for c in inner_first if leaf.name.startswith(f"{c}.") and not following.startswith(f"{c}.")]
     return ordered
+
+
+def _named(model: torch.nn.Module, leaf: Block) -> Block:
+    """A leaf that has no name in the field's words has that of a module which is nothing but it: of a ``RadialMLP``, whose ``net`` is torch's."""
+    around = model.get_submodule(leaf.name.rpartition(".")[0])
+    role = ROLES.get(type(around).__name__)
+    if role is None or leaf.class_name in ROLES or len(list(leaf_modules(around))) > 1:
+        return leaf
+    return replace(leaf, role=role)
 
 
 def message_slot(interaction: torch.nn.Module) -> Slot:

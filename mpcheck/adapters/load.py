@@ -23,6 +23,7 @@ from mpcheck.adapters.graph import model_elements
 from mpcheck.adapters.inputs import model_inputs
 from mpcheck.adapters.stored.adapters import merged
 from mpcheck.adapters.stored.converted import to_e3nn
+from mpcheck.adapters.stored.declared import check_declared
 from mpcheck.adapters.stored.holders import model_within
 from mpcheck.adapters.stored.unpickling import unpickled, upstream_loading
 from mpcheck.adapters.stored.weights import check_finite, check_state, read_state
@@ -185,6 +186,7 @@ def _adopted(name: str, held: object, where: str, **source: str) -> LoadedModel:
         notes |= {note: told} if told else {}
     model = model.eval()
     check_finite(model.state_dict(), where)
+    check_declared(model, where)
     for parameter in model.parameters():
         parameter.grad = None
     return LoadedModel(name, model, {**source, **notes, **_exact_tables(model, where)}, "+".join(kinds) or FLOAT64.name)

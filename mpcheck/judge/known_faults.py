@@ -17,7 +17,7 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
-from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, GOLDEN, POLICIES, PROFILE, SWEEP, WHOLE
+from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, GOLDEN, POLICIES, PROFILE, SWEEP
 from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
@@ -111,9 +111,9 @@ class KnownFault(Strict):
 
 
 def known_checks() -> list[str]:
-    """Checks whose records go through the file; values of upstream's own past, whole models, coverage and profiles do not."""
+    """Checks whose records go through the file; values of upstream's own past, policies, coverage and profiles do not."""
     names = dict.fromkeys(check for spec in sessions().values() for check in spec.checks)
-    return [name for name in names if name not in (GOLDEN, WHOLE, *POLICIES, COVERAGE, PROFILE, SWEEP, COST_MODEL)]
+    return [name for name in names if name not in (GOLDEN, *POLICIES, COVERAGE, PROFILE, SWEEP, COST_MODEL)]
 
 
 def _one_of(value: str, known: Sequence[str], what: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from mpcheck._raised import Raised, attempt
-from mpcheck.adapters.upstream import quiet
+from mpcheck.adapters.upstream import default_dtype, quiet
 
 Tensors = Mapping[str, torch.Tensor]
 
@@ -62,7 +62,7 @@ def evaluate(model: torch.nn.Module, graph: Tensors, device: torch.device | str 
 
     def call(asked: Mapping[str, bool]) -> dict[str, Any]:
         given = {n: t.detach().clone().to(device, dtype if t.is_floating_point() else None) for n, t in graph.items()}
-        with quiet():
+        with quiet(), default_dtype(dtype):  # as upstream's calculator has it: the pair repulsion is computed in torch's default type
             made: dict[str, Any] = model(given, **asked)
         return made
 

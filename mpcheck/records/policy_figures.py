@@ -85,6 +85,24 @@ class PolicySpeed(TypedFigures):
     launches: Number = None
 
 
+class PolicySize(PolicySpeed):
+    """The same on one size of a supercell or batch, with the errors of the call that was timed: check ``policy-size``.
+
+    Attributes:
+        total_eV, force_eV_per_A: float64's energy of a structure, and RMS force. offset_eV: error of the energy, with its sign.
+        energy_*, interaction_*, force_*: RMS errors, of the total and without energies of isolated atoms.
+    """
+
+    kind: Literal["policy-size"] = "policy-size"  # type: ignore[assignment]  # its own
+    total_eV: Number = None
+    offset_eV: Number = None
+    energy_meV_per_atom: Number = None
+    interaction_meV_per_atom: Number = None
+    force_eV_per_A: Number = None
+    force_meV_per_A: Number = None
+    force_relative: Number = None
+
+
 class PolicyBlock(TypedFigures):
     """What a block spends of a policy's error, and how far it may be lowered: check ``policy-budget``.
 
@@ -128,4 +146,4 @@ class PolicyChoice(TypedFigures):
     refused: list[str] | None = None
 
 
-PolicyDetail = PolicyErrors | PolicySpeed | PolicyBlock | PolicyChoice | WholeModel
+PolicyDetail = PolicyErrors | PolicySpeed | PolicySize | PolicyBlock | PolicyChoice | WholeModel

@@ -12,6 +12,11 @@ SIGNIFICAND = (1 << 52) - 1
 EXACT_BITS = (1 << 45) - 1  # zero in numbers of 8 significant bits, which every format holds
 MIX_1, MIX_2 = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # odd multipliers of splitmix64, as signed 64-bit integers
 MIX_3 = -0x61C8864680B583EB  # the golden ratio's, for a place
+DIGITS = 27
+"""Binary digits by which numbers are told apart: float32's 24 and three more. Numbers that a file of eight decimals made all but equal round
+alike in every format below float64."""
+OPERAND_DIGITS = 14
+"""The same of operands of matrix products, which tf32 alone rounds apart from what is stored: its 11 and three more."""
 RESOLVED = 26  # binary digits of a sum down to which its terms are told apart: float32's 23 of the fraction, and three more
 
 
@@ -21,16 +26,15 @@ def mixed(bits: torch.Tensor) -> torch.Tensor:
     return bits.bitwise_xor_(bits >> 32).mul_(MIX_2)
 
 
-def hashed(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
-    """A 64-bit hash of the significand, as float64 in [-2**63, 2**63]; 0 where every format holds the value exactly.
+def hashed(x: torch.Tensor, seed: int, apart: bool = False, digits: int = DIGITS) -> torch.Tensor:
+    """A 64-bit hash of the significand's first ``digits``, as float64 in [-2**63, 2**63]; 0 where every format holds the value exactly.
 
     ``apart``: of the place in the tensor as well. Numbers that symmetry makes equal differ in float64's last digits, and there round
     apart: what is the same by the digits that lower formats hold would cancel exactly where float64 leaves a rest.
     """
     bits = x.contiguous().view(torch.int64) & SIGNIFICAND
     inexact = (bits & EXACT_BITS).to(torch.float64).clamp_(max=1.0)  # 0 or 1: a third of the time that a mask takes
-    # float32 has 24 of the 53 digits: numbers that a file of eight decimals made all but equal round alike in every format below float64
-    bits.add_(1 << 25).bitwise_right_shift_(26).bitwise_xor_(seed)
+    bits.add_(1 << (52 - digits)).bitwise_right_shift_(53 - digits).bitwise_xor_(seed)
     if apart:
         bits.bitwise_xor_(torch.arange(bits.numel(), device=bits.device).mul_(MIX_3).reshape(bits.shape))
     return mixed(bits).to(torch.float64).mul_(inexact)

@@ -20,7 +20,7 @@ import torch
 
 from mpcheck.formats import INNER, Component
 from mpcheck.reference.dispatch import DispatchMode
-from mpcheck.reference.hashing import hashed
+from mpcheck.reference.hashing import DIGITS, OPERAND_DIGITS, hashed
 from mpcheck.reference.operations import FACTORIES, Operation, exact_scaling, has_constant, operation_of, packet_name
 from mpcheck.reference.sums import sum_noise, terms_of
 
@@ -33,11 +33,11 @@ def seed_of(*key: object) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(map(str, key)).encode()).digest()[:8], "little") & (2**63 - 1)
 
 
-def perturb(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
-    """``x * (1 + eta * xi)``; tensors that are not float64 pass."""
+def perturb(x: torch.Tensor, seed: int, apart: bool = False, digits: int = DIGITS) -> torch.Tensor:
+    """``x * (1 + eta * xi)``, ``xi`` alike for numbers of the same first ``digits``; tensors that are not float64 pass."""
     if x.dtype != torch.float64 or not x.numel():
         return x
-    return torch.addcmul(x, x, hashed(x, seed, apart), value=ETA * 2.0**-63)
+    return torch.addcmul(x, x, hashed(x, seed, apart, digits), value=ETA * 2.0**-63)
 
 
 def perturb_absolute(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
@@ -130,11 +130,14 @@ class NoiseMode(DispatchMode):
     def _noisy(self, value: Any) -> Any:
         return self.perturb(value, self.seed, self.apart) if isinstance(value, torch.Tensor) else value
 
+    def _operand(self, value: Any) -> Any:
+        return perturb(value, self.seed, self.apart, OPERAND_DIGITS) if isinstance(value, torch.Tensor) else value
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         operation = operation_of(func)
         if self.component == "operand":
-            return func(*(tuple(self._noisy(a) for a in args) if operation.product else args), **kwargs)
+            return func(*(tuple(self._operand(a) for a in args) if operation.product else args), **kwargs)
         if self.component == "constant":
             return func(*(tuple(self._constant(a) for a in args) if has_constant(operation.name, args) else args), **kwargs)
         if self.component == "inner" and operation.steps is not None:

@@ -40,6 +40,7 @@ class Accounts:
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
     model, asked = session.model, {k: v for k, v in plain(options).items() if v or k not in (SHARD, ROWS)}
+    asked |= {name: getattr(options, name) for name in options.told}
     return {
         "mpcheck": __version__,
         "environment": Environment.model_validate(describe(options.device)),

@@ -126,9 +126,10 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     arguments.append(f"--junitxml={out / f'{spec.name}.xml'}")
     arguments += [word.format(out=out.resolve()) for word in spec.pytest_words] or ["-p", "no:benchmark"]
     arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]
+    defaults = {one.name: one.default for one in spec.declared.values()}
     for name, value in options.items():
         text = ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
-        if text not in (None, "", 0, False):
+        if text not in (None, "", 0, False) or (text == 0 and text is not False and defaults.get(name)):  # a zero where one is not usual is meant
             arguments.append(f"--mp-{name}" if text is True else f"--mp-{name}={text}")
     if workers:
         arguments += ["-n", str(workers)]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hints
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
@@ -207,9 +207,12 @@ class Options:
 
     Attributes:
         draws: of a Monte Carlo estimate; None for :data:`mpcheck.reference.spec.DRAWS`.
+        told: options of one session alone, by field, that a reader of its records needs.
         shard_rows: where the records of a part of the work stand in the whole session's, by kind; see :func:`mpcheck.records.shards.runs`.
         progress: takes each line that says what is being done.
     """
+
+    told: ClassVar[tuple[str, ...]] = ()
 
     model: Annotated[str, MODEL] = "builtin:hco"
     systems: Annotated[tuple[str, ...], SYSTEM] = ()

@@ -23,6 +23,7 @@ from scipy.spatial import cKDTree
 from mpcheck._errors import InputError, error_line
 from mpcheck._files.io import read_text
 from mpcheck.systems.builtin import MOST_ATOMS
+from mpcheck.systems.cif_formula import formula_note
 from mpcheck.systems.cif_sites import PLACES, TYPES, Block, refuse_disorder, symbols_of
 from mpcheck.systems.frames import Frame
 from mpcheck.systems.occupancy import REMEDY
@@ -44,7 +45,7 @@ def read_cif(path: Path) -> list[Callable[[], Frame]]:
     Raises:
         InputError: no CIF, or one without a structure; when one is made, sites that are not wholly one element's or that name none.
     """
-    text = read_text(path, "system file", MOST_BYTES, "convert it to extended XYZ with `ase convert`")
+    text = read_text(path, "system file", MOST_BYTES, "convert it to extended XYZ with `ase convert`").removeprefix("\ufeff")  # of some editors
     blocks = _attempted(lambda: [dict(block) for block in parse_cif(io.BytesIO(text.encode("utf-8")))], f"system file {path}")
     blocks = [tags for tags in blocks if any(name in tags for names in PLACES for name in names)]
     if not blocks:
@@ -72,6 +73,8 @@ def _attempted(call: Callable[[], T], where: str) -> T:
 
 def _frame(block: Block, number: int) -> Frame:
     symbols, notes = symbols_of(block)
+    if not symbols:
+        raise InputError(f"{block.where}: its loop of sites has no rows (truncated?); fix the file")
     refuse_disorder(block, len(symbols))
     tags = {**block.tags, TYPES: [HYDROGEN if s == DEUTERIUM else s for s in symbols]}
     parsed = CIFBlock(block.where, tags)
@@ -86,7 +89,10 @@ def _frame(block: Block, number: int) -> Frame:
         notes.append(f"{block.where}: {len(again)} sites, first {block.name(again[0])}, are symmetry's copies of others and count once")
     if len(sites) > MOST_ATOMS:
         raise InputError(f"{block.where}: {len(sites)} atoms, {MOST_ATOMS} at most; give a smaller cell")
-    return Frame(Atoms(basis.numbers[owners], scaled_positions=sites, cell=basis.cell, pbc=True), number, tuple(notes))
+    made = Atoms(basis.numbers[owners], scaled_positions=sites, cell=basis.cell, pbc=True)
+    if said := formula_note(block, made):
+        notes.append(said)
+    return Frame(made, number, tuple(notes))
 
 
 def _operations(block: CIFBlock) -> list[tuple[Floats, Floats]]:

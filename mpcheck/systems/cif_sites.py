@@ -11,9 +11,9 @@ from mpcheck.systems.species import DEUTERIUM, UnknownSpeciesError, site
 
 TYPES, LABELS = "_atom_site_type_symbol", "_atom_site_label"
 PLACES = (tuple(f"_atom_site_fract_{x}" for x in "xyz"), tuple(f"_atom_site_cartn_{x}" for x in "xyz"))
-OCCUPANCY, HYDROGENS = "_atom_site_occupancy", "_atom_site_attached_hydrogens"
+OCCUPANCY, HYDROGENS, FLAG = "_atom_site_occupancy", "_atom_site_attached_hydrogens", "_atom_site_calc_flag"
 GROUP, ASSEMBLY, MODULATION = "_atom_site_disorder_group", "_atom_site_disorder_assembly", "_cell_modulation_dimension"
-COLUMNS = (TYPES, LABELS, *PLACES[0], *PLACES[1], OCCUPANCY, HYDROGENS, GROUP, ASSEMBLY)
+COLUMNS = (TYPES, LABELS, *PLACES[0], *PLACES[1], OCCUPANCY, HYDROGENS, FLAG, GROUP, ASSEMBLY)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def refuse_disorder(block: Block, sites: int) -> None:
 
     Raises:
         InputError: a place or an occupancy that is no number, or an occupancy that is not 1; alternatives; hydrogens without a place; a
-            modulated crystal. Names the site and the field.
+            dummy; a modulated crystal. Names the site and the field.
     """
     for name in COLUMNS:
         if (column := block.column(name)) is not None and len(column) != sites:
@@ -73,13 +73,20 @@ def refuse_disorder(block: Block, sites: int) -> None:
     for row, value in enumerate(block.column(OCCUPANCY) or ()):
         if not is_full(value):
             raise InputError(f"{block.where}: {OCCUPANCY} of {block.name(row)} is {str(value)[:20]}, not 1; {REMEDY}")
+    _refuse_what_has_no_place(block)
+    _refuse_alternatives(block)
+    if (dimensions := number(block.tags.get(MODULATION, 0))) is None or dimensions > 0:
+        raise InputError(f"{block.where}: {MODULATION}: the crystal is modulated; make a periodic approximant of it")
+
+
+def _refuse_what_has_no_place(block: Block) -> None:
     for row, value in enumerate(block.column(HYDROGENS) or ()):
         if value not in (".", "?") and number(value) != 0.0:
             told = f"{HYDROGENS} of {block.name(row)} is {str(value)[:20]}"
             raise InputError(f"{block.where}: {told}: hydrogens without positions; add them as sites, and write 0 there")
-    _refuse_alternatives(block)
-    if (dimensions := number(block.tags.get(MODULATION, 0))) is None or dimensions > 0:
-        raise InputError(f"{block.where}: {MODULATION}: the crystal is modulated; make a periodic approximant of it")
+    for row, value in enumerate(block.column(FLAG) or ()):
+        if value == "dum":
+            raise InputError(f"{block.where}: {FLAG} of {block.name(row)} is dum, a dummy whose place means nothing; take the site out")
 
 
 def _refuse_alternatives(block: Block) -> None:

@@ -18,13 +18,13 @@ from mpcheck._text import listed
 
 HEAD, FIELD = "head", "external_field"
 SYNONYMS: dict[str, tuple[str, ...]] = {
-    "total_charge": ("total_charge", "charge", "net_charge", "REF_total_charge"),
+    "total_charge": ("total_charge", "charge", "net_charge", "tot_charge", "REF_total_charge"),
     "total_spin": ("total_spin", "spin", "spin_multiplicity", "multiplicity", "REF_total_spin"),
-    "external_field": ("external_field", "electric_field"),
+    "external_field": ("external_field", "electric_field", "efield", "REF_external_field"),
     "elec_temp": ("elec_temp", "electronic_temperature"),
     "charges": ("REF_charges", "charges", "Qs", "initial_charges"),
 }
-"""Names in files, upstream's first: of its key specification, of its calculator, and what others write."""
+"""Names in files, upstream's first: of its key specification, of its calculator, and what others write; large letters or small."""
 PER_ATOM = ("charges",)
 
 
@@ -86,10 +86,15 @@ def _keys(name: str, more: Sequence[str] = ()) -> list[str]:
 
 def _held(frame: Atoms, keys: Sequence[str], per_atom: bool) -> dict[str, Any]:
     """By name: ASE puts columns and properties that it knows into a calculator's results."""
-    place = frame.arrays if per_atom else frame.info
     results = getattr(frame.calc, "results", None) or {}
-    held = {k: place[k] for k in keys if k in place}
-    return held | {k: results[k] for k in keys if k in results and k not in held}
+    held: dict[str, Any] = {}
+    for place in (frame.arrays if per_atom else frame.info, results):
+        written: dict[str, list[str]] = {}
+        for name in place:
+            written.setdefault(str(name).lower(), []).append(name)
+        for key in dict.fromkeys(k.lower() for k in keys):
+            held |= {name: place[name] for name in written.get(key, ()) if name not in held}
+    return held
 
 
 def _read(frame: Atoms, entry: ModelInput, where: str) -> tuple[str, Any]:
@@ -147,7 +152,12 @@ def _unused(frames: Sequence[Atoms], takes: Sequence[ModelInput]) -> list[str]:
 
 
 def _heads(frames: Sequence[Atoms], bare: Sequence[Atoms], heads: Sequence[str], where: str) -> list[str]:
-    named = [str(frame.info[HEAD]) if HEAD in frame.info else None for frame in frames]
+    named = []
+    for index, frame in enumerate(frames):
+        told = {str(value): key for key, value in _held(frame, (HEAD,), False).items()}
+        if len(told) > 1:
+            raise InputError(f"{where} frame {index}: {listed(list(told.values()), 3)} differ, and are all its head; keep one of them")
+        named.append(next(iter(told), None))
     if len(heads) < 2:
         strange = sorted({name for name in named if name is not None and name not in heads})
         return [f"head {listed(strange, 3)} of the structures does not reach the model, which has one head"] if strange else []

@@ -111,12 +111,22 @@ def test_models_of_older_releases_are_read_by_their_elements_and_what_fails_is_s
         return [models.save("scalars", out).rename(out / f"{release}-small.model")]
 
     older = types.ModuleType("tests.zoo.older")
-    older.__dict__.update(RELEASES=("0.0.1", "0.0.2"), make=make)
+    older.__dict__.update(RELEASES=("0.0.1", "0.0.2"), NAMES=("small",), BACKENDS={"small": ("e3nn", "cueq")}, make=make)
     monkeypatch.setitem(sys.modules, "tests.zoo.older", older)
     made, failed = entries.older(tmp_path)
     assert [(e.id, e.structures, e.file) for e in made] == [("older-0.0.1-small", ("cubic", "face-centred"), tmp_path / "0.0.1-small.model")]
     assert made[0].model(tmp_path / "elsewhere") == made[0].file
+    assert made[0].backends == ("e3nn", "cueq")
     assert failed == {"older-0.0.2": "OSError: no such release"}
+    assert entries.older(tmp_path, ["older-0.0.1-*"])[1] == {}, "a release that nobody asked for is not fetched"
+    assert entries.older(tmp_path, ["scalars"]) == ([], {})
+
+
+def test_older_models_have_the_names_that_their_maker_gives_them() -> None:
+    from tests.zoo.older import BACKENDS, NAMES
+    from tests.zoo.older_models import MODELS
+
+    assert tuple(MODELS) == NAMES and set(BACKENDS) <= set(NAMES)
 
 
 def test_the_command_refuses_unknown_models(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -67,20 +67,27 @@ def chosen(entries: Sequence[Entry], patterns: Sequence[str], smoke: bool) -> li
     return [replace(entry, structures=entry.structures[:1]) for entry in kept if entry.smoke or patterns] if smoke else kept
 
 
-def older(directory: Path) -> tuple[list[Entry], dict[str, str]]:
-    """Models that older releases of upstream save, and by release why there are none of it."""
+def older(directory: Path, patterns: Sequence[str] = ()) -> tuple[list[Entry], dict[str, str]]:
+    """Models that older releases of upstream save, and by release why there are none of it.
+
+    Args:
+        patterns: of models, as glob patterns; releases of which none is named are not fetched. None: all.
+    """
     from mpcheck.adapters.load import load_model
-    from tests.zoo.older import RELEASES, make
+    from tests.zoo.older import BACKENDS, NAMES, RELEASES, make
 
     entries: list[Entry] = []
     failed: dict[str, str] = {}
     fitting = structures.elements()
     for release in RELEASES:
+        if patterns and not any(fnmatchcase(f"older-{release}-{name}", p) for name in NAMES for p in patterns):
+            continue
         try:
             for path in make(release, directory):
                 has = set(load_model(str(path)).elements)
                 fits = [name for name, found in fitting.items() if set(found) <= has]
-                entries.append(Entry(f"older-{path.stem}", tuple(fits[:2]), file=path))
+                backends = BACKENDS.get(path.stem.removeprefix(f"{release}-"), ("e3nn",))
+                entries.append(Entry(f"older-{path.stem}", tuple(fits[:2]), backends, file=path))
         except Exception as error:  # a release that cannot be fetched, a model that today's upstream cannot read: both are news
             failed[f"older-{release}"] = f"{type(error).__name__}: {error}"
     return entries, failed

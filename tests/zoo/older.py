@@ -13,6 +13,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 RELEASES = ("0.3.6", "0.3.7", "0.3.8", "0.3.9", "0.3.10", "0.3.11", "0.3.12", "0.3.13", "0.3.14", "0.3.15", "0.3.16")
+NAMES = ("mace", "scaleshift", "l2", "options", "float32")
+"""Models of each release, by ``MODELS`` of older_models.py."""
+BACKENDS = {"l2": ("e3nn", "cueq")}
+"""What judges a model, where it is more than e3nn: releases up to 0.3.8 order the irreps of what lies between blocks otherwise."""
 MAKER = Path(__file__).with_name("older_models.py")
 
 

@@ -38,7 +38,7 @@ def plan(args: argparse.Namespace, made: Path) -> tuple[list[Entry], list[Row]]:
     """What is run, and rows of what cannot be."""
     entries, lost = standard(), list[Row]()
     if args.older:
-        old, failed = older(made)
+        old, failed = older(made, args.ids)
         entries += old
         lost = [broken(Entry(name, ()), "precision", why) for name, why in failed.items()]
     return chosen(entries, args.ids, args.smoke), lost

@@ -37,7 +37,9 @@ def matrices(module: torch.nn.Module, name: str, parameter: torch.Tensor) -> lis
         return None  # packed by segments of a polynomial
     paths: Sequence[object] | None = getattr(owner, "instructions", None)
     if paths is not None and parameter.dim() == 1:
-        shapes = [tuple(int(n) for n in p.path_shape) for p in paths if getattr(p, "has_weight", True) and getattr(p, "path_shape", ())]  # type: ignore[attr-defined]
+        biases = name.rpartition(".")[2] == "bias"  # a linear layer lists those as paths from nowhere, and keeps them in a parameter of their own
+        own = [p for p in paths if getattr(p, "has_weight", True) and getattr(p, "path_shape", ()) and (getattr(p, "i_in", 0) == -1) == biases]
+        shapes = [tuple(int(n) for n in p.path_shape) for p in own]  # type: ignore[attr-defined]
         found, start = [], 0
         for shape in shapes:
             found.append(Matrix(start, shape, len(shape) - 1))

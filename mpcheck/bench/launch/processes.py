@@ -185,7 +185,8 @@ def _end(process: subprocess.Popen[str], launch: LaunchProcess) -> None:
         with contextlib.suppress(OSError):  # what it did not read cannot be flushed
             process.stdin.close()
     try:
-        process.wait(timeout=20)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # on a crowded machine; what it had to say it has said
+            process.wait(timeout=20)
     finally:
         process.kill()  # nothing, where it has ended
         process.wait()

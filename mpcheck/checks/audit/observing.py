@@ -72,10 +72,27 @@ def arguments_in(reference: BlockReference, backend: BackendModel, cast: Callabl
     return map_tensors(cast, {n: t.to(backend.device) for n, t in reference.inputs.items()})
 
 
-def watch(backend: BackendModel, reference: BlockReference, fmt: Format, allowed: frozenset[torch.dtype], backward: bool = True) -> Observation:
-    """Run a block in a format, forward and (one cotangent) backward, and write down what it did."""
+def _drawn(reference: BlockReference, backend: BackendModel, fmt: Format, draw: int) -> Tensors:
+    """Arguments of other numbers, which are the same for every backend."""
+    generator = torch.Generator().manual_seed(draw)
+
+    def cast(tensor: torch.Tensor) -> torch.Tensor:
+        factors = 0.5 + torch.rand(tensor.shape, dtype=torch.float64, generator=generator)
+        return (tensor * factors.to(tensor.device)).to(fmt.storage)
+
+    return arguments_in(reference, backend, cast)
+
+
+def watch(
+    backend: BackendModel, reference: BlockReference, fmt: Format, allowed: frozenset[torch.dtype], backward: bool = True, draw: int | None = None
+) -> Observation:
+    """Run a block in a format, forward and (one cotangent) backward, and write down what it did.
+
+    Args:
+        draw: of factors from 0.5 to 1.5 by which every floating-point argument is multiplied first; None for the arguments as they are.
+    """
     block = reference.block
-    tensors = arguments_in(reference, backend, lambda t: t.to(fmt.storage))
+    tensors = arguments_in(reference, backend, lambda t: t.to(fmt.storage)) if draw is None else _drawn(reference, backend, fmt, draw)
     seen = Observation(DtypeCounts(allowed), ReductionProbe(fmt), {})
 
     def leaked(dtype: torch.dtype) -> None:

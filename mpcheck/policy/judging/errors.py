@@ -38,13 +38,14 @@ class Parity:
     Attributes:
         offset_meV: median error of energies of odd structures less that of even ones; scatter_meV: its standard error, by medians.
             Both None where one of the two is missing.
-        odd, even: structures.
+        odd, even: structures. atoms: by how many the median structures differ; the error of so many is no offset.
     """
 
     offset_meV: float | None
     scatter_meV: float | None
     odd: int
     even: int
+    atoms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,8 @@ def _parity(found: Evaluation, exact: Evaluation, sets: Sets) -> Parity:
     medians = [float(e.median()) for e in two]
     rest = torch.cat([e - m for e, m in zip(two, medians, strict=True)]).abs()
     scatter = SPREAD * float(rest.median()) * math.sqrt(sum(1.0 / n for n in counts))
-    return Parity((medians[0] - medians[1]) * MILLI, scatter * MILLI, *counts)
+    sizes = [float(exact.atoms[places][own].double().median()) for own in (odd, ~odd)]
+    return Parity((medians[0] - medians[1]) * MILLI, scatter * MILLI, counts[0], counts[1], abs(sizes[0] - sizes[1]))
 
 
 def _equivariance(

@@ -91,7 +91,7 @@ class Calls:
         base: torch.dtype = getattr(torch, carrier(policy.base))
         graph = known_rounding.coordinates(self.graph, base)
         apart = policy.energies == "apart"
-        treatments = rounding.treatments(self.isolation, policy, formats)
+        treatments = rounding.treatments(self.isolation, policy, formats, torch.device(self.device).type)
         by_virials = _ByVirials(self.isolation.model, self.graph["cell"]) if policy.base in NARROW else None
         with rounding.around(policy):
             found = self._moved(treatments, graph, apart, by_virials)

@@ -105,7 +105,7 @@ def _narrow(calls: Calls) -> Iterator[tuple[tuple[str, Storage], dict[str, Treat
     """Every leaf in 16 bits."""
     for storage in NARROW:
         for name in calls.isolation.leaves:
-            yield (name, storage), {name: in_16_bits(calls.isolation.model.get_submodule(name), storage, around=True)}
+            yield (name, storage), {name: in_16_bits(calls.isolation.model.get_submodule(name), storage, True, torch.device(calls.device).type)}
 
 
 def _seconds(call: Callable[[], object]) -> float:

@@ -17,8 +17,8 @@ from mpcheck.policy.rules import BlockFormat, Policy, carrier
 TWIN: Mapping[str, Storage] = {TF32_NAME: F16}
 """A storage type with as many significant bits as a format rounds weights to."""
 ENERGIES = ("energy", "interaction")
-EMULATED: tuple[Part, ...] = ("given", "operand", "result")
-"""Parts that :mod:`mpcheck.policy.noise.rounding` rounds; how sums are added is a kernel's own."""
+EMULATED: tuple[Part, ...] = ("given", "operand", "result", "gather")
+"""Parts that :mod:`mpcheck.policy.noise.rounding` rounds; how other sums are added is a kernel's own."""
 
 
 @dataclass(frozen=True)

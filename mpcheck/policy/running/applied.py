@@ -12,6 +12,7 @@ from mpcheck._errors import InputError
 from mpcheck.adapters.backends.mixed import substituted
 from mpcheck.adapters.backends.twin import twin
 from mpcheck.adapters.blocks import Block, module_blocks
+from mpcheck.adapters.upstream import default_dtype
 from mpcheck.formats import F64, NARROW, PACKED, TF32_NAME, get_format
 from mpcheck.judge.replay import arithmetic
 from mpcheck.policy.assignment import assigned, changed
@@ -55,7 +56,7 @@ class PolicyModel(torch.nn.Module):
 
     def forward(self, data: dict[str, torch.Tensor], *args: Any, **flags: Any) -> dict[str, Any]:
         """Upstream's outputs; energies in float64 where the policy sums them apart."""
-        with self.arithmetic():
+        with self.arithmetic(), default_dtype(self.base):  # upstream makes masks of heads, and the pair repulsion, in torch's default type
             given = {n: cast(t, self.base) if isinstance(t, torch.Tensor) else t for n, t in data.items()}
             by_virials = bool(flags.get("compute_stress")) and self.base in SIXTEEN
             asked = flags | {"compute_stress": False, "compute_virials": True} if by_virials else flags

@@ -20,6 +20,8 @@ from mpcheck.sessions.options import Options
 
 SYSTEM = "builtin:diamond"
 SIZES = tuple(range(1, 9))
+BATCHES = (1, 4, 8)
+"""The thesis' own; see :func:`grid`."""
 SECONDS = 120.0
 POINT = RoundPlan(seconds=2.0, warmup=2)
 ROOM = 0.8  # of the memory that is free
@@ -48,29 +50,41 @@ def free_bytes(source: Path = Path("/proc/meminfo")) -> float:
         return float("inf")
 
 
+def grid(sizes: Sequence[int] = SIZES, batches: Sequence[int] = (1,)) -> list[tuple[int, int]]:
+    """Sizes and batches that are swept, the fewest atoms first: batches of what is no larger together than the largest size alone.
+
+    Raises:
+        InputError: none of one, or one below 1.
+    """
+    if not sizes or not batches or min(*sizes, *batches) < 1:
+        raise InputError("a sweep needs sizes and batches of 1 or more")
+    most = max(sizes) ** 3
+    return sorted({(n, b) for n in sizes for b in batches if b == 1 or n**3 * b <= most}, key=lambda p: (p[0] ** 3 * p[1], p))
+
+
 def sweep(
     options: Options,
     candidates: Sequence[Candidate],
-    sizes: Sequence[int] = SIZES,
-    batches: Sequence[int] = (1,),
+    where: Sequence[tuple[int, int]],
     seconds: float = SECONDS,
-    plan: RoundPlan = POINT,
+    plan: RoundPlan | None = None,
     system: str = SYSTEM,
     progress: Callable[[str], None] = lambda _: None,
     free: Callable[[], float] = free_bytes,
 ) -> list[SizePoint]:
-    """Candidates on ``SYSTEM:N`` for every size and batch, the smallest first, in one launch.
+    """Candidates on ``SYSTEM:N`` for every size and batch, in one launch.
 
     Args:
+        where: sizes and batches, the fewest atoms first; see :func:`grid`.
         seconds: of wall time. A point is left out where the one before it, scaled by the number of atoms, says that it would end later, or
             that it would not fit into memory (on a CPU).
 
     Raises:
         InputError: bad input, or the launch died.
     """
-    where = sorted({(n, b) for n in sizes for b in batches}, key=lambda p: (p[0] ** 3 * p[1], p))
-    if not where or not candidates or min(min(p) for p in where) < 1:
+    if not where or not candidates:
         raise InputError("a sweep needs candidates, and sizes and batches of 1 or more")
+    progress(f"{len(where)} sizes and batches of {system}:N, {len(candidates)} candidates each, in {seconds:.0f} s at most")
     points: list[SizePoint] = []
     with launched("the sweep's launch", 1, paths=own_paths(), arguments=ARGUMENTS, patience=HANGS) as (process, _):
         environment = process.ask("load", **Workload(options, f"{system}:{where[0][0]}").load(), cpus=quietest(processors(), 1))["environment"]
@@ -81,11 +95,11 @@ def sweep(
             if why := _too_much(spent, seconds, last.seconds * share, last.bytes * share, free() if options.device == "cpu" else float("inf")):
                 points.append(SizePoint(name, batch, left_out=why))
                 continue
-            progress(f"{name}, batch {batch}")
+            progress(f"{name}, batch {batch}" + (f": about {last.seconds * share:.0f} s" if share else ""))
             start = time.perf_counter()
             timings = Timings(environment=environment)
             placed(process, name, batch, timings)
-            one_launch(process, {c.id: c for c in candidates}, plan, timings, progress)
+            one_launch(process, {c.id: c for c in candidates}, plan or POINT, timings, progress)
             points.append(SizePoint(name, batch, tuple(trade_offs(timings, candidates, name, batch))))
             last = _Cost(size**3 * batch, time.perf_counter() - start, max(timings.peak.values(), default=0))
     return points

@@ -65,7 +65,8 @@ class TradeOff:
         if self.errors is not None:
             known |= {
                 "energy_meV_per_atom": self.errors.energy, "interaction_meV_per_atom": self.errors.interaction,
-                "force_meV_per_A": self.errors.force, "force_relative": self.errors.force_relative,
+                "force_meV_per_A": self.errors.force, "force_relative": self.errors.force_relative, "total_eV": self.errors.total,
+                "offset_eV": self.errors.offset, "force_eV_per_A": self.errors.force_size,
             }  # fmt: skip
         return {name: float(value) for name, value in known.items() if value is not None}
 

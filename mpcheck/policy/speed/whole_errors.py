@@ -24,12 +24,16 @@ class WholeErrors:
     Attributes:
         energy, interaction: RMS over structures of the total energy's error and of that without energies of isolated atoms, meV/atom.
         force: RMS over all components, meV/Å. force_relative: over the RMS force; None where forces vanish.
+        total: mean float64 energy of a structure, eV; offset: mean error of it with its sign, eV. force_size: RMS float64 force, eV/Å.
     """
 
     energy: float
     interaction: float | None
     force: float
     force_relative: float | None
+    total: float = 0.0
+    offset: float = 0.0
+    force_size: float = 0.0
 
     def fields(self) -> dict[str, float | None]:
         """As data."""
@@ -47,11 +51,15 @@ def whole_errors(found: Mapping[str, Any], exact: Evaluation) -> WholeErrors:
     known = interaction is not None and not bool(exact.interaction.isnan().any())
     force = _rms(_wide(found["forces"]) - exact.forces)
     size = _rms(exact.forces)
+    off = _wide(found["energy"]) - exact.energy
     return WholeErrors(
-        energy=MEV * _rms((_wide(found["energy"]) - exact.energy) / atoms),
+        energy=MEV * _rms(off / atoms),
         interaction=MEV * _rms((_wide(interaction) - exact.interaction) / atoms) if known else None,
         force=MEV * force,
         force_relative=force / size if size > VANISHING else None,
+        total=float(exact.energy.mean()),
+        offset=float(off.mean()),
+        force_size=size,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from mpcheck._files.kinds import SVG, YAML
 from mpcheck._names import POLICIES
@@ -23,7 +23,10 @@ class PolicyOptions(Options):
         policies: built-in ones, or YAML files; empty for all built-in ones.
         budget: largest error that is safe; search: whether the fastest policy within it is looked for.
         variants: further ways to run each policy, besides as it is. launches: processes that it is timed in; 0 for no timing.
+        sweep: largest supercell of diamond that policies are timed and measured on; 0 for none. sweep_seconds: for that.
     """
+
+    told: ClassVar[tuple[str, ...]] = ("budget",)  # by which its answer calls a policy safe
 
     backends: Annotated[tuple[str, ...], replace(BACKEND, help="e3nn, cueq, cueq-mul_ir or a registered one; default: e3nn, on CUDA with cueq")] = ()
     policies: Annotated[
@@ -38,12 +41,17 @@ class PolicyOptions(Options):
         tuple[str, ...], Option("compile, script or cudagraph: time policies so, too", parse="mpcheck.sessions.policy.parsing:variants")
     ] = ()
     launches: Annotated[int, Option("processes that policies are timed in, in turn; 0 for no timing", metavar="N", least=0, most=100)] = 1
+    sweep: Annotated[
+        int, Option("time and measure policies on builtin:diamond:1 … N and in batches of 4 and 8, too; 0 for none", metavar="N", least=0, most=8)
+    ] = 0
+    sweep_seconds: Annotated[float, Option("for the sweep; what does not fit is named", metavar="S", least=1)] = 120.0
 
 
 SESSION = SessionSpec(
     name="policy",
     title="May a whole model run in lower precision, what does it cost in meV/atom and meV/Å, and how much faster is it?",
     order=15,
+    one_thread=True,
     options=PolicyOptions,
     without=("formats", "blocks", "tolerances"),
     work="mpcheck.sessions.policy.work:PolicyWork",

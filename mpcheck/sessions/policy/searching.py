@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
-from mpcheck.formats import BF16, F16, FLOAT32, Compute
+from mpcheck.formats import BF16, F16, FLOAT32, FLOAT64, Compute
 from mpcheck.policy.accuracy import Budget
 from mpcheck.policy.families import as_yaml, families
 from mpcheck.policy.judging.errors import judge_errors
-from mpcheck.policy.rules import Policy
+from mpcheck.policy.rules import Policy, builtin
 from mpcheck.policy.searching.costs import measured_costs
 from mpcheck.policy.searching.fastest import finalists, named_seconds, timed_with, winner
 from mpcheck.policy.searching.search import Choice, search
@@ -41,6 +41,7 @@ def records(study: Study, asked: PolicyOptions, policies: Mapping[str, Policy], 
     costs = measured_costs(workload, found, FORMATS, backend=planned.backend, plan=RoundPlan(SECONDS_EACH * 2 * len(found)), progress=said)
     if costs is None:
         return [Record(**planned.about, verdict="unsupported", reason=f"float32 does not run on {planned.backend} here")], ""
+    policies = {FLOAT64.name: builtin()[FLOAT64.name], **policies}  # within any budget, and what remains where nothing else is
     ways = {name: Candidate(name, planned.backend) for name in (FLOAT32.name, *policies)}
     timings = measured(workload, list(ways.values()), plan=RoundPlan(SECONDS_EACH * len(ways)), launches=1, progress=said)
     named = named_seconds(timings, ways, policies, FLOAT32.name, costs.seconds)

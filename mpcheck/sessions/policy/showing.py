@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from mpcheck._console import Grid, Sheet
-from mpcheck._names import POLICY_BUDGET
+from mpcheck._names import POLICY_BUDGET, POLICY_SIZE
 from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.records.document import Records
@@ -20,6 +20,8 @@ from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.policy.answer import Row, answer, budget_of, number, rows
 from mpcheck.sessions.policy.drawing import draw
+from mpcheck.sessions.policy.sizes import HEAD as SIZES
+from mpcheck.sessions.policy.sizes import RIGHT, left_out, size_rows
 
 WIDTH = 118
 HEAD = ("policy", "backend", "meV/atom", "meV/Å", "relative", "GPa", "predicted", "ms", "times float64", "MB", "")
@@ -68,7 +70,7 @@ def spenders(document: Records, system: str) -> list[tuple[str, PolicyBlock]]:
 
 def systems(document: Records) -> list[str]:
     """Those that were judged."""
-    return list(dict.fromkeys(r.system for r in document.records if r.system))
+    return list(dict.fromkeys(r.system for r in document.records if r.system and r.check != POLICY_SIZE))
 
 
 def _spent(blocks: Iterable[tuple[str, PolicyBlock]]) -> list[list[str]]:
@@ -102,6 +104,7 @@ class PolicyShown:
             sheet.line((line, "" if line.startswith(" ") else "bold"), wrap=True)
         for system in systems(document):
             self._tables(sheet, document, system)
+        self._sizes(sheet, document)
         sheet.line()
         sheet.line("findings: ", *((f"{n} {verdict}  ", style(verdict)) for verdict, n in counts(document).items()))
         for found in told(document, "fail")[:MOST_TOLD]:
@@ -136,6 +139,21 @@ class PolicyShown:
         sheet.grid(grid)
 
     @staticmethod
+    def _sizes(sheet: Sheet, document: Records) -> None:
+        """Of the sweep, where there was one."""
+        if not (own := size_rows(document)):
+            return
+        grid = Grid("over size: supercells of rattled diamond, and batches of them; errors of the calls that were timed")
+        for place, name in enumerate(SIZES):
+            grid.column(name, right=RIGHT[place] == "r", wrap=False)
+        for row in own:
+            grid.row(row)
+        sheet.line()
+        sheet.grid(grid)
+        for line in left_out(document):
+            sheet.line((f"  {line}", "dim"), cut=True)
+
+    @staticmethod
     def _structures(document: Records, system: str) -> str:
         count = next((r.errors.structures for r in rows(document) if r.system == system and r.errors is not None), None)
         return f"{int(count)} structures" if count else "its structures"
@@ -160,6 +178,9 @@ class PolicyShown:
             if blocks := spenders(document, system):
                 lines += [f"### Where the error of {escape(policy_of(document, system))} comes from", ""]
                 lines += markdown_table(SPENT, [[*map(escape, row)] for row in _spent(blocks)], "llrrrll")
+        if own := size_rows(document):
+            lines += ["## Over size: supercells of rattled diamond, and batches of them", "", *markdown_table(SIZES, own, RIGHT), ""]
+            lines += [f"- {escape(line)}" for line in left_out(document)]
         failed = [[escape(t) for t in (f.id, f.reason, f.block)] for f in told(document, "fail")]
         lines += ["## fail", "", *markdown_table(("finding", "reason", "block"), failed)] if failed else []
         lines += [f"- {escape(note)}" for note in notes]

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mpcheck._names import DEFAULT_BACKENDS, POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SPEED, REFERENCE_BACKEND
+from mpcheck._names import DEFAULT_BACKENDS, POLICY, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE, POLICY_SPEED, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
 from mpcheck.policy.accuracy import parse_budget
 from mpcheck.policy.rules import Policy, builtin, get_policy
+from mpcheck.policy.speed.supercells import SYSTEM
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.policy import PolicyOptions
@@ -43,6 +44,10 @@ class PolicyWork(PlainWork):
         self.session = Session(options)
         if not options.systems:  # a user's question is about one structure; every built-in one would take minutes each
             self.session = Session(replace(options, systems=tuple(self.session.systems)[:1]), self.session.model)
+        if self.asked.sweep:
+            from mpcheck.sessions.policy import sweeping
+
+            sweeping.possible(self.session)
         self.studies = {system: Study(self.session, system) for system in self.session.systems}
         self.written: dict[str, str] = {}
 
@@ -57,6 +62,8 @@ class PolicyWork(PlainWork):
             pieces.append(self._piece(POLICY_BUDGET, MODEL, REFERENCE_BACKEND, system))
             if self.asked.search:
                 pieces += [self._piece(POLICY_SEARCH, MODEL, backend, system) for backend in self.session.backend_names]
+        if self.asked.sweep:
+            pieces.append(self._piece(POLICY_SIZE, MODEL, "", f"{SYSTEM}:{self.asked.sweep}"))
         return pieces
 
     def _piece(self, check: str, subject: str, backend: str, system: str) -> Piece:
@@ -77,8 +84,10 @@ class PolicyWork(PlainWork):
         return self.attempted(planned, lambda: self._records(planned))
 
     def _records(self, planned: Planned) -> list[Record]:
-        from mpcheck.sessions.policy import agreeing, searching, speed, spending
+        from mpcheck.sessions.policy import agreeing, searching, speed, spending, sweeping
 
+        if planned.check == POLICY_SIZE:
+            return sweeping.records(self.session, self.asked, list(self.policies), planned)
         study = self.studies[planned.system]
         if planned.check == POLICY:
             return judged(study, self.policies[planned.subject], planned)

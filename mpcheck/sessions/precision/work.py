@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
+from mpcheck.adapters.blocks import WHOLE as THE_MODEL
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.small_twin import MODEL, backends_of, judge
 from mpcheck.formats import FLOAT64, get_format
@@ -61,7 +62,7 @@ class PrecisionWork(PlainWork):
         if piece.planned.check == SMALL_TWIN:
             return self.attempted(piece.planned, lambda: follow(self.session, judge(self.session, key)))
         if piece.planned.check == WHOLE:
-            return self.attempted(piece.planned, lambda: whole_records(self.session, piece.planned))
+            return self.attempted(piece.planned, lambda: follow(self.session, whole_records(self.session, piece.planned)))
         return self.attempted(piece.planned, lambda: self.suite.compare_golden(key))
 
     def failed(self, planned: Planned, reason: str) -> Record:
@@ -70,7 +71,7 @@ class PrecisionWork(PlainWork):
         if planned.check == PRECISION:
             return record.model_copy(update={"detail": Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)})
         if planned.check in (SMALL_TWIN, WHOLE):
-            return record.model_copy(update={"subject": MODEL})
+            return record.model_copy(update={"subject": planned.subject})
         tensors = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
         return record.model_copy(update={"subject": "model", "detail": tensors})
 
@@ -87,7 +88,7 @@ def planned_twin(backend: str) -> Planned:
 
 def planned_whole(system: str) -> Planned:
     """The whole model on a system."""
-    return Planned(key=f"{WHOLE}/{system}", check=WHOLE, subject=MODEL, system=system)
+    return Planned(key=f"{WHOLE}/{system}", check=WHOLE, subject=THE_MODEL.role, system=system)
 
 
 def planned_golden(system: str) -> Planned:

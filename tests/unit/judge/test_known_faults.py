@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck._names import AUDIT, BENCH, PRECISION, SMALL_TWIN, SYMMETRY
+from mpcheck._names import AUDIT, BENCH, PRECISION, SMALL_TWIN, SYMMETRY, WHOLE
 from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.judge.known_faults import EMBEDDED_ENERGY, JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names, known_checks, load_faults
 from mpcheck.records.record import Record
@@ -101,7 +101,7 @@ def entry(**fields: Any) -> KnownFault:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, small-twin, equivariance"),
+        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, small-twin, whole-model, equivariance"),
         ({"check": "golden"}, "is no check"),
         ({"check": ""}, "check"), ({"check": "Precision"}, "is no check"), ({"package": "mace-torhc"}, "neither installed nor one of"),
         ({"needs": "BesselBasi"}, "'BesselBasi' is no class of upstream's"), ({"unless": ["AgnesiTransform", "SoftTransfrom"]}, "SoftTransfrom"),
@@ -131,7 +131,7 @@ def test_traits_of_versions_that_are_not_installed_are_not_looked_up() -> None:
 
 def test_entries_of_every_check_are_read() -> None:
     names = known_checks()
-    assert names == [PRECISION, SMALL_TWIN, *SYMMETRY, *AUDIT, *BENCH] and [entry(check=name).check for name in names] == names
+    assert names == [PRECISION, SMALL_TWIN, WHOLE, *SYMMETRY, *AUDIT, *BENCH] and [entry(check=name).check for name in names] == names
 
 
 class RealAgnosticResidualNonLinearInteractionBlock(torch.nn.Module):

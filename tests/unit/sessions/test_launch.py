@@ -122,3 +122,11 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_runs(tmp_path
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"--out .*file/out cannot be written: .*; give another directory"):
         start(SUITE, {}, tmp_path / "file" / "out")
+
+
+def test_nought_is_handed_on_where_it_is_not_the_default(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--launches 0` means no timing; what is empty, or 0 by default, is left out."""
+    handed: list[list[str]] = []
+    monkeypatch.setattr(pytest, "main", lambda arguments, plugins=(): handed.append(list(arguments)) or 2)
+    start(get("policy"), {"model": "builtin:hco", "launches": 0, "seed": 0, "search": False, "budget": ""}, tmp_path)
+    assert [a for a in handed[0] if a.startswith("--mp-") and not a.startswith("--mp-out")] == ["--mp-model=builtin:hco", "--mp-launches=0"]

@@ -44,6 +44,7 @@ REFUSED = {
     "alternatives": (cif([*NAMED, "disorder_group"], ["C1 C 0 0 0 1", "O1 O .5 .5 .5 2"]), "_atom_site_disorder_group of site O1 is 2"),
     "about a special position": (cif([*NAMED, "disorder_group"], ["C1 C 0 0 0 .", "O1 O .5 .5 .5 -1"]), "_atom_site_disorder_group of site O1"),
     "no hydrogens": (cif([*NAMED, "attached_hydrogens"], ["C1 C 0 0 0 0", "O1 O .5 .5 .5 2"]), "_atom_site_attached_hydrogens of site O1 is 2"),
+    "a dummy by its flag": (cif([*NAMED, "calc_flag"], ["C1 C 0 0 0 d", "O1 O .5 .5 .5 dum"]), "_atom_site_calc_flag of site O1 is dum"),
     "modulated": (cif(NAMED, ["C1 C 0 0 0"], more="_cell_modulation_dimension 1\n"), "_cell_modulation_dimension"),
     "tritium": (cif(NAMED, ["T1 T 0 0 0"]), "_atom_site_type_symbol of site T1: 'T' may be tritium"),
     "a dummy": (cif(NAMED, ["X1 X 0 0 0"]), "_atom_site_type_symbol of site X1"),
@@ -55,6 +56,7 @@ REFUSED = {
     "nowhere": (cif(NAMED, ["C1 C 0 0 0", "O1 O ? ? ?"]), "_atom_site_fract_x of site O1 is '?'"),
     "of unequal length": (cif(NAMED, ["C1 C 0 0 0", "O1 O .5 .5 .5"]) + "loop_\n_atom_site_occupancy\n1\n", "has 1 rows for 2 sites"),
     "no sites": (cif(["label", "type_symbol"], ["C1 C"]), "no structure in it"),
+    "no rows": (cif(NAMED, []), "its loop of sites has no rows"),
     "no elements": (cif(PLACES, ["0 0 0"]), "neither _atom_site_type_symbol nor"),
 }
 
@@ -74,6 +76,7 @@ UNDERSTOOD = {
     "deuterium": (cif(NAMED, ["D1 D 0 0 0", "O1 O .5 .5 .5"]), "HO"),
     "one group": (cif([*NAMED, "disorder_group"], ["C1 C 0 0 0 1", "O1 O .5 .5 .5 1"]), "CO"),
     "operations and no group": (cif(NAMED, ["C1 C .1 0 0"], more="loop_\n_symmetry_equiv_pos_as_xyz\n'x,y,z'\n'-x,-y,-z'\n"), "C2"),
+    "a mark of an editor's": ("\ufeff" + cif(NAMED, ["C1 C 0 0 0", "O1 O .5 .5 .5"]), "CO"),
     "a large box": (cif(NAMED, ["O1 O 0.5 0.5 0.5", "H1 H 0.5 0.5 0.50095"], edge=1000), "OH"),
 }
 

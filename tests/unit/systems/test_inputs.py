@@ -30,7 +30,7 @@ def take(frames: Sequence[Atoms], *takes: ModelInput, heads: Sequence[str] = ("D
     return take_inputs(frames, takes, heads, "system s.xyz")
 
 
-@pytest.mark.parametrize("name", ["total_charge", "charge", "net_charge", "REF_total_charge"])
+@pytest.mark.parametrize("name", ["total_charge", "charge", "net_charge", "tot_charge", "REF_total_charge", "Charge", "CHARGE"])
 @pytest.mark.parametrize("value", [-1, -1.0, "-1", np.array([-1])])
 def test_every_name_of_a_charge_reaches_the_model(name: str, value: Any) -> None:
     taken = take([water(**{name: value})], CHARGE)
@@ -62,7 +62,7 @@ def test_what_is_lacking_is_said_with_its_default() -> None:
 
 
 def test_what_the_model_cannot_use_is_said() -> None:
-    frame = water(charge=1, electric_field=[0, 0, 1], energy_of_mine=3.0, head="pbe")
+    frame = water(charge=1, electric_field=[0, 0, 1], energy_of_mine=3.0, Head="pbe")
     taken = take([frame])
     assert taken.notes == (
         "charge of the structures does not reach the model, which takes no total_charge",
@@ -76,6 +76,7 @@ def test_what_the_model_cannot_use_is_said() -> None:
     ("info", "takes", "said"),
     [
         ({"charge": 1, "total_charge": 0}, CHARGE, "total_charge and charge differ"),
+        ({"charge": 1, "Charge": 2}, CHARGE, "charge and Charge differ"),
         ({"charge": 3}, CHARGE, "charge is 3, which the model has no class for (whole numbers from -2 to 2)"),
         ({"charge": 0.5}, CHARGE, "charge is 0.5, which the model has no class for"),
         ({"spin": "high"}, SPIN, "spin is 'high' where one number belongs"),
@@ -97,6 +98,9 @@ def test_frames_go_to_their_heads_or_through_all_in_turn() -> None:
     assert [f.info["head"] for f in named.frames] == ["b", "b", "b"]
     assert named.notes == ("head is in 2 of 3 structures: the others go to b",)
     assert take([water(head="c")], heads=heads).notes == ("head is read from the structures",)
+    assert take([water(Head="c")], heads=heads).frames[0].info["head"] == "c"
+    with pytest.raises(InputError, match="frame 0: head, Head differ"):
+        take([water(head="a", Head="b")], heads=heads)
     with pytest.raises(InputError, match=r"frame 0: head 'd' is none of the model's"):
         take([water(head="d")], heads=heads)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.cueq import CueqModel
 from mpcheck.adapters.backends.engagement import Implementation, computes_otherwise, counted_calls, implementations, not_replaced
 from mpcheck.adapters.upstream import o3
@@ -17,6 +18,7 @@ from mpcheck.checks.audit.partial_sums import ReductionProbe
 from mpcheck.formats import FORMATS
 from mpcheck.judge.capabilities import asked
 from mpcheck.records.record import Record
+from mpcheck.sessions.run import Session
 
 BF16 = FORMATS["bfloat16"]
 
@@ -127,3 +129,12 @@ def test_equal_bits_mean_something_only_where_the_arithmetic_differs() -> None:
 def test_kernel_names_come_from_device_events() -> None:
     seen = [("aten::mm", "DeviceType.CPU"), ("gemm", "DeviceType.CUDA"), ("gemm", "DeviceType.CUDA"), ("Memcpy", "DeviceType.CUDA")]
     assert engagement.kernel_names(SimpleNamespace(name=n, device_type=d) for n, d in seen) == ["gemm"]
+
+
+def test_equal_bits_of_a_few_numbers_may_be_chance(session: Session) -> None:
+    """On other numbers code of its own differs, and e3nn's own under another name does not."""
+    reference = session.library(next(iter(session.systems))).get("interactions.0.conv_tp")
+    own, cueq = session.reference_backend, session.backend("cueq")
+    assert not isinstance(cueq, Unsupported)
+    assert engagement.differ_on_other_numbers(cueq, own, reference, BF16)
+    assert not engagement.differ_on_other_numbers(own, own, reference, BF16)

@@ -9,7 +9,7 @@ from mpcheck.formats import Compute
 from mpcheck.policy.assignment import assigned
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.noise.prediction import rms
-from mpcheck.policy.noise.rounding import AddedRounding, to_bits
+from mpcheck.policy.noise.rounding import AddedRounding, SerialGathers, serial, to_bits
 from mpcheck.policy.rules import Policy, Rule
 from mpcheck.policy.running.applied import apply
 from tests.unit.policy.helpers.small import box, calls, graph_of, model
@@ -49,3 +49,24 @@ def test_additions_in_place_keep_their_tensor() -> None:
 def test_operands_in_tf32() -> None:
     x = torch.tensor([1 + 2.0**-10, 1 + 2.0**-12, 1 + 3 * 2.0**-12], dtype=torch.float64)
     assert to_bits(11)(x).tolist() == [1 + 2.0**-10, 1.0, 1 + 2.0**-10]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_gradients_of_indexing_are_added_as_a_cpu_adds_them(dtype: torch.dtype) -> None:
+    """Row by row in 16 bits: what equal rows lose is lost with one sign, and random partial sums do not tell of it."""
+    generator = torch.Generator().manual_seed(0)
+    where = torch.randint(0, 3, (2400,), generator=generator)
+    rows = (1.0 + 1e-3 * torch.randn(2400, 2, generator=generator)).to(dtype)
+    exact = torch.zeros(3, 2, dtype=torch.float64).index_put((where,), rows.double(), accumulate=True)
+    with SerialGathers(dtype):
+        found = torch.zeros(3, 2, dtype=torch.float64).index_put((where,), rows.double(), accumulate=True)
+        elsewhere = torch.zeros(3, 2, dtype=torch.float64).index_put((where[:1],), rows[:1].double())
+    assert torch.equal(found, torch.zeros(3, 2, dtype=dtype).index_put((where,), rows, accumulate=True).double())
+    assert torch.equal(elsewhere[where[0]], rows[0].double())
+    lost = (exact - found) / exact
+    if dtype == torch.bfloat16:
+        assert bool((lost > 0.0).all()) and float(lost.min()) > torch.finfo(dtype).eps
+
+
+def test_no_row_is_added_to_nothing() -> None:
+    assert torch.equal(serial(lambda t: t, torch.ones(2, 1), torch.zeros(0, dtype=torch.int64), torch.zeros(0, 1)), torch.ones(2, 1))

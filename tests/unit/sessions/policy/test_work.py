@@ -11,7 +11,9 @@ from mpcheck._errors import InputError
 from mpcheck.policy.judging.structures import JUDGED
 from mpcheck.policy.rules import Policy, Rule
 from mpcheck.policy.running import applied
-from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors
+from mpcheck.policy.speed import supercells
+from mpcheck.policy.speed.rounds import RoundPlan
+from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors, PolicySize
 from mpcheck.records.record import Record
 from mpcheck.sessions.policy.deploy import deploy
 from mpcheck.sessions.policy.work import PolicyWork
@@ -34,6 +36,25 @@ def test_what_is_planned(work: PolicyWork, place: Path) -> None:
     checks = [p.planned.check for p in with_all.pieces()]
     assert (checks.count("policy"), checks.count("policy-speed"), checks.count("policy-search")) == (2 * 18, 1, 2)
     assert "policies" not in with_all.narrowed()
+
+
+def test_a_sweep_is_planned_once_and_needs_carbon(place: Path) -> None:
+    swept = PolicyWork(options(place, model="builtin:hco", systems=("builtin:water",), policies=("float32",), sweep=2))
+    assert [(p.planned.check, p.planned.system) for p in swept.pieces()][-1] == ("policy-size", "builtin:diamond:2")
+    with pytest.raises(InputError, match=r"--sweep: builtin:diamond:N is of C, and .*small\.model knows H, O alone; leave --sweep out"):
+        PolicyWork(options(place, sweep=2))
+
+
+def test_a_sweep_records_what_was_timed_and_what_was_left_out(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    swept = PolicyWork(options(place, model="builtin:hco", systems=("builtin:water",), policies=("float32", "tf32"), sweep=2, sweep_seconds=1.0))
+    monkeypatch.setattr(supercells, "POINT", RoundPlan(seconds=0.01, warmup=1))
+    found = swept.records(swept.pieces()[-1])
+    first = {r.subject: r for r in found if (r.system, r.batch) == ("builtin:diamond:1", 1)}
+    assert [first[p].verdict for p in ("float64", "float32", "tf32")] == ["pass", "pass", "unsupported"]
+    detail = first["float32"].detail
+    assert isinstance(detail, PolicySize) and detail.atoms == 8 and 0 < abs(detail.offset_eV or 0) < 1e-2 and detail.peak_bytes
+    assert found[-1].where == "builtin:diamond:2*1" and found[-1].reason.startswith("left out")
+    assert len({r.id for r in found}) == len(found)
 
 
 @pytest.mark.parametrize("policy", ["float64", "float32", "linear-bf16"])

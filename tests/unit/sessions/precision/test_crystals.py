@@ -44,6 +44,14 @@ CRYSTALS = {
         "backward",
     ),
     "nearly-silicon": (lambda: nearly(bulk("C", "diamond", a=5.43, cubic=True)), ["edge_vectors"], "e3nn", "bfloat16", "backward"),
+    # operands that differ by less than tf32's spacing round alike
+    "nearly-silicon-tf32": (
+        lambda: nearly(bulk("C", "diamond", a=5.43, cubic=True)),
+        ["products.1.linear", "interactions.1.conv_tp"],
+        "e3nn",
+        "tf32",
+        "backward",
+    ),
     # a gradient that two of nine magnitudes decide; one part of a weight that few rows decide; one below the normal range
     "body-centred-orthorhombic": (lambda: one_atom("H", ORTHORHOMBIC), ["interactions.1"], "cueq", "float32", "backward"),
     "base-centred-monoclinic": (lambda: one_atom("C", MONOCLINIC), ["interactions.1"], "cueq", "tf32", "backward"),
