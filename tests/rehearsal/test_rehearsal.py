@@ -135,7 +135,7 @@ def test_what_failed_says_where(surveyed: Surveyed) -> None:
 def test_what_hung_is_gone_with_what_it_had_started(surveyed: Surveyed) -> None:
     with zipfile.ZipFile(surveyed.out / "survey.zip") as archive:
         pids = [int(archive.read(f"parts/rehearsed-hangs/out/{name}.txt")) for name in ("pid", "child")]
-        assert b"stuck_in_a_kernel" in archive.read("parts/rehearsed-hangs/log.txt")
+        assert b"stuck_in_a_kernel" in archive.read("parts/rehearsed-hangs/frames.txt")
     assert not any(alive(pid) for pid in pids)
 
 
