@@ -126,6 +126,36 @@ def browser(session: nox.Session) -> None:
     own_tests(session, "tests/browser", *session.posargs)
 
 
+FAKES = (
+    "tests/unit/test_cuda.py", "tests/unit/bench/gpu", "tests/unit/bench/cost/test_device.py", "tests/unit/bench/cost/test_fingerprint.py",
+    "tests/unit/bench/timing", "tests/unit/bench/launch/test_measurement.py", "tests/unit/survey/probes",
+    "tests/unit/checks/audit/test_engagement.py",
+    "tests/unit/adapters/backends", "tests/unit/history/latency/test_device.py", "tests/unit/policy/speed", "tests/unit/policy/running",
+    "tests/unit/pytest_plugin/test_options.py", "tests/unit/report/pictures/test_sessions.py", "tests/unit/sessions/profile",
+    "tests/unit/test_torch_precision.py",
+)  # fmt: skip
+"""Tests in which stand-ins for CUDA run what is for CUDA, and those of the functions around it."""
+
+
+@nox.session(name="cuda-fakes")
+def cuda_fakes(session: nox.Session) -> None:
+    """How much of what runs on CUDA only has run on stand-ins: lines and branches, at least 95 %; minutes."""
+    one_thread(session)
+    data, report = ROOT / ".nox" / "coverage", ROOT / ".nox" / "coverage.json"
+    places = [place for place in FAKES if (ROOT / place).exists()]
+    words = ("run", "--branch", "--source=mpcheck", f"--data-file={data}", "-m", "pytest", *places, "-q", "-p", "no:benchmark", *session.posargs)
+    tool(session, "coverage", *words)
+    tool(session, "coverage", "json", "-q", f"--data-file={data}", "-o", str(report))
+    session.run(PYTHON, "tools/cuda_coverage.py", str(report), external=True)
+
+
+@nox.session
+def rehearsal(session: nox.Session) -> None:
+    """A survey of this CPU at toy size, killed in the middle and gone on with; one part fails, one hangs, one leaves too much."""
+    one_thread(session)
+    own_tests(session, "tests/rehearsal", "-s", *session.posargs)
+
+
 @nox.session
 def faults(session: nox.Session) -> None:
     """Real faults of the field, planted: is each seen, and the right block named? `-- --smoke`: two minutes of it.

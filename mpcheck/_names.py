@@ -20,3 +20,5 @@ ACCELERATED_BACKEND = "cueq"
 DEFAULT_BACKENDS = (REFERENCE_BACKEND, ACCELERATED_BACKEND)
 PROFILE, SWEEP, COST_MODEL = "profile", "sweep", "cost-model"
 """Checks of the profile session, besides :data:`LATENCY`."""
+SURVEY_PART, SURVEY_FOUND = "part", "found"
+"""Checks of the survey session: how a part of it came out, and what it found."""

@@ -180,6 +180,14 @@ def kept() -> Iterator[State]:
         write(before)
 
 
+@contextlib.contextmanager
+def reductions(allowed: bool) -> Iterator[None]:
+    """CUDA may, or may not, keep the partial sums of products of 16 bits in 16 bits, while the block lasts."""
+    with kept() as before:
+        write(replace(before, reductions=tuple((name, allowed if name in REDUCTIONS[:4] else value) for name, value in before.reductions)))
+        yield
+
+
 def neutral_state(now: State) -> State:
     """Torch's own defaults with every product in float32; the number of threads is the caller's business."""
     return replace(

@@ -16,7 +16,7 @@ MAGIC = (
 MARKDOWN, HTML, SVG, XML, JSON, PNG, PDF, GZIP = (
     "Markdown or plain text", "an HTML page", "an SVG picture", "XML", "JSON", "a PNG picture", "a PDF", "a gzip file",
 )  # fmt: skip
-YAML = "YAML"
+YAML, ARCHIVE = "YAML", "a model or an archive"
 COMPARISON, DERIVED, BENCHMARKS = "a comparison", "a derived tolerance table", "pytest-benchmark's JSON"
 PLAIN = ("", ".md", ".markdown", ".txt", ".out", ".log")
 TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"\s*(:)?|[{}\[\]]')

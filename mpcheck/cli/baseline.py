@@ -82,17 +82,22 @@ def update(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would change, and write nothing")] = False,
 ) -> None:
     """Store a run's latencies as the baseline of its device. Prints what changes; loosening needs a reason."""
+    source, new = figures_of(records)
+    _store(new, [records, source], directory, reason, prune, dry_run)
+
+
+def _store(new: BenchBaseline, inputs: list[Path], directory: Path, reason: str, prune: bool, dry_run: bool) -> None:
+    """Put figures in their place, and say what changes."""
     from mpcheck._files.kinds import stored_of
     from mpcheck._files.outputs import Output, refuse_outputs
     from mpcheck.history.latency.baseline import bench_path, read_baseline, write_baseline
     from mpcheck.history.latency.history import append, entry_of, history_path, read_history
     from mpcheck.history.latency.update import changes, check_reason, merged
 
-    source, new = figures_of(records)
     slug = new.device.slug
     path, log = bench_path(directory, slug), history_path(directory, slug)
     old, history = read_baseline(path), read_history(log)
-    refuse_outputs([Output(path, stored_of(new.suite), "--dir")], [records, source])
+    refuse_outputs([Output(path, stored_of(new.suite), "--dir")], inputs)
     for line in history.damaged:
         say(f"warning: {line}", error=True)
     cells = changes(old, new, prune)
@@ -113,6 +118,41 @@ def update(
         return
     append(log, entry)
     say(f"appended to {log}")
+
+
+@baseline_app.command()
+def adopt(
+    survey: Annotated[Path, typer.Argument(help="directory that `mpcheck survey --out` wrote")],
+    directory: Directory = Path("baselines"),
+    reason: Annotated[str, typer.Option("--reason", help="why the gate is loosened; needed where it is")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what would change, and write nothing")] = False,
+) -> None:
+    """Put what a survey of a device left in place: ratios, latencies, the rate of false alarms. Prints what changes; loosening needs a reason."""
+    from mpcheck.history.latency.baseline import bench_path, read_baseline
+    from mpcheck.history.latency.update import changes, check_reason
+    from mpcheck.judge.tolerances import load_tolerances
+    from mpcheck.sessions.survey.adopt import left, put, ratio_changes
+
+    found = left(survey)
+    lines, loosened = ratio_changes(found, directory, load_tolerances(None).drift)
+    for line in lines[:SHOWN]:
+        say(f"ratios: {'! ' if line in loosened else ''}{line}")
+    if len(lines) > SHOWN:
+        say(f"and {len(lines) - SHOWN} more")
+    if found.rates is not None:
+        for rate in found.rates.rates:
+            say(f"false alarms ({rate.mode}): {rate.reason}")
+    for part, why in found.passed_over.items():
+        say(f"{part} left nothing to take: {why}")
+    if not dry_run and loosened and not reason.strip():  # before anything is written
+        raise InputError(f"the ratios of {found.slug} would loosen in {len(loosened)} entries ({loosened[0]}); say why with --reason")
+    if found.figures is not None:
+        if not dry_run:
+            check_reason(changes(read_baseline(bench_path(directory, found.slug)), found.figures), found.slug, reason)
+        _store(found.figures, [], directory, reason, False, dry_run)
+    if not dry_run:
+        for path in put(found, directory, reason.strip()):
+            say(f"wrote {path}")
 
 
 def stored(directory: Path) -> dict[str, BenchBaseline]:

@@ -59,7 +59,7 @@ def _declared() -> dict[str, Any]:
     """Settings that sessions declare: those of ``[gate]``, which count for all that take them, and a table of its own where one has such."""
     every, tables = dict[str, Any](), dict[str, Any]()
     for spec in sessions().values():
-        settable = {name: one for name, one in spec.declared.items() if one.option.gate}
+        settable = {name: one for name, one in spec.declared.items() if one.option.gate and spec.gateable}
         every |= {name: _field(one) for name, one in settable.items() if name not in spec.own_settings and name not in every}
         own: dict[str, Any] = {name: _field(one) for name, one in settable.items() if name in spec.own_settings}
         if own:
@@ -105,7 +105,7 @@ class GateSettings(_Declared):
     @field_validator("sessions")
     @classmethod
     def _known(cls, names: list[str]) -> list[str]:
-        known = sessions()
+        known = {name: spec for name, spec in sessions().items() if spec.gateable}
         unknown = [name for name in names if name not in known]
         if unknown or not names:
             raise ValueError(f"{unknown[0] if unknown else 'none'} is no session; choose from {', '.join(known)}")

@@ -70,8 +70,8 @@ def _device(config: pytest.Config, device: str) -> str:
     """The device of this process. Under xdist, ``cuda`` is a GPU per worker, of those that CUDA_VISIBLE_DEVICES leaves; ``cuda:N`` is N."""
     worker = getattr(config, "workerinput", {}).get("workerid", "")
     if device == "cuda" and worker:
-        import torch
+        from mpcheck._cuda import CUDA
 
-        if torch.cuda.device_count() > 1:  # counts visible ones, and cuda:N is the Nth of them
-            return f"cuda:{int(worker.removeprefix('gw')) % torch.cuda.device_count()}"
+        if CUDA.device_count() > 1:  # counts visible ones, and cuda:N is the Nth of them
+            return f"cuda:{int(worker.removeprefix('gw')) % CUDA.device_count()}"
     return device

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from mpcheck import _torch_state
+from mpcheck._cuda import CUDA
 from mpcheck._errors import InputError
 from mpcheck._files.stored import now
 from mpcheck._own import own_digest
@@ -51,8 +52,8 @@ def cpu_name() -> str:
 
 def device_name(device: str) -> str:
     """Name of the processor or GPU that cells run on."""
-    if device.startswith("cuda") and torch.cuda.is_available():
-        return str(torch.cuda.get_device_name(torch.device(device)))
+    if device.startswith("cuda") and CUDA.is_available():
+        return str(CUDA.get_device_name(torch.device(device)))
     return cpu_name()
 
 

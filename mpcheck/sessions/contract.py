@@ -34,7 +34,7 @@ class SessionSpec:
         judges: False where it measures and judges nothing, so that it is never green.
         parallel: whether it may run in several processes. one_thread: whether its suite gets one OpenMP thread, where nothing else is said: on
             small structures threads spin against each other, and against those of the processes that it starts.
-        gated: whether a gate runs it where its settings name no session.
+        gated: whether a gate runs it where its settings name no session. gateable: whether a gate may run it at all.
         sides: whose code a gate runs it with: both, or head's alone because it measures base itself or judges nothing.
         against: the option by which it measures base beside head; empty where it has none.
         own_settings: fields of its options that a gate has a setting of its own for, ``[gate.NAME]``.
@@ -62,6 +62,7 @@ class SessionSpec:
     parallel: bool = True
     one_thread: bool = False
     gated: bool = False
+    gateable: bool = True
     sides: Literal["both", "head"] = "both"
     against: str = ""
     own_settings: tuple[str, ...] = ()

@@ -13,7 +13,7 @@ import torch
 from ase import Atoms
 
 from mpcheck._errors import PREFIX, InputError
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import DEFAULT_BACKENDS, REFERENCE_BACKEND
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.formats import FLOAT64
@@ -143,9 +143,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--repeats", type=int, default=4)
     parser.add_argument("--baselines", type=Path, default=Path("baselines"))
+    parser.add_argument("--system", action="append", default=[], help="default: the built-in ones")
+    parser.add_argument("--backend", action="append", default=[], help="default: e3nn and cueq")
+    parser.add_argument("--block", action="append", default=[], help="glob pattern; default: all")
     args = parser.parse_args(arguments)
     try:
-        session = Session(Options(model=MODEL, device=args.device, progress=stderr_progress))
+        systems, blocks, backends = tuple(args.system), tuple(args.block), tuple(args.backend) or DEFAULT_BACKENDS
+        session = Session(Options(MODEL, systems, args.device, backends, blocks=blocks, progress=stderr_progress))
         lines: list[str] = []
         if args.only in (None, "golden"):
             lines += golden(session, args.baselines, args.reason)

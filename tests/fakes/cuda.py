@@ -159,6 +159,12 @@ class FakeCuda:
     def current_device(self) -> int:
         return self.index
 
+    def get_device_name(self, device: Any = None) -> str:
+        return "Made Up 9000"
+
+    def get_device_capability(self, device: Any = None) -> tuple[int, int]:
+        return 9, 0
+
     def get_device_properties(self, device: Any) -> Any:
         return SimpleNamespace(L2_cache_size=self.l2, uuid=self.uuid)
 

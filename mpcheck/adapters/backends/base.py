@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._cuda import CUDA
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.adapters.backends.converter import Converted, Converter, StateComparison, complaints, logged, same_parameters, same_state
@@ -152,7 +153,7 @@ class BackendBase(Backend):
 
     def unavailable(self, device: str) -> Unsupported | None:
         """Missing only where the device is."""
-        return no_device() if device.startswith("cuda") and not torch.cuda.is_available() else None
+        return no_device() if device.startswith("cuda") and not CUDA.is_available() else None
 
     def construction(self) -> tuple[Callable[[], torch.nn.Module], str]:
         """A small float64 model through :meth:`build`."""

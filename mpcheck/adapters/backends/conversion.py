@@ -57,6 +57,22 @@ def oeq_to_e3nn(twin: torch.nn.Module, device: torch.device) -> Converted:
     return _watched(run, twin, device)
 
 
+def loads_oeq() -> None:
+    """Import OpenEquivariance.
+
+    Raises:
+        Exception: it is not installed, or cannot be loaded.
+    """
+    import openequivariance  # noqa: F401 - whether it can be imported is the question
+
+
+def to_oeq(model: torch.nn.Module, device: torch.device) -> Converted:
+    """The OpenEquivariance twin of an e3nn model by upstream's converter; raises as :func:`to_cueq`."""
+    from mace.cli.convert_e3nn_oeq import run
+
+    return _watched(run, model, device)
+
+
 def cueq_kept(source: torch.nn.Module, twin: torch.nn.Module, returned: bool = False) -> StateComparison:
     """Every parameter of a twin against the explicit map of the e3nn model's (:func:`cueq_parameters`): none lost, none extra.
 

@@ -11,6 +11,8 @@ import torch
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
+from mpcheck._cuda import CUDA
+
 WAITS = ("cudaStreamSynchronize", "cudaDeviceSynchronize", "cudaEventSynchronize", "cudaMemcpy", "cuStreamSynchronize", "cuCtxSynchronize")
 COPIES = ("Memcpy", "Memset")
 
@@ -25,10 +27,10 @@ class DeviceCost:
 
 
 def _profiled(call: Callable[[], Any], device: torch.device) -> tuple[Counter[str], Counter[str]]:
-    torch.cuda.synchronize(device)
+    CUDA.synchronize(device)
     with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as recorded:
         call()
-        torch.cuda.synchronize(device)
+        CUDA.synchronize(device)
     return tally(recorded.events() or [])
 
 
@@ -56,11 +58,11 @@ def beyond_idle(kernels: Counter[str], waits: Counter[str], idle_kernels: Counte
 
 def peak_on_device(call: Callable[[], Any], device: torch.device) -> int:
     """Bytes that the caching allocator handed out at one time during a call, beyond what was in use before it."""
-    torch.cuda.synchronize(device)
-    before = torch.cuda.memory_allocated(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    CUDA.synchronize(device)
+    before = CUDA.memory_allocated(device)
+    CUDA.reset_peak_memory_stats(device)
     result = call()
-    torch.cuda.synchronize(device)
-    peak = torch.cuda.max_memory_allocated(device) - before
+    CUDA.synchronize(device)
+    peak = CUDA.max_memory_allocated(device) - before
     del result
     return max(0, int(peak))

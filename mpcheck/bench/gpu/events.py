@@ -8,7 +8,8 @@ from typing import Any
 
 import torch
 
-from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, Scratch, TimingEvent, allocate, checked
+from mpcheck._cuda import CUDA, CudaApi, TimingEvent
+from mpcheck.bench.gpu.api import Allocate, Scratch, allocate, checked
 from mpcheck.bench.work.hostclock import ClockError, counted
 
 MILLISECOND = 1e-3

@@ -11,8 +11,9 @@ from typing import Any
 import pynvml
 import torch
 
+from mpcheck._cuda import CUDA, CudaApi
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, allocate, checked
+from mpcheck.bench.gpu.api import Allocate, allocate, checked
 from mpcheck.bench.gpu.events import EventTimer
 from mpcheck.bench.gpu.graph import GraphTimer, launch_share
 from mpcheck.bench.gpu.kernels import Agreement, KernelTimes, Profile, agreement, kernel_times, profile_device

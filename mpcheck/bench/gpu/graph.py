@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from mpcheck._cuda import CUDA, CudaApi, DeviceGraph
 from mpcheck._errors import InputError, error_line
-from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, DeviceGraph, Scratch, allocate, checked, no_synchronising
+from mpcheck.bench.gpu.api import Allocate, Scratch, allocate, checked, no_synchronising
 from mpcheck.bench.work.hostclock import counted, positive
 from mpcheck.bench.work.workload import UnsupportedError
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
+from mpcheck._cuda import CUDA, CudaApi
 from mpcheck._errors import InputError, error_line
-from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
+from mpcheck.bench.gpu.api import checked
 from mpcheck.bench.work.hostclock import positive
 from mpcheck.bench.work.workload import UnsupportedError
 

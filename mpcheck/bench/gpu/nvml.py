@@ -12,8 +12,9 @@ from typing import Any
 import pynvml
 import torch
 
+from mpcheck._cuda import CUDA, CudaApi
 from mpcheck._errors import error_line
-from mpcheck.bench.gpu.api import CUDA, CudaApi, checked
+from mpcheck.bench.gpu.api import checked
 from mpcheck.bench.work.workload import UnsupportedError
 
 BENIGN = ("GpuIdle", "ApplicationsClocksSetting", "DisplayClockSetting")

@@ -15,8 +15,8 @@ import pynvml
 import torch
 from scipy.integrate import trapezoid
 
+from mpcheck._cuda import CUDA, CudaApi
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu.api import CUDA, CudaApi
 from mpcheck.bench.gpu.nvml import Gpu, GpuState, opened_gpu, reason_names, throttling
 
 INTERVAL = 0.02

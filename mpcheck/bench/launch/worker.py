@@ -106,9 +106,9 @@ class Worker(BaseWorker):
     @staticmethod
     def _has(device: Any) -> bool:
         """Whether the device is there; where it is not, every benchmark says so itself."""
-        import torch
+        from mpcheck._cuda import CUDA
 
-        return device.type == "cpu" or torch.cuda.is_available()
+        return device.type == "cpu" or CUDA.is_available()
 
     def _key(self, name: str) -> Any:
         if name not in self.keys:

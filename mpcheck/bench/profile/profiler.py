@@ -14,6 +14,7 @@ import torch
 from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile, record_function
 
+from mpcheck._cuda import CUDA
 from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path
 from mpcheck._garbage import no_collection
@@ -115,7 +116,7 @@ def finished(workload: Workload) -> Callable[[], None]:
     def call() -> None:
         workload.call()
         if workload.device.type == "cuda":
-            torch.cuda.synchronize(workload.device)
+            CUDA.synchronize(workload.device)
 
     return call
 

@@ -6,8 +6,9 @@ from typing import Literal
 
 import torch
 
+from mpcheck._cuda import CUDA, CudaApi
 from mpcheck._errors import InputError
-from mpcheck.bench.gpu.api import CUDA, Allocate, CudaApi, allocate
+from mpcheck.bench.gpu.api import Allocate, allocate
 from mpcheck.bench.gpu.events import EventTimer
 from mpcheck.bench.gpu.graph import GraphTimer
 from mpcheck.bench.work.hostclock import HostClock, Timer

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._cuda import CUDA
 from mpcheck._errors import InputError
 from mpcheck._raised import ENDS, raised
 from mpcheck._unsupported import Unsupported
@@ -39,10 +40,10 @@ def once(call: Callable[[], Any], device: torch.device) -> float:
             return clock.seconds(call)
         finally:
             clock.close()
-    torch.cuda.synchronize(device)
+    CUDA.synchronize(device)
     began = time.perf_counter()
     call()
-    torch.cuda.synchronize(device)
+    CUDA.synchronize(device)
     return max(time.perf_counter() - began, 1e-9)
 
 

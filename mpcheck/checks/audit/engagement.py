@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._cuda import CUDA
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck.adapters.backends.engagement import NAIVE, Implementation, implementations, never_called
 from mpcheck.adapters.backends.protocol import BackendModel
@@ -138,7 +139,7 @@ def profiled_kernels(backend: BackendModel, reference: BlockReference, fmt: Form
     activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
     with backend.prepared(reference.block, fmt), arithmetic(fmt, backend.device), torch.profiler.profile(activities=activities) as profile:
         Run(lambda arguments: backend.call(reference.block, arguments), reference.skeleton, tensors, {}, False)
-        torch.cuda.synchronize(backend.device)
+        CUDA.synchronize(backend.device)
     return kernel_names(profile.events() or ())
 
 

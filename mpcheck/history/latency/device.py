@@ -8,6 +8,7 @@ import pynvml
 import torch
 from pydantic import Field
 
+from mpcheck._cuda import CUDA
 from mpcheck._files.yaml import Strict
 from mpcheck._packages import PACKAGES
 from mpcheck._packages import versions as installed_versions
@@ -79,9 +80,9 @@ def device_key(device: str, threads: int) -> DeviceKey:
         threads: of the measuring process; this process may have others.
     """
     kind = device.partition(":")[0]
-    gpu = kind == "cuda" and torch.cuda.is_available()
+    gpu = kind == "cuda" and CUDA.is_available()
     if gpu:
-        major, minor = torch.cuda.get_device_capability(torch.device(device))
+        major, minor = CUDA.get_device_capability(torch.device(device))
     return DeviceKey(
         slug=device_slug(device),
         kind=kind,

@@ -35,7 +35,7 @@ def test_a_command_has_what_its_session_declares_and_no_more(spec: SessionSpec) 
         assert parameter.multiple is (one.several and not one.option.single) if not one.option.argument else parameter.param_type_name == "argument"
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if spec.takes("model")], ids=lambda spec: spec.name)
 def test_what_is_typed_is_handed_on(spec: SessionSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[Any, ...]] = []
     monkeypatch.setattr(SessionSpec, "begin", lambda _, *given: begun.append(given) or 7)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from mpcheck.bench.gpu.api import CudaApi, no_synchronising
+from mpcheck._cuda import CudaApi
+from mpcheck.bench.gpu.api import no_synchronising
 from mpcheck.bench.timing.timers import choose_timer
 from mpcheck.bench.work.workload import UnsupportedError
 from tests.fakes.cuda import FakeCuda
@@ -18,7 +19,17 @@ from tests.fakes.timers import GPU
 ASKED: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {
     **dict.fromkeys(("is_available", "device_count", "current_device", "Stream", "CUDAGraph", "current_stream", "get_sync_debug_mode"), ((), {})),
     **dict.fromkeys(
-        ("get_device_properties", "device", "synchronize", "memory_allocated", "max_memory_allocated", "reset_peak_memory_stats"), ((GPU,), {})
+        (
+            "get_device_properties",
+            "device",
+            "synchronize",
+            "memory_allocated",
+            "max_memory_allocated",
+            "reset_peak_memory_stats",
+            "get_device_name",
+            "get_device_capability",
+        ),
+        ((GPU,), {}),
     ),
     "Event": ((), {"enable_timing": True}),
     "stream": ((None,), {}),

@@ -1,0 +1,1 @@
+"""What a survey is made of: every module here has its ``PARTS``."""

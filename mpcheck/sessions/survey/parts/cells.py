@@ -1,0 +1,67 @@
+"""Cells of every format and backend, symmetry, accumulation, and the ratios that a gate compares with."""
+
+from __future__ import annotations
+
+from mpcheck.survey.part import Cost, Part
+
+SMALL = ("builtin:hco", "--system", "builtin:water")
+ONE = ("--block", "interactions.1.linear", "--backend", "e3nn", "--format", "float32", "--format", "bfloat16")
+
+PARTS = (
+    Part(
+        name="cells",
+        subject="precision",
+        title="every block of the built-in model at five formats, TF32 in hardware among them, against computed tolerances",
+        order=30,
+        cost={"cuda": Cost(110, 200), "cpu": Cost(400), "toy": Cost(20, 900)},
+        cores=4,
+        session="precision",
+        words=(*SMALL, "--workers", "4"),
+        toy=(*SMALL, *ONE),
+    ),
+    Part(
+        name="cells-canonical",
+        subject="precision",
+        title="the same of the canonical architecture, 128 channels, random weights",
+        order=32,
+        cost={"cuda": Cost(120, 220), "cpu": Cost(900)},
+        cores=4,
+        session="precision",
+        words=("recipe:canonical", "--system", "builtin:water", "--workers", "4"),
+    ),
+    Part(
+        name="symmetry",
+        subject="precision",
+        title="equivariance, layouts and conversions",
+        order=34,
+        cost={"cuda": Cost(120, 240), "cpu": Cost(400), "toy": Cost(20, 900)},
+        session="symmetry",
+        words=SMALL,
+        toy=(*SMALL, "--check", "equivariance", *ONE),
+    ),
+    Part(
+        name="accumulation",
+        subject="precision",
+        title="how sums are kept in 16 bits: number types of every block, saturation",
+        order=36,
+        cost={"cuda": Cost(90, 180), "cpu": Cost(200)},
+        session="audit",
+        words=(*SMALL, "--check", "accumulation", "--check", "dtypes"),
+    ),
+    Part(
+        name="ratios",
+        subject="precision",
+        title="the rounding ratios of this device with their spread between runs: what drift is judged by",
+        order=50,
+        cost={"cuda": Cost(240, 500), "cpu": Cost(1500, 6000), "toy": Cost(25, 900)},
+        cores=2,
+        module="mpcheck.sessions.regenerate",
+        words=("--only", "baseline", "--device", "{device}", "--baselines", "{out}/baselines", "--repeats", "3"),
+        toy=(
+            "--only", "baseline", "--device", "{device}", "--baselines", "{out}/baselines", "--repeats", "2", "--system", "builtin:water",
+            "--block", "interactions.1.linear", "--backend", "e3nn",
+        ),
+        leaves=("baselines/*/precision.json",),
+        adopted=("baselines/*/precision.json",),
+    ),
+)  # fmt: skip

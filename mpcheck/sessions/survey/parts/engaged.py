@@ -1,0 +1,32 @@
+"""Whether the kernels that were asked for ran."""
+
+from __future__ import annotations
+
+from mpcheck.survey.part import Cost, Part
+
+SMALL = ("builtin:hco", "--system", "builtin:water")
+ONE = ("--block", "interactions.1.linear", "--format", "float32", "--backend", "e3nn")
+
+PARTS = (
+    Part(
+        name="engagement",
+        subject="kernels",
+        title="each kernel of cuEquivariance that MACE can use really runs, per format",
+        order=20,
+        cost={"cuda": Cost(60, 120), "cpu": Cost(120), "toy": Cost(20, 900)},
+        session="audit",
+        words=(*SMALL, "--check", "engagement"),
+        toy=(*SMALL, "--check", "engagement", *ONE),
+        keeps=("engagement",),
+    ),
+    Part(
+        name="openequivariance",
+        subject="kernels",
+        title="OpenEquivariance: whether it loads, and agrees with e3nn",
+        order=70,
+        cost={"cuda": Cost(30, 90), "cpu": Cost(15), "toy": Cost(8, 900)},
+        module="mpcheck.survey.probes.oeq",
+        words=("{device}", "{out}"),
+        toy=("{device}", "{out}"),
+    ),
+)

@@ -1,0 +1,1 @@
+"""What parts run that no session does: modules with a ``main(words)``."""
