@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from mpcheck._garbage import no_collection
 from mpcheck._raised import Raised, attempt
 from mpcheck.bench.cost.fingerprint import counted
-from mpcheck.bench.work.pinning import no_collection
 from mpcheck.policy.evaluation import evaluate
 from mpcheck.policy.running.applied import PolicyModel
 from mpcheck.records.policy_figures import PolicyCost
