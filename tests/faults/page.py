@@ -17,6 +17,7 @@ from tests.faults.curves import table as curve_table
 from tests.faults.deciders import comparison
 from tests.faults.deciders import records as decider_records
 from tests.faults.matrix.records import Row, read_rows
+from tests.faults.policies.entries import load_faults as load_policy_faults
 from tests.faults.twins.entries import load_twins
 from tests.stability.records import Stability, read_stability
 
@@ -142,6 +143,23 @@ def twins() -> list[str]:
     ]  # fmt: skip
 
 
+def policies() -> list[str]:
+    """Faults of policies of whole models: what is planted, into which policies, and which finding must turn red."""
+    faults = load_policy_faults().faults
+    rows = [
+        [f.id, escape(f.source), escape(f.symptom), ", ".join(f"`{name}`" for name in dict.fromkeys(p.policy for p in f.plants)),
+         ", ".join(dict.fromkeys(p.red for p in f.plants)), str(len(f.plants)), str(len(f.twins))]
+        for f in faults
+    ]  # fmt: skip
+    number, lookalikes = sum(len(f.plants) for f in faults), sum(len(f.twins) for f in faults)
+    return [
+        "## Faults of policies", "",
+        f"What `mpcheck policy` must see (`tests/faults/policies.yaml`): {len(faults)} faults in {number} plantings, and {lookalikes} sound "
+        "lookalikes that must stay green. The session fails where one does not.", "",
+        *table(["fault", "source", "symptom", "planted into", "turns red", "plantings", "lookalikes"], rows), "",
+    ]  # fmt: skip
+
+
 def clean(found: Stability) -> list[str]:
     """The clean runs."""
     red, minutes = found.red, sum(p.seconds for p in found.passes) / 60
@@ -176,7 +194,7 @@ def page(reports: Path) -> str:
         "are in `tests/faults/patches/`, benign twins in `tests/faults/twins/`.", "",
     ]  # fmt: skip
     parts: list[Callable[[], list[str]]] = [lambda: summary(rows), lambda: matrix(rows), each, cannot]
-    parts += [lambda: curves(reports), lambda: side_by_side(reports), twins]
+    parts += [lambda: curves(reports), lambda: side_by_side(reports), twins, policies]
     stability = reports / "stability.json"
     if stability.is_file():
         parts.append(lambda: clean(read_stability(stability)))
