@@ -145,7 +145,7 @@ def twins() -> list[str]:
 
 def policies() -> list[str]:
     """Faults of policies of whole models: what is planted, into which policies, and which finding must turn red."""
-    faults = load_policy_faults().faults
+    faults = load_policy_faults()
     rows = [
         [f.id, escape(f.source), escape(f.symptom), ", ".join(f"`{name}`" for name in dict.fromkeys(p.policy for p in f.plants)),
          ", ".join(dict.fromkeys(p.red for p in f.plants)), str(len(f.plants)), str(len(f.twins))]
