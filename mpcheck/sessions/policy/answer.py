@@ -88,9 +88,9 @@ def _answer(document: Records, system: str, own: Sequence[Row], budget: Budget) 
     if timed:
         best = max(timed, key=lambda r: r.speed.speedup_float64 or 0.0)  # type: ignore[union-attr]  # timed ones have it
         lines.append(f"  fastest of them here: {best.policy} on {best.backend}, {_gain(best.speed)}; it errs by {_cost(best.errors)}")
-        lines += _found(document, system)
         lines.append(f"  to use it: mpcheck apply {model} --policy {best.policy} --backend {best.backend} -o own.model")
         lines.append('             atoms.calc = mpcheck.policy.calculator("own.model")')
+        lines += _found(document, system)
         lines.append(f"  speed-ups are those of {document.environment.device_name}, energy and forces of {int(best.speed.atoms or 0)} atoms")  # type: ignore[union-attr]
     return lines
 
@@ -126,12 +126,14 @@ def _found(document: Records, system: str) -> list[str]:
         if choice.policy is None:
             lines.append(f"  searched on {record.backend}: {record.reason}")
             continue
+        if choice.policy in builtin():  # timed beside the others, and told above
+            lines.append(f"  searched on {record.backend}: no mix within the budget is faster than {choice.policy}")
+            continue
         gain = f"{choice.speedup_float64:.2f} times as fast as float64 on e3nn" if choice.speedup_float64 is not None else "not timed"
         memory = f", a call holds {choice.peak_bytes / 1e6:.0f} MB" if choice.peak_bytes is not None else ""
         errs = f"{number(choice.energy_meV_per_atom)} meV/atom and {number(choice.force_meV_per_A)} meV/Å"
         promised = f"{number(choice.predicted_energy_meV_per_atom)} and {number(choice.predicted_force_meV_per_A)} predicted"
         file = found_file(record.backend, system, [s.name for s in document.systems])
         lines.append(f"  searched on {record.backend}: {choice.title}, {gain}{memory}; it errs by {errs} ({promised}), in {file}")
-        known = choice.policy if choice.policy in builtin() else f"OUT/{file}"
-        lines.append(f"  to use it: mpcheck apply {document.model.name} --policy {known} --backend {record.backend} -o own.model")
+        lines.append(f"  to use that: mpcheck apply {document.model.name} --policy OUT/{file} --backend {record.backend} -o own.model")
     return lines

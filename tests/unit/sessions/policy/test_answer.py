@@ -72,6 +72,12 @@ def test_what_was_searched() -> None:
     assert "--policy OUT/policy-e3nn.yaml --backend e3nn" in text
 
 
+def test_a_search_that_ends_at_a_policy_of_the_table_tells_no_second_time() -> None:
+    text = told(*judged("float32", errors()), timed("float32", 1.5), searched(policy="float32"))
+    assert "searched on e3nn: no mix within the budget is faster than float32" in text
+    assert "2.50" not in text and text.count("to use") == 1
+
+
 def test_each_of_several_systems_has_a_file_of_its_own() -> None:
     several = ["builtin:water", "a/b.xyz", "a-b.xyz"]
     names = [found_file("e3nn", system, several) for system in several]
