@@ -62,12 +62,15 @@ class JudgedModel(Strict):
     Attributes:
         digest: of architecture and weights; stored_dtype: of its parameters as they were loaded.
         source: where the weights came from, by name: file and sha256, recipe and seed, tables that were put right.
+        elements: symbols; parameters: how many numbers it has learnt. Empty and None of records that do not say.
     """
 
     name: str
     digest: str
     stored_dtype: str = FLOAT64.name
     source: dict[str, str] = {}
+    elements: list[str] = []
+    parameters: int | None = None
 
 
 class Reference(Strict):

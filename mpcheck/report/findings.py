@@ -16,7 +16,7 @@ from mpcheck.records.items import Item
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS, WORST_FIRST
 from mpcheck.report.figure import figure
-from mpcheck.report.judged import judged_lines
+from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
@@ -91,16 +91,10 @@ def counts(run: Records) -> dict[str, int]:
 def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     """The tables, 100 columns at most, then what is not a pass, and what the session says besides."""
     sheet = Sheet(WIDTH, color)
-    for check, (columns, rows) in tables(run).items():
-        grid = Grid(check)
-        for place, name in enumerate(get(run.suite).columns):
-            grid.column(name, wrap=False, most=None if place else 36)
-        for name in columns:
-            grid.column(name, right=True, overflow="fold")
-        for *names, entries in rows:
-            grid.row([*names, *(("", "dim") if e is None else (e[0], style(e[1])) for e in entries)])
-        sheet.line()
-        sheet.grid(grid)
+    sheet.line()
+    for line in subject_lines(run):
+        sheet.line(line)
+    _tables(sheet, run)
     sheet.line()
     sheet.line("findings: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
@@ -120,12 +114,26 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     return sheet.text
 
 
+def _tables(sheet: Sheet, run: Records) -> None:
+    for check, (columns, rows) in tables(run).items():
+        grid = Grid(check)
+        for place, name in enumerate(get(run.suite).columns):
+            grid.column(name, wrap=False, most=None if place else 36)
+        for name in columns:
+            grid.column(name, right=True, overflow="fold")
+        for *names, entries in rows:
+            grid.row([*names, *(("", "dim") if e is None else (e[0], style(e[1])) for e in entries)])
+        sheet.line()
+        sheet.grid(grid)
+
+
 def markdown(run: Records, notes: Sequence[str] = ()) -> str:
     """Verdict first, then what the session says besides, failures, a table per check, environment."""
     tally = counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
-    lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
+    lines += [*(f"- {escape(line)}" for line in subject_lines(run)), ""]
+    lines += [f"Device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
     lines += [f"- {escape(note)}" for note in notes]
     lines += ["Findings: " + ", ".join(f"{n} {v}" for v, n in tally.items()) + ".", ""]
     for verdict_ in ("fail", "degraded", "known-fault", "inconclusive"):

@@ -12,7 +12,7 @@ from mpcheck.records.items import item_of
 from mpcheck.records.record import Record, first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
-from mpcheck.report.judged import judged_lines
+from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.registry import get
@@ -23,7 +23,8 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
     counts = summary.counts(run)
     _, *limits = standing(run)
     lines = [f"# mpcheck {run.suite}: {word(run)}", "", *(f"- **{escape(line)}**" for line in limits), *([""] if limits else [])]
-    lines += [f"Model {escape(run.model.name)}, device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
+    lines += [*(f"- {escape(line)}" for line in subject_lines(run)), ""]
+    lines += [f"Device {escape(run.environment.device_name)}, {run.seconds:.0f} s."]
     lines += [f"- {escape(note)}" for note in notes]
     lines += ["Cells: " + ", ".join(f"{n} {v}" for v, n in counts.items()) + ".", ""]
     failed = summary.failures(run)
@@ -62,9 +63,6 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
     ]
     lines += [f"- model digest {escape(run.model.digest[:16])}, stored in {escape(run.model.stored_dtype)}"]
     lines += [f"- {escape(line)}" for line in (*judged_lines(run), *reference_lines(run.systems))]
-    for s in run.systems:
-        atoms, graphs, edges = ("?" if number is None else number for number in (s.atoms, s.frames, s.edges))
-        lines.append(f"- {escape(s.name)}: {atoms} atoms in {graphs} graphs, {edges} edges")
     return seen_lines("\n".join(lines)) + "\n"
 
 

@@ -14,7 +14,7 @@ from mpcheck.records.record import first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
 from mpcheck.report.figure import nature
-from mpcheck.report.judged import judged_lines
+from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
@@ -44,8 +44,11 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
         last = block
     first, *limits = standing(run)
     sheet.line()
+    for line in subject_lines(run):
+        sheet.line(line)
     for line in limits:
         sheet.line((line, LIMITS))
+    sheet.line()
     sheet.grid(grid)
     sheet.line()
     _facts(sheet, run)

@@ -44,7 +44,14 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     return {
         "mpcheck": __version__,
         "environment": Environment.model_validate(describe(options.device)),
-        "model": JudgedModel(name=model.name, digest=model.digest, stored_dtype=model.stored_dtype, source=dict(model.source)),
+        "model": JudgedModel(
+            name=model.name,
+            digest=model.digest,
+            stored_dtype=model.stored_dtype,
+            source=dict(model.source),
+            elements=list(model.elements),
+            parameters=sum(p.numel() for p in model.module.parameters()),
+        ),
         "systems": [_system(session, name, time.time() - seconds) for name in session.systems],
         "options": asked,
         "seconds": round(seconds, 3),

@@ -59,7 +59,7 @@ def test_nothing_is_written_where_something_is_wrong(tmp_path: Path, capfd: pyte
 def test_records_that_do_not_say_how_large_a_system_is(tmp_path: Path) -> None:
     parts = [(p, d.model_copy(update={"systems": [JudgedSystem(name="builtin:water")]})) for p, d in parts_of(2)]
     assert main(["merge", *write(tmp_path, parts), "--out", str(tmp_path / "out")]) == 0
-    assert "builtin:water: ? atoms in ? graphs" in (tmp_path / "out" / "precision.md").read_text()
+    assert "builtin:&#8203;water: of unknown size" in (tmp_path / "out" / "precision.md").read_text()
 
 
 def test_a_part_is_not_overwritten(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mpcheck.records.document import JudgedSystem, Records
 from mpcheck.report import bench, findings, markdown, terminal
-from mpcheck.report.judged import judged_lines
+from mpcheck.report.judged import judged_lines, subject_lines
 from tests.unit.hostile import samples
 
 NOTE = "total_charge is in no structure: upstream's default, 0"
@@ -23,6 +23,18 @@ def run_of(suite: str) -> Records:
 
 def test_model_first_then_systems_of_the_same_words() -> None:
     assert judged_lines(run_of("audit")) == ["model: saved otherwise", "model: two merged", f"a, c: {NOTE}"]
+
+
+def test_what_was_judged_is_told_with_its_size() -> None:
+    run = run_of("audit")
+    systems = [JudgedSystem(name="one", atoms=33, frames=1, edges=1214), JudgedSystem(name="many", atoms=57, frames=7, edges=452)]
+    model = run.model.model_copy(update={"name": "my.model", "elements": ["H", "O"], "parameters": 16944, "stored_dtype": "float32"})
+    assert subject_lines(run.model_copy(update={"model": model, "systems": systems})) == [
+        "model my.model: H O, 16,944 parameters, stored in float32",
+        "system one: 33 atoms, 1,214 edges",
+        "system many: 57 atoms, 7 frames, 452 edges",
+    ]
+    assert subject_lines(run)[1:] == [f"system {name}: of unknown size" for name in "abc"]
 
 
 def test_every_report_tells_them() -> None:
