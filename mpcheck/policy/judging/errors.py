@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -33,7 +33,8 @@ SPREAD = 1.4826
 class Parity:
     """Whether the energy's error depends on the number of atoms being odd, as a padded reduction makes it (pytorch issue 178871).
 
-    What takes energies of isolated atoms into narrow sums has such an offset, too: structures of another parity are of another composition.
+    What errs alike in all atoms of an element has such an offset, too: structures of another parity are of another composition. It is known
+    beforehand, and taken off.
 
     Attributes:
         offset_meV: median error of energies of odd structures less that of even ones; scatter_meV: its standard error, by medians.
@@ -120,13 +121,14 @@ def _flat(name: str, value: Any) -> dict[str, float]:
 @neutral()
 def judge_errors(
     model: torch.nn.Module | Callable[[], torch.nn.Module], loaded: LoadedModel, sets: Sets, reference: WholeReference,
-    device: torch.device | str = "cpu",
+    device: torch.device | str = "cpu", known: Mapping[int, float] | None = None,
 ) -> ErrorReport:  # fmt: skip
     """Every figure of a model under a policy; what it raises, and values that are no numbers, are results.
 
     Args:
         model: on the device, or what makes it. loaded: the float64 model, for its elements and cut-off. sets: structures that the reference
-            is of.
+            is of. known: error of a structure's energy that is told beforehand, meV, by its place; where an odd number of atoms shows is asked of
+            the rest.
 
     Raises:
         KeyboardInterrupt: nothing else.
@@ -150,7 +152,7 @@ def judge_errors(
     second = second_derivatives(found, exact, sets) if sets.places("displaced") else None
     lost = tuple(sets.labels[p] for p in _lost_in_float64(exact) if p in sets.places(*JUDGED))
     return ErrorReport(
-        _errors(found, exact, sets, tests, *JUDGED), _errors(found, exact, sets, tests, "contacts"), _parity(found, exact, sets),
+        _errors(found, exact, sets, tests, *JUDGED), _errors(found, exact, sets, tests, "contacts"), _parity(found, exact, sets, known or {}),
         tuple(roughness(found, exact, sets)), second, tuple(equivariant), tuple(_nonfinite(whole, loaded, sets, found, exact, reference, device)),
         tuple(dict.fromkeys(raised)), float64_lost=lost, notes=sets.notes,
     )  # fmt: skip
@@ -161,9 +163,10 @@ def _errors(found: Evaluation, exact: Evaluation, sets: Sets, tests: ForceTests,
     return set_errors(found, exact, sets, places, tests) if places else None
 
 
-def _parity(found: Evaluation, exact: Evaluation, sets: Sets) -> Parity:
+def _parity(found: Evaluation, exact: Evaluation, sets: Sets, known: Mapping[int, float]) -> Parity:
     places = torch.tensor(sets.places("own", "rattled", "fewer"), dtype=torch.long)  # a supercell's error is that of its size
-    error = (found.energy - exact.energy)[places]
+    told = torch.tensor([known.get(int(place), 0.0) / MILLI for place in places], dtype=torch.float64)
+    error = (found.energy - exact.energy)[places] - told
     odd = exact.atoms[places] % 2 == 1
     two = [error[odd], error[~odd]]
     counts = [len(e) for e in two]

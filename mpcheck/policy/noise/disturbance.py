@@ -86,10 +86,10 @@ class _Operands(NoiseMode):
         super().__init__("operand", seed)
         self.weights = weights
 
-    def _noisy(self, value: Any) -> Any:
+    def _operand(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor) and value.untyped_storage().data_ptr() in self.weights:
             return value
-        return super()._noisy(value)
+        return super()._operand(value)
 
 
 class _Results(NoiseMode):

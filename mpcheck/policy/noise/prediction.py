@@ -33,7 +33,8 @@ class Prediction:
         energy: RMS error of each structure's energy per atom [structures], meV/atom: of the total, with energies of isolated atoms as the policy sums
             them. interaction: the same without those. forces: RMS error of each component [atoms, 3], meV/Å. stress: [structures, 3, 3], meV/Å³.
         reference: RMS force of the model, meV/Å. overflowing: subjects that hold values beyond the largest number of their format, which make all
-            errors infinite. shares: by subject.
+            errors infinite. shares: by subject. known: of the error of each structure's energy the part that is emulated, with its sign, meV. atoms:
+            of each structure.
     """
 
     energy: torch.Tensor
@@ -43,6 +44,14 @@ class Prediction:
     reference: float
     overflowing: tuple[str, ...]
     shares: dict[str, Share]
+    known: torch.Tensor
+    atoms: torch.Tensor
+
+    @property
+    def chance_rms(self) -> float:
+        """Of the energy's error what is drawn and not emulated, over structures, meV/atom."""
+        there = self.energy.isfinite()
+        return rms((self.energy.square() - (self.known / self.atoms).square()).clamp(min=0.0).sqrt()[there])
 
     @property
     def energy_rms(self) -> float:
@@ -106,7 +115,7 @@ def emulated(calls: Calls, sensitivity: Sensitivity, policy: Policy, device: str
     for name in squares:
         each = random[name] / torch.bincount(sensitivity.batch, minlength=len(random[name])) if name in ENERGIES else random[name]
         squares[name] = squares[name] + _mean(each) * (atoms if name in ENERGIES else 1.0)
-    return _prediction(sensitivity, policy, formats, own, squares, batch)
+    return replace(_prediction(sensitivity, policy, formats, own, squares, batch), known=(moved["energy"] * MEV).nan_to_num(0.0, 0.0, 0.0))
 
 
 def joined(parts: Sequence[Prediction]) -> Prediction:
@@ -115,7 +124,8 @@ def joined(parts: Sequence[Prediction]) -> Prediction:
     over = tuple(dict.fromkeys(name for part in parts for name in part.overflowing))
     energy, interaction = torch.cat([p.energy for p in parts]), torch.cat([p.interaction for p in parts])
     forces, stress = torch.cat([p.forces for p in parts]), torch.cat([p.stress for p in parts])
-    return replace(first, overflowing=over, energy=energy, interaction=interaction, forces=forces, stress=stress)
+    known, atoms = torch.cat([p.known for p in parts]), torch.cat([p.atoms for p in parts])
+    return replace(first, overflowing=over, energy=energy, interaction=interaction, forces=forces, stress=stress, known=known, atoms=atoms)
 
 
 def _prediction(
@@ -134,7 +144,8 @@ def _prediction(
     errors = {n: (torch.full_like(v, torch.inf) if overflowing else v.sqrt() * MEV) for n, v in squares.items()}
     atoms = torch.bincount(batch, minlength=len(errors["energy"]))
     reference = rms(sensitivity.values["forces"]) * MEV
-    return Prediction(errors["energy"] / atoms, errors["interaction"] / atoms, errors["forces"], errors["stress"], reference, overflowing, own)
+    forces, stress, nothing = errors["forces"], errors["stress"], torch.zeros_like(errors["energy"])
+    return Prediction(errors["energy"] / atoms, errors["interaction"] / atoms, forces, stress, reference, overflowing, own, nothing, atoms)
 
 
 def _total(sensitivity: Sensitivity, sides: Iterable[Response]) -> Response:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.formats import F64, NARROW
 from mpcheck.policy.judging.errors import ErrorReport, judge_errors
 from mpcheck.policy.judging.reference import float64_here
+from mpcheck.policy.judging.structures import JUDGED, Kind, Sets
 from mpcheck.policy.noise.bisect import Blame
 from mpcheck.policy.noise.prediction import Prediction
 from mpcheck.policy.rules import Policy
@@ -63,14 +65,15 @@ def _records(study: Study, policy: Policy, made: PolicyModel, about: dict[str, A
         note=" · ".join((policy.title, *made.notes)),
     )  # fmt: skip
     yield cost(study, made, about)
-    report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device)
     predicted = study.predicted(policy, backend)
+    known = dict(zip(study.sets.places(*JUDGED), predicted.known.tolist(), strict=True))
+    report = judge_errors(made, study.session.model, study.sets, study.reference, study.session.device, known)
     if policy.base == F64 and not policy.rules:
         moved = float64_here(made, study.session.model, study.sets, study.reference)
         yield Record(**about, variant=FLOAT64, verdict="fail" if moved else "pass", reason=moved)
-        yield _finite(report, predicted, policy, about)
+        yield _finite(report, predicted, policy, about, {})
         return
-    yield _finite(report, predicted, policy, about)
+    yield _finite(report, predicted, policy, about, foreseen(study.sets, predicted))
     if policy.energies == "apart":
         yield from _parity(report, predicted, about)
     yield from _ratios(report, predicted, about, lambda quantity, most: guilty(study, policy, backend, quantity, most))
@@ -83,8 +86,19 @@ def made_of(study: Study, backend: str) -> torch.nn.Module:
     return model
 
 
-def _finite(report: ErrorReport, predicted: Prediction, policy: Policy, about: dict[str, Any]) -> Record:
-    """Whether everything is a number. Where values are larger than a format holds, that is the format's limit and no fault."""
+def foreseen(sets: Sets, predicted: Prediction) -> Counter[Kind]:
+    """Of how many structures of each kind the emulation has an energy that is no number: a sum over more atoms than the format holds, say."""
+    kinds: dict[int, Kind] = {place: one.kind for one in sets.sets for place in sets.places(one.kind)}
+    lost = [place for place, energy in zip(sets.places(*JUDGED), predicted.energy.tolist(), strict=True) if not math.isfinite(energy)]
+    return Counter(kinds[place] for place in lost)
+
+
+def _finite(report: ErrorReport, predicted: Prediction, policy: Policy, about: dict[str, Any], lost_anyway: Mapping[Kind, int]) -> Record:
+    """Whether everything is a number. Where values are larger than a format holds, that is the format's limit and no fault.
+
+    Args:
+        lost_anyway: see :func:`foreseen`.
+    """
     lost = [f"{label}: no numbers in float64 itself" for label in report.float64_lost]
     changed = [f"{e.kind}: {e.absent}" for e in report.equivariance if e.absent]
     told = [*report.raised, *(n.text for n in report.nonfinite), *changed, *lost]
@@ -92,7 +106,7 @@ def _finite(report: ErrorReport, predicted: Prediction, policy: Policy, about: d
     if not told:
         return Record(**about, variant=FINITE, verdict="pass", detail=figures(report, predicted))
     narrow = policy.autocast in NARROW or policy.base in NARROW or any(r.compute in NARROW for r in policy.rules)
-    ours = [n for n in report.nonfinite if n.kind not in ("contacts", "diatomics")]
+    ours = [n for n in report.nonfinite if n.kind not in ("contacts", "diatomics") and n.structures > lost_anyway.get(n.kind, 0)]
     beyond = narrow and not report.raised and not lost and (predicted.overflowing or not (ours or changed))
     why = f"values beyond what 16 bits hold in {listed(predicted.overflowing, 2)}: " if predicted.overflowing else ""
     verdict: Verdict = "unsupported" if beyond else "fail"
@@ -105,12 +119,12 @@ def _parity(report: ErrorReport, predicted: Prediction, about: dict[str, Any]) -
     """Whether the energy's error has an offset where the number of atoms is odd, as a padded reduction makes it (pytorch issue 178871).
 
     What is rounded alike in equal atoms is no offset of a reduction: of a crystal whose atoms each err by 40 meV, copies that lack one err by
-    40 meV less, and scatter by 3.
+    40 meV less, and scatter by 3. What 16 and fewer bits make of each structure is emulated, and taken off; float32's part is drawn.
     """
     found = report.parity
     if found is None or found.offset_meV is None or found.scatter_meV is None or found.scatter_meV <= 0:
         return
-    alike = found.atoms * (finite(predicted.energy_rms) or 0.0)
+    alike = found.atoms * (finite(predicted.chance_rms) or 0.0)
     ratio = abs(found.offset_meV) / math.hypot(found.scatter_meV, alike)
     reason = (
         f"energies of odd structures are off by {found.offset_meV:.3g} meV against even ones, which scatter by {found.scatter_meV:.2g};"

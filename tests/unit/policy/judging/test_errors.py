@@ -73,6 +73,21 @@ def test_an_energy_that_is_off_where_atoms_are_odd() -> None:
     assert sound is not None and abs(sound.offset_meV or 0.0) < 0.1
 
 
+def test_an_error_that_is_known_beforehand_is_no_offset_of_odd_structures() -> None:
+    """Atoms of an element err alike: structures that lack one err by one atom less."""
+
+    def change(out: dict[str, Any], graph: dict[str, torch.Tensor]) -> None:
+        out["energy"] = out["energy"] + 0.01 * torch.bincount(graph["batch"]).to(out["energy"].dtype)
+
+    exact = reference().evaluation
+    known = {place: 10.0 * float(exact.atoms[place]) for place in range(len(exact.atoms))}
+    whole = Faulty(change)
+    alone = judge_errors(whole, small(), sets(), reference()).parity
+    told = judge_errors(whole, small(), sets(), reference(), known=known).parity
+    assert alone is not None and told is not None
+    assert abs(alone.offset_meV or 0.0) > 5.0 > 100 * abs(told.offset_meV or 0.0)
+
+
 def test_a_force_with_its_sign_turned() -> None:
     """Of one atom of a structure."""
 

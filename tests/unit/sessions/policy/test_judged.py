@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
+from ase import Atoms
 
-from mpcheck.policy.judging.errors import ErrorReport, Parity
+from mpcheck.policy.judging.errors import ErrorReport, NonFiniteValue, Parity
+from mpcheck.policy.judging.structures import Sets, StructureSet
+from mpcheck.policy.rules import get_policy
 from mpcheck.records.record import Record
-from mpcheck.sessions.policy.judged import _parity
+from mpcheck.sessions.policy.judged import _finite, _parity, foreseen
 
 
 def judged(parity: Parity, energy: float) -> list[Record]:
-    predicted: Any = SimpleNamespace(energy_rms=energy)
+    predicted: Any = SimpleNamespace(chance_rms=energy)
     return [*_parity(ErrorReport(parity=parity), predicted, {"check": "policy", "subject": "readout-int8w", "system": "builtin:diamond"})]
 
 
@@ -30,3 +35,23 @@ def test_an_atom_less_errs_by_an_atom_less(offset: float, energy: float, verdict
 
 def test_no_parity_of_structures_of_one() -> None:
     assert judged(Parity(None, None, 0, 9), 1.0) == []
+
+
+LOST = NonFiniteValue("supercell", "2 x 2 x 2 cells", 1, None, "1 of 1 (supercell): values that are no numbers")
+
+
+@pytest.mark.parametrize(("anyway", "verdict"), [({"supercell": 1}, "unsupported"), ({}, "fail"), ({"rattled": 1}, "fail")])
+def test_a_sum_that_16_bits_do_not_hold_is_no_fault_where_its_emulation_loses_it_too(anyway: Any, verdict: str) -> None:
+    """Measured: energies of isolated atoms of 264 atoms, added up in float16."""
+    predicted: Any = SimpleNamespace(overflowing=(), energy_rms=math.inf, force_rms=1.0, stress_rms=1.0)
+    found = _finite(ErrorReport(nonfinite=(LOST,)), predicted, get_policy("all-fp16"), {"check": "policy", "subject": "all-fp16"}, anyway)
+    assert found.verdict == verdict and "supercell" in found.reason
+
+
+def test_structures_whose_emulated_energy_is_no_number_are_counted_by_kind() -> None:
+    one = Atoms("H", positions=[[0, 0, 0]])
+    sets = Sets(
+        (StructureSet("own", (one,), ("a",)), StructureSet("contacts", (one, one), ("b", "c")), StructureSet("supercell", (one,), ("d",))), ()
+    )
+    predicted: Any = SimpleNamespace(energy=torch.tensor([1.0, math.inf]))
+    assert foreseen(sets, predicted) == {"supercell": 1}
