@@ -142,7 +142,7 @@ def test_rows_that_are_gone_are_red(clean: tuple[str, Path], tmp_path: Path) -> 
 def test_errors_that_grew_are_red_whatever_their_verdict_says(clean: tuple[str, Path], tmp_path: Path) -> None:
     def larger(document: dict[str, Any]) -> None:
         for record in document["records"]:
-            if record.get("detail", {}).get("kind") == "policy-errors":
+            if (record.get("detail") or {}).get("kind") == "policy-errors":
                 for name in ("force_meV_per_A", "predicted_force_meV_per_A"):
                     record["detail"][name] *= 2
 

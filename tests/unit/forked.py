@@ -104,7 +104,9 @@ def _become(request: Mapping[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     own = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.path[:] = ["" if request["words"][0] == "-c" else str(Path.cwd()), *own, *(path for path in sys.path[1:] if path not in BEFORE)]
+    rest = [path for path in sys.path[1:] if path not in BEFORE]
+    # an installed checkout is on the path of every process, behind all that a test puts there
+    sys.path[:] = ["" if request["words"][0] == "-c" else str(Path.cwd()), *own, *rest, *BEFORE]
     for path in own:
         if (site := Path(path) / "sitecustomize.py").is_file():
             runpy.run_path(str(site))

@@ -25,6 +25,7 @@ ALLOWED = {
     "mpcheck/reference/noise.py": {r"'\x00'"},  # between names that are hashed
     "mpcheck/_own.py": {r"'\x00'"},
     "mpcheck/cli/options.py": {"from rich.markup import escape"},  # in help of ours, which typer reads as rich's markup
+    "mpcheck/systems/cif.py": {r"'\ufeff'"},  # which some editors begin a file with
     "mpcheck/_files/io.py": {r"'\x00'"},  # in the name of a file, which is refused
     "mpcheck/_files/kinds.py": {r"'\x00'", r"'\ufeff \t\r\n'"},  # by which a binary file is told from text, and what may stand before a text begins
 }

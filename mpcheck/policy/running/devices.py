@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from mpcheck._cuda import CUDA
 from mpcheck._errors import InputError
 from mpcheck.sessions.run import parse_device
 
@@ -17,7 +18,7 @@ def present(device: str | torch.device) -> torch.device:
     where = parse_device(str(device))
     if where.type != "cuda":
         return where
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = CUDA.device_count() if CUDA.is_available() else 0
     if not count:
         raise InputError(f"device {str(device)!r}: this machine has no CUDA device that torch can use; choose cpu")
     if where.index is not None and where.index >= count:

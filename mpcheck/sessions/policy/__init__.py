@@ -44,7 +44,7 @@ class PolicyOptions(Options):
     sweep: Annotated[
         int, Option("time and measure policies on builtin:diamond:1 … N and in batches of 4 and 8, too; 0 for none", metavar="N", least=0, most=8)
     ] = 0
-    sweep_seconds: Annotated[float, Option("for the sweep; what does not fit is named", metavar="S", least=1)] = 120.0
+    sweep_seconds: Annotated[float, Option("that --sweep may take; sizes that do not fit are named", metavar="S", least=1)] = 120.0
 
 
 SESSION = SessionSpec(

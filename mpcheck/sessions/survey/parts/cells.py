@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from mpcheck._names import REFERENCE_BACKEND
+from mpcheck.formats import BF16, F32
 from mpcheck.survey.part import Cost, Part
 
 SMALL = ("builtin:hco", "--system", "builtin:water")
-ONE = ("--block", "interactions.1.linear", "--backend", "e3nn", "--format", "float32", "--format", "bfloat16")
+ONE = ("--block", "interactions.1.linear", "--backend", REFERENCE_BACKEND, "--format", F32, "--format", BF16)
 
 PARTS = (
     Part(
@@ -59,7 +61,7 @@ PARTS = (
         words=("--only", "baseline", "--device", "{device}", "--baselines", "{out}/baselines", "--repeats", "3"),
         toy=(
             "--only", "baseline", "--device", "{device}", "--baselines", "{out}/baselines", "--repeats", "2", "--system", "builtin:water",
-            "--block", "interactions.1.linear", "--backend", "e3nn",
+            "--block", "interactions.1.linear", "--backend", REFERENCE_BACKEND,
         ),
         leaves=("baselines/*/precision.json",),
         adopted=("baselines/*/precision.json",),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from mpcheck._names import REFERENCE_BACKEND
+from mpcheck.formats import F32
 from mpcheck.survey.part import Cost, Part
 
 SMALL = ("builtin:hco", "--system", "builtin:water")
-ONE = ("--block", "interactions.1.linear", "--format", "float32", "--backend", "e3nn")
+ONE = ("--block", "interactions.1.linear", "--format", F32, "--backend", REFERENCE_BACKEND)
 
 PARTS = (
     Part(

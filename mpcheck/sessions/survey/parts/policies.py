@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from mpcheck._names import POLICIES
+from mpcheck._names import POLICIES, REFERENCE_BACKEND
+from mpcheck.formats import F32, F64, TF32_NAME
 from mpcheck.survey.part import Cost, Part
 
 SMALL = ("builtin:hco", "--system", "builtin:water")
@@ -17,10 +18,10 @@ PARTS = (
         timed=True,
         session="policy",
         words=(
-            "recipe:canonical:C", "--system", "builtin:diamond:3", "--policy", "float64", "--policy", "float32", "--policy", "linear-fp16",
-            "--policy", "linear-bf16", "--policy", "tf32",
+            "recipe:canonical:C", "--system", "builtin:diamond:3", "--policy", F64, "--policy", F32, "--policy", "linear-fp16",
+            "--policy", "linear-bf16", "--policy", TF32_NAME,
         ),
-        toy=(*SMALL, "--backend", "e3nn", "--policy", "float32", "--launches", "0"),
+        toy=(*SMALL, "--backend", REFERENCE_BACKEND, "--policy", F32, "--launches", "0"),
         keeps=POLICIES,
     ),
     Part(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mpcheck._names import REFERENCE_BACKEND
 from mpcheck.survey.part import Cost, Part
 
 PARTS = (
@@ -13,7 +14,7 @@ PARTS = (
         cost={"cuda": Cost(30, 60), "cpu": Cost(40), "toy": Cost(25, 900)},
         module="mpcheck.survey.probes.smoke",
         words=("{device}", "{out}"),
-        toy=("{device}", "{out}", "e3nn"),
+        toy=("{device}", "{out}", REFERENCE_BACKEND),
     ),
     Part(
         name="tensor-cores",

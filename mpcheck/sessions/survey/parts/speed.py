@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from mpcheck._names import COST_MODEL, FIRST_CALL, LATENCY, PROFILE, SWEEP
+from mpcheck._names import COST_MODEL, FIRST_CALL, LATENCY, PROFILE, REFERENCE_BACKEND, SWEEP
+from mpcheck.formats import BF16, F32, F64, TF32_NAME
 from mpcheck.survey.part import Cost, Part
 
 SMALL = ("builtin:hco", "--system", "builtin:water")
-SHORT = ("--backend", "e3nn", "--format", "float32")
+SHORT = ("--backend", REFERENCE_BACKEND, "--format", F32)
 CARBON = "recipe:canonical:C"
 TIMED = (LATENCY, FIRST_CALL)
 
@@ -33,7 +34,7 @@ PARTS = (
         cost={"cuda": Cost(60, 120), "cpu": Cost(200)},
         timed=True,
         session="profile",
-        words=(CARBON, "--system", "builtin:diamond:3", "--format", "float32", "--format", "float64"),
+        words=(CARBON, "--system", "builtin:diamond:3", "--format", F32, "--format", F64),
         keeps=(PROFILE, LATENCY, COST_MODEL),
     ),
     Part(
@@ -46,7 +47,7 @@ PARTS = (
         session="bench",
         words=(
             CARBON, "--system", "builtin:diamond:2", "--system", "builtin:diamond:8", "--block", "model", "--baselines", "{out}/baselines",
-            "--launches", "2", "--seconds", "40", "--format", "float64", "--format", "float32", "--format", "tf32", "--format", "bfloat16",
+            "--launches", "2", "--seconds", "40", "--format", F64, "--format", F32, "--format", TF32_NAME, "--format", BF16,
         ),
         keeps=TIMED,
     ),

@@ -47,7 +47,7 @@ def test_its_linear_layer_is_what_this_is_about(old: torch.nn.Module, twin: Cueq
 @pytest.mark.parametrize("backend", [BACKEND, BACKEND_MUL_IR], ids=["ir_mul", "mul_ir"])
 def test_every_block_of_the_twin_is_the_source_s(old: torch.nn.Module, backend: Any) -> None:
     rows = distances(E3nnModel(old, CPU), backend.build(old, CPU), GRAPH, load_tolerances(None), 0)
-    assert {LINEAR, "interactions.1", "pair_repulsion_fn"} <= {r.block for r in rows} and [r for r in rows if r.failed] == []
+    assert {LINEAR, "interactions.1", "pair_repulsion_fn"} <= {r.block for r in rows} and [r for r in rows if r.fails] == []
 
 
 @pytest.mark.parametrize("host", ["e3nn", "cueq"])
@@ -57,7 +57,7 @@ def test_a_swapped_block_gets_the_parts_that_it_expects(old: torch.nn.Module, tw
     base = sides[host]
     mixed = MixedModel(base, {guest: sides[guest]}, {LINEAR: guest})  # type: ignore[arg-type]
     rows = distances(sides["e3nn"], mixed, GRAPH, load_tolerances(None), 0)  # type: ignore[arg-type]
-    assert [r for r in rows if r.failed] == []
+    assert [r for r in rows if r.fails] == []
 
 
 def test_parts_of_one_channel_do_not_differ_between_layouts() -> None:
