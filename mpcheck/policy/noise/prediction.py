@@ -54,6 +54,11 @@ class Prediction:
         return rms((self.energy.square() - (self.known / self.atoms).square()).clamp(min=0.0).sqrt()[there])
 
     @property
+    def known_rms(self) -> float:
+        """Of what is emulated of each structure's energy, meV."""
+        return rms(self.known)
+
+    @property
     def energy_rms(self) -> float:
         """Over structures, meV/atom."""
         return rms(self.energy)

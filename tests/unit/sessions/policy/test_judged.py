@@ -17,8 +17,8 @@ from mpcheck.records.record import Record
 from mpcheck.sessions.policy.judged import _finite, _parity, foreseen
 
 
-def judged(parity: Parity, energy: float) -> list[Record]:
-    predicted: Any = SimpleNamespace(chance_rms=energy)
+def judged(parity: Parity, energy: float, known: float = 0.0) -> list[Record]:
+    predicted: Any = SimpleNamespace(chance_rms=energy, known_rms=known)
     return [*_parity(ErrorReport(parity=parity), predicted, {"check": "policy", "subject": "readout-int8w", "system": "builtin:diamond"})]
 
 
@@ -31,6 +31,12 @@ def test_an_atom_less_errs_by_an_atom_less(offset: float, energy: float, verdict
     """Measured: int8 read-outs on eight atoms of diamond, of which copies lack one."""
     (found,) = judged(Parity(offset, 2.6, odd=8, even=9, atoms=1.0), energy)
     assert found.verdict == verdict and (verdict == "pass") == (not found.reason)
+
+
+@pytest.mark.parametrize(("known", "verdict"), [(8.4, "pass"), (0.0, "fail"), (0.01, "fail")])
+def test_a_rounding_that_flips_is_no_offset_where_nothing_else_is_left(known: float, verdict: str) -> None:
+    (found,) = judged(Parity(-0.0153, 2.1e-11, odd=4, even=20, atoms=1.0), 7.4e-05, known)
+    assert found.verdict == verdict
 
 
 def test_no_parity_of_structures_of_one() -> None:
