@@ -111,7 +111,7 @@ class KnownFault(Strict):
 
 
 def known_checks() -> list[str]:
-    """Checks whose records go through the file; values of upstream's own past, policies, coverage and profiles do not."""
+    """Checks whose records go through the file; values of upstream's own past, what is made of policies, coverage, profiles and surveys do not."""
     names = dict.fromkeys(check for spec in sessions().values() for check in spec.checks)
     without = (GOLDEN, POLICY_BUDGET, POLICY_SEARCH, COVERAGE, PROFILE, SWEEP, COST_MODEL, SURVEY_PART, SURVEY_FOUND)
     return [name for name in names if name not in without]

@@ -9,6 +9,7 @@ from mpcheck.records.accounts import missing
 from mpcheck.records.attribution import NO_RECORD, depth_of, names_of
 from mpcheck.records.document import Records
 from mpcheck.records.record import About, Record
+from mpcheck.records.tensors import share
 from mpcheck.records.verdicts import MISSING, red
 
 
@@ -47,10 +48,8 @@ class Item:
 
     @property
     def share(self) -> float:
-        """The ratio in units of its own limit: 1 is what is allowed. Infinite where a failure has no finite ratio, else 0."""
-        if self.ratio is None:
-            return float("inf") if self.failed else 0.0
-        return self.ratio / self.limit if self.limit else self.ratio
+        """See :func:`mpcheck.records.tensors.share`."""
+        return share(self.ratio, self.limit, self.failed)
 
     @property
     def structure(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from pydantic import Field
 from mpcheck._files.yaml import Strict
 from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.records.detail import Detail, Latency
-from mpcheck.records.tensors import Drift, Number, Quantity, Tensors, summary
+from mpcheck.records.tensors import Drift, Number, Quantity, Tensors, share, summary
 from mpcheck.records.verdicts import Verdict, red
 
 
@@ -139,10 +138,8 @@ class Record(About):
 
     @property
     def share(self) -> float:
-        """Error over allowed error, 1 is what is allowed: its ratio in units of its limit, or of its scale where it has none; infinite where
-        a failure has no finite ratio, else 0.
-        """
-        return self.ratio / (self.limit or 1.0) if self.ratio is not None else math.inf if self.red else 0.0
+        """See :func:`mpcheck.records.tensors.share`."""
+        return share(self.ratio, self.limit, self.red)
 
     @property
     def worst_rms(self) -> float | None:

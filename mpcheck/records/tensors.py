@@ -109,9 +109,13 @@ def finite(value: float) -> Number:
     return None if number != number or number in (float("inf"), float("-inf")) else float(f"{number:.7g}")
 
 
-def share(ratio: Number, limit: Number) -> float:
-    """A ratio in units of its limit, or of its scale where none is known; infinite where it is not finite."""
-    return math.inf if ratio is None else ratio / limit if limit else ratio
+def share(ratio: Number, limit: Number, failed: bool = True) -> float:
+    """Error over allowed error, 1 is what is allowed: a ratio in units of its limit, or of its scale where it has none; infinite where what
+    failed has no finite ratio, else 0.
+    """
+    if ratio is None:
+        return math.inf if failed else 0.0
+    return ratio / limit if limit else ratio
 
 
 def decisive(quantities: Sequence[Quantity]) -> Quantity | None:

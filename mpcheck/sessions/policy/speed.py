@@ -36,14 +36,15 @@ def records(study: Study, asked: PolicyOptions, policies: list[str], planned: Pl
     workload = Workload(asked, study.system)
     plan = RoundPlan(seconds=SECONDS_EACH * len(ways), seed=asked.seed)
     timings = measured(workload, ways, asked.launches, plan, progress=lambda text: study.session.options.progress(f"speed: {text}"))
-    return [_record(row, planned) for row in trade_offs(timings, ways, study.system)]
+    return [record_of(row, planned.about) for row in trade_offs(timings, ways, study.system)]
 
 
-def _record(row: TradeOff, planned: Planned) -> Record:
-    about = {**planned.about, "subject": row.candidate.policy, "backend": row.candidate.backend, "variant": row.candidate.variant}
+def record_of(row: TradeOff, planned: dict[str, Any], kind: type[PolicySpeed] = PolicySpeed) -> Record:
+    """A timed candidate, or why it was not; ``planned``: what else the record is about, ``kind``: of its figures."""
+    about = {**planned, "subject": row.candidate.policy, "backend": row.candidate.backend, "variant": row.candidate.variant}
     if row.unsupported is not None:
         raised = row.unsupported.code == "raised"
         return Record(**about, verdict="fail" if raised else "unsupported", reason=one_line(row.unsupported.text), lacking=row.unsupported.lacking)
     known: dict[str, Any] = row.figures()
-    detail = PolicySpeed(median_ms=known.pop("ms", None), **{n: v for n, v in known.items() if n in PolicySpeed.model_fields})
+    detail = kind(median_ms=known.pop("ms", None), **{n: v for n, v in known.items() if n in kind.model_fields})
     return Record(**about, verdict="pass", detail=detail)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mpcheck._errors import InputError
-from mpcheck._text import one_line
 from mpcheck.policy.speed.supercells import BATCHES, SYSTEM, SizePoint, grid, sweep
-from mpcheck.policy.speed.table import TradeOff
 from mpcheck.records.policy_figures import PolicySize
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.policy import PolicyOptions
-from mpcheck.sessions.policy.speed import candidates
+from mpcheck.sessions.policy.speed import candidates, record_of
 from mpcheck.sessions.run import Session
 
 ELEMENT = "C"
@@ -45,14 +41,4 @@ def _point(point: SizePoint, planned: Planned) -> list[Record]:
     about = {**planned.about, "system": point.system, "batch": point.batch}
     if point.left_out:
         return [Record(**about, verdict="unsupported", reason=point.left_out)]
-    return [_record(row, about) for row in point.rows]
-
-
-def _record(row: TradeOff, about: dict[str, Any]) -> Record:
-    own = {**about, "subject": row.candidate.policy, "backend": row.candidate.backend, "variant": row.candidate.variant}
-    if row.unsupported is not None:
-        raised = row.unsupported.code == "raised"
-        return Record(**own, verdict="fail" if raised else "unsupported", reason=one_line(row.unsupported.text), lacking=row.unsupported.lacking)
-    known: dict[str, Any] = row.figures()
-    detail = PolicySize(median_ms=known.pop("ms", None), **{n: v for n, v in known.items() if n in PolicySize.model_fields})
-    return Record(**own, verdict="pass", detail=detail)
+    return [record_of(row, about, PolicySize) for row in point.rows]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mpcheck._errors import InputError
 from mpcheck.history.ratios import Baseline, read_baseline, write_baseline
 from mpcheck.records.detail import Latency, figures
-from mpcheck.records.document import Environment, JudgedSystem, Records, Reference, read_records, write_records
+from mpcheck.records.document import Environment, JudgedModel, JudgedSystem, Records, Reference, read_records, write_records
 from mpcheck.records.record import Part, Planned, Record
 from mpcheck.records.tensors import Group, Number, Quantity, Tensors, Worst
 
@@ -34,9 +34,10 @@ PLANNED = st.builds(Planned, batch=st.none() | st.integers(1, 99))
 NUMBERS_OF = dict.fromkeys(("atoms", "frames", "edges"), st.none() | WHOLE)
 SYSTEM = st.builds(JudgedSystem, reference=st.none() | st.builds(Reference, made_now=WHOLE), **NUMBERS_OF)
 FLAGS = st.dictionaries(TEXT, st.booleans() | WHOLE | FINITE | TEXT, max_size=3)
+MODEL = st.builds(JudgedModel, parameters=st.none() | WHOLE)
 ENVIRONMENT = st.builds(Environment, threads=st.none() | WHOLE, flags=FLAGS)
 RUN = st.builds(
-    Records, environment=ENVIRONMENT, systems=st.lists(SYSTEM, max_size=2),
+    Records, environment=ENVIRONMENT, model=MODEL, systems=st.lists(SYSTEM, max_size=2),
     plan=st.lists(PLANNED, max_size=2), records=st.lists(RECORD, max_size=3), seconds=SECONDS,
     options=st.dictionaries(TEXT, st.none() | st.booleans() | WHOLE | FINITE | TEXT, max_size=3),
 )  # fmt: skip
