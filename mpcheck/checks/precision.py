@@ -91,7 +91,7 @@ class PrecisionCheck:
             return refused(base, backend)
         try:
             reference = self.library.get(key.block)
-            self._rounded(backend, block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
+            self._emulated(block, fmt)  # so that it is there for who is judged by this code, whatever becomes of the replay
         except ReferenceFaultError as error:
             return Record(**base, verdict="fail", reason=str(error))
         names = [n for n in reference.values if n.startswith(("grad.", "weight.")) == (key.direction == BACKWARD)]
@@ -150,8 +150,8 @@ class PrecisionCheck:
         block = reference.block
         own = set(backend.reference_gradients(block, {n: p.detach() for n, p in backend.parameters(block).items()}))
         limits = limits_for(self.tolerances, key.block, key.backend, key.format, key.direction)
-        roundoff, rounded = backend.roundoff(block, fmt), self._rounded(backend, block, fmt)
-        emulated = {} if rounded is None else self.library.emulated(key.block, fmt.storage)
+        roundoff, emulated = backend.roundoff(block, fmt), self._emulated(block, fmt)
+        rounded = {} if roundoff["converted"] else self.library.rounded(key.block, fmt.storage) if emulated else {}
         quantities = []
         for name in names:
             value = reference.values[name]
@@ -167,24 +167,23 @@ class PrecisionCheck:
                 continue
             low_value = low.get(name, value)  # of nothing but zeros autograd may give none
             scale, layout = noise_scale(reference.noise[name], reference.statistics[name], roundoff, value), self._layout(block, name, value)
-            stored = rounded is not None and name in rounded
-            if stored:
+            if name in emulated:
                 scale = scale.holding(emulated[name] - value, value, layout.parts())
             quantity = compare(name, low_value.to(value.device), value, scale, fmt, limits, layout)
-            if rounded is not None and stored and not quantity.failures:
+            if name in rounded and not quantity.failures:
                 narrow = noise_scale(reference.noise[name], reference.statistics[name], {**roundoff, "stored": 0.0}, value)
                 narrow = narrow.holding(emulated[name] - rounded[name], rounded[name])
                 quantity = with_arithmetic(quantity, low_value.to(value.device), rounded[name], narrow, fmt, limits)
             quantities.append(quantity)
         return quantities
 
-    def _rounded(self, backend: BackendModel, block: Block, fmt: Format) -> Tensors | None:
-        """Float64 values on what a format stores; None where its arithmetic is not judged apart.
+    def _emulated(self, block: Block, fmt: Format) -> Tensors:
+        """What a block makes of rounded inputs in a format that rounds each operation once; empty of any other format.
 
-        Where parameters go through the converter's map first, what is stored is not what the reference can round.
+        A backend whose parameters go through its converter's map first loses as much: it adds the same numbers up. What it stores is
+        not what the reference can round, so that its arithmetic is not judged apart.
         """
-        arithmetic = fmt.accumulation == "wide" and fmt.operand_bits is None and not backend.roundoff(block, fmt)["converted"]
-        return self.library.rounded(block.name, fmt.storage) if arithmetic else None
+        return self.library.emulated(block.name, fmt.storage) if fmt.accumulation == "wide" and fmt.operand_bits is None else {}
 
     @staticmethod
     def _no_path(block: Block, name: str, backend: BackendModel) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, PrivateAttr, ValidationError, ValidationInfo, field_validator
 
 from mpcheck._errors import InputError
 from mpcheck._files.documents import BrokenError, parse, write_document
@@ -135,9 +135,19 @@ class Records(Strict):
             raise ValueError(f"check {stray.check[:80]!r} is none of this session's")
         return value
 
+    _directory: Path | None = PrivateAttr(default=None)
+
     def of(self, *checks: str) -> list[Record]:
         """Records of some checks."""
         return [record for record in self.records if record.check in checks]
+
+    def lie_in(self, directory: Path) -> None:
+        """Remember where these records were just written: it is no part of them, for files may be moved."""
+        self._directory = directory
+
+    def beside(self, name: str) -> Path:
+        """The path of a file that was written beside these records; its bare name where that is not known."""
+        return Path(name) if self._directory is None else self._directory / name
 
 
 def records_of(data: dict[str, Any], path: Path) -> Records:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
 from mpcheck.reference.emulation import SingleRounding
-from mpcheck.reference.operations import operation_of, packet_name
+from mpcheck.reference.operations import LAYER_NORM_BACKWARD, operation_of, packet_name
 
 
 class SerialGathers(SingleRounding):
@@ -19,9 +20,27 @@ class SerialGathers(SingleRounding):
     """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if operation_of(func).sums == "gather" and (found := _rows(packet_name(func), args, kwargs or {})) is not None:
-            return serial(self._rounded, *found)
-        return super().__torch_dispatch__(func, types, args, kwargs)
+        if operation_of(func).sums != "gather":
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        if packet_name(func) == LAYER_NORM_BACKWARD:
+            return tuple(self._layer_norm(args, super().__torch_dispatch__(func, types, args, kwargs)))
+        if (found := _rows(packet_name(func), args, kwargs or {})) is None:
+            return super().__torch_dispatch__(func, types, args, kwargs)
+        into, where, rows = found
+        return serial(self._rounded, into, where, self._rounded(rows))
+
+    def _layer_norm(self, args: Any, result: Any) -> Iterator[Any]:
+        """The gradients of a layer norm; those of its weight and bias add up all rows, in one place for each feature."""
+        grad, x, shape, mean, rstd = args[:5]
+        count = math.prod(grad.shape[: grad.dim() - len(shape)])
+        for place, value in enumerate(result):
+            if place == 0 or not isinstance(value, torch.Tensor) or not value.numel() or grad.dtype != torch.float64:
+                yield value
+                continue
+            # a term of the weight's is a product in float32, which the sum alone rounds
+            rows = (grad * (x - mean) * rstd if place == 1 else grad).reshape(count, -1)
+            where = torch.zeros(count, dtype=torch.int64, device=rows.device)
+            yield serial(self._rounded, rows.new_zeros(1, rows.shape[1]), where, rows).reshape(value.shape)
 
 
 def _rows(name: str, args: Any, kwargs: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor] | None:
@@ -43,7 +62,7 @@ def _rows(name: str, args: Any, kwargs: Any) -> tuple[torch.Tensor, torch.Tensor
 
 def serial(rounded: Callable[[torch.Tensor], torch.Tensor], into: torch.Tensor, where: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     """Rows added to places one after the other in their order, each sum rounded; of another place at the same time, for they do not meet."""
-    total, rows = rounded(into).clone(), rounded(rows)
+    total = rounded(into).clone()
     order = torch.argsort(where, stable=True)
     counts = torch.bincount(where, minlength=len(total))
     turn = torch.arange(len(where), device=where.device) - (counts.cumsum(0) - counts)[where[order]]  # of each row among those of its place

@@ -24,6 +24,7 @@ def write_records(directory: Path, document: Records, notes: Sequence[str] = ())
         InputError: the place cannot be written.
     """
     records, summary = (directory / f"{document.suite}.{suffix}" for suffix in ("json", "md"))
+    document.lie_in(directory)
     shown = showing(document)
     text = shown.markdown(document, notes)
     write_document(records, document)

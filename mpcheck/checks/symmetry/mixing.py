@@ -167,12 +167,20 @@ def _figures(swap: Swap, names: list[str], limit: float) -> dict[str, Any]:
     return metrics
 
 
-def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float) -> Record:
+def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float, adapts: bool = False) -> Record:
+    """The record of a swap without adapters.
+
+    Args:
+        names: of tensors whose layout changes. adapts: whether adapters convert something, be it only how a block is called: where they do,
+            a swap that raises without them is no fault, and one that is wrong without raising is.
+    """
     verdict: Verdict = "pass"
     named = f"layout mismatch of {', '.join(names)}" if names else "no layout changes"
     how = f"raises {swap.raised}" if swap.raised else (swap.moved.text if swap.moved is not None else "")
     reason = f"{named}: {how}" if how else named
-    if not names:
+    if not names and swap.raised and adapts:
+        reason = f"it is called otherwise: {how}"
+    elif not names:
         verdict = "indistinguishable"
         if swap.seen:
             verdict = "fail"
@@ -224,7 +232,7 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record
     # adapters that convert nothing are none: the two are one model then
     same = not mismatches(at_boundary(block, base, donor), base.layout, donor.layout) and block.class_name != "SymmetricContraction"
     bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
-    return [_bare(names, bare, must, limit), _adapted(names, adapted, limit)]
+    return [_bare(names, bare, must, limit, not same), _adapted(names, adapted, limit)]
 
 
 def keys(context: Context) -> list[Key]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from matplotlib.axes import Axes
 
@@ -13,12 +12,11 @@ from mpcheck._text import counted
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, readable, ticks
+from mpcheck.report.pictures.goals import GOALS, Quantity, entry
+from mpcheck.report.pictures.goals import LINE as GOAL
 from mpcheck.report.pictures.labels import Labels
 
-Quantity = Literal["force", "energy"]
 WORDS = {"force": ("RMS force error, meV/Å", "meV/Å"), "energy": ("energy error, meV/atom", "meV/atom")}
-LIMITS = {"force": (10.0, "10 meV/Å"), "energy": (1.0, "1 meV/atom: noise of DFT labels")}
-"""Where the errors of a policy become as large as what people tolerate, or as what models are trained on."""
 LEFT, HEIGHT, FOOT = 34.0, 290.0, 40.0
 MOST_SERIES = 16
 FONT = TINY - 1
@@ -71,6 +69,7 @@ def pareto_picture(marks: Sequence[Mark], quantity: Quantity, reference: str, ma
     best = front(shown)
     entries: list[tuple[str, Look]] = [(s, look.point) for s, look in looks.items()]
     entries.append(("nothing is faster and as accurate", {"color": theme.INK, "linestyle": "-", "marker": "", "linewidth": 1.2}))
+    entries.append(entry(quantity))
     top = legend_height([text for text, _ in entries]) + 18
     canvas = Canvas(top + HEIGHT + FOOT)
     canvas.legend(0, LINE / 2, entries)
@@ -87,7 +86,7 @@ def pareto_picture(marks: Sequence[Mark], quantity: Quantity, reference: str, ma
     unnamed = _labels(canvas, axes, shown, best, scale, looks)
     caption = (
         f"Every mark is a policy; speed-ups are against {reference}, measured in turn with it, bars are their 95 % intervals. {_machine(machine)} "
-        f"The line joins policies that no other one beats in both; the dashed line is at {LIMITS[quantity][1]}."
+        f"The line joins policies that no other one beats in both; the dashed line is at {GOALS[quantity][1]}."
         + (f" {counted(unnamed, 'name')} had no room: rest on a mark to read it." if unnamed else "")
         + (f" {len(known) - len(shown)} marks of further backends and variants are left out." if len(known) > len(shown) else "")
     )
@@ -114,7 +113,7 @@ class _Scale:
 
     @classmethod
     def of(cls, marks: Sequence[Mark], quantity: Quantity) -> _Scale:
-        logs = [math.log10(m.error) for m in marks if 0 < m.error < math.inf] + [math.log10(LIMITS[quantity][0])]
+        logs = [math.log10(m.error) for m in marks if 0 < m.error < math.inf] + [math.log10(GOALS[quantity][0])]
         low, high = math.floor(min(logs) - 0.1), math.ceil(max(logs) + 0.1)
         zero, beyond = low - 0.6, high + 0.6
         heights = [math.log10(v) for m in marks for v in (m.low, m.high, m.speedup) if v > 0]
@@ -135,7 +134,7 @@ def _axes(axes: Axes, scale: _Scale, quantity: Quantity) -> None:
     both = [*here, *extra]
     ticks(axes, "x", [p for p, _ in both], [w for _, w in both])
     readable(axes, "y", scale.down, scale.up)
-    axes.axvline(math.log10(LIMITS[quantity][0]), color=theme.WARN, linewidth=1.1, linestyle=(0, (4, 2)))
+    axes.axvline(math.log10(GOALS[quantity][0]), **GOAL)
     axes.axhline(0.0, color=theme.MUTED, linewidth=0.8, linestyle=(0, (1, 2)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -14,11 +13,11 @@ from mpcheck._text import counted
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades
+from mpcheck.report.pictures.goals import GOALS, Quantity, entry
+from mpcheck.report.pictures.goals import LINE as GOAL
 from mpcheck.report.pictures.words import slug
 
-Quantity = Literal["force", "energy"]
 UNITS = {"force": "meV/Å", "energy": "meV/atom"}
-LIMITS = {"force": (10.0, "10 meV/Å"), "energy": (1.0, "1 meV/atom, the noise of DFT labels")}
 MOST_ROWS = 16
 ROW, ROOM, FIGURES = 21.0, 150.0, 74.0
 DECADES = 4.0
@@ -53,18 +52,19 @@ def spending_picture(rows: Sequence[Spent], total: Spent, quantity: Quantity, po
     shown, rest = ordered[:MOST_ROWS], ordered[MOST_ROWS:]
     lines = [total, *shown, *([_together(rest)] if rest else [])]
     logs = [math.log10(v) for r in lines for v in (r.predicted, r.measured) if v and math.isfinite(v)]
-    high = max([*logs, math.log10(LIMITS[quantity][0])], default=0.0) + 0.15
+    high = max([*logs, math.log10(GOALS[quantity][0])], default=0.0) + 0.15
     low = max(min(logs, default=high - 1) - 0.2, high - DECADES)
     top = LINE + 16
     canvas = Canvas(top + ROW * len(lines) + 34)
     bar: Look = {"marker": "s", "linestyle": "none", "markersize": 6}
-    canvas.legend(0, LINE / 2, [("predicted", bar | {"color": theme.SERIES[0]}), ("measured", bar | {"color": theme.SERIES[1], "marker": "D"})])
+    signs = [("predicted", bar | {"color": theme.SERIES[0]}), ("measured", bar | {"color": theme.SERIES[1], "marker": "D"})]
+    canvas.legend(0, LINE / 2, [*signs, entry(quantity)])
     canvas.write(WIDTH, top - 9, "of the square", TINY, color=theme.MUTED, ha="right")
     axes = canvas.axes(ROOM, top, WIDTH - ROOM - FIGURES, ROW * len(lines), grid="x")
     whole = _largest(total) if total.predicted is None else total.predicted
     for place, row in enumerate(lines):
         _row(canvas, axes, place, row, top, low, whole)
-    axes.axvline(math.log10(LIMITS[quantity][0]), color=theme.WARN, linewidth=1.1, linestyle=(0, (4, 2)))
+    axes.axvline(math.log10(GOALS[quantity][0]), **GOAL)
     axes.set_xlim(low, high)
     axes.set_ylim(len(lines) - 0.5, -0.5)
     axes.set_yticks([])
@@ -72,7 +72,7 @@ def spending_picture(rows: Sequence[Spent], total: Spent, quantity: Quantity, po
     canvas.write(ROOM + (WIDTH - ROOM - FIGURES) / 2, canvas.height - 8, f"RMS error, {UNITS[quantity]}", SMALL, color=theme.MUTED, ha="center")
     caption = (
         f"What each block of policy {policy} adds to the error of the {'forces' if quantity == 'force' else 'energy'}; squares add up. Bars are "
-        f"predicted, diamonds measured with that block alone in its format. The dashed line is at {LIMITS[quantity][1]}."
+        f"predicted, diamonds measured with that block alone in its format. The dashed line is at {GOALS[quantity][1]}."
         + (f" {counted(len(rest), 'further block')} are summed up in the last row." if rest else "")
     )
     title = f"Error budget of {policy}, {'forces' if quantity == 'force' else 'energy'}"

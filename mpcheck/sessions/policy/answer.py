@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mpcheck._names import POLICY, POLICY_SEARCH, POLICY_SPEED
+from mpcheck._text import shell
 from mpcheck.policy.accuracy import Budget, parse_budget
 from mpcheck.policy.rules import builtin
 from mpcheck.records.document import Records
@@ -88,11 +89,16 @@ def _answer(document: Records, system: str, own: Sequence[Row], budget: Budget) 
     if timed:
         best = max(timed, key=lambda r: r.speed.speedup_float64 or 0.0)  # type: ignore[union-attr]  # timed ones have it
         lines.append(f"  fastest of them here: {best.policy} on {best.backend}, {_gain(best.speed)}; it errs by {_cost(best.errors)}")
-        lines.append(f"  to use it: mpcheck apply {model} --policy {best.policy} --backend {best.backend} -o own.model")
+        lines.append(f"  to use it: {_apply(document, best.policy, best.backend)}")
         lines.append('             atoms.calc = mpcheck.policy.calculator("own.model")')
         lines += _found(document, system)
         lines.append(f"  speed-ups are those of {document.environment.device_name}, energy and forces of {int(best.speed.atoms or 0)} atoms")  # type: ignore[union-attr]
     return lines
+
+
+def _apply(document: Records, policy: str, backend: str) -> str:
+    """The command that writes the model with a policy."""
+    return shell(["mpcheck", "apply", document.model.name, "--policy", policy, "--backend", backend, "-o", "own.model"])
 
 
 def _gain(speed: PolicySpeed | None) -> str:
@@ -135,5 +141,5 @@ def _found(document: Records, system: str) -> list[str]:
         promised = f"{number(choice.predicted_energy_meV_per_atom)} and {number(choice.predicted_force_meV_per_A)} predicted"
         file = found_file(record.backend, system, [s.name for s in document.systems])
         lines.append(f"  searched on {record.backend}: {choice.title}, {gain}{memory}; it errs by {errs} ({promised}), in {file}")
-        lines.append(f"  to use that: mpcheck apply {document.model.name} --policy OUT/{file} --backend {record.backend} -o own.model")
+        lines.append(f"  to use that: {_apply(document, str(document.beside(file)), record.backend)}")
     return lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from mpcheck.bench.work.pinning import torch_threads
 from mpcheck.reference.serial_gathers import SerialGathers, serial
 
 
@@ -38,3 +39,24 @@ def test_gradients_of_an_embedding_are_added_as_a_cpu_adds_them(dtype: torch.dty
     with SerialGathers(dtype):
         found = torch.ops.aten.embedding_dense_backward(rows.double(), where, 4, padding, False)
     assert torch.equal(found, torch.ops.aten.embedding_dense_backward(rows, where, 4, padding, False).double())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("mask", [[True, True, True], [True, False, True], [False, True, False]])
+def test_gradients_of_a_layer_norm_are_added_as_a_cpu_adds_them(dtype: torch.dtype, mask: list[bool]) -> None:
+    """Of 400 near-equal rows: a product in float32, and a partial sum in 16 bits."""
+    generator = torch.Generator().manual_seed(2)
+    x = (torch.randn(8, generator=generator) + 1e-2 * torch.randn(400, 8, generator=generator)).to(dtype)
+    grad = (1.0 + 1e-2 * torch.randn(400, 8, generator=generator)).to(dtype)
+    weight, bias = torch.rand(8, generator=generator).to(dtype), torch.zeros(8, dtype=dtype)
+    wide = [t.double() for t in (weight, bias)]
+    with torch_threads(1):  # of several, each adds up a part of the rows, and their sums are added
+        _, mean, rstd = torch.ops.aten.native_layer_norm(x, [8], weight, bias, 1e-5)
+        native = torch.ops.aten.native_layer_norm_backward(grad, x, [8], mean, rstd, weight, bias, mask)
+    with SerialGathers(dtype):
+        emulated = torch.ops.aten.native_layer_norm_backward(grad.double(), x.double(), [8], mean.double(), rstd.double(), *wide, mask)
+    for place, wanted in enumerate(mask[1:], 1):
+        if wanted:
+            assert torch.equal(emulated[place], native[place].double())
+        else:
+            assert emulated[place] is None or not emulated[place].numel()

@@ -6,7 +6,7 @@ import pytest
 
 from mpcheck.adapters.backends.mixed import MixedModel
 from mpcheck.checks.symmetry import mixing
-from mpcheck.checks.symmetry.layouts import judged
+from mpcheck.checks.symmetry.layouts import WorstOutput, judged
 from mpcheck.formats import FORMATS
 from mpcheck.judge.replay import FORWARD, replay
 from mpcheck.sessions.run import Session
@@ -31,3 +31,28 @@ def test_a_swapped_block_with_adapters_is_right_and_leaves_the_energy(session: S
     assert not judged(low, reference, donor, FORMATS["float64"], session.tolerances).failures  # type: ignore[arg-type]
     _, ratio = mixing.bench(session, 4).shift(mixed, base)  # type: ignore[arg-type]
     assert ratio <= mixing.end_to_end_limit(session)  # type: ignore[arg-type]
+
+
+NAMES = {"check": mixing.CHECK, "subject": "products.0.symmetric_contractions", "backend": "e3nn+cueq-mul_ir", "system": "one-atom"}
+RAISED = mixing.Swap(None, "AssertionError: input index must be one-dimensional in SegmentedPolynomial.forward", None, None)
+
+
+def swap(*failures: str) -> mixing.Swap:
+    return mixing.Swap(WorstOutput(9.0 if failures else 0.5, 1.0, "out", failures), "", None, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "names", "adapts", "verdict", "says"),
+    [
+        # on one atom at a centre of inversion all but scalars vanish, no layout can be told apart, and a contraction takes indices, not one-hot rows
+        (RAISED, [], True, "pass", "called otherwise: raises AssertionError"),
+        (RAISED, [], False, "fail", "no layout changes, yet it raises"),
+        (swap("rms ratio 9 > 1"), [], True, "fail", "no layout changes, yet rms ratio 9 > 1"),
+        (swap(), [], True, "indistinguishable", "no layout changes"),
+        (RAISED, ["out"], True, "pass", "layout mismatch of out: raises"),
+        (swap(), ["out"], True, "fail", "does not see it"),
+    ],
+)
+def test_a_swap_without_adapters(found: mixing.Swap, names: list[str], adapts: bool, verdict: str, says: str) -> None:
+    record = mixing._bare(NAMES, found, names, 2.0, adapts)
+    assert record.verdict == verdict and says in record.reason

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mpcheck.sessions.policy.answer import answer, number, rows
@@ -69,7 +71,17 @@ def test_what_was_searched() -> None:
         "searched on e3nn: linear, layer 0 in float16, 2.50 times as fast as float64 on e3nn, a call holds 8 MB; it errs by 0.5 meV/atom and 3 meV/Å"
         " (0.6 and 4 predicted), in policy-e3nn.yaml" in text
     )
-    assert "--policy OUT/policy-e3nn.yaml --backend e3nn" in text
+    assert "--policy policy-e3nn.yaml --backend e3nn" in text
+
+
+def test_commands_can_be_copied(tmp_path: Path) -> None:
+    """Names with spaces are quoted, and a policy that was found is named by the path that it was written to."""
+    run = document(*judged("float32", errors()), timed("float32", 1.5), searched())
+    run = run.model_copy(update={"model": run.model.model_copy(update={"name": "my own.model"})})
+    run.lie_in(tmp_path / "run 1")
+    text = "\n".join(answer(run))
+    assert "mpcheck apply 'my own.model' --policy float32 --backend e3nn -o own.model" in text
+    assert f"--policy '{tmp_path}/run 1/policy-e3nn.yaml' --backend e3nn" in text
 
 
 def test_a_search_that_ends_at_a_policy_of_the_table_tells_no_second_time() -> None:

@@ -13,6 +13,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.sessions.options import Options
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
+from tests.zoo import models, structures
 
 
 def nearly(atoms: Atoms, by: float = 1e-6) -> Atoms:
@@ -68,3 +69,22 @@ def test_sound_blocks_are_green_on_crystals(name: str, tmp_path: Path) -> None:
     for block in blocks:
         cell = judge_by_limits(session, CellKey(system, block, backend, fmt, direction))
         assert cell.verdict == "pass", cell.reason
+
+
+NONLINEAR = {
+    # a layer norm's weight whose gradient adds up 2,326 edges, each partial sum in 16 bits: what is lost has one sign, on every backend
+    ("interactions.1", "cueq", "bfloat16", "backward"): "weight.energy.conv_tp_weights.net.1.weight",
+    ("interactions.1", "cueq", "float16", "backward"): "weight.energy.conv_tp_weights.net.1.weight",
+    ("interactions.1.density_fn.net", "e3nn", "bfloat16", "backward"): "weight.random.1.weight",
+    # the same edges' sums in a tensor product
+    ("interactions.1.conv_tp", "cueq", "float16", "backward"): "grad.random.y",
+}
+
+
+def test_layer_norms_and_converted_blocks_add_up_many_like_edges(tmp_path: Path) -> None:
+    model, system = models.save("nonlinear", tmp_path), str(structures.save("metal-200", tmp_path))
+    session = Session(Options(model=str(model), systems=(system,), backends=("e3nn", "cueq"), cache=tmp_path / "cache"))
+    for (block, backend, fmt, direction), tensor in NONLINEAR.items():
+        cell = judge_by_limits(session, CellKey(system, block, backend, fmt, direction))
+        assert cell.verdict == "pass", cell.reason
+        assert tensor in {q.name for q in cell.quantities}
