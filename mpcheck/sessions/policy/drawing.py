@@ -10,7 +10,8 @@ from mpcheck.records.document import Records
 from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors, PolicySpeed
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import settings
-from mpcheck.report.pictures.pareto import Mark, Quantity, pareto_picture
+from mpcheck.report.pictures.goals import Quantity
+from mpcheck.report.pictures.pareto import Mark, pareto_picture
 from mpcheck.report.pictures.spending import TOTAL, Spent, spending_picture
 from mpcheck.report.pictures.svg import write_pictures
 from mpcheck.report.pictures.words import slug
