@@ -17,6 +17,8 @@ REFERENCE_BACKEND = "e3nn"
 """The backend whose float64 model is the reference."""
 ACCELERATED_BACKEND = "cueq"
 """What is judged besides where the user names no backend."""
+UNFUSED = "cueq-unfused"
+"""The same on a GPU, with a convolution and its message scatter apart."""
 DEFAULT_BACKENDS = (REFERENCE_BACKEND, ACCELERATED_BACKEND)
 PROFILE, SWEEP, COST_MODEL = "profile", "sweep", "cost-model"
 """Checks of the profile session, besides :data:`LATENCY`."""

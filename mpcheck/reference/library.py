@@ -52,8 +52,17 @@ class BlockReference:
 class Library:
     """References of one model on one system."""
 
-    def __init__(self, backend: E3nnModel, graph: Tensors, spec: ReferenceSpec, root: Path, progress: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, backend: E3nnModel, graph: Tensors, spec: ReferenceSpec, root: Path, progress: Callable[[str], None] = lambda _: None,
+        device: torch.device | None = None,
+    ) -> None:  # fmt: skip
+        """Args:
+        backend: that makes references, on its own device.
+        root: directory of the cache.
+        device: where they are used; by default where they are made.
+        """
         self.backend = backend
+        self.device = backend.device if device is None else device
         self.graph = graph
         self.spec = spec
         self.store = Store(root, spec.key, spec.code, not spec.pinned)
@@ -170,17 +179,18 @@ class Library:
     def _in_format(self, name: str, dtype: torch.dtype) -> dict[str, Tensors]:
         if (name, dtype) not in self._stored:
             self._stored = {k: v for k, v in self._stored.items() if k[0] == name}
-            entry = f"{name}.rounded.{str(dtype).removeprefix('torch.')}"
+            elsewhere = f".{self.device.type}" if self.device.type != self.backend.device.type else ""  # how it adds up is emulated
+            entry = f"{name}.rounded.{str(dtype).removeprefix('torch.')}{elsewhere}"
 
             def build() -> None:
-                made = rounded_values(self.backend, self.get(name), dtype)
+                made = rounded_values(self.backend, self.get(name), dtype, self.device.type)
                 self.store.save(entry, {f"{kind}:{n}": t for kind, tensors in made.items() for n, t in tensors.items()}, {})
 
             tensors, _ = self.store.fetch(entry, build)
             held: dict[str, Tensors] = {"rounded": {}, "emulated": {}}
             for key, tensor in tensors.items():
                 kind, _, quantity = key.partition(":")
-                held[kind][quantity] = tensor.to(self.backend.device)
+                held[kind][quantity] = tensor.to(self.device)
             self._stored[name, dtype] = held
         return self._stored[name, dtype]
 
@@ -194,7 +204,7 @@ class Library:
         noise: dict[str, dict[str, torch.Tensor]] = {}
         for key, tensor in tensors.items():
             kind, _, rest = key.partition(":")
-            moved = tensor.to(self.backend.device)
+            moved = tensor.to(self.device)
             if kind == "value":
                 values[rest] = moved
                 noise.setdefault(rest, {})
@@ -205,24 +215,25 @@ class Library:
                 component, _, quantity = rest.partition(":")
                 noise.setdefault(quantity, {})[component] = moved
         block = self.block(name)
-        on_device = {n: t.to(self.backend.device) for n, t in inputs.items()}
+        on_device = {n: t.to(self.device) for n, t in inputs.items()}
         return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])
 
 
-def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype) -> dict[str, Tensors]:
+def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype, device: str = "cpu") -> dict[str, Tensors]:
     """The block's float64 values on what a format stores, by what else is rounded.
 
     rounded: arguments, cotangents, parameters, tables rounded once. Measured against these, a low-precision result shows the error of its
     arithmetic alone. emulated: each operation's result rounded as well, which no sound arithmetic of the format does better than; the gradient
-    of indexing row by row where the device adds it up in the format.
+    of indexing row by row where ``device``, which is judged by it, adds it up in the format.
     """
 
     def once(t: torch.Tensor) -> torch.Tensor:
-        return t.to(dtype).to(torch.float64) if t.dtype == torch.float64 else t
+        here = t.to(backend.device)
+        return here.to(dtype).to(torch.float64) if t.dtype == torch.float64 else here
 
     inputs = {n: once(t) for n, t in reference.inputs.items()}
     cotangents = {case: {n: once(c) for n, c in by_output.items()} for case, by_output in reference.cotangents.items()}
-    gathers = FORMATS[str(dtype).removeprefix("torch.")].on(torch.device(backend.device).type)["gather"]
+    gathers = FORMATS[str(dtype).removeprefix("torch.")].on(device)["gather"]
     emulation = SerialGathers if gathers > WIDE else SingleRounding
     made = {}
     for kind, mode in (("rounded", ConstantRounding(dtype)), ("emulated", emulation(dtype))):

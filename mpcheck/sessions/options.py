@@ -185,10 +185,14 @@ MODELS = "builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAM
 MODEL = Option(MODELS, metavar="MODEL", argument=True, gate=True)
 SYSTEM = Option("builtin:NAME[:N] or FILE[@SLICE]; default: the built-in ones that the model's elements allow", gate=True, rule="names")
 DEVICE = Option("cpu, cuda or cuda:N", metavar="DEVICE", gate=True)
-BACKEND = Option("e3nn, cueq, cueq-mul_ir or a registered one; default: e3nn and cueq", gate=True, rule="backends")
+BACKEND = Option("e3nn, cueq, cueq-mul_ir, cueq-unfused or a registered one; default: e3nn and cueq", gate=True, rule="backends")
 FORMAT = Option("number format; default: all", gate=True, rule="formats", parse="mpcheck.formats:own_names")
 BLOCK = Option("block, as a glob pattern; default: all", gate=True, rule="patterns")
 CACHE = Option("directory of references; default: the platform's cache directory", metavar="DIR", variable="MPCHECK_CACHE_DIR")
+REFERENCES = Option(
+    "host or device: where references are made; default: on the device, beside a GPU of slow float64 on its host", metavar="WHERE",
+    variable="MPCHECK_REFERENCES", parse="mpcheck.reference.place:parse_place",
+)  # fmt: skip
 REQUIRE = Option("cuda, cueq, cueq-kernels, baseline or a backend: what is missing fails instead of being unsupported", gate=True, rule="stricter")
 ALLOW_DEGRADED = Option("backend, or BACKEND:BLOCK, as a glob pattern, that something else may compute; default: none", gate=True, rule="looser")
 TOLERANCES = Option("a tolerance file instead of the packaged limits", metavar="FILE")
@@ -221,6 +225,7 @@ class Options:
     formats: Annotated[tuple[str, ...], FORMAT] = ()
     blocks: Annotated[tuple[str, ...], BLOCK] = ()
     cache: Annotated[Path | None, CACHE] = None
+    references: Annotated[str, REFERENCES] = ""
     require: Annotated[tuple[str, ...], REQUIRE] = ()
     allow_degraded: Annotated[tuple[str, ...], ALLOW_DEGRADED] = ()
     tolerances: Annotated[Path | None, TOLERANCES] = None

@@ -36,6 +36,7 @@ from mpcheck.judge.upstream_limits import no_conversion
 from mpcheck.reference.capture import INDEX
 from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
+from mpcheck.reference.place import place_of
 from mpcheck.reference.provenance import provenance
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
@@ -88,6 +89,14 @@ class Session:
         """The float64 e3nn model on the device; on the CPU where the device is missing, so that cells can say so."""
         missing = unavailable(E3NN, self.device.type) is not None
         return E3NN.build(self.model.module, torch.device("cpu") if missing else self.device)
+
+    @cached_property
+    @neutral()
+    def builder(self) -> E3nnModel:
+        """The float64 e3nn model that references are made with: see :mod:`mpcheck.reference.place`."""
+        here = self.reference_backend
+        place = place_of(here.device, self.options.references)
+        return here if place == here.device else E3NN.build(self.model.module, place)
 
     @neutral()
     def backend(self, name: str) -> BackendModel | Unsupported:
@@ -155,8 +164,8 @@ class Session:
         if system not in self._checks:
             graph, structure = self.graph(system), self.systems[system]
             library = Library(
-                self.reference_backend, graph, self.reference_spec(system), self.options.cache or default_cache(),
-                lambda text: self.options.progress(f"{system}: {text}"),
+                self.builder, graph, self.reference_spec(system), self.options.cache or default_cache(),
+                lambda text: self.options.progress(f"{system}: {text}"), self.reference_backend.device,
             )  # fmt: skip
             counts = Counts(structure.atoms, int(graph["edge_index"].shape[1]), len(structure.frames))
             self._checks[system] = PrecisionCheck(library, counts, self.tolerances, self.backend)
@@ -170,7 +179,7 @@ class Session:
         """
         code, options = code_of(self.model.module), self.options
         return ReferenceSpec(
-            self.model.digest, self.systems[system].digest, options.seed, options.draws or DRAWS, self.reference_backend.device.type,
+            self.model.digest, self.systems[system].digest, options.seed, options.draws or DRAWS, self.builder.device.type,
             code.digest, tuple(code.by), self.model.source.get("sha256", ""),
         ).of(os.environ)  # fmt: skip
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 KINDS = ("cpu", "cuda")
+SMALL = ("builtin:hco", "--system", "builtin:water")
+"""Words of a part that looks at the built-in model on one structure."""
 
 
 @dataclass(frozen=True)

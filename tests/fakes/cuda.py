@@ -87,6 +87,7 @@ class FakeCuda:
 
     available: bool = True
     devices: int = 1
+    capability: tuple[int, int] = (9, 0)
     l2: int = 50 << 20
     recovers: bool = True
     host: float = 10.0
@@ -163,7 +164,7 @@ class FakeCuda:
         return "Made Up 9000"
 
     def get_device_capability(self, device: Any = None) -> tuple[int, int]:
-        return 9, 0
+        return self.capability
 
     def get_device_properties(self, device: Any) -> Any:
         return SimpleNamespace(L2_cache_size=self.l2, uuid=self.uuid)

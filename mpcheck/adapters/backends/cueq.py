@@ -133,17 +133,19 @@ class CueqModel(BackendModelBase):
 
 
 class CueqBackend(BackendBase):
-    """Registers ``cueq`` (layout ir_mul, which MACE uses) and ``cueq-mul_ir``.
+    """Registers ``cueq`` (layout ir_mul, which MACE uses), ``cueq-mul_ir``, and ``cueq-unfused``.
 
     Attributes:
         layouts: names of the same library's backends in other layouts, which a run that asks for this one looks at in small.
+        fused: whether a convolution is one kernel with its message scatter where upstream's converter makes it so: on CUDA.
     """
 
     capabilities: Mapping[str, str] = {KERNELS: "cuEquivariance's kernels did not run: naive method"}
 
-    def __init__(self, name: str, layout: Layout, layouts: tuple[str, ...] = ()) -> None:
+    def __init__(self, name: str, layout: Layout, layouts: tuple[str, ...] = (), fused: bool = True) -> None:
         self.name = name
         self.layouts = layouts
+        self.fused = fused
         self.layout: Layout = layout
         self.converter = CueqConverter(layout, lambda source, twin, device: CueqModel(name, source, twin, layout, device))
 
@@ -153,6 +155,8 @@ class CueqBackend(BackendBase):
             import cuequivariance_torch  # noqa: F401 - whether it can be imported is the question
         except ImportError:
             return Unsupported("not-installed", "cuequivariance_torch is not installed", self.name)
+        if not self.fused and not device.startswith("cuda"):
+            return Unsupported("not-applicable", f"convolutions are fused on CUDA alone: on a {device} this would be cueq once more")
         return super().unavailable(device)
 
     def build(self, model: torch.nn.Module, device: torch.device) -> CueqModel:
@@ -161,7 +165,9 @@ class CueqBackend(BackendBase):
         Raises:
             BaseException: whatever upstream's converter and constructors raise; what of it is a known limit, others know.
         """
-        return CueqModel(self.name, model, to_cueq(model, self.layout, device).model, self.layout, device)
+        # upstream's converter fuses where it is told of a GPU, and takes no other word for it: for a CPU it makes the same modules unfused
+        twin = to_cueq(model, self.layout, device if self.fused else torch.device("cpu")).model
+        return CueqModel(self.name, model, twin.to(device), self.layout, device)
 
     def construction(self) -> tuple[Callable[[], torch.nn.Module], str]:
         """Upstream's converter."""
@@ -170,3 +176,4 @@ class CueqBackend(BackendBase):
 
 BACKEND = CueqBackend("cueq", "ir_mul", ("cueq-mul_ir",))
 BACKEND_MUL_IR = CueqBackend("cueq-mul_ir", "mul_ir")
+BACKEND_UNFUSED = CueqBackend("cueq-unfused", "ir_mul", fused=False)

@@ -20,7 +20,7 @@ SYSTEMS = re.compile(r"builtin:(water|solvents|slab|dense|batch|isolated|diamond
 OPTIONS = {
     "--model": MODELS,
     "--system": SYSTEMS,
-    "--backend": re.compile(r"e3nn|cueq|cueq-mul_ir"),
+    "--backend": re.compile(r"e3nn|cueq(-mul_ir|-unfused)?"),
     "--format": re.compile("|".join(FORMATS)),
     "--check": re.compile("|".join(re.escape(check) for spec in sessions().values() if spec.takes("checks") for check in spec.checks)),
     "--work": re.compile(r"forward|forward\+backward|energy|energy\+forces"),

@@ -158,7 +158,7 @@ def test_any_registered_backend_can_be_required(how: str, third: Any, cache: Pat
 
 
 def test_an_unknown_capability_is_told() -> None:
-    with pytest.raises(InputError, match="nothing in --require; choose from cuda, cueq, cueq-mul_ir, e3nn, cueq-kernels, baseline"):
+    with pytest.raises(InputError, match="nothing in --require; choose from cuda, cueq, cueq-mul_ir, cueq-unfused, e3nn, cueq-kernels, baseline"):
         Session(Options(require=("nothing",)))
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import REFERENCE_BACKEND, UNFUSED
 from mpcheck.formats import BF16, F32
-from mpcheck.survey.part import Cost, Part
+from mpcheck.survey.part import SMALL, Cost, Part
 
-SMALL = ("builtin:hco", "--system", "builtin:water")
 ONE = ("--block", "interactions.1.linear", "--backend", REFERENCE_BACKEND, "--format", F32, "--format", BF16)
 
 PARTS = (
@@ -20,6 +19,17 @@ PARTS = (
         session="precision",
         words=(*SMALL, "--workers", "4"),
         toy=(*SMALL, *ONE),
+    ),
+    Part(
+        name="cells-unfused",
+        subject="precision",
+        title="blocks of layers with convolutions and their message scatter apart, which fused ones are compared with",
+        order=33,
+        cost={"cuda": Cost(60, 120)},
+        kinds=("cuda",),
+        cores=2,
+        session="precision",
+        words=(*SMALL, "--backend", UNFUSED, "--block", "interactions.*", "--workers", "2"),
     ),
     Part(
         name="cells-canonical",
@@ -40,6 +50,17 @@ PARTS = (
         session="symmetry",
         words=SMALL,
         toy=(*SMALL, "--check", "equivariance", *ONE),
+    ),
+    Part(
+        name="references",
+        subject="precision",
+        title="where float64 references are made faster: on the device, or on its host",
+        order=35,
+        cost={"cuda": Cost(45, 120)},
+        kinds=("cuda",),
+        timed=True,
+        module="mpcheck.survey.probes.references",
+        words=("{device}", "{out}"),
     ),
     Part(
         name="accumulation",

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import REFERENCE_BACKEND, UNFUSED
 from mpcheck.formats import F32
-from mpcheck.survey.part import Cost, Part
+from mpcheck.survey.part import SMALL, Cost, Part
 
-SMALL = ("builtin:hco", "--system", "builtin:water")
 ONE = ("--block", "interactions.1.linear", "--format", F32, "--backend", REFERENCE_BACKEND)
 
 PARTS = (
@@ -19,6 +18,17 @@ PARTS = (
         session="audit",
         words=(*SMALL, "--check", "engagement"),
         toy=(*SMALL, "--check", "engagement", *ONE),
+        keeps=("engagement",),
+    ),
+    Part(
+        name="engagement-unfused",
+        subject="kernels",
+        title="the same with convolutions and their message scatter apart",
+        order=22,
+        cost={"cuda": Cost(50, 110)},
+        kinds=("cuda",),
+        session="audit",
+        words=(*SMALL, "--check", "engagement", "--backend", UNFUSED),
         keeps=("engagement",),
     ),
     Part(

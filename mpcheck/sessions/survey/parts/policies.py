@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from mpcheck._names import POLICIES, REFERENCE_BACKEND
 from mpcheck.formats import F32, F64, TF32_NAME
-from mpcheck.survey.part import Cost, Part
-
-SMALL = ("builtin:hco", "--system", "builtin:water")
+from mpcheck.survey.part import SMALL, Cost, Part
 
 PARTS = (
     Part(

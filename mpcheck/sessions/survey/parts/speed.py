@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from mpcheck._names import COST_MODEL, FIRST_CALL, LATENCY, PROFILE, REFERENCE_BACKEND, SWEEP
 from mpcheck.formats import BF16, F32, F64, TF32_NAME
-from mpcheck.survey.part import Cost, Part
+from mpcheck.survey.part import SMALL, Cost, Part
 
-SMALL = ("builtin:hco", "--system", "builtin:water")
 SHORT = ("--backend", REFERENCE_BACKEND, "--format", F32)
 CARBON = "recipe:canonical:C"
 TIMED = (LATENCY, FIRST_CALL)

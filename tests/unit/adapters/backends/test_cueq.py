@@ -7,7 +7,9 @@ import sys
 import pytest
 import torch
 
-from mpcheck.adapters.backends.cueq import BACKEND, CueqModel
+from mpcheck.adapters.backends import cueq
+from mpcheck.adapters.backends.conversion import Converted
+from mpcheck.adapters.backends.cueq import BACKEND, BACKEND_UNFUSED, CueqModel
 from mpcheck.adapters.blocks import module_blocks
 from mpcheck.formats import FORMATS
 
@@ -33,3 +35,25 @@ def test_a_missing_package_is_told_before_a_missing_device(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "cuequivariance_torch", None)
     why = BACKEND.unavailable("cuda")
     assert why is not None and (why.code, why.lacking) == ("not-installed", "cueq")
+
+
+def test_an_unfused_twin_is_converted_as_for_a_cpu_and_moved(tiny: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upstream fuses a convolution with its scatter wherever it is told of a GPU: ``meta`` stands for one."""
+    told = []
+
+    def to_cueq(model: torch.nn.Module, layout: str, device: torch.device) -> Converted:
+        told.append((layout, device.type))
+        return Converted(torch.nn.Linear(1, 1))
+
+    monkeypatch.setattr(cueq, "to_cueq", to_cueq)
+    for backend in (BACKEND, BACKEND_UNFUSED):
+        made = backend.build(tiny, torch.device("meta"))
+        assert {p.device.type for p in made.model.parameters()} == {"meta"} and made.name == backend.name
+    assert told == [("ir_mul", "meta"), ("ir_mul", "cpu")]
+
+
+def test_nothing_is_fused_on_a_cpu() -> None:
+    why = BACKEND_UNFUSED.unavailable("cpu")
+    assert why is not None and why.code == "not-applicable" and "this would be cueq once more" in why.text
+    missing = BACKEND_UNFUSED.unavailable("cuda")
+    assert missing is None or missing.lacking == "cuda"

@@ -13,7 +13,7 @@ from mpcheck.adapters.backends import protocol
 from tests.unit.toy_backend import BACKEND, register
 
 PACKAGE = Path(mpcheck.__file__).parent
-NAMES = ("e3nn", "cueq", "cueq-mul_ir", "cueq-kernels")
+NAMES = ("e3nn", "cueq", "cueq-mul_ir", "cueq-unfused", "cueq-kernels")
 ELSEWHERE = {
     "_names.py": "where the reference and the default backends are named",
     "_packages.py": "names of packages",
