@@ -137,6 +137,10 @@ class Records(Strict):
 
     _directory: Path | None = PrivateAttr(default=None)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether they say the same, wherever they lie."""
+        return isinstance(other, Records) and self.__dict__ == other.__dict__
+
     def of(self, *checks: str) -> list[Record]:
         """Records of some checks."""
         return [record for record in self.records if record.check in checks]

@@ -37,9 +37,13 @@ class Accounts:
         return {"suite": self.suite, "plan": list(self.plan), "state": self.state, "why": self.why, "narrowed": narrowed}
 
 
+UNSAID = (SHARD, ROWS, "references")
+"""Options that records do not have where nobody asked for them: histories compare what was asked for, and would begin anew with a new option."""
+
+
 def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
     """What every session's records begin with: environment, model, systems, options."""
-    model, asked = session.model, {k: v for k, v in plain(options).items() if v or k not in (SHARD, ROWS)}
+    model, asked = session.model, {k: v for k, v in plain(options).items() if v or k not in UNSAID}
     asked |= {name: getattr(options, name) for name in options.told}
     return {
         "mpcheck": __version__,

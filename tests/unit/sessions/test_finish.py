@@ -32,6 +32,7 @@ def test_records_of_one_check_stand_together_under_what_the_run_says_of_itself(s
     assert (system.name, system.atoms, system.frames) == (SYSTEM, sum(map(len, frames)), len(frames))
     assert system.edges == session.graph(SYSTEM)["edge_index"].shape[1] and system.reference is not None
     assert document.model.digest == session.model.digest and "shard" not in document.options and document.options["seed"] == 0
+    assert "references" not in document.options, "histories compare what was asked for"
 
 
 def test_a_killed_run_leaves_records_that_say_so(session: Session, tmp_path: Path) -> None:
