@@ -132,7 +132,7 @@ FAKES = (
     "tests/unit/checks/audit/test_engagement.py",
     "tests/unit/adapters/backends", "tests/unit/history/latency/test_device.py", "tests/unit/policy/speed", "tests/unit/policy/running",
     "tests/unit/pytest_plugin/test_options.py", "tests/unit/report/pictures/test_sessions.py", "tests/unit/sessions/profile",
-    "tests/unit/test_torch_precision.py",
+    "tests/unit/test_torch_precision.py", "tests/unit/reference/test_place.py",
 )  # fmt: skip
 """Tests in which stand-ins for CUDA run what is for CUDA, and those of the functions around it."""
 

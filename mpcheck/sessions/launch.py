@@ -53,6 +53,11 @@ class _Refusals:
         self.texts: dict[str, None] = {}
         self.broken: dict[str, None] = {}
         self.crashes: Counter[str] = Counter()
+        self.config: Any = None
+
+    def pytest_configure(self, config: Any) -> None:
+        """Pytest's settings and plugins."""
+        self.config = config
 
     def pytest_collectreport(self, report: Any) -> None:
         """Bad input as its line; anything else whole."""
@@ -60,8 +65,20 @@ class _Refusals:
             lines = re.findall(rf"^E .*?({PREFIX}.*)$", report.longreprtext, re.MULTILINE)
             if lines:
                 self.texts[lines[-1]] = None
+                self._silence()
             else:
                 self.broken[report.longreprtext] = None
+
+    def _silence(self) -> None:
+        """Bad input is told in its one line, and an earlier run's JUnit file stays as it is."""
+        from _pytest.junitxml import xml_key
+
+        plugins, stash = self.config.pluginmanager, self.config.stash
+        for plugin in (plugins.get_plugin("terminalreporter"), stash.get(xml_key, None)):
+            if plugin is not None:
+                plugins.unregister(plugin)
+        if xml_key in stash:
+            del stash[xml_key]
 
     def pytest_internalerror(self, excrepr: Any) -> None:
         """Of pytest, or of what it calls."""

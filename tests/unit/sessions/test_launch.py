@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def test_one(measured, number):
 """
 START = """\
 import sys
+import os
 from pathlib import Path
 import mpcheck.sessions.launch
 from mpcheck.sessions.registry import get
@@ -137,3 +139,19 @@ def test_nought_is_handed_on_where_it_is_not_the_default(tmp_path: Path, monkeyp
     monkeypatch.setattr(pytest, "main", lambda arguments, plugins=(): handed.append(list(arguments)) or 2)
     start(get("policy"), {"model": "builtin:hco", "launches": 0, "seed": 0, "search": False, "budget": ""}, tmp_path)
     assert [a for a in handed[0] if a.startswith("--mp-") and not a.startswith("--mp-out")] == ["--mp-model=builtin:hco", "--mp-launches=0"]
+
+
+@pytest.mark.parametrize("more", [(), ("--workers", "2")])
+@pytest.mark.parametrize("wrong", [("no.model",), ("--system", "bad.xyz"), ("--block", "no.such.block")])
+def test_bad_input_is_one_line_and_writes_over_nothing(wrong: tuple[str, ...], more: tuple[str, ...], tmp_path: Path) -> None:
+    """Pytest said besides that it was interrupted, and the JUnit file of an earlier run was replaced by one of an error."""
+    (tmp_path / "bad.xyz").write_text("hello\n")
+    before = tmp_path / "precision.xml"
+    before.write_text("<testsuites/>")
+    words = ["-m", "mpcheck", "run", *wrong, "--out", str(tmp_path), *more]
+    done = forked.run(words, tmp_path, {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])})
+    assert done.returncode == 2 and done.stderr.startswith(PREFIX) and done.stderr.count("\n") == 1, done.stderr
+    assert more or not done.stdout.strip(), done.stdout
+    assert "Interrupted" not in done.stdout and "error" not in done.stdout
+    assert before.read_text() == "<testsuites/>"
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.xyz", "precision.xml"}
