@@ -30,7 +30,7 @@ from mpcheck.checks.physics.structure import energies, evaluate
 from mpcheck.formats import FLOAT32, FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key, timed
 from mpcheck.judge.metrics import widened
-from mpcheck.judge.native_sums import EQUAL_TERMS, OCCURS, in_native_order, occurrences
+from mpcheck.judge.native_sums import EQUAL_TERMS, OCCURS, in_native_order
 from mpcheck.judge.refusing import refused
 from mpcheck.judge.scale import UNIFORM_SPREAD
 from mpcheck.records.detail import figures
@@ -93,11 +93,12 @@ def summed(values: torch.Tensor, low: torch.Tensor, fmt: Format, device: str) ->
     roundoff = fmt.on(device) if low.dtype == fmt.storage else FLOAT64.on(device)
     wide = low.to(torch.float64)
     stored = exact_sum(wide)
-    alike = float(torch.unique(low, return_counts=True)[1].to(torch.float64).square().sum())
+    counts = torch.unique(low, return_counts=True)[1]
+    alike = float(counts.to(torch.float64).square().sum())
     total = torch.tensor([stored], dtype=torch.float64, device=wide.device)
     scale = _scale(wide.reshape(-1, 1), total, roundoff["scatter"], roundoff["operation"], alike)
     apart = _scale(wide.reshape(-1, 1), total, roundoff["scatter"], roundoff["operation"])
-    added = in_native_order(low, index, 1) if occurrences(low) >= OCCURS else None
+    added = in_native_order(low, index, 1) if len(low) >= OCCURS * max(1, len(counts)) else None
     native = added is not None and abs(result - float(added[0])) <= NATIVE * float(apart[0])
     return Sum(result, stored, exact_sum(values), math.hypot(float(scale[0]), common_error(wide, stored, roundoff["scatter"])), native)
 
