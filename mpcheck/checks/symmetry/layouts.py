@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -19,8 +19,9 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.layout import differing, misread
+from mpcheck.adapters.backends.layout import Layout, differing, misread
 from mpcheck.adapters.backends.protocol import BackendModel
+from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.slots import Slot
 from mpcheck.formats import FLOAT64, Format, get_format
 from mpcheck.judge.context import Context, Inspection, Key
@@ -95,6 +96,34 @@ def _apart(name: str, slot: Slot, reference: BlockReference, wrong: torch.Tensor
     return f"the block does not read {' + '.join(differ)} of {name}" if set(skipped) == set(differ) else ""
 
 
+def hides(exact: float, limit: float, right: float) -> bool:
+    """Whether what a layout changes may be as small as what roundings change besides: sums that cancel on a nearly perfect crystal, say.
+
+    Args:
+        exact: change of the float64 reference, in units of its noise. limit: of what was not seen. right: ratio of the right layout.
+    """
+    return exact <= min(limit, MOST_HIDDEN) + max(1.0, 2 * right)
+
+
+def exact_change(context: Context, block: Block, names: Collection[str], layout: Layout, reference: BlockReference) -> float:
+    """The most that reading one of a block's tensors in the wrong layout changes, by the float64 reference, in units of its noise.
+
+    Whether a layout matters on a structure is asked of the reference: a backend that drops irreps must not excuse itself.
+
+    Args:
+        block: whose slots tell the parts. names: of inputs and outputs. layout: of who reads.
+    """
+    backend, ratios = context.reference_backend, [0.0]
+    for name in names:
+        if name in reference.inputs:
+            wrong = misread(reference.inputs[name], block.input_slot(name), layout)
+            low = replay(backend, replace(reference, inputs={**reference.inputs, name: wrong}), FLOAT64, FORWARD)
+        else:
+            low = {**reference.values, name: misread(reference.values[name], block.output_slot(name), layout)}
+        ratios.append(judged(low, reference, backend, FLOAT64, context.tolerances).ratio)
+    return max(ratios)
+
+
 @dataclass
 class _Misreading:
     """One tensor read wrongly: what it is, how to run the block so, and how much of that is the layout: the same of the float64 reference."""
@@ -157,8 +186,7 @@ def _concluded(base: dict[str, Any], right: WorstOutput, cases: list[_Misreading
         if case.same:
             continue
         wrong = case.run()
-        if not wrong.failures and (exact := case.exact().ratio) <= min(wrong.limit, MOST_HIDDEN) + max(1.0, 2 * right.ratio):
-            # sums that cancel on a nearly perfect crystal, say: what the layout changes may be as small as what roundings change besides
+        if not wrong.failures and hides((exact := case.exact().ratio), wrong.limit, right.ratio):
             same.append(f"{' + '.join(differing(case.slot))} of {case.name}, misread, makes {exact:.2g} roundings on this structure, too few to see")
             continue
         seen[case.name] = wrong.ratio

@@ -8,7 +8,7 @@ must pass, and the whole model must equal the pure backend within the noise of a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -23,7 +23,7 @@ from mpcheck.adapters.backends.mixed import MixedModel, at_boundary, mismatches,
 from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Tensors
-from mpcheck.checks.symmetry.layouts import WorstOutput, judged, smallest, unread
+from mpcheck.checks.symmetry.layouts import WorstOutput, exact_change, hides, judged, smallest, unread
 from mpcheck.checks.symmetry.shifts import Evaluated, FeatureChange, batches, evaluate, noise, perturbed, shift
 from mpcheck.formats import FLOAT64
 from mpcheck.judge.context import Context, Inspection, Key, timed
@@ -167,12 +167,13 @@ def _figures(swap: Swap, names: list[str], limit: float) -> dict[str, Any]:
     return metrics
 
 
-def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float, adapts: bool = False) -> Record:
+def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float, adapts: bool = False, hidden: Callable[[], str] = lambda: "") -> Record:
     """The record of a swap without adapters.
 
     Args:
         names: of tensors whose layout changes. adapts: whether adapters convert something, be it only how a block is called: where they do,
             a swap that raises without them is no fault, and one that is wrong without raising is.
+        hidden: why a swap that is not seen cannot be seen on this structure; empty where it could.
     """
     verdict: Verdict = "pass"
     named = f"layout mismatch of {', '.join(names)}" if names else "no layout changes"
@@ -186,7 +187,8 @@ def _bare(base: dict[str, Any], swap: Swap, names: list[str], limit: float, adap
             verdict = "fail"
             reason = f"no layout changes, yet {swap.judgement.failures[0] if swap.judgement else 'it raises ' + swap.raised}"
     elif not swap.seen:
-        verdict, reason = "fail", f"{reason}; the block's check does not see it"
+        why = hidden()
+        verdict, reason = ("indistinguishable", f"{named}: {why}") if why else ("fail", f"{reason}; the block's check does not see it")
     return _finding({**base, "variant": "bare"}, verdict, reason, swap, _figures(swap, names, limit))
 
 
@@ -232,7 +234,14 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record
     # adapters that convert nothing are none: the two are one model then
     same = not mismatches(at_boundary(block, base, donor), base.layout, donor.layout) and block.class_name != "SymmetricContraction"
     bare = adapted if same else tried(context, MixedModel(base, donors, swaps, adapters=False), base, donor, reference, on)
-    return [_bare(names, bare, must, limit, not same), _adapted(names, adapted, limit)]
+
+    def hidden() -> str:
+        tensors = [text.partition(" ")[0] for text in must]
+        exact = exact_change(context, at_boundary(block, base, donor), tensors, donor.layout, reference)
+        seen = hides(exact, bare.judgement.limit if bare.judgement else 0.0, adapted.judgement.ratio if adapted.judgement else 0.0)
+        return f"makes {exact:.2g} roundings on this structure, too few to see" if seen else ""
+
+    return [_bare(names, bare, must, limit, not same, hidden), _adapted(names, adapted, limit)]
 
 
 def keys(context: Context) -> list[Key]:

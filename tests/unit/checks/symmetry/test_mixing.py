@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from mpcheck.adapters.backends.mixed import MixedModel
 from mpcheck.checks.symmetry import mixing
 from mpcheck.checks.symmetry.layouts import WorstOutput, judged
 from mpcheck.formats import FORMATS
+from mpcheck.judge.context import Key
 from mpcheck.judge.replay import FORWARD, replay
-from mpcheck.sessions.run import Session
+from mpcheck.sessions.run import Options, Session
+from tests.zoo import models, structures
 
 SYSTEM = "builtin:water"
 
@@ -56,3 +60,18 @@ def swap(*failures: str) -> mixing.Swap:
 def test_a_swap_without_adapters(found: mixing.Swap, names: list[str], adapts: bool, verdict: str, says: str) -> None:
     record = mixing._bare(NAMES, found, names, 2.0, adapts)
     assert record.verdict == verdict and says in record.reason
+
+
+def test_a_swap_that_no_structure_of_the_run_could_show_says_so() -> None:
+    why = "makes 0 roundings on this structure, too few to see"
+    record = mixing._bare(NAMES, swap(), ["features (3x0e+3x1o)"], 2.0, True, lambda: why)
+    assert record.verdict == "indistinguishable" and record.reason == f"layout mismatch of features (3x0e+3x1o): {why}"
+
+
+def test_layouts_are_told_apart_where_numbers_are(session: Session, tmp_path: Path) -> None:
+    """One atom at a centre of inversion has scalars alone: what lies where the layouts differ is zero, and a forgotten conversion harmless."""
+    model, crystal = models.save("scale-shift", tmp_path), str(structures.save("orthorhombic", tmp_path))
+    perfect = Session(Options(model=str(model), systems=(crystal,), cache=tmp_path / "cache"))
+    for context, system, verdict in ((perfect, crystal, "indistinguishable"), (session, SYSTEM, "pass")):
+        bare, adapted = mixing.run(context, Key(mixing.CHECK, "products.0.linear", "e3nn", "", system, "cueq"), 4)
+        assert (bare.verdict, adapted.verdict) == (verdict, "pass"), (bare.reason, adapted.reason)
