@@ -33,6 +33,9 @@ TRAITS = (SEVERAL_HEADS, JUMPS, EMBEDDED_ENERGY)
 CAUSES = (EQUAL_TERMS,)
 """What a check can find out of a failure."""
 
+Texts = Annotated[list[Text], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
+"""One, or several."""
+
 
 class KnownFault(Strict):
     """One fault.
@@ -45,7 +48,7 @@ class KnownFault(Strict):
         needs: trait, or traits, without which a model cannot show the fault: see :func:`class_names`; empty where every model does.
         unless: traits any of which hides the fault.
         always: whether every model that it concerns shows it; where some do not, its absence says nothing.
-        says: text that the reason of such a failure holds, so that another failure in the same place is not taken for it.
+        says: text, or texts one of which the reason of such a failure holds, so that another failure in the same place is not taken for it.
         cause: likewise, what the check itself found out that the failure comes from (:attr:`Record.cause`); one of the two, or both.
         evidence: what was measured. link: upstream's report or fix, where there is one.
     """
@@ -58,9 +61,9 @@ class KnownFault(Strict):
     variant: str = "*"
     backend: str = "*"
     format: list[str] = []
-    says: str = ""
+    says: Texts = []
     cause: str = ""
-    needs: Annotated[list[Text], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = []
+    needs: Texts = []
     unless: list[str] = []
     always: bool = True
     evidence: Annotated[str, Field(min_length=20)]
@@ -78,7 +81,7 @@ class KnownFault(Strict):
 
     def shows(self, finding: Record) -> bool:
         """Whether a finding that it concerns failed as it says."""
-        return finding.verdict == "fail" and self.says in finding.reason and self.cause in ("", finding.cause)
+        return finding.verdict == "fail" and any(text in finding.reason for text in self.says or [""]) and self.cause in ("", finding.cause)
 
     @model_validator(mode="after")
     def _told_apart(self) -> KnownFault:

