@@ -43,7 +43,7 @@ def test_known_fault_that_does_not_concern_a_finding(fault: KnownFault) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["both inputs should have same dtype", "expected scalar type Float but found BFloat16", "expected m1 and m2 to have the same dtype, but got"],
+    ["both inputs should have same dtype", "expected scalar type Float but found BFloat16", "expected m1 and m2 to have the same dtype"],
 )
 def test_torch_refuses_types_in_several_words(said: str) -> None:
     """By the operation that meets them first: a matrix product of e3nn's code, or one of cuEquivariance's."""
