@@ -202,9 +202,13 @@ def rms(x: torch.Tensor) -> float:
 def difference_ratio(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor) -> float:
     """RMS difference of two computed tensors in units of what both roundings together make: sqrt(2) times one's scale.
 
-    Where no operation of the reference rounds, by a roundoff of the value: other sound code may round there.
+    Where no operation of the reference rounds, by a roundoff of the value: other sound code may round there. Two neighbours of the format are
+    told apart by nothing: what lies between them is rounded to either, by a step that is 3.5 times the RMS of one rounding.
     """
-    difference, allowed = rms(one - other), math.sqrt(2.0) * rms(scale) or ROUNDOFF * rms(other)
+    step = (one - other).abs()
+    largest = torch.maximum(one.abs(), other.abs())
+    step = torch.where(step <= torch.nextafter(largest, torch.full_like(largest, math.inf)) - largest, 0.0, step)
+    difference, allowed = rms(step), math.sqrt(2.0) * rms(scale) or ROUNDOFF * rms(other)
     if difference == 0.0:
         return 0.0
     return difference / allowed if allowed > 0 else math.inf

@@ -46,3 +46,13 @@ def test_a_difference_without_a_scale_is_judged_by_a_roundoff_of_the_value_and_n
     assert physics_model.difference_ratio(value + 2.0**-40, value, nothing) > 1e3
     assert not physics_model.difference_ratio(value * float("nan"), value, nothing) <= 1.0
     assert physics_model.difference_ratio(value, nothing, nothing) == float("inf")
+
+
+def test_neighbours_of_the_format_are_not_told_apart() -> None:
+    """An energy of three atoms is rounded three times, by much less than a step of the format: 5,000 eV lie 9e-13 eV from the next number."""
+    energy = torch.tensor([-5000.0], dtype=torch.float64)
+    scale = torch.full_like(energy, 1e-14)
+    above, below = (torch.nextafter(energy, torch.full_like(energy, to)) for to in (0.0, -1e9))
+    assert physics_model.difference_ratio(above, energy, scale) == physics_model.difference_ratio(energy, below, scale) == 0.0
+    assert physics_model.difference_ratio(above, below, scale) > 100.0
+    assert physics_model.difference_ratio(torch.full_like(energy, float("inf")), energy, scale) == float("inf")
