@@ -101,6 +101,12 @@ class Turn:
         unit = ", ".join(f"{a / norm:.3g}" for a in axis)
         return f"rotation by {angle:.4g}° about [{unit}]" + (" and inversion" if self.inverted else "")
 
+    @property
+    def inverse(self) -> Turn:
+        """What undoes it."""
+        w, x, y, z = self.quaternion
+        return Turn((w, -x, -y, -z), self.inverted)
+
     def matrix(self, l: int, parity: int, like: torch.Tensor) -> torch.Tensor:  # noqa: E741
         """D of an irrep ``[2l+1, 2l+1]`` in float64 on the device of ``like``; parity 1 (even) or -1 (odd)."""
         sign = -1.0 if self.inverted and parity < 0 else 1.0

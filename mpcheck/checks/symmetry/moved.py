@@ -8,6 +8,7 @@ only (whose search cell upstream chooses along fixed axes), are done to the grap
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 import torch
@@ -24,6 +25,7 @@ from mpcheck.checks.symmetry.action import Structure, perturb_geometry
 from mpcheck.checks.symmetry.deviation import moments
 from mpcheck.checks.symmetry.group import Element, Shift, Shuffle, Wrap
 from mpcheck.checks.symmetry.invariance import turned_graph
+from mpcheck.checks.symmetry.ties import TIE, edges_of, settled, tied
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context
 from mpcheck.reference.deviation import disturbed, squares
@@ -34,7 +36,6 @@ from mpcheck.systems.inputs import FIELD, with_inputs
 GEOMETRY_DRAWS = 4
 SLOTS = {"energy": PLAIN, "forces": VECTOR, "stress": PLAIN}
 LINEAR = 0.02  # of the shortest distance: forces of bonds go with about the tenth power of it, so that second-order terms reach 20 %
-EDGES = {"edge_index": 1, "shifts": 0, "unit_shifts": 0}  # axis that counts edges
 
 
 def properties(module: torch.nn.Module, graph: Tensors, stress: bool) -> Tensors:
@@ -124,11 +125,21 @@ class Whole:
         offsets = self.structure.offsets(element) if isinstance(element, Wrap) else torch.zeros(sum(counts), 3, dtype=torch.float64)
         frames = [moved_frame(f, element, o) for f, o in zip(self.frames, offsets.split(counts), strict=True)]
         model = self.context.model
-        graph = make_graph(frames, model.elements, model.r_max, model.heads, model.inputs)
+        graph = make_graph(frames, model.elements, model.r_max * (1 + 2 * TIE) if self.tied else model.r_max, model.heads, model.inputs)
+        if self.tied:
+            back = element.inverse.vectors if isinstance(element, Turn) else lambda vectors: vectors
+            atoms = self.order(element) if isinstance(element, Shuffle) else torch.arange(sum(counts))
+            graph = settled(graph, self.context.graph(self.system), model.r_max, back, atoms)
         if isinstance(element, Shuffle) and element.edges:
-            order = element.order(graph["edge_index"].shape[1], True)
-            graph = {n: t.index_select(EDGES[n], order) if n in EDGES else t for n, t in graph.items()}
+            graph = edges_of(graph, element.order(graph["edge_index"].shape[1], True))
         return graph
+
+    @cached_property
+    def tied(self) -> bool:
+        """Whether an edge is as long as the cutoff, in the graph or just outside of it."""
+        model = self.context.model
+        wide = make_graph(self.frames, model.elements, model.r_max * (1 + 2 * TIE), model.heads, model.inputs)
+        return bool(tied(wide, model.r_max).any())
 
     def roundings(self, element: Element, keep: bool = False) -> dict[str, tuple[torch.Tensor, float]]:
         """Variance for u = 1 that the moved positions' own roundings cause, and its spread between draws.
