@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from mpcheck._packages import modules
 from mpcheck._text import one_line, shortened
 
@@ -27,15 +29,22 @@ class InputError(Exception):
         super().__init__(line)
 
 
+_ERROR = re.compile(r"\s*[\w.]*(Error|Exception): ")
+
+
 def error_line(error: BaseException) -> str:
-    """Type and last line of what upstream raised: TorchScript puts its own traceback before what went wrong."""
+    """Type and last line of what upstream raised: TorchScript puts its own traceback before what went wrong.
+
+    What it cannot compile it tells first, and then shows the code.
+    """
     kind = type(error).__name__
     try:
         text = str(error)
     except Exception:  # of an exception class of the judged code
         text = "(its message cannot be read)"
     lines = [line for line in text.splitlines() if line.strip()] or [""]
-    said = shortened(lines[-1].strip().removeprefix(f"{kind}: "), 300)
+    compiling = any(line.rstrip().endswith("<--- HERE") for line in lines) and not _ERROR.match(lines[-1])
+    said = shortened(lines[0 if compiling else -1].strip().removeprefix(f"{kind}: "), 300)
     return f"{kind}: {said}" if said else kind
 
 

@@ -30,6 +30,11 @@ class UnreadableError(Exception):
     [
         (ValueError("first\n  last  \n\n"), "ValueError: last"),
         (RuntimeError("Traceback of TorchScript\nRuntimeError: shape"), "RuntimeError: shape"),
+        (
+            RuntimeError('\nReturn value was annotated as Tensor:\n  File "a.py", line 3\n    return (\n  ~~ <--- HERE\n  )  # [n]\n'),
+            "RuntimeError: Return value was annotated as Tensor:",
+        ),
+        (RuntimeError('Traceback\n  File "a.py"\n  x <--- HERE\nRuntimeError: shape'), "RuntimeError: shape"),
         (KeyError(), "KeyError"),
         (UnreadableError(), "UnreadableError: (its message cannot be read)"),
     ],
