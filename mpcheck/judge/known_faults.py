@@ -28,7 +28,8 @@ from mpcheck.sessions.registry import sessions
 
 Text = Annotated[str, Field(min_length=1)]
 SEVERAL_HEADS, JUMPS, EMBEDDED_ENERGY = "several heads", "weights of edges at the cut-off", "energy of the embedding"
-TRAITS = (SEVERAL_HEADS, JUMPS, EMBEDDED_ENERGY)
+CUT_REPULSION = "pair repulsion beyond the cut-off"
+TRAITS = (SEVERAL_HEADS, JUMPS, EMBEDDED_ENERGY, CUT_REPULSION)
 """What a model can be besides having submodules of a class."""
 CAUSES = (EQUAL_TERMS,)
 """What a check can find out of a failure."""
@@ -148,17 +149,29 @@ UNBOUNDED = {"RealAgnosticResidualNonLinearInteractionBlock", "RealAgnosticAttRe
 
 def class_names(model: torch.nn.Module) -> frozenset[str]:
     """Traits of a model: classes of its submodules (of scripted ones, the class that was scripted), and in words ``several heads``,
-    ``weights of edges at the cut-off`` (the envelope comes before a radial MLP that does not keep its zero) and ``energy of the
-    embedding`` (built with ``use_embedding_readout``).
+    ``weights of edges at the cut-off`` (the envelope comes before a radial MLP that does not keep its zero), ``pair repulsion beyond the
+    cut-off`` (that of two large atoms, which ends at the sum of their covalent radii) and ``energy of the embedding`` (built with
+    ``use_embedding_readout``).
     """
     classes = {str(getattr(m, "original_name", type(m).__name__)) for m in model.modules()}
     if len(getattr(model, "heads", None) or ()) > 1:
         classes.add(SEVERAL_HEADS)
     if classes & UNBOUNDED and getattr(getattr(model, "radial_embedding", None), "apply_cutoff", True):
         classes.add(JUMPS)
+    if _reaches_beyond(model):
+        classes.add(CUT_REPULSION)
     if hasattr(model, "embedding_readout"):
         classes.add(EMBEDDED_ENERGY)
     return frozenset(classes)
+
+
+def _reaches_beyond(model: torch.nn.Module) -> bool:
+    """Whether a repulsion of pairs goes to zero farther out than edges reach."""
+    radii = getattr(getattr(model, "pair_repulsion_fn", None), "covalent_radii", None)
+    numbers, r_max = (getattr(model, name, None) for name in ("atomic_numbers", "r_max"))
+    if radii is None or numbers is None or r_max is None:
+        return False
+    return bool(2 * radii[torch.as_tensor(numbers)].max() > float(r_max))
 
 
 @cache

@@ -10,6 +10,11 @@ import torch
 
 from mpcheck.formats import Component
 
+BEYOND = 2.0
+"""How many times larger a mean square must be, of two that are known from a few draws of many elements, not to be so by chance."""
+BEYOND_OF_AN_ELEMENT = 16.0
+"""The same of one element's: the ratio of two sums of three squares exceeds it once in forty times, and in no pattern."""
+
 
 class Moments:
     """Deviations of one tensor, by component."""
@@ -37,12 +42,23 @@ class Moments:
             own = [deviation[part].square().mean() for part in self.parts]
             self.draws.setdefault(component, []).append([*whole.tolist(), *(torch.stack(own).nan_to_num_().tolist() if own else ())])
 
-    def enlarged(self, other: Moments) -> None:
-        """Take another's deviations of each component where they are larger by more than chance: twice in square."""
+    def widened_by(self, other: Moments) -> None:
+        """Take another's deviations where they are larger by more than chance: of all, of a part, or of single elements.
+
+        Args:
+            other: of the same value and parts, with as many draws of each of its components.
+        """
         for component, rows in other.draws.items():
-            own = [row[0] for row in self.draws.get(component, ())]
-            if sum(row[0] for row in rows) / len(rows) > 2 * sum(own) / max(1, len(own)):
+            if component not in self.draws or sum(row[0] for row in rows) > BEYOND * sum(row[0] for row in self.draws[component]):
                 self.squares[component], self.draws[component] = other.squares[component], rows
+                continue
+            own, mine = self.draws[component], self.squares[component]
+            taken = other.squares[component] > BEYOND_OF_AN_ELEMENT * mine
+            for place, part in enumerate(self.parts, 3):
+                if sum(row[place] for row in rows) > BEYOND * sum(row[place] for row in own):
+                    taken[part] = True
+                    own = [[*row[:place], wider[place], *row[place + 1 :]] for row, wider in zip(own, rows, strict=True)]
+            self.squares[component], self.draws[component] = torch.where(taken, other.squares[component], mine), own
 
     def noise(self) -> dict[Component, torch.Tensor]:
         """RMS deviation per element, float32, for each component that moved anything."""

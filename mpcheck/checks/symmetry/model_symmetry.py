@@ -54,7 +54,7 @@ def draw_noise(module: torch.nn.Module, graph: Tensors, stress: bool, seed: int)
             for name, deviation in deviations_of(draw, {n: m.value for n, m in kept.items()}, seeds, eta_of(component)):
                 kept[name].add(component, deviation)
     for name, moments in drawn.items():
-        moments.enlarged(unlike[name])
+        moments.widened_by(unlike[name])
     with replaced(module, repaired):
         exact = properties(module, graph, stress)
     tensors = {f"value:{n}": v for n, v in values.items()} | {f"tables:{n}": (exact[n] - v).square() for n, v in values.items()}

@@ -7,11 +7,22 @@ from typing import Any
 
 import pytest
 import torch
+from mace.modules.radial import ZBLBasis
 
 from mpcheck._errors import InputError
 from mpcheck._names import AUDIT, BENCH, POLICY, POLICY_SIZE, POLICY_SPEED, PRECISION, SMALL_TWIN, SYMMETRY, WHOLE
 from mpcheck.checks.physics.properties import PROPERTIES
-from mpcheck.judge.known_faults import EMBEDDED_ENERGY, JUMPS, SEVERAL_HEADS, KnownFault, apply_known_faults, class_names, known_checks, load_faults
+from mpcheck.judge.known_faults import (
+    CUT_REPULSION,
+    EMBEDDED_ENERGY,
+    JUMPS,
+    SEVERAL_HEADS,
+    KnownFault,
+    apply_known_faults,
+    class_names,
+    known_checks,
+    load_faults,
+)
 from mpcheck.records.record import Record
 
 
@@ -164,6 +175,16 @@ def test_traits_of_a_model() -> None:
     assert EMBEDDED_ENERGY not in class_names(model)
     model.embedding_readout = torch.nn.Module()
     assert EMBEDDED_ENERGY in class_names(model)
+
+
+@pytest.mark.parametrize(("numbers", "r_max", "cut"), [([11, 17], 3.0, True), ([11, 17], 3.4, False), ([1, 6, 8], 3.0, False), ([22], 3.0, True)])
+def test_a_repulsion_that_edges_cut_off(numbers: list[int], r_max: float, cut: bool) -> None:
+    model = torch.nn.Module()
+    model.pair_repulsion_fn = ZBLBasis(p=6)
+    model.atomic_numbers, model.r_max = torch.tensor(numbers), torch.tensor(r_max)
+    assert (CUT_REPULSION in class_names(model)) is cut
+    del model.pair_repulsion_fn
+    assert CUT_REPULSION not in class_names(model)
 
 
 def test_a_known_fault_may_need_several_traits() -> None:

@@ -60,3 +60,37 @@ def test_concentration_counts_the_magnitudes_that_have_the_error() -> None:
     assert concentration(vector(1.0, 2.0, 3.0, 4.0), vector(1.0, 1.0, 1.0, 1.0)) == pytest.approx(0.5)
     assert concentration(vector(1.0, -1.0, 3.0, 4.0), vector(1.0, 1.0, 0.0, 0.0)) == pytest.approx(1.0), "equal magnitudes err alike"
     assert concentration(vector(1.0, 2.0, 3.0, 4.0), vector(9.0, 0.0, 0.0, 0.1)) == pytest.approx(1.0, abs=1e-3)
+
+
+def noise_of(moments: Moments) -> torch.Tensor:
+    return moments.noise()["inner"].double()
+
+
+def test_larger_deviations_of_other_draws_are_taken_where_they_are_no_chance() -> None:
+    """Of all, of a part, or of an element; what is as large by chance stays."""
+    value, parts = torch.arange(1.0, 9.0, dtype=torch.float64).reshape(2, 4), [(..., slice(0, 3)), (..., slice(3, 4))]
+
+    def drawn(rows: torch.Tensor) -> Moments:
+        moments = Moments(value, parts)
+        for factor in (1.0, -1.2, 0.8):
+            moments.add("inner", factor * rows)
+        return moments
+
+    own = torch.tensor([[1.0, 1.0, 1.0, 0.01], [1.0, 0.1, 1.0, 0.01]], dtype=torch.float64)
+    kept = drawn(own)
+    kept.widened_by(drawn(1.3 * own))
+    assert torch.equal(noise_of(kept), noise_of(drawn(own)))
+    whole = drawn(own)
+    whole.widened_by(drawn(1.5 * own))
+    assert torch.equal(noise_of(whole), noise_of(drawn(1.5 * own))) and whole.draws == drawn(1.5 * own).draws
+    other = own.clone()
+    other[:, 3], other[1, 1] = 0.02, 0.5
+    mixed = drawn(own)
+    mixed.widened_by(drawn(other))
+    assert torch.equal(noise_of(mixed), noise_of(drawn(other)))
+    told, was, wide = (one.statistics()["parts"] for one in (mixed, drawn(own), drawn(other)))
+    assert told[1]["inner"]["mean_square"] == wide[1]["inner"]["mean_square"] == pytest.approx(4 * was[1]["inner"]["mean_square"])
+    assert told[0]["inner"]["mean_square"] == was[0]["inner"]["mean_square"], "one element is no part"
+    absent = Moments(value, parts)
+    absent.widened_by(drawn(own))
+    assert torch.equal(noise_of(absent), noise_of(drawn(own)))

@@ -88,3 +88,13 @@ def test_layer_norms_and_converted_blocks_add_up_many_like_edges(tmp_path: Path)
         cell = judge_by_limits(session, CellKey(system, block, backend, fmt, direction))
         assert cell.verdict == "pass", cell.reason
         assert tensor in {q.name for q in cell.quantities}
+
+
+def test_what_cancels_in_a_composite_is_judged_by_rows_that_round_apart(tmp_path: Path) -> None:
+    """Six edges in three opposite pairs: the last rows of a matrix product are computed otherwise, so that opposite messages leave a rest."""
+    model, system = models.save("nonlinear-without-cutoff", tmp_path), str(structures.save("orthorhombic", tmp_path))
+    session = Session(Options(model=str(model), systems=(system,), backends=("e3nn",), cache=tmp_path / "cache"))
+    for block in ("interactions.0", "interactions.1"):
+        for direction in ("forward", "backward"):
+            cell = judge_by_limits(session, CellKey(system, block, "e3nn", "float32", direction))
+            assert cell.verdict == "pass", cell.reason
