@@ -65,6 +65,23 @@ def test_node_energies_that_do_not_add_up(run: Session) -> None:
     assert red(found) == [""] and "node energies do not add up" in found[0].reason
 
 
+def test_two_roundings_of_a_sum_may_be_neighbours(run: Session) -> None:
+    """One step of the format is told apart by nothing, two are."""
+
+    def steps(count: int) -> Callable[[dict[str, torch.Tensor]], None]:
+        def change(out: dict[str, torch.Tensor]) -> None:
+            energy = out["node_energy"][0].clone()
+            out["node_energy"][1:] = 0.0
+            for _ in range(count):
+                energy = torch.nextafter(energy, torch.full_like(energy, torch.inf))
+            out["energy"] = energy.reshape(1)
+
+        return change
+
+    near, far = (sums.node_energies(case_of(run, "node-energies", steps(n)))[0] for n in (1, 4000))
+    assert (near.verdict, near.ratio) == ("pass", 0.0) and far.verdict == "fail"
+
+
 def test_members_of_a_batch_are_unequal(run: Session) -> None:
     frames = sums.members(case_of(run, "batch", lambda out: None))
     assert len({len(f) for f in frames}) == 3 and len(frames[1]) == 1 and {bool(f.pbc.all()) for f in frames} == {True, False}
