@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mpcheck._errors import InputError, error_line
+from mpcheck._raised import raised
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests import inspections
@@ -127,5 +128,9 @@ def judge_case(case: Case, directory: Path) -> Judged:
     except InputError as error:
         judged.refused = str(error)
     except Exception as error:
-        judged.broken = where_raised(error)
+        told = raised(error)
+        if told.place and any(f.name == "capture" for f in traceback.extract_tb(error.__traceback__)):
+            judged.refused = f"the model cannot be evaluated on this structure: {told.text}"  # a session says so in a red record for each cell
+        else:
+            judged.broken = where_raised(error)
     return judged
