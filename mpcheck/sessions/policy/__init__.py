@@ -28,7 +28,9 @@ class PolicyOptions(Options):
 
     told: ClassVar[tuple[str, ...]] = ("budget",)  # by which its answer calls a policy safe
 
-    backends: Annotated[tuple[str, ...], replace(BACKEND, help=BACKEND.help.replace("e3nn and cueq", "e3nn, on CUDA with cueq"))] = ()
+    backends: Annotated[
+        tuple[str, ...], replace(BACKEND, help="e3nn, cueq, cueq-mul_ir, cueq-unfused or a registered one; default: e3nn, on CUDA with cueq")
+    ] = ()
     policies: Annotated[
         tuple[str, ...],
         Option("built-in policy or YAML file; default: all built-in ones (`mpcheck policies` lists them)", name="policy", gate=True, rule="names"),
