@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -28,10 +29,13 @@ def command(session: str, out: Path, cache: Path, *more: str, site: str = "") ->
 
 
 def started(session: str, out: Path, cache: Path, *more: str, site: str = "") -> subprocess.Popen[str]:
-    """A run in a process of its own."""
+    """A run in a process of its own, which an interrupt reaches, also where these tests were started in the background and ignore it."""
     words, variables = command(session, out, cache, *more, site=site)
     words = [sys.executable, *words]
-    return subprocess.Popen(words, cwd=out.parent, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(
+        words, cwd=out.parent, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
 
 
 def ended(session: str, out: Path, cache: Path, *more: str, site: str = "") -> tuple[int, str]:
