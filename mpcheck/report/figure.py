@@ -7,8 +7,11 @@ NO_ROUNDING = 1e3
 
 
 def nature(share: float) -> str:
-    """`` (no rounding error is that large)`` of a share of the limit that only another computation makes; else nothing."""
-    return " (no rounding error is that large)" if share > NO_ROUNDING else ""
+    """`` (no rounding error is that large)`` of a share of the limit that only another computation makes; else nothing.
+
+    An infinite share is none: something raised, is missing or is no number, and the reason says what.
+    """
+    return " (no rounding error is that large)" if NO_ROUNDING < share < float("inf") else ""
 
 
 def figure(value: float | None) -> str:
