@@ -33,16 +33,21 @@ def seed_of(*key: object) -> int:
     return int.from_bytes(hashlib.sha256("\0".join(map(str, key)).encode()).digest()[:8], "little") & (2**63 - 1)
 
 
+def passes(x: torch.Tensor) -> bool:
+    """Whether nothing of a tensor rounds: of another type, empty, or autograd's own zeros (the derivative of a sign), which have no memory."""
+    return x.dtype != torch.float64 or not x.numel() or x._is_zerotensor()
+
+
 def perturb(x: torch.Tensor, seed: int, apart: bool = False, digits: int = DIGITS) -> torch.Tensor:
     """``x * (1 + eta * xi)``, ``xi`` alike for numbers of the same first ``digits``; tensors that are not float64 pass."""
-    if x.dtype != torch.float64 or not x.numel():
+    if passes(x):
         return x
     return torch.addcmul(x, x, hashed(x, seed, apart, digits), value=ETA * 2.0**-63)
 
 
 def perturb_absolute(x: torch.Tensor, seed: int, apart: bool = False) -> torch.Tensor:
     """``x + eta * xi`` where x is not zero: the absolute error of a subnormal result."""
-    if x.dtype != torch.float64 or not x.numel():
+    if passes(x):
         return x
     return torch.add(x, hashed(x, seed, apart), alpha=ETA_ABSOLUTE * 2.0**-63)
 

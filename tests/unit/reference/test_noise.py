@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mpcheck.reference.hashing import xi
-from mpcheck.reference.noise import ETA, CensusMode, NoiseMode, perturb, seed_of
+from mpcheck.reference.noise import ETA, CensusMode, NoiseMode, perturb, perturb_absolute, seed_of
 
 
 def deviations(function, component: str, draws: int = 400) -> torch.Tensor:
@@ -141,3 +142,15 @@ def test_census_sees_what_is_there() -> None:
     assert census.present >= {"stored", "operand", "product", "operation", "inner", "constant"}
     assert "scatter" not in census.present
     assert census.peak >= float((a @ a).abs().max())
+
+
+@pytest.mark.parametrize("component", ["operation", "product", "stored", "underflow"])
+def test_zeros_without_memory_have_no_noise(component: Any) -> None:
+    """Autograd makes them of the derivative of a sign; to read their digits ends the process."""
+    nothing = torch._efficientzerotensor((3,), dtype=torch.float64)
+    assert perturb(nothing, 1) is nothing and perturb_absolute(nothing, 1) is nothing
+    x = torch.tensor([1.5, -2.25, 3.1], dtype=torch.float64, requires_grad=True)
+    with NoiseMode(component, 7):
+        (first,) = torch.autograd.grad((x.abs() * x).sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), x)
+    assert torch.allclose(second, 8 * x.detach(), rtol=1e-3)
