@@ -22,6 +22,7 @@ from mpcheck.adapters.facts.reach import between_heads, unused
 from mpcheck.checks.physics.structure import Case, rms
 from mpcheck.checks.uses.asking import (
     GRADIENT,
+    LOSSES,
     STRAINED,
     Difference,
     differences,
@@ -132,9 +133,12 @@ def _absent(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parame
 
 
 def _moving(case: Case, graph: Tensors, parameters: Mapping[str, torch.nn.Parameter], shifts: Tensors) -> dict[str, Difference]:
-    """The parameters whose displacement changes an output beyond rounding, with the output that it changes most."""
+    """The parameters whose displacement changes an output beyond rounding, with the output that it changes most.
+
+    Of outputs that training has a loss of: features that a model keeps without reading them (``keep_last_layer_irreps``) are no loss.
+    """
     flags = flags_of(case.model, **STRAINED)
-    base = outputs(case.model, graph, **flags)
+    base = {n: v for n, v in outputs(case.model, graph, **flags).items() if n in LOSSES}
     scale = scales(case, lambda: outputs(case.context.reference_backend.model, graph, **flags), "dead")
 
     def effect(by: Mapping[str, torch.Tensor]) -> Difference:
