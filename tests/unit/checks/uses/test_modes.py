@@ -162,6 +162,11 @@ def test_what_an_architecture_leaves_unused_is_green(tmp_path: Path) -> None:
     assert "without_gradient" in str(found["use"].detail)
 
 
+def test_features_that_a_model_keeps_without_reading_them_have_no_loss(tmp_path: Path) -> None:
+    run = session_of(built("ScaleShiftMACE", keep_last_layer_irreps=True), tmp_path)
+    assert red(judged(run, "modes", "dead-parameters")) == {}
+
+
 def test_a_layer_that_begins_at_zero_is_no_dead_end(tmp_path: Path) -> None:
     model = built("ScaleShiftMACE")
     torch.nn.init.zeros_(model.readouts[1].linear_2.weight)  # type: ignore[union-attr,index,arg-type]
