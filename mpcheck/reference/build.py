@@ -135,17 +135,18 @@ def _drawn(
     seed: int, draws: int, apart: bool,
 ) -> dict[str, Moments]:  # fmt: skip
     """Deviations of every value by component; where rows repeat, the larger ones of rows that round alike and of rows that round apart."""
-    moments, unlike = ({n: Moments(v, parts[n]) for n, v in values.items()} for _ in range(2))
+    moments = {n: Moments(v, parts[n]) for n, v in values.items()}
     kinds = sum(moment.distinct for moment in moments.values())
     repeated = not apart and block.kind == "composite" and 2 * kinds < sum(v.numel() for v in values.values())
+    unlike = {n: Moments(v, parts[n]) for n, v in values.items()} if repeated else {}
     for component in present:
         seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, kinds, block.kind == "composite"))]
         ways = [(apart, moments)] + ([(True, unlike)] if repeated and component in BY_PLACE else [])
         for way, kept in ways:
             for name, deviation in deviations(draw_of(component, way), values, seeds, eta_of(component)):
                 kept[name].add(component, deviation)
-    for name, moment in moments.items():
-        moment.widened_by(unlike[name])
+    for name, moment in unlike.items():
+        moments[name].widened_by(moment)
     return moments
 
 
