@@ -10,9 +10,9 @@ from mpcheck.report.pictures.canvas import Look
 Quantity = Literal["force", "energy"]
 
 GOALS: dict[Quantity, tuple[float, str]] = {"force": (10.0, "10 meV/Å"), "energy": (1.0, "1 meV/atom, the noise of DFT labels")}
-LINE: Look = {"color": theme.WARN, "linewidth": 1.1, "linestyle": (0, (4, 2))}
+GOAL: Look = {"color": theme.WARN, "linewidth": 1.1, "linestyle": (0, (4, 2))}
 
 
 def entry(quantity: Quantity) -> tuple[str, Look]:
     """The line's entry in a legend."""
-    return GOALS[quantity][1], {**LINE, "marker": ""}
+    return GOALS[quantity][1], {**GOAL, "marker": ""}

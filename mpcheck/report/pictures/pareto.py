@@ -12,8 +12,7 @@ from mpcheck._text import counted
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, readable, ticks
-from mpcheck.report.pictures.goals import GOALS, Quantity, entry
-from mpcheck.report.pictures.goals import LINE as GOAL
+from mpcheck.report.pictures.goals import GOAL, GOALS, Quantity, entry
 from mpcheck.report.pictures.labels import Labels
 
 WORDS = {"force": ("RMS force error, meV/Å", "meV/Å"), "energy": ("energy error, meV/atom", "meV/atom")}

@@ -13,8 +13,7 @@ from mpcheck._text import counted
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades
-from mpcheck.report.pictures.goals import GOALS, Quantity, entry
-from mpcheck.report.pictures.goals import LINE as GOAL
+from mpcheck.report.pictures.goals import GOAL, GOALS, Quantity, entry
 from mpcheck.report.pictures.words import slug
 
 UNITS = {"force": "meV/Å", "energy": "meV/atom"}
