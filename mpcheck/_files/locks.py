@@ -7,7 +7,8 @@ import datetime
 import os
 import socket
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import filelock
@@ -97,3 +98,37 @@ def _acquire(own: filelock.BaseFileLock, lock: Path, what: str, seconds: float) 
         raise InputError(
             f"{what} is locked by {_holder(lock)} for more than {seconds:g} s ({lock}); wait for it, end it, or set {VARIABLE}"
         ) from error
+
+
+def share(lock: Path, holder: object) -> None:
+    """Hold a lock together with others as long as an object lives, so that :func:`if_free` tells that somebody does.
+
+    Where it cannot be held, on a read-only disk say, nobody is told, which harms nothing.
+
+    Args:
+        lock: its file, which must be no link.
+    """
+    with contextlib.suppress(OSError, ImportError):  # Windows has no such locks
+        import fcntl
+
+        handle = os.open(lock, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)  # to be read is enough to share a lock
+        weakref.finalize(holder, os.close, handle)  # which gives it back; so does the end of the process, killed or not
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def if_free(locks: Iterable[Path]) -> Iterator[bool]:
+    """Hold locks while the block runs if nobody else holds one of them, without waiting; whether that is so.
+
+    Raises:
+        OSError: a lock cannot be opened.
+    """
+    with contextlib.ExitStack() as held:
+        free = True
+        for lock in locks:
+            try:
+                held.enter_context(filelock.FileLock(lock).acquire(timeout=0))
+            except filelock.Timeout:
+                free = False
+                break
+        yield free

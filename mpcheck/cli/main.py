@@ -19,6 +19,7 @@ from mpcheck._raised import evaluated
 from mpcheck._text import say, say_lines
 from mpcheck.cli.apply import apply, policies
 from mpcheck.cli.baseline import baseline_app
+from mpcheck.cli.cache import cache_app
 from mpcheck.cli.comment import comment
 from mpcheck.cli.compare import compare
 from mpcheck.cli.gate import gate, init
@@ -78,6 +79,7 @@ app.command()(init)
 app.command()(report)
 app.add_typer(baseline_app, name="baseline")
 app.add_typer(history_app, name="history")
+app.add_typer(cache_app, name="cache")
 
 
 @tolerances_app.command()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from pathlib import Path
 
 from mpcheck._files.io import atomic_path, is_file
+from mpcheck.reference.layout import GATES, touch
 
-DIRECTORY = "gate"
+DIRECTORY = GATES
 
 
 def lent(cache: Path, work: Path, key: str) -> None:
@@ -26,5 +28,8 @@ def _copied(source: Path, target: Path) -> None:
     for path in sorted(files, key=lambda p: (p.suffix == ".json", p)):
         into = target / path.relative_to(source)
         if not into.exists():
-            with atomic_path(into) as temporary:
-                shutil.copyfile(path, temporary)
+            # what is pruned meanwhile is made anew
+            with contextlib.suppress(FileNotFoundError), path.open("rb") as stream, atomic_path(into) as temporary, temporary.open("wb") as copy:
+                shutil.copyfileobj(stream, copy)
+        if path.suffix == ".safetensors":
+            touch(path)

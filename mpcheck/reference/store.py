@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -18,24 +16,14 @@ from safetensors.torch import load_file, save_file
 from mpcheck._errors import InputError
 from mpcheck._files.documents import of_version, read_fields
 from mpcheck._files.io import MAX_TEXT_BYTES, atomic_path, digest, sha256_file, write_text
-from mpcheck._files.locks import locked
+from mpcheck._files.locks import locked, share
 from mpcheck._files.stored import now
 from mpcheck._text import whole
 from mpcheck.reference.faults import NoReferenceError
+from mpcheck.reference.layout import SCHEMA, USE, default_cache, place_of, touch
 
-SCHEMA = 3
+__all__ = ["SCHEMA", "Damaged", "Store", "default_cache", "place_of"]
 REMEDY = "it is built anew"
-
-
-def default_cache() -> Path:
-    """``MPCHECK_CACHE_DIR``, or the platform's cache directory."""
-    chosen = os.environ.get("MPCHECK_CACHE_DIR")
-    return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("mpcheck"))
-
-
-def place_of(root: Path, key: str) -> Path:
-    """The directory of one key's entries."""
-    return root / f"v{SCHEMA}" / key
 
 
 class Damaged(Exception):  # noqa: N818 - a state of an entry, never an error that a user sees
@@ -62,6 +50,7 @@ class Store:
             raise InputError(
                 f"cache directory {root} cannot be used: {error.strerror or error}; give another with --mp-cache DIR or MPCHECK_CACHE_DIR"
             ) from error
+        share(self.path / USE, self)
 
     def _files(self, name: str) -> tuple[Path, Path]:
         return self.path / f"{name}.safetensors", self.path / f"{name}.json"
@@ -104,6 +93,7 @@ class Store:
             rest = {k: v for k, v in manifest.items() if k not in ("schema", "sha256")}
             if digest(sha256_file(where), json.dumps(rest)) != manifest.get("sha256"):
                 raise Damaged(f"{where}: the checksum in {document.name} does not match")
+            touch(where)
             return load_file(where), manifest
         except (InputError, OSError, ValueError, SafetensorError) as error:
             raise Damaged(f"{where}: {error}") from error

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck._memory import free_bytes
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.processes import launched, own_paths
 from mpcheck.bench.work.pinning import processors
@@ -39,15 +39,6 @@ class SizePoint:
     batch: int
     rows: tuple[TradeOff, ...] = ()
     left_out: str = ""
-
-
-def free_bytes(source: Path = Path("/proc/meminfo")) -> float:
-    """Memory that can be had on this machine; infinite where the platform does not tell."""
-    try:
-        lines = dict(line.split(":", 1) for line in source.read_text(encoding="ascii").splitlines())
-        return 1024.0 * int(lines["MemAvailable"].split()[0])
-    except (OSError, ValueError, KeyError, IndexError):
-        return float("inf")
 
 
 def grid(sizes: Sequence[int] = SIZES, batches: Sequence[int] = (1,)) -> list[tuple[int, int]]:

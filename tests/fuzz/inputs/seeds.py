@@ -28,6 +28,8 @@ from mpcheck.reference.store import Store
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import cell, finding, findings, quantity, results, run
 
+KEY = "0123456789abcdef01234567"
+"""Of references in a cache."""
 TINY = """\
 schema_version: 1
 name: tiny
@@ -141,4 +143,4 @@ def _write_tensors(root: Path) -> None:
     tensors = {"energy": torch.ones(1, dtype=torch.float64)}
     frame = Atoms("H2", [[0, 0, 0], [0, 0, 0.8]])
     save_golden((root / "golden.safetensors", root / "golden.json"), (frame,), tensors, tensors, {"model": "m"})
-    Store(root / "cache", "key").save("entry", {"out": torch.ones(3)}, {"note": "x"})
+    Store(root / "cache", KEY).save("entry", {"out": torch.ones(3)}, {"note": "x"})

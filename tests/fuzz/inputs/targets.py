@@ -22,12 +22,13 @@ from mpcheck.judge.known_faults import load_faults
 from mpcheck.reference.store import Damaged, Store, place_of
 from mpcheck.sessions.derive import Derived
 from mpcheck.systems import resolve_system
+from tests.fuzz.inputs.seeds import KEY
 from tests.unit.bench_samples import SLUG as BENCH
 from tests.unit.record_samples import SLUG
 
 Attempt = Callable[[Path, Path], int | None]
 """Given the mutated file and the directory of the case: a command's exit status, or None where a function was called."""
-ENTRY = (place_of(Path(), "key") / "entry").as_posix()
+ENTRY = (place_of(Path(), KEY) / "entry").as_posix()
 """Of the cache, without the ends of its files' names."""
 MOST_EDGES = 20_000  # of structures that a graph is made of here
 
@@ -99,7 +100,7 @@ def weights(file: Path) -> None:
 def entry(file: Path) -> None:
     """An entry of the cache; a damaged one is rebuilt, and is no error."""
     try:
-        Store(file.parents[2], "key").load("entry")
+        Store(file.parents[2], KEY).load("entry")
     except Damaged:
         return
 
@@ -159,5 +160,9 @@ TARGETS: dict[str, Target] = {
     "state": Target("weights.pt", "w.pt", (call(weights),), {"tiny.yaml": "tiny.yaml"}, every=6),
     "golden values": Target("golden.safetensors", "golden.safetensors", (call(golden),), {"golden.json": "golden.json"}),
     "golden manifest": Target("golden.json", "golden.json", (call(golden),), {"golden.safetensors": "golden.safetensors"}),
-    "cache": Target(f"cache/{ENTRY}.json", f"{ENTRY}.json", (call(entry),), {f"{ENTRY}.safetensors": f"cache/{ENTRY}.safetensors"}),
+    "cache": Target(
+        f"cache/{ENTRY}.json", f"{ENTRY}.json",
+        (call(entry), command("cache", "show", "--cache", "{d}"), command("cache", "prune", "--all", "--cache", "{d}")),
+        {f"{ENTRY}.safetensors": f"cache/{ENTRY}.safetensors"},
+    ),
 }  # fmt: skip

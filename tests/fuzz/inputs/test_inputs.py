@@ -108,5 +108,6 @@ def test_no_command_that_reads_files_is_left_out() -> None:
     """Every command with an argument or option that names a file is tried here, or by the sessions' own tests."""
     tried = Path(targets.__file__).read_text(encoding="utf-8")
     for words in ('"report"', '"compare"', '"merge"', '"comment"', '"history", "record"', '"history", "show"', '"history", "changes"',
-                  '"history", "plot"', '"baseline", "update"', '"baseline", "show"', '"baseline", "prune"', '"tolerances", "check"'):  # fmt: skip
+                  '"history", "plot"', '"baseline", "update"', '"baseline", "show"', '"baseline", "prune"', '"tolerances", "check"',
+                  '"cache", "show"', '"cache", "prune"'):  # fmt: skip
         assert f"command({words}" in tried, words

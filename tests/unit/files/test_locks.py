@@ -11,7 +11,7 @@ import pytest
 
 from mpcheck._errors import InputError
 from mpcheck._files import locks as _locks
-from mpcheck._files.locks import locked
+from mpcheck._files.locks import if_free, locked, share
 from tests.unit.hostile import check
 
 
@@ -71,3 +71,41 @@ def test_a_setting_that_is_no_time(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("MPCHECK_LOCK_SECONDS", text)
     with pytest.raises(InputError, match="MPCHECK_LOCK_SECONDS is"), locked(tmp_path / "x.lock", "it"):
         pass
+
+
+class Holder:
+    """Something that lives as long as the test wants."""
+
+
+def free(*locks: Path) -> bool:
+    with if_free(locks) as answer:
+        return answer
+
+
+def test_a_lock_that_somebody_holds_is_not_free_and_none_is_waited_for(held: Path, tmp_path: Path) -> None:
+    assert not free(tmp_path / "a.lock", held) and free(tmp_path / "a.lock"), "those before it are given back"
+    with if_free([tmp_path / "a.lock"]) as answer:
+        assert answer and not free(tmp_path / "a.lock"), "it is held meanwhile"
+    assert free(tmp_path / "a.lock") and free()
+
+
+def test_a_shared_lock_is_held_as_long_as_one_holder_lives(tmp_path: Path) -> None:
+    lock, one, other = tmp_path / "use.lock", Holder(), Holder()
+    share(lock, one)
+    share(lock, other)
+    assert not free(lock)
+    del one
+    assert not free(lock)
+    del other
+    assert free(lock)
+
+
+def test_what_cannot_be_locked_is_no_error_and_links_are_not_followed(tmp_path: Path) -> None:
+    holder = Holder()
+    share(tmp_path / "missing" / "use.lock", holder)
+    (tmp_path / "use.lock").symlink_to(tmp_path / "elsewhere")
+    share(tmp_path / "use.lock", holder)
+    assert not (tmp_path / "elsewhere").exists()
+    with if_free([tmp_path / "a.lock"]) as answer:
+        share(tmp_path / "a.lock", holder)  # somebody removes what it belongs to: nobody waits
+    assert answer and free(tmp_path / "a.lock")

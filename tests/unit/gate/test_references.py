@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
+
+import pytest
 
 from mpcheck.gate.references import DIRECTORY, kept, lent
 
@@ -32,3 +36,24 @@ def test_nothing_that_is_kept_is_replaced_and_no_link_followed(tmp_path: Path) -
     (made / "c.json").symlink_to(tmp_path / "secret.json")
     kept(cache, work, "code")
     assert {path.name: path.read_text() for path in (cache / DIRECTORY / "code").iterdir()} == {"a.json": "true", "b.json": "true"}
+
+
+def test_what_is_lent_was_used(tmp_path: Path) -> None:
+    place = write(tmp_path / "cache" / DIRECTORY / "code", a_safetensors="values", a_json="{}")
+    for path in place.iterdir():
+        os.utime(path, (1e9, 1e9))
+    lent(tmp_path / "cache", tmp_path / "work", "code")
+    assert (place / "a.safetensors").stat().st_mtime > 1.5e9 and (place / "a.json").stat().st_mtime == 1e9
+
+
+def test_what_is_pruned_meanwhile_is_not_lent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = write(tmp_path / "cache" / DIRECTORY / "code", a_safetensors="values", a_json="{}", b_safetensors="more", b_json="{}")
+    copy = shutil.copyfileobj
+
+    def then_pruned(*streams: object) -> None:
+        copy(*streams)  # type: ignore[arg-type]
+        shutil.rmtree(place, ignore_errors=True)
+
+    monkeypatch.setattr(shutil, "copyfileobj", then_pruned)
+    lent(tmp_path / "cache", tmp_path / "work", "code")
+    assert [path.name for path in (tmp_path / "work" / DIRECTORY / "code").iterdir()] == ["a.safetensors"]

@@ -21,7 +21,7 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path, write_text
 from mpcheck.reference import store as store_module
-from mpcheck.reference.store import Damaged, Store, default_cache
+from mpcheck.reference.store import Damaged, Store
 
 NAME = "block.reference"
 VALUES = {"value:out": torch.arange(6, dtype=torch.float64).reshape(2, 3), "half": torch.ones(3, dtype=torch.bfloat16)}
@@ -80,11 +80,6 @@ def test_views_of_one_tensor_are_stored_apart(tmp_path: Path) -> None:
     tensors, _ = store.load(NAME)
     assert torch.equal(tensors["b"], whole[1:])
     assert tensors["t"].shape == (3, 2)
-
-
-def test_default_cache_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("MPCHECK_CACHE_DIR", str(tmp_path))
-    assert default_cache() == tmp_path
 
 
 @pytest.mark.parametrize(("place", "step"), [(tempfile, "mkstemp"), (Path, "replace"), (store_module, "save_file")])
@@ -203,6 +198,25 @@ def test_read_only_cache_is_an_error_where_an_entry_is_missing_or_damaged(tmp_pa
         store.fetch("missing", never)
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(InputError, match=str(tmp_path)):
         store.fetch(NAME, never)
+
+
+def test_to_read_an_entry_notes_its_use_and_not_that_it_was_made(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    for path in files(store):
+        os.utime(path, (1e9, 1e9))
+    store.load(NAME)
+    tensors, manifest = (path.stat().st_mtime for path in files(store))
+    assert manifest == 1e9, "by which records tell what a run has made"
+    assert tensors > time.time() - 60
+
+
+def test_an_entry_that_cannot_be_trusted_is_not_used(tmp_path: Path) -> None:
+    store = filled(tmp_path)
+    flip(files(store)[0], -1)
+    os.utime(files(store)[0], (1e9, 1e9))
+    with pytest.raises(Damaged):
+        store.load(NAME)
+    assert files(store)[0].stat().st_mtime == 1e9
 
 
 def test_directory_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from mpcheck._errors import InputError
 from mpcheck.policy.speed.candidates import parse_candidate
 from mpcheck.policy.speed.rounds import RoundPlan
-from mpcheck.policy.speed.supercells import BATCHES, free_bytes, grid, sweep
+from mpcheck.policy.speed.supercells import BATCHES, grid, sweep
 from mpcheck.sessions.options import Options
 
 OPTIONS = Options(model="builtin:hco", backends=("e3nn",))
@@ -53,9 +51,3 @@ def test_batches_are_no_larger_than_the_largest_size() -> None:
     assert grid((1, 2), BATCHES) == [(1, 1), (1, 4), (1, 8), (2, 1)]
     assert grid(range(1, 4), BATCHES) == [(1, 1), (1, 4), (1, 8), (2, 1), (3, 1)]
     assert grid(range(1, 5), BATCHES) == [(1, 1), (1, 4), (1, 8), (2, 1), (3, 1), (2, 4), (2, 8), (4, 1)]
-
-
-def test_free_memory_is_read_where_the_platform_tells(tmp_path: Path) -> None:
-    path = tmp_path / "meminfo"
-    path.write_text("MemTotal:  10 kB\nMemAvailable:   4 kB\n", encoding="ascii")
-    assert free_bytes(path) == 4096.0 and free_bytes(tmp_path / "none") == float("inf")
