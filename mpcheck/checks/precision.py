@@ -194,7 +194,8 @@ class PrecisionCheck:
     def _layout(self, block: Block, name: str, value: torch.Tensor) -> ElementNames:
         shape = tuple(value.shape)
         parts = parts_of(block, self.library.backend.module(block), name, shape)
-        rows = "weight" if parts.flat else self.counts.rows(shape[0]) if shape else "scalar"
+        counts = replace(self.counts, **self.library.rows(block.name))
+        rows = "weight" if parts.flat else counts.rows(shape[0]) if shape else "scalar"
         return ElementNames(parts.slot, parts.groups, rows, parts.flat)
 
 

@@ -16,10 +16,13 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Run, Tensors
 from mpcheck.formats import FORMATS, WIDE
 from mpcheck.reference.build import RANDOM, build_reference, evaluate, random_cotangents
-from mpcheck.reference.capture import INDEX, block_from_json, capture, with_new_blocks
+from mpcheck.reference.capture import INDEX, Comparable, block_from_json, capture, with_new_blocks
+from mpcheck.reference.cut import cut
 from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.faults import NoReferenceError, UnsteadyError
 from mpcheck.reference.noise import ConstantRounding, seed_of
+from mpcheck.reference.packed import packed_noise, packed_values, unpacked_noise, unpacked_values
+from mpcheck.reference.sample import MANY_NUMBERS, MOST_NUMBERS, SystemSample
 from mpcheck.reference.serial_gathers import SerialGathers
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.steady import copied, unlike
@@ -75,14 +78,18 @@ class Library:
 
     def _capture(self) -> None:
         self.progress("capturing block inputs in float64")
-        graph = {k: v.to(self.backend.device) for k, v in self.graph.items()}
-        capture(self.backend.model, graph, self.store, self._unlike_first, self.spec.by)
+        part = dict(self.graph) if self.spec.every_row else cut(self.graph, self.spec.seed)
+        small = part["edge_index"].shape == self.graph["edge_index"].shape  # of a part, blocks are kept no larger than they need be
+        sample = None if self.spec.every_row else SystemSample(part, self.spec.seed, MANY_NUMBERS if small else MOST_NUMBERS)
+        graph = {k: v.to(self.backend.device) for k, v in part.items()}
+        capture(self.backend.model, graph, self.store, self._unlike_first, self.spec.by, sample)
 
-    def _unlike_first(self, block: Block, skeleton: Any, inputs: Tensors, first: Tensors) -> str:
+    def _unlike_first(self, block: Block, skeleton: Any, inputs: Tensors, first: Tensors, comparable: Comparable) -> str:
         """What is wrong with a block's first call, or with the first one that is differentiated."""
         cotangents = {RANDOM: random_cotangents(first, self.spec.seed, block.name)}
         calls = [evaluate(self.backend, block, skeleton, copied(inputs, self.backend.device), cotangents) for _ in range(2)]
-        return unlike(calls[0], first) or unlike(calls[1], first) or unlike(calls[0], calls[1])
+        before = comparable(first)
+        return unlike(comparable(calls[0]), before) or unlike(comparable(calls[1]), before) or unlike(calls[0], calls[1])
 
     @property
     def index(self) -> dict[str, Any]:
@@ -126,6 +133,24 @@ class Library:
         shapes: dict[str, list[int]] = self.index["entries"][name]["shapes"]
         return shapes
 
+    def rows(self, name: str) -> dict[str, int]:
+        """``atoms`` and ``edges`` that a block's arguments count; empty where these are its system's."""
+        rows: dict[str, int] = self.index["entries"][name].get("rows") or self.index.get("part") or {}
+        return rows
+
+    def sampled(self) -> str:
+        """What blocks are judged on where that is not all of the system, in words; empty where it is, or nothing was captured."""
+        if self._index is None:
+            return ""
+        edges = int(self.graph["edge_index"].shape[1])
+        part = self._index.get("part") or {"edges": edges}
+        in_part = [name for name, entry in self._index["entries"].items() if entry.get("rows")]
+        said = f"blocks are judged on a part of it with {part['edges']:,} of {edges:,} edges" if part["edges"] < edges else ""
+        if in_part:
+            those = f"{len(in_part)} blocks with large tensors on a sample of "
+            said = f"{said}, {those}its rows" if said else f"{those}their rows"
+        return f"{said} (--rows all: on all)" if said else ""
+
     def _inputs(self, name: str) -> tuple[Tensors, Any]:
         tensors, manifest = self.store.fetch(f"{name}.inputs", self._capture)
         return tensors, manifest["skeleton"]
@@ -140,7 +165,8 @@ class Library:
         tensors, manifest = build_reference(
             self.backend, block, skeleton, inputs, energy, self.spec.seed, self.spec.draws, lambda: self._run_another(name)
         )
-        self.store.save(f"{name}.reference", tensors, manifest)
+        kept = {n: packed_noise(t) if n.startswith("noise:") else t for n, t in tensors.items()}
+        self.store.save(f"{name}.reference", kept, manifest)
 
     @neutral()
     def get(self, name: str) -> BlockReference:
@@ -182,16 +208,14 @@ class Library:
             elsewhere = f".{self.device.type}" if self.device.type != self.backend.device.type else ""  # how it adds up is emulated
             entry = f"{name}.rounded.{str(dtype).removeprefix('torch.')}{elsewhere}"
 
+            exact = self.get(name).values
+
             def build() -> None:
                 made = rounded_values(self.backend, self.get(name), dtype, self.device.type)
-                self.store.save(entry, {f"{kind}:{n}": t for kind, tensors in made.items() for n, t in tensors.items()}, {})
+                here = {kind: {n: t.to(self.device) for n, t in tensors.items()} for kind, tensors in made.items()}
+                self.store.save(entry, packed_values(here, exact, dtype), {})
 
-            tensors, _ = self.store.fetch(entry, build)
-            held: dict[str, Tensors] = {"rounded": {}, "emulated": {}}
-            for key, tensor in tensors.items():
-                kind, _, quantity = key.partition(":")
-                held[kind][quantity] = tensor.to(self.device)
-            self._stored[name, dtype] = held
+            self._stored[name, dtype] = unpacked_values(self.store.fetch(entry, build)[0], exact)
         return self._stored[name, dtype]
 
     def _load(self, name: str) -> BlockReference:
@@ -213,7 +237,7 @@ class Library:
                 cotangents.setdefault(case, {})[output] = moved
             else:
                 component, _, quantity = rest.partition(":")
-                noise.setdefault(quantity, {})[component] = moved
+                noise.setdefault(quantity, {})[component] = unpacked_noise(moved)
         block = self.block(name)
         on_device = {n: t.to(self.device) for n, t in inputs.items()}
         return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])

@@ -24,6 +24,7 @@ class ReferenceSpec:
         code: see :class:`mpcheck.reference.code.Code`; by: its packages in words.
         source: digest of the file that the model was read from, where it was: what is in it beside tensors makes references, too.
         pinned: whether these are another code's references, which this process must never make.
+        every_row: whether blocks are judged on all rows of a structure, however large; see :mod:`mpcheck.reference.sample`.
     """
 
     model: str
@@ -35,11 +36,14 @@ class ReferenceSpec:
     by: tuple[str, ...] = ()
     source: str = ""
     pinned: bool = False
+    every_row: bool = False
 
     @property
     def key(self) -> str:
         """Content key: equal inputs, equal key; 24 hexadecimal digits."""
-        return digest(self.code, self.model, self.source, self.system, str(self.seed), str(self.draws), self.device)[:24]
+        return digest(
+            self.code, self.model, self.source, self.system, str(self.seed), str(self.draws), self.device, *(["every row"] if self.every_row else [])
+        )[:24]
 
     def of(self, environment: Mapping[str, str]) -> ReferenceSpec:
         """The references that a gate wants used in place of this process' own; its own where there is no gate.

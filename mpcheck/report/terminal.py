@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpcheck._console import Grid, Sheet
-from mpcheck._names import GOLDEN, PRECISION, WHOLE
+from mpcheck._names import GOLDEN, PRECISION
 from mpcheck.formats import TF32
 from mpcheck.records.document import Records
 from mpcheck.records.items import item_of
@@ -18,7 +18,7 @@ from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing
-from mpcheck.report.whole import HEAD, HINT, whole_rows
+from mpcheck.report.whole import HEAD, whole_rows, whole_title
 
 WIDTH = 100
 LIMITS = style("inconclusive", strong=True)  # of what keeps a verdict from being whole
@@ -67,7 +67,7 @@ def _whole(sheet: Sheet, run: Records) -> None:
     rows = whole_rows(run)
     if not rows:
         return
-    grid = Grid(f"the whole model on {run.of(WHOLE)[0].system}, against float64 ({HINT})")
+    grid = Grid(whole_title(run))
     for place, name in enumerate(HEAD):
         grid.column(name, right=place > 1, wrap=False)
     for row in rows:

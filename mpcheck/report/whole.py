@@ -12,6 +12,12 @@ HEAD = ("format", "backend", "meV/atom", "meV/Å", "relative", "GPa", "ms", "tim
 HINT = "`mpcheck policy` says which of them is safe, and what mixes are"
 
 
+def whole_title(run: Records) -> str:
+    """What the table is of: the structure, and whether it is a part of it."""
+    first = run.of(WHOLE)[0]
+    return f"the whole model on {first.system}{f' ({first.note})' if first.note else ''}, against float64 ({HINT})"
+
+
 def whole_rows(run: Records) -> list[list[str]]:
     """A row for each format and backend, in the order of the formats."""
     own = run.of(WHOLE)

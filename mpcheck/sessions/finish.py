@@ -37,7 +37,7 @@ class Accounts:
         return {"suite": self.suite, "plan": list(self.plan), "state": self.state, "why": self.why, "narrowed": narrowed}
 
 
-UNSAID = (SHARD, ROWS, "references")
+UNSAID = (SHARD, ROWS, "references", "rows", "memory_limit")
 """Options that records do not have where nobody asked for them: histories compare what was asked for, and would begin anew with a new option."""
 
 
@@ -66,7 +66,8 @@ def _system(session: Session, name: str, began: float) -> JudgedSystem:
     system, edges = session.systems[name], int(session.graph(name)["edge_index"].shape[1])
     reference = _reference(session.reference(name, began))
     counts = {"atoms": system.atoms, "frames": len(system.frames), "edges": edges}
-    return JudgedSystem(name=system.name, digest=system.digest, notes=list(system.notes), reference=reference, **counts)
+    notes = [*system.notes, *filter(None, [session.sampled(name)])]
+    return JudgedSystem(name=system.name, digest=system.digest, notes=notes, reference=reference, **counts)
 
 
 def _reference(facts: Mapping[str, Any]) -> Reference | None:

@@ -17,6 +17,7 @@ from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.options import InspectedOptions
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.registry import session_of_check
+from mpcheck.sessions.room import require_room
 from mpcheck.sessions.run import Session
 
 
@@ -41,6 +42,8 @@ class InspectedWork(PlainWork):
 
     def pieces(self) -> list[Piece]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
+        if not self.session.options.blocks:
+            require_room(self.session)
         keys = planned(self.chosen, self.session)
         return [Piece(planned_piece(k), k.id, f"{k.check}/{k.system}/{k.subject.partition('.')[0]}", k) for k in keys]
 

@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hint
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
+from mpcheck._memory import size_of
 from mpcheck._names import DEFAULT_BACKENDS
 
 SEPARATOR = ","
@@ -169,6 +170,16 @@ def values_of(options: type, given: Mapping[str, Any], where: str = "--") -> dic
     return values
 
 
+def parse_size(texts: Sequence[str]) -> str:
+    """A size of memory that a user typed, as typed.
+
+    Raises:
+        InputError: none.
+    """
+    size_of(texts[-1], "--memory-limit")
+    return texts[-1]
+
+
 def split(text: str) -> list[str]:
     """Names between commas."""
     return [part.strip() for part in text.split(SEPARATOR) if part.strip()]
@@ -193,6 +204,11 @@ REFERENCES = Option(
     "host or device: where references are made; default: on the device, beside a GPU of slow float64 on its host", metavar="WHERE",
     variable="MPCHECK_REFERENCES", parse="mpcheck.reference.place:parse_place",
 )  # fmt: skip
+ROWS = Option(
+    "sample or all: whether blocks with large tensors are judged on some of their rows; default: sample", metavar="WHICH",
+    parse="mpcheck.reference.sample:parse_rows",
+)  # fmt: skip
+MEMORY = Option("refuse what takes more, such as 8GB; default: what is free", metavar="SIZE", parse="mpcheck.sessions.options:parse_size")
 REQUIRE = Option("cuda, cueq, cueq-kernels, baseline or a backend: what is missing fails instead of being unsupported", gate=True, rule="stricter")
 ALLOW_DEGRADED = Option("backend, or BACKEND:BLOCK, as a glob pattern, that something else may compute; default: none", gate=True, rule="looser")
 TOLERANCES = Option("a tolerance file instead of the packaged limits", metavar="FILE")
@@ -226,6 +242,8 @@ class Options:
     blocks: Annotated[tuple[str, ...], BLOCK] = ()
     cache: Annotated[Path | None, CACHE] = None
     references: Annotated[str, REFERENCES] = ""
+    rows: Annotated[str, ROWS] = ""
+    memory_limit: Annotated[str, MEMORY] = ""
     require: Annotated[tuple[str, ...], REQUIRE] = ()
     allow_degraded: Annotated[tuple[str, ...], ALLOW_DEGRADED] = ()
     tolerances: Annotated[Path | None, TOLERANCES] = None

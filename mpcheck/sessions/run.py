@@ -38,6 +38,7 @@ from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.place import place_of
 from mpcheck.reference.provenance import provenance
+from mpcheck.reference.sample import ALL
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
 from mpcheck.sessions.options import Options
@@ -158,6 +159,10 @@ class Session:
         """Atoms, edges and graphs of a system."""
         return self.check(system).counts
 
+    def sampled(self, system: str) -> str:
+        """What of a system blocks are judged on, where it is not all, in words; empty where it is, or where no block was looked at."""
+        return self._checks[system].library.sampled() if system in self._checks else ""
+
     @neutral()
     def check(self, system: str) -> PrecisionCheck:
         """The precision check on a system."""
@@ -180,7 +185,7 @@ class Session:
         code, options = code_of(self.model.module), self.options
         return ReferenceSpec(
             self.model.digest, self.systems[system].digest, options.seed, options.draws or DRAWS, self.builder.device.type,
-            code.digest, tuple(code.by), self.model.source.get("sha256", ""),
+            code.digest, tuple(code.by), self.model.source.get("sha256", ""), every_row=options.rows == ALL,
         ).of(os.environ)  # fmt: skip
 
     def reference(self, system: str, began: float) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 
@@ -63,7 +64,7 @@ def run(context: Context, key: Key) -> list[Record]:
     if isinstance(backend, Unsupported):
         return [refused(key.about, backend)]
     reference = library.get(block.name)
-    rows = rows_of(reference, context.counts(key.system))
+    rows = rows_of(reference, replace(context.counts(key.system), **library.rows(block.name)))
     if rows is None:
         return [refused(key.about, Unsupported("not-applicable", "its results are not rows of their own: `reductions` has the sums"))]
     found = attempt(lambda: list(_judged(context, key, backend, reference, fmt, rows)))

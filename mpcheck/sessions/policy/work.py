@@ -18,6 +18,7 @@ from mpcheck.sessions.policy import PolicyOptions
 from mpcheck.sessions.policy.found import found_file
 from mpcheck.sessions.policy.judged import judged
 from mpcheck.sessions.policy.study import Study
+from mpcheck.sessions.room import require_room
 from mpcheck.sessions.run import Session, parse_device
 
 MODEL = "model"
@@ -55,6 +56,7 @@ class PolicyWork(PlainWork):
 
     def pieces(self) -> Sequence[Piece]:
         """Errors of all policies, backend by backend, then their speed, then what is made of both."""
+        require_room(self.session)
         pieces = []
         for system in self.session.systems:
             for backend in self.session.backend_names:

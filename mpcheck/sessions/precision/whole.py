@@ -28,6 +28,8 @@ from mpcheck.policy.speed.speedup import speedup
 from mpcheck.policy.speed.variants import moved
 from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Planned, Record
+from mpcheck.reference.cut import Graph
+from mpcheck.sessions.room import fits, part_of
 from mpcheck.sessions.run import Session
 
 SECONDS = 2.0
@@ -41,14 +43,18 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
     Raises:
         BaseException: what the float64 model raises.
     """
-    system = planned.system
-    graph, periodic = session.graph(system), torch.tensor([bool(f.pbc.all()) for f in session.systems[system].frames])
+    system, note = planned.system, ""
+    graph: Graph = session.graph(system)
+    periodic = torch.tensor([bool(f.pbc.all()) for f in session.systems[system].frames])
+    if not fits(session, system):
+        graph, periodic = part_of(session, system), torch.zeros_like(periodic)  # the stress of a part says nothing
+        note = f"a part of it with {len(graph['positions']):,} atoms, since all of it does not fit into memory"
     exact = evaluate(session.reference_backend.model, graph, session.reference_backend.device, periodic)
     made: dict[tuple[str, str], PolicyModel] = {}
     records: dict[tuple[str, str], Record] = {}
     for backend in session.backend_names:
         for fmt in session.formats:
-            about = {**planned.about, "backend": backend, "format": fmt.name}
+            about = {**planned.about, "backend": backend, "format": fmt.name, "note": note}
             model = attempt_unless_refused(lambda backend=backend, fmt=fmt: _model(session, backend, fmt))  # type: ignore[misc]  # bound
             if isinstance(model, Unsupported):
                 records[backend, fmt.name] = Record(**about, verdict="unsupported", reason=model.text, lacking=model.lacking)

@@ -14,6 +14,7 @@ from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.precision import PrecisionOptions
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.precision.whole import whole_records
+from mpcheck.sessions.room import require_room
 from mpcheck.sessions.run import Session
 
 
@@ -33,6 +34,7 @@ class PrecisionWork(PlainWork):
     def pieces(self) -> list[Piece]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         session = self.session
+        require_room(session, blocks_alone=True)
         several = len(session.systems) > 1
         golden = [Piece(planned_golden(system), f"{GOLDEN}/{system}", system, system) for system in self.suite.golden_systems()]
         cells = []
