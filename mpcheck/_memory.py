@@ -59,6 +59,8 @@ def _of_process() -> float:
         return float("inf")
 
 
-def gigabytes(size: float) -> str:
-    """A size as it is told: ``2.1 GB``."""
+def told(size: float) -> str:
+    """A size as it is told: ``2.1 GB``, ``81 MB``."""
+    if size < 1e9:
+        return f"{size / 1e6:.0f} MB"
     return f"{size / 1e9:.2g} GB" if size < 1e11 else f"{size / 1e9:.0f} GB"

@@ -16,6 +16,7 @@ from mpcheck.records.record import Planned
 PLACES: pytest.StashKey[dict[str, int]] = pytest.StashKey()
 SUITE: pytest.StashKey[str] = pytest.StashKey()
 NARROWED: pytest.StashKey[Mapping[str, list[str]]] = pytest.StashKey()
+OUTLOOK: pytest.StashKey[str] = pytest.StashKey()
 PLAN: pytest.StashKey[dict[str, Planned]] = pytest.StashKey()
 FILE = "mpcheck_plan"
 """Of ``workerinput``: where the first worker writes the plan."""
@@ -52,7 +53,7 @@ def describe(config: pytest.Config, items: Sequence[pytest.Item], left: Sequence
         narrowed["tests"] = unselected
     return {
         "suite": config.stash.get(SUITE, ""), "keys": ours, "places": config.stash.get(PLACES, {}), "narrowed": narrowed,
-        "planned": [planned.model_dump() for key, planned in plan.items() if key in chosen],
+        "outlook": config.stash.get(OUTLOOK, ""), "planned": [planned.model_dump() for key, planned in plan.items() if key in chosen],
     }  # fmt: skip
 
 

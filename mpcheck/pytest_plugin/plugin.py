@@ -77,6 +77,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marks = _grouped(config, [piece.group for piece in pieces])
         plugin_plan.add(config, name, [piece.planned for piece in pieces])
         config.stash[plugin_plan.NARROWED] = work.narrowed()
+        config.stash[plugin_plan.OUTLOOK] = work.outlook()
     except InputError as error:
         plugin_run.refuse(config, error)
     metafunc.parametrize(PIECE, [pytest.param(piece, id=piece.label, marks=[mark]) for piece, mark in zip(pieces, marks, strict=True)])

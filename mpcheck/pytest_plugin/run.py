@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import pytest
 
 from mpcheck._errors import PREFIX, InputError
+from mpcheck._text import terminal
 from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.options import OUT, options_of
 from mpcheck.records.record import Planned
@@ -65,6 +66,9 @@ def begin_run(config: pytest.Config, plan: Mapping[str, Any]) -> None:
     collector.planned = {data["key"]: Planned.model_validate(data) for data in plan["planned"]}
     if not collector.planned:
         return
+    if plan["outlook"] and (reporter := config.pluginmanager.get_plugin("terminalreporter")) is not None:
+        reporter.ensure_newline()
+        reporter.write_line(terminal(f"{len(collector.planned)} tests; {plan['outlook']}"))
     from mpcheck.sessions.finish import begin
 
     try:

@@ -113,14 +113,16 @@ with it, or nothing.
 
 
 def capture(
-    model: torch.nn.Module, graph: dict[str, torch.Tensor], store: Store, check: Check, by: Sequence[str] = (), sample: SystemSample | None = None
-) -> None:
+    model: torch.nn.Module, graph: dict[str, torch.Tensor], store: Store, check: Check, by: Sequence[str] = (),
+    sample: SystemSample | None = None, costs: Mapping[str, Mapping[str, float]] | None = None,
+) -> None:  # fmt: skip
     """Run energy and its derivative once and store what every block saw; the index of blocks comes last.
 
     Args:
         check: asked of every block in reverse order, before anything has been differentiated.
         by: packages that do it, in words.
         sample: of rows, where blocks with large tensors are kept in part.
+        costs: what ``check`` has found of each block's, by name; they are kept.
 
     Raises:
         InputError: the model has no energy, or it is not finite on this structure.
@@ -144,6 +146,8 @@ def capture(
     order = list(sink.blocks)
     entries = {name: {**sink.blocks[name], "cotangents": sink.cotangents.get(name, []), "unsteady": unsteady[name]} for name in order}
     modules = [path for path, _ in (*leaf_modules(model), *composite_modules(model))]
+    for name, cost in (costs or {}).items():
+        entries[name]["cost"] = dict(cost)
     part = {} if sample is None else {"part": {"atoms": sample.atoms, "edges": sample.edges}}
     store.save(INDEX, {}, {"order": order, "entries": entries, "modules": modules, "by": list(by), **part})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +75,7 @@ class Library:
         self._held: BlockReference | None = None
         self._blocks: dict[str, Block] = {}
         self._wrong: dict[str, str] = {}
+        self._costs: dict[str, dict[str, float]] = {}
         self._stored: dict[tuple[str, torch.dtype], dict[str, Tensors]] = {}
 
     def _capture(self) -> None:
@@ -82,12 +84,20 @@ class Library:
         small = part["edge_index"].shape == self.graph["edge_index"].shape  # of a part, blocks are kept no larger than they need be
         sample = None if self.spec.every_row else SystemSample(part, self.spec.seed, MANY_NUMBERS if small else MOST_NUMBERS)
         graph = {k: v.to(self.backend.device) for k, v in part.items()}
-        capture(self.backend.model, graph, self.store, self._unlike_first, self.spec.by, sample)
+        capture(self.backend.model, graph, self.store, self._unlike_first, self.spec.by, sample, self._costs)
 
     def _unlike_first(self, block: Block, skeleton: Any, inputs: Tensors, first: Tensors, comparable: Comparable) -> str:
         """What is wrong with a block's first call, or with the first one that is differentiated."""
         cotangents = {RANDOM: random_cotangents(first, self.spec.seed, block.name)}
-        calls = [evaluate(self.backend, block, skeleton, copied(inputs, self.backend.device), cotangents) for _ in range(2)]
+        calls = []
+        for _ in range(2):
+            given, began = copied(inputs, self.backend.device), time.perf_counter()
+            calls.append(evaluate(self.backend, block, skeleton, given, cotangents))
+            seconds = round(time.perf_counter() - began, 6)  # of the later call: the first one compiles
+            self._costs[block.name] = {
+                "seconds": seconds,
+                "numbers": sum(t.numel() * (1 if n.startswith("out") else 2) for n, t in calls[-1].items()),
+            }
         before = comparable(first)
         return unlike(comparable(calls[0]), before) or unlike(comparable(calls[1]), before) or unlike(calls[0], calls[1])
 
@@ -150,6 +160,12 @@ class Library:
             those = f"{len(in_part)} blocks with large tensors on a sample of "
             said = f"{said}, {those}its rows" if said else f"{those}their rows"
         return f"{said} (--rows all: on all)" if said else ""
+
+    def cost(self, name: str) -> tuple[float, int]:
+        """Seconds of one float64 call of a block with gradients, and how many numbers its reference has; zeros where the reference is there."""
+        known = self.index["entries"][name].get("cost") or {}
+        made = self.store.has(f"{name}.reference")
+        return (0.0, 0) if made else (float(known.get("seconds", 0.0)), int(known.get("numbers", 0)))
 
     def _inputs(self, name: str) -> tuple[Tensors, Any]:
         tensors, manifest = self.store.fetch(f"{name}.inputs", self._capture)

@@ -30,8 +30,10 @@ channels."""
 MOST_NUMBERS = 2**18
 """In the largest tensor of a sample. A root mean square over so many is known to 0.2 %."""
 LEAST_ROWS = 32
-LEAST_ATOMS = 2
-"""Into which a sample sums at least, whatever they need."""
+LEAST_ATOMS = 12
+"""Rows of a sample at least, whatever they need: of edges, and of atoms, which many numbers are made of on the way; of each element two."""
+LEAST_SUMS = 2
+"""Atoms into which a sample sums at least."""
 
 SOME, ALL = "sample", "all"
 Tensors = Mapping[str, torch.Tensor]
@@ -99,6 +101,7 @@ class SystemSample:
         """
         self.many, self.most = many, most
         self.atoms, self.edges = len(graph["positions"]), int(graph["edge_index"].shape[1])
+        self.least_atoms = max(LEAST_ATOMS, 2 * int((graph["node_attrs"] != 0).any(0).sum()))
         self.by_atom, self.by_edge = atoms_in_turn(graph, seed), edges_in_turn(graph, seed)
 
     def of(self, block: Block, skeleton: Any, tensors: Tensors, width: int) -> Kept | None:
@@ -127,7 +130,8 @@ class SystemSample:
             return None
         count = counts.pop()
         widest = max([width, *(math.prod(t.shape[1:]) for t in tensors if len(t) == count)])
-        wanted = max(LEAST_ROWS, self.most // max(1, widest))
+        least = self.least_atoms if count == self.atoms else LEAST_ROWS
+        wanted = max(least, self.most // max(1, widest))
         if count * widest <= self.many or count <= wanted:
             return None
         order = {self.edges: self.by_edge, self.atoms: self.by_atom}.get(count)
@@ -143,7 +147,7 @@ class SystemSample:
         degree = np.bincount(into, minlength=self.atoms)
         order = self.by_atom[degree[self.by_atom] > 0]
         fit = int(np.searchsorted(np.cumsum(degree[order]) * width, self.most, side="right"))
-        first = np.sort(order[: max(LEAST_ATOMS, fit)])
+        first = np.sort(order[: max(LEAST_SUMS, fit)])
         chosen = np.zeros(self.atoms, dtype=bool)
         chosen[first] = True
         edges = np.flatnonzero(chosen[into])

@@ -37,7 +37,7 @@ class Accounts:
         return {"suite": self.suite, "plan": list(self.plan), "state": self.state, "why": self.why, "narrowed": narrowed}
 
 
-UNSAID = (SHARD, ROWS, "references", "rows", "memory_limit")
+UNSAID = (SHARD, ROWS, "references", "rows", "memory_limit", "cache_limit")
 """Options that records do not have where nobody asked for them: histories compare what was asked for, and would begin anew with a new option."""
 
 

@@ -170,14 +170,19 @@ def values_of(options: type, given: Mapping[str, Any], where: str = "--") -> dic
     return values
 
 
-def parse_size(texts: Sequence[str]) -> str:
-    """A size of memory that a user typed, as typed.
+def parse_size(texts: Sequence[str], option: str = "--memory-limit") -> str:
+    """A size that a user typed, as typed.
 
     Raises:
         InputError: none.
     """
-    size_of(texts[-1], "--memory-limit")
+    size_of(texts[-1], option)
     return texts[-1]
+
+
+def parse_cache_size(texts: Sequence[str]) -> str:
+    """See :func:`parse_size`."""
+    return parse_size(texts, "--cache-limit")
 
 
 def split(text: str) -> list[str]:
@@ -209,6 +214,10 @@ ROWS = Option(
     parse="mpcheck.reference.sample:parse_rows",
 )  # fmt: skip
 MEMORY = Option("refuse what takes more, such as 8GB; default: what is free", metavar="SIZE", parse="mpcheck.sessions.options:parse_size")
+CACHE_LIMIT = Option(
+    "refuse references that take more in the cache, such as 2GB; default: what is free there", metavar="SIZE",
+    parse="mpcheck.sessions.options:parse_cache_size",
+)  # fmt: skip
 REQUIRE = Option("cuda, cueq, cueq-kernels, baseline or a backend: what is missing fails instead of being unsupported", gate=True, rule="stricter")
 ALLOW_DEGRADED = Option("backend, or BACKEND:BLOCK, as a glob pattern, that something else may compute; default: none", gate=True, rule="looser")
 TOLERANCES = Option("a tolerance file instead of the packaged limits", metavar="FILE")
@@ -244,6 +253,7 @@ class Options:
     references: Annotated[str, REFERENCES] = ""
     rows: Annotated[str, ROWS] = ""
     memory_limit: Annotated[str, MEMORY] = ""
+    cache_limit: Annotated[str, CACHE_LIMIT] = ""
     require: Annotated[tuple[str, ...], REQUIRE] = ()
     allow_degraded: Annotated[tuple[str, ...], ALLOW_DEGRADED] = ()
     tolerances: Annotated[Path | None, TOLERANCES] = None

@@ -44,6 +44,9 @@ class Work(Protocol):
     def failed(self, planned: Planned, reason: str) -> Record:
         """The red record of work that came to nothing."""
 
+    def outlook(self) -> str:
+        """What the planned work will take, in a line; nothing where it is not worth telling, or not known."""
+
     def notes(self) -> Sequence[str]:
         """Lines that a reader must see beside the records."""
 
@@ -69,6 +72,10 @@ class PlainWork:
         before = self.session.broken.get(planned.key)
         records = before if before is not None else attempt(do)
         return [self.failed(planned, f"raised {records.text}")] if isinstance(records, Raised) else records
+
+    def outlook(self) -> str:
+        """See :class:`Work`; nothing here."""
+        return ""
 
     def notes(self) -> Sequence[str]:
         """See :class:`Work`; nothing here. How structures were read stands with them in the records."""

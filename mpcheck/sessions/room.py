@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mpcheck._errors import InputError
-from mpcheck._memory import free_bytes, gigabytes, size_of
+from mpcheck._memory import free_bytes, size_of, told
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.footprint import forces_bytes
 from mpcheck.reference.cut import MOST_EDGES, Graph, cut
@@ -56,6 +56,6 @@ def require_room(session: Session, blocks_alone: bool = False) -> None:
         if size > there:
             counts = f"{len(graph['positions']):,} atoms, {graph['edge_index'].shape[1]:,} edges"
             raise InputError(
-                f"system {system} ({counts}): energies and forces take about {gigabytes(size)} in float64, and {gigabytes(there)} are to be had; "
-                f"give a smaller cell with --system, or more memory; --memory-limit {gigabytes(2 * size).replace(' ', '')} tries it all the same"
+                f"system {system} ({counts}): energies and forces take about {told(size)} in float64, and {told(there)} are to be had; "
+                f"give a smaller cell with --system, or more memory; --memory-limit {told(2 * size).replace(' ', '')} tries it all the same"
             )

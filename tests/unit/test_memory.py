@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck._memory import free_bytes, gigabytes, size_of
+from mpcheck._memory import free_bytes, size_of, told
 
 
 def test_free_memory_is_read_where_the_platform_tells(tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_a_process_s_own_limit_counts() -> None:
 
 
 def test_sizes_as_they_are_told() -> None:
-    assert [gigabytes(s) for s in (2.14e9, 0.5e9, 3.1e10, 1.1e11)] == ["2.1 GB", "0.5 GB", "31 GB", "110 GB"]
+    assert [told(s) for s in (2.14e9, 0.5e9, 3.1e10, 1.1e11)] == ["2.1 GB", "500 MB", "31 GB", "110 GB"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from mpcheck.formats import FLOAT64, get_format
 from mpcheck.judge.follows import follow
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.tensors import Quantity, Tensors
+from mpcheck.sessions.outlook import Outlook, outlook, require_cache
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.precision import PrecisionOptions
 from mpcheck.sessions.precision.suite import Suite
@@ -30,6 +31,7 @@ class PrecisionWork(PlainWork):
         """
         self.session = Session(options) if session is None else session
         self.suite = Suite(self.session, options.directory)
+        self._outlook: Outlook | None = None
 
     def pieces(self) -> list[Piece]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
@@ -37,12 +39,20 @@ class PrecisionWork(PlainWork):
         require_room(session, blocks_alone=True)
         several = len(session.systems) > 1
         golden = [Piece(planned_golden(system), f"{GOLDEN}/{system}", system, system) for system in self.suite.golden_systems()]
-        cells = []
+        cells, wanted = [], dict[str, dict[str, None]]()
         for key in session.cells():
+            wanted.setdefault(key.system, {})[key.block] = None
             label = f"{key.block}-{key.backend}-{key.format}-{key.direction}"
             cells.append(Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key))
+        if not session.broken:
+            self._outlook = outlook(session, {system: [*names] for system, names in wanted.items()}, session.formats)
+            require_cache(session, self._outlook)
         twins = [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", SMALL_TWIN, name) for name in self._twins()]
         return golden + cells + twins + self._whole()
+
+    def outlook(self) -> str:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        return self._outlook.text if self._outlook is not None else ""
 
     def _whole(self) -> list[Piece]:
         """The whole model on the first system, of a run that is not narrowed to blocks."""

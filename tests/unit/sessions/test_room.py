@@ -41,9 +41,9 @@ def test_a_large_one_needs_what_it_needs(tmp_path: Path) -> None:
     part = room.needed(session, room.part_of(session, LARGE))
     assert part < size / 2
     room.require_room(session_of(tmp_path, 1.1 * part), blocks_alone=True)
-    with pytest.raises(InputError, match="atoms.*edges.*: energies and forces take about .*GB in float64, and .*GB are to be had; give a smaller"):
+    with pytest.raises(InputError, match=r"atoms.*edges.*: energies and forces take about .*B in float64, and .*B are to be had; give a smaller"):
         room.require_room(session_of(tmp_path, 1.1 * part))
-    with pytest.raises(InputError, match="--memory-limit .*GB tries it all the same"):
+    with pytest.raises(InputError, match=r"--memory-limit .*B tries it all the same"):
         room.require_room(session_of(tmp_path, 0.5 * part), blocks_alone=True)
 
 
