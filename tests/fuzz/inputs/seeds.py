@@ -11,6 +11,7 @@ from ase.build import bulk, molecule
 from ase.io import write
 from safetensors.torch import save_file
 
+from mpcheck._names import LATENCY
 from mpcheck.adapters.load import load_model
 from mpcheck.checks.golden import save_golden
 from mpcheck.history.compare import compare
@@ -25,6 +26,7 @@ from mpcheck.judge.tolerances import packaged
 from mpcheck.records.document import write_records
 from mpcheck.records.read import Results
 from mpcheck.reference.store import Store
+from mpcheck.sessions.registry import sessions
 from tests.unit import bench_samples, report_samples
 from tests.unit.record_samples import cell, finding, findings, quantity, results, run
 
@@ -75,7 +77,8 @@ faults:
 
 def small(document: Results) -> Results:
     """The first rows of each session: what is mutated must be short for a mutation to matter."""
-    few = {session: report_samples.findings(session, [report_samples.finding()]) for session in ("symmetry", "audit", "bench", "profile")}
+    others = [spec for spec in sessions().values() if spec.name not in document.documents]
+    few = {spec.name: report_samples.findings(spec.name, [report_samples.finding(spec.checks[0])]) for spec in others if spec.checks}
     return Results(few | {name: found.model_copy(update={"records": found.records[:3]}) for name, found in document.documents.items()})
 
 
@@ -94,7 +97,8 @@ def write_seeds(root: Path) -> None:
     write_comparison(root / "comparison.json", compare(green, red))
     shards = {"shard": "1/2", "shard_rows": {"records": ["0-1:1"]}}
     write_records(root / "shard.json", run(cell("a"), cell("b", verdict="fail", reason="ratio"), options=shards))
-    write_records(root / "bench.json", findings("bench", finding("a", figures={"effect": 0.1}), env={"device_slug": bench_samples.SLUG}))
+    timed = finding("a", check=LATENCY, figures={"effect": 0.1})
+    write_records(root / "bench.json", findings("bench", timed, env={"device_slug": bench_samples.SLUG}))
     entry: list[float] = [0.7, 0.0, 0.01, 0.01]
     head = {"suite": "precision", "device": "cpu", "provenance": {}, "model": {"digest": "d"}, "systems": {}, "seed": 0}
     write_baseline(root / "baseline.json", Baseline.model_validate({"schema_version": 1, "cells": {"c": {"out": entry}}, **head}))
