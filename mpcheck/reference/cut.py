@@ -1,8 +1,9 @@
 """A part of a large structure, on which blocks are judged: atoms, all their neighbours, and theirs, up to a number of edges.
 
 A block is a function of its arguments, and any structure gives it arguments. What references cost grows with the number of edges, and
-what they tell does not. The part is made of whole neighbourhoods: sums are as long as in the structure, and for the first atoms that
-are taken every block sees what it sees there. Whole models, sums of energies and neighbour lists are judged on all of it elsewhere.
+what they tell does not. The part is made of whole neighbourhoods: sums into atoms are as long as in the structure, and the atoms in the middle
+see what they saw there. Atoms at its rim, which give features and receive nothing, are there to be neighbours; no sample has rows of theirs
+(:mod:`mpcheck.reference.sample`). Whole models and neighbour lists are judged on all of the structure elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from mpcheck.reference.noise import seed_of
 
 MOST_EDGES = 8192
-"""An atom of a dense crystal has some 90 neighbours within MACE's cutoffs, and with theirs 8,100 edges lead to it through two layers."""
+"""An atom of a dense crystal has some 80 neighbours within 5 Å, and with theirs 6,500 edges lead to it through two layers."""
 EDGE_TENSORS = ("edge_index", "shifts", "unit_shifts")
 GRAPH_TENSORS = ("cell", "ptr", "head")
 BINS = 4
@@ -84,7 +85,7 @@ def cut(graph: Graph, seed: int, most: int = MOST_EDGES) -> dict[str, torch.Tens
         A graph of the atoms that are ends of its edges, in their order, with as many structures.
     """
     atoms, edges, structures = len(graph["positions"]), graph["edge_index"].shape[1], len(graph["ptr"]) - 1
-    if edges <= most or atoms == structures:
+    if edges <= most or atoms in (structures, 3 * structures, 9 * structures):  # what is of atoms, of structures and of their cells could not be told
         return dict(graph)
     taken, roots = _neighbourhoods(graph, atoms_in_turn(graph, seed), most)
     sender, receiver = graph["edge_index"].cpu().numpy()

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.backends.e3nn import E3nnModel
@@ -23,7 +24,7 @@ from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.faults import NoReferenceError, UnsteadyError
 from mpcheck.reference.noise import ConstantRounding, seed_of
 from mpcheck.reference.packed import packed_noise, packed_values, unpacked_noise, unpacked_values
-from mpcheck.reference.sample import MANY_NUMBERS, MOST_NUMBERS, SystemSample
+from mpcheck.reference.sample import MOST_NUMBERS, SystemSample
 from mpcheck.reference.serial_gathers import SerialGathers
 from mpcheck.reference.spec import ReferenceSpec
 from mpcheck.reference.steady import copied, unlike
@@ -81,10 +82,18 @@ class Library:
     def _capture(self) -> None:
         self.progress("capturing block inputs in float64")
         part = dict(self.graph) if self.spec.every_row else cut(self.graph, self.spec.seed)
-        small = part["edge_index"].shape == self.graph["edge_index"].shape  # of a part, blocks are kept no larger than they need be
-        sample = None if self.spec.every_row else SystemSample(part, self.spec.seed, MANY_NUMBERS if small else MOST_NUMBERS)
-        graph = {k: v.to(self.backend.device) for k, v in part.items()}
-        capture(self.backend.model, graph, self.store, self._unlike_first, self.spec.by, sample, self._costs)
+        if part["edge_index"].shape == self.graph["edge_index"].shape:
+            self._captured(part, None if self.spec.every_row else SystemSample(part, self.spec.seed))
+            return
+        # of a part, blocks are kept no larger than they need be; a model that cannot do with atoms that have no neighbours gets all of it
+        found = attempt(lambda: self._captured(part, SystemSample(part, self.spec.seed, MOST_NUMBERS, cut=True)))
+        if isinstance(found, Raised):
+            self.progress("capturing block inputs in float64, on the whole structure")
+            self._captured(dict(self.graph), SystemSample(self.graph, self.spec.seed))
+
+    def _captured(self, graph: Tensors, sample: SystemSample | None) -> None:
+        on_device = {k: v.to(self.backend.device) for k, v in graph.items()}
+        capture(self.backend.model, on_device, self.store, self._unlike_first, self.spec.by, sample, self._costs)
 
     def _unlike_first(self, block: Block, skeleton: Any, inputs: Tensors, first: Tensors, comparable: Comparable) -> str:
         """What is wrong with a block's first call, or with the first one that is differentiated."""
@@ -98,6 +107,8 @@ class Library:
                 "seconds": seconds,
                 "numbers": sum(t.numel() * (1 if n.startswith("out") else 2) for n, t in calls[-1].items()),
             }
+        if any(len(comparable({n: t})[n]) < len(t) for n, t in first.items() if t.dim()) and not all(map(_finite, calls[0].values())):
+            return "is not finite where a sample lacks neighbours"
         before = comparable(first)
         return unlike(comparable(calls[0]), before) or unlike(comparable(calls[1]), before) or unlike(calls[0], calls[1])
 
@@ -257,6 +268,10 @@ class Library:
         block = self.block(name)
         on_device = {n: t.to(self.device) for n, t in inputs.items()}
         return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])
+
+
+def _finite(tensor: torch.Tensor) -> bool:
+    return bool(tensor.isfinite().all())
 
 
 def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype, device: str = "cpu") -> dict[str, Tensors]:

@@ -22,7 +22,7 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import Block, composite_modules, describe, leaf_modules
 from mpcheck.adapters.upstream import SymmetricContraction, o3
-from mpcheck.reference.cut import Graph, atoms_in_turn, edges_in_turn
+from mpcheck.reference.cut import BINS, Graph, atoms_in_turn, edges_in_turn
 
 MANY_NUMBERS = 2**20
 """In a block's largest tensor, beyond which a sample is taken: some 80 MB of references. The built-in structures stay below it in models of 16
@@ -32,8 +32,8 @@ MOST_NUMBERS = 2**18
 LEAST_ROWS = 32
 LEAST_ATOMS = 12
 """Rows of a sample at least, whatever they need: of edges, and of atoms, which many numbers are made of on the way; of each element two."""
-LEAST_SUMS = 2
-"""Atoms into which a sample sums at least."""
+LEAST_SUMS = 4
+"""Atoms into which a sample sums at least: two atoms of a perfect crystal round alike (a gradient at 2.15 of a scale that 1.73 is allowed of)."""
 
 SOME, ALL = "sample", "all"
 Tensors = Mapping[str, torch.Tensor]
@@ -58,12 +58,14 @@ class Kept:
         rows: by how many rows an axis has, which of them are kept and in which order: of atoms, edges, or others.
         number: new numbers of atoms, -1 of those that are gone; indices: names of the arguments that hold such numbers.
         whole: of atoms that are kept, how many come first and have all that is summed into them.
+        total: whether what is kept is summed up: no result is then what it was.
     """
 
     rows: Mapping[int, torch.Tensor]
     number: torch.Tensor | None = None
     indices: tuple[str, ...] = ()
     whole: int | None = None
+    total: bool = False
 
     def inputs(self, tensors: Tensors) -> dict[str, torch.Tensor]:
         """The kept rows of a call's arguments."""
@@ -87,6 +89,8 @@ class Kept:
 
     def complete(self, atoms: int, tensor: torch.Tensor) -> torch.Tensor:
         """Of a kept result the rows that must be what they were in the whole call."""
+        if self.total:
+            return tensor[:0] if tensor.dim() else tensor.new_zeros(0)
         partial = self.whole is not None and tensor.dim() and len(tensor) == len(self.rows[atoms])
         return tensor[: self.whole] if partial else tensor
 
@@ -94,15 +98,25 @@ class Kept:
 class SystemSample:
     """Which rows are taken first on one system, and of a call as many as there is room for."""
 
-    def __init__(self, graph: Graph, seed: int, many: int = MANY_NUMBERS, most: int = MOST_NUMBERS) -> None:
+    def __init__(self, graph: Graph, seed: int, many: int = MANY_NUMBERS, most: int = MOST_NUMBERS, cut: bool = False) -> None:
         """Args:
         graph: see :func:`mpcheck.adapters.graph.make_graph`. many, most: numbers in a block's largest tensor, beyond which a sample is taken,
             and in that sample.
+        cut: whether it is a part of a structure, whose atoms without neighbours are its rim.
         """
-        self.many, self.most = many, most
-        self.atoms, self.edges = len(graph["positions"]), int(graph["edge_index"].shape[1])
+        self.many, self.most, self.cut = many, most, cut
+        self.atoms, self.edges, self.structures = len(graph["positions"]), int(graph["edge_index"].shape[1]), len(graph["ptr"]) - 1
         self.least_atoms = max(LEAST_ATOMS, 2 * int((graph["node_attrs"] != 0).any(0).sum()))
         self.by_atom, self.by_edge = atoms_in_turn(graph, seed), edges_in_turn(graph, seed)
+        sender, receiver = graph["edge_index"].cpu().numpy()
+        degree = np.bincount(receiver, minlength=self.atoms)
+        fed = np.bincount(receiver, weights=(degree > 0)[sender], minlength=self.atoms) / np.maximum(degree, 1)
+        self.whole = degree > 0
+        if cut:  # features of the rim are those of atoms alone
+            self.by_atom = self.by_atom[self.whole[self.by_atom]]
+            self.by_atom = self.by_atom[np.argsort(-np.floor(BINS * fed[self.by_atom]), kind="stable")]
+            told = self.by_edge[self.whole[sender[self.by_edge]]]
+            self.by_edge = told if len(told) >= LEAST_ROWS else np.concatenate([told, self.by_edge[~self.whole[sender[self.by_edge]]]])
 
     def of(self, block: Block, skeleton: Any, tensors: Tensors, width: int) -> Kept | None:
         """The rows to keep of a call; None for all.
@@ -118,11 +132,17 @@ class SystemSample:
         if not lists and isinstance(skeleton, dict) and "dim_size" in skeleton:
             lists = tuple(n for n, t in whole_numbers.items() if t.dim() == 1)
             if not lists or skeleton["dim_size"] != self.atoms:
-                return None
+                return self._total(tensors, skeleton["dim_size"])
         if not lists:
             return self._each_for_itself(rowed, width)
         widest = max([width, *(math.prod(t.shape[1:]) for t in rowed if len(t) == self.edges)])
         return self._of_atoms(lists, whole_numbers[lists[0]], widest)
+
+    def _total(self, tensors: Tensors, into: Any) -> Kept | None:
+        """Of a sum over the atoms of a part those that are not its rim: the energies of atoms alone are equal, which no structure's are."""
+        over_atoms = into == self.structures and all(t.dim() and len(t) == self.atoms for t in tensors.values())
+        rim = self.cut and over_atoms and len(self.by_atom) < self.atoms
+        return Kept({self.atoms: torch.from_numpy(np.sort(self.by_atom))}, total=True) if rim and len(self.by_atom) else None
 
     def _each_for_itself(self, tensors: list[torch.Tensor], width: int) -> Kept | None:
         counts = {len(t) for t in tensors if len(t) in (self.atoms, self.edges)} or {len(t) for t in tensors if len(t) > LEAST_ROWS}
@@ -132,7 +152,8 @@ class SystemSample:
         widest = max([width, *(math.prod(t.shape[1:]) for t in tensors if len(t) == count)])
         least = self.least_atoms if count == self.atoms else LEAST_ROWS
         wanted = max(least, self.most // max(1, widest))
-        if count * widest <= self.many or count <= wanted:
+        rim = self.cut and count == self.atoms and 0 < len(self.by_atom) < count
+        if not rim and (count * widest <= self.many or count <= wanted):
             return None
         order = {self.edges: self.by_edge, self.atoms: self.by_atom}.get(count)
         chosen = np.linspace(0, count - 1, wanted).astype(np.int64) if order is None else np.sort(order[:wanted])
@@ -140,11 +161,11 @@ class SystemSample:
 
     def _of_atoms(self, names: tuple[str, ...], ends: torch.Tensor, width: int) -> Kept | None:
         """Atoms with all their edges, and where edges have two ends, the atoms at the others as well."""
-        if self.edges * width <= self.many:
+        if self.edges * width <= self.many and not self.cut:
             return None
         numbers = ends.cpu().numpy()
         into = numbers if numbers.ndim == 1 else numbers[1]
-        degree = np.bincount(into, minlength=self.atoms)
+        degree = np.bincount(into, minlength=self.atoms)  # of this call, not of the graph
         order = self.by_atom[degree[self.by_atom] > 0]
         fit = int(np.searchsorted(np.cumsum(degree[order]) * width, self.most, side="right"))
         first = np.sort(order[: max(LEAST_SUMS, fit)])

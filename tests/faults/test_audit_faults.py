@@ -16,9 +16,10 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends import base as e3nn_backend
 from mpcheck.adapters.backends import cueq as cueq_backend
 from mpcheck.adapters.upstream import mace
-from mpcheck.checks.audit import engagement
+from mpcheck.checks.audit import cells, engagement
 from mpcheck.checks.audit.observing import forget
 from mpcheck.judge.context import Key
+from mpcheck.records.detail import Types
 from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
 from tests import inspections
@@ -160,7 +161,10 @@ def test_results_equal_to_the_last_bit(session: Session, audit: Audit, monkeypat
     clean = audit("engagement", block, "cueq", "bfloat16")
     assert clean.figures["same bits as e3nn"] is False
     real = engagement.observe
-    monkeypatch.setattr(engagement, "observe", lambda *a: _equal(real(*a)))
+    for module in (engagement, cells):
+        monkeypatch.setattr(module, "observe", lambda *a: _equal(real(*a)))
+    watched = engagement.watch  # on other numbers, too
+    monkeypatch.setattr(engagement, "watch", lambda *a, **k: _equal(watched(*a, **k)))
     found = audit("engagement", block, "cueq", "bfloat16")
     assert found.verdict == "degraded" and found.reason == f"{block}: error against e3nn exactly 0: same bits in every output"
 
@@ -184,7 +188,9 @@ def test_float64_operations_are_named(audit: Audit) -> None:
     with stored_as(torch.float64, torch.float32, parameters=False):
         found = audit("dtypes", "radial_embedding.bessel_fn", "e3nn", "float32")
     assert "float64 besides float32 in " in found.reason and "mul" in found.reason
-    assert float(found.figures["ops float64 %"]) > 0 and float(found.figures["promotions"]) > 0
+    detail = found.detail
+    assert isinstance(detail, Types) and detail.promotions > 0
+    assert any(share.dtype == "float64" and (share.operations or 0.0) > 0 for share in detail.shares)
 
 
 def test_a_float32_weight_in_a_bfloat16_run(audit: Audit) -> None:
@@ -253,7 +259,7 @@ def test_a_detour_through_another_type(session: Session, audit: Audit, through: 
         found = audit("dtypes", block, "e3nn", "float32")
     name = str(through).removeprefix("torch.")
     assert found.verdict == "fail" and found.reason.startswith(f"{block}: {name} {where} float32 in "), found.reason
-    assert float(found.figures[f"casts float32 to {name}"]) >= 1
+    assert isinstance(found.detail, Types) and found.detail.cast[f"float32 to {name}"] >= 1
 
 
 def test_ambient_tf32_and_autocast(session: Session) -> None:

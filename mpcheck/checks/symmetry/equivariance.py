@@ -219,7 +219,7 @@ def _judge(context: Context, key: Key, reference: BlockReference, backend: Backe
 def _judge_tables(context: Context) -> Record:
     """Upstream's coupling tables against the exact ones: a square root and a normalisation are two roundings."""
     slots = [slot for system in context.systems for b in context.blocks(system) for slot in (*b.inputs.values(), *b.outputs.values())]
-    top = min(4, max(2, *map(highest, slots)))  # at least what every equivariant model has, at most what the exact tables reach
+    top = min(4, max([2, *map(highest, slots)]))  # at least what every equivariant model has, at most what the exact tables reach
     errors = {f"{a} x {b} -> {c}": coupling(a, b, c).error for a, b, c in triangles(top)}
     name = max(errors, key=lambda n: errors[n])
     fails = errors[name] > TABLE_LIMIT

@@ -95,9 +95,10 @@ def _narrowed(session: Session, plant: Plant, truth: Sequence[str]) -> Session:
 
 
 def _named(finding: Record, blocks: Sequence[str]) -> tuple[str, ...]:
-    """The blocks that a finding blames: its subject, or those that it names as the worst or in its reason."""
-    if finding.subject in blocks:
-        return (finding.subject,)
+    """The blocks that a finding blames: its subject, the one that it says so of, or those that it names as the worst or in its reason."""
+    for told in (finding.subject, finding.block):
+        if told in blocks:
+            return (told,)
     for text in (finding.worst, finding.reason):
         words = set(text.replace(",", " ").replace(":", " ").replace(";", " ").split())
         if hit := [b for b in blocks if b in words]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from mpcheck.reference.sample import Kept, SystemSample, parse_rows, widths_of
 from mpcheck.sessions.run import Options, Session
 
 ATOMS, EDGES = 20, 140
+cut_module = importlib.import_module("mpcheck.reference.cut")
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,7 @@ def graph() -> dict[str, torch.Tensor]:
         "positions": torch.rand(ATOMS, 3, generator=generator, dtype=torch.float64), "shifts": torch.zeros(EDGES, 3, dtype=torch.float64),
         "edge_index": torch.stack([torch.randint(ATOMS, (EDGES,), generator=generator), receiver]),
         "node_attrs": torch.eye(2, dtype=torch.float64)[torch.arange(ATOMS) % 2], "batch": torch.zeros(ATOMS, dtype=torch.long),
+        "ptr": torch.tensor([0, ATOMS]),
     }  # fmt: skip
 
 
@@ -55,7 +59,7 @@ def test_a_sum_into_atoms_is_as_long_as_it_was(graph: dict[str, torch.Tensor]) -
 def test_a_message_passing_block_keeps_whole_neighbourhoods_of_its_first_atoms(graph: dict[str, torch.Tensor]) -> None:
     feats, lengths = torch.randn(ATOMS, 4, dtype=torch.float64), torch.randn(EDGES, 1, dtype=torch.float64)
     tensors = {"node_feats": feats, "edge_feats": lengths, "edge_index": graph["edge_index"]}
-    kept = taken(graph, BLOCK, {}, tensors, 3 * 7 * 100, width=100)
+    kept = taken(graph, BLOCK, {}, tensors, 5 * 7 * 100, width=100)
     small = kept.inputs(tensors)
 
     def call(given: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -63,8 +67,8 @@ def test_a_message_passing_block_keeps_whole_neighbourhoods_of_its_first_atoms(g
         return given["node_feats"] + torch.zeros_like(given["node_feats"]).index_add_(0, receiver, given["node_feats"][sender] * given["edge_feats"])
 
     before, after = kept.output(call(tensors)), call(small)
-    assert small["edge_index"].shape == (2, 21) and len(after) == len(before) < ATOMS
-    assert torch.equal(kept.complete(ATOMS, before), kept.complete(ATOMS, after)) and len(kept.complete(ATOMS, after)) == 3
+    assert small["edge_index"].shape == (2, 35) and len(after) == len(before) <= ATOMS
+    assert torch.equal(kept.complete(ATOMS, before), kept.complete(ATOMS, after)) and len(kept.complete(ATOMS, after)) == 5
     assert not torch.equal(before, after), "the others lack neighbours"
 
 
@@ -96,6 +100,37 @@ def test_nobody_guesses(graph: dict[str, torch.Tensor]) -> None:
     assert system.of(BLOCK, {}, {"x": torch.randn(ATOMS, 9), "y": torch.randn(EDGES, 9)}, 1) is None
 
 
+@pytest.fixture(scope="module")
+def part(graph: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Atoms beyond the eighth have no neighbours."""
+    kept = graph["edge_index"][1] < 8
+    return {**graph, "edge_index": graph["edge_index"][:, kept], "shifts": graph["shifts"][kept]}
+
+
+def test_no_sample_has_rows_of_the_rim_of_a_part(part: dict[str, torch.Tensor]) -> None:
+    system, edges = SystemSample(part, 0, cut=True), part["edge_index"].shape[1]
+    rows = system.of(BLOCK, {}, {"x": torch.randn(ATOMS, 3)}, 1)
+    assert rows is not None and rows.rows[ATOMS].tolist() == list(range(8)), "however small the tensor"
+    few = SystemSample(part, 0, 32 * 9, 32 * 9, cut=True).of(BLOCK, {}, {"x": torch.randn(edges, 9)}, 1)
+    told = int((part["edge_index"][0] < 8).sum())
+    assert few is not None and len(few.rows[edges]) == 32
+    if told < 32:
+        assert set(torch.nonzero(part["edge_index"][0] < 8).flatten().tolist()) <= set(few.rows[edges].tolist())
+    total = system.of(step_block("energy_sum"), {"dim": 0, "dim_size": 1}, {"src": torch.randn(ATOMS), "index": part["batch"]}, 1)
+    assert total is not None and total.rows[ATOMS].tolist() == list(range(8))
+    assert total.complete(ATOMS, torch.ones(1)).numel() == 0, "another sum than it was"
+    whole = SystemSample(part, 0)
+    assert whole.of(BLOCK, {}, {"x": torch.randn(ATOMS, 3)}, 1) is None, "a structure's own isolated atoms are judged"
+    assert whole.of(step_block("energy_sum"), {"dim_size": 1}, {"src": torch.randn(ATOMS), "index": part["batch"]}, 1) is None
+
+
+def test_atoms_whose_neighbours_have_neighbours_come_first(part: dict[str, torch.Tensor]) -> None:
+    sender, receiver = part["edge_index"]
+    fed = [float((sender[receiver == atom] < 8).double().mean()) for atom in range(8)]
+    order = SystemSample(part, 0, cut=True).by_atom.tolist()
+    assert sorted(order) == list(range(8)) and fed[order[0]] >= max(fed) - 0.25 and fed[order[-1]] <= min(fed) + 0.25
+
+
 def test_widths(session: Session) -> None:
     model = session.model.module
     widths = widths_of(model)
@@ -125,7 +160,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """So little room that the built-in model's blocks are sampled."""
     made = SystemSample.__init__
     with monkeypatch.context() as patched:
-        patched.setattr(SystemSample, "__init__", lambda self, graph, seed, *_: made(self, graph, seed, 2**12, 2**12))
+        patched.setattr(SystemSample, "__init__", lambda self, graph, seed, *_, **more: made(self, graph, seed, 2**12, 2**12, **more))
         yield
 
 
@@ -152,6 +187,43 @@ def test_blocks_of_a_model_are_judged_on_a_sample(tmp_path: Path) -> None:
     assert len(cells) == 6
     for key in cells:
         assert check.replayed(key, session.formats[0]).verdict == "pass"
+
+
+LARGE = "builtin:diamond:3"
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cut_module.cut, "__defaults__", (1500,))
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_part_s_sums_of_energies_are_sound(tmp_path: Path) -> None:
+    """The rim's atoms have equal energies, which upstream adds one after another: no fault of the structure that is judged."""
+    session = Session(replace(options(tmp_path), systems=(LARGE,)))
+    check = session.check(LARGE)
+    assert check.library.index["part"]["edges"] <= 1500 < session.graph(LARGE)["edge_index"].shape[1]
+    for key in [k for k in session.cells() if k.block.startswith(("energy_sum", "products.0", "interactions.1.scatter"))]:
+        assert check.replayed(key, session.formats[0]).verdict == "pass", key
+    assert "on a part of it with" in session.sampled(LARGE)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_a_model_that_divides_by_the_number_of_neighbours_gets_all_of_the_structure(tmp_path: Path) -> None:
+    session = Session(replace(options(tmp_path), systems=(LARGE,)))
+    module = session.reference_backend.model.get_submodule(INTERACTION)
+
+    def mean(module: torch.nn.Module, args: object, kwargs: dict[str, torch.Tensor], out: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
+        count = torch.bincount(kwargs["edge_index"][1], minlength=len(out[0])).to(out[0])
+        return (out[0] / count[:, None, None], *out[1:])
+
+    handle = module.register_forward_hook(mean, with_kwargs=True)
+    try:
+        index = session.library(LARGE).index
+    finally:
+        handle.remove()
+    assert index["part"]["edges"] == session.graph(LARGE)["edge_index"].shape[1] > 1500
+    assert not any(entry["unsteady"] for entry in index["entries"].values())
 
 
 @contextlib.contextmanager
