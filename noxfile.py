@@ -252,9 +252,10 @@ def regenerate(session: nox.Session) -> None:
 
 @nox.session
 def cost(session: nox.Session) -> None:
-    """Measure what the suite costs: benchmarks/suite_cost.py."""
+    """Measure what the suite costs: benchmarks/suite_cost.py. `-- --sizes`: as structures grow, benchmarks/scale_cost.py."""
     prepare(session)
-    session.run(PYTHON, "benchmarks/suite_cost.py", *session.posargs, external=True)
+    script = "scale_cost.py" if "--sizes" in session.posargs else "suite_cost.py"
+    session.run(PYTHON, f"benchmarks/{script}", *(a for a in session.posargs if a != "--sizes"), external=True)
 
 
 @nox.session
