@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 
-SIZE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?([kMGT]?)(i?)B", re.IGNORECASE)
+SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([kMGT]?)(i?)B", re.IGNORECASE)
 UNITS = " kMGT"
 CGROUP = Path("/sys/fs/cgroup")
 
@@ -57,6 +57,11 @@ def _of_process() -> float:
         return float(limit - pages * resource.getpagesize())
     except (ImportError, OSError, ValueError, IndexError):
         return float("inf")
+
+
+def exhausted(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left: Python's, or torch's, which on a CPU is a plain RuntimeError."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "allocate memory" in str(error))
 
 
 def told(size: float) -> str:

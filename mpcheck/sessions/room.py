@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from mpcheck._errors import InputError
-from mpcheck._memory import free_bytes, size_of, told
+from mpcheck._memory import exhausted, free_bytes, size_of, told
+from mpcheck._raised import Raised, attempt
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.footprint import forces_bytes
 from mpcheck.reference.cut import MOST_EDGES, Graph, cut
@@ -22,12 +25,19 @@ def room(session: Session) -> float:
 
 @neutral()
 def needed(session: Session, graph: Graph) -> float:
-    """Bytes that energies and forces of a graph take in float64, to a factor of two; 0 of one that is small, or on a device of its own."""
+    """Bytes that energies and forces of a graph take in float64, to a factor of two; 0 of one that is small, or on a device of its own; infinite
+    where not even a part of it fits.
+    """
     edges = int(graph["edge_index"].shape[1])
     if edges <= PARTS[-1] or session.device.type != "cpu":
         return 0.0
     parts = [cut(graph, session.seed, most) for most in PARTS]
-    return forces_bytes(session.reference_backend.model, parts, len(graph["positions"]), edges)
+    size = attempt(lambda: forces_bytes(session.reference_backend.model, parts, len(graph["positions"]), edges))
+    if not isinstance(size, Raised):
+        return size
+    if exhausted(size.error):
+        return math.inf
+    raise size.error
 
 
 def part_of(session: Session, system: str) -> Graph:
@@ -55,7 +65,9 @@ def require_room(session: Session, blocks_alone: bool = False) -> None:
         size, there = needed(session, graph), room(session)
         if size > there:
             counts = f"{len(graph['positions']):,} atoms, {graph['edge_index'].shape[1]:,} edges"
+            tries = f"; --memory-limit {told(2 * size).replace(' ', '')} tries it all the same" if size < math.inf else ""
+            takes = f"take about {told(size)}" if size < math.inf else "take more"
             raise InputError(
-                f"system {system} ({counts}): energies and forces take about {told(size)} in float64, and {told(there)} are to be had; "
-                f"give a smaller cell with --system, or more memory; --memory-limit {told(2 * size).replace(' ', '')} tries it all the same"
+                f"system {system} ({counts}): energies and forces {takes} in float64, and {told(there)} are to be had; "
+                f"give a smaller cell with --system, or more memory{tries}"
             )

@@ -56,6 +56,19 @@ def test_every_session_that_computes_forces_refuses(command: list[str], tmp_path
     assert "--memory-limit" in said and "--system" in said
 
 
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4 bytes")])
+def test_a_part_that_does_not_fit_is_refused_as_well(error: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> float:
+        raise error
+
+    monkeypatch.setattr(room, "forces_bytes", fails)
+    with pytest.raises(InputError, match=r"energies and forces take more in float64, and .*B are to be had; give a smaller cell .* more memory$"):
+        room.require_room(session_of(tmp_path, 1e9))
+    error = ValueError("something else")
+    with pytest.raises(ValueError, match="something else"):
+        room.require_room(session_of(tmp_path, 1e9))
+
+
 @pytest.mark.parametrize("text", ["2", "lots", "-1GB"])
 def test_no_size(text: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert f"--memory-limit is {text!r}" in refusal(capfd, "run", "builtin:hco", "--memory-limit", text, "--cache", str(tmp_path))
