@@ -160,12 +160,10 @@ class Library:
         return rows
 
     def sampled(self) -> str:
-        """What blocks are judged on where that is not all of the system, in words; empty where it is, or nothing was captured."""
-        if self._index is None:
-            return ""
+        """What blocks are judged on where that is not all of the system, in words; empty where it is."""
         edges = int(self.graph["edge_index"].shape[1])
-        part = self._index.get("part") or {"edges": edges}
-        in_part = [name for name, entry in self._index["entries"].items() if entry.get("rows")]
+        part = self.index.get("part") or {"edges": edges}
+        in_part = [name for name, entry in self.index["entries"].items() if entry.get("rows")]
         said = f"blocks are judged on a part of it with {part['edges']:,} of {edges:,} edges" if part["edges"] < edges else ""
         if in_part:
             those = f"{len(in_part)} blocks with large tensors on a sample of "

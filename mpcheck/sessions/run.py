@@ -41,6 +41,7 @@ from mpcheck.reference.provenance import provenance
 from mpcheck.reference.sample import ALL
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
+from mpcheck.reference.store import place_of as entries_of
 from mpcheck.sessions.options import Options
 from mpcheck.systems import Structures, available_systems, resolve_system
 
@@ -160,8 +161,9 @@ class Session:
         return self.check(system).counts
 
     def sampled(self, system: str) -> str:
-        """What of a system blocks are judged on, where it is not all, in words; empty where it is, or where no block was looked at."""
-        return self._checks[system].library.sampled() if system in self._checks else ""
+        """What of a system blocks are judged on, where it is not all, in words; empty where it is, or where no process has looked at a block."""
+        index = entries_of(self.options.cache or default_cache(), self.reference_spec(system).key) / f"{INDEX}.json"
+        return self.check(system).library.sampled() if index.is_file() else ""
 
     @neutral()
     def check(self, system: str) -> PrecisionCheck:
