@@ -41,7 +41,7 @@ class Outlook:
     @property
     def text(self) -> str:
         """In words; nothing where it is not worth telling."""
-        if self.seconds < WORTH_TELLING:
+        if not self.blocks or self.seconds < WORTH_TELLING:
             return ""
         return f"references of {counted(self.blocks, 'block')} are to be made: about {duration(self.seconds)} and {told(self.size)} in the cache"
 
