@@ -10,7 +10,6 @@ import argparse
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -50,16 +49,17 @@ def measured(model: str, system: str, words: Sequence[str] = CHOSEN) -> Cost:
     with tempfile.TemporaryDirectory() as place:
         cache, out = Path(place) / "cache", Path(place) / "out"
         command = [sys.executable, "-m", "mpcheck", "run", model, "--system", system, *words, "--cache", str(cache), "--out", str(out)]
-        before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-        wall, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stdout[-3000:]}{done.stderr[-2000:]}")
+        began = time.perf_counter()
+        with tempfile.TemporaryFile("w+") as said:
+            process = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+            _, status, used = os.wait4(process.pid, 0)  # of this one alone
+            wall = time.perf_counter() - began
+            if status:
+                said.seek(0)
+                raise SystemExit(f"{' '.join(command)} ended with status {os.waitstatus_to_exitcode(status)}:\n{said.read()[-3000:]}")
         told = json.loads((out / "precision.json").read_text(encoding="utf-8"))["systems"][0]
         size = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
-    processor = used.ru_utime + used.ru_stime - before.ru_utime - before.ru_stime
-    # of all children so far: sizes grow
-    return Cost(system, told["atoms"], told["edges"], wall, processor, 1024.0 * used.ru_maxrss, float(size))
+    return Cost(system, told["atoms"], told["edges"], wall, used.ru_utime + used.ru_stime, 1024.0 * used.ru_maxrss, float(size))
 
 
 def exponent(small: Cost, large: Cost, what: str) -> float:
