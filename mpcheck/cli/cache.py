@@ -24,7 +24,6 @@ cache_app = typer.Typer(no_args_is_help=True, help="References on disk: show, pr
 ROWS = 12
 SHOWN = 60  # lines of what goes
 WIDTH = 180  # of a table where no terminal says
-DAY = 86400.0
 NUMBERS = ("MB", "entries", "unused days")
 OLDER = "what nothing has used for so many days; where nothing is chosen, 30"
 ELSEWHERE = "--cache DIR or MPCHECK_CACHE_DIR names another place"
@@ -37,6 +36,8 @@ def megabytes(size: int) -> str:
 
 def age(one: Kept, now: float) -> int:
     """Days for which nothing has used a reference."""
+    from mpcheck.reference.pruning import DAY
+
     return round(max(0.0, now - one.used) / DAY)
 
 

@@ -107,9 +107,10 @@ class Library:
                 "seconds": seconds,
                 "numbers": sum(t.numel() * (1 if n.startswith("out") else 2) for n, t in calls[-1].items()),
             }
-        if any(len(comparable({n: t})[n]) < len(t) for n, t in first.items() if t.dim()) and not all(map(_finite, calls[0].values())):
-            return "is not finite where a sample lacks neighbours"
         before = comparable(first)
+        partial = any(before[n].shape != t.shape for n, t in first.items())
+        if partial and not all(bool(t.isfinite().all()) for t in calls[0].values()):
+            return "is not finite where a sample lacks neighbours"
         return unlike(comparable(calls[0]), before) or unlike(comparable(calls[1]), before) or unlike(calls[0], calls[1])
 
     @property
@@ -266,10 +267,6 @@ class Library:
         block = self.block(name)
         on_device = {n: t.to(self.device) for n, t in inputs.items()}
         return BlockReference(block, skeleton, on_device, values, cotangents, noise, manifest["statistics"], manifest["peaks"])
-
-
-def _finite(tensor: torch.Tensor) -> bool:
-    return bool(tensor.isfinite().all())
 
 
 def rounded_values(backend: E3nnModel, reference: BlockReference, dtype: torch.dtype, device: str = "cpu") -> dict[str, Tensors]:

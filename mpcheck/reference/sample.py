@@ -110,13 +110,14 @@ class SystemSample:
         self.by_atom, self.by_edge = atoms_in_turn(graph, seed), edges_in_turn(graph, seed)
         sender, receiver = graph["edge_index"].cpu().numpy()
         degree = np.bincount(receiver, minlength=self.atoms)
-        fed = np.bincount(receiver, weights=(degree > 0)[sender], minlength=self.atoms) / np.maximum(degree, 1)
-        self.whole = degree > 0
+        whole = degree > 0
+        fed = np.bincount(receiver, weights=whole[sender], minlength=self.atoms) / np.maximum(degree, 1)
         if cut:  # features of the rim are those of atoms alone
-            self.by_atom = self.by_atom[self.whole[self.by_atom]]
+            self.by_atom = self.by_atom[whole[self.by_atom]]
             self.by_atom = self.by_atom[np.argsort(-np.floor(BINS * fed[self.by_atom]), kind="stable")]
-            told = self.by_edge[self.whole[sender[self.by_edge]]]
-            self.by_edge = told if len(told) >= LEAST_ROWS else np.concatenate([told, self.by_edge[~self.whole[sender[self.by_edge]]]])
+            fed_edge = whole[sender[self.by_edge]]
+            told, others = self.by_edge[fed_edge], self.by_edge[~fed_edge]
+            self.by_edge = told if len(told) >= LEAST_ROWS else np.concatenate([told, others])
 
     def of(self, block: Block, skeleton: Any, tensors: Tensors, width: int) -> Kept | None:
         """The rows to keep of a call; None for all.
