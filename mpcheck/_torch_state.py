@@ -7,6 +7,7 @@ TF32. :func:`neutral` runs work under torch's own defaults with every product in
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ import torch
 import torch.utils.deterministic
 
 from mpcheck import _torch_precision
+from mpcheck._errors import InputError
+from mpcheck._names import REDUCED_VARIABLE
 from mpcheck._torch_precision import Float32
 
 AUTOCAST = ("cpu", "cuda")
@@ -28,7 +31,8 @@ REDUCTIONS = (
     "allow_fp16_accumulation",
 )
 """Of ``torch.backends.cuda.matmul``; the later ones are not in every torch."""
-NEUTRAL_REDUCTIONS = (("allow_fp16_accumulation", False),)  # torch's defaults; the others' is True
+REDUCED = REDUCTIONS[:4]
+"""Those that torch allows by default; the last one it does not."""
 _MATMUL: Any = torch.backends.cuda.matmul
 _FILL: Any = torch.utils.deterministic
 
@@ -184,12 +188,29 @@ def kept() -> Iterator[State]:
 def reductions(allowed: bool) -> Iterator[None]:
     """CUDA may, or may not, keep the partial sums of products of 16 bits in 16 bits, while the block lasts."""
     with kept() as before:
-        write(replace(before, reductions=tuple((name, allowed if name in REDUCTIONS[:4] else value) for name, value in before.reductions)))
+        write(replace(before, reductions=tuple((name, allowed if name in REDUCED else value) for name, value in before.reductions)))
         yield
 
 
+def reduced_allowed() -> bool:
+    """Whether what is judged may keep partial sums in 16 bits: torch's default, unless :data:`REDUCED_VARIABLE` forbids it.
+
+    Raises:
+        InputError: the variable is neither ``on`` nor ``off``.
+    """
+    text = os.environ.get(REDUCED_VARIABLE, "") or "on"
+    if text not in ("on", "off"):
+        raise InputError(f"variable {REDUCED_VARIABLE} is {text!r}; give on (torch's default) or off")
+    return text == "on"
+
+
 def neutral_state(now: State) -> State:
-    """Torch's own defaults with every product in float32; the number of threads is the caller's business."""
+    """Torch's own defaults with every product in float32; the number of threads is the caller's business.
+
+    Raises:
+        InputError: see :func:`reduced_allowed`.
+    """
+    allowed = reduced_allowed()
     return replace(
         now,
         default_dtype=torch.float32,
@@ -200,7 +221,7 @@ def neutral_state(now: State) -> State:
         deterministic=(False, False, True),
         anomaly=False,
         flushed=False,
-        reductions=tuple((name, dict(NEUTRAL_REDUCTIONS).get(name, True)) for name, _ in now.reductions),
+        reductions=tuple((name, allowed and name in REDUCED) for name, _ in now.reductions),
         float32=_torch_precision.plain(tf32=False),
     )
 

@@ -70,8 +70,9 @@ def device_slug(device: str) -> str:
 
 
 def ambient_flags() -> dict[str, Any]:
-    """Process-wide settings that change results: the caller's, whatever work runs under."""
-    return dict(_torch_state.surrounding().flags())
+    """Process-wide settings that change results: the caller's, and what of them the cells run under, too, instead of torch's defaults."""
+    judged = {} if _torch_state.reduced_allowed() else {"cells' reduced-precision reductions": False}
+    return {**_torch_state.surrounding().flags(), **judged}
 
 
 def gated() -> dict[str, Any]:

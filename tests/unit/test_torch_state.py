@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from mpcheck import _torch_precision as precision
 from mpcheck import _torch_state as state
+from mpcheck._errors import InputError
+from mpcheck._names import REDUCED_VARIABLE
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
 from mpcheck.judge.context import Key
 from mpcheck.judge.replay import arithmetic
-from mpcheck.records.environment import describe
+from mpcheck.records.environment import ambient_flags, describe
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
@@ -173,6 +175,23 @@ def test_what_nested_work_leaves_is_seen_by_the_outer_block() -> None:
             torch.set_default_dtype(torch.float64)
         assert before.differences(state.read()) == ["default_dtype: float32 -> float64"]
     assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize(("text", "allowed"), [("", True), ("on", True), ("off", False)])
+def test_what_is_judged_may_be_forbidden_to_keep_partial_sums_in_16_bits(monkeypatch: pytest.MonkeyPatch, text: str, allowed: bool) -> None:
+    monkeypatch.setenv(REDUCED_VARIABLE, text)
+    before = state.read()
+    with state.neutral():
+        assert dict(state.read().reductions) == {name: allowed and name in state.REDUCED for name, _ in before.reductions}
+        assert state.surrounding() == before
+        assert ("cells' reduced-precision reductions" in ambient_flags()) == (not allowed)
+    assert state.read() == before
+
+
+def test_another_word_than_on_or_off_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(REDUCED_VARIABLE, "false")
+    with pytest.raises(InputError, match=r"variable MPCHECK_REDUCED_REDUCTIONS is 'false'; give on .* or off"), state.neutral():
+        pass
 
 
 KEYS = (CellKey(SYSTEM, "products.0.linear", "e3nn", "float32", "backward"), CellKey(SYSTEM, "radial_embedding", "e3nn", "bfloat16", "forward"))

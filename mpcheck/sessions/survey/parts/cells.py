@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mpcheck._names import REFERENCE_BACKEND, UNFUSED
-from mpcheck.formats import BF16, F32
+from mpcheck._names import REDUCED_VARIABLE, REFERENCE_BACKEND, UNFUSED
+from mpcheck.formats import BF16, F16, F32
 from mpcheck.survey.part import SMALL, Cost, Part
 
 ONE = ("--block", "interactions.1.linear", "--backend", REFERENCE_BACKEND, "--format", F32, "--format", BF16)
@@ -30,6 +30,18 @@ PARTS = (
         cores=2,
         session="precision",
         words=(*SMALL, "--backend", UNFUSED, "--block", "interactions.*", "--workers", "2"),
+    ),
+    Part(
+        name="cells-full-sums",
+        subject="precision",
+        title="blocks in 16 bits where CUDA must not keep partial sums in 16 bits (reduced-precision reductions off)",
+        order=37,
+        cost={"cuda": Cost(60, 120)},
+        kinds=("cuda",),
+        cores=2,
+        session="precision",
+        words=(*SMALL, "--format", BF16, "--format", F16, "--workers", "2"),
+        variables={REDUCED_VARIABLE: "off"},
     ),
     Part(
         name="cells-canonical",
