@@ -139,7 +139,10 @@ FAKES = (
 
 @nox.session(name="cuda-fakes")
 def cuda_fakes(session: nox.Session) -> None:
-    """How much of what runs on CUDA only has run on stand-ins: lines and branches, at least 95 %; minutes."""
+    """How much of what runs on CUDA only has run on stand-ins: lines and branches, at least 95 %; minutes.
+
+    And a survey on a processor that poses as a GPU.
+    """
     one_thread(session)
     data, report = ROOT / ".nox" / "coverage", ROOT / ".nox" / "coverage.json"
     places = [place for place in FAKES if (ROOT / place).exists()]
@@ -147,13 +150,17 @@ def cuda_fakes(session: nox.Session) -> None:
     tool(session, "coverage", *words)
     tool(session, "coverage", "json", "-q", f"--data-file={data}", "-o", str(report))
     session.run(PYTHON, "tools/cuda_coverage.py", str(report), external=True)
+    own_tests(session, "tests/rehearsal/test_gpu.py", "-s")
 
 
 @nox.session
 def rehearsal(session: nox.Session) -> None:
-    """A survey of this CPU at toy size, killed in the middle and gone on with; one part fails, one hangs, one leaves too much."""
+    """A survey of this CPU at toy size, killed in the middle and gone on with; one part fails, one hangs, one leaves too much.
+
+    Its first parts on a processor that poses as a GPU, too.
+    """
     one_thread(session)
-    own_tests(session, "tests/rehearsal", "-s", *session.posargs)
+    own_tests(session, "tests/rehearsal", "-s", "-m", "not full", *session.posargs)
 
 
 @nox.session

@@ -130,14 +130,31 @@ def build_reference(
     return tensors, manifest
 
 
+NOTHING_LEFT = 2.0**-40
+"""Share of the largest number of its kind below which a number is what terms that cancel have left: they hold 53 bits, one format's own 24."""
+
+
+def cancelled(values: Mapping[str, torch.Tensor]) -> bool:
+    """Whether symmetry makes any number of a block's outputs, or of the energy's gradients, vanish.
+
+    Equal terms need not be many for that: an atom alone in its cell has each neighbour twice, in opposite directions.
+
+    Args:
+        values: float64, by quantity; gradients of random cotangents and of parameters are left out, which have other zeros.
+    """
+    kinds = [[v.abs() for n, v in values.items() if n.startswith(kind) and v.numel()] for kind in ("out", f"grad.{ENERGY}.")]
+    largest = [max((float(size.max()) for size in sizes), default=0.0) for sizes in kinds]
+    return any(bool((size <= NOTHING_LEFT * most).any()) for sizes, most in zip(kinds, largest, strict=True) if most for size in sizes)
+
+
 def _drawn(
     block: Block, parts: Mapping[str, Sequence[Any]], values: Tensors, draw_of: Callable[[Component, bool], Draw], present: Sequence[Component],
     seed: int, draws: int, apart: bool,
 ) -> dict[str, Moments]:  # fmt: skip
-    """Deviations of every value by component; where rows repeat, the larger ones of rows that round alike and of rows that round apart."""
+    """Deviations of every value by component; where rows repeat or cancel, the larger ones of rows that round alike and of rows that round apart."""
     moments = {n: Moments(v, parts[n]) for n, v in values.items()}
     kinds = sum(moment.distinct for moment in moments.values())
-    repeated = not apart and block.kind == "composite" and 2 * kinds < sum(v.numel() for v in values.values())
+    repeated = not apart and block.kind == "composite" and (2 * kinds < sum(v.numel() for v in values.values()) or cancelled(values))
     unlike = {n: Moments(v, parts[n]) for n, v in values.items()} if repeated else {}
     for component in present:
         seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, kinds, block.kind == "composite"))]

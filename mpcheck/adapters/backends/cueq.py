@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 
 import torch
 
+from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase
 from mpcheck.adapters.backends.casting import replaced, to_dtype
@@ -22,6 +24,8 @@ from mpcheck.adapters.slots import Slot, cut_as, input_slots, output_slots
 from mpcheck.formats import Component, Format
 
 KERNELS = "cueq-kernels"
+FUSING = "cuequivariance_ops_torch"
+"""What a fused convolution is computed by; where it is missing, upstream's model raises AttributeError when it is called."""
 
 
 class CueqModel(BackendModelBase):
@@ -157,7 +161,12 @@ class CueqBackend(BackendBase):
             return Unsupported("not-installed", "cuequivariance_torch is not installed", self.name)
         if not self.fused and not device.startswith("cuda"):
             return Unsupported("not-applicable", f"convolutions are fused on CUDA alone: on a {device} this would be cueq once more")
-        return super().unavailable(device)
+        if missing := super().unavailable(device):
+            return missing
+        if self.fused and device.startswith("cuda") and isinstance(kernels := attempt(lambda: import_module(FUSING)), Raised):
+            asked = "upstream fuses convolutions on CUDA, which takes its kernels: install cuequivariance-ops-torch-cu12 (or -cu13)"
+            return Unsupported("not-installed", f"{FUSING} cannot be imported ({kernels.line}); {asked}", self.name)
+        return None
 
     def build(self, model: torch.nn.Module, device: torch.device) -> CueqModel:
         """Convert with upstream's converter under a float64 default dtype, which is restored.

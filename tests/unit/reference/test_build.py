@@ -1,12 +1,21 @@
-"""Cotangents of references: seeded, and scaled without rounding."""
+"""Cotangents of references: seeded, and scaled without rounding. What cancels by symmetry has the noise of terms that are unlike."""
 
 from __future__ import annotations
 
-import torch
+from pathlib import Path
 
-from mpcheck.reference.build import ENERGY, RANDOM, evaluate, random_cotangents, scaled
-from mpcheck.sessions.run import Session
+import pytest
+import torch
+from ase import Atoms
+from ase.io import write
+
+from mpcheck._torch_state import kept
+from mpcheck.checks.precision import CellKey
+from mpcheck.reference.build import ENERGY, RANDOM, cancelled, evaluate, random_cotangents, scaled
+from mpcheck.sessions.precision.suite import Suite
+from mpcheck.sessions.run import Options, Session
 from tests.conftest import SYSTEM
+from tests.zoo.older_models import MODELS, build
 
 
 def test_energy_cotangents_are_scaled_by_a_power_of_two() -> None:
@@ -33,3 +42,32 @@ def test_a_reference_is_what_its_block_computes_again(session: Session) -> None:
     assert values.keys() == reference.values.keys()
     assert all(torch.allclose(values[n], t, rtol=1e-13, atol=1e-14) for n, t in reference.values.items())
     assert all(set(components) >= {"stored"} for components in reference.noise.values())
+
+
+def test_terms_that_cancel_leave_a_number_far_below_the_largest_of_its_kind() -> None:
+    one = torch.ones(3, dtype=torch.float64)
+    nothing = torch.tensor([1.0, 1e-17, -1.0], dtype=torch.float64)
+    assert not cancelled({"out": one, f"grad.{ENERGY}.x": 1e-20 * one}), "small gradients are none that vanish"
+    assert cancelled({"out": nothing}) and cancelled({"out.0": one, "out.1": 1e-17 * one}) and cancelled({"out": one, f"grad.{ENERGY}.x": nothing})
+    assert not cancelled({"out": one, f"grad.{RANDOM}.x": nothing, f"weight.{ENERGY}.w": nothing}), "weights of elements that are not there"
+    assert not cancelled({"out": 0.0 * one}) and not cancelled({})
+
+
+@pytest.fixture(scope="module")
+def small_l2(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "l2.model"
+    with kept():
+        torch.save(build(**MODELS["l2"]), path)
+    return path
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_atom_alone_in_its_cell_is_no_fault_of_its_convolution(small_l2: Path, tmp_path: Path, seed: int) -> None:
+    """Its neighbours lie in opposite directions: vectors of its surroundings vanish, but for what the last rows of a product round otherwise."""
+    crystal = tmp_path / "one.extxyz"
+    write(crystal, Atoms("H", cell=[2.3, 2.5, 2.8], pbc=True))
+    session = Session(Options(model=str(small_l2), systems=(str(crystal),), backends=("e3nn",), seed=seed, cache=tmp_path / "cache"))
+    suite = Suite(session, None)
+    for direction in ("forward", "backward"):
+        cell = suite.judge(CellKey(str(crystal), "interactions.0", "e3nn", "float32", direction))
+        assert cell.verdict == "pass", cell.reason

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 
+from mpcheck._cuda import standing_in
 from mpcheck.adapters.backends import cueq
 from mpcheck.adapters.backends.conversion import Converted
 from mpcheck.adapters.backends.cueq import BACKEND, BACKEND_UNFUSED, CueqModel
@@ -35,6 +37,18 @@ def test_a_missing_package_is_told_before_a_missing_device(monkeypatch: pytest.M
     monkeypatch.setitem(sys.modules, "cuequivariance_torch", None)
     why = BACKEND.unavailable("cuda")
     assert why is not None and (why.code, why.lacking) == ("not-installed", "cueq")
+
+
+def test_convolutions_that_upstream_fuses_on_cuda_need_the_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them upstream's model raises AttributeError when it is called: that is told before anything is built."""
+    monkeypatch.setitem(sys.modules, "cuequivariance_ops_torch", None)
+    with standing_in(SimpleNamespace(is_available=lambda: True)):
+        why = BACKEND.unavailable("cuda:0")
+        assert why is not None and (why.code, why.lacking) == ("not-installed", "cueq")
+        assert "cuequivariance_ops_torch cannot be imported" in why.text and "install cuequivariance-ops-torch-cu12" in why.text
+        assert BACKEND_UNFUSED.unavailable("cuda") is None and BACKEND.unavailable("cpu") is None
+        monkeypatch.setitem(sys.modules, "cuequivariance_ops_torch", ModuleType("cuequivariance_ops_torch"))
+        assert BACKEND.unavailable("cuda") is None
 
 
 def test_an_unfused_twin_is_converted_as_for_a_cpu_and_moved(tiny: torch.nn.Module, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,1 @@
+"""A processor that poses as a GPU."""
