@@ -106,7 +106,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     markers = [item.get_closest_marker("xdist_group") for _, item in ours]
     try:
         shard = parse_shard(text)
-        parts = divide([None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers], shard.of)
+        weights = [getattr(plugin_plan.piece_of(item), "weight", 1.0) for _, item in ours]
+        groups = [None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers]
+        parts = divide(groups, shard.of, weights)
     except InputError as error:
         plugin_run.refuse(config, error)
     left = {id(item): key for (key, item), part in zip(ours, parts, strict=True) if part != shard.number}

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -54,26 +53,29 @@ def normalised(texts: Sequence[str]) -> str:
     return str(parse_shard(texts[-1]))
 
 
-def divide(groups: Sequence[str | None], of: int) -> list[int]:
+def divide(groups: Sequence[str | None], of: int, weights: Sequence[float] = ()) -> list[int]:
     """The part (from 1) that each piece of work belongs to.
 
-    A group stays together: its pieces share a reference that takes longer to build than they take. The largest group goes first, each
+    A group stays together: its pieces share a reference that takes longer to build than they take. The heaviest group goes first, each
     to the part that has least so far, which leaves no part empty and none with more than 4/3 of what the best division would give it
     (Graham 1969). What belongs to no group goes to the first part.
 
     Args:
-        groups: of every piece of the whole session, in its order.
+        groups: of every piece of the whole session, in its order. weights: what each piece takes beside the others, above zero; by default alike.
 
     Raises:
         InputError: more parts than groups: some would have nothing to do.
     """
-    sizes = Counter(group for group in groups if group is not None)
+    sizes: dict[str, float] = {}
+    for group, weight in zip(groups, weights or [1.0] * len(groups), strict=True):
+        if group is not None:
+            sizes[group] = sizes.get(group, 0.0) + weight
     if of > len(sizes):
         most = len(sizes)
         raise InputError(f"--shard: {of} parts are too many for {most} groups that stay together; choose K/N with N at most {most}")
-    loads = [0] * of
+    loads = [0.0] * of
     places: dict[str, int] = {}
-    for group, size in sizes.most_common():  # of equal ones in their order
+    for group, size in sorted(sizes.items(), key=lambda item: -item[1]):  # of equal ones in their order
         place = loads.index(min(loads))
         places[group] = place + 1
         loads[place] += size

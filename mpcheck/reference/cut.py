@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -94,6 +95,20 @@ def cut(graph: Graph, seed: int, most: int = MOST_EDGES) -> dict[str, torch.Tens
     number = np.full(atoms, -1)
     number[nodes] = np.arange(len(nodes))
     return _of(graph, torch.from_numpy(nodes), torch.from_numpy(kept), torch.from_numpy(number))
+
+
+def reordered(graph: Graph, seed: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """The same structures with their atoms, each structure's among themselves, and edges in another order.
+
+    Returns:
+        The graph, and where each atom of the old order is in the new one, [atoms].
+    """
+    generator = torch.Generator().manual_seed(seed_of("order", seed))
+    ends = graph["ptr"].tolist()
+    nodes = torch.cat([first + torch.randperm(last - first, generator=generator) for first, last in pairwise(ends)])
+    number = torch.empty_like(nodes)
+    number[nodes] = torch.arange(len(nodes))
+    return _of(graph, nodes, torch.randperm(graph["edge_index"].shape[1], generator=generator), number), number
 
 
 def _neighbourhoods(graph: Graph, order: np.ndarray, most: int) -> tuple[np.ndarray, list[int]]:

@@ -177,6 +177,11 @@ class Library:
         made = self.store.has(f"{name}.reference")
         return (0.0, 0) if made else (float(known.get("seconds", 0.0)), int(known.get("numbers", 0)))
 
+    def numbers(self, name: str) -> int:
+        """How many numbers the reference of a block has, of a composite also those of the blocks inside of it; the same on every machine."""
+        inside = [n for n in self.index["entries"] if n == name or n.startswith(f"{name}.")]
+        return sum(int((self.index["entries"][n].get("cost") or {}).get("numbers", 0)) for n in inside)
+
     def _inputs(self, name: str) -> tuple[Tensors, Any]:
         tensors, manifest = self.store.fetch(f"{name}.inputs", self._capture)
         return tensors, manifest["skeleton"]

@@ -19,12 +19,14 @@ class Piece:
     Attributes:
         planned: what it is about; its key is unique in the run.
         label: of the test. group: what shares something expensive is done in one process and one shard. key: the session's own.
+        weight: what it takes beside other pieces, the same on every machine.
     """
 
     planned: Planned
     label: str
     group: str
     key: Any
+    weight: float = 1.0
 
 
 class Work(Protocol):

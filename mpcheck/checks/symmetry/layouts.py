@@ -37,17 +37,23 @@ from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 CHECK = "layout"
-MOST_HIDDEN = 4.0  # roundings: packaged limits reach 2.8, where few are independent; looser ones excuse no control
+MOST_HIDDEN = 4.0
+"""The loosest packaged limit, before it is widened for tensors that few independent roundings decide; looser ones excuse no control."""
 
 
 @dataclass(frozen=True)
 class WorstOutput:
-    """All outputs of one run of a block: the worst rms ratio by its limit, where it is, and what the suite objects to."""
+    """All outputs of one run of a block: the worst rms ratio by its limit, where it is, and what the suite objects to.
+
+    Attributes:
+        base: the limit before it was widened for tensors that few independent roundings decide.
+    """
 
     ratio: float
     limit: float
     tensor: str
     failures: tuple[str, ...]
+    base: float = MOST_HIDDEN
 
 
 def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: BackendModel, fmt: Format, tolerances: Tolerances) -> WorstOutput:
@@ -68,7 +74,7 @@ def judged(low: Mapping[str, torch.Tensor], reference: BlockReference, backend: 
         ratio, limit = math.inf if quantity.rms is None else quantity.rms, quantity.rms_limit or limits.rms
         if not worst.tensor or ratio / limit > worst.ratio / worst.limit:
             worst = WorstOutput(ratio, limit, name, ())
-    return replace(worst, failures=tuple(failures))
+    return replace(worst, failures=tuple(failures), base=limits.rms)
 
 
 def unread(name: str, slot: Slot, reference: BlockReference) -> list[str]:
@@ -96,13 +102,14 @@ def _apart(name: str, slot: Slot, reference: BlockReference, wrong: torch.Tensor
     return f"the block does not read {' + '.join(differ)} of {name}" if set(skipped) == set(differ) else ""
 
 
-def hides(exact: float, limit: float, right: float) -> bool:
+def hides(exact: float, unseen: WorstOutput | None, right: float) -> bool:
     """Whether what a layout changes may be as small as what roundings change besides: sums that cancel on a nearly perfect crystal, say.
 
     Args:
-        exact: change of the float64 reference, in units of its noise. limit: of what was not seen. right: ratio of the right layout.
+        exact: change of the float64 reference, in units of its noise. unseen: the wrong layout, as it was judged. right: ratio of the right one.
     """
-    return exact <= min(limit, MOST_HIDDEN) + max(1.0, 2 * right)
+    limit = unseen.limit * min(1.0, MOST_HIDDEN / unseen.base) if unseen is not None else 0.0
+    return exact <= limit + max(1.0, 2 * right)
 
 
 def exact_change(context: Context, block: Block, names: Collection[str], layout: Layout, reference: BlockReference) -> float:
@@ -186,7 +193,7 @@ def _concluded(base: dict[str, Any], right: WorstOutput, cases: list[_Misreading
         if case.same:
             continue
         wrong = case.run()
-        if not wrong.failures and hides((exact := case.exact().ratio), wrong.limit, right.ratio):
+        if not wrong.failures and hides((exact := case.exact().ratio), wrong, right.ratio):
             same.append(f"{' + '.join(differing(case.slot))} of {case.name}, misread, makes {exact:.2g} roundings on this structure, too few to see")
             continue
         seen[case.name] = wrong.ratio

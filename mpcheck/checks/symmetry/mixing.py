@@ -238,7 +238,7 @@ def run(context: Context, key: Key, structures: int = STRUCTURES) -> list[Record
     def hidden() -> str:
         tensors = [text.partition(" ")[0] for text in must]
         exact = exact_change(context, at_boundary(block, base, donor), tensors, donor.layout, reference)
-        seen = hides(exact, bare.judgement.limit if bare.judgement else 0.0, adapted.judgement.ratio if adapted.judgement else 0.0)
+        seen = hides(exact, bare.judgement, adapted.judgement.ratio if adapted.judgement else 0.0)
         return f"makes {exact:.2g} roundings on this structure, too few to see" if seen else ""
 
     return [_bare(names, bare, must, limit, not same, hidden), _adapted(names, adapted, limit)]

@@ -1,5 +1,7 @@
 """The whole model in every format, as its users run it: what it errs by and what it gains, at a glance behind the blocks.
 
+It is judged for what blocks on a sample of their rows cannot show: see :mod:`mpcheck.sessions.precision.outlier`.
+
 ``mpcheck policy`` measures this on many structures and in processes of their own; here it is the given structures alone, in this process.
 """
 
@@ -28,7 +30,8 @@ from mpcheck.policy.speed.speedup import speedup
 from mpcheck.policy.speed.variants import moved
 from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Planned, Record
-from mpcheck.reference.cut import Graph
+from mpcheck.reference.cut import Graph, reordered
+from mpcheck.sessions.precision.outlier import MOST, ORDERS, Outlier, rattled, worst_of
 from mpcheck.sessions.room import fits, part_of
 from mpcheck.sessions.run import Session
 
@@ -50,6 +53,10 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
         graph, periodic = part_of(session, system), torch.zeros_like(periodic)  # the stress of a part says nothing
         note = f"a part of it with {len(graph['positions']):,} atoms, since all of it does not fit into memory"
     exact = evaluate(session.reference_backend.model, graph, session.reference_backend.device, periodic)
+    plain = rattled(graph, session.seed)
+    told = evaluate(session.reference_backend.model, plain, session.reference_backend.device, periodic)
+    orders = [(plain, torch.arange(len(plain["positions"]))), *(reordered(plain, session.seed + n) for n in range(ORDERS))]
+    places = [place for _, place in orders[1:]]
     made: dict[tuple[str, str], PolicyModel] = {}
     records: dict[tuple[str, str], Record] = {}
     for backend in session.backend_names:
@@ -65,7 +72,11 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
                 continue
             assert isinstance(model, PolicyModel)  # it was evaluated
             made[backend, fmt.name] = model
-            records[backend, fmt.name] = _judged(about, fmt, found, exact)
+            again = attempt_unless_refused(lambda m=model: [evaluate(m, other, session.device, periodic) for other, _ in orders])  # type: ignore[misc]
+            if isinstance(again, Raised):
+                records[backend, fmt.name] = Record(**about, verdict="fail", reason=f"with its atoms moved, or in another order: raised {again.text}")
+                continue
+            records[backend, fmt.name] = _judged(about, fmt, found, exact, _fault(fmt, again, worst_of(told, again, places, fmt)))
     _timed(session, made, records, graph)
     return list(records.values())
 
@@ -78,10 +89,29 @@ def _model(session: Session, backend: str, fmt: Format) -> PolicyModel | Unsuppo
     return apply(built.model, policy, session.device, session.model.module)
 
 
-def _judged(about: dict[str, Any], fmt: Format, found: Evaluation, exact: Evaluation) -> Record:
-    if not bool(found.energy.isfinite().all() and found.forces.isfinite().all()):
+def _finite(found: Evaluation) -> bool:
+    return bool(found.energy.isfinite().all() and found.forces.isfinite().all())
+
+
+def _narrow(fmt: Format) -> bool:
+    """Whether large numbers of a model may lie beyond the format."""
+    return fmt.largest < torch.finfo(torch.float32).max / 2
+
+
+def _fault(fmt: Format, orders: list[Evaluation], odd: Outlier) -> dict[str, Any]:
+    """What several orders say of a model: fields of its record."""
+    if not all(map(_finite, orders)):
+        return (
+            {} if _narrow(fmt) else {"verdict": "fail", "reason": "energies or forces are no numbers where atoms are moved, or come in another order"}
+        )
+    fault = {"verdict": "fail", "reason": odd.text} if odd.ratio > MOST else {}
+    return {"ratio": odd.ratio, "limit": MOST, **fault}
+
+
+def _judged(about: dict[str, Any], fmt: Format, found: Evaluation, exact: Evaluation, fault: dict[str, Any]) -> Record:
+    if not _finite(found):
         reason = f"energies or forces are no numbers; {fmt.name} holds values up to {fmt.largest:.3g}"
-        return Record(**about, verdict="unsupported" if fmt.largest < torch.finfo(torch.float32).max / 2 else "fail", reason=reason)
+        return Record(**about, verdict="unsupported" if _narrow(fmt) else "fail", reason=reason)
     energy, force = (found.energy - exact.energy) / exact.atoms, found.forces - exact.forces
     stress = (found.stress - exact.stress)[exact.stress.isfinite()]
     size = _rms(exact.forces)
@@ -89,7 +119,7 @@ def _judged(about: dict[str, Any], fmt: Format, found: Evaluation, exact: Evalua
         energy_meV_per_atom=MILLI * _rms(energy), force_meV_per_A=MILLI * _rms(force), force_relative=_rms(force) / size if size > 0 else None,
         stress_GPa=GPA * _rms(stress) if stress.numel() else None,
     )  # fmt: skip
-    return Record(**about, verdict="pass", detail=detail)
+    return Record(**{**about, "verdict": "pass", "detail": detail, **fault})
 
 
 def _rms(values: torch.Tensor) -> float:

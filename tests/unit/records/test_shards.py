@@ -47,6 +47,30 @@ def test_a_division(groups: list[str | None], of: int) -> None:
     assert max(loads.values()) - min(loads.values()) <= max(sizes.values())
 
 
+def test_heavy_groups_count_for_what_they_take() -> None:
+    groups = [name for name in "abcde" for _ in range(10)]
+    weights = [{"a": 9.0, "b": 4.0}.get(name, 1.5) for name in groups]
+    where = dict(zip(groups, divide(groups, 2, weights), strict=True))
+    assert where["a"] != where["b"] and {where[name] for name in "cde"} == {where["b"]}, "90 against 40 and three times 15"
+    assert dict(zip(groups, divide(groups, 2), strict=True))["c"] == 1, "alike, they take turns"
+    with pytest.raises(ValueError, match="zip"):
+        divide(groups, 2, weights[1:])
+
+
+@given(GROUPS, st.integers(1, 5), st.data())
+@settings(max_examples=100, deadline=None)
+def test_no_part_has_much_more_than_another_but_one_group(groups: list[str | None], of: int, data: st.DataObject) -> None:
+    weights = data.draw(st.lists(st.floats(0.5, 100), min_size=len(groups), max_size=len(groups)))
+    taken = {g: sum(w for w, other in zip(weights, groups, strict=True) if other == g) for g in groups if g is not None}
+    if of > len(taken):
+        return
+    loads = Counter[int]()
+    for part, group, weight in zip(divide(groups, of, weights), groups, weights, strict=True):
+        if group is not None:
+            loads[part] += weight  # type: ignore[assignment]
+    assert len(loads) == of and max(loads.values()) - min(loads.values()) <= max(taken.values()) + 1e-6
+
+
 def test_equal_groups_are_shared_out_evenly() -> None:
     groups = [f"system/{n // 20}" for n in range(37 * 20)]
     assert sorted(Counter(divide(groups, 4)).values()) == [180, 180, 180, 200]

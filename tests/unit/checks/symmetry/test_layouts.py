@@ -57,6 +57,18 @@ def test_what_a_wrong_layout_changes_must_be_more_than_a_format_can_hide(exact: 
     assert found.verdict == verdict and found.reason
 
 
+def test_a_limit_hides_what_few_roundings_widen_it_by_and_not_what_a_user_does() -> None:
+    """An atom alone in its cell: what symmetry leaves of its vectors makes 6.3 roundings in bfloat16, where 7.78 are allowed."""
+
+    def unseen(limit: float, base: float) -> layouts.WorstOutput:
+        return layouts.WorstOutput(1.0, limit, "out", (), base)
+
+    assert layouts.hides(6.3, unseen(7.78, 2.5), 0.4) and not layouts.hides(9.0, unseen(7.78, 2.5), 0.4)
+    assert not layouts.hides(9.0, unseen(50.0, 50.0), 0.4), "a table of limits that lets everything pass"
+    assert layouts.hides(9.0, unseen(150.0, 50.0), 0.4), "three times four"
+    assert layouts.hides(0.9, None, 0.0) and not layouts.hides(1.1, None, 0.0)
+
+
 def test_what_is_small_beside_the_roundings_of_float64_is_so_on_the_reference_too(session: Session) -> None:
     fmt, reference, backend = get_format("bfloat16"), session.library(SYSTEM).get("products.0.linear"), session.reference_backend
     inputs = layouts._input_cases(session, backend, reference, fmt)
