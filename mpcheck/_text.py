@@ -102,6 +102,13 @@ def counted(count: int, noun: str, several: str = "") -> str:
     return f"{count:,} {noun if count == 1 else plural}"
 
 
+def duration(seconds: float) -> str:
+    """``40 s``, ``3 min``, ``2.5 h``."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def terminal(text: object, limit: int | None = None) -> str:
     """A line for a terminal, or for the log of a job: nothing in it is obeyed by the one or taken for a workflow command by the other.
 
@@ -145,11 +152,11 @@ def say_lines(text: str, error: bool = False) -> None:
     put(lines(text), error)
 
 
-def put(text: str, error: bool = False) -> None:
+def put(text: str, error: bool = False, end: str = "\n") -> None:
     """Print what is fit already: a line of :func:`command`, a table. What the stream cannot encode is written as its escape."""
     stream = sys.stderr if error else sys.stdout
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True)
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=stream, flush=True, end=end)
 
 
 def markdown(text: object, limit: int = REASON) -> str:

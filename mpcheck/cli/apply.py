@@ -42,10 +42,10 @@ def apply(
         raise InputError(f"--out {out} is a model of somebody's, for no {told.name} lies beside it; give another name, or remove it first")
     if is_there(out) and f'"{sha256_file(out, "model")}"' not in read_text(told, "policy file"):
         raise InputError(f"--out {out} is not the model that {told.name} tells of (its sha256 differs); give another name, or remove it first")
+    from mpcheck._progress import PROGRESS
     from mpcheck.sessions.policy.deploy import deploy
-    from mpcheck.sessions.run import stderr_progress
 
-    for line in deploy(model, chosen, out, system, device, backend, cache, seed, stderr_progress):
+    for line in deploy(model, chosen, out, system, device, backend, cache, seed, PROGRESS):
         say(line)
 
 

@@ -51,10 +51,11 @@ for _spec in sessions().values():
 def blocks(model: str, system: list[str], device: str, cache: Path | None, seed: int) -> None:
     """List a model's blocks: role, parameters, irreps, shapes on a system."""
     from mpcheck._console import Grid
-    from mpcheck.sessions.run import Options, Session, stderr_progress
+    from mpcheck._progress import PROGRESS
+    from mpcheck.sessions.run import Options, Session
     from mpcheck.systems import available_systems
 
-    session = Session(Options(model=model, systems=tuple(system or ()), device=device, cache=cache, seed=seed, progress=stderr_progress))
+    session = Session(Options(model=model, systems=tuple(system or ()), device=device, cache=cache, seed=seed, progress=PROGRESS))
     name = next(iter(session.systems), None) or available_systems(session.model.elements)[0]
     library = session.check(name).library
     grid = Grid(f"{model} on {name}", pad_edge=True)

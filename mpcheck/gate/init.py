@@ -149,6 +149,7 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
     Raises:
         InputError: bad input, or a run that is red: what is wrong today must not become what is allowed.
     """
+    from mpcheck._progress import PROGRESS
     from mpcheck.formats import FORMATS, get_format
     from mpcheck.history.latency.baseline import bench_path, read_baseline, write_baseline
     from mpcheck.history.latency.history import append, entry_of, history_path
@@ -156,12 +157,12 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
     from mpcheck.sessions import bench
     from mpcheck.sessions.launch import start
     from mpcheck.sessions.regenerate import baseline
-    from mpcheck.sessions.run import Options, Session, stderr_progress
+    from mpcheck.sessions.run import Options, Session
 
     formats = tuple(get_format(name).name for name in settings.formats)
     options = Options(
         model=settings.model, systems=tuple(settings.systems), device=settings.device, formats=formats or tuple(FORMATS),
-        backends=tuple(settings.backends) or Options().backends, blocks=tuple(settings.blocks), progress=stderr_progress,
+        backends=tuple(settings.backends) or Options().backends, blocks=tuple(settings.blocks), progress=PROGRESS,
     )  # fmt: skip
     say(f"rounding ratios of {settings.model} on {settings.device}, {REPEATS} runs")
     lines = baseline(Session(options), directory / BASELINES, REASON, REPEATS)[-1:]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -54,9 +56,7 @@ def options_of(config: pytest.Config, spec: SessionSpec) -> Any:
     Raises:
         InputError: what a user gave does not fit.
     """
-    from mpcheck.sessions.run import stderr_progress
-
-    values: dict[str, Any] = {"progress": stderr_progress}
+    values: dict[str, Any] = {"progress": _progress(config)}
     for field, one in spec.declared.items():
         text = config.getoption(f"--mp-{one.name}", default=None)
         if text in (None, "", False):
@@ -64,6 +64,19 @@ def options_of(config: pytest.Config, spec: SessionSpec) -> Any:
         texts = [str(text)] if not one.several else split_systems(str(text)) if field == "systems" else split(str(text))
         values[field] = one.parsed(texts, f"--{one.name}")
     return spec.options(**values | {"device": _device(config, values.get("device", spec.options.device))})
+
+
+def _progress(config: pytest.Config) -> Callable[[str], None]:
+    """Past pytest's capturing; of xdist's processes only the one that counts them speaks."""
+    from mpcheck._progress import PROGRESS
+
+    capturing = config.pluginmanager.get_plugin("capturemanager")
+
+    def said(text: str) -> None:
+        with capturing.global_and_fixture_disabled() if capturing is not None else nullcontext():
+            PROGRESS(text)
+
+    return said if not hasattr(config, "workerinput") else lambda _: None
 
 
 def _device(config: pytest.Config, device: str) -> str:

@@ -90,9 +90,9 @@ def finish_run(session: pytest.Session) -> None:
     config = session.config
     if is_worker(config):
         return
-    from mpcheck.sessions.run import clear_progress
+    from mpcheck._progress import PROGRESS
 
-    clear_progress()
+    PROGRESS.clear()
     shutil.rmtree(config.stash.get(PLAN_FILE, ""), ignore_errors=True)
     collector = collector_of(config)
     if collector is None or not collector.planned:

@@ -48,7 +48,7 @@ class Store:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InputError(
-                f"cache directory {root} cannot be used: {error.strerror or error}; give another with --mp-cache DIR or MPCHECK_CACHE_DIR"
+                f"cache directory {root} cannot be used: {error.strerror or error}; give another with --cache DIR or MPCHECK_CACHE_DIR"
             ) from error
         share(self.path / USE, self)
 
@@ -75,7 +75,7 @@ class Store:
             try:
                 save_file(unique, temporary)
             except (SafetensorError, OSError) as error:
-                raise InputError(f"cannot write {where}: {error}; free some space or give another --mp-cache DIR") from error
+                raise InputError(f"cannot write {where}: {error}; free some space or give another with --cache DIR or MPCHECK_CACHE_DIR") from error
             checksum = digest(sha256_file(temporary), json.dumps(manifest))
         write_text(document, json.dumps({"schema": SCHEMA, "sha256": checksum, **manifest}))  # arguments keep their order
 
@@ -110,7 +110,7 @@ class Store:
                 held.enter_context(locked(self.path / f"{name}.lock", f"reference {name}"))
             except OSError as error:
                 raise InputError(
-                    f"cache directory {self.root} cannot be written: {error.strerror or error}; give another with --mp-cache DIR or MPCHECK_CACHE_DIR"
+                    f"cache directory {self.root} cannot be written: {error.strerror or error}; give another with --cache DIR or MPCHECK_CACHE_DIR"
                 ) from error
             yield
 
@@ -137,7 +137,9 @@ class Store:
             try:
                 return self.load(name)
             except Damaged as damage:
-                raise InputError(f"cache entry cannot be read back: {damage}; check the disk or give another --mp-cache DIR") from damage
+                raise InputError(
+                    f"cache entry cannot be read back: {damage}; check the disk or give another with --cache DIR or MPCHECK_CACHE_DIR"
+                ) from damage
 
     def _refuse(self, name: str, why: str) -> None:
         if not self.made_here:

@@ -26,4 +26,4 @@ def hint(document: Records) -> list[str]:
         return []
     reasons = [f"{record.verdict}: {record.reason}" for record in document.records if record.reason]
     why = f": {reasons[0]}" if reasons else ""
-    return [f"{PREFIX}nothing was judged{why}; choose another --mp-device, --mp-backend or --mp-format, or store a baseline first"]
+    return [f"{PREFIX}nothing was judged{why}; choose another device, backend, format, block or structure, or store a baseline first"]

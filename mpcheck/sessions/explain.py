@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mpcheck._errors import InputError
+from mpcheck._progress import PROGRESS
 from mpcheck._text import number
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.precision import CellKey
@@ -12,7 +13,7 @@ from mpcheck.formats import COMPONENTS, get_format
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import Quantity
 from mpcheck.sessions.precision.limits import judge_by_limits
-from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
+from mpcheck.sessions.run import Options, Session
 
 WORDS = {
     "stored": "inputs, cotangents, parameters and buffers held in the format",
@@ -37,7 +38,7 @@ def explain(model: str, system: str, block: str, fmt_name: str, backend: str, ca
     fmt = get_format(fmt_name)
     options = Options(
         model=model, systems=(system,) if system else (), backends=(backend,), formats=(fmt.name,), blocks=(block,), cache=cache, seed=seed,
-        progress=stderr_progress,
+        progress=PROGRESS,
     )  # fmt: skip
     session = Session(options)
     name = next(iter(session.systems))
@@ -46,7 +47,7 @@ def explain(model: str, system: str, block: str, fmt_name: str, backend: str, ca
         for direction in ("forward", "backward"):
             key = CellKey(name, chosen.name, backend, fmt.name, direction)
             cell = judge_by_limits(session, key)
-            clear_progress()
+            PROGRESS.clear()
             lines += [f"{cell.id}: {cell.verdict}" + (f" ({cell.reason})" if cell.reason else "")]
             if cell.quantities:
                 lines += _quantities(session, key, cell)

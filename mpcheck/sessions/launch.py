@@ -129,6 +129,8 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     import pytest
     from pytest_benchmark.logger import PytestBenchmarkWarning
 
+    from mpcheck.sessions.counting import Counting
+
     named = (options.get(name) for name in ("system", "tolerances"))
     files = [Path(str(text)) for value in named if value for text in ([value] if isinstance(value, (str, Path)) else value)]
     refuse_outputs(spec.outputs(out), model_and_systems(str(options.get("model") or ""), map(str, files)))
@@ -152,11 +154,11 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
         arguments += ["-n", str(workers)]
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:
         arguments += ["-p", "mpcheck.pytest_plugin.plugin"]
-    refusals = _Refusals()
+    refusals, counting = _Refusals(), [] if verbose else [Counting()]
     with warnings.catch_warnings():
         # of a run without rounds, which says so itself
         warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
-        code = int(pytest.main(arguments, plugins=[refusals]))
+        code = int(pytest.main(arguments, plugins=[refusals, *counting]))
     for text in (*refusals.texts, *refusals.broken):
         say_lines(text, error=True)
     if not verbose:

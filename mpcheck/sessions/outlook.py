@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from mpcheck._errors import InputError
 from mpcheck._memory import size_of, told
-from mpcheck._text import counted
+from mpcheck._text import counted, duration
 from mpcheck._torch_state import neutral
 from mpcheck.formats import Format
 from mpcheck.reference.store import default_cache
@@ -44,13 +44,6 @@ class Outlook:
         if not self.blocks or self.seconds < WORTH_TELLING:
             return ""
         return f"references of {counted(self.blocks, 'block')} are to be made: about {duration(self.seconds)} and {told(self.size)} in the cache"
-
-
-def duration(seconds: float) -> str:
-    """``40 s``, ``3 min``, ``2.5 h``."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 @neutral()

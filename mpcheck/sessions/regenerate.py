@@ -14,6 +14,7 @@ from ase import Atoms
 
 from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import DEFAULT_BACKENDS, REFERENCE_BACKEND
+from mpcheck._progress import PROGRESS
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.formats import FLOAT64
@@ -25,7 +26,7 @@ from mpcheck.reference.prints import Print, prints_of
 from mpcheck.sessions.derive import derive
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.precision.orders import orders_of
-from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress
+from mpcheck.sessions.run import Options, Session
 
 MODEL = "builtin:hco"
 
@@ -77,7 +78,7 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
             runs.append(cells)
     finally:
         torch.set_num_threads(before)
-        clear_progress()
+        PROGRESS.clear()
     red = [c for run in runs for c in run if c.verdict == "fail"]
     if red:
         raise InputError(f"{len(red)} cells are red, the first is {red[0].id}: {red[0].reason}; a baseline is recorded from a green run only")
@@ -149,7 +150,7 @@ def main(arguments: list[str] | None = None) -> int:
     args = parser.parse_args(arguments)
     try:
         systems, blocks, backends = tuple(args.system), tuple(args.block), tuple(args.backend) or DEFAULT_BACKENDS
-        session = Session(Options(MODEL, systems, args.device, backends, blocks=blocks, progress=stderr_progress))
+        session = Session(Options(MODEL, systems, args.device, backends, blocks=blocks, progress=PROGRESS))
         lines: list[str] = []
         if args.only in (None, "golden"):
             lines += golden(session, args.baselines, args.reason)
@@ -160,10 +161,10 @@ def main(arguments: list[str] | None = None) -> int:
         if args.only in (None, "tolerances"):
             lines.append(derive(MODEL, "", None, REFERENCE_BACKEND, None, 0))
     except InputError as error:
-        clear_progress()
+        PROGRESS.clear()
         say(f"{PREFIX}{error}", error=True)
         return 2
-    clear_progress()
+    PROGRESS.clear()
     say_lines("\n".join(lines))
     return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -16,7 +15,6 @@ from mpcheck import _torch_state
 from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
-from mpcheck._text import terminal
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.capabilities import requirable
@@ -261,16 +259,4 @@ def parse_device(text: str) -> torch.device:
     return torch.device(text)
 
 
-def stderr_progress(text: str) -> None:
-    """One line on a terminal's standard error, overwritten by the next."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K  … {terminal(text)[:90]}", end="", file=sys.stderr, flush=True)
-
-
-def clear_progress() -> None:
-    """End the progress line."""
-    if sys.stderr.isatty():
-        print("\r\033[K", end="", file=sys.stderr, flush=True)
-
-
-__all__: Sequence[str] = ["Options", "Session", "clear_progress", "parse_device", "stderr_progress"]
+__all__: Sequence[str] = ["Options", "Session", "parse_device"]

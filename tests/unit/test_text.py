@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 from mpcheck._text import (
     command,
     counted,
+    duration,
     fence,
     half,
     html,
@@ -167,3 +168,7 @@ def test_a_table_has_its_columns_whatever_is_in_it(text: str) -> None:
     parsed = MarkdownIt("commonmark").enable("table").parse("\n".join(made))
     kinds = [token.type for token in parsed]
     assert (kinds.count("tr_open"), kinds.count("td_open"), kinds.count("table_open")) == (3, 4, 1)
+
+
+def test_durations() -> None:
+    assert [duration(s) for s in (0.2, 7.4, 170.0, 9000.0)] == ["0 s", "7 s", "3 min", "2.5 h"]

@@ -14,13 +14,12 @@ from tests.unit.hostile import unseen
 ROOT = Path(__file__).parents[2]
 SHOWING = {"mpcheck/_text.py", "mpcheck/_console.py"}
 PRINTS = {
-    "mpcheck/sessions/run.py": 2,  # progress on a terminal, which overwrites itself
     "mpcheck/bench/launch/worker.py": 1,  # JSON for another process
     "mpcheck/policy/judging/reference_worker.py": 1,  # the same
     "mpcheck/bench/launch/processes.py": 1,
 }
 ALLOWED = {
-    "mpcheck/sessions/run.py": {r"'\r\x1b[K  \u2026 '", r"'\r\x1b[K'"},
+    "mpcheck/_progress.py": {r"'\r\x1b[K  \u2026 '", r"'\r\x1b[K'"},  # on a terminal a line overwrites itself
     "mpcheck/report/pictures/words.py": {"translate"},  # superscripts
     "mpcheck/reference/noise.py": {r"'\x00'"},  # between names that are hashed
     "mpcheck/_own.py": {r"'\x00'"},

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from mpcheck._text import duration
 from mpcheck.formats import F32, NARROW, Storage
 from mpcheck.policy.noise import known_rounding
 from mpcheck.policy.noise.calls import Calls, Response
@@ -70,7 +71,7 @@ def sensitivity(calls: Calls, seed: int = 0, progress: Callable[[str], None] = l
     stored, narrow = dict(_stored(calls)), dict(_narrow(calls))
     total = sum(DRAWS[part] for _, part in work) + len(stored) + len(narrow) + 2 * len(known_rounding.PLAIN)
     once = _seconds(lambda: calls.deviation({}))
-    progress(f"sensitivities: {total} energy-and-force calls of {once:.2f} s, about {_duration(total * once)}")
+    progress(f"sensitivities: {total} energy-and-force calls of {once:.2f} s, about {duration(total * once)}")
     known = {key: calls.deviation(treated) for key, treated in stored.items()}
     for storage in known_rounding.PLAIN:
         rounded = known_rounding.coordinates(graph, getattr(torch, storage))
@@ -112,7 +113,3 @@ def _seconds(call: Callable[[], object]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} minutes"

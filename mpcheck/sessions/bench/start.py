@@ -25,14 +25,14 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     if mode is None:
         raise InputError(f"--calibrate {options['calibrate']}: choose {' or '.join(MODES)}")
     # torch and mace take seconds to import; a wrong option must not
+    from mpcheck._progress import PROGRESS
     from mpcheck.sessions.bench.calibrate import calibrate
-    from mpcheck.sessions.run import clear_progress, stderr_progress
 
     fields = {"backends": (REFERENCE_BACKEND,), **values_of(spec.options, asked)}
     try:
-        path, rate = calibrate(mode, spec.options(**fields, progress=stderr_progress))
+        path, rate = calibrate(mode, spec.options(**fields, progress=PROGRESS))
     finally:
-        clear_progress()
+        PROGRESS.clear()
     say(f"false alarms ({mode}): {rate.reason}")
     say(f"wrote {path}")
     return 0

@@ -13,7 +13,8 @@ from mpcheck.sessions.registry import get
 
 
 def config(device: str, worker: str = "") -> Any:
-    found = SimpleNamespace(getoption=lambda name, default=None: {"--mp-device": device}.get(name, default))
+    none = SimpleNamespace(get_plugin=lambda name: None)
+    found = SimpleNamespace(getoption=lambda name, default=None: {"--mp-device": device}.get(name, default), pluginmanager=none)
     if worker:
         found.workerinput = {"workerid": worker}
     return found

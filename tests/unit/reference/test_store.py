@@ -194,7 +194,7 @@ def test_read_only_cache_is_an_error_where_an_entry_is_missing_or_damaged(tmp_pa
     store = filled(tmp_path)
     flip(files(store)[0], -1)
     make_read_only(monkeypatch)
-    with pytest.raises(InputError, match=rf"{tmp_path}.*Read-only.*--mp-cache"):
+    with pytest.raises(InputError, match=rf"{tmp_path}.*Read-only.*--cache"):
         store.fetch("missing", never)
     with pytest.warns(UserWarning, match="damaged"), pytest.raises(InputError, match=str(tmp_path)):
         store.fetch(NAME, never)

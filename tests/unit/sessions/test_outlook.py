@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mpcheck._errors import InputError
-from mpcheck.sessions.outlook import Outlook, duration, outlook, require_cache
+from mpcheck.sessions.outlook import Outlook, outlook, require_cache
 from mpcheck.sessions.run import Options, Session
 from tests.unit import whole_runs
 from tests.unit.commands import refusal
@@ -40,7 +40,6 @@ def test_what_is_not_in_the_cache_yet_is_told_to_a_factor_of_three(tmp_path: Pat
 def test_words() -> None:
     assert Outlook(1, 4.0, 1e9).text == ""
     assert Outlook(37, 95.0, 8.1e7).text == "references of 37 blocks are to be made: about 95 s and 81 MB in the cache"
-    assert [duration(s) for s in (7.4, 170.0, 9000.0)] == ["7 s", "3 min", "2.5 h"]
 
 
 def test_a_cache_without_room_is_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,76 @@
+"""How far long work is, on standard error: one line that is overwritten on a terminal; on a pipe or in a log a line now and then."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+from mpcheck._text import duration, put, terminal
+
+FIRST, EVERY = 5.0, 15.0
+"""Seconds of silence on a pipe: until its first line, and between two."""
+WIDTH = 100
+HARDLY = 0.02
+"""Share of the work that must be done before anything is said of the rest."""
+
+
+class Progress:
+    """Takes lines that say what is being done."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.began = clock()
+        self.silent_until = self.began + FIRST
+
+    def __call__(self, text: str) -> None:
+        """Say it, or on a pipe leave it out where something was said just now."""
+        if sys.stderr.isatty():
+            put(f"\r\033[K  … {terminal(text)[:WIDTH]}", error=True, end="")
+            return
+        now = self.clock()
+        if now >= self.silent_until:
+            self.silent_until = now + EVERY
+            put(f"  … {terminal(text)[:WIDTH]} ({duration(now - self.began)})", error=True)
+
+    def clear(self) -> None:
+        """The work has ended."""
+        if sys.stderr.isatty():
+            put("\r\033[K", error=True, end="")
+
+
+PROGRESS = Progress()
+"""Of this process."""
+
+
+class Counted:
+    """So many pieces of work, told as they end: how many, how many of them are red, and how long the others take if they are like these.
+
+    Attributes:
+        total: 0 where it is not known yet.
+    """
+
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self.say, self.clock = say, clock
+        self.began = clock()
+        self.total, self.done, self.red = 0, 0, 0
+
+    def begin(self, total: int) -> None:
+        """The work is known."""
+        self.total, self.began = total, self.clock()
+
+    def ended(self, red: bool) -> None:
+        """One more."""
+        self.done += 1
+        self.red += red
+        self.say(self.text)
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        seconds = self.clock() - self.began
+        of = f" of {max(self.total, self.done)}" if self.total else ""
+        red = f", {self.red} red" if self.red else ""
+        left = seconds * (self.total - self.done) / self.done if self.done else 0.0
+        known = self.done >= HARDLY * self.total and left >= 1.0
+        return f"{self.done}{of} done{red}" + (f", about {duration(left)} left" if known else "")
