@@ -17,8 +17,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the families and rules are part of the tests
 
 from mpcheck._errors import InputError  # noqa: E402
+from mpcheck._progress import PROGRESS  # noqa: E402
 from mpcheck.formats import FORMATS  # noqa: E402
-from mpcheck.sessions.run import Options, Session, clear_progress, stderr_progress  # noqa: E402
+from mpcheck.sessions.run import Options, Session  # noqa: E402
 from tests.faults.curves import measure, picture, records, table  # noqa: E402
 from tests.faults.deciders import comparison  # noqa: E402
 from tests.faults.deciders import records as decider_records  # noqa: E402
@@ -46,29 +47,29 @@ def main(
             path = reports / "fault-curves.json"
             if not again:
                 effort = measure.SMOKE if smoke else measure.FULL
-                measure.measure_curves(_session(cache), effort, seed, stderr_progress, lambda curves: records.write_curves(path, curves))
+                measure.measure_curves(_session(cache), effort, seed, PROGRESS, lambda curves: records.write_curves(path, curves))
             curves = records.read_curves(path)
             picture.write_picture(image, curves)
-            clear_progress()
+            PROGRESS.clear()
             print(table.markdown(curves))
         if only is not Part.curves:
             path = reports / "fault-deciders.json"
             if not again:
                 formats = ["float64", "bfloat16"] if smoke else list(FORMATS)
                 few = (lambda label: label.startswith(("A16", "B12"))) if smoke else (lambda label: True)
-                rules = comparison.compare_rules(_session(cache), formats, few, progress=stderr_progress)
+                rules = comparison.compare_rules(_session(cache), formats, few, progress=PROGRESS)
                 decider_records.write_comparison(path, rules)
-            clear_progress()
+            PROGRESS.clear()
             print(comparison.markdown(decider_records.read_comparison(path)))
     except InputError as error:
-        clear_progress()
+        PROGRESS.clear()
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
 
 
 def _session(cache: Path | None) -> Session:
     """The built-in model on water, e3nn and cueq; every reference is made before any fault."""
-    session = Session(Options(model="builtin:hco", systems=(measure.SYSTEM,), cache=cache, progress=stderr_progress))
+    session = Session(Options(model="builtin:hco", systems=(measure.SYSTEM,), cache=cache, progress=PROGRESS))
     library = session.library(measure.SYSTEM)
     for block in library.blocks():
         library.get(block.name)
