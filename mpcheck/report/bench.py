@@ -11,6 +11,7 @@ from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, number, seen_lines
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
+from mpcheck.records.outcome import outcome
 from mpcheck.records.record import Record
 from mpcheck.report.findings import FindingsShown
 from mpcheck.report.judged import judged_lines
@@ -22,6 +23,8 @@ WIDTH = 118
 SHORT = {"no-baseline": "new", "unsupported": "–", "removed": "gone"}
 Row = tuple[str, str, str, str]
 MARKS = {"slower": "SLOWER", "faster": "faster", "same": "=", "inconclusive": "?"}
+BY_ITSELF = "its spread, and how many times as fast as the first format and backend"
+GAINED = "±, gain"
 UNGATED = "slower on a machine that may not gate"
 SHOWN = ("fail", "removed", "inconclusive")
 STARTS = ("first-call", "new-shape")
@@ -66,15 +69,42 @@ def columns(run: Records) -> list[str]:
     return [c for c in ("forward|energy", "forward+backward|energy+forces") if set(c.split("|")) & works]
 
 
+def alone(run: Records) -> bool:
+    """Whether a run has times, and nothing that they could be compared with."""
+    latencies = [f.latency for f in run.records if f.check == "latency"]
+    return any(found.median_ms is not None for found in latencies) and all(found.effect_percent is None for found in latencies)
+
+
+def gains(run: Records) -> dict[str, float]:
+    """How many times as fast a benchmark is as the same work of the same subject in the run's first format and backend, by its id."""
+    first: dict[tuple[str, str, str], float] = {}
+    found: dict[str, float] = {}
+    for f in (f for f in run.records if f.check == "latency"):
+        if f.latency.median_ms:
+            found[f.id] = first.setdefault((f.where, f.subject, f.variant), f.latency.median_ms) / f.latency.median_ms
+    return found
+
+
+def _by_itself(finding: Record | None, gained: dict[str, float]) -> tuple[str, str]:
+    """Text and style of a latency that is compared with nothing stored: its spread, and what it gains beside the run's first one."""
+    if finding is None or finding.latency.median_ms is None:
+        return effect(finding)
+    spread = f"±{number(finding.latency.spread_percent, 2)}%" if finding.latency.spread_percent is not None else ""
+    return f"{spread} {gained[finding.id]:.2f}×".strip(), ""
+
+
 def entries(run: Records) -> list[tuple[Row, list[tuple[str, str]]]]:
-    """One line a (system, subject, backend, format): milliseconds and verdict of each work, then the cost's."""
-    lines = []
+    """One line a (system, subject, backend, format): milliseconds and verdict of each work, then the cost's.
+
+    Where nothing is stored to compare with, spread and gain stand in the place of the verdict.
+    """
+    lines, single, gained = [], alone(run), gains(run)
     for row, works in rows(run).items():
         line: list[tuple[str, str]] = []
         for column in columns(run):
             own: dict[str, Record] = next((works[w] for w in column.split("|") if w in works), {})
             latency = own.get("latency")
-            line += [(number(latency.latency.median_ms) if latency else "", ""), effect(latency)]
+            line += [(number(latency.latency.median_ms) if latency else "", ""), _by_itself(latency, gained) if single else effect(latency)]
         line.append(cost([fs["cost"] for fs in works.values() if "cost" in fs]))
         lines.append((row, line))
     return lines
@@ -91,7 +121,8 @@ def verdict_line(run: Records) -> str:
     order = ("slower", UNGATED, "faster", "same", "inconclusive", "no-baseline", "removed", "fail", "unsupported")
     parts = ", ".join(f"{decided[d]} {d}" for d in order if decided[d])
     more = sum(f.check == "cost" and f.verdict == "fail" for f in run.records)
-    text = f"{word(run)}: latency {parts or 'not measured'}; cost {more} with more work than before"
+    said = "NOTHING GATED" if alone(run) and outcome(run) == "nothing judged" else word(run)
+    text = f"{said}: latency {parts or 'not measured'}; cost {more} with more work than before"
     starts = Counter(_decision(f) for f in run.records if f.check in STARTS)
     told = ", ".join(f"{starts[d]} {d}" for d in order if starts[d])
     return f"{text}; first calls {told}" if told else text
@@ -103,14 +134,14 @@ def _decision(finding: Record) -> str:
 
 
 def _grid(run: Records) -> Grid:
-    grid = Grid("latency (ms of one call, head against base) and cost")
+    grid = Grid(f"latency (ms of one call, {BY_ITSELF if alone(run) else 'head against base'}) and cost")
     systems = len({f.where for f in run.records}) > 1
     for name in get(run.suite).columns[0 if systems else 1 :]:
         grid.column(name, wrap=False, most=40)
     lines = entries(run)
     for place, column in enumerate(columns(run)):  # names give way where the table is too wide, not verdicts
         grid.column(column.replace("|", "\n"), right=True, least=_widest(lines, 2 * place))
-        grid.column("", wrap=False, least=_widest(lines, 2 * place + 1))
+        grid.column(GAINED if alone(run) else "", wrap=False, least=_widest(lines, 2 * place + 1))
     grid.column("cost", least=_widest(lines, -1))
     for (system, *rest), line in lines:
         grid.row([*([system] if systems else []), *rest, *line])
@@ -149,7 +180,7 @@ def markdown(run: Records, notes: Sequence[str] = ()) -> str:
         own = [f for f in run.records if f.verdict == verdict]
         if own:
             lines += [f"## {verdict}", "", *markdown_table(("benchmark", "reason"), ((escape(f.id), escape(f.reason)) for f in own[:50]))]
-    heads = [h for c in columns(run) for h in (f"{c.replace('|', ' / ')}, ms", "against base")]
+    heads = [h for c in columns(run) for h in (f"{c.replace('|', ' / ')}, ms", GAINED if alone(run) else "against base")]
     cells = ([escape(x) for x in (*row, *(text for text, _ in line))] for row, line in entries(run))
     head = (*get(run.suite).columns, *heads, "cost")
     lines += ["## Latency and cost", "", *markdown_table(head, cells, "llll" + "rl" * len(columns(run)))]

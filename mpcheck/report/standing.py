@@ -7,6 +7,9 @@ from mpcheck.records.accounts import disorder, narrowing
 from mpcheck.records.document import Records
 from mpcheck.records.outcome import WORDS, judged, outcome
 
+STORE = "`mpcheck baseline update` stores what was measured, --against ENV|REF compares with another environment or commit"
+"""What to do where nothing is stored."""
+
 
 def word(document: Records) -> str:
     """The outcome, as people read it."""
@@ -24,6 +27,8 @@ def hint(document: Records) -> list[str]:
     """What to do where nothing was judged."""
     if outcome(document) != "nothing judged":
         return []
+    if document.records and all(record.verdict == "no-baseline" for record in document.records):
+        return [f"{PREFIX}nothing was gated: {document.records[0].reason}; {STORE}"]
     reasons = [f"{record.verdict}: {record.reason}" for record in document.records if record.reason]
     why = f": {reasons[0]}" if reasons else ""
     return [f"{PREFIX}nothing was judged{why}; choose another device, backend, format, block or structure, or store a baseline first"]

@@ -57,6 +57,20 @@ def test_the_headline(findings: list[Record], headline: str) -> None:
     assert markdown(run).startswith(f"# mpcheck bench: {headline}")
 
 
+def test_times_that_nothing_is_stored_for_are_told_all_the_same() -> None:
+    def alone(backend: str, fmt: str, milliseconds: float) -> Record:
+        figures = {"median_ms": milliseconds, "spread_percent": 1.5}
+        return latency("", "no-baseline", backend=backend, format=fmt, figures=figures, reason="nothing is stored for this device in x.json")
+
+    run = run_of(alone("e3nn", "float32", 3.0), alone("e3nn", "bfloat16", 6.0), alone("cueq", "float32", 1.2), cost("no-baseline"))
+    texts = [text for _, line in entries(run) for text, _ in line]
+    assert [t for t in texts if "×" in t] == ["±1.5% 1.00×", "±1.5% 0.50×", "±1.5% 2.50×"]
+    shown = " ".join(render(run).split())
+    assert "how many times as fast as the first format and backend" in shown and "NOTHING GATED: latency 3 no-baseline" in shown
+    assert "±, gain" in markdown(run) and markdown(run).startswith("# mpcheck bench: NOTHING GATED")
+    assert "head against base" in render(run_of(latency(), alone("cueq", "float32", 1.0))), "one that is compared: a gate's table"
+
+
 def test_a_row_of_the_table() -> None:
     rows = entries(run_of(latency(), cost(), latency("slower", "fail", variant="forward+backward"), cost("fail", variant="forward+backward")))
     assert [(row, [text for text, _ in line]) for row, line in rows] == [

@@ -47,7 +47,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     where = tmp_path_factory.mktemp("bench")
     first = bench(where, *TINY, "--out", "first")
     assert first.returncode == 2, first.stdout + first.stderr
-    assert "NOTHING JUDGED: latency 1 no-baseline" in first.stdout and "PASS" not in first.stdout
+    assert "NOTHING GATED: latency 1 no-baseline" in first.stdout and "PASS" not in first.stdout
     assert {f.verdict for f in findings(where / "first").values()} == {"no-baseline"}
     assert not (where / "baselines").exists(), "a run stores nothing"
     expected = {"bench.json", "bench.md", "bench.svg", "bench.xml", "bench-figures.json", "pytest-benchmark.json"}
