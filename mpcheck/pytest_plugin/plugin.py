@@ -13,7 +13,7 @@ import pytest
 
 from mpcheck import __version__
 from mpcheck._errors import PREFIX, InputError
-from mpcheck._text import terminal
+from mpcheck._text import duration, terminal
 from mpcheck.pytest_plugin import plan as plugin_plan
 from mpcheck.pytest_plugin import run as plugin_run
 from mpcheck.pytest_plugin import words as plugin_words
@@ -264,5 +264,6 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
 
     terminalreporter.ensure_newline()
     terminalreporter.write(shown(ended["run"], config.stash.get(plugin_run.NOTES, []), color=terminalreporter.hasmarkup))
-    for line in [*hint(ended["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in ended["out"])]:
+    took = [f"took {duration(ended['run'].seconds)}"] if ended["run"].seconds >= 1.0 else []
+    for line in [*hint(ended["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in ended["out"]), *took]:
         terminalreporter.write_line(terminal(line))

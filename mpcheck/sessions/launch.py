@@ -144,7 +144,7 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
         arguments += ["-p", f"no:{name}"]
     arguments.append(f"--junitxml={out / f'{spec.name}.xml'}")
     arguments += [word.format(out=out.resolve()) for word in spec.pytest_words] or ["-p", "no:benchmark"]
-    arguments += ["-v"] if verbose else ["-q", "--tb=no", "-rN", "--disable-warnings"]
+    arguments += ["-v"] if verbose else ["-qq", "--tb=no", "-rN", "--disable-warnings"]
     defaults = {one.name: one.default for one in spec.declared.values()}
     for name, value in options.items():
         text = ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
