@@ -86,7 +86,7 @@ def cut(graph: Graph, seed: int, most: int = MOST_EDGES) -> dict[str, torch.Tens
         A graph of the atoms that are ends of its edges, in their order, with as many structures.
     """
     atoms, edges, structures = len(graph["positions"]), graph["edge_index"].shape[1], len(graph["ptr"]) - 1
-    if edges <= most or atoms in (structures, 3 * structures, 9 * structures):  # what is of atoms, of structures and of their cells could not be told
+    if edges <= most or _alike(atoms, structures):
         return dict(graph)
     taken, roots = _neighbourhoods(graph, atoms_in_turn(graph, seed), most)
     sender, receiver = graph["edge_index"].cpu().numpy()
@@ -98,17 +98,26 @@ def cut(graph: Graph, seed: int, most: int = MOST_EDGES) -> dict[str, torch.Tens
 
 
 def reordered(graph: Graph, seed: int) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-    """The same structures with their atoms, each structure's among themselves, and edges in another order.
+    """The same structures with their atoms, each structure's among themselves, and edges in another order; edges alone where what is of atoms
+    cannot be told from what is of structures.
 
     Returns:
         The graph, and where each atom of the old order is in the new one, [atoms].
     """
     generator = torch.Generator().manual_seed(seed_of("order", seed))
     ends = graph["ptr"].tolist()
-    nodes = torch.cat([first + torch.randperm(last - first, generator=generator) for first, last in pairwise(ends)])
+    if _alike(len(graph["positions"]), len(ends) - 1):
+        nodes = torch.arange(len(graph["positions"]))
+    else:
+        nodes = torch.cat([first + torch.randperm(last - first, generator=generator) for first, last in pairwise(ends)])
     number = torch.empty_like(nodes)
     number[nodes] = torch.arange(len(nodes))
     return _of(graph, nodes, torch.randperm(graph["edge_index"].shape[1], generator=generator), number), number
+
+
+def _alike(atoms: int, structures: int) -> bool:
+    """Whether tensors of atoms have as many rows as those of structures, of their fields or of their cells."""
+    return atoms in (structures, 3 * structures, 9 * structures)
 
 
 def _neighbourhoods(graph: Graph, order: np.ndarray, most: int) -> tuple[np.ndarray, list[int]]:

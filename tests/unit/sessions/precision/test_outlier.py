@@ -44,6 +44,16 @@ def test_structures_of_a_batch_keep_their_atoms(water: Session) -> None:
     assert sorted(place.tolist()) == list(range(2 * atoms)) and bool((place[:atoms] < atoms).all())
 
 
+def test_what_may_be_of_structures_keeps_its_order(water: Session) -> None:
+    """Three atoms and a field of three components: nobody can tell which is which."""
+    few = water.graph(SYSTEM)
+    graph = {n: few[n][:3] for n in ("positions", "node_attrs", "batch")} | {"ptr": torch.tensor([0, 3]), "field": torch.arange(3.0)}
+    graph |= {"edge_index": torch.tensor([[0, 1, 2, 0, 1], [1, 2, 0, 2, 0]]), "shifts": torch.arange(15.0).reshape(5, 3)}
+    other, place = reordered(graph, 0)
+    assert torch.equal(other["field"], graph["field"]) and place.tolist() == [0, 1, 2]
+    assert not torch.equal(other["shifts"], graph["shifts"]) and sorted(other["shifts"][:, 0].tolist()) == sorted(graph["shifts"][:, 0].tolist())
+
+
 def test_an_atom_that_errs_in_one_order_alone_is_found() -> None:
     errors = [noise(100, seed) for seed in range(3)]
     assert outlier(errors, "force", 0.0).ratio < MOST / 2
