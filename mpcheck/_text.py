@@ -7,6 +7,7 @@ that it was there. Only the standard library is imported: jobs that hold a token
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import shlex
@@ -100,6 +101,13 @@ def counted(count: int, noun: str, several: str = "") -> str:
     """``1 block``, ``2,960 cells``, ``2 entries``; ``several`` is the plural where it is another."""
     plural = several or (noun if noun.endswith("s") else f"{noun.removesuffix('y')}ies" if noun.endswith("y") else f"{noun}s")
     return f"{count:,} {noun if count == 1 else plural}"
+
+
+def near(name: str, names: Iterable[str]) -> str:
+    """`` (did you mean NAME?)`` of the name that is most like an unknown one; nothing where none is like it."""
+    known = {one.lower(): one for one in names}
+    found = difflib.get_close_matches(name.lower(), known, n=1)
+    return f" (did you mean {known[found[0]]}?)" if found else ""
 
 
 def duration(seconds: float) -> str:

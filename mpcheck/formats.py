@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
 
 from mpcheck._errors import InputError
+from mpcheck._text import near
 
 if TYPE_CHECKING:
     import torch
@@ -190,8 +191,13 @@ def get_format(name: str) -> Format:
     """
     fmt = FORMATS.get(_ALIASES.get(name.lower(), name.lower()))
     if fmt is None:
-        raise InputError(f"unknown format {name!r}; choose from {', '.join(FORMATS)}")
+        raise InputError(f"unknown format {name!r}{near(name, FORMATS)}; choose from {', '.join(FORMATS)}")
     return fmt
+
+
+def every_name() -> tuple[str, ...]:
+    """Own names of all formats, widest first."""
+    return tuple(FORMATS)
 
 
 def own_names(names: Sequence[str]) -> tuple[str, ...]:

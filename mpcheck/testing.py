@@ -21,6 +21,7 @@ import torch
 
 from mpcheck._errors import InputError
 from mpcheck._names import PRECISION, REFERENCE_BACKEND
+from mpcheck._text import near
 from mpcheck.adapters.backends.protocol import Backend, added
 from mpcheck.adapters.load import LoadedModel, load_model, load_object
 from mpcheck.formats import BFLOAT16, FLOAT32, FLOAT64
@@ -158,7 +159,7 @@ def _judged(session: Session, checks: Sequence[str], baselines: Path | None, bac
     suites = [spec for spec in sessions().values() if spec.judges and spec.parallel]  # what is timed needs processes of its own
     known = [name for spec in suites for name in spec.checks]
     if unknown := [name for name in checks if name not in known]:
-        raise InputError(f"unknown check {unknown[0]!r}; choose from {', '.join(known)}")
+        raise InputError(f"unknown check {unknown[0]!r}{near(unknown[0], known)}; choose from {', '.join(known)}")
     for spec in suites:
         own = tuple(name for name in spec.checks if name in checks)
         if not own:

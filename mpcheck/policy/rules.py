@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from mpcheck._errors import InputError
 from mpcheck._files.yaml import Strict, load_yaml
+from mpcheck._text import near
 from mpcheck.formats import F32, NARROW, TF32_NAME, Autocast, Compute, Interface, Storage
 
 _BUILTIN = resources.files("mpcheck") / "data" / "policies.yaml"
@@ -128,5 +129,5 @@ def get_policy(name: str) -> Policy:
         return load_yaml(Policy, Path(name), "policy file")
     known = builtin()
     if name not in known:
-        raise InputError(f"unknown policy {name!r}; choose from {', '.join(known)}, or give a YAML file")
+        raise InputError(f"unknown policy {name!r}{near(name, known)}; choose from {', '.join(known)}, or give a YAML file")
     return known[name]

@@ -8,6 +8,7 @@ from typing import ClassVar
 from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt_unless_refused, blamed
+from mpcheck._text import near
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.formats import FLOAT64
@@ -71,7 +72,9 @@ def chosen(inspections: Sequence[Inspection], only: Sequence[str] = ()) -> list[
     names = [inspection.name for inspection in inspections]
     if unknown := [name for name in only if name not in names]:
         spec = session_of_check(names[0])
-        raise InputError(f"unknown check {unknown[0]!r} of the {spec.name if spec else 'present'} session; choose from {', '.join(names)}")
+        raise InputError(
+            f"unknown check {unknown[0]!r}{near(unknown[0], names)} of the {spec.name if spec else 'present'} session; choose from {', '.join(names)}"
+        )
     return [inspection for inspection in inspections if not only or inspection.name in only]
 
 

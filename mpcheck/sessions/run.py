@@ -15,6 +15,7 @@ from mpcheck import _torch_state
 from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
+from mpcheck._text import near
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.capabilities import requirable
@@ -204,7 +205,8 @@ class Session:
         patterns = self.options.blocks
         for pattern in patterns:
             if not any(fnmatchcase(b.name, pattern) for b in every):
-                raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
+                like = near(pattern, [b.name for b in every])
+                raise InputError(f"no block matches {pattern!r}{like}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
     def narrowed(self) -> dict[str, list[str]]:

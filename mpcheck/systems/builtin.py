@@ -17,6 +17,7 @@ from ase.data import atomic_numbers as numbers_of
 from ase.data import covalent_radii
 
 from mpcheck._errors import InputError
+from mpcheck._text import near
 
 WATER_VOLUME = 29.9  # Å^3 per molecule at 0.997 g/cm^3
 MOST_ATOMS = 200_000
@@ -198,7 +199,7 @@ def build_builtin(spec: str, elements: Sequence[str], r_max: float, seed: int) -
     """
     name, _, size_text = spec.removeprefix("builtin:").partition(":")
     if name not in BUILTIN:
-        raise InputError(f"system {spec}: no such built-in system; there are {', '.join(f'builtin:{n}' for n in BUILTIN)}")
+        raise InputError(f"system {spec}: no such built-in system{near(name, BUILTIN)}; there are {', '.join(f'builtin:{n}' for n in BUILTIN)}")
     if size_text and not (size_text.isascii() and size_text.isdigit() and len(size_text) < 6 and 0 < int(size_text) <= 10_000):
         raise InputError(f"system {spec}: the size {size_text[:20]!r} must be an integer from 1 to 10000")
     entry = BUILTIN[name]

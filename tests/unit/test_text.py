@@ -24,6 +24,7 @@ from mpcheck._text import (
     listed,
     markdown,
     markdown_table,
+    near,
     number,
     one_line,
     say,
@@ -172,3 +173,8 @@ def test_a_table_has_its_columns_whatever_is_in_it(text: str) -> None:
 
 def test_durations() -> None:
     assert [duration(s) for s in (0.2, 7.4, 170.0, 9000.0)] == ["0 s", "7 s", "3 min", "2.5 h"]
+
+
+def test_what_is_like_an_unknown_name() -> None:
+    assert near("Flaot32", ["float64", "float32"]) == " (did you mean float32?)" and near("zz", ["float64"]) == "" and near("x", []) == ""
+    assert near("interactions.1.liner", ["interactions.1.linear", "interactions.0.linear"]) == " (did you mean interactions.1.linear?)"

@@ -16,6 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._text import near
 from mpcheck._unsupported import Unsupported, of_backend
 from mpcheck.adapters.backends.converter import Converter
 from mpcheck.adapters.backends.layout import Layout
@@ -213,5 +214,5 @@ def get_backend(name: str) -> Backend:
     """
     known = backends()
     if name not in known:
-        raise InputError(f"unknown backend {name!r}; choose from {', '.join(known)}")
+        raise InputError(f"unknown backend {name!r}{near(name, known)}; choose from {', '.join(known)}")
     return known[name]

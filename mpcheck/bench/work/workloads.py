@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._text import near
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported, tolerated
 from mpcheck.adapters.backends.capabilities import capabilities, lacks
@@ -117,7 +118,8 @@ class Workloads:
         patterns = self.session.options.blocks
         for pattern in patterns:
             if not any(fnmatchcase(name, pattern) for name in (MODEL, *(b.name for b in every))):
-                raise InputError(f"no block matches {pattern!r}; `mpcheck blocks {self.session.options.model}` lists them, e.g. {every[0].name}")
+                like, model = near(pattern, [MODEL, *(b.name for b in every)]), self.session.options.model
+                raise InputError(f"no block matches {pattern!r}{like}; `mpcheck blocks {model}` lists them, e.g. {every[0].name}")
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
     def subjects(self) -> list[str]:

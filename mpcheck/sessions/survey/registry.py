@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 
 from mpcheck._errors import InputError
+from mpcheck._text import near
 from mpcheck.sessions.survey import parts as package
 from mpcheck.survey.part import Part, Scale
 
@@ -32,7 +33,9 @@ def chosen(every: Sequence[Part], patterns: Sequence[str]) -> list[Part]:
     """
     for pattern in patterns:
         if not any(_fits(part, pattern) for part in every):
-            raise InputError(f"--part {pattern}: no such part; choose from {', '.join(part.name for part in every)}")
+            raise InputError(
+                f"--part {pattern}: no such part{near(pattern, [part.name for part in every])}; choose from {', '.join(part.name for part in every)}"
+            )
     return [part for part in every if not patterns or any(_fits(part, pattern) for pattern in patterns)]
 
 

@@ -48,7 +48,7 @@ def test_a_file_that_says_something_else(tmp_path: Path, text: str, said: str) -
 
 
 def test_a_name_or_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown policy 'bf16'; choose from float64, float32"):
+    with pytest.raises(InputError, match=r"unknown policy 'bf16' \(did you mean \S+bf16\?\); choose from float64, float32"):
         get_policy("bf16")
     with pytest.raises(InputError, match=r"nowhere\.yaml"):
         get_policy(str(tmp_path / "nowhere.yaml"))

@@ -56,7 +56,7 @@ def test_a_pattern_selects_blocks_and_one_that_matches_none_is_refused(session: 
     assert names == [name for name in every if name.startswith("radial") or (name.startswith("products.") and name.endswith(".linear"))]
     assert {"products.0.linear", "products.1.linear", "radial_embedding"} <= set(names) < set(every)
     typo = Session(dataclasses.replace(session.options, blocks=("products.*", "prodcuts.*")), session.model)
-    with pytest.raises(InputError, match=r"no block matches 'prodcuts.\*'; `mpcheck blocks builtin:hco` lists them"):
+    with pytest.raises(InputError, match=r"no block matches 'prodcuts.\*' \(did you mean products\S+\?\); `mpcheck blocks builtin:hco` lists them"):
         typo.blocks(SYSTEM)
 
 
