@@ -131,20 +131,21 @@ def build_reference(
 
 
 NOTHING_LEFT = 2.0**-40
-"""Share of the largest number of its kind below which a number is what terms that cancel have left: they hold 53 bits, one format's own 24."""
+"""Share of its noise for u = 1, which is of the size of what was added up, below which a number is what terms that cancel have left: they hold 53
+bits, one format's own 24."""
 
 
-def cancelled(values: Mapping[str, torch.Tensor]) -> bool:
-    """Whether symmetry makes any number of a block's outputs, or of the energy's gradients, vanish.
+def cancelled(value: torch.Tensor, noise: Mapping[Component, torch.Tensor]) -> bool:
+    """Whether symmetry makes any number of a quantity vanish: next to nothing is left of terms whose sum rounds.
 
     Equal terms need not be many for that: an atom alone in its cell has each neighbour twice, in opposite directions.
 
     Args:
-        values: float64, by quantity; gradients of random cotangents and of parameters are left out, which have other zeros.
+        value: float64. noise: by component, see :meth:`mpcheck.reference.moments.Moments.noise`; that of underflow does not count, which goes by
+            no term's size.
     """
-    kinds = [[v.abs() for n, v in values.items() if n.startswith(kind) and v.numel()] for kind in ("out", f"grad.{ENERGY}.")]
-    largest = [max((float(size.max()) for size in sizes), default=0.0) for sizes in kinds]
-    return any(bool((size <= NOTHING_LEFT * most).any()) for sizes, most in zip(kinds, largest, strict=True) if most for size in sizes)
+    sizes = [size for component, size in noise.items() if component != "underflow"]
+    return any(bool(((value.abs() <= NOTHING_LEFT * size) & (size > 0)).any()) for size in sizes)
 
 
 def _drawn(
@@ -154,14 +155,23 @@ def _drawn(
     """Deviations of every value by component; where rows repeat or cancel, the larger ones of rows that round alike and of rows that round apart."""
     moments = {n: Moments(v, parts[n]) for n, v in values.items()}
     kinds = sum(moment.distinct for moment in moments.values())
-    repeated = not apart and block.kind == "composite" and (2 * kinds < sum(v.numel() for v in values.values()) or cancelled(values))
-    unlike = {n: Moments(v, parts[n]) for n, v in values.items()} if repeated else {}
+    whole = block.kind == "composite"
+
+    def draw(component: Component, way: bool, kept: Mapping[str, Moments]) -> None:
+        seeds = [seed_of(seed, block.name, component, number) for number in range(draws_of(component, draws, kinds, whole))]
+        for name, deviation in deviations(draw_of(component, way), values, seeds, eta_of(component)):
+            kept[name].add(component, deviation)
+
     for component in present:
-        seeds = [seed_of(seed, block.name, component, draw) for draw in range(draws_of(component, draws, kinds, block.kind == "composite"))]
-        ways = [(apart, moments)] + ([(True, unlike)] if repeated and component in BY_PLACE else [])
-        for way, kept in ways:
-            for name, deviation in deviations(draw_of(component, way), values, seeds, eta_of(component)):
-                kept[name].add(component, deviation)
+        draw(component, apart, moments)
+    if apart or not whole:
+        return moments
+    few = 2 * kinds < sum(v.numel() for v in values.values())
+    if not (few or any(cancelled(values[n], moment.noise()) for n, moment in moments.items())):
+        return moments
+    unlike = {n: Moments(v, parts[n]) for n, v in values.items()}
+    for component in (c for c in present if c in BY_PLACE):
+        draw(component, True, unlike)
     for name, moment in unlike.items():
         moments[name].widened_by(moment)
     return moments

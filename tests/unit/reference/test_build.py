@@ -44,13 +44,12 @@ def test_a_reference_is_what_its_block_computes_again(session: Session) -> None:
     assert all(set(components) >= {"stored"} for components in reference.noise.values())
 
 
-def test_terms_that_cancel_leave_a_number_far_below_the_largest_of_its_kind() -> None:
-    one = torch.ones(3, dtype=torch.float64)
-    nothing = torch.tensor([1.0, 1e-17, -1.0], dtype=torch.float64)
-    assert not cancelled({"out": one, f"grad.{ENERGY}.x": 1e-20 * one}), "small gradients are none that vanish"
-    assert cancelled({"out": nothing}) and cancelled({"out.0": one, "out.1": 1e-17 * one}) and cancelled({"out": one, f"grad.{ENERGY}.x": nothing})
-    assert not cancelled({"out": one, f"grad.{RANDOM}.x": nothing, f"weight.{ENERGY}.w": nothing}), "weights of elements that are not there"
-    assert not cancelled({"out": 0.0 * one}) and not cancelled({})
+def test_terms_that_cancel_leave_nothing_beside_their_own_roundings() -> None:
+    value, one = torch.tensor([1.0, 1e-17, -1.0], dtype=torch.float64), torch.ones(3)
+    assert cancelled(value, {"stored": 1e-17 * one, "scatter": one}), "sums round though their terms, rounded alike, cancel"
+    assert not cancelled(value, {"scatter": torch.tensor([1.0, 1e-17, 1.0])}), "small is none that vanishes: the edge of a cutoff"
+    assert not cancelled(value, {"underflow": one}) and not cancelled(value, {})
+    assert cancelled(0.0 * value, {"scatter": one}) and not cancelled(0.0 * value, {"scatter": 0.0 * one}), "elements that are not there"
 
 
 @pytest.fixture(scope="module")
