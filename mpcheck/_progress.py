@@ -1,4 +1,7 @@
-"""How far long work is, on standard error: one line that is overwritten on a terminal; on a pipe or in a log a line now and then."""
+"""How far long work is: one line that is overwritten on a terminal's standard error; in a log a line now and then, where a session runs.
+
+In a log the lines are on standard output, where pytest has its dots: standard error is for errors alone, and a refusal is one line.
+"""
 
 from __future__ import annotations
 
@@ -9,29 +12,37 @@ from collections.abc import Callable
 from mpcheck._text import duration, put, terminal
 
 FIRST, EVERY = 5.0, 15.0
-"""Seconds of silence on a pipe: until its first line, and between two."""
+"""Seconds of silence in a log: until its first line, and between two."""
 WIDTH = 100
 HARDLY = 0.02
 """Share of the work that must be done before anything is said of the rest."""
 
 
 class Progress:
-    """Takes lines that say what is being done."""
+    """Takes lines that say what is being done.
+
+    Attributes:
+        logged: whether it says something where there is no terminal.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        self.began = clock()
+        self.begin(logged=False)
+
+    def begin(self, logged: bool) -> None:
+        """Work begins, or what began with another value has ended."""
+        self.logged, self.began = logged, self.clock()
         self.silent_until = self.began + FIRST
 
     def __call__(self, text: str) -> None:
-        """Say it, or on a pipe leave it out where something was said just now."""
+        """Say it, or in a log leave it out where something was said just now."""
         if sys.stderr.isatty():
             put(f"\r\033[K  … {terminal(text)[:WIDTH]}", error=True, end="")
             return
         now = self.clock()
-        if now >= self.silent_until:
+        if self.logged and now >= self.silent_until:
             self.silent_until = now + EVERY
-            put(f"  … {terminal(text)[:WIDTH]} ({duration(now - self.began)})", error=True)
+            put(f"  … {terminal(text)[:WIDTH]} ({duration(now - self.began)})")
 
     def clear(self) -> None:
         """The work has ended."""

@@ -15,6 +15,7 @@ from typing import Any
 from mpcheck._errors import PREFIX, InputError
 from mpcheck._files.io import is_file
 from mpcheck._files.outputs import model_and_systems, refuse_outputs
+from mpcheck._progress import PROGRESS
 from mpcheck._text import say, say_lines
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.registry import sessions
@@ -158,7 +159,11 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     with warnings.catch_warnings():
         # of a run without rounds, which says so itself
         warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
-        code = int(pytest.main(arguments, plugins=[refusals, *counting]))
+        PROGRESS.begin(logged=True)
+        try:
+            code = int(pytest.main(arguments, plugins=[refusals, *counting]))
+        finally:
+            PROGRESS.begin(logged=False)
     for text in (*refusals.texts, *refusals.broken):
         say_lines(text, error=True)
     if not verbose:

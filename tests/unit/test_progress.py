@@ -22,10 +22,12 @@ class Clock:
         return self.now
 
 
-def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream, clock = io.StringIO(), Clock()
-    monkeypatch.setattr("sys.stderr", stream)
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, errors, clock = io.StringIO(), io.StringIO(), Clock()
+    monkeypatch.setattr("sys.stderr", errors)
+    monkeypatch.setattr("sys.stdout", stream)
     say = Progress(clock)
+    say.begin(logged=True)
     for second in range(60):
         clock.now = 100.0 + second
         say(f"cell {second}")
@@ -33,16 +35,18 @@ def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     lines = stream.getvalue().splitlines()
     assert lines[0] == f"  … cell {FIRST:.0f} ({FIRST:.0f} s)" and lines[1] == f"  … cell {FIRST + EVERY:.0f} ({FIRST + EVERY:.0f} s)"
     assert len(lines) == 1 + (59 - FIRST) // EVERY
+    assert errors.getvalue() == "", "a refusal is the only line there"
 
 
-def test_short_work_says_nothing_on_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    stream, clock = io.StringIO(), Clock()
-    monkeypatch.setattr("sys.stderr", stream)
+@pytest.mark.parametrize(("logged", "seconds"), [(True, FIRST / 2), (False, 100.0)])
+def test_a_log_has_nothing_of_short_work_and_of_what_is_no_session(logged: bool, seconds: float, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
     say = Progress(clock)
-    clock.now += FIRST / 2
+    say.begin(logged)
+    clock.now += seconds
     say("nearly done")
     say.clear()
-    assert stream.getvalue() == ""
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_terminal_has_one_line_that_ends_empty(monkeypatch: pytest.MonkeyPatch) -> None:
