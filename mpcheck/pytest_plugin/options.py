@@ -70,7 +70,8 @@ def _progress(config: pytest.Config) -> Callable[[str], None]:
     """Past pytest's capturing; of xdist's processes only the one that counts them speaks."""
     from mpcheck._progress import PROGRESS
 
-    capturing = config.pluginmanager.get_plugin("capturemanager")
+    plugins = getattr(config, "pluginmanager", None)
+    capturing = plugins.get_plugin("capturemanager") if plugins is not None else None
 
     def said(text: str) -> None:
         with capturing.global_and_fixture_disabled() if capturing is not None else nullcontext():
