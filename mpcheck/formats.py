@@ -195,11 +195,6 @@ def get_format(name: str) -> Format:
     return fmt
 
 
-def every_name() -> tuple[str, ...]:
-    """Own names of all formats, widest first."""
-    return tuple(FORMATS)
-
-
 def own_names(names: Sequence[str]) -> tuple[str, ...]:
     """Formats by their own names, each once: one has several.
 

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from mpcheck.sessions.contract import SessionSpec
-from mpcheck.sessions.options import Declared, Options, declared, resolve
+from mpcheck.sessions.options import Declared, Options, declared
 
 F = TypeVar("F", bound=Callable[..., Any])
 KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -19,7 +19,7 @@ KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 def type_of(one: Declared) -> tuple[Any, Any]:
     """What typer must be told of an option: an annotated type, and the default."""
-    option, said = one.option, help_of(one)
+    option, said = one.option, escape(one.option.help)
     if option.argument:
         return Annotated[str, typer.Argument(help=said)], one.default
     numbers: dict[str, Any] = {"min": option.least, "max": option.most} if one.type in (int, float) and not one.several else {}
@@ -29,12 +29,6 @@ def type_of(one: Declared) -> tuple[Any, Any]:
     if one.several:
         return Annotated[str | None, told], None
     return Annotated[one.type | None if one.default is None else one.type, told], one.default
-
-
-def help_of(one: Declared) -> str:
-    """What is said of an option, with the values there are."""
-    choices = resolve(one.option.choices)() if one.option.choices else ()
-    return escape(one.option.help + (f" of {', '.join(choices)}" if choices else ""))
 
 
 def parameters(every: Iterable[Declared]) -> list[inspect.Parameter]:

@@ -34,7 +34,7 @@ class Option:
             usual: the number that a setting of 0 stands for.
         single: whether a command takes it once, though it is a list. command_only: whether pytest does not take it.
         parse: ``module:function`` from texts to the field's value, where that is more than its type says; imported when it is needed.
-        variable: of the environment, which gives the default. choices: ``module:function`` that gives the values there are, for help.
+        variable: of the environment, which gives the default.
     """
 
     help: str
@@ -50,7 +50,6 @@ class Option:
     command_only: bool = False
     parse: str = ""
     variable: str = ""
-    choices: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ MODEL = Option(MODELS, metavar="MODEL", argument=True, gate=True)
 SYSTEM = Option("builtin:NAME[:N] or FILE[@SLICE]; default: the built-in ones that the model's elements allow", gate=True, rule="names")
 DEVICE = Option("cpu, cuda or cuda:N", metavar="DEVICE", gate=True)
 BACKEND = Option("e3nn, cueq, cueq-mul_ir, cueq-unfused or a registered one; default: e3nn and cueq", gate=True, rule="backends")
-FORMAT = Option("number format; default: all", gate=True, rule="formats", parse="mpcheck.formats:own_names", choices="mpcheck.formats:every_name")
+FORMAT = Option("number format; default: all", gate=True, rule="formats", parse="mpcheck.formats:own_names")
 BLOCK = Option("block, as a glob pattern; default: all", gate=True, rule="patterns")
 CACHE = Option("directory of references; default: the platform's cache directory", metavar="DIR", variable="MPCHECK_CACHE_DIR")
 REFERENCES = Option(
