@@ -1,4 +1,4 @@
-"""How far long work is: one line that is overwritten on a terminal's standard error; in a log a line now and then, where a session runs.
+"""How far long work is: one line that is overwritten on a terminal's standard error; in a log a line now and then, once tests run.
 
 In a log the lines are on standard output, where pytest has its dots: standard error is for errors alone, and a refusal is one line.
 """

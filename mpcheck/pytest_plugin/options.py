@@ -70,8 +70,7 @@ def _progress(config: pytest.Config) -> Callable[[str], None]:
     """Past pytest's capturing; of xdist's processes only the one that counts them speaks."""
     from mpcheck._progress import PROGRESS
 
-    plugins = getattr(config, "pluginmanager", None)
-    capturing = plugins.get_plugin("capturemanager") if plugins is not None else None
+    capturing = config.pluginmanager.get_plugin("capturemanager")
 
     def said(text: str) -> None:
         with capturing.global_and_fixture_disabled() if capturing is not None else nullcontext():

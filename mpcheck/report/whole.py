@@ -20,7 +20,8 @@ def whole_title(run: Records) -> str:
 
 def whole_rows(run: Records) -> list[list[str]]:
     """A row for each format and backend, in the order of the formats; of the first system."""
-    own = [record for record in run.of(WHOLE) if record.system == run.of(WHOLE)[0].system]
+    every = run.of(WHOLE)
+    own = [record for record in every if record.system == every[0].system]
     formats = list(dict.fromkeys(r.format for r in own))
     return [_row(r) for r in sorted(own, key=lambda r: formats.index(r.format))]
 

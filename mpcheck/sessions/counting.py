@@ -19,13 +19,18 @@ class Counting:
 
     def pytest_collection_finish(self, session: Any) -> None:
         """What is to be done is known."""
-        self.counted.begin(len(session.items))
+        self._begin(len(session.items))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
         """The same of a process of xdist; each has all of it."""
         if not self.counted.total:
-            self.counted.begin(len(ids))
+            self._begin(len(ids))
+
+    def _begin(self, total: int) -> None:
+        """A log has lines from here on, and none of a run that is refused: that is told in one."""
+        PROGRESS.begin(logged=True)
+        self.counted.begin(total)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """A test has ended, or could not begin."""

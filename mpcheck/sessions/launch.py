@@ -159,7 +159,6 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     with warnings.catch_warnings():
         # of a run without rounds, which says so itself
         warnings.filterwarnings("ignore", "Not saving anything", category=PytestBenchmarkWarning)
-        PROGRESS.begin(logged=True)
         try:
             code = int(pytest.main(arguments, plugins=[refusals, *counting]))
         finally:

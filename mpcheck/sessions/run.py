@@ -203,10 +203,7 @@ class Session:
         """
         every = self.check(system).library.blocks()
         patterns = self.options.blocks
-        for pattern in patterns:
-            if not any(fnmatchcase(b.name, pattern) for b in every):
-                like = near(pattern, [b.name for b in every])
-                raise InputError(f"no block matches {pattern!r}{like}; `mpcheck blocks {self.options.model}` lists them, e.g. {every[0].name}")
+        require_matches(patterns, [b.name for b in every], self.options.model)
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
     def narrowed(self) -> dict[str, list[str]]:
@@ -249,6 +246,20 @@ class Session:
         return key
 
 
+def require_matches(patterns: Sequence[str], names: Sequence[str], model: str) -> None:
+    """Refuse patterns that select nothing.
+
+    Args:
+        names: what there is to be selected, blocks first. model: as the user named it.
+
+    Raises:
+        InputError: a pattern that matches none of the names.
+    """
+    for pattern in patterns:
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise InputError(f"no block matches {pattern!r}{near(pattern, names)}; `mpcheck blocks {model}` lists them, e.g. {names[0]}")
+
+
 def parse_device(text: str) -> torch.device:
     """``cpu``, ``cuda`` or ``cuda:N``.
 
@@ -261,4 +272,4 @@ def parse_device(text: str) -> torch.device:
     return torch.device(text)
 
 
-__all__: Sequence[str] = ["Options", "Session", "parse_device"]
+__all__: Sequence[str] = ["Options", "Session", "parse_device", "require_matches"]

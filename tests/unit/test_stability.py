@@ -17,7 +17,8 @@ from tests.stability.run import expected_cells, plan
 from tests.stability.variations import BACKENDS, VARIATIONS, OtherScatters, backwards, blocked, fused, one_by_one, pairwise, products
 
 ORDERS = (blocked, pairwise, backwards, one_by_one, fused)
-TERMS = 200
+TERMS = 500
+"""MKL splits sums of so many. Of 200 it adds up in the order of ``fused`` on AVX-512: 35 numbers of 35 had the same bits; of 500 one in 18."""
 
 
 @pytest.mark.parametrize("product", ORDERS, ids=lambda f: f.__name__)
@@ -34,8 +35,7 @@ def test_a_product_in_another_order_is_as_right(product: object, dtype: torch.dt
     allowed = TERMS * 2.0**-24 * magnitude + torch.finfo(dtype).eps / 2 * exact.abs() * 1.01
     assert bool(((found.double() - exact).abs() <= allowed).all())
     assert torch.allclose(added.double(), exact + 1, rtol=2 * torch.finfo(dtype).eps, atol=float(allowed.max()))
-    own = product is fused  # a processor with AVX-512 adds so few rows up in this order itself
-    assert own or dtype != torch.float32 or not torch.equal(found, a @ b), "the order made no difference: it was not another"
+    assert dtype != torch.float32 or not torch.equal(found, a @ b), "the order made no difference: it was not another"
 
 
 def test_rows_in_another_order_add_up_to_the_same_within_rounding() -> None:

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck._text import near
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported, tolerated
 from mpcheck.adapters.backends.capabilities import capabilities, lacks
@@ -28,7 +27,7 @@ from mpcheck.bench.keys import BLOCK_WORK, MODEL, MODEL_WORK, BenchKey, Work
 from mpcheck.bench.work.workload import UnsupportedError, Workload, once, told_apart
 from mpcheck.formats import Format, get_format
 from mpcheck.judge.replay import arithmetic
-from mpcheck.sessions.run import Session
+from mpcheck.sessions.run import Session, require_matches
 
 
 class Workloads:
@@ -116,10 +115,7 @@ class Workloads:
         observed = self.arguments(system, batch)
         every = [block for block, *_ in observed.blocks.values()] + [block for block, _ in observed.refusals.values()]
         patterns = self.session.options.blocks
-        for pattern in patterns:
-            if not any(fnmatchcase(name, pattern) for name in (MODEL, *(b.name for b in every))):
-                like, model = near(pattern, [MODEL, *(b.name for b in every)]), self.session.options.model
-                raise InputError(f"no block matches {pattern!r}{like}; `mpcheck blocks {model}` lists them, e.g. {every[0].name}")
+        require_matches(patterns, [*(b.name for b in every), MODEL], self.session.options.model)
         return [b for b in every if not patterns or any(fnmatchcase(b.name, p) for p in patterns)]
 
     def subjects(self) -> list[str]:

@@ -19,6 +19,7 @@ from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.timing.sampling import typical
 from mpcheck.bench.timing.timers import choose_timer
+from mpcheck.checks.physics.structure import rms
 from mpcheck.formats import FLOAT64, Format
 from mpcheck.policy.evaluation import Evaluation, evaluate
 from mpcheck.policy.judging.metrics import GPA, MILLI
@@ -30,8 +31,8 @@ from mpcheck.policy.speed.speedup import speedup
 from mpcheck.policy.speed.variants import moved
 from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Planned, Record
-from mpcheck.reference.cut import Graph, reordered
-from mpcheck.sessions.precision.outlier import MOST, ORDERS, Outlier, rattled, worst_of
+from mpcheck.reference.cut import Graph
+from mpcheck.sessions.precision.outlier import MOST, Orders, Outlier
 from mpcheck.sessions.room import fits, part_of
 from mpcheck.sessions.run import Session
 
@@ -53,16 +54,14 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
         graph, periodic = part_of(session, system), torch.zeros_like(periodic)  # the stress of a part says nothing
         note = f"a part of it with {len(graph['positions']):,} atoms, since all of it does not fit into memory"
     exact = evaluate(session.reference_backend.model, graph, session.reference_backend.device, periodic)
-    plain = rattled(graph, session.seed)
-    told = evaluate(session.reference_backend.model, plain, session.reference_backend.device, periodic)
-    orders = [(plain, torch.arange(len(plain["positions"]))), *(reordered(plain, session.seed + n) for n in range(ORDERS))]
-    places = [place for _, place in orders[1:]]
+    orders = Orders(graph, session.seed)
+    told = evaluate(session.reference_backend.model, orders.graphs[0], session.reference_backend.device, periodic)
     made: dict[tuple[str, str], PolicyModel] = {}
     records: dict[tuple[str, str], Record] = {}
     for backend in session.backend_names:
         for fmt in session.formats:
             about = {**planned.about, "backend": backend, "format": fmt.name, "note": note}
-            model = attempt_unless_refused(lambda backend=backend, fmt=fmt: _model(session, backend, fmt))  # type: ignore[misc]  # bound
+            model = attempt_unless_refused(lambda backend=backend, fmt=fmt: model_in(session, backend, fmt))  # type: ignore[misc]  # bound
             if isinstance(model, Unsupported):
                 records[backend, fmt.name] = Record(**about, verdict="unsupported", reason=model.text, lacking=model.lacking)
                 continue
@@ -72,16 +71,17 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
                 continue
             assert isinstance(model, PolicyModel)  # it was evaluated
             made[backend, fmt.name] = model
-            again = attempt_unless_refused(lambda m=model: [evaluate(m, other, session.device, periodic) for other, _ in orders])  # type: ignore[misc]
+            again = attempt_unless_refused(lambda m=model: [evaluate(m, other, session.device, periodic) for other in orders.graphs])  # type: ignore[misc]
             if isinstance(again, Raised):
                 records[backend, fmt.name] = Record(**about, verdict="fail", reason=f"with its atoms moved, or in another order: raised {again.text}")
                 continue
-            records[backend, fmt.name] = _judged(about, fmt, found, exact, _fault(fmt, again, worst_of(told, again, places, fmt)))
+            records[backend, fmt.name] = _judged(about, fmt, found, exact, _fault(fmt, again, orders.worst(told, again, fmt)))
     _timed(session, made, records, graph)
     return list(records.values())
 
 
-def _model(session: Session, backend: str, fmt: Format) -> PolicyModel | Unsupported:
+def model_in(session: Session, backend: str, fmt: Format) -> PolicyModel | Unsupported:
+    """The session's model on a backend, all of it in a format."""
     built: Any = session.backend(backend)
     if isinstance(built, Unsupported):
         return built
@@ -114,16 +114,12 @@ def _judged(about: dict[str, Any], fmt: Format, found: Evaluation, exact: Evalua
         return Record(**about, verdict="unsupported" if _narrow(fmt) else "fail", reason=reason)
     energy, force = (found.energy - exact.energy) / exact.atoms, found.forces - exact.forces
     stress = (found.stress - exact.stress)[exact.stress.isfinite()]
-    size = _rms(exact.forces)
+    size = rms(exact.forces)
     detail = WholeModel(
-        energy_meV_per_atom=MILLI * _rms(energy), force_meV_per_A=MILLI * _rms(force), force_relative=_rms(force) / size if size > 0 else None,
-        stress_GPa=GPA * _rms(stress) if stress.numel() else None,
+        energy_meV_per_atom=MILLI * rms(energy), force_meV_per_A=MILLI * rms(force), force_relative=rms(force) / size if size > 0 else None,
+        stress_GPa=GPA * rms(stress) if stress.numel() else None,
     )  # fmt: skip
     return Record(**{**about, "verdict": "pass", "detail": detail, **fault})
-
-
-def _rms(values: torch.Tensor) -> float:
-    return float(values.square().mean().sqrt())
 
 
 def _timed(session: Session, made: dict[tuple[str, str], PolicyModel], records: dict[tuple[str, str], Record], graph: Any) -> None:

@@ -44,12 +44,15 @@ class PrecisionWork(PlainWork):
         require_room(session, blocks_alone=True)
         several = len(session.systems) > 1
         golden = [Piece(planned_golden(system), f"{GOLDEN}/{system}", system, system) for system in self.suite.golden_systems()]
-        cells, wanted = [], dict[str, dict[str, None]]()
+        cells, wanted = [], dict[str, dict[str, float]]()
         for key in session.cells():
-            wanted.setdefault(key.system, {})[key.block] = None
+            weights = wanted.setdefault(key.system, {})
+            if key.block not in weights:
+                weights[key.block] = 1.0 if session.broken else 1.0 + session.library(key.system).numbers(key.block) / NUMBERS
             label = f"{key.block}-{key.backend}-{key.format}-{key.direction}"
-            weight = 1.0 if session.broken else 1.0 + session.library(key.system).numbers(key.block) / NUMBERS
-            cells.append(Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key, weight))
+            cells.append(
+                Piece(planned_cell(key), f"{key.system}/{label}" if several else label, f"{key.system}/{key.block}", key, weights[key.block])
+            )
         if not session.broken:
             self._outlook = outlook(session, {system: [*names] for system, names in wanted.items()}, session.formats)
             require_cache(session, self._outlook)

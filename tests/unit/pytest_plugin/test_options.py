@@ -13,8 +13,9 @@ from mpcheck.sessions.registry import get
 
 
 def config(device: str, worker: str = "") -> Any:
-    none = SimpleNamespace(get_plugin=lambda name: None)
-    found = SimpleNamespace(getoption=lambda name, default=None: {"--mp-device": device}.get(name, default), pluginmanager=none)
+    found = SimpleNamespace(
+        getoption=lambda name, default=None: {"--mp-device": device}.get(name, default), pluginmanager=pytest.PytestPluginManager()
+    )
     if worker:
         found.workerinput = {"workerid": worker}
     return found

@@ -72,7 +72,7 @@ def pytest_options() -> dict[str, Any]:
 @pytest.mark.parametrize("spec", [spec for spec in sessions().values() if spec.work], ids=lambda spec: spec.name)
 def test_pytest_has_the_defaults_of_the_options(spec: SessionSpec) -> None:
     assert all(option.attrs().get("default") is None for option in pytest_options().values())
-    config: Any = SimpleNamespace(getoption=lambda name, default=None: default)
+    config: Any = SimpleNamespace(getoption=lambda name, default=None: default, pluginmanager=pytest.PytestPluginManager())
     assert options_of(config, spec) == spec.options()
 
 
