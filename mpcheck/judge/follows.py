@@ -8,7 +8,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Context
-from mpcheck.judge.known_faults import apply_known_faults, class_names
+from mpcheck.judge.known_faults import Traits, apply_known_faults
 from mpcheck.records.record import Record
 
 
@@ -16,14 +16,14 @@ def follow(context: Context, findings: Sequence[Record]) -> list[Record]:
     """Degraded where another backend computed than was asked for; upstream's faults that are on record, as such; failures where a required
     capability is missing.
     """
-    told = apply_known_faults([degraded(context, finding) for finding in findings], class_names(context.reference_backend.model))
+    told = apply_known_faults([degraded(context, finding) for finding in findings], Traits(context.reference_backend.model))
     return [asked(context, finding, finding.subject) for finding in told]
 
 
 def follow_cell(context: Context, cell: Record) -> Record:
     """The same of a cell, which tells of a substitute itself; one that raised as a known fault does has judged nothing."""
     if cell.verdict in ("pass", "fail"):
-        first, *stale = apply_known_faults([cell], class_names(context.reference_backend.model))
+        first, *stale = apply_known_faults([cell], Traits(context.reference_backend.model))
         if first.verdict == "known-fault":
             cell = first if cell.quantities else cell.model_copy(update={"verdict": "unsupported", "reason": first.reason})
         elif stale:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
@@ -163,6 +163,20 @@ def class_names(model: torch.nn.Module) -> frozenset[str]:
     if hasattr(model, "embedding_readout"):
         classes.add(EMBEDDED_ENERGY)
     return frozenset(classes)
+
+
+class Traits:
+    """Traits of a model (:func:`class_names`), looked for when an entry first asks: most cells concern none."""
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        self._model = model
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return class_names(self._model)
 
 
 def _reaches_beyond(model: torch.nn.Module) -> bool:

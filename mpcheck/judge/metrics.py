@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
 from mpcheck.formats import Format
@@ -25,6 +26,9 @@ UNDERFLOW_SHARE = 0.1
 UNDERFLOW_WIDENING = 4.0
 KNOWN = float(torch.finfo(torch.float32).tiny)
 """References keep noise in float32. Of values that all lie below its range nothing is known but that u times it is nothing."""
+
+
+_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.int8}
 
 
 def bits_digest(tensor: torch.Tensor) -> str:
@@ -179,10 +183,15 @@ def _bias_limit(sigma: float, low: torch.Tensor, limits: RatioLimits) -> float:
     cell of 23,000 clean ones of a random model was red (a signed bias of 0.445 against 0.443, 33 atoms in two surroundings).
     """
     if limits.bias_sigmas * sigma > limits.bias_floor and low.numel() > 1:
-        ordered = low.reshape(low.shape[0], -1).sort(0).values
-        distinct = ordered.shape[1] + int((ordered[1:] != ordered[:-1]).sum())
-        sigma *= math.sqrt(low.numel() / distinct)
+        sigma *= math.sqrt(low.numel() / _different(low))
     return limits.bias_at(sigma)
+
+
+def _different(low: torch.Tensor) -> int:
+    """How many numbers differ from all others in their column. numpy sorts the bits: a twentieth of the time that torch takes for floats."""
+    bits = (low.detach() + 0.0).cpu().reshape(low.shape[0], -1).t().contiguous().view(_INTEGERS[low.element_size()]).numpy()  # -0 is 0
+    ordered = np.sort(bits, axis=1)
+    return int(ordered.shape[0] + np.count_nonzero(ordered[:, 1:] != ordered[:, :-1]))
 
 
 def widened(limit: float, spread: float) -> float:

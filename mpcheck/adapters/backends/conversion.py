@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from mpcheck._garbage import no_collection
 from mpcheck.adapters.backends.converter import Converted, StateComparison, compared, complaints, gathered, logged, same_state
 from mpcheck.adapters.backends.design import DESIGN, Configuration
 from mpcheck.adapters.backends.layout import Layout
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
 
 def _watched(convert: Callable[..., torch.nn.Module], model: torch.nn.Module, device: torch.device, **options: str) -> Converted:
-    """A converter of upstream's under a float64 default dtype, with what it logs."""
-    with quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]), logged() as records:
+    """A converter of upstream's under a float64 default dtype, with what it logs.
+
+    What it makes stays: to look through it for garbage again and again takes a third of the time (5.2 s, without 3.6 s).
+    """
+    with no_collection(), quiet(), default_dtype(torch.float64), torch.random.fork_rng(devices=[]), logged() as records:
         made = convert(model, device=device.type, return_model=True, **options)
     return Converted(made.to(device).eval(), complaints(records))
 

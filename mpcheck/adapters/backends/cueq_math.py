@@ -59,11 +59,16 @@ def computing_in(graph: torch.fx.GraphModule, dtype: torch.dtype) -> torch.fx.Gr
     code = copy.deepcopy(graph.graph)
     _retype(code, dtype)
     made = torch.fx.GraphModule(graph, code, type(graph).__name__)
-    for name, tensor in list(made.named_buffers()):
+    take_constants(made, graph, dtype)
+    return made
+
+
+def take_constants(made: torch.nn.Module, graph: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Give a copy of an fx graph the constants of the original, in another type."""
+    for name, tensor in list(graph.named_buffers()):
         if tensor.is_floating_point():
             path, _, leaf = name.rpartition(".")
             made.get_submodule(path)._buffers[leaf] = _pinned(torch.Tensor.to(tensor, dtype))
-    return made
 
 
 def _pinned(tensor: torch.Tensor) -> torch.Tensor:

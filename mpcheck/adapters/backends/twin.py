@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import copy
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
-from mpcheck.adapters.backends.cueq_math import computing_in, polynomials
+from mpcheck.adapters.backends.cueq_math import computing_in, polynomials, take_constants
+
+# graph module -> {math dtype: the graph that computes in it}; nobody calls or casts these
+_COMPILED: WeakKeyDictionary[torch.fx.GraphModule, dict[torch.dtype, torch.fx.GraphModule]] = WeakKeyDictionary()
 
 BUILT_WITH = "_math_dtype_orig"
 """What cuEquivariance builds a module with anew when it is unpickled."""
@@ -57,4 +61,14 @@ def _recompute(polynomial: Any, math: torch.dtype) -> None:
     for module in list(polynomial.modules()):
         for name, child in list(module._modules.items()):
             if isinstance(child, torch.fx.GraphModule):
-                module._modules[name] = computing_in(child, math)
+                module._modules[name] = _computing(child, math)
+
+
+def _computing(graph: torch.fx.GraphModule, math: torch.dtype) -> torch.nn.Module:
+    """A graph that computes in another type, compiled once for all formats that have that inner type."""
+    known = _COMPILED.setdefault(graph, {})
+    if math not in known:
+        known[math] = computing_in(graph, math)
+    made = _twin(known[math], {})
+    take_constants(made, graph, math)
+    return made
