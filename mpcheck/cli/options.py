@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from rich.markup import escape
 
+from mpcheck._cores import processes
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import Declared, Options, declared
 
@@ -42,7 +43,7 @@ def _parameter(name: str, kind: Any, told: Any, default: Any) -> inspect.Paramet
 
 
 OUT = _parameter("out", Path, typer.Option("--out", help="directory of the records and reports"), Path("reports"))
-WORKERS = _parameter("workers", int, typer.Option("--workers", "-n", help="processes (pytest-xdist)", min=0), 0)
+WORKERS = _parameter("workers", str, typer.Option("--workers", "-n", metavar="N", help="processes, or auto: one for each core"), "0")
 VERBOSE = _parameter("verbose", bool, typer.Option("--verbose", "-v", help="one line for each piece of work"), False)
 
 
@@ -50,9 +51,9 @@ def command_of(spec: SessionSpec) -> Callable[..., None]:
     """The command that runs a session."""
 
     def command(**given: Any) -> None:
-        out, workers, verbose = given.pop("out"), given.pop("workers", 0), given.pop("verbose", False)
+        out, workers, verbose = given.pop("out"), given.pop("workers", "0"), given.pop("verbose", False)
         options = {name.replace("_", "-"): value for name, value in given.items()}
-        raise typer.Exit(spec.begin(options, out, workers, verbose))
+        raise typer.Exit(spec.begin(options, out, processes(workers), verbose))
 
     own = [OUT, *([WORKERS] if spec.parallel else []), *([VERBOSE] if spec.work else [])]
     return _shaped(command, spec.command, spec.title, [*parameters(spec.declared.values()), *own])

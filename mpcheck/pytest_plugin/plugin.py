@@ -18,6 +18,7 @@ from mpcheck.pytest_plugin import plan as plugin_plan
 from mpcheck.pytest_plugin import run as plugin_run
 from mpcheck.pytest_plugin import words as plugin_words
 from mpcheck.pytest_plugin.collector import RECORD, Collector
+from mpcheck.pytest_plugin.forks import take_over
 from mpcheck.pytest_plugin.options import OUT, add_options, given
 from mpcheck.records.record import Record
 from mpcheck.records.shards import divide, parse_shard
@@ -43,6 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
         if alone := next((spec for spec in suites_in(config.args, config.invocation_params.dir) if not spec.parallel), None):
             pytest.exit(f"{PREFIX}the {alone.name} session measures in processes of its own, one at a time: run it without -n", returncode=2)
+        take_over(config)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

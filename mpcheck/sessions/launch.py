@@ -119,7 +119,7 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     Args:
         out: directory of the records and reports.
         options: values of the plugin's ``--mp-NAME`` options; empty ones are left out, sequences are joined by commas.
-        workers: processes of pytest-xdist.
+        workers: processes; on a CPU forked from this one, see :mod:`mpcheck.pytest_plugin.forks`, beside a GPU those of pytest-xdist.
 
     Returns:
         0 pass, 1 fail or crashed, 2 bad input or nothing judged.
@@ -141,7 +141,8 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
     except OSError as error:
         raise InputError(f"--out {out} cannot be written: {error.strerror or error}; give another directory") from error
     arguments = [str(suite_path(spec)), f"--mp-out={out}", "-c", "/dev/null", f"--rootdir={Path.cwd()}"]
-    for name in ("cacheprovider", "randomly", "logging", "hypothesispytest"):  # capturing logs costs a millisecond a cell
+    # capturing logs costs a millisecond a cell, and looking for what nobody raised collects garbage five times at the end: 2 s
+    for name in ("cacheprovider", "randomly", "logging", "hypothesispytest", "unraisableexception"):
         arguments += ["-p", f"no:{name}"]
     arguments.append(f"--junitxml={out / f'{spec.name}.xml'}")
     arguments += [word.format(out=out.resolve()) for word in spec.pytest_words] or ["-p", "no:benchmark"]

@@ -63,6 +63,7 @@ def require_room(session: Session, blocks_alone: bool = False) -> None:
     for system in session.systems:
         graph = part_of(session, system) if blocks_alone else session.graph(system)
         size, there = needed(session, graph), room(session)
+        session.needs = max(session.needs, size)
         if size > there:
             counts = f"{len(graph['positions']):,} atoms, {graph['edge_index'].shape[1]:,} edges"
             tries = f"; --memory-limit {told(2 * size).replace(' ', '')} tries it all the same" if size < math.inf else ""

@@ -82,6 +82,7 @@ class Session:
         self._checks: dict[str, PrecisionCheck] = {}
         self._refused: dict[str, Raised] = {}
         self.broken: dict[str, Raised] = {}  # planned work, by its key, that raised before it could begin
+        self.needs = 0.0  # bytes of the largest call, once it was asked for: see mpcheck.sessions.room
         self.judged_by: dict[str, tuple[ReferenceSpec, str]] = {}  # by system, references other than those of blocks, and their entry
 
     @cached_property

@@ -95,7 +95,7 @@ class Suite:
         """Whatever left its stored ratio in a replay."""
         session, reference = self.session, self.session.library(key.system).get(key.block)
         backend = session.reference_backend
-        own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name)
+        own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name, entry)
         return drifted(cell, entry, session.tolerances, own)
 
     def _races(self, key: CellKey, quantity: str) -> bool:

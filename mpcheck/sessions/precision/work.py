@@ -22,6 +22,8 @@ from mpcheck.sessions.run import Session
 NUMBERS = 130_000
 """Of a reference whose cells take twice as long as those of the smallest, the making of it included: of the built-in model on water 3 µs a number,
 and 0.4 s for all of a block's cells."""
+TWIN, GOLDEN_VALUES, WHOLE_MODEL = 100.0, 25.0, 50.0
+"""What the small twin of a backend, the golden values of a system, and the whole model on a system in one format on one backend take beside a cell."""
 
 
 class PrecisionWork(PlainWork):
@@ -43,7 +45,7 @@ class PrecisionWork(PlainWork):
         session = self.session
         require_room(session, blocks_alone=True)
         several = len(session.systems) > 1
-        golden = [Piece(planned_golden(system), f"{GOLDEN}/{system}", system, system) for system in self.suite.golden_systems()]
+        golden = [Piece(planned_golden(system), f"{GOLDEN}/{system}", system, system, GOLDEN_VALUES) for system in self.suite.golden_systems()]
         cells, wanted = [], dict[str, dict[str, float]]()
         for key in session.cells():
             weights = wanted.setdefault(key.system, {})
@@ -56,7 +58,7 @@ class PrecisionWork(PlainWork):
         if not session.broken:
             self._outlook = outlook(session, {system: [*names] for system, names in wanted.items()}, session.formats)
             require_cache(session, self._outlook)
-        twins = [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", SMALL_TWIN, name) for name in self._twins()]
+        twins = [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", f"{SMALL_TWIN}/{name}", name, TWIN) for name in self._twins()]
         return golden + cells + twins + self._whole()
 
     def outlook(self) -> str:
@@ -70,7 +72,8 @@ class PrecisionWork(PlainWork):
         large = [system for system in self.session.systems if self.session.graph(system)["edge_index"].shape[1] > MOST_EDGES]
         first = next(iter(self.session.systems))
         planned = [planned_whole(system) for system in dict.fromkeys([first, *large])]
-        return [Piece(one, one.key, WHOLE, one.system) for one in planned]
+        weight = WHOLE_MODEL * len(self.session.formats) * len(self.session.backend_names)
+        return [Piece(one, one.key, one.key, one.system, weight) for one in planned]
 
     def _twins(self) -> list[str]:
         """Backends that are looked at on the small model: those of a run that is not narrowed to blocks or to other formats."""

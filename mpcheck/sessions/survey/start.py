@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mpcheck._cores import cores
 from mpcheck._errors import InputError
 from mpcheck._text import say, say_lines
 from mpcheck.sessions.contract import SessionSpec
@@ -65,12 +66,6 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
         except UnsupportedError as error:
             raise InputError(f"--device {asked.device}: {error}; survey a device that this machine has") from error
     return _survey(spec, asked, scale, every, some, out, device_slug(asked.device))
-
-
-def cores() -> int:
-    """Of the host that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
 
 
 def _list(some: list[Part], scale: Scale) -> None:

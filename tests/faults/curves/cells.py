@@ -124,8 +124,9 @@ def failing(quantities: list[Quantity], arithmetic: bool) -> set[str]:
 def moved(session: Session, key: CellKey, stored: Record, now: Record) -> set[str]:
     """Quantities of a replay that the drift gate would call red, were the baseline recorded from another."""
     backend, reference = session.reference_backend, session.library(key.system).get(key.block)
-    own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name)
-    return {found.quantity for found in drifted(now, collect([[stored]])[stored.id], session.tolerances, own)}
+    entry = collect([[stored]])[stored.id]
+    own = own_zeros(key, reference, backend.roundoff(reference.block, get_format(key.format)), backend.name, entry)
+    return {found.quantity for found in drifted(now, entry, session.tolerances, own)}
 
 
 def run(session: Session, item: Item, clean: Sound) -> Planting:

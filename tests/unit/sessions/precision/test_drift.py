@@ -64,7 +64,7 @@ def test_an_error_beyond_sound_code_drifts_from_an_own_zero(suite: Suite, sessio
     cell = judge_by_limits(session, key)
     entry = suite.baseline.cells[cell.id] if suite.baseline else {}
     reference = session.library(SYSTEM).get(key.block)
-    own = own_zeros(key, reference, session.reference_backend.roundoff(reference.block, get_format("float64")), "e3nn")
+    own = own_zeros(key, reference, session.reference_backend.roundoff(reference.block, get_format("float64")), "e3nn", entry)
 
     def with_ratio(rms: float) -> list[str]:
         changed = with_quantities(cell, [q.model_copy(update={"rms": rms}) for q in cell.quantities])
@@ -93,13 +93,24 @@ def test_zeros_of_exact_operations_stay_baselines(suite: Suite, session: Session
     assert (cell.verdict, cell.drift) == ("fail", "fail")
 
 
-@pytest.mark.parametrize(("block", "key"), [(b, CellKey(SYSTEM, b, "e3nn", f, "forward")) for b in ("interactions.0.reshape",) for f in EXACT[1:]])
-def test_only_float64_of_the_references_own_backend_is_its_own_reference(block: str, key: CellKey, session: Session) -> None:
-    reference = session.library(SYSTEM).get(block)
-    assert not own_zeros(key, reference, session.reference_backend.roundoff(reference.block, get_format(key.format)), "e3nn")
-    other = CellKey(SYSTEM, "interactions.1.linear", "cueq", "float64", "forward")
-    linear = session.library(SYSTEM).get(other.block)
-    assert not own_zeros(other, linear, session.reference_backend.roundoff(linear.block, get_format("float64")), "e3nn")
+@pytest.mark.parametrize("fmt", EXACT[1:])
+def test_only_float64_is_its_own_reference(fmt: str, session: Session) -> None:
+    reference, key = session.library(SYSTEM).get("interactions.1.linear"), CellKey(SYSTEM, "interactions.1.linear", "e3nn", fmt, "forward")
+    stored = {"out": (0.0, 0.0, 0.0, 0.0)}
+    assert not own_zeros(key, reference, session.reference_backend.roundoff(reference.block, get_format(fmt)), "e3nn", stored)
+
+
+def test_another_backend_is_its_own_reference_where_it_has_nothing_of_its_own(session: Session) -> None:
+    """cuEquivariance's model has e3nn's spherical harmonics: its stored zero was none where TorchScript had not run them before (0 -> 0.22)."""
+    library = session.library(SYSTEM)
+    for block, stored, expected in (
+        ("spherical_harmonics", {"grad.energy.x": (0.0, 0.0, 0.0, 0.0), "out": (0.2, 0.0, 0.0, 0.0)}, {"grad.energy.x"}),
+        ("interactions.1.linear", {"out": (0.57, 0.0, 0.0, 0.0)}, set()),
+        ("interactions.0.reshape", {"out": (0.0, 0.0, 0.0, 0.0)}, set()),
+    ):
+        reference = library.get(block)
+        roundoff = session.reference_backend.roundoff(reference.block, get_format("float64"))
+        assert own_zeros(CellKey(SYSTEM, block, "cueq", "float64", "backward"), reference, roundoff, "e3nn", stored) == expected, block
 
 
 def test_a_sum_kept_in_another_way_is_seen_by_drift_alone(session: Session, tmp_path: Path) -> None:
