@@ -3,7 +3,7 @@
 Everything is measured in one run, on the built-in model, its default systems, both backends, five formats, both directions:
 
 - *floor*: interpreter and imports, one construction of each backend, each cell executed once with no bookkeeping;
-- *warm*: the suite with its references in the cache; *cold*: with an empty cache;
+- *warm*: the suite with its references in the cache; *cold*: with an empty cache; *two*: the same in two processes;
 - *obvious*: rebuild and deep-copy the model for each format and backend, as scripts do;
 - *memory*: peak resident memory of the suite beside that of the model's own float64 forward and backward pass.
 """
@@ -83,12 +83,13 @@ def memory_model(cache: Path) -> dict[str, float]:
 
 def memory_suite(cache: Path) -> dict[str, float]:
     """Peak memory of references and replays on e3nn; cuEquivariance's fx graphs are code, not data."""
+    from mpcheck.sessions.precision.limits import judge_by_limits
     from mpcheck.sessions.run import Options, Session
 
     session = Session(Options(cache=cache / "memory", backends=("e3nn",)))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for key in session.cells():
-        session.judge(key)
+        judge_by_limits(session, key)
     return {"start_mib": before / 1024, "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
@@ -126,11 +127,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         cache, out = Path(folder) / "cache", Path(folder) / "out"
         run = [sys.executable, "-m", "mpcheck", "run", "--cache", str(cache), "--out", str(out)]
+        two = [*run, "--workers", "2"]
         cold = seconds(run)
-        rows = []
-        for _ in range(args.repeats):  # interleaved: what slows the machine slows both
+        cold_of_two = seconds([*two, "--cache", str(Path(folder) / "other")])
+        rows, pairs = [], []
+        for _ in range(args.repeats):  # interleaved: what slows the machine slows all
             parts = probe("floor", cache)
             rows.append((seconds(run), parts["imports"] + parts["construction"] + parts["cells"], parts))
+            pairs.append((rows[-1][0], seconds(two)))
         warm, least, parts = min(rows, key=lambda r: r[0])
         naive = probe("obvious", cache)["models"] + parts["imports"] + parts["cells"]
         model, suite = probe("memory-model", cache), probe("memory-suite", cache)
@@ -139,6 +143,8 @@ def main() -> None:
     print(f"floor    {least:6.1f} s: imports {parts['imports']:.1f}, constructions {parts['construction']:.1f}, cells {parts['cells']:.1f}")
     print(f"warm     {warm:6.1f} s (+{spread:.1f} between repeats) = {warm / least:.2f} x floor")
     print(f"cold     {cold:6.1f} s = {cold / least:.2f} x floor")
+    print(f"two      {', '.join(f'{one:.1f} -> {both:.1f} s = {one / both:.2f} x' for one, both in pairs)} (warm, two processes)")
+    print(f"         {cold:.1f} -> {cold_of_two:.1f} s = {cold / cold_of_two:.2f} x (cold)")
     print(f"obvious  {naive:6.1f} s = {naive / warm:.2f} x warm: rebuild and deep-copy for each format and backend")
     print(f"memory   suite {suite['peak_mib']:.0f} MiB, model {model['peak_mib']:.0f} MiB: {suite['peak_mib'] / model['peak_mib']:.2f} x")
 

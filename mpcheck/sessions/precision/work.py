@@ -23,7 +23,7 @@ NUMBERS = 130_000
 """Of a reference whose cells take twice as long as those of the smallest, the making of it included: of the built-in model on water 3 µs a number,
 and 0.4 s for all of a block's cells."""
 TWIN, GOLDEN_VALUES, WHOLE_MODEL = 100.0, 25.0, 50.0
-"""What the small twin of a backend, the golden values of a system, and the whole model on a system in one format on one backend take beside a cell."""
+"""Cells' time that the small twin of a backend, the golden values of a system, and the whole model in one format on one backend take."""
 
 
 class PrecisionWork(PlainWork):
