@@ -191,7 +191,11 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
         backends=tuple(settings.backends) or Options().backends, blocks=tuple(settings.blocks), progress=PROGRESS,
     )  # fmt: skip
     say(f"rounding ratios of {settings.model} on {settings.device}, {REPEATS} runs")
-    lines = baseline(Session(options), directory / BASELINES, REASON, REPEATS)[-1:]
+    PROGRESS.begin(logged=True)
+    try:
+        lines = baseline(Session(options), directory / BASELINES, REASON, REPEATS)[-1:]
+    finally:
+        PROGRESS.begin(logged=False)
     say("latencies")
     with tempfile.TemporaryDirectory(prefix="mpcheck-init-") as records:
         asked = {

@@ -14,7 +14,7 @@ from ase import Atoms
 
 from mpcheck._errors import PREFIX, InputError
 from mpcheck._names import DEFAULT_BACKENDS, REFERENCE_BACKEND, REGENERATE
-from mpcheck._progress import PROGRESS
+from mpcheck._progress import PROGRESS, Counted
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.formats import FLOAT64
@@ -68,13 +68,17 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
     """Ratios of this device, from repeated runs at different thread counts."""
     before = torch.get_num_threads()
     runs: list[list[Record]] = []
+    counted = Counted(session.options.progress)
     try:
         for repeat in range(repeats):
             torch.set_num_threads(1 + repeat % max(1, before))
             cells = []
-            for key in session.cells():
-                session.options.progress(f"run {repeat + 1} of {repeats}: {key.system} {key.block}")
+            keys = session.cells()
+            if not repeat:
+                counted.begin(repeats * len(keys))
+            for key in keys:
                 cells.append(judge_by_limits(session, key))
+                counted.ended(cells[-1].red)
             runs.append(cells)
     finally:
         torch.set_num_threads(before)
