@@ -227,8 +227,8 @@ def initialise(
     from mpcheck.adapters.load import load_model
     from mpcheck.sessions.run import parse_device
 
-    made = plan(directory, model, device, ci, install, baseline, pinned)
     parse_device(device)
+    made = plan(directory, model, device, ci, install, baseline, pinned)
     if baseline:
         refuse_stored(made.directory)
     inside = made.directory / model

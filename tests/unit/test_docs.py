@@ -55,7 +55,7 @@ def refused(words: tuple[str, ...], whole: bool) -> str:
     command: Any = typer.main.get_command(app)
     name, rest = "mpcheck", list(words)
     while (children := getattr(command, "commands", None)) is not None:
-        if not rest or rest[0] in ("--help", "--version"):
+        if not rest or rest[0] in {"--help", *(word for option in command.params for word in option.opts)}:
             return ""
         if rest[0] not in children:
             return f"{name} has no command {rest[0]}"
@@ -201,6 +201,14 @@ def test_the_worked_example_is_what_its_tool_wrote() -> None:
     assert f"{tensor['signed_bias']:.1f}".replace("-", "−") in page
     assert f"stands at {tensor['worst']['value']:g} instead of {tensor['worst']['expected']:.1f}, where ±{tensor['worst']['allowed']:.1f}" in page
     assert tensor["rms"] / tensor["rms_limit"] == pytest.approx(7, abs=0.5)  # "seven times the limit"
+
+
+def test_the_upgrade_of_the_page_is_of_two_environments() -> None:
+    page, told = ((DOCS / name).read_text(encoding="utf-8") for name in ("compare.md", "includes/upgrade.txt"))
+    old, new = re.findall(r"cuequivariance-torch ([\d.]+) -> ([\d.]+)", told)[0]
+    assert old != new and f"cuequivariance-torch=={old}" in told and told.rstrip().splitlines()[-1] == "1"
+    grown = [float(after) / float(before) for before, after in re.findall(r"ratio ([\d.]+) -> ([\d.]+)", told)]
+    assert f"{min(grown):.1f} to {max(grown):.1f} times as much" in page
 
 
 @pytest.mark.parametrize("name", ["matrix.yml"])
