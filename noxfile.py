@@ -301,6 +301,18 @@ def docs(session: nox.Session) -> None:
         tool(session, "mkdocs", "build", "--strict", "--clean", *session.posargs)
 
 
+@nox.session
+def newcomer(session: nox.Session) -> None:
+    """From this tree's wheel, with a foreign model: the README's first commands in an empty directory; then those of every page.
+
+    `-- PAGE …`: of these pages alone.
+    """
+    one_thread(session)
+    if not session.posargs:
+        tool(session, "tests.wheel.newcomer")
+    tool(session, "tests.wheel.pages", *session.posargs)
+
+
 READERS = ("pydantic", "ruamel.yaml", "typer", "rich", "jinja2", "packaging", "filelock", "tomli")
 """What commands need that only read records."""
 

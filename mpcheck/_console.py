@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import sys
+import shutil
 from collections.abc import Iterable
 from typing import Literal
 
@@ -58,23 +58,32 @@ class Grid:
 
     def show(self, width: int) -> None:
         """Print the table on standard output, so wide as the terminal is, or as told where it is none."""
-        console = Console(width=None if sys.stdout.isatty() else width, highlight=False, markup=False)
+        console = Console(width=columns(width), highlight=False, markup=False)
         with console.capture() as captured:
             console.print(self.table)
         put(laid_out(captured.get().removesuffix("\n")))
 
 
+NARROWEST = 60
+"""Characters, of which tables make use at least."""
+
+
+def columns(usual: int) -> int:
+    """Width of the terminal, or what ``COLUMNS`` says; the usual one where there is no terminal."""
+    return max(NARROWEST, shutil.get_terminal_size((usual, 24)).columns)
+
+
 class Sheet:
-    """Lines and tables as one text, to be printed or shown by pytest.
+    """Lines and tables as one text, to be printed or shown by pytest, so wide as the terminal is.
 
     Args:
-        width: of tables, in characters. color: whether styles are kept.
+        width: of tables where there is no terminal, in characters. color: whether styles are kept.
     """
 
     def __init__(self, width: int, color: bool = False) -> None:
         self._stream = io.StringIO()
         self._console = Console(
-            file=self._stream, width=width, force_terminal=color, color_system="standard" if color else None, highlight=False, markup=False
+            file=self._stream, width=columns(width), force_terminal=color, color_system="standard" if color else None, highlight=False, markup=False
         )
 
     def line(self, *parts: str | Styled, cut: bool = False, wrap: bool = False) -> None:

@@ -24,5 +24,11 @@ PROFILE, SWEEP, COST_MODEL = "profile", "sweep", "cost-model"
 """Checks of the profile session, besides :data:`LATENCY`."""
 SURVEY_PART, SURVEY_FOUND = "part", "found"
 """Checks of the survey session: how a part of it came out, and what it found."""
+HOST, DEVICE = PLACES = ("host", "device")
+"""Where references are made."""
+SAMPLE, ALL = SAMPLES = ("sample", "all")
+"""Which rows of large tensors are judged."""
+REGENERATE = "python -m mpcheck.sessions.regenerate"
+"""What stores ratios and golden values, from a wheel as from a checkout, where ``nox -s regenerate`` does."""
 REDUCED_VARIABLE = "MPCHECK_REDUCED_REDUCTIONS"
 """Of the environment: ``off`` where what is judged runs as in a process that has forbidden CUDA to keep partial sums in 16 bits."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import resources
@@ -14,7 +13,8 @@ import numpy as np
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable, sha256_file
+from mpcheck._files.io import digest, is_file, sha256_file
+from mpcheck._files.named import ARCHITECTURE, FOUNDATION, refuse_missing_model
 from mpcheck._files.yaml import load_yaml, validate
 from mpcheck.adapters.architecture import Architecture, build_model
 from mpcheck.adapters.backends.parametrisation import takes_reduced
@@ -32,7 +32,6 @@ from mpcheck.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64
 from mpcheck.systems.inputs import ModelInput
 
 _DATA = resources.files("mpcheck") / "data" / "models"
-FOUNDATION = ("mace_mp", "mace_off")
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def load_model(spec: str) -> LoadedModel:
     Raises:
         InputError: unknown name, missing, truncated or foreign file, weights that do not fit, no network.
     """
-    refuse_unwritable(spec, "model")
+    refuse_missing_model(spec)
     kind, _, rest = spec.partition(":")
     if kind == "builtin":
         return _load_builtin(spec, rest)
@@ -106,18 +105,11 @@ def load_model(spec: str) -> LoadedModel:
         return _load_recipe(spec, rest)
     if kind in FOUNDATION and rest:
         return _load_foundation(spec, kind, rest)
-    architecture = re.fullmatch(r"(.*?\.ya?ml)(?:\+(.*))?", spec, re.DOTALL)
+    architecture = ARCHITECTURE.fullmatch(spec)
     if architecture:
         document, weights = architecture.groups()
         return _load_architecture(spec, Path(document), None if weights is None else Path(weights))
     path = Path(spec)
-    if is_there(path):
-        refuse_irregular(path, "model")
-    else:
-        raise InputError(
-            f"model {spec} does not exist; give a .model file, an architecture .yaml, builtin:hco, "
-            "recipe:canonical, recipe:odd, mace_mp:NAME or mace_off:NAME"
-        )
     if path.suffix == ".safetensors":
         raise InputError(f"model {spec} holds weights only; name its architecture: ARCHITECTURE.yaml+{spec}")
     return _load_pickle(spec, path)

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 from mpcheck._errors import InputError
 from mpcheck._files.documents import of_version, read_fields
 from mpcheck._files.io import atomic_path, cannot_write, sha256_file, write_text
-from mpcheck._names import GOLDEN, REFERENCE_BACKEND
+from mpcheck._names import GOLDEN, REFERENCE_BACKEND, REGENERATE
 from mpcheck.adapters.backends.casting import replaced
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
@@ -166,7 +166,7 @@ def load_golden(paths: tuple[Path, Path]) -> Golden:
         InputError: missing, larger than 64 MiB, truncated, altered, another schema.
     """
     where, document = paths
-    remedy = "restore it from version control or rewrite it with `nox -s regenerate`"
+    remedy = f"restore it from version control or rewrite it with `{REGENERATE}`"
     manifest = of_version(read_fields(document, "golden manifest", remedy), f"golden manifest {document}", SCHEMA, remedy, name="schema")
     try:
         if not where.is_file():

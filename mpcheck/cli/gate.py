@@ -14,6 +14,7 @@ from mpcheck.cli.options import add_parameters, setting, setting_word
 from mpcheck.gate.settings import DECLARED
 from mpcheck.sessions.options import DEVICE
 
+PIN = "OWNER/REPOSITORY@COMMIT of mpcheck, for a workflow on a GPU runner; default: what this one was installed from"
 ALLOW = "differences from base that are told, not red; default: MPCHECK_GATE_ALLOW"
 
 
@@ -73,9 +74,19 @@ def init(
     ci: Annotated[str, typer.Option("--ci", help="github, gitlab, slurm or cron")] = "github",
     install: Annotated[str, typer.Option("--install", help="command that installs the repository; default: what its files suggest")] = "",
     baseline: Annotated[bool, typer.Option("--baseline/--no-baseline", help="measure and store a first baseline (minutes)")] = True,
+    pin: Annotated[str, typer.Option("--pin", help=PIN)] = "",
+    run: Annotated[bool, typer.Option("--run/--no-run", help="gate once by what was written (minutes)")] = True,
     force: Annotated[bool, typer.Option("--force", help="overwrite mpcheck.toml and the CI file; never a baseline")] = False,
 ) -> None:
-    """Write mpcheck.toml, a file for your CI system and a first baseline; say what to commit."""
+    """Write mpcheck.toml, a file for your CI system and a first baseline; gate once; say what to commit."""
     from mpcheck.gate.init import initialise
 
-    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, say))
+    def once(where: Path) -> int:
+        settings: dict[str, Any] = {**dict.fromkeys(WORDS.values()), WORDS["base"]: "none"}
+        try:
+            gate(root=where, **settings)
+        except typer.Exit as ended:
+            return int(ended.exit_code)
+        return 0
+
+    raise typer.Exit(initialise(directory, model, device, ci, install, baseline, force, say, pin, once if run else None))

@@ -35,7 +35,6 @@ app = typer.Typer(
     name="mpcheck",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     help="Numerical checks of MACE models at every number format and backend.",
 )
 tolerances_app = typer.Typer(no_args_is_help=True, help="Where the allowed errors come from.")

@@ -53,6 +53,7 @@ def command_of(spec: SessionSpec) -> Callable[..., None]:
     def command(**given: Any) -> None:
         out, workers, verbose = given.pop("out"), given.pop("workers", "0"), given.pop("verbose", False)
         options = {name.replace("_", "-"): value for name, value in given.items()}
+        spec.refuse(options)
         raise typer.Exit(spec.begin(options, out, processes(workers), verbose))
 
     own = [OUT, *([WORKERS] if spec.parallel else []), *([VERBOSE] if spec.work else [])]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib import metadata, resources
 from pathlib import Path
 
+from mpcheck import __version__
 from mpcheck._errors import InputError
 from mpcheck._files.git import answer, top_of
 from mpcheck._files.io import cannot_write, is_file, write_text
@@ -25,9 +26,12 @@ CI = {
     "cron": ("mpcheck-cron.sh", "mpcheck-cron.sh"),
 }
 """By CI system: the template, and the file that is made of it."""
+HOSTED = "mpcheck-hosted.yml"
+"""GitHub's where no GPU is asked for: complete in itself, on a machine of GitHub's; the other one calls a workflow of mpcheck's."""
 BASELINES = "baselines"
 INSTALL = "python -m pip install --no-deps --no-build-isolation -e ."
-UNKNOWN = ("OWNER/mpcheck", "COMMIT")
+UNKNOWN = ("", "")
+PIN = re.compile(r"([\w.-]+/[\w.-]+)@([0-9a-f]{40})")
 REASON = "first baseline"
 MEASURED = (0, 2)
 """Exit statuses of a bench session that measured: without anything stored it judges nothing."""
@@ -83,15 +87,29 @@ def pin() -> tuple[str, str]:
     return slug[1], commit
 
 
-def plan(directory: Path, model: str, device: str, ci: str, install: str, baseline: bool) -> Plan:
+def chosen_pin(text: str) -> tuple[str, str]:
+    """What the user gave, else what this mpcheck was installed from.
+
+    Raises:
+        InputError: no repository and commit.
+    """
+    if not text:
+        return pin()
+    match = PIN.fullmatch(text)
+    if match is None:
+        raise InputError(f"--pin {text}: give OWNER/REPOSITORY@COMMIT, with the commit's 40 digits")
+    return match[1], match[2]
+
+
+def plan(directory: Path, model: str, device: str, ci: str, install: str, baseline: bool, pinned: str = "") -> Plan:
     """What ``mpcheck init`` would write.
 
     Args:
         ci: one of :data:`CI`. install: command that installs the repository; empty for what its files suggest.
-        baseline: whether a first baseline will be stored.
+        pinned: repository and commit of mpcheck; empty for those it was installed from. baseline: whether a first baseline will be stored.
 
     Raises:
-        InputError: no such directory or CI system.
+        InputError: no such directory or CI system; a workflow that calls mpcheck's, and nothing says which.
     """
     if not directory.is_dir():
         raise InputError(f"--dir {directory} is no directory; make it first")
@@ -101,14 +119,22 @@ def plan(directory: Path, model: str, device: str, ci: str, install: str, baseli
     packaged = any((directory / name).is_file() for name in ("pyproject.toml", "setup.py"))
     pure = bool(Tree("head", "", directory, directory).packages)
     chosen = install or (INSTALL if packaged and not pure else "")
-    repository, commit = pin()
+    repository, commit = chosen_pin(pinned)
+    source, target = CI[ci]
+    hosted = ci == "github" and device == "cpu"
+    if ci == "github" and not hosted and not commit:
+        raise InputError(
+            "the workflow for a GPU runner calls mpcheck's own by repository and commit, and nothing says what this mpcheck was installed from; "
+            "give --pin OWNER/REPOSITORY@COMMIT, or --device cpu for a hosted machine"
+        )
+    requirement = f"mpcheck @ git+https://github.com/{repository}@{commit}" if commit else f"mpcheck=={__version__}"
     values = {
         "MODEL": json.dumps(model), "DEVICE": json.dumps(device), "INSTALL": json.dumps(chosen), "REPOSITORY": repository, "COMMIT": commit,
-        "BASELINES": json.dumps(BASELINES if baseline else ""),
+        "BASELINES": json.dumps(BASELINES if baseline else ""), "REQUIREMENT": requirement,
     }  # fmt: skip
-    source, target = CI[ci]
+    source = HOSTED if hosted else source
     files = {FILE: filled(template("mpcheck.toml"), **values), target: filled(template(source), **values)}
-    return Plan(directory, files, (target,) if ci in ("slurm", "cron") else (), (repository, commit) if ci == "github" else None)
+    return Plan(directory, files, (target,) if ci in ("slurm", "cron") else (), (repository, commit) if ci == "github" and not hosted else None)
 
 
 def write(made: Plan, force: bool) -> None:
@@ -165,7 +191,11 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
         backends=tuple(settings.backends) or Options().backends, blocks=tuple(settings.blocks), progress=PROGRESS,
     )  # fmt: skip
     say(f"rounding ratios of {settings.model} on {settings.device}, {REPEATS} runs")
-    lines = baseline(Session(options), directory / BASELINES, REASON, REPEATS)[-1:]
+    PROGRESS.begin(logged=True)
+    try:
+        lines = baseline(Session(options), directory / BASELINES, REASON, REPEATS)[-1:]
+    finally:
+        PROGRESS.begin(logged=False)
     say("latencies")
     with tempfile.TemporaryDirectory(prefix="mpcheck-init-") as records:
         asked = {
@@ -182,8 +212,14 @@ def store_baseline(directory: Path, settings: GateSettings, say: Callable[[str],
     return [*lines, f"wrote {bench_path(directory / BASELINES, slug)}"]
 
 
-def initialise(directory: Path, model: str, device: str, ci: str, install: str, baseline: bool, force: bool, say: Callable[[str], None]) -> int:
-    """Everything that ``mpcheck init`` does; its exit status: 1 where the files are written but no baseline could be stored.
+def initialise(
+    directory: Path, model: str, device: str, ci: str, install: str, baseline: bool, force: bool, say: Callable[[str], None],
+    pinned: str = "", run: Callable[[Path], int] | None = None,
+) -> int:  # fmt: skip
+    """Everything that ``mpcheck init`` does; its exit status: 1 where the files are written but no baseline could be stored, else the gate's.
+
+    Args:
+        run: gates a directory once, by what was written; None where that is not wanted.
 
     Raises:
         InputError: bad input; nothing was written then.
@@ -191,8 +227,8 @@ def initialise(directory: Path, model: str, device: str, ci: str, install: str, 
     from mpcheck.adapters.load import load_model
     from mpcheck.sessions.run import parse_device
 
-    made = plan(directory, model, device, ci, install, baseline)
     parse_device(device)
+    made = plan(directory, model, device, ci, install, baseline, pinned)
     if baseline:
         refuse_stored(made.directory)
     inside = made.directory / model
@@ -209,11 +245,13 @@ def initialise(directory: Path, model: str, device: str, ci: str, install: str, 
             stored = True
         except InputError as error:
             say(f"no baseline was stored: {error}")
+    came = 0
+    if run is not None:
+        say("the gate, once, as a job will run it")
+        came = run(made.directory)
     say("now commit it:")
     if top_of(made.directory) is None:
         say(f"    {shlex.join(['git', '-C', str(made.directory), 'init'])}")
     for command in made.commands(stored):
         say(f"    {command}" if made.directory == Path.cwd() else f"    {command.replace('git ', f'git -C {shlex.quote(str(made.directory))} ', 1)}")
-    if made.pin == UNKNOWN:
-        say("first put the repository and the full commit of the mpcheck that you trust in the place of OWNER/mpcheck and COMMIT in the workflow")
-    return 0 if stored or not baseline else 1
+    return came if stored or not baseline else 1

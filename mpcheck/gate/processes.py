@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mpcheck._errors import PREFIX
+from mpcheck._errors import PREFIX, InputError
 from mpcheck._files.io import log_file, read_tail
+from mpcheck._progress import EVERY
 from mpcheck.gate.environments import Side, last_lines
 
 # `-m` would put the current directory, head's files, first on the path of base, too
 COMMAND = "import sys; sys.path = [p for p in sys.path if p]; from mpcheck.{module} import {function}; {function}()"
+SO_FAR = re.compile(r"  … (\d+ of \d+ done(?:, \d+ red)?(?:, about [0-9.]+ (?:s|min|h) left)?)")
+"""How :class:`mpcheck._progress.Counted` says it."""
 KEPT = 40  # lines of what a process said
 
 
@@ -75,6 +80,35 @@ def run(side: Side, function: str, arguments: Sequence[str], cwd: Path, log: Pat
             _end(process)
     lines = read_tail(log, "log").splitlines()
     return Ended(code, lines[-KEPT:], time.perf_counter() - began)
+
+
+@contextlib.contextmanager
+def relayed(log: Path, say: Callable[[str], None], every: float = EVERY) -> Iterator[None]:
+    """While it lasts, say now and then how far the session is that writes to a log: nothing of the log but mpcheck's own words for that."""
+    ended = threading.Event()
+
+    def relay() -> None:
+        told = ""
+        while not ended.wait(every):
+            text = _so_far(log)
+            if text and text != told:
+                told = text
+                say(text)
+
+    thread = threading.Thread(target=relay, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _so_far(log: Path) -> str:
+    with contextlib.suppress(InputError, OSError):
+        found: list[str] = SO_FAR.findall(read_tail(log, "log"))
+        return found[-1] if found else ""
+    return ""
 
 
 def _end(process: subprocess.Popen[str]) -> None:

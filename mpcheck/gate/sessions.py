@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck.gate.environments import Side
-from mpcheck.gate.processes import Ended, run
+from mpcheck.gate.processes import Ended, relayed, run
 from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.sides import Sides, reference_of
 from mpcheck.records.accounts import disorder
@@ -134,7 +134,9 @@ def _run(
     say(f"{spec.name} of {side.tree.name}" + (" against base" if against else "") + " …")
     began = time.perf_counter()
     words = arguments(settings, spec, out, against)
-    ended = run(side, "cli.main:entry", words, sides.directory, out / f"{spec.name}.log", settings.timeout, **facts)
+    log = out / f"{spec.name}.log"
+    with relayed(log, lambda text: say(f"{spec.name} of {side.tree.name}: {text}")):
+        ended = run(side, "cli.main:entry", words, sides.directory, log, settings.timeout, **facts)
     verdict = {0: "green", 1: "red"}.get(-1 if ended.code is None else ended.code, ended.how)
     say(f"{spec.name} of {side.tree.name}: {verdict}, {time.perf_counter() - began:.0f} s")
     return ended

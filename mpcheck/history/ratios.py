@@ -13,12 +13,13 @@ from pydantic import model_validator
 from mpcheck._files.documents import DocumentKind, write_document
 from mpcheck._files.io import MAX_TEXT_BYTES
 from mpcheck._files.yaml import Strict
+from mpcheck._names import REGENERATE
 from mpcheck.judge.tolerances import DriftLimits
 from mpcheck.records.environment import commit
 from mpcheck.records.record import Record
 from mpcheck.reference.prints import VALUE, Print, moved
 
-REMEDY = "restore it from version control or record it anew with `nox -s regenerate`"
+REMEDY = f"restore it from version control or record it anew with `{REGENERATE}`"
 Entry = list[float]
 """[rms ratio, signed bias, spread of the ratio, spread of the bias]"""
 

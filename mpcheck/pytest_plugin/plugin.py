@@ -265,7 +265,9 @@ def pytest_terminal_summary(terminalreporter: Any, exitstatus: int, config: pyte
     from mpcheck.sessions.finish import shown
 
     terminalreporter.ensure_newline()
-    terminalreporter.write(shown(ended["run"], config.stash.get(plugin_run.NOTES, []), color=terminalreporter.hasmarkup))
+    notes, color = config.stash.get(plugin_run.NOTES, []), terminalreporter.hasmarkup
+    terminalreporter.write(shown(ended["run"], notes, color, whole=config.option.verbose > 0))
     took = [f"took {duration(ended['run'].seconds)}"] if ended["run"].seconds >= 1.0 else []
-    for line in [*hint(ended["run"]), *config.stash.get(plugin_run.SAID, []), *(f"wrote {path}" for path in ended["out"]), *took]:
+    wrote = plugin_words.written(ended["out"])
+    for line in [*hint(ended["run"]), *config.stash.get(plugin_run.SAID, []), *wrote, *took]:
         terminalreporter.write_line(terminal(line))

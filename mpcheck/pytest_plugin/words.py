@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from mpcheck._names import GOLDEN, PRECISION
-from mpcheck._text import terminal
+from mpcheck._text import shell, terminal
 from mpcheck.records.outcome import WORDS, Outcome
 from mpcheck.records.record import Record, first_changed
 
@@ -40,6 +41,15 @@ def _golden(records: Sequence[Record]) -> list[str]:
     began = f", first in the output of {block}" if block else ", in no block's output"
     head = f"float64 values of {records[0].system} differ from baselines/numerics in {len(failed)} of {len(records)} tensors{began}:"
     return [head, *(f"  {record.tensor}: {record.reason}" for record in failed[:GOLDEN_TOLD])]
+
+
+def written(files: Sequence[Path]) -> list[str]:
+    """Where the records and what is made of them are, and how to have them as a page."""
+    if not files:
+        return []
+    first, *others = files
+    page = shell(["mpcheck", "report", str(first.parent), "--html", "report.html"])
+    return [", ".join([f"wrote {first}", *(path.name for path in others)]), f"as one page: {page}"]
 
 
 def unsupported(records: Sequence[Record]) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 
 from mpcheck._cuda import CUDA
-from mpcheck._errors import InputError
+from mpcheck._names import DEVICE, HOST
 
-HOST, DEVICE = "host", "device"
-PLACES = (HOST, DEVICE)
 FAST_FLOAT64 = frozenset({(6, 0), (7, 0), (8, 0), (9, 0), (10, 0)})
 """Compute capabilities that do half as many float64 operations in a clock as float32 ones; the others do a 32nd or less
 (CUDA C++ Programming Guide, "Throughput of native arithmetic instructions")."""
@@ -31,14 +27,3 @@ def place_of(device: torch.device, asked: str = "") -> torch.device:
     if asked == HOST or not CUDA.is_available():
         return torch.device("cpu")
     return device if CUDA.get_device_capability(device) in FAST_FLOAT64 else torch.device("cpu")
-
-
-def parse_place(texts: Sequence[str]) -> str:
-    """What a user typed.
-
-    Raises:
-        InputError: neither place.
-    """
-    if texts[-1] not in PLACES:
-        raise InputError(f"unknown place {texts[-1]!r}; choose from {', '.join(PLACES)}")
-    return texts[-1]

@@ -12,14 +12,13 @@ number rather than by what is in it is looked for at full size by the audit's ch
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import Block, composite_modules, describe, leaf_modules
 from mpcheck.adapters.upstream import SymmetricContraction, o3
 from mpcheck.reference.cut import BINS, Graph, atoms_in_turn, edges_in_turn
@@ -35,19 +34,7 @@ LEAST_ATOMS = 12
 LEAST_SUMS = 4
 """Atoms into which a sample sums at least: two atoms of a perfect crystal round alike (a gradient at 2.15 of a scale that 1.73 is allowed of)."""
 
-SOME, ALL = "sample", "all"
 Tensors = Mapping[str, torch.Tensor]
-
-
-def parse_rows(texts: Sequence[str]) -> str:
-    """What a user typed.
-
-    Raises:
-        InputError: neither of the two.
-    """
-    if texts[-1] not in (SOME, ALL):
-        raise InputError(f"--rows {texts[-1]!r}; choose from {SOME}, {ALL}")
-    return texts[-1]
 
 
 @dataclass(frozen=True)

@@ -192,7 +192,7 @@ def markdown(run: Records, notes: Sequence[str] = ()) -> str:
 class BenchShown(FindingsShown):
     """See :class:`mpcheck.report.showing.Showing`."""
 
-    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
         """Latencies and costs."""
         return render(document, notes, color)
 

@@ -16,9 +16,9 @@ from mpcheck.report import markdown, terminal
 class CellsShown:
     """See :class:`mpcheck.report.showing.Showing`."""
 
-    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
         """Blocks by formats."""
-        return terminal.render(document, color, notes)
+        return terminal.render(document, color, notes, whole)
 
     def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
         """Failures, blocks by formats, ratios, golden values."""

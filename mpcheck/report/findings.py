@@ -158,7 +158,7 @@ def markdown(run: Records, notes: Sequence[str] = ()) -> str:
 class FindingsShown:
     """See :class:`mpcheck.report.showing.Showing`."""
 
-    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
         """A table a check."""
         return render(document, color, notes)
 

@@ -15,8 +15,12 @@ from mpcheck.sessions.registry import get
 class Showing(Protocol):
     """What a session's ``shown`` names."""
 
-    def terminal(self, document: Records, notes: Sequence[str], color: bool) -> str:
-        """Its table, and what a reader needs to know beside it; notes are lines that the session says besides."""
+    def terminal(self, document: Records, notes: Sequence[str], color: bool, whole: bool = False) -> str:
+        """Its table, and what a reader needs to know beside it; notes are lines that the session says besides.
+
+        Args:
+            whole: every row of the table, where it is long.
+        """
 
     def markdown(self, document: Records, notes: Sequence[str]) -> str:
         """The same, verdict first."""

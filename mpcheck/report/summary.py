@@ -52,6 +52,16 @@ def table(run: Records) -> tuple[list[str], list[tuple[str, str, str, list[Entry
     ]
 
 
+def worst(run: Records, most: int = 5) -> list[str]:
+    """Blocks nearest to their limit or beyond it; red ones first, innermost before what holds them."""
+    red = dict.fromkeys(cell.subject for cell in failures(run) if cell.check == PRECISION)
+    shares: dict[str, float] = {}
+    for cell in run.of(PRECISION):
+        if cell.ratio is not None:
+            shares[cell.subject] = max(shares.get(cell.subject, 0.0), cell.share)
+    return list(dict.fromkeys([*red, *sorted(shares, key=lambda name: -shares[name])]))[:most]
+
+
 def counts(run: Records) -> dict[str, int]:
     """Cells by verdict."""
     tally: Counter[str] = Counter(c.verdict for c in run.of(PRECISION))
@@ -64,8 +74,8 @@ def drift_counts(run: Records) -> dict[str, int]:
 
 
 def unsupported(run: Records) -> dict[str, int]:
-    """Reasons for cells that did not run, and how many each."""
-    return dict(Counter(c.reason for c in run.of(PRECISION) if c.verdict == "unsupported").most_common())
+    """Reasons for what did not run, and how many each."""
+    return dict(Counter(c.reason for c in run.records if c.verdict == "unsupported").most_common())
 
 
 def known_faults(run: Records) -> dict[str, int]:

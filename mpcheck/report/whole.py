@@ -9,6 +9,7 @@ from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Record
 
 HEAD = ("format", "backend", "meV/atom", "meV/Å", "relative", "GPa", "ms", "times as fast")
+NOTHING = "–"
 HINT = "`mpcheck policy` says which of them is safe, and what mixes are"
 
 
@@ -29,9 +30,9 @@ def whole_rows(run: Records) -> list[list[str]]:
 def _row(record: Record) -> list[str]:
     found = record.detail
     if not isinstance(found, WholeModel):
-        return [record.format, record.backend, "–", "–", "–", "–", "–", record.verdict]
+        return [record.format, record.backend, *[NOTHING] * 5, record.verdict]
     figures = (found.energy_meV_per_atom, found.force_meV_per_A, found.force_relative, found.stress_GPa)
-    gain = "–"
+    gain = NOTHING
     if found.speedup is not None and found.speedup_low is not None and found.speedup_high is not None:
         gain = f"{found.speedup:.2f} ±{(found.speedup_high - found.speedup_low) / 2:.2f}"
     return [record.format, record.backend, *(number(v, 2) for v in figures), number(found.median_ms), gain]

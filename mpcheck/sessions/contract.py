@@ -6,13 +6,15 @@ records, imports nothing of this one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from mpcheck._files.kinds import MARKDOWN, XML, records_of
 from mpcheck._files.outputs import Output
-from mpcheck.sessions.options import Declared, InspectedOptions, Options, declared, resolve
+from mpcheck.sessions.options import Declared, InspectedOptions, Options, declared, resolve, values_of
+from mpcheck.sessions.typed import known_names, refuse_missing
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,16 @@ class SessionSpec:
             places = sorted(out.glob(pattern)) if "*" in pattern else [out / pattern]
             outputs += [Output(path, kind, option) for path in places]
         return outputs
+
+    def refuse(self, given: Mapping[str, Any]) -> None:
+        """Refuse what a command line gave where it cannot be right, before anything heavy is imported.
+
+        Raises:
+            InputError: no value of the option's, an unknown name, a file that is not there.
+        """
+        values = values_of(self.options, given)
+        refuse_missing(values)
+        known_names("check", values.get("checks", ()), self.checks, f" of the {self.name} session")
 
     def begin(self, *arguments: Any) -> int:
         """Run it; see ``start``."""

@@ -117,9 +117,9 @@ def finish(
     return document, files
 
 
-def shown(document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
-    """A session's records for the terminal."""
-    return showing(document).terminal(document, notes, color)
+def shown(document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
+    """A session's records for the terminal; whole: with every row of a long table."""
+    return showing(document).terminal(document, notes, color, whole)
 
 
 __all__ = ["Accounts", "assembled", "begin", "finish", "head", "set_aside", "shown", "withdraw"]

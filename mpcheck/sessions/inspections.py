@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt_unless_refused, blamed
-from mpcheck._text import near
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.blocks import names_by_id
 from mpcheck.formats import FLOAT64
@@ -20,6 +18,7 @@ from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.registry import session_of_check
 from mpcheck.sessions.room import require_room
 from mpcheck.sessions.run import Session
+from mpcheck.sessions.typed import known_names
 
 
 class InspectedWork(PlainWork):
@@ -70,11 +69,8 @@ def chosen(inspections: Sequence[Inspection], only: Sequence[str] = ()) -> list[
         InputError: a name that none of them has.
     """
     names = [inspection.name for inspection in inspections]
-    if unknown := [name for name in only if name not in names]:
-        spec = session_of_check(names[0])
-        raise InputError(
-            f"unknown check {unknown[0]!r}{near(unknown[0], names)} of the {spec.name if spec else 'present'} session; choose from {', '.join(names)}"
-        )
+    spec = session_of_check(names[0])
+    known_names("check", only, names, f" of the {spec.name if spec else 'present'} session")
     return [inspection for inspection in inspections if not only or inspection.name in only]
 
 

@@ -1,7 +1,8 @@
 """Options: each is declared once, as a field of the options that a session takes, and read from wherever a user may give it.
 
 The command line (``--name``), pytest (``--mp-name``), ``mpcheck.toml`` with its ``MPCHECK_GATE_`` variables, and the tables of the
-documentation are all made of these declarations. Nothing here imports torch: a wrong option is refused at once.
+documentation are all made of these declarations; a help lists the names that there are. Nothing here imports torch: a wrong option is
+refused at once.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hint
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
-from mpcheck._memory import size_of
 from mpcheck._names import DEFAULT_BACKENDS
+from mpcheck.formats import FORMATS
+from mpcheck.sessions.typed import backend_names
 
 SEPARATOR = ","
 
@@ -170,21 +172,6 @@ def values_of(options: type, given: Mapping[str, Any], where: str = "--") -> dic
     return values
 
 
-def parse_size(texts: Sequence[str], option: str = "--memory-limit") -> str:
-    """A size that a user typed, as typed.
-
-    Raises:
-        InputError: none.
-    """
-    size_of(texts[-1], option)
-    return texts[-1]
-
-
-def parse_cache_size(texts: Sequence[str]) -> str:
-    """See :func:`parse_size`."""
-    return parse_size(texts, "--cache-limit")
-
-
 def split(text: str) -> list[str]:
     """Names between commas."""
     return [part.strip() for part in text.split(SEPARATOR) if part.strip()]
@@ -200,23 +187,26 @@ MODELS = "builtin:hco, recipe:NAME, FILE.model, ARCH.yaml[+WEIGHTS], mace_mp:NAM
 
 MODEL = Option(MODELS, metavar="MODEL", argument=True, gate=True)
 SYSTEM = Option("builtin:NAME[:N] or FILE[@SLICE]; default: the built-in ones that the model's elements allow", gate=True, rule="names")
-DEVICE = Option("cpu, cuda or cuda:N", metavar="DEVICE", gate=True)
-BACKEND = Option("e3nn, cueq, cueq-mul_ir, cueq-unfused or a registered one; default: e3nn and cueq", gate=True, rule="backends")
-FORMAT = Option("number format; default: all", gate=True, rule="formats", parse="mpcheck.formats:own_names")
+DEVICE = Option("cpu, cuda or cuda:N", metavar="DEVICE", gate=True, parse="mpcheck.sessions.typed:parse_device")
+BACKEND = Option(
+    f"{', '.join(backend_names())}; default: e3nn and cueq", gate=True, rule="backends",
+    parse="mpcheck.sessions.typed:parse_backends",
+)  # fmt: skip
+FORMAT = Option(f"number format: {', '.join(FORMATS)}; default: all", gate=True, rule="formats", parse="mpcheck.formats:own_names")
 BLOCK = Option("block, as a glob pattern; default: all", gate=True, rule="patterns")
 CACHE = Option("directory of references; default: the platform's cache directory", metavar="DIR", variable="MPCHECK_CACHE_DIR")
 REFERENCES = Option(
     "host or device: where references are made; default: on the device, beside a GPU of slow float64 on its host", metavar="WHERE",
-    variable="MPCHECK_REFERENCES", parse="mpcheck.reference.place:parse_place",
+    variable="MPCHECK_REFERENCES", parse="mpcheck.sessions.typed:parse_place",
 )  # fmt: skip
 ROWS = Option(
     "sample or all: whether blocks with large tensors are judged on some of their rows; default: sample", metavar="WHICH",
-    parse="mpcheck.reference.sample:parse_rows",
+    parse="mpcheck.sessions.typed:parse_rows",
 )  # fmt: skip
-MEMORY = Option("refuse what takes more, such as 8GB; default: what is free", metavar="SIZE", parse="mpcheck.sessions.options:parse_size")
+MEMORY = Option("refuse what takes more, such as 8GB; default: what is free", metavar="SIZE", parse="mpcheck.sessions.typed:parse_size")
 CACHE_LIMIT = Option(
     "refuse references that take more in the cache, such as 2GB; default: what is free there", metavar="SIZE",
-    parse="mpcheck.sessions.options:parse_cache_size",
+    parse="mpcheck.sessions.typed:parse_cache_size",
 )  # fmt: skip
 REQUIRE = Option("cuda, cueq, cueq-kernels, baseline or a backend: what is missing fails instead of being unsupported", gate=True, rule="stricter")
 ALLOW_DEGRADED = Option("backend, or BACKEND:BLOCK, as a glob pattern, that something else may compute; default: none", gate=True, rule="looser")

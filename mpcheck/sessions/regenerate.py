@@ -13,8 +13,8 @@ import torch
 from ase import Atoms
 
 from mpcheck._errors import PREFIX, InputError
-from mpcheck._names import DEFAULT_BACKENDS, REFERENCE_BACKEND
-from mpcheck._progress import PROGRESS
+from mpcheck._names import DEFAULT_BACKENDS, REFERENCE_BACKEND, REGENERATE
+from mpcheck._progress import PROGRESS, Counted
 from mpcheck._text import say, say_lines
 from mpcheck.checks.golden import compare_golden, golden_paths, load_golden, measure, measure_noise, save_golden
 from mpcheck.formats import FLOAT64
@@ -68,13 +68,17 @@ def baseline(session: Session, directory: Path, reason: str, repeats: int) -> li
     """Ratios of this device, from repeated runs at different thread counts."""
     before = torch.get_num_threads()
     runs: list[list[Record]] = []
+    counted = Counted(session.options.progress)
     try:
         for repeat in range(repeats):
             torch.set_num_threads(1 + repeat % max(1, before))
             cells = []
-            for key in session.cells():
-                session.options.progress(f"run {repeat + 1} of {repeats}: {key.system} {key.block}")
+            keys = session.cells()
+            if not repeat:
+                counted.begin(repeats * len(keys))
+            for key in keys:
                 cells.append(judge_by_limits(session, key))
+                counted.ended(cells[-1].red)
             runs.append(cells)
     finally:
         torch.set_num_threads(before)
@@ -122,12 +126,12 @@ def prints(session: Session, directory: Path, reason: str) -> list[str]:
     path = baseline_path(directory, slug)
     old = read_baseline(path)
     if old is None:
-        raise InputError(f"baseline {path}: there is none to add prints to; record one with `nox -s regenerate -- --only baseline`")
+        raise InputError(f"baseline {path}: there is none to add prints to; record one with `{REGENERATE} --only baseline`")
     packages, stored = describe(str(session.device))["packages"], old.provenance.get("packages", {})
     others = [n for n in dict.fromkeys((*packages, *stored)) if n != "mpcheck" and stored.get(n) != packages.get(n)]
     others += [n for n, s in session.systems.items() if not old.matches(session.model.digest, n, s.digest, session.options.seed)]
     if others:
-        raise InputError(f"baseline {path}: recorded with another {others[0]}; record it anew with `nox -s regenerate -- --only baseline`")
+        raise InputError(f"baseline {path}: recorded with another {others[0]}; record it anew with `{REGENERATE} --only baseline`")
     new = old.model_copy(update={"references": references(session)})
     _, loosened = changes(old, new, session.tolerances.drift)
     if loosened and not reason:
@@ -138,7 +142,7 @@ def prints(session: Session, directory: Path, reason: str) -> list[str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Command line of the session."""
-    parser = argparse.ArgumentParser(prog="nox -s regenerate --", description=__doc__)
+    parser = argparse.ArgumentParser(prog=REGENERATE, description=__doc__)
     parser.add_argument("--reason", default="", help="why a gate is loosened")
     parser.add_argument("--only", choices=("golden", "baseline", "prints", "tolerances"), default=None)
     parser.add_argument("--device", default="cpu")

@@ -6,11 +6,11 @@ import math
 
 from mpcheck._errors import InputError
 from mpcheck._memory import exhausted, free_bytes, size_of, told
+from mpcheck._names import ALL
 from mpcheck._raised import Raised, attempt
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.footprint import forces_bytes
 from mpcheck.reference.cut import MOST_EDGES, Graph, cut
-from mpcheck.reference.sample import ALL
 from mpcheck.sessions.run import Session
 
 PARTS = (MOST_EDGES // 8, MOST_EDGES // 2)

@@ -13,7 +13,7 @@ import torch
 
 from mpcheck import _torch_state
 from mpcheck._errors import InputError
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import ALL, REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
 from mpcheck._text import near
 from mpcheck._torch_state import neutral
@@ -37,11 +37,11 @@ from mpcheck.reference.code import code_of
 from mpcheck.reference.library import Library
 from mpcheck.reference.place import place_of
 from mpcheck.reference.provenance import provenance
-from mpcheck.reference.sample import ALL
 from mpcheck.reference.spec import DRAWS, ReferenceSpec
 from mpcheck.reference.store import default_cache
 from mpcheck.reference.store import place_of as entries_of
 from mpcheck.sessions.options import Options
+from mpcheck.sessions.typed import parse_device as device_name
 from mpcheck.systems import Structures, available_systems, resolve_system
 
 
@@ -267,10 +267,7 @@ def parse_device(text: str) -> torch.device:
     Raises:
         InputError: anything else. A missing CUDA device is not an input error: its cells say `unsupported`.
     """
-    kind, _, index = text.partition(":")
-    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
-        raise InputError(f"unknown device {text!r}; choose cpu, cuda or cuda:N")
-    return torch.device(text)
+    return torch.device(device_name([text]))
 
 
 __all__: Sequence[str] = ["Options", "Session", "parse_device", "require_matches"]

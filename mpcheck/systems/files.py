@@ -26,6 +26,7 @@ from mpcheck.systems.occupancy import REMEDY, partial
 from mpcheck.systems.species import DEUTERIUM, HYDROGEN, UnknownSpeciesError, element
 
 LONGEST_LINE = 1 << 20
+MOST_COUNTED = 64 << 20  # bytes of a file whose frames are counted only to be told of
 MOST_BYTES = 8 << 30  # of a file of many frames, of which those that are chosen are kept
 MOST_FRAMES = 10_000_000
 MOST_COLUMNS = 200  # of numbers to an atom
@@ -77,6 +78,19 @@ def each_frame(path: Path) -> Iterator[Frame]:
     with opened(path, "system file") as stream:
         for place in _walk(stream, path):
             yield _frame(stream, place, path)
+
+
+def frames_in(path: Path) -> int | None:
+    """How many frames a sound file has; None of one that is too long to be counted in no time, or damaged behind what is judged."""
+    try:
+        if path.stat().st_size > MOST_COUNTED:
+            return None
+        if _is_cif(path):
+            return len(read_cif(path))
+        with opened(path, "system file") as stream:
+            return sum(1 for _ in _walk(stream, path))
+    except (InputError, OSError):
+        return None
 
 
 def _is_cif(path: Path) -> bool:

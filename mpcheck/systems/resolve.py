@@ -12,9 +12,10 @@ from ase import Atoms
 from ase.data import chemical_symbols
 
 from mpcheck._errors import InputError
-from mpcheck._files.io import digest, is_file, is_there, refuse_irregular, refuse_unwritable
+from mpcheck._files.io import digest, is_file, refuse_unwritable
+from mpcheck._files.named import structure_file
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
-from mpcheck.systems.files import each_frame, read_frames
+from mpcheck.systems.files import each_frame, frames_in, read_frames
 from mpcheck.systems.frames import Frame
 from mpcheck.systems.inputs import ModelInput, take_inputs, values_of
 from mpcheck.systems.spacing import DEPENDENT, bins, coincident, edges, lattice, searched, spans, visits
@@ -89,6 +90,8 @@ def resolve_system(
             read = read_frames(path, choice, spec)
             frames, notes = [frame.atoms for frame in read], [note for frame in read for note in frame.notes]
             counts = [_checked(f.atoms, f"system {spec}" + (f" frame {f.number}" if len(read) > 1 else ""), elements, r_max) for f in read]
+        every = frames_in(path)
+        notes = [*notes, *([f"system {spec}: {len(frames)} of {every} frames judged"] if every and every > len(frames) else [])]
     if sum(counts) > MOST_EDGES:
         raise InputError(
             f"system {spec}: {sum(counts):.1e} pairs of atoms within {r_max:g} Å, {MOST_EDGES:.0e} at most; fix the structure, or choose less"
@@ -102,19 +105,16 @@ def resolve_system(
 
 def _chosen(spec: str) -> tuple[Path, int | slice | None]:
     """The file, and which of its frames; None where that is left open."""
-    path_text, at, selection = spec.rpartition("@")
-    if not at or is_file(Path(spec)):  # an @ may be part of the name
-        path_text, at, selection = spec, "", "0"
-    path = Path(path_text)
-    if path_text and is_there(path):
-        refuse_irregular(path, "system file")
-    if not is_file(path):
-        raise InputError(f"system file {path} does not exist; give a structure file or builtin:NAME")
+    path, selection = structure_file(spec)
+    if not selection and spec.endswith("@") and not is_file(Path(spec)):
+        raise InputError(f"system {spec}: '' is not a frame number or START:STOP:STEP slice")
+    if not selection:
+        return path, None
     try:
         index: int | slice = int(selection) if ":" not in selection else slice(*(int(s) if s else None for s in selection.split(":")))
     except (ValueError, TypeError):
         raise InputError(f"system {spec}: {selection[:40]!r} is not a frame number or START:STOP:STEP slice") from None
-    return path, index if at else None
+    return path, index
 
 
 def _first_with_edges(path: Path, spec: str, elements: Sequence[str], r_max: float) -> tuple[Frame, float, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpcheck._console import Grid, Sheet
+from mpcheck._console import Grid, Sheet, columns
 from tests.unit.hostile import COLOURS, TEXTS, check
 
 
@@ -26,14 +26,24 @@ def test_numbers_stand_right_and_rows_are_counted(capsys: pytest.CaptureFixture[
     assert {row.rstrip().rfind("5") for row in rows} == {len(rows[0].rstrip()) - 1}, "the last digits are below each other"
 
 
-def test_a_line_is_cut_wrapped_or_as_long_as_it_is() -> None:
+@pytest.mark.parametrize(("given", "width"), [("72", 72), ("20", 60), ("300", 300)])
+def test_tables_follow_the_terminal_from_60_columns_on(given: str, width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", given)
+    assert columns(100) == width
+    sheet = Sheet(100)
+    sheet.grid(grid(("name " * 80, "1")))
+    assert max(len(line.rstrip()) for line in sheet.text.splitlines()) in range(width - 6, width + 1)
+
+
+def test_a_line_is_cut_wrapped_or_as_long_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
     lengths = []
     for options in ({}, {"cut": True}, {"wrap": True}):
         sheet = Sheet(20)
-        sheet.line("word " * 12, **options)
+        sheet.line("word " * 32, **options)
         lengths.append([len(line.rstrip()) for line in sheet.text.splitlines() if line.strip()])
     whole, cut, wrapped = lengths
-    assert whole == [59] and len(cut) == 1 and cut[0] <= 20 and len(wrapped) > 1 and max(wrapped) <= 20
+    assert whole == [159] and len(cut) == 1 and cut[0] <= 60 and len(wrapped) > 1 and max(wrapped) <= 60
 
 
 @pytest.mark.parametrize("color", [False, True])

@@ -55,7 +55,7 @@ def refused(words: tuple[str, ...], whole: bool) -> str:
     command: Any = typer.main.get_command(app)
     name, rest = "mpcheck", list(words)
     while (children := getattr(command, "commands", None)) is not None:
-        if not rest or rest[0] in ("--help", "--version"):
+        if not rest or rest[0] in {"--help", *(word for option in command.params for word in option.opts)}:
             return ""
         if rest[0] not in children:
             return f"{name} has no command {rest[0]}"
@@ -131,6 +131,13 @@ def test_every_command_of_the_program_is_told_of_somewhere() -> None:
             assert any(words[0] == name for words in told), name
 
 
+def test_one_page_says_which_command_is_needed() -> None:
+    table = (DOCS / "index.md").read_text(encoding="utf-8").partition("## Which command do I need?")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`mpcheck ([a-z]+)", table))
+    group: Any = typer.main.get_command(app)
+    assert told == {name for name, command in group.commands.items() if not getattr(command, "hidden", False)}
+
+
 def test_a_newcomer_types_as_many_commands_as_the_page_says() -> None:
     text = (DOCS / "adopt.md").read_text(encoding="utf-8")
     ((promised, block),) = NEWCOMER.findall(text)
@@ -154,7 +161,7 @@ def test_each_way_to_adopt_shows_the_file_that_init_copies() -> None:
     page = DOCS / "adopt.md"
     shown = [name for name in snippets(page) if name.startswith("mpcheck/gate/templates/")]
     text = page.read_text(encoding="utf-8")
-    assert len(shown) == 4
+    assert len(shown) == 5 and "mpcheck/gate/templates/mpcheck-hosted.yml" in shown
     for ci, template in {"github": "mpcheck.yml", "gitlab": "gitlab-ci.yml", "slurm": "mpcheck.sbatch", "cron": "mpcheck-cron.sh"}.items():
         assert f"mpcheck/gate/templates/{template}" in shown
         assert re.search(rf"\]\(#{ci}\).*\| `{ci}` \|", text), ci
@@ -196,6 +203,14 @@ def test_the_worked_example_is_what_its_tool_wrote() -> None:
     assert tensor["rms"] / tensor["rms_limit"] == pytest.approx(7, abs=0.5)  # "seven times the limit"
 
 
+def test_the_upgrade_of_the_page_is_of_two_environments() -> None:
+    page, told = ((DOCS / name).read_text(encoding="utf-8") for name in ("compare.md", "includes/upgrade.txt"))
+    old, new = re.findall(r"cuequivariance-torch ([\d.]+) -> ([\d.]+)", told)[0]
+    assert old != new and f"cuequivariance-torch=={old}" in told and told.rstrip().splitlines()[-1] == "1"
+    grown = [float(after) / float(before) for before, after in re.findall(r"ratio ([\d.]+) -> ([\d.]+)", told)]
+    assert f"{min(grown):.1f} to {max(grown):.1f} times as much" in page
+
+
 @pytest.mark.parametrize("name", ["matrix.yml"])
 def test_the_workflow_of_the_page_keeps_to_the_schema(name: str) -> None:
     assert importlib.util.find_spec("check_jsonschema"), "check-jsonschema belongs to the dev extra"
@@ -218,6 +233,7 @@ def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_
         loaded = re.findall(r"<(?:script|img|iframe|source)[^>]*\bsrc=[\"']?(https?:)?//", text)
         loaded += re.findall(r"<link[^>]*\brel=[\"']?(?:stylesheet|preconnect|icon)[\"']?[^>]*\bhref=[\"']?(?:https?:)?//", text)
         assert not loaded, page.name
+        assert 'data-md-component="search"' not in text and "data-md-component=search" not in text, "no browser lets it read an index of a folder"
     commands_page = (tmp_path / "commands.html").read_text(encoding="utf-8")
     assert "mpcheck tolerances explain" in commands_page
     assert "--format" in commands_page

@@ -9,6 +9,7 @@ from mpcheck._files.kinds import SVG, YAML
 from mpcheck._names import POLICIES
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BACKEND, Option, Options
+from mpcheck.sessions.typed import backend_names
 
 BUDGET = "1 meV/atom, 10 meV/Å"
 """What is called safe where the user says nothing: the noise of density functional labels, and forces that dynamics does not notice."""
@@ -28,12 +29,16 @@ class PolicyOptions(Options):
 
     told: ClassVar[tuple[str, ...]] = ("budget",)  # by which its answer calls a policy safe
 
-    backends: Annotated[
-        tuple[str, ...], replace(BACKEND, help="e3nn, cueq, cueq-mul_ir, cueq-unfused or a registered one; default: e3nn, on CUDA with cueq")
-    ] = ()
+    backends: Annotated[tuple[str, ...], replace(BACKEND, help=f"{', '.join(backend_names())}; default: e3nn, on CUDA with cueq")] = ()
     policies: Annotated[
         tuple[str, ...],
-        Option("built-in policy or YAML file; default: all built-in ones (`mpcheck policies` lists them)", name="policy", gate=True, rule="names"),
+        Option(
+            "built-in policy or YAML file; default: all built-in ones (`mpcheck policies` lists them)",
+            name="policy",
+            gate=True,
+            rule="names",
+            parse="mpcheck.sessions.policy.parsing:policies",
+        ),
     ] = ()
     budget: Annotated[
         str, Option("largest error that is called safe", metavar="BUDGET", gate=True, parse="mpcheck.sessions.policy.parsing:budget")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mpcheck._errors import InputError
 from mpcheck.policy.accuracy import parse_budget
+from mpcheck.policy.rules import get_policy
 
 VARIANTS = ("compile", "script", "cudagraph")
 
@@ -17,6 +18,17 @@ def budget(texts: Sequence[str]) -> str:
         InputError: it cannot be read.
     """
     return str(parse_budget(texts[-1]))
+
+
+def policies(texts: Sequence[str]) -> tuple[str, ...]:
+    """Names of policies, each once.
+
+    Raises:
+        InputError: see :func:`mpcheck.policy.rules.get_policy`.
+    """
+    for name in texts:
+        get_policy(name)
+    return tuple(dict.fromkeys(texts))
 
 
 def variants(texts: Sequence[str]) -> tuple[str, ...]:

@@ -96,7 +96,7 @@ def policy_of(document: Records, system: str) -> str:
 class PolicyShown:
     """See :class:`mpcheck.report.showing.Showing`."""
 
-    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
         """The answer, then the tables, then what is red."""
         sheet = Sheet(WIDTH, color)
         sheet.line()

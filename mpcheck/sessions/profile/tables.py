@@ -197,7 +197,7 @@ def markdown(run: Records) -> str:
 class ProfileShown(FindingsShown):
     """See :class:`mpcheck.report.showing.Showing`."""
 
-    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False) -> str:
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
         """Blocks of 1 % or more."""
         return render(document, color)
 

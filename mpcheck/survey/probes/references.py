@@ -9,8 +9,9 @@ from pathlib import Path
 
 import torch
 
+from mpcheck._names import DEVICE, HOST
 from mpcheck._raised import Raised, attempt
-from mpcheck.reference.place import DEVICE, HOST, place_of
+from mpcheck.reference.place import place_of
 from mpcheck.sessions.run import Options, Session
 from mpcheck.survey.found import Finding, write_found
 

@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 import torch
 
 from mpcheck import __version__
-from mpcheck.cli.main import main
+from mpcheck.cli.main import app, main
 from mpcheck.records.document import Records, read_records
 from tests.unit import forked, report_samples
 from tests.unit.commands import PREFIX, refusal
@@ -32,6 +33,16 @@ def test_run_succeeds_and_says_what_it_wrote(written: tuple[subprocess.Completed
     assert PREFIX not in process.stdout
     assert sorted(p.name for p in out.iterdir()) == ["precision.json", "precision.md", "precision.svg", "precision.xml"]
     assert [p.name for p in out.parent.parent.iterdir()] == ["deep"]  # nothing besides
+
+
+def test_a_shell_is_told_what_completes_a_word(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_MPCHECK_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "mpcheck toler")
+    monkeypatch.setenv("COMP_CWORD", "1")
+    call: Any = app
+    with pytest.raises(SystemExit):
+        call(args=[], prog_name="mpcheck")
+    assert capsys.readouterr().out.split() == ["tolerances"]
 
 
 def test_records_read_back(written: tuple[subprocess.CompletedProcess[str], Path]) -> None:

@@ -39,6 +39,8 @@ def test_a_command_has_what_its_session_declares_and_no_more(spec: SessionSpec) 
 def test_what_is_typed_is_handed_on(spec: SessionSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[tuple[Any, ...]] = []
     monkeypatch.setattr(SessionSpec, "begin", lambda _, *given: begun.append(given) or 7)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "some.model").touch()
     typed = ("format", "bf16") if spec.takes("formats") else ("policy", "float32")
     assert main([spec.command, "some.model", f"--{typed[0]}", typed[1], "--out", str(tmp_path)]) == 7
     options, out, workers, verbose = begun[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import ruamel.yaml
 
 import mpcheck.gate.init as init_module
+from mpcheck import __version__
 from mpcheck._errors import InputError
 from mpcheck.cli.main import main
 from mpcheck.gate.init import CI, INSTALL, UNKNOWN, filled, initialise, pin, plan, store_baseline
@@ -61,10 +63,46 @@ def test_the_workflow_calls_the_reusable_one_with_inputs_that_it_has(tmp_path: P
     assert not any("OWNER" in line for line in said)
 
 
-def test_a_commit_that_nobody_can_name_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("made_from", "requirement"),
+    [(UNKNOWN, f"mpcheck=={__version__}"), (("lab/mpcheck", "a" * 40), f"mpcheck @ git+https://github.com/lab/mpcheck@{'a' * 40}")],
+)
+def test_without_a_gpu_the_workflow_is_complete_in_itself(
+    made_from: tuple[str, str], requirement: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(init_module, "pin", lambda: made_from)
+    start(tmp_path)
+    text = (tmp_path / ".github/workflows/mpcheck.yml").read_text()
+    job = ruamel.yaml.YAML(typ="safe", pure=True).load(text)["jobs"]["gate"]
+    assert job["runs-on"] == "ubuntu-24.04" and "uses" not in job and f'pip install "{requirement}"' in text
+    assert not re.search(r"@[A-Z]+@|OWNER|COMMIT", text), "a placeholder is left"
+    ours = "\n".join(path.read_text() for path in (ROOT / ".github").rglob("*.yml"))
+    assert all(step["uses"] in ours for step in job["steps"] if "uses" in step), "the same pins as in mpcheck's own workflows"
+    assert [step["run"] for step in job["steps"] if step["name"] == "Gate"] == ["mpcheck gate"]
+
+
+def test_a_workflow_for_a_gpu_names_the_commit_that_it_calls_or_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(init_module, "pin", lambda: UNKNOWN)
-    _, said = start(tmp_path)
-    assert "OWNER/mpcheck and COMMIT" in said[-1] and "OWNER/mpcheck/.github" in (tmp_path / ".github/workflows/mpcheck.yml").read_text()
+    with pytest.raises(InputError, match="give --pin OWNER/REPOSITORY@COMMIT, or --device cpu"):
+        start(tmp_path, device="cuda")
+    with pytest.raises(InputError, match="--pin lab/mpcheck@main: give OWNER/REPOSITORY@COMMIT, with the commit's 40 digits"):
+        start(tmp_path, device="cuda", pinned="lab/mpcheck@main")
+    assert not any(tmp_path.iterdir())
+    start(tmp_path, device="cuda", pinned=f"lab/mpcheck@{'b' * 40}")
+    assert f"lab/mpcheck/.github/workflows/precision-gate.yml@{'b' * 40}" in (tmp_path / ".github/workflows/mpcheck.yml").read_text()
+
+
+def test_it_ends_by_running_what_it_wrote(tmp_path: Path, quick: None) -> None:
+    ran: list[Path] = []
+
+    def run(where: Path) -> int:
+        assert read_settings(where, None, {}, {}).model == "builtin:hco", "the files are there"
+        ran.append(where)
+        return 1
+
+    code, said = start(tmp_path, baseline=True, run=run)
+    assert (code, ran) == (1, [tmp_path.resolve()])
+    assert said.index("stored") < said.index("the gate, once, as a job will run it") < said.index("now commit it:")
 
 
 def test_the_pin_is_a_repository_and_a_full_commit_or_nothing() -> None:

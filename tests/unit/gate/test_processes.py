@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from mpcheck._progress import Counted
 from mpcheck.gate.environments import make_side
-from mpcheck.gate.processes import run
+from mpcheck.gate.processes import relayed, run
 from mpcheck.gate.trees import Tree
 
 
@@ -24,3 +25,19 @@ def test_a_process_that_hangs_is_ended_with_its_children(tmp_path: Path) -> None
     assert ended.code is None and ended.lines == ["begun"] and ended.how.startswith("was ended after")
     time.sleep(5.5)
     assert not (tmp_path / "alive").exists()
+
+
+def test_how_far_a_session_is_reaches_the_gate_and_nothing_else_of_its_log(tmp_path: Path) -> None:
+    log, said = tmp_path / "session.log", list[str]()
+    counted = Counted(lambda text: None, clock=iter([0.0, 0.0, *[100.0] * 20]).__next__)
+    counted.begin(50)
+    for red in (False, True):
+        counted.ended(red)
+    with relayed(log, said.append, every=0.01):
+        time.sleep(0.1)  # there is none yet
+        log.write_text(f"....  … 1 of 50 done (5 s)\n::error::forged\n  … {counted.text} (15 s)\n  … go to https://example.org\n")
+        waited = time.monotonic()
+        while not said and time.monotonic() - waited < 60:
+            time.sleep(0.01)
+        time.sleep(0.1)  # said once, for it has not changed
+    assert said == [counted.text] == ["2 of 50 done, 1 red, about 40 min left"]

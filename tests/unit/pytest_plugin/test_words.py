@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from _pytest.junitxml import xml_key
 
-from mpcheck.pytest_plugin.words import GOLDEN_TOLD, failures, tell_junit, unsupported
+from mpcheck.pytest_plugin.words import GOLDEN_TOLD, failures, tell_junit, unsupported, written
 from mpcheck.records.tensors import Worst
 from tests.unit.accounts import golden_record
 from tests.unit.record_samples import cell, finding, quantity
@@ -41,6 +42,12 @@ def test_many_golden_values_are_counted_and_the_first_block_named() -> None:
 def test_what_a_terminal_would_obey_is_not_passed_on() -> None:
     assert "\x1b" not in failures([finding(verdict="fail", reason="\x1b[2J")])
     assert "\x1b" not in unsupported([finding(verdict="unsupported", reason="\x1b[2J")])
+
+
+def test_files_are_told_in_a_line_and_how_to_have_them_as_a_page() -> None:
+    told = written([Path("my reports/precision.json"), Path("my reports/precision.md")])
+    assert told == ["wrote my reports/precision.json, precision.md", "as one page: mpcheck report 'my reports' --html report.html"]
+    assert written([]) == []
 
 
 def test_a_test_is_skipped_where_none_of_its_work_could_run() -> None:

@@ -8,9 +8,8 @@ import pytest
 import torch
 
 from mpcheck._cuda import standing_in
-from mpcheck._errors import InputError
 from mpcheck.reference.library import Library
-from mpcheck.reference.place import parse_place, place_of
+from mpcheck.reference.place import place_of
 from mpcheck.sessions.run import Options, Session
 from tests.fakes.cuda import FakeCuda
 
@@ -39,12 +38,6 @@ def test_where_there_is_no_gpu() -> None:
     cuda.available = False
     with standing_in(cuda):
         assert place_of(CUDA) == CPU
-
-
-def test_another_place_is_refused() -> None:
-    assert parse_place(["host"]) == "host"
-    with pytest.raises(InputError, match="unknown place 'moon'; choose from host, device"):
-        parse_place(["moon"])
 
 
 def test_references_of_a_host_serve_the_device(session: Session, tmp_path: Path) -> None:

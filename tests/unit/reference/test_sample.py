@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from mpcheck._errors import InputError
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.slots import Slot
 from mpcheck.adapters.steps import step_block
 from mpcheck.reference import sample
-from mpcheck.reference.sample import Kept, SystemSample, parse_rows, widths_of
+from mpcheck.reference.sample import Kept, SystemSample, widths_of
 from mpcheck.sessions.run import Options, Session
 
 ATOMS, EDGES = 20, 140
@@ -140,12 +139,6 @@ def test_widths(session: Session) -> None:
     assert widths["interactions.1"] >= conv.irreps_out.dim, "what is inside a composite counts"
     slots = {"x": Slot("3x1o", "flat")}
     assert sample._width(Block("b", "leaf", "linear", "Linear", slots, {"out": Slot("2x0e+4x2e", "channels")}, 0)) == 22
-
-
-def test_one_of_two_words() -> None:
-    assert parse_rows(["all"]) == "all" and parse_rows(["all", "sample"]) == "sample"
-    with pytest.raises(InputError, match=r"--rows 'some'; choose from sample, all$"):
-        parse_rows(["some"])
 
 
 def options(cache: Path, **more: str) -> Options:
