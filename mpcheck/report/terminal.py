@@ -13,7 +13,7 @@ from mpcheck.records.outcome import outcome
 from mpcheck.records.record import first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
-from mpcheck.report.figure import nature
+from mpcheck.report.figure import beyond
 from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
@@ -105,8 +105,8 @@ def _facts(sheet: Sheet, run: Records) -> None:
 
 def _failures(sheet: Sheet, run: Records) -> None:
     for cell in summary.failures(run)[:6]:
-        sheet.line((f"FAIL {cell.id}", style("fail")))
-        sheet.line(f"     {cell.reason}{nature(cell.share)}")
+        sheet.line((": ".join(filter(None, (f"FAIL {cell.id}", beyond(cell.share)))), style("fail")))
+        sheet.line(f"     {cell.reason}")
         sheet.line((f"     {reproduce(run, item_of(PRECISION, cell))}", "dim"))
     if (where := repeated_where(run)) and summary.failures(run):
         sheet.line((f"     ({where})", "dim"))
