@@ -196,7 +196,14 @@ def _cell_moved(before: Item, was: Record, after: Item, row: Record) -> Change |
             largest = " -> ".join(number(x, none="not finite") for x in (a.max_abs, b.max_abs))
             more = f" (and {len(moved) - 1} more tensors)" if len(moved) > 1 else ""
             exact = "; now the reference's very value: is it computed in this format?" if b.rms == 0 and was.format != REFERENCE else ""
-            return Change(kind, after.id, before, after, f"{name}: {_shares(share(a.rms, a.rms_limit), share(b.rms, b.rms_limit), a.rms, b.rms)}, max_abs {largest}{more}{exact}", slight)
+            return Change(
+                kind,
+                after.id,
+                before,
+                after,
+                f"{name}: {_shares(share(a.rms, a.rms_limit), share(b.rms, b.rms_limit), a.rms, b.rms)}, max_abs {largest}{more}{exact}",
+                slight,
+            )
     lost, come = [n for n in old if n not in new], [n for n in new if n not in old]
     if lost:
         return Change("gone", after.id, before, after, f"judged no longer: {', '.join(lost)}")

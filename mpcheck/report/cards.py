@@ -92,7 +92,18 @@ def cards(results: Results, new: Collection[str] = ()) -> list[Card]:
     for item in rest:
         _lay(groups, item)
     for group in groups:
-        group.own.sort(key=lambda i: (i.verdict == MISSING, i.check in TIMED, i.depth, i.check == GOLDEN, i.check != PRECISION, -i.share, i.backend != REFERENCE_BACKEND, i.id))
+        group.own.sort(
+            key=lambda i: (
+                i.verdict == MISSING,
+                i.check in TIMED,
+                i.depth,
+                i.check == GOLDEN,
+                i.check != PRECISION,
+                -i.share,
+                i.backend != REFERENCE_BACKEND,
+                i.id,
+            )
+        )
         group.behind.sort(key=lambda i: (i.depth, -i.share, i.id))
     groups.sort(key=lambda g: (bool(new) and not any(i.id in new for i in (*g.own, *g.behind)), g.place))
     judged: dict[str, list[Item]] = {}
@@ -125,7 +136,7 @@ def _source(own: Sequence[Item], subject: str, code: Mapping[str, str]) -> str:
 
 
 def _code(results: Results) -> dict[str, str]:
-    return {name: text for document in results.documents.values() for name, text in document.model.code.items() if name}
+    return {name: text for document in results.documents.values() for name, text in document.model.code.items()}
 
 
 def _block(item: Item) -> str:
@@ -216,8 +227,11 @@ def _lay(groups: list[_Group], item: Item) -> None:
                 group.behind.append(item)
                 return
     for group in groups:
-        if group.own[0].depth >= PROPERTY and group.own[0].session == item.session and (group.own[0].verdict == item.verdict or MISSING not in (
-            group.own[0].verdict, item.verdict)):
+        if (
+            group.own[0].depth >= PROPERTY
+            and group.own[0].session == item.session
+            and (group.own[0].verdict == item.verdict or MISSING not in (group.own[0].verdict, item.verdict))
+        ):
             group.own.append(item)
             return
     groups.append(_Group([item.subject or item.check], [item]))

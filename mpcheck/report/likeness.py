@@ -49,7 +49,12 @@ def likeness(red: Sequence[Item], judged: Sequence[Item]) -> str:
     if not cells:
         return CHECKS.get(first.check, f"the check {first.check}")
     told = next((i.check for i in red if i.check in DIRECT), "")
-    return ", ".join([CHECKS[told] if told else _kind(cells, judged), *_where(cells, [i for i in judged if i.check == PRECISION and i.verdict in ("pass", "fail")])])
+    return ", ".join(
+        [
+            CHECKS[told] if told else _kind(cells, judged),
+            *_where(cells, [i for i in judged if i.check == PRECISION and i.verdict in ("pass", "fail")]),
+        ]
+    )
 
 
 def _kind(cells: Sequence[Item], judged: Sequence[Item]) -> str:
@@ -63,8 +68,9 @@ def _kind(cells: Sequence[Item], judged: Sequence[Item]) -> str:
         return narrower
     if share > NO_ROUNDING or any(i.format == FLOAT64.name for i in cells):
         return "no rounding error: formula, index, layout or weights"
+    rms = max((q.rms / q.rms_limit for q in failing if q.rms is not None and q.rms_limit), default=share)
     lean = any("bias" in text for q in failing for text in q.failures)
-    if share <= FEW:
+    if rms <= FEW:
         return "errors lean to one side: cut off instead of rounded" if lean else "a rounding more than the format needs"
     if lean:
         return "a sum kept in too few bits: errors lean to one side, as where small addends are lost"
@@ -95,8 +101,10 @@ def _where(cells: Sequence[Item], judged: Sequence[Item]) -> list[str]:
         told.append("in every format that was judged")
     elif red == {TF32_NAME}:
         told.append("only in tf32: a matrix product")
-    elif red < every and all(FORMATS[f].u > FORMATS[FLOAT32.name].u and f != TF32_NAME for f in red & FORMATS.keys()):
+    elif red < every and red <= FORMATS.keys() and all(FORMATS[f].u > FORMATS[FLOAT32.name].u and f != TF32_NAME for f in red):
         told.append("only in 16 bits")
+    elif len(red) == 1 and red < every:
+        told.append(f"only in {next(iter(red))}")
     names = {q.name.partition(".")[0] for i in cells if i.record for q in i.record.quantities if q.failures}
     if names == {"weight"}:
         told.append("only in gradients of weights")

@@ -31,7 +31,11 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
     failed = summary.failures(run)
     if failed:
         where = repeated_where(run)
-        lines += ["## Failures", "", *markdown_table(("cell", "error ÷ allowed", "reason"), [(escape(c.id), figure(c.share), escape(c.reason)) for c in failed[:50]], "lrl")]
+        lines += [
+            "## Failures",
+            "",
+            *markdown_table(("cell", "error ÷ allowed", "reason"), [(escape(c.id), figure(c.share), escape(c.reason)) for c in failed[:50]], "lrl"),
+        ]
         lines += [f"{len(failed) - 50} more in the records.", ""] if len(failed) > 50 else []
         lines += [f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of(PRECISION, failed[0]))), ""]
     formats, rows = summary.table(run)

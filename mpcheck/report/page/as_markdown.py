@@ -134,7 +134,7 @@ def _ratios(page: Page, cap: int) -> Iterator[str]:
 def _latency(page: Page, cap: int) -> Iterator[str]:
     if not page.latencies_total:
         return
-    yield from ("## Latency against baseline", "")
+    yield from ("## Latency", "")
     rows = [
         (*(markdown(t, NAME) for t in (row.subject, row.backend, row.format, row.work, row.decision)), row.effect, row.milliseconds)
         for row in page.latencies[:cap]

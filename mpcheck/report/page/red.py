@@ -21,7 +21,14 @@ if TYPE_CHECKING:
 SHOWN = 100
 CARDS_SHOWN = 30
 NAMES_SHOWN = 6
-WHERE = (("format", "format"), ("backend", "backend"), ("direction or variant", "variant"), ("system", "system"), ("found by", "session"), ("check", "check"))
+WHERE = (
+    ("format", "format"),
+    ("backend", "backend"),
+    ("direction or variant", "variant"),
+    ("system", "system"),
+    ("found by", "session"),
+    ("check", "check"),
+)
 """What a card says of where its mistake shows."""
 
 
@@ -110,9 +117,7 @@ def step(share: float) -> int:
     return max(5 if share > 1 else 0, min(20, place))
 
 
-def red_cards(
-    found: Sequence[Card], commands: Commands, history: Sequence[GateEntry], new: Collection[str], most: int = SHOWN
-) -> list[RedCard]:
+def red_cards(found: Sequence[Card], commands: Commands, history: Sequence[GateEntry], new: Collection[str], most: int = SHOWN) -> list[RedCard]:
     """The first :data:`CARDS_SHOWN` cards with ``most`` conclusions together; each has the one to begin with."""
     shown, left = [], most
     for card in found[:CARDS_SHOWN]:

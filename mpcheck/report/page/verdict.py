@@ -47,14 +47,14 @@ def session_lines(results: Results) -> list[SessionLine]:
     ]
 
 
-def sentence(results: Results, failures: Sequence[Item], shown: Sequence[RedCard]) -> str:
+def sentence(results: Results, failures: Sequence[Item], shown: Sequence[RedCard], number: int) -> str:
     """What is red, in which block, at which format, how far beyond the limit, since when; or what was judged and found right."""
     if results.outcome == "crashed" and results.disorder:
         recorded = sum(i.verdict != MISSING for i in failures)
         besides = f" {counted(recorded, 'recorded conclusion')} {'is' if recorded == 1 else 'are'} red besides." if recorded else ""
         return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green.{besides}"
     if failures:
-        return _red(failures, shown)
+        return _red(failures, shown, number)
     judged = sum(i.verdict == "pass" for i in results.items if get(i.session).judges)
     rest = [(v, n) for v, n in tally([i for i in results.items if get(i.session).judges]) if v != "pass"]
     others = ", ".join(f"{n:,} {v}" for v, n in rest)
@@ -63,8 +63,8 @@ def sentence(results: Results, failures: Sequence[Item], shown: Sequence[RedCard
     return "No check came to a verdict" + (f": {others}." if others else ".") + " This is no green: see below what was missing."
 
 
-def _red(failures: Sequence[Item], shown: Sequence[RedCard]) -> str:
-    one, total = shown[0], len(shown)
+def _red(failures: Sequence[Item], shown: Sequence[RedCard], number: int) -> str:
+    one = shown[0]
     first, several = one.card.worst, len(one.card.blocks) > 1
     named = visible(one.card.subject, 80) + (f" and {len(one.card.blocks) - 1} more" if several else "")
     where = "".join(
@@ -75,8 +75,7 @@ def _red(failures: Sequence[Item], shown: Sequence[RedCard]) -> str:
     if first.check in (PRECISION, GOLDEN):
         text += f" It looks like: {one.card.looks}."
     if len(failures) > 1:
-        who = "One mistake explains" if total == 1 else f"{counted(total, 'mistake')} explain"
-        text += f" {who} all {len(failures):,} red conclusions."
+        text += f" All {len(failures):,} red conclusions are on {'one card' if number == 1 else counted(number, 'card')}, a card a mistake."
     return text + (f" Red {one.since}." if one.since.startswith("since") else f" It is {one.since}." if one.since else "")
 
 

@@ -108,13 +108,14 @@ def page_of(
     unfinished = judgement is not None and judgement.verdict in ("FAIL", "CRASHED") and not failures
     return Page(
         title=visible(title, 200), verdict=judgement.verdict if judgement is not None else results.verdict,
-        sentence=(UNFINISHED if unfinished else "") + sentence(results, failures, shown),
+        sentence=(UNFINISHED if unfinished else "") + sentence(results, failures, shown, len(found)),
         remarks=[visible(r) for r in (*(judgement.remarks if judgement is not None else ()), *own_remarks(results))][:MOST],
         model=visible(first.model.name, 200), device=visible(first.environment.device_name, 120),
         commit=known(first.environment.commit), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
         sessions=session_lines(results), cards=shown, cards_total=len(found), red_total=len(failures),
         repeated_where=repeated_where(first), whole=whole_tables(results),
         comparison=comparison, changes=change_groups(comparison),
-        ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total, timed=results.of_check(COST) is not None, history=len(history),
+        ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total,
+        timed=results.of_check(COST) is not None, history=len(history),
         asides=asides(results.items), facts=provenance(results),
     )  # fmt: skip

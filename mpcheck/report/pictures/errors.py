@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 
 from mpcheck._names import PRECISION
 from mpcheck._text import counted
-from mpcheck.records.document import Records
 from mpcheck.records.attribution import family
+from mpcheck.records.document import Records
 from mpcheck.records.record import Record
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
