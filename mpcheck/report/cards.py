@@ -91,7 +91,11 @@ def cards(results: Results, new: Collection[str] = ()) -> list[Card]:
     groups = _sharing(groups)
     for item in rest:
         _lay(groups, item)
+    places = {id(item): place for place, item in enumerate(results.items)}
     for group in groups:
+        if group.own[0].depth >= PROPERTY:  # figures of different properties have no common measure: a session tells the plainest first
+            group.own.sort(key=lambda i: (i.verdict == MISSING, places[id(i)]))
+            continue
         group.own.sort(
             key=lambda i: (
                 i.verdict == MISSING,

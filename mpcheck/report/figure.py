@@ -10,11 +10,11 @@ ALLOWED = "what is allowed"
 
 
 def nature(share: float) -> str:
-    """`` (no rounding error is that large)`` of a share of the limit that only another computation makes; else nothing.
+    """`` (no rounding error of this format is that large)`` of a share of the limit that only another computation makes; else nothing.
 
     An infinite share is none: something raised, is missing or is no number, and the reason says what.
     """
-    return " (no rounding error is that large)" if NO_ROUNDING < share < float("inf") else ""
+    return " (no rounding error of this format is that large)" if NO_ROUNDING < share < float("inf") else ""
 
 
 def figure(value: float | None) -> str:
@@ -35,4 +35,4 @@ def beyond(share: float, scale: str = ALLOWED) -> str:
     """
     if not 1.0 < share < float("inf"):
         return ""
-    return f"{figure(share)} times {scale}" + (nature(share) if scale == ALLOWED else "")
+    return f"{f'{share:,.0f}' if 99.5 <= share < 1e6 else figure(share)} times {scale}" + (nature(share) if scale == ALLOWED else "")
