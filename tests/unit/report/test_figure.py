@@ -13,7 +13,11 @@ def test_figures(value: float | None, text: str) -> None:
 
 
 def test_what_no_rounding_makes_is_not_called_one() -> None:
-    assert nature(12.0) == nature(NO_ROUNDING) == "" and nature(1e6) == " (no rounding error of this format is that large)" and nature(float("inf")) == ""
+    assert (
+        nature(12.0) == nature(NO_ROUNDING) == ""
+        and nature(1e6) == " (no rounding error of this format is that large)"
+        and nature(float("inf")) == ""
+    )
 
 
 def test_what_is_beyond_is_told_in_the_unit_of_what_is_allowed() -> None:
