@@ -28,6 +28,7 @@ from mpcheck.formats import BFLOAT16, FLOAT32, FLOAT64
 from mpcheck.records.attribution import innermost_first, names_of
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import decisive
+from mpcheck.report.figure import figure
 from mpcheck.sessions.options import Options, resolve
 from mpcheck.sessions.pieces import Work
 from mpcheck.sessions.registry import sessions
@@ -177,9 +178,11 @@ def _common(session: Session) -> dict[str, Any]:
 
 
 def _line(item: Record) -> str:
-    """``BLOCK (BACKEND, FORMAT, …): TENSOR, ratio R ÷ limit L: REASON``."""
+    """``BLOCK (BACKEND, FORMAT, …): TENSOR, S times what is allowed (ratio R ÷ limit L): REASON``."""
     where = ", ".join(filter(None, (item.check, item.backend, item.format, item.variant, item.system)))
-    figures = f"ratio {item.ratio:.3g} ÷ limit {item.limit:.3g}" if item.ratio is not None and item.limit else ""
+    figures = ""
+    if item.ratio is not None and item.limit:
+        figures = f"{figure(item.share)} times what is allowed (ratio {item.ratio:.3g} ÷ limit {item.limit:.3g})"
     told = decisive(item.quantities)
     said = ", ".join(filter(None, (told.name if told is not None else item.worst, figures)))
     return f"{item.subject} ({where}): " + ": ".join(filter(None, (said, item.reason)))

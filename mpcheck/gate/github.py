@@ -12,6 +12,7 @@ from mpcheck._text import command, log
 from mpcheck.gate.outcome import Outcome, place_of
 from mpcheck.records.items import Item
 from mpcheck.records.reproduce import repeated_where, reproduce
+from mpcheck.report.page.red import beyond
 
 if TYPE_CHECKING:
     from mpcheck.records.read import Results
@@ -51,7 +52,8 @@ def _message(items: list[Item]) -> str:
     worst = items[0]
     what = " ".join(filter(None, (worst.backend, worst.format, worst.variant, f"on {worst.system}" if worst.system else "")))
     more = f"\nand {len(items) - 1} more of this block in {worst.session}" if len(items) > 1 else ""
-    return f"{what}: {worst.reason or worst.verdict}" + (f"\n{worst.worst}" if worst.worst else "") + more
+    over = beyond(worst)
+    return f"{what}: {over and over + ': '}{worst.reason or worst.verdict}" + (f"\n{worst.worst}" if worst.worst else "") + more
 
 
 def remarks(outcome: Outcome) -> list[Annotation]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mpcheck.gate.sessions import Crash
 from mpcheck.history.objections import Objection, of_comparison
+from mpcheck.records.attribution import innermost
 from mpcheck.records.items import Item
 from mpcheck.records.outcome import STATUS, WORDS, combined, worst
 from mpcheck.records.outcome import Outcome as Came
@@ -138,9 +139,5 @@ def place_of(subject: str, places: Mapping[str, Place]) -> Place | None:
         subject: a block's name; steps (``interactions.0.scatter``) and second calls (``NAME@2``) are in the module that makes them.
         places: by submodule; the model itself has an empty name.
     """
-    path, own = subject.partition("@")[0], True
-    while path not in places:
-        if not path:
-            return None
-        path, own = path.rpartition(".")[0], False
-    return replace(places[path], own=own)
+    found = innermost(subject, places)
+    return replace(found[0], own=not found[1]) if found is not None else None

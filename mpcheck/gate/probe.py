@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import inspect
 import json
 import sys
 from importlib import metadata
@@ -64,16 +63,10 @@ def _version(name: str) -> str:
 def places(model: str) -> dict[str, dict[str, Any]]:
     """Source of every submodule's class: ``{"interactions.1": {"class": …, "file": …, "line": …}}``."""
     from mpcheck.adapters.load import load_model
+    from mpcheck.adapters.places import places as written
 
-    sources: dict[str, dict[str, Any]] = {}
-    for name, module in load_model(model).module.named_modules():
-        try:
-            file, (_, line) = inspect.getsourcefile(type(module)), inspect.getsourcelines(type(module))
-        except (TypeError, OSError):  # scripted, or made by a compiler
-            continue
-        if file is not None:
-            sources[name] = {"class": type(module).__name__, "file": file, "line": line}
-    return sources
+    found = written(load_model(model).module)
+    return {name: {"class": place.owner, "file": place.file, "line": place.line} for name, place in found.items()}
 
 
 def main() -> None:

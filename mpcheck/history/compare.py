@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import isinf
 from typing import Literal, get_args
 
 from mpcheck._errors import InputError
@@ -14,7 +15,7 @@ from mpcheck.records.items import Item, item_of, lost_items
 from mpcheck.records.read import Results
 from mpcheck.records.record import Record
 from mpcheck.records.same import heads_differ, label
-from mpcheck.records.tensors import Quantity
+from mpcheck.records.tensors import Quantity, share
 from mpcheck.records.verdicts import CONCLUDED
 from mpcheck.sessions.registry import get, sessions
 
@@ -159,7 +160,7 @@ def _change(before: Item | None, was: Record | None, after: Item, row: Record) -
     kind: Kind = _direction(before.ratio, after.ratio) if how == "ratios" else "finding"
     if kind != "moved" or beyond(starting(before.ratio, before.format), after.ratio):
         slight = kind == "moved" and not grown(starting(before.ratio, before.format), after.ratio)
-        return Change(kind, after.id, before, after, _ratios(before.ratio, after.ratio), slight)
+        return Change(kind, after.id, before, after, _shares(before.share, after.share, before.ratio, after.ratio), slight)
     return None
 
 
@@ -195,7 +196,14 @@ def _cell_moved(before: Item, was: Record, after: Item, row: Record) -> Change |
             largest = " -> ".join(number(x, none="not finite") for x in (a.max_abs, b.max_abs))
             more = f" (and {len(moved) - 1} more tensors)" if len(moved) > 1 else ""
             exact = "; now the reference's very value: is it computed in this format?" if b.rms == 0 and was.format != REFERENCE else ""
-            return Change(kind, after.id, before, after, f"{name}: {_ratios(a.rms, b.rms)}, max_abs {largest}{more}{exact}", slight)
+            return Change(
+                kind,
+                after.id,
+                before,
+                after,
+                f"{name}: {_shares(share(a.rms, a.rms_limit), share(b.rms, b.rms_limit), a.rms, b.rms)}, max_abs {largest}{more}{exact}",
+                slight,
+            )
     lost, come = [n for n in old if n not in new], [n for n in new if n not in old]
     if lost:
         return Change("gone", after.id, before, after, f"judged no longer: {', '.join(lost)}")
@@ -248,8 +256,10 @@ def _verdict(item: Item) -> str:
     return item.verdict + (f": {item.reason}" if item.reason else "")
 
 
-def _ratios(before: float | None, after: float | None) -> str:
-    return "ratio " + " -> ".join("not finite" if x is None else f"{x:.3f}" for x in (before, after))
+def _shares(before: float, after: float, was: float | None, now: float | None) -> str:
+    """``error ÷ allowed 0.200 -> 0.500``, and the ratios in brackets where they are others."""
+    shares, ratios = (" -> ".join("not finite" if x is None or isinf(x) else f"{x:.3f}" for x in pair) for pair in ((before, after), (was, now)))
+    return f"error ÷ allowed {shares}" + (f" (ratio {ratios})" if ratios != shares else "")
 
 
 def _amount(name: str, value: object) -> str:

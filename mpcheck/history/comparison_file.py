@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -71,12 +70,22 @@ class ComparisonDocument(Strict):
     changes: list[ChangeRow]
 
 
+FIELDS = ("base", "head", "identical", "within", "still", "notes", "broken")
 KIND = DocumentKind(ComparisonDocument, "comparison", 1, REMEDY, "comparison")
 
 
 def write_comparison(path: Path, comparison: Comparison) -> None:
     """Write a comparison atomically, one change a line."""
-    write_document(path, ComparisonDocument.model_validate(dataclasses.asdict(comparison)), "changes")
+    fields = {name: getattr(comparison, name) for name in FIELDS}
+    write_document(path, ComparisonDocument(changes=[_row(change) for change in comparison.changes], **fields), "changes")
+
+
+def _row(change: Change) -> ChangeRow:
+    """A change without its records: they lie in files of their own."""
+    before, after = (
+        None if item is None else ItemRow(**{name: getattr(item, name) for name in ItemRow.model_fields}) for item in (change.before, change.after)
+    )
+    return ChangeRow(kind=change.kind, item=change.item, before=before, after=after, detail=change.detail, slight=change.slight)
 
 
 def read_comparison(path: Path) -> Comparison:
@@ -86,5 +95,5 @@ def read_comparison(path: Path) -> Comparison:
         InputError: missing, more than 64 MiB, no JSON, another kind of file or schema version, a wrong field, which is named.
     """
     document = KIND.read(path)
-    fields = {name: getattr(document, name) for name in ("base", "head", "identical", "within", "still", "notes", "broken")}
+    fields = {name: getattr(document, name) for name in FIELDS}
     return Comparison(changes=[row.change() for row in document.changes], **fields)

@@ -11,6 +11,7 @@ from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import shell, terminal
 from mpcheck.records.outcome import WORDS, Outcome
 from mpcheck.records.record import Record, first_changed
+from mpcheck.report.figure import beyond
 
 GOLDEN_TOLD = 8
 
@@ -21,7 +22,8 @@ def failures(records: Sequence[Record]) -> str:
     for record in records:
         if record.red and record.check != GOLDEN:
             worst = _worst(record) or (f"worst: {record.worst}" if record.worst and record.check != PRECISION else "")
-            lines += [f"{record.id}: {record.verdict}: {record.reason}", *([f"  {worst}"] if worst else [])]
+            over = beyond(record.share) if record.ratio is not None else ""
+            lines += [": ".join(filter(None, (record.id, record.verdict, over, record.reason))), *([f"  {worst}"] if worst else [])]
     return "\n".join(terminal(line) for line in lines + _golden([record for record in records if record.check == GOLDEN]))
 
 

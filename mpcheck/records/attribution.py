@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from mpcheck.records.record import Record
 from mpcheck.records.tensors import Tensors
 from mpcheck.sessions.registry import sessions
 
+T = TypeVar("T")
+_NUMBER = re.compile(r"(?<=[.@])\d+(?=[.@]|$)")
 INNERMOST = {"leaf": 0, "step": 0, "": 0, "composite": 1}
 """Order of kinds of block in which red ones are told: a composite is red when a leaf in it is."""
 PROPERTY, NO_RECORD = 2, 3
@@ -65,3 +69,23 @@ def nobody(records: Sequence[Record]) -> str:
     number = len(passed) or max(by.values())
     which = "of the model" if not passed or passed == names else "that were judged"
     return f"no block is red: all {number} blocks {which} passed: {', '.join(f'{check} ({n})' for check, n in by.items())}"
+
+
+def innermost(subject: str, places: Mapping[str, T]) -> tuple[T, bool] | None:
+    """What is known of a block, or else of the innermost module around it, and whether it is that one's; None where nothing is.
+
+    Args:
+        subject: a block's name; steps (``interactions.0.scatter``) and second calls (``NAME@2``) are in the module that makes them.
+        places: by submodule; the model itself has an empty name.
+    """
+    path, around = subject.partition("@")[0], False
+    while path not in places:
+        if not path:
+            return None
+        path, around = path.rpartition(".")[0], True
+    return places[path], around
+
+
+def family(block: str) -> str:
+    """A block's name without its numbers: ``interactions.*.conv_tp``; blocks of one family share their code."""
+    return _NUMBER.sub("*", block)

@@ -63,6 +63,7 @@ class JudgedModel(Strict):
         digest: of architecture and weights; stored_dtype: of its parameters as they were loaded.
         source: where the weights came from, by name: file and sha256, recipe and seed, tables that were put right.
         elements: symbols; parameters: how many numbers it has learnt. Empty and None of records that do not say.
+        code: by submodule, where its class is written: ``mace/modules/blocks.py:212 EquivariantProductBasisBlock``.
     """
 
     name: str
@@ -71,6 +72,7 @@ class JudgedModel(Strict):
     source: dict[str, str] = {}
     elements: list[str] = []
     parameters: int | None = None
+    code: dict[str, str] = {}
 
 
 class Reference(Strict):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mpcheck.records.accounts import missing
-from mpcheck.records.attribution import NO_RECORD, depth_of, names_of
+from mpcheck.records.attribution import NO_RECORD, block_of, depth_of, names_of
 from mpcheck.records.document import Records
 from mpcheck.records.record import About, Record
 from mpcheck.records.tensors import share
@@ -22,6 +22,8 @@ class Item:
         system, batch: where the system is repeated in one graph, ``system`` says it too, ``builtin:water*4``, and ``batch`` how often.
         others: see :class:`mpcheck.records.record.Record`.
         depth: 0 where it is innermost, so that sorting puts culprits before what contains them.
+        block: that it is about, or blames; empty where it names none.
+        record: that it tells of; None of work without one.
     """
 
     session: str
@@ -40,6 +42,8 @@ class Item:
     tolerated: str = ""
     depth: int = 0
     batch: int | None = None
+    block: str = ""
+    record: Record | None = field(default=None, compare=False, repr=False)
 
     @property
     def failed(self) -> bool:
@@ -72,7 +76,8 @@ def item_of(session: str, record: Record, names: Collection[str] = ()) -> Item:
     return Item(
         session=session, check=record.check, subject=record.subject, backend=record.backend, format=record.format, system=record.where,
         variant=record.variant, verdict=record.verdict, reason=record.reason, ratio=record.ratio, limit=record.limit, worst=record.worst,
-        seconds=record.seconds, tolerated=record.tolerated, depth=depth_of(record, names), batch=record.batch,
+        seconds=record.seconds, tolerated=record.tolerated, depth=depth_of(record, names), batch=record.batch, block=block_of(record, names),
+        record=record,
     )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.record import Record
 from mpcheck.records.verdicts import VERDICTS, WORST_FIRST
-from mpcheck.report.figure import figure
+from mpcheck.report.figure import beyond, figure
 from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
@@ -99,7 +99,8 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     sheet.line("findings: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
         for f in told(run, verdict)[:6]:
-            sheet.line((f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", style(verdict)))
+            over = beyond(f.share) if f.ratio is not None and f.red else ""
+            sheet.line((": ".join(filter(None, (f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", over))), style(verdict)))
             sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
         if verdict == "fail" and (blames := nobody(run.records)):
             sheet.line((f"  {blames}", "dim"), wrap=True)

@@ -12,6 +12,7 @@ from mpcheck.records.items import item_of
 from mpcheck.records.record import Record, first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
+from mpcheck.report.figure import figure
 from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
@@ -30,7 +31,11 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
     failed = summary.failures(run)
     if failed:
         where = repeated_where(run)
-        lines += ["## Failures", "", *markdown_table(("cell", "reason"), ((escape(c.id), escape(c.reason)) for c in failed[:50]))]
+        lines += [
+            "## Failures",
+            "",
+            *markdown_table(("cell", "error ÷ allowed", "reason"), [(escape(c.id), figure(c.share), escape(c.reason)) for c in failed[:50]], "lrl"),
+        ]
         lines += [f"{len(failed) - 50} more in the records.", ""] if len(failed) > 50 else []
         lines += [f"Repeat the first one{where and f', {escape(where)}'}:", "", fence(reproduce(run, item_of(PRECISION, failed[0]))), ""]
     formats, rows = summary.table(run)
@@ -39,9 +44,9 @@ def render(run: Records, notes: Sequence[str] = ()) -> str:
     lines += markdown_table((*get(run.suite).columns, *map(escape, formats)), cells, "lll" + "r" * len(formats))
     ratios = [(escape(fmt), *(f"{x:.3f}" for x in three)) for fmt in formats if (three := summary.ratio_range(run, fmt))]
     lines += [
-        "## Rounding ratios by format",
+        "## Detail: rounding ratios by format",
         "",
-        "RMS error over noise scale of all tensors.",
+        "RMS error ÷ noise scale of all tensors, not error ÷ allowed: limits differ from tensor to tensor.",
         "",
         *markdown_table(("format", "median", "95 %", "largest"), ratios, "lrrr"),
     ]

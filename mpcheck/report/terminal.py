@@ -14,7 +14,7 @@ from mpcheck.records.outcome import outcome
 from mpcheck.records.record import Record, first_changed
 from mpcheck.records.reproduce import repeated_where, reproduce
 from mpcheck.report import summary
-from mpcheck.report.figure import nature
+from mpcheck.report.figure import beyond
 from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.references import reference_lines
@@ -144,8 +144,8 @@ def _failures(sheet: Sheet, run: Records) -> None:
         red.setdefault(cell.subject, []).append(cell)
     for cells in list(red.values())[:MOST_RED]:
         cell = cells[0]
-        sheet.line((f"FAIL {cell.id}", style("fail")))
-        sheet.line(f"     {cell.reason}{nature(cell.share)}")
+        sheet.line((": ".join(filter(None, (f"FAIL {cell.id}", beyond(cell.share)))), style("fail")))
+        sheet.line(f"     {cell.reason}")
         sheet.line((f"     {reproduce(run, item_of(PRECISION, cell))}", "dim"))
         if len(cells) > 1:
             sheet.line((f"     and {counted(len(cells) - 1, 'more red cell', 'more red cells')} of it", "dim"))

@@ -59,7 +59,7 @@ class SessionSpec:
     model_block: bool = False
     columns: tuple[str, ...] = ("subject", "backend")
     compared: Literal["ratios", "findings", "latencies", "nothing"] = "findings"
-    scale: str = "the limit"
+    scale: str = "what is allowed"
     judges: bool = True
     parallel: bool = True
     one_thread: bool = False

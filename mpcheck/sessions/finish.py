@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mpcheck import __version__
+from mpcheck.adapters.places import code_of
 from mpcheck.records.document import Environment, JudgedModel, JudgedSystem, Records, Reference
 from mpcheck.records.environment import describe
 from mpcheck.records.record import Planned, Record
@@ -55,6 +56,7 @@ def head(options: Options, session: Session, seconds: float) -> dict[str, Any]:
             source=dict(model.source),
             elements=list(model.elements),
             parameters=sum(p.numel() for p in model.module.parameters()),
+            code=code_of(model.module),
         ),
         "systems": [_system(session, name, time.time() - seconds) for name in session.systems],
         "options": asked,

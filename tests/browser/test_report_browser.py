@@ -75,6 +75,7 @@ def test_the_verdict_comes_before_everything_and_is_a_word(visit: Opener, pages:
 
 def test_every_picture_has_a_name_a_text_and_its_place(visit: Opener, pages: dict[str, Path]) -> None:
     opened = visit(pages["red"], 390)
+    opened.run(OPEN_ALL)
     drawn = opened.run(
         """[...document.querySelectorAll('svg')].map(s => ({role: s.getAttribute('role'), title: s.querySelector('title')?.textContent,
         text: s.querySelector('desc')?.textContent, right: s.getBoundingClientRect().right, high: s.getBoundingClientRect().height}))"""
@@ -86,6 +87,21 @@ def test_every_picture_has_a_name_a_text_and_its_place(visit: Opener, pages: dic
         assert one["text"]
         assert one["right"] <= 390
         assert one["high"] > 20
+
+
+def test_a_mistake_is_a_card_whose_figure_stands_on_a_scale(visit: Opener, pages: dict[str, Path]) -> None:
+    for width in (390, 1280):
+        opened = visit(pages["red"], width)
+        cards = opened.run(
+            """[...document.querySelectorAll('#red .card')].map(c => ({name: c.querySelector('.name').textContent,
+            mark: c.querySelector('.scale .mark')?.getBoundingClientRect().x, one: c.querySelector('.scale .one')?.getBoundingClientRect().right,
+            ten: c.querySelector('.scale .ten')?.getBoundingClientRect().x}))"""
+        )
+        assert [card["name"] for card in cards] == ["interactions.0.linear", "model"]
+        assert cards[0]["one"] < cards[0]["mark"] + 16 < cards[0]["ten"] + 16, "3.2 times stands between 1 and 10"
+        assert cards[1]["mark"] is None, "a time has no scale of errors"
+        places = opened.run("['#red', '#sessions', '#ratios'].map(s => document.querySelector(s).getBoundingClientRect().y)")
+        assert places == sorted(places)
 
 
 def test_one_click_selects_a_command(visit: Opener, pages: dict[str, Path]) -> None:

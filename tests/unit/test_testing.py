@@ -63,7 +63,9 @@ def test_a_failure_names_block_tensor_and_ratio() -> None:
     first, second, *_ = str(told.value).splitlines()
     assert re.fullmatch(r"backend skewed: \d+ of 4 failed", first)
     assert re.match(
-        r"  products\.0\.linear \(precision, skewed, float32, forward, builtin:water\): out, ratio [\d.e+]+ ÷ limit [\d.]+: out: ", second
+        r"  products\.0\.linear \(precision, skewed, float32, forward, builtin:water\): out, "
+        r"[\d.e+]+ times what is allowed \(ratio [\d.e+]+ ÷ limit [\d.]+\): out: ",
+        second,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mpcheck._text import counted, fence, markdown, markdown_table, seen_lines, visible
 from mpcheck.records.items import Item
 from mpcheck.report.figure import figure
-from mpcheck.report.page.red import left_out, told
+from mpcheck.report.page.red import RedCard, left_out, told
 from mpcheck.report.page.view import Page
 from mpcheck.report.palette import mark
 
@@ -49,30 +49,36 @@ def _sessions(page: Page) -> Iterator[str]:
 
 
 def _red(page: Page, cap: int) -> Iterator[str]:
-    if not page.red_total:
+    if not page.cards:
         return
-    yield from ("## What is red", "", "Innermost blocks come first: a block is red when one inside it is.", "")
+    yield from ("## What is red", "", "One card a mistake; the figure is error ÷ allowed error: 1 is what is allowed.", "")
+    shown = page.cards[: max(1, cap // 2)]
+    for place, card in enumerate(shown, 1):
+        yield from _card(page, place, card)
+    yield from _cut(page.cards_total, len(shown), "card")
+    conclusions = [(place, r) for place, card in enumerate(shown, 1) for r in card.rows][: max(1, cap)]
     rows = [
-        (f"✗ {markdown(b.subject, NAME)}", *(markdown(t) or "–" for t in (b.sessions, b.formats, b.backends)), f"{b.number:,}", b.beyond or "–",
-         *([markdown(b.since)] if page.history else []))
-        for b in page.blocks[:cap]
-    ]  # fmt: skip
-    yield from markdown_table(("where", "session", "format", "backend", "red", "at most", *(["since"] if page.history else [])), rows)
-    yield from _cut(page.blocks_total, len(rows), "red subject")
-    shown = page.red[: max(1, cap)]
-    rows = [
-        (_where(r.item) + (" **new**" if r.new else ""), markdown(r.item.reason, LONG) or "none given", told(r.item) or "–",
+        (str(place), _where(r.item) + (" **new**" if r.new else ""), told(r.item) or "–", markdown(r.item.reason, LONG) or "none given",
          markdown(r.item.worst, LONG) or "–")
-        for r in shown
+        for place, r in conclusions
     ]  # fmt: skip
-    yield from markdown_table(("conclusion", "reason", "error ÷ allowed", "worst element"), rows)
+    yield from markdown_table(("card", "conclusion", "error ÷ allowed", "reason", "worst element"), rows, "rlrll")
     yield from _cut(page.red_total, len(rows), "red conclusion")
-    commands = dict.fromkeys(r.command for r in shown)
-    if "" in commands:
+    if any(not card.rows[0].command for card in shown):
         yield from (WITHHELD, "")
-    if given := [command for command in commands if command][:COMMANDS]:
+    commands = [c for c in dict.fromkeys(card.rows[0].command for card in shown) if c][:COMMANDS]
+    if commands:
         where = page.repeated_where and f", {page.repeated_where}"
-        yield from (f"Repeat them{where}:", "", *(line for command in given for line in (fence(command), "")))
+        yield from (f"Repeat them{where}:", "", *(line for command in commands for line in (fence(command), "")))
+
+
+def _card(page: Page, place: int, card: RedCard) -> Iterator[str]:
+    state = " (new against base)" if card.new else " (red in base, too)" if page.comparison is not None else ""
+    yield from (f"### ✗ {place}. {markdown(card.title, LONG)}" + (f": {card.beyond}" if card.beyond else "") + state, "")
+    red = "; ".join(f"{label} {markdown(text)}" for label, text in card.where)
+    facts = [("looks like", markdown(card.card.looks, LONG)), ("red in", f"{red}; {counted(card.number, 'conclusion')}")]
+    facts += [("code", markdown(card.card.source, LONG)), ("red because of it", markdown(card.because, LONG)), ("red", markdown(card.since))]
+    yield from [*(f"- {name}: {text}" for name, text in facts if text), ""]
 
 
 def _state(item: Item | None) -> str:
@@ -97,6 +103,17 @@ def _changes(page: Page, cap: int) -> Iterator[str]:
         yield from _cut(group.total, len(rows), "change")
 
 
+def _whole(page: Page, cap: int) -> Iterator[str]:
+    if not page.whole:
+        return
+    yield from ("## The whole model", "")
+    for one in page.whole:
+        yield from (f"{markdown(one.title[:1].upper() + one.title[1:], LONG)}.", "")
+        rows = [[markdown(text, NAME) for text in row] for row in one.rows[: 3 * cap]]
+        yield from markdown_table(one.head, rows, "ll" + "r" * (len(one.head) - 2)) if rows else ()
+        yield from _cut(len(one.rows), len(rows), "row")
+
+
 def _ratios(page: Page, cap: int) -> Iterator[str]:
     if page.ratios is None:
         return
@@ -111,13 +128,13 @@ def _ratios(page: Page, cap: int) -> Iterator[str]:
     yield from _cut(page.ratios.total, len(rows), "row")
     yield from [f"{counted(page.ratios.formats_left, 'more format')} in the records.", ""] if page.ratios.formats_left else []
     spread = [(markdown(name, NAME), figure(a), figure(b), figure(c)) for name, a, b, c in page.spread]
-    yield from markdown_table(("error ÷ noise scale of all tensors", "median", "95 %", "largest"), spread, "lrrr") if spread else ()
+    yield from markdown_table(("detail: error ÷ noise scale of all tensors", "median", "95 %", "largest"), spread, "lrrr") if spread else ()
 
 
 def _latency(page: Page, cap: int) -> Iterator[str]:
     if not page.latencies_total:
         return
-    yield from ("## Latency against baseline", "")
+    yield from ("## Latency", "")
     rows = [
         (*(markdown(t, NAME) for t in (row.subject, row.backend, row.format, row.work, row.decision)), row.effect, row.milliseconds)
         for row in page.latencies[:cap]
@@ -150,7 +167,9 @@ def _facts(page: Page, cap: int) -> Iterator[str]:
 def twin(page: Page, limit_bytes: int) -> str:
     """The page as Markdown of at most so many bytes; lists are cut until it fits, and what was cut is counted."""
     for cap in CAPS:
-        parts = (_sessions(page), *(part(page, cap) for part in (_red, _changes, _ratios, _latency, _asides, _facts)))
+        parts = (
+            _red(page, cap), _changes(page, cap), _sessions(page), *(part(page, cap) for part in (_whole, _ratios, _latency, _asides, _facts))
+        )  # fmt: skip
         text = seen_lines("\n".join([*_head(page), *(line for part in parts for line in part)])) + "\n"
         if len(text.encode()) <= limit_bytes:
             return text

@@ -91,7 +91,7 @@ def provenance(results: Results) -> list[Facts]:
         _merged("Machine", environment),
         _merged("Packages", {s: {"mpcheck (records)": d.mpcheck, **d.environment.packages} for s, d in documents.items()}),
         _merged("Flags", {s: d.environment.flags for s, d in documents.items()}),
-        _merged("Model", {s: d.model.model_dump(exclude={"source"}) | d.model.source for s, d in documents.items()}),
+        _merged("Model", {s: d.model.model_dump(exclude={"source", "code"}) | d.model.source for s, d in documents.items()}),
         _systems(results),
         _merged("References", {s: {str(n): line for n, line in enumerate(reference_lines(d.systems), 1)} for s, d in documents.items()}),
         _merged("Options and seeds", {s: d.options for s, d in documents.items()}),

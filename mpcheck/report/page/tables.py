@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mpcheck._names import COST, LATENCY, PRECISION
+from mpcheck._names import COST, LATENCY, PRECISION, WHOLE
 from mpcheck._text import number
 from mpcheck.records.detail import Latency
 from mpcheck.records.items import Item
 from mpcheck.records.read import Results
+from mpcheck.records.reproduce import WHOLE as MODEL
 from mpcheck.report import summary
 from mpcheck.report.figure import figure
+from mpcheck.report.whole import HEAD, whole_rows, whole_title
 
 if TYPE_CHECKING:
     from mpcheck.history.compare import Change, Comparison
@@ -140,3 +142,32 @@ def _effect(latency: Latency) -> str:
     low, high = latency.low_percent, latency.high_percent
     interval = f" [{low:+.1f}, {high:+.1f}]" if low is not None and high is not None else ""
     return f"{latency.effect_percent or 0.0:+.1f} %{interval}"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A table of the whole model: what it errs by, what it gains, how long it takes."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: list[list[str]]
+
+
+def whole_tables(results: Results) -> list[Whole]:
+    """The whole model in every format, and its latencies; none of records that do not have them."""
+    tables = []
+    run = results.of_check(WHOLE)
+    if run is not None and run.of(WHOLE):
+        tables.append(Whole(whole_title(run), HEAD, whole_rows(run)))
+    timed = results.of_check(COST)
+    rows = [
+        [r.system, r.backend, r.format, r.variant, number(r.latency.median_ms), _moved(r.latency), r.latency.decision or r.verdict]
+        for r in (timed.of(LATENCY) if timed is not None else ()) if r.subject == MODEL
+    ]  # fmt: skip
+    if rows:
+        tables.append(Whole("its latency", ("system", "backend", "format", "work", "ms", "against base", "decision"), rows[:ROWS_SHOWN]))
+    return tables
+
+
+def _moved(latency: Latency) -> str:
+    return "–" if latency.effect_percent is None else _effect(latency)

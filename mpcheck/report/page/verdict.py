@@ -12,8 +12,7 @@ from mpcheck.records.items import Item
 from mpcheck.records.outcome import WORDS, outcome
 from mpcheck.records.read import Results
 from mpcheck.records.verdicts import MISSING, ON_A_PAGE
-from mpcheck.report.figure import figure
-from mpcheck.report.page.red import RedBlock, beyond
+from mpcheck.report.page.red import RedCard, beyond, names
 from mpcheck.report.showing import showing
 from mpcheck.sessions.registry import get
 
@@ -48,14 +47,14 @@ def session_lines(results: Results) -> list[SessionLine]:
     ]
 
 
-def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
+def sentence(results: Results, failures: Sequence[Item], shown: Sequence[RedCard], number: int) -> str:
     """What is red, in which block, at which format, how far beyond the limit, since when; or what was judged and found right."""
     if results.outcome == "crashed" and results.disorder:
         recorded = sum(i.verdict != MISSING for i in failures)
         besides = f" {counted(recorded, 'recorded conclusion')} {'is' if recorded == 1 else 'are'} red besides." if recorded else ""
         return f"The run did not end, or its records are not whole: {visible(results.disorder[0])}. This is no green.{besides}"
     if failures:
-        return _red(failures, blocks)
+        return _red(failures, shown, number)
     judged = sum(i.verdict == "pass" for i in results.items if get(i.session).judges)
     rest = [(v, n) for v, n in tally([i for i in results.items if get(i.session).judges]) if v != "pass"]
     others = ", ".join(f"{n:,} {v}" for v, n in rest)
@@ -64,18 +63,20 @@ def sentence(results: Results, failures: Sequence[Item], blocks: Sequence[RedBlo
     return "No check came to a verdict" + (f": {others}." if others else ".") + " This is no green: see below what was missing."
 
 
-def _red(failures: Sequence[Item], blocks: Sequence[RedBlock]) -> str:
-    first, block = failures[0], blocks[0]
-    named = visible(first.subject, 80)
-    parts = ", ".join(visible(p, 40) for p in (first.backend, first.variant) if p)
-    where = "".join(f" {word} {visible(name, 60)}" for word, name in (("in", first.format), ("on", first.system)) if name)
-    where += f" ({parts})" if parts else ""
+def _red(failures: Sequence[Item], shown: Sequence[RedCard], number: int) -> str:
+    one = shown[0]
+    first, several = one.card.worst, len(one.card.blocks) > 1
+    named = visible(one.card.subject, 80) + (f" and {len(one.card.blocks) - 1} more" if several else "")
+    where = "".join(
+        f" {word} {names(one.card.names(what))}" for word, what in (("in", "format"), ("on", "backend")) if one.card.names(what)
+    )  # fmt: skip
     what = _what(first)
-    text = f"{named} is red{where}: {what}" + ("" if what.endswith("…") else ".")
-    if block.number > 1 or len(failures) > 1:
-        subjects = len({i.subject for i in failures})
-        text += f" In all {counted(len(failures), 'conclusion')} about {counted(subjects, 'subject')} {'is' if len(failures) == 1 else 'are'} red."
-    return text + (f" Red {block.since}." if block.since.startswith("since") else f" It is {block.since}." if block.since else "")
+    text = f"{named} {'are' if several else 'is'} red{where}: {what}" + ("" if what.endswith("…") else ".")
+    if first.check in (PRECISION, GOLDEN):
+        text += f" It looks like: {one.card.looks}."
+    if len(failures) > 1:
+        text += f" All {len(failures):,} red conclusions are on {'one card' if number == 1 else counted(number, 'card')}, a card a mistake."
+    return text + (f" Red {one.since}." if one.since.startswith("since") else f" It is {one.since}." if one.since else "")
 
 
 def _what(item: Item) -> str:
@@ -85,5 +86,5 @@ def _what(item: Item) -> str:
     if item.check == GOLDEN:
         return f"its float64 values are not the committed ones any more ({reason})"
     if over := beyond(item):
-        return f"its rounding error is {over} (ratio {figure(item.ratio)}, allowed {figure(item.limit)})"
+        return f"the worst error is {over}"
     return reason

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mpcheck._errors import InputError
+from mpcheck._names import COST
 from mpcheck._text import visible
 from mpcheck.records.accounts import narrowing
 from mpcheck.records.read import Results
 from mpcheck.records.reproduce import repeated_where
+from mpcheck.report.cards import cards
 from mpcheck.report.page.aside import Aside, asides
 from mpcheck.report.page.commands import Commands
 from mpcheck.report.page.pinned import Pinned
 from mpcheck.report.page.provenance import Facts, known, moment, provenance
-from mpcheck.report.page.red import Red, RedBlock, red_blocks, red_rows
-from mpcheck.report.page.tables import ChangeGroup, Moved, Ratios, change_groups, latencies, ratio_table, spread
+from mpcheck.report.page.red import RedCard, red_cards
+from mpcheck.report.page.tables import ChangeGroup, Moved, Ratios, Whole, change_groups, latencies, ratio_table, spread, whole_tables
 from mpcheck.report.page.verdict import SessionLine, sentence, session_lines
 
 if TYPE_CHECKING:
@@ -55,17 +57,18 @@ class Page:
     date: str
     mpcheck: str
     sessions: list[SessionLine]
-    red: list[Red]
+    cards: list[RedCard]
+    cards_total: int
     red_total: int
     repeated_where: str
-    blocks: list[RedBlock]
-    blocks_total: int
+    whole: list[Whole]
     comparison: Comparison | None
     changes: list[ChangeGroup]
     ratios: Ratios | None
     spread: list[tuple[str, float, float, float]]
     latencies: list[Moved]
     latencies_total: int
+    timed: bool
     history: int
     asides: list[Aside]
     facts: list[Facts]
@@ -98,19 +101,21 @@ def page_of(
         raise InputError(f"records {named}: no cells and no findings, so there is nothing to report; run the sessions again")
     failures = results.failures
     new = {change.item for change in comparison.changes if change.kind == "new-failure"} if comparison is not None else set()
-    blocks = red_blocks(failures, history)
+    found = cards(results, new)
+    shown = red_cards(found, Commands(results, pinned), history, new)
     moved, moved_total = latencies(results)
     first = results.first
     unfinished = judgement is not None and judgement.verdict in ("FAIL", "CRASHED") and not failures
     return Page(
         title=visible(title, 200), verdict=judgement.verdict if judgement is not None else results.verdict,
-        sentence=(UNFINISHED if unfinished else "") + sentence(results, failures, blocks),
+        sentence=(UNFINISHED if unfinished else "") + sentence(results, failures, shown, len(found)),
         remarks=[visible(r) for r in (*(judgement.remarks if judgement is not None else ()), *own_remarks(results))][:MOST],
         model=visible(first.model.name, 200), device=visible(first.environment.device_name, 120),
         commit=known(first.environment.commit), date=moment(first.environment), mpcheck=visible(first.mpcheck, 40),
-        sessions=session_lines(results), red=red_rows(Commands(results, pinned), failures, history, new), red_total=len(failures),
-        repeated_where=repeated_where(first), blocks=blocks, blocks_total=len({i.subject for i in failures}),
+        sessions=session_lines(results), cards=shown, cards_total=len(found), red_total=len(failures),
+        repeated_where=repeated_where(first), whole=whole_tables(results),
         comparison=comparison, changes=change_groups(comparison),
-        ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total, history=len(history),
+        ratios=ratio_table(results.items), spread=spread(results), latencies=moved, latencies_total=moved_total,
+        timed=results.of_check(COST) is not None, history=len(history),
         asides=asides(results.items), facts=provenance(results),
     )  # fmt: skip

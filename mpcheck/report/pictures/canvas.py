@@ -24,7 +24,7 @@ from mpcheck.report.pictures.words import extent, power, shorten
 
 WIDTH = 380.0
 """Of every picture, in pixels: a phone shows it unscaled, a desktop two side by side."""
-SMALL, TINY = 9.0, 8.0  # font sizes, pixels
+SMALL, TINY = 10.0, 9.0  # font sizes, pixels
 LINE = 14.0  # of a legend
 BLANK = "␣"  # stands for a name of blanks
 TIP, TITLE, TEXT = 300, 120, 2000  # characters of names and texts at most: records may hold any

@@ -1,4 +1,7 @@
-"""Error against format, block by block: largest relative and absolute error, and what is allowed, a line a backend."""
+"""Error against format, of a few kinds of block: largest relative error and what is allowed of it, a line a backend.
+
+A few that can be read: those that fail, then those that a model spends its time on. Absolute errors stand in the table of every cell.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +13,22 @@ from matplotlib.axes import Axes
 
 from mpcheck._names import PRECISION
 from mpcheck._text import counted
+from mpcheck.records.attribution import family
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import LINE, SMALL, TINY, WIDTH, Canvas, Look, decades, legend_height, ticks
-from mpcheck.report.pictures.rows import MOST_BACKENDS, NOTHING, Badness, choose, chosen_words, family
+from mpcheck.report.pictures.rows import MOST_BACKENDS, NOTHING, Badness, choose, chosen_words
 from mpcheck.report.pictures.words import extent, power, short_format, shorten, slug
 
-MOST_GROUPS, MOST_FORMATS, MOST_DIRECTIONS = 10, 8, 4
-MEASURES = ("relative", "absolute")
+MOST_GROUPS, MOST_FORMATS, MOST_DIRECTIONS = 4, 8, 4
 HEAVY = (
     "channel-wise tensor product", "symmetric contraction", "linear", "fully connected tensor product", "message scatter", "radial MLP", "read-out",
 )  # fmt: skip
 """Roles in the order in which a model spends its time on them; leaves before composites, others after them."""
-ROW, GAP = 92.0, 34.0
-PANEL = 58.0
+ROW, GAP = 146.0, 36.0
+PANEL = 104.0
 
 
 @dataclass
@@ -52,18 +55,16 @@ class Panel:
     rank: tuple[int, int]
     blocks: dict[str, None] = field(default_factory=dict)
     worst: Badness = NOTHING
-    points: dict[tuple[str, str, str], Point] = field(default_factory=dict)
-    """By measure, backend and format."""
+    points: dict[tuple[str, str], Point] = field(default_factory=dict)
+    """By backend and format."""
 
     def take(self, cell: Record) -> None:
         """Count a cell in."""
         self.blocks[cell.subject] = None
         for q in cell.quantities:
-            failed = bool(q.failures)
-            for measure, error, allowed in (("relative", q.max_rel, q.allowed_rel), ("absolute", q.max_abs, q.allowed_abs)):
-                point = self.points.setdefault((measure, cell.backend, cell.format), Point())
-                point.take(error, allowed, failed)
-                self.worst = max(self.worst, (point.failed, point.share))
+            point = self.points.setdefault((cell.backend, cell.format), Point())
+            point.take(q.max_rel, q.allowed_rel, bool(q.failures))
+            self.worst = max(self.worst, (point.failed, point.share))
 
 
 def _rank(cell: Record) -> tuple[int, int]:
@@ -98,7 +99,7 @@ def _names(groups: Mapping[str, Panel], place: int) -> dict[str, Badness]:
 
 
 def _picture(groups: Mapping[str, Panel], direction: str, name: str) -> Picture:
-    all_backends, all_formats = _names(groups, 1), _names(groups, 2)
+    all_backends, all_formats = _names(groups, 0), _names(groups, 1)
     backends, formats = choose(all_backends, MOST_BACKENDS), choose(all_formats, MOST_FORMATS)
     shown = sorted(groups, key=lambda g: (not groups[g].worst[0], groups[g].rank))[:MOST_GROUPS]
     looks = {b: theme.series_style(i) for i, b in enumerate(backends)}
@@ -109,17 +110,15 @@ def _picture(groups: Mapping[str, Panel], direction: str, name: str) -> Picture:
     head = legend_height([text for text, _ in entries]) + 18
     canvas = Canvas(head + ROW * len(shown) + 2)
     canvas.legend(0, LINE / 2, entries)
-    width = (WIDTH - 2 * GAP - 4) / 2
-    for i, measure in enumerate(MEASURES):
-        canvas.write(GAP + i * (width + GAP), head - 9, f"largest {measure} error", SMALL, color=theme.MUTED)
+    width = WIDTH - GAP - 4
+    canvas.write(GAP, head - 9, "largest relative error", SMALL, color=theme.MUTED)
     for row, key in enumerate(shown):
         top = head + ROW * row
         canvas.write(0, top + 7, _title(key, groups[key], WIDTH), SMALL, WIDTH, fontweight="bold")
-        for i, measure in enumerate(MEASURES):
-            axes = canvas.axes(GAP + i * (width + GAP), top + 16, width, PANEL, grid="y")
-            _panel(axes, groups[key], measure, looks, formats, width)
+        axes = canvas.axes(GAP, top + 18, width, PANEL, grid="y")
+        _panel(axes, groups[key], looks, formats, width)
     caption = (
-        f"Largest {direction} error of the tensor that is nearest to its limit, against float64, over systems and over blocks that "
+        f"Largest relative {direction} error of the tensor that is nearest to its limit, against float64, over systems and over blocks that "
         "differ in a number only; the bars beside the points are what is allowed of it, computed from machine "
         "epsilon. Points at 0 are exact, at ∞ not finite."
         + chosen_words(
@@ -138,8 +137,8 @@ def _title(key: str, group: Panel, room: float) -> str:
     return shorten(key, room - extent(many, SMALL) - 8, SMALL) + many
 
 
-def _panel(axes: Axes, group: Panel, measure: str, looks: Mapping[str, theme.Style], formats: Sequence[str], width: float) -> None:
-    points = {key: p for key, p in group.points.items() if key[0] == measure and key[1] in looks and key[2] in formats}
+def _panel(axes: Axes, group: Panel, looks: Mapping[str, theme.Style], formats: Sequence[str], width: float) -> None:
+    points = {key: p for key, p in group.points.items() if key[0] in looks and key[1] in formats}
     known = [math.log10(v) for p in points.values() for v in (p.error, p.allowed) if v]
     low, high = (min(known), max(known)) if known else (-1.0, 0.0)
     zero, beyond = math.floor(low) - 1.0, math.ceil(high) + 1.0
@@ -149,7 +148,7 @@ def _panel(axes: Axes, group: Panel, measure: str, looks: Mapping[str, theme.Sty
 
     for place, (backend, style) in enumerate(looks.items()):
         shift = 0.44 * ((place + 0.5) / len(looks) - 0.5)
-        own = [(i + shift, p) for i, f in enumerate(formats) if (p := points.get((measure, backend, f))) is not None]
+        own = [(i + shift, p) for i, f in enumerate(formats) if (p := points.get((backend, f))) is not None]
         axes.plot([x for x, _ in own], [height(p.error) for _, p in own], markersize=3.6, linewidth=1, **style.line)
         bars = [(x, math.log10(p.allowed)) for x, p in own if p.allowed]
         axes.plot([x for x, _ in bars], [y for _, y in bars], color=theme.INK, marker="_", markersize=7, markeredgewidth=1.2, linestyle="none")
@@ -167,7 +166,7 @@ def _panel(axes: Axes, group: Panel, measure: str, looks: Mapping[str, theme.Sty
 
 
 def _alt(groups: Mapping[str, Panel], shown: Sequence[str], direction: str) -> str:
-    text = f"{counted(len(shown), 'pair')} of panels, {direction} error against format."
+    text = f"{counted(len(shown), 'panel')}, {direction} error against format."
     failed = [key for key in shown if groups[key].worst[0]]
     if failed:
         return f"{text} Failing: {', '.join(failed)}."

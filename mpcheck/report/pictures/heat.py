@@ -86,7 +86,7 @@ def _boxes(corners: Sequence[tuple[float, float]], step: float) -> Path:
 
 def _number(canvas: Canvas, one: Field, left: float, top: float, step: float) -> None:
     middle, height = left + (step - 1.5) / 2, top + (ROW - 1.5) / 2
-    size = SMALL if step > 37 else TINY - 1
+    size = SMALL if step > 45 else TINY - 1 if step < 34 else TINY
     if not one.ran:
         canvas.write(middle, height, "–", size, ha="center", color=theme.MUTED)
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -16,7 +15,6 @@ from mpcheck.records.record import Record
 Badness = tuple[bool, float]
 """Whether something failed, and its ratio in units of the limit; -1 where it has none. The worst is the largest."""
 NOTHING: Badness = (False, -1.0)
-_NUMBER = re.compile(r"(?<=[.@])\d+(?=[.@]|$)")
 MOST_BACKENDS, MOST_FORMATS = 6, 8
 LEAST, MOST = 1e-12, 1e12  # of figures that can be drawn: a ratio of two has a logarithm
 
@@ -84,11 +82,6 @@ def chosen_words(drawn: Iterable[tuple[int, int, str]], order: str) -> str:
     """
     parts = [f"{kept:,} of {counted(total, noun)}" for kept, total, noun in drawn if kept < total]
     return f" Drawn are {' and '.join(parts)}, {order}; the records hold all." if parts else ""
-
-
-def family(block: str) -> str:
-    """Blocks that differ in a number only share a panel: ``interactions.*.conv_tp``."""
-    return _NUMBER.sub("*", block)
 
 
 def number(finding: Record, name: str) -> float | None:

@@ -66,7 +66,6 @@ SESSION = SessionSpec(
     checks=POLICIES,
     columns=("subject", "backend"),
     compared="ratios",
-    scale="the predicted error",
     parallel=False,
     shown="mpcheck.sessions.policy.showing:SHOWING",
     extra=(("policy-*.svg", SVG), ("policy-*.yaml", YAML)),

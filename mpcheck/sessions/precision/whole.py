@@ -112,6 +112,8 @@ def _judged(about: dict[str, Any], fmt: Format, found: Evaluation, exact: Evalua
     if not _finite(found):
         reason = f"energies or forces are no numbers; {fmt.name} holds values up to {fmt.largest:.3g}"
         return Record(**about, verdict="unsupported" if _narrow(fmt) else "fail", reason=reason)
+    if not _finite(exact):
+        return Record(**about, verdict="fail", reason="float64's own energies or forces are no numbers, so that there is nothing to compare with")
     energy, force = (found.energy - exact.energy) / exact.atoms, found.forces - exact.forces
     stress = (found.stress - exact.stress)[exact.stress.isfinite()]
     size = rms(exact.forces)

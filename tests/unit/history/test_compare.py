@@ -55,7 +55,7 @@ def test_the_tensor_that_moved_is_named_though_another_is_worse() -> None:
     after = cell(quantities=[quantity("out", 1.2), quantity("grad.weight", 0.5, "others")])
     ((kind, detail),) = told(of_cells([before], [after]))
     assert kind == "moved"
-    assert detail.startswith("grad.weight: ratio 0.200 -> 0.500")
+    assert detail.startswith("grad.weight: error ÷ allowed 0.133 -> 0.333 (ratio 0.200 -> 0.500), max_abs")
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from mpcheck.records.attribution import PROPERTY, depth_of, innermost_first, names_of, nobody
+from mpcheck.records.attribution import PROPERTY, depth_of, family, innermost, innermost_first, names_of, nobody
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
 
@@ -47,3 +47,17 @@ def test_a_property_that_is_red_alone_says_which_blocks_passed() -> None:
 @pytest.mark.parametrize("besides", [RED[1], RED[3]])
 def test_where_a_block_is_red_or_blamed_nothing_is_said(besides: Record) -> None:
     assert nobody([RED[0], besides]) == "" == nobody([record("physics", "stress", "pass")])
+
+
+@pytest.mark.parametrize(
+    ("block", "name"), [("interactions.0.conv_tp", "interactions.*.conv_tp"), ("a@12", "a@*"), ("linear_1", "linear_1"), ("a.1", "a.*")]
+)
+def test_blocks_that_differ_in_a_number_are_a_family(block: str, name: str) -> None:
+    assert family(block) == name
+
+
+def test_what_is_known_of_a_block_is_its_own_or_that_of_the_module_around_it() -> None:
+    places = {"": "model", COMPOSITE: "layer", LEAF: "linear"}
+    found = {name: innermost(name, places) for name in (LEAF, f"{LEAF}@2", f"{COMPOSITE}.scatter", "energy_sum")}
+    assert list(found.values()) == [("linear", False), ("linear", False), ("layer", True), ("model", True)]
+    assert innermost("energy_sum", {LEAF: "linear"}) is None

@@ -20,11 +20,11 @@ def test_both_forms_come_in_the_same_order() -> None:
         "What is red",
         "What changed against the base",
         "Error ÷ allowed error, block by block",
-        "Latency against baseline",
+        "Latency",
         "Environment and provenance",
     ]
-    for text in (html_of(head, comparison=comparison), summary_markdown(head, comparison)):
-        places = [text.index(title) for title in order]
+    for mark, text in (("<h2>", html_of(head, comparison=comparison)), ("## ", summary_markdown(head, comparison))):
+        places = [text.index(f"{mark}{title}") for title in order]
         assert places == sorted(places)
 
 
@@ -78,3 +78,4 @@ def test_markdown_says_how_much_was_cut() -> None:
     found = re.search(r"([\d,]+) more red conclusions in the records", text)
     assert found is not None
     assert text.count("y" * 250) + int(found[1]) == 90
+    assert text.index("## What is red") < text.index("| session |")

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mpcheck.report.pictures.rows import Field, choose, chosen_words, family, grid, number, positive
+from mpcheck.report.pictures.rows import Field, choose, chosen_words, grid, number, positive
 from tests.unit.accounts import check_record
 from tests.unit.report.pictures.samples import cell, quantity, red, run_of
 
@@ -35,13 +35,6 @@ def test_what_is_left_out_is_said() -> None:
     assert chosen_words([(3, 1200, "block"), (1, 2, "backend")], "worst first") == (
         " Drawn are 3 of 1,200 blocks and 1 of 2 backends, worst first; the records hold all."
     )
-
-
-@pytest.mark.parametrize(
-    ("block", "name"), [("interactions.0.conv_tp", "interactions.*.conv_tp"), ("a@12", "a@*"), ("linear_1", "linear_1"), ("a.1", "a.*")]
-)
-def test_blocks_that_differ_in_a_number_are_a_family(block: str, name: str) -> None:
-    assert family(block) == name
 
 
 @pytest.mark.parametrize(

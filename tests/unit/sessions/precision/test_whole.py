@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from mpcheck._names import WHOLE
 from mpcheck.records.record import Record
-from mpcheck.sessions.precision import PrecisionOptions
+from mpcheck.sessions.precision import PrecisionOptions, whole
 from mpcheck.sessions.precision.outlier import MOST
 from mpcheck.sessions.precision.work import PrecisionWork
 from tests.zoo import models
@@ -76,3 +77,16 @@ def test_rows_that_no_sample_has_are_seen_at_full_size(
     rows_spoiled(work, layer, argument, rows, factor, monkeypatch)
     faulty = whole_of(work)
     assert faulty.verdict == "fail" and "times what it errs by in other orders" in faulty.reason, faulty.ratio
+
+
+def test_nothing_passes_beside_a_float64_model_that_gives_no_numbers(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = PrecisionWork(PrecisionOptions(systems=("builtin:water",), backends=("e3nn",), formats=("float32",), cache=cache))
+    model, right = work.session.reference_backend.model, whole.evaluate
+
+    def lost(judged: Any, *args: Any, **kwargs: Any) -> Any:
+        found = right(judged, *args, **kwargs)
+        return replace(found, energy=found.energy * float("nan")) if judged is model else found
+
+    monkeypatch.setattr(whole, "evaluate", lost)
+    record = whole_of(work)
+    assert record.verdict == "fail" and "float64's own energies or forces are no numbers" in record.reason and record.detail is None
