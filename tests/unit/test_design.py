@@ -31,8 +31,8 @@ def filled(path: Path) -> tuple[re.Pattern[str], ...]:
     """Texts with gaps in the code of a module, in which names are put."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     parts = [node.values for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    told = [[re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".+" for p in values] for values in parts]
-    return tuple(re.compile("".join(part)) for part in told if sum(map(len, part)) > 20)
+    said = [values for values in parts if sum(len(str(p.value)) for p in values if isinstance(p, ast.Constant)) > 20]
+    return tuple(re.compile("".join(re.escape(str(p.value)) if isinstance(p, ast.Constant) else ".+" for p in values)) for values in said)
 
 
 def homes(text: str) -> list[str]:
