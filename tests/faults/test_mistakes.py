@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mpcheck._text import markdown
 from mpcheck.report.cards import cards
 from tests.faults import mistakes
 from tests.faults.mistakes import MISTAKES, MOST, Measured, Mistake, measured, table
@@ -34,7 +35,9 @@ def test_the_first_card_names_the_block(mistake: Mistake, references: Path, tmp_
     assert found.named, told
     assert len(found.cards) <= MOST, told
     assert sum(len(card.items) for card in found.cards) == found.red
-    assert found.cards[0].subject in (tmp_path / "report.md").read_text(encoding="utf-8").partition("## What is red")[2].splitlines()[4]
+    _, _, red = (tmp_path / "report.md").read_text(encoding="utf-8").partition("## What is red")
+    first = next(line for line in red.splitlines() if line.startswith("### "))
+    assert markdown(found.cards[0].subject) in first
 
 
 @pytest.mark.smoke
