@@ -60,9 +60,11 @@ def test_frames_without_edges_are_passed_over_and_that_is_said(tmp_path: Path) -
     path.write_text(ALONE + "2\n\nH 0 0 0\nO 0 0 9\n" + PAIR + ALONE, encoding="utf-8")
     system = resolve(str(path))
     assert system.atoms == 2 and system.frames[0].positions[1, 2] == 1.0
-    (note,) = system.notes
-    assert str(path) in note and "frame 2 is judged" in note
-    assert resolve(f"{path}@0").atoms == 1 and not resolve(f"{path}@0").notes  # who asks for it gets it
+    note, count = system.notes
+    assert str(path) in note and "frame 2 is judged" in note and count == f"system {path}: 1 of 4 frames judged"
+    asked = resolve(f"{path}@0")
+    assert asked.atoms == 1 and asked.notes == (f"system {path}@0: 1 of 4 frames judged",)  # who asks for it gets it
+    assert not resolve(f"{path}@:").notes, "all of them are judged"
 
 
 def test_no_frame_with_edges_is_one_line(tmp_path: Path) -> None:
