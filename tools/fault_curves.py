@@ -2,6 +2,9 @@
 
 Writes ``reports/fault-curves.json``, ``reports/fault-deciders.json`` and ``docs/images/fault-curves.png``, and prints both tables as
 Markdown. On one core of an AMD EPYC some six minutes; ``--smoke`` takes a small part, ``--only`` one of the two.
+
+``--only rows`` measures faults confined to some rows of tensors of 86,000, where every row is judged and where a sample is:
+``reports/fault-rows.json``, ``docs/includes/fault-rows.md`` and ``docs/images/fault-rows.png``.
 """
 
 from __future__ import annotations
@@ -17,10 +20,13 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # the families and rules are part of the tests
 
 from mpcheck._errors import InputError  # noqa: E402
+from mpcheck._files.io import write_text  # noqa: E402
+from mpcheck._own import own_digest  # noqa: E402
 from mpcheck._progress import PROGRESS  # noqa: E402
 from mpcheck.formats import FORMATS  # noqa: E402
+from mpcheck.reference.sample import ALL, SOME  # noqa: E402
 from mpcheck.sessions.run import Options, Session  # noqa: E402
-from tests.faults.curves import measure, picture, records, table  # noqa: E402
+from tests.faults.curves import measure, picture, records, sampling, sampling_records, sampling_table, table  # noqa: E402
 from tests.faults.deciders import comparison  # noqa: E402
 from tests.faults.deciders import records as decider_records  # noqa: E402
 
@@ -30,10 +36,11 @@ class Part(str, Enum):
 
     curves = "curves"
     deciders = "deciders"
+    rows = "rows"
 
 
 def main(
-    only: Annotated[Part | None, typer.Option(help="One part instead of both.")] = None,
+    only: Annotated[Part | None, typer.Option(help="One part instead of curves and deciders.")] = None,
     smoke: Annotated[bool, typer.Option(help="A small part of each.")] = False,
     seed: Annotated[int, typer.Option(help="Chooses magnitudes, irreps, rows, elements.")] = 0,
     cache: Annotated[Path | None, typer.Option(help="Directory of references; the user's by default.")] = None,
@@ -43,6 +50,9 @@ def main(
 ) -> None:
     """Measure, write and print."""
     try:
+        if only is Part.rows:
+            _rows(cache, smoke, seed, reports / "fault-rows.json", image.with_name("fault-rows.png"), again)
+            return
         if only is not Part.deciders:
             path = reports / "fault-curves.json"
             if not again:
@@ -65,6 +75,31 @@ def main(
         PROGRESS.clear()
         print(f"error: {error}", file=sys.stderr)
         raise typer.Exit(2) from error
+
+
+def _rows(cache: Path | None, smoke: bool, seed: int, path: Path, image: Path, again: bool) -> None:
+    """Faults confined to some rows of large tensors."""
+    if not again:
+        every, sampled = (
+            Session(Options(systems=(sampling.SYSTEM,), formats=sampling.FORMATS, backends=("e3nn",), cache=cache, rows=rows, progress=PROGRESS))
+            for rows in (ALL, SOME)
+        )
+        effort = sampling.Effort(2, 20, 1) if smoke else sampling.Effort()
+        blocks = sampling.BLOCKS[:1] if smoke else sampling.BLOCKS
+        sampling.measure(every, sampled, effort, seed, PROGRESS, blocks, lambda found: sampling_records.write_confined(path, found), _known(path))
+    found = sampling_records.read_confined(path)
+    sampling_table.write_picture(image, found)
+    write_text(image.parents[1] / "includes" / "fault-rows.md", sampling_table.markdown(found))
+    PROGRESS.clear()
+    print(sampling_table.markdown(found))
+
+
+def _known(path: Path) -> list[sampling_records.Row]:
+    """What a measurement that was cut off has left, where the same code made it."""
+    if not path.is_file():
+        return []
+    found = sampling_records.read_confined(path)
+    return found.rows if found.environment.get("mpcheck_digest") == own_digest() else []
 
 
 def _session(cache: Path | None) -> Session:

@@ -174,8 +174,8 @@ def clean(found: Stability) -> list[str]:
     return [
         "## Clean runs", "",
         f"`nox -s stability`: {found.judged:,} judged cells in {len(found.passes)} passes over {seeds} seeds (other structures, cotangents and "
-        f"Monte Carlo draws), {len(red)} red; {minutes:.0f} min of one core. References are made as installed; "
-        "the replays vary.", "",
+        f"Monte Carlo draws), {found.sampled:,} of them of structures so large that blocks see a part, {len(red)} red; {minutes:.0f} min of one "
+        "core. References are made as installed; the replays vary.", "",
         *table(["what varies", "model", "passes", "judged", "red"], body), "",
         *(f"- {escape(r)}" for r in red), "",
     ]  # fmt: skip

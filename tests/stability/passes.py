@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,9 +13,14 @@ from pathlib import Path
 
 import torch
 
+from mpcheck._names import WHOLE
 from mpcheck.checks.precision import CellKey
 from mpcheck.formats import get_format
+from mpcheck.records.record import Record
+from mpcheck.reference.cut import MOST_EDGES
 from mpcheck.sessions.precision.limits import judge_by_limits
+from mpcheck.sessions.precision.whole import whole_records
+from mpcheck.sessions.precision.work import planned_whole
 from mpcheck.sessions.run import Options, Session
 from tests import inspections
 from tests.stability.records import Pass
@@ -31,7 +37,9 @@ class Group:
     """Passes that share references.
 
     Attributes:
-        variations: names of ``VARIATIONS`` and ``BACKENDS``; sessions: whose findings are judged besides, as installed.
+        variations: names of ``VARIATIONS`` and ``BACKENDS``; sessions: whose findings are judged besides, as installed; ``whole``: the whole
+            model in several orders of atoms, which the precision session looks at where blocks see a part.
+        systems: empty for the model's default ones.
     """
 
     model: str
@@ -84,11 +92,15 @@ class Runner:
 
     def _findings(self, session: Session, group: Group, name: str) -> Pass:
         began = time.perf_counter()
-        verdicts, red = Counter[str](), []
-        keys = inspections.keys(name, session)
-        for number, key in enumerate(keys):
-            self.progress(f"{group.model} seed {group.seed}, {name} session: {number} of {len(keys)}")
-            for found in inspections.run(name, session, key):
+        verdicts, red = Counter[str](), list[str]()
+        work: list[Callable[[], list[Record]]]
+        if name == WHOLE:
+            work = [functools.partial(whole_records, session, planned_whole(system)) for system in session.systems]
+        else:
+            work = [functools.partial(inspections.run, name, session, key) for key in inspections.keys(name, session)]
+        for number, piece in enumerate(work):
+            self.progress(f"{group.model} seed {group.seed}, {name} session: {number} of {len(work)}")
+            for found in piece():
                 verdicts[found.verdict] += 1
                 if found.verdict == "fail":
                     red.append(f"{found.id}: {found.reason}")
@@ -102,17 +114,23 @@ def judged(session: Session, group: Group, variation: str, keys: Sequence[CellKe
     """Cells of the precision session under a variation."""
     began = time.perf_counter()
     change: Callable[[], contextlib.AbstractContextManager[object]] = VARIATIONS.get(variation, contextlib.nullcontext)
-    verdicts, red = Counter[str](), []
+    verdicts, red, sampled = Counter[str](), list[str](), 0
     with change() as acted:
         for number, key in enumerate(keys):
             if not number % 100:
                 progress(f"{group.model} seed {group.seed}, {variation}: {number} of {len(keys)} cells, {len(red)} red")
             cell = judge_by_limits(session, key)
             verdicts[cell.verdict] += 1
+            sampled += cell.verdict in ("pass", "fail") and is_large(session, key.system)
             if cell.verdict == "fail":
                 red.append(f"{cell.id}: {cell.reason}")
         threads, act = torch.get_num_threads(), acted() if callable(acted) else None
     return Pass(
         session="precision", model=group.model, seed=group.seed, threads=threads, variation=variation, cells=len(keys),
-        verdicts=dict(verdicts), red=red, act=act, seconds=round(time.perf_counter() - began, 1),
+        verdicts=dict(verdicts), red=red, act=act, sampled=sampled, seconds=round(time.perf_counter() - began, 1),
     )  # fmt: skip
+
+
+def is_large(session: Session, system: str) -> bool:
+    """Whether blocks see a part of a system."""
+    return session.graph(system)["edge_index"].shape[1] > MOST_EDGES

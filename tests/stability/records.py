@@ -19,6 +19,7 @@ class Pass(Strict):
     Attributes:
         session: ``precision``, ``symmetry`` or ``audit``; verdicts: how many cells or findings of each; red: the red ones, with reasons.
         act: how often the variation acted, where it counts; None where it does not.
+        sampled: of the judged cells, those of structures so large that blocks see a part of them and a sample of its rows.
     """
 
     session: str
@@ -30,6 +31,7 @@ class Pass(Strict):
     verdicts: dict[str, int]
     red: list[str]
     act: int | None = None
+    sampled: int = 0
     seconds: float
 
 
@@ -45,6 +47,11 @@ class Stability(Strict):
     def judged(self) -> int:
         """Cells with a verdict of pass or fail: what cannot run here says nothing about alarms."""
         return sum(p.verdicts.get("pass", 0) + p.verdicts.get("fail", 0) for p in self.passes)
+
+    @property
+    def sampled(self) -> int:
+        """Of those, cells of structures of which blocks see a part."""
+        return sum(p.sampled for p in self.passes)
 
     @property
     def red(self) -> list[str]:

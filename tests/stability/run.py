@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 import mpcheck
+from mpcheck._names import WHOLE
 from mpcheck.records.environment import describe
 from tests.stability.passes import Group, Runner
 from tests.stability.records import Pass, Stability, write_stability
@@ -27,6 +28,13 @@ from tests.stability.variations import BACKENDS, VARIATIONS
 A_SEED = 4  # variations besides the plain pass: references cost as much as a pass, so that a few share them
 MODELS = {"builtin:hco": 1, "recipe:odd": 4}  # a model, and how many seeds of the first there are for one of its
 ESTIMATE = {"builtin:hco": 2900, "recipe:odd": 1700}  # cells of a pass that have a verdict; only for the plan, the record counts
+LARGE = {
+    "builtin:hco": ("builtin:water:120", "builtin:diamond:3", "builtin:carbon-cluster:400", "builtin:dense:4"),
+    "recipe:odd": ("builtin:water:150", "builtin:slab:12", "builtin:diamond:3", "builtin:dense:4"),
+}
+"""Structures of more edges than blocks are judged on: liquid, crystal, cluster, slab, and one of more than 256 neighbours."""
+LARGE_SHARE = 1 / 3
+"""Of the judged cells, at least."""
 SHARE = {"plain Python instead of TorchScript": 0.5, "torch.compile": 0.02}  # of them, where one backend or few blocks are judged
 
 
@@ -36,7 +44,7 @@ def expected_cells(groups: list[Group]) -> float:
 
 
 def plan(cells: int, first_seed: int) -> list[Group]:
-    """Groups whose passes hold so many cells at least: every variation in turn, every model."""
+    """Groups whose passes hold so many cells at least, a third of them of large structures: every variation in turn, every model."""
     names: Iterator[str] = itertools.cycle([n for n in (*VARIATIONS, *BACKENDS) if n != "as installed"])
     groups: list[Group] = []
     seed = first_seed
@@ -47,6 +55,10 @@ def plan(cells: int, first_seed: int) -> list[Group]:
             chosen = ("as installed", *itertools.islice(names, A_SEED))
             first = seed == first_seed
             groups.append(Group(model, seed, chosen, ("symmetry", "audit") if first else ()))
+            own = [g for g in groups if g.model == model]
+            if expected_cells([g for g in own if g.systems]) < LARGE_SHARE * expected_cells(own):
+                chosen = ("as installed", *itertools.islice(names, A_SEED))
+                groups.append(Group(model, seed, chosen, (WHOLE,), LARGE[model]))
         seed += 1
     return groups
 
@@ -89,16 +101,17 @@ def main() -> None:
                 continue
             write_stability(args.out, found)
             last = found.passes[-1]
+            model = f"{last.model}{' large' if last.sampled else ''}"
             print(
-                f"{time.perf_counter() - began:6.0f} s  {last.session} {last.model} seed {last.seed}, {last.threads} threads, {last.variation}: "
-                f"{last.verdicts}, {last.seconds:.0f} s; so far {found.judged} judged, {len(found.red)} red",
+                f"{time.perf_counter() - began:6.0f} s  {last.session} {model} seed {last.seed}, {last.threads} threads, {last.variation}: "
+                f"{last.verdicts}, {last.seconds:.0f} s; so far {found.judged} judged, {found.sampled} sampled, {len(found.red)} red",
                 flush=True,
             )
             for line in last.red:
                 print(f"    RED {line}", flush=True)
         for future in as_completed(running):
             future.result()
-    print(f"{len(found.red)} red of {found.judged} judged cells in {len(found.passes)} passes; {args.out}")
+    print(f"{len(found.red)} red of {found.judged} judged cells, {found.sampled} of them sampled, in {len(found.passes)} passes; {args.out}")
     raise SystemExit(1 if found.red or found.judged < args.cells else 0)
 
 

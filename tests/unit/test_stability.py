@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck.sessions.run import Session
+from mpcheck._names import WHOLE
+from mpcheck.formats import get_format
+from mpcheck.sessions.run import Options, Session
 from tests.faults.planted import sequential_scatter
 from tests.stability.passes import Group, Runner, judged
 from tests.stability.records import Pass, Stability, read_stability, write_stability
-from tests.stability.run import expected_cells, plan
+from tests.stability.run import LARGE, expected_cells, plan
 from tests.stability.variations import BACKENDS, VARIATIONS, OtherScatters, backwards, blocked, fused, one_by_one, pairwise, products
 
 ORDERS = (blocked, pairwise, backwards, one_by_one, fused)
@@ -76,8 +79,35 @@ def test_a_fault_turns_a_pass_red(session: Session) -> None:
 def test_the_plan_has_every_variation_and_enough_cells() -> None:
     groups = plan(50_000, 1)
     assert {v for g in groups for v in g.variations} == {*VARIATIONS, *BACKENDS}
-    assert len({g.seed for g in groups}) == len([g for g in groups if g.model == "builtin:hco"])
+    assert len({g.seed for g in groups}) == len([g for g in groups if g.model == "builtin:hco" and not g.systems])
     assert expected_cells(groups) >= 50_000 > expected_cells(groups[:-2])
+
+
+def test_a_third_of_the_planned_cells_are_of_large_structures() -> None:
+    groups = plan(50_000, 1)
+    for model in {g.model for g in groups}:
+        own = [g for g in groups if g.model == model]
+        assert expected_cells([g for g in own if g.systems]) >= expected_cells(own) / 3
+        assert {g.systems for g in own} == {(), LARGE[model]} and all(g.sessions == (WHOLE,) for g in own if g.systems)
+
+
+def test_cells_of_large_structures_are_counted_apart(cache: Path) -> None:
+    blocks = ("radial_embedding.bessel_fn",)
+    large, small = (
+        Session(Options(systems=(system,), backends=("e3nn",), formats=("float32",), blocks=blocks, cache=cache))
+        for system in ("builtin:diamond:3", "builtin:water")
+    )
+    found = [judged(s, Group("builtin:hco", 0, ()), "as installed", s.cells(), lambda text: None) for s in (large, small)]
+    assert [p.cells for p in found] == [2, 2] and [p.sampled for p in found] == [sum(found[0].verdicts.values()), 0]
+
+
+def test_the_whole_model_is_a_part_of_a_large_group(cache: Path) -> None:
+    runner, group = Runner(cache, lambda text: None), Group("builtin:hco", 0, (), (WHOLE,), ("builtin:water",))
+    session = runner.session(group)
+    session.options = replace(session.options, backends=("e3nn",), formats=("float64", "float32"))
+    session.formats = [get_format("float64"), get_format("float32")]
+    found = runner._findings(session, group, WHOLE)
+    assert found.session == WHOLE and found.verdicts == {"pass": 2} and not found.red
 
 
 def test_a_record_counts_what_was_judged(tmp_path: Path) -> None:
@@ -92,11 +122,11 @@ def test_a_record_counts_what_was_judged(tmp_path: Path) -> None:
         red=[],
         seconds=1.0,
     )
-    bad = one.model_copy(update={"verdicts": {"pass": 1, "fail": 1}, "red": ["x: too far"]})
+    bad = one.model_copy(update={"verdicts": {"pass": 1, "fail": 1}, "sampled": 2, "red": ["x: too far"]})
     path = tmp_path / "stability.json"
     write_stability(path, Stability(mpcheck="0", environment={}, passes=[one, bad]))
     found = read_stability(path)
-    assert found.judged == 5 and found.red == ["m, seed 1, as installed: x: too far"]
+    assert found.judged == 5 and found.sampled == 2 and found.red == ["m, seed 1, as installed: x: too far"]
 
 
 @pytest.mark.parametrize(
