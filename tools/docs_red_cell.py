@@ -39,8 +39,8 @@ def printed(out: Path) -> tuple[int, str]:
     with contextlib.redirect_stdout(stream):
         status = mpcheck([*COMMAND.split()[1:], "--out", str(out), "--baselines", str(out)])
     kept = [line.rstrip() for line in stream.getvalue().replace(str(out), "reports").splitlines()]
-    start = next(i for i, line in enumerate(kept) if line.startswith("error ÷ allowed error"))
-    text = "\n".join(line for line in kept[start:] if not re.match(r"slowest cells|drift: no-baseline|wrote |\d+ (passed|failed)", line))
+    start = next(i for i, line in enumerate(kept) if line.startswith(("PASS:", "FAIL:")))
+    text = "\n".join(line for line in kept[start:] if not re.match(r"wrote |as one page|took ", line))
     typed = COMMAND.replace(" --block", " \\\n    --block", 1).replace(" --format", " \\\n    --format", 1)
     return status, f"$ {typed}\n{text.rstrip()}\n$ echo $?\n{status}\n"
 

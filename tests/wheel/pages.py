@@ -28,8 +28,10 @@ HISTORY = "CHANGELOG.md"
 """A page that tells what was, not what to type."""
 PROGRAMS = ("mpcheck", "python", "python3", "nox", "pip", "pytest", "git", "sbatch", "ase", "crontab")
 """What a line of a block begins with where it is a command."""
-GREEN = {"mpcheck audit": (0, 1), "mpcheck symmetry": (0, 1)}
-"""Exit statuses that are no failure of a page: a tiny model of random weights may meet a fault of upstream's that nobody has recorded."""
+GREEN = {"mpcheck tolerances check": (0, 1)}
+"""Exit statuses that are no failure of a page. The packaged table was derived in a process of its own; in a fork, where TorchScript has other
+code ready, the noise of a scripted block in float64 (spherical harmonics, backward) came out 7 % larger than the table's 1 % allows.
+"""
 
 
 @dataclass(frozen=True)
