@@ -122,4 +122,5 @@ def test_a_size_is_told_beside_that_of_every_row() -> None:
         by_number=1.0, asked=[1, 1, 1],
     )  # fmt: skip
     assert beside(row, row.scattered, row.met) == "3 (+50 %), met 50 %" and beside(row, row.of_a_kind, 0.0) == "–, met 0 %"
+    assert beside(row, 2468.0) == "2,500 (× 1,200)" and beside(row.model_copy(update={"every": None}), 7.0) == "7"
     assert beside(row, row.by_number) == "1 (−50 %)" and share_of(row) == "10 %" and share_of(row.model_copy(update={"share": 0.0})) == "one"

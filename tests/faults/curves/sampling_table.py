@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from mpcheck._files.io import atomic_path
 from tests.faults.curves.picture import INK, MARKERS
 from tests.faults.curves.sampling_records import Confined, Row
-from tests.faults.curves.table import number
 
 WAYS = {"every": "every row judged", "scattered": "sample, rows wrong by what is in them", "by_number": "whole model, rows wrong by their number"}
 
@@ -23,10 +22,18 @@ def share_of(row: Row) -> str:
     return f"{100 * row.share:g} %" if row.share else "one"
 
 
+def size_text(size: float | None) -> str:
+    """Two digits; a dash for none."""
+    return "–" if size is None else f"{float(f'{size:.2g}'):,g}"
+
+
 def beside(row: Row, size: float | None, met: float = 1.0) -> str:
     """A size, how far it lies from that where every row is judged, and of how many faults the sample has a row, where not of all."""
-    moved = f" ({size / row.every - 1:+.0%})".replace("-", "−").replace("%", " %") if size and row.every else ""
-    return number(size) + moved + (f", met {met:.0%}".replace("%", " %") if met < 1 else "")
+    moved = ""
+    if size and row.every:
+        factor = size / row.every
+        moved = f" (× {size_text(factor)})" if factor > 2 else f" ({factor - 1:+.0%})".replace("-", "−").replace("%", " %")
+    return size_text(size) + moved + (f", met {met:.0%}".replace("%", " %") if met < 1 else "")
 
 
 def markdown(found: Confined) -> str:
@@ -43,7 +50,7 @@ def markdown(found: Confined) -> str:
         "|---|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found.rows:
-        cells = [f"`{row.block}`", row.format, f"{row.rows:,}", f"{row.sampled:,}", share_of(row), number(row.every)]
+        cells = [f"`{row.block}`", row.format, f"{row.rows:,}", f"{row.sampled:,}", share_of(row), size_text(row.every)]
         cells += [beside(row, row.scattered, row.met), beside(row, row.of_a_kind, row.met_of_a_kind), beside(row, row.by_number)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
@@ -71,8 +78,12 @@ def draw(found: Confined) -> Figure:
             axes.set_title(f"{block}, {fmt}", fontsize=7, loc="left")
             axes.tick_params(labelsize=7)
             axes.grid(linewidth=0.3, alpha=0.5)
-    for axes in panels[-1]:
-        axes.set_xlabel("share of rows that are wrong", fontsize=7)
+    for column in panels.T:
+        measured = [axes for axes in column if axes.lines]
+        for axes in column:
+            axes.set_visible(bool(axes.lines))
+        measured[-1].set_xlabel("share of rows that are wrong", fontsize=7)
+        measured[-1].tick_params(labelbottom=True)
     for line in panels:
         line[0].set_ylabel("half are seen from, noise scales", fontsize=7)
     panels[0][0].legend(fontsize=6, frameon=False)
