@@ -71,7 +71,7 @@ def test_unknown_names_are_told_with_the_known_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parse", "right", "wrong"), [(parse_place, "host", "moon"), (parse_rows, "all", "some"), (parse_device, "cuda:1", "cuda:x")], ids=str
+    ("parse", "right", "wrong"), [(parse_place, "host", "moon"), (parse_rows, "all", "some"), (parse_device, "cuda:1", "cuda:x")]
 )
 def test_one_of_a_few_words(parse: Any, right: str, wrong: str) -> None:
     assert parse([wrong, right]) == right
