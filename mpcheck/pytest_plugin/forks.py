@@ -41,9 +41,9 @@ def take_over(config: pytest.Config) -> None:
 
     if len(suites_in(config.args, config.invocation_params.dir)) < len(config.args):
         return
-    import torch
+    from mpcheck._cuda import CUDA
 
-    if torch.cuda.is_available():
+    if CUDA.is_available():
         return
     config.option.dist, config.option.tx, config.option.numprocesses = "no", [], 0
     config.pluginmanager.register(Forks(int(asked)), NAME)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
@@ -101,6 +101,8 @@ def records(session: Session, directory: Path) -> Iterator[Record]:
 @settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 @given(error=st.sampled_from(ERRORS))
 def test_a_cell_that_raises_is_one_red_record(stage: str, error: Callable[[], BaseException], tmp_path_factory: pytest.TempPathFactory) -> None:
+    # a cache that cannot be written is the user's, and is written while the model is called
+    assume(stage != "capture" or not isinstance(error(), InputError))
     with pytest.MonkeyPatch.context() as patch:
         session = made(patch, stage, error, tmp_path_factory.mktemp("cache"))
         rows = list(records(session, tmp_path_factory.getbasetemp()))
