@@ -21,10 +21,10 @@ sys.path.insert(0, str(ROOT))  # the families and rules are part of the tests
 
 from mpcheck._errors import InputError  # noqa: E402
 from mpcheck._files.io import write_text  # noqa: E402
+from mpcheck._names import ALL, SAMPLE  # noqa: E402
 from mpcheck._own import own_digest  # noqa: E402
 from mpcheck._progress import PROGRESS  # noqa: E402
 from mpcheck.formats import FORMATS  # noqa: E402
-from mpcheck.reference.sample import ALL, SOME  # noqa: E402
 from mpcheck.sessions.run import Options, Session  # noqa: E402
 from tests.faults.curves import measure, picture, records, sampling, sampling_records, sampling_table, table  # noqa: E402
 from tests.faults.deciders import comparison  # noqa: E402
@@ -82,7 +82,7 @@ def _rows(cache: Path | None, smoke: bool, seed: int, path: Path, image: Path, a
     if not again:
         every, sampled = (
             Session(Options(systems=(sampling.SYSTEM,), formats=sampling.FORMATS, backends=("e3nn",), cache=cache, rows=rows, progress=PROGRESS))
-            for rows in (ALL, SOME)
+            for rows in (ALL, SAMPLE)
         )
         effort = sampling.Effort(2, 20, 1) if smoke else sampling.Effort()
         blocks = sampling.BLOCKS[:1] if smoke else sampling.BLOCKS

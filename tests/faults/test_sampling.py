@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from mpcheck._errors import InputError
+from mpcheck._names import ALL, SAMPLE
 from mpcheck.checks.precision import CellKey
-from mpcheck.reference.sample import ALL, SOME
 from mpcheck.sessions.run import Options, Session
 from tests.faults.curves.sampling import BY_NUMBER, OF_A_KIND, SCATTERED, Effort, Judged, Places, Sampled, measure
 from tests.faults.curves.sampling_records import Confined, Row, read_confined, write_confined
@@ -35,7 +35,7 @@ def every(cache: Path) -> Session:
 
 @pytest.fixture(scope="module")
 def some(cache: Path) -> Session:
-    return made(SOME, cache)
+    return made(SAMPLE, cache)
 
 
 def key(block: str) -> CellKey:
