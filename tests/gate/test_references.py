@@ -64,7 +64,7 @@ def test_a_broken_fork_leaves_no_reference_for_the_sound_one(tmp_path: Path) -> 
     found, said = {}, {}
     for number, name in enumerate(("broken", "sound", "sound", "broken")):
         out = tmp_path / f"out{number}"
-        said[number] = mpcheck(tmp_path, "run", "builtin:hco", *NARROW, "--block", BLOCK, "--out", str(out), path=str(tmp_path / name))
+        said[number] = mpcheck(tmp_path, "run", "builtin:hco", *NARROW, "--block", BLOCK, "--out", str(out), "-v", path=str(tmp_path / name))
         found[number] = read_records(out / "precision.json").systems[0].reference
     assert [found[n].origin for n in range(4)] == ["made now", "made now", "cache", "cache"]
     assert found[0].code == found[3].code != found[1].code == found[2].code
