@@ -62,7 +62,9 @@ def test_the_right_block_is_named_everywhere(scenario: tuple[str, Runner]) -> No
     assert properties["title"].endswith(change.block)
     assert properties["file"] == change.file
     lines = git(runner.repository, "show", f"{name}:{change.file}").splitlines()
-    assert f"class {change.owner}(" in "\n".join(lines[int(properties["line"]) - 1 : int(properties["line"]) + 2])
+    line = int(properties["line"])
+    assert "def forward(" in "\n".join(lines[line - 1 : line + 2]), "what was changed is in it"
+    assert next(text for text in reversed(lines[:line]) if text.startswith("class ")).startswith(f"class {change.owner}(")
     assert message.startswith("e3nn ")
     assert change.block in runner.read("summary") and change.block in page
 
