@@ -1,4 +1,4 @@
-"""How many cores this process may use."""
+"""Which cores this process may use, and how many."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from mpcheck._errors import InputError
 AUTO = "auto"
 
 
+def processors() -> list[int]:
+    """Processors that this process may run on; empty where the platform does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
 def cores() -> int:
-    """Of the host that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else (os.cpu_count() or 1)
+    """How many of the host this process may use."""
+    return len(processors()) or os.cpu_count() or 1
 
 
 def processes(text: str) -> int:

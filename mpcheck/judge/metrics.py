@@ -28,9 +28,6 @@ KNOWN = float(torch.finfo(torch.float32).tiny)
 """References keep noise in float32. Of values that all lie below its range nothing is known but that u times it is nothing."""
 
 
-_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.int8}
-
-
 def bits_digest(tensor: torch.Tensor) -> str:
     """Sixteen hexadecimal digits over the tensor's bits: equal digests, bit-identical results."""
     raw = tensor.detach().to("cpu").contiguous()
@@ -185,6 +182,9 @@ def _bias_limit(sigma: float, low: torch.Tensor, limits: RatioLimits) -> float:
     if limits.bias_sigmas * sigma > limits.bias_floor and low.numel() > 1:
         sigma *= math.sqrt(low.numel() / _different(low))
     return limits.bias_at(sigma)
+
+
+_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16, 1: torch.int8}
 
 
 def _different(low: torch.Tensor) -> int:

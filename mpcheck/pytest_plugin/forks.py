@@ -68,7 +68,8 @@ class Forks:
         count, workers = min(self.workers, len(groups), _fitting(session.config)), list[Worker]()
         try:
             workers += [fork(session) for _ in range(count - 1)]
-            self._prepare(session, workers, groups)
+            done = self._prepare(session, workers, groups)
+            groups = deque(left for group in groups if (left := deque(place for place in group if place not in done)))
             workers = [fork(session) for _ in range(min(count, len(groups)))]
             for worker in workers:
                 _give(worker, groups)
@@ -85,14 +86,17 @@ class Forks:
         return True
 
     @staticmethod
-    def _prepare(session: pytest.Session, early: Sequence[Worker], groups: deque[deque[int]]) -> None:
+    def _prepare(session: pytest.Session, early: Sequence[Worker], groups: Sequence[Sequence[int]]) -> set[int]:
         """Build the backends' models, which no process need do again; meanwhile others do what asks for none of them.
 
         As in a process of xdist, whatever raises is kept for the pieces that ask for it.
+
+        Returns:
+            Places of the tests that are done.
         """
         _, work = session.config.stash.get(plugin_run.WORK, ("", None))
         if work is None:
-            return
+            return set()
         ready = [place for group in groups for place in group if _backend_of(session.items[place]) == REFERENCE_BACKEND]
         for first, worker in enumerate(early):
             worker.places = deque(ready[first :: len(early)])
@@ -106,12 +110,7 @@ class Forks:
             while not worker.gone:
                 _heard(session, [worker])
             done |= given - set(worker.places)
-        for group in list(groups):
-            left = deque(place for place in group if place not in done)
-            group.clear()
-            group.extend(left)
-            if not left:
-                groups.remove(group)
+        return done
 
 
 def _fitting(config: pytest.Config) -> int:
@@ -129,17 +128,12 @@ def _backend_of(item: pytest.Item) -> str:
 
 def _groups(items: Sequence[pytest.Item]) -> deque[deque[int]]:
     """Places of the tests that stay together; those that take longest first, so that no process is left alone with one at the end."""
-    names: list[str] = []
-    weights: list[float] = []
-    for item in items:
-        marker = item.get_closest_marker("xdist_group")
-        names.append(str((*marker.args, *marker.kwargs.values())[0]) if marker is not None else item.nodeid)
-        weights.append(getattr(plugin_plan.piece_of(item), "weight", 1.0))
     places: dict[str, deque[int]] = {}
     sizes: dict[str, float] = {}
-    for place, (name, weight) in enumerate(zip(names, weights, strict=True)):
+    for place, item in enumerate(items):
+        name = plugin_plan.group_of(item) or item.nodeid
         places.setdefault(name, deque()).append(place)
-        sizes[name] = sizes.get(name, 0.0) + weight
+        sizes[name] = sizes.get(name, 0.0) + plugin_plan.weight_of(item)
     return deque(places[name] for name in sorted(places, key=lambda name: -sizes[name]))
 
 

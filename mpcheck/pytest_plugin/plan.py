@@ -38,6 +38,17 @@ def piece_of(item: pytest.Item) -> Any:
     return None if piece is NOTSET else piece
 
 
+def group_of(item: pytest.Item) -> str | None:
+    """What a test shares something expensive with; None where it stands alone."""
+    marker = item.get_closest_marker("xdist_group")
+    return None if marker is None else str((*marker.args, *marker.kwargs.values())[0])
+
+
+def weight_of(item: pytest.Item) -> float:
+    """What a test takes beside the others; see :class:`mpcheck.sessions.pieces.Piece`."""
+    return float(getattr(piece_of(item), "weight", 1.0))
+
+
 def describe(config: pytest.Config, items: Sequence[pytest.Item], left: Sequence[str]) -> dict[str, Any]:
     """The plan as data: of the tests that will run.
 

@@ -105,12 +105,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     places = config.stash.get(plugin_plan.PLACES, {})
     ours.sort(key=lambda entry: places.get(entry[0], 0))
-    markers = [item.get_closest_marker("xdist_group") for _, item in ours]
     try:
         shard = parse_shard(text)
-        weights = [getattr(plugin_plan.piece_of(item), "weight", 1.0) for _, item in ours]
-        groups = [None if marker is None else str((*marker.args, *marker.kwargs.values())[0]) for marker in markers]
-        parts = divide(groups, shard.of, weights)
+        parts = divide([plugin_plan.group_of(item) for _, item in ours], shard.of, [plugin_plan.weight_of(item) for _, item in ours])
     except InputError as error:
         plugin_run.refuse(config, error)
     left = {id(item): key for (key, item), part in zip(ours, parts, strict=True) if part != shard.number}

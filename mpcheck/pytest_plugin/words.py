@@ -22,8 +22,7 @@ def failures(records: Sequence[Record]) -> str:
     for record in records:
         if record.red and record.check != GOLDEN:
             worst = _worst(record) or (f"worst: {record.worst}" if record.worst and record.check != PRECISION else "")
-            over = beyond(record.share) if record.ratio is not None else ""
-            lines += [": ".join(filter(None, (record.id, record.verdict, over, record.reason))), *([f"  {worst}"] if worst else [])]
+            lines += [": ".join(filter(None, (record.id, record.verdict, beyond(record.share), record.reason))), *([f"  {worst}"] if worst else [])]
     return "\n".join(terminal(line) for line in lines + _golden([record for record in records if record.check == GOLDEN]))
 
 

@@ -99,7 +99,7 @@ def render(run: Records, color: bool = False, notes: Sequence[str] = ()) -> str:
     sheet.line("findings: ", *((f"{number} {verdict}  ", style(verdict)) for verdict, number in counts(run).items()))
     for verdict in ("fail", "degraded", "known-fault", "inconclusive"):
         for f in told(run, verdict)[:6]:
-            over = beyond(f.share) if f.ratio is not None and f.red else ""
+            over = beyond(f.share) if f.red else ""
             sheet.line((": ".join(filter(None, (f"{verdict.upper() if verdict == 'fail' else verdict} {f.id}", over))), style(verdict)))
             sheet.line(f"     {f.reason}" + (f"; worst: {f.worst}" if f.worst else ""))
         if verdict == "fail" and (blames := nobody(run.records)):

@@ -55,12 +55,10 @@ def _retype(graph: torch.fx.Graph, dtype: torch.dtype) -> None:
 
 
 def computing_in(graph: torch.fx.GraphModule, dtype: torch.dtype) -> torch.fx.GraphModule:
-    """A copy of an fx graph with a fixed inner type that computes in another."""
+    """A copy of an fx graph with a fixed inner type that computes in another, once it has its constants: see :func:`take_constants`."""
     code = copy.deepcopy(graph.graph)
     _retype(code, dtype)
-    made = torch.fx.GraphModule(graph, code, type(graph).__name__)
-    take_constants(made, graph, dtype)
-    return made
+    return torch.fx.GraphModule(graph, code, type(graph).__name__)
 
 
 def take_constants(made: torch.nn.Module, graph: torch.nn.Module, dtype: torch.dtype) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mpcheck._cores import processors
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.figures import CROWDED, BenchFigures, Fingerprint, Launch, Start
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.processes import LaunchProcess, launched, own_paths
 from mpcheck.bench.timing.sampling import Readings, SamplingPlan, launch_of
 from mpcheck.bench.timing.starts import digest, in_order
-from mpcheck.bench.work.pinning import processors
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.sessions.options import Options, plain
 

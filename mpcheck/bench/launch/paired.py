@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+from mpcheck._cores import processors
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.figures import Fingerprint, Start
 from mpcheck.bench.launch.crowding import quietest
@@ -22,7 +23,6 @@ from mpcheck.bench.launch.measurement import Effort
 from mpcheck.bench.launch.processes import WORKER, LaunchProcess, launched
 from mpcheck.bench.timing.sampling import SamplingPlan, typical
 from mpcheck.bench.timing.starts import digest, in_order
-from mpcheck.bench.work.pinning import processors
 from mpcheck.bench.work.workload import UnsupportedError
 
 

@@ -9,12 +9,8 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from mpcheck._cores import processors
 from mpcheck._garbage import no_collection
-
-
-def processors() -> list[int]:
-    """Processors that this process may run on; empty where the platform does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 @contextlib.contextmanager

@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from mpcheck._cores import processors
 from mpcheck._errors import InputError
 from mpcheck._memory import free_bytes
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.processes import launched, own_paths
-from mpcheck.bench.work.pinning import processors
 from mpcheck.policy.speed.candidates import Candidate
 from mpcheck.policy.speed.rounds import RoundPlan
 from mpcheck.policy.speed.table import TradeOff, trade_offs

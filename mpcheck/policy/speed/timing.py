@@ -13,13 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mpcheck._cores import processors
 from mpcheck._errors import InputError
 from mpcheck._unsupported import Unsupported
 from mpcheck.bench.figures import CROWDED
 from mpcheck.bench.launch.crowding import quietest
 from mpcheck.bench.launch.processes import LaunchProcess, launched, own_paths
 from mpcheck.bench.timing.sampling import typical
-from mpcheck.bench.work.pinning import processors
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.policy.speed.candidates import Candidate
 from mpcheck.policy.speed.rounds import RoundPlan

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from mpcheck._cores import processors
 from mpcheck._errors import InputError
 from mpcheck.bench.keys import BLOCK_WORK, MODEL_WORK
-from mpcheck.bench.work.pinning import processors
 from mpcheck.formats import FLOAT32, FORMATS
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.run import Session

@@ -7,8 +7,9 @@ import gc
 import pytest
 import torch
 
+from mpcheck._cores import processors
 from mpcheck._garbage import no_collection
-from mpcheck.bench.work.pinning import pinned, processors, torch_threads
+from mpcheck.bench.work.pinning import pinned, torch_threads
 
 
 def test_a_process_is_on_the_chosen_processors_with_a_thread_each_and_afterwards_as_before() -> None:

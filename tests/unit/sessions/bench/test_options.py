@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from mpcheck._cores import processors
 from mpcheck._errors import InputError
-from mpcheck.bench.work.pinning import processors
 from mpcheck.formats import FORMATS
 from mpcheck.sessions.bench import BenchOptions
 from mpcheck.sessions.bench.options import checked, narrowed, parse_batches
