@@ -11,6 +11,9 @@ AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
 POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE = "policy", "policy-speed", "policy-budget", "policy-search", "policy-size"
 POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE)
+MD_RUN, MD_PHYSICS, MD_DIVERGENCE, MD_EQUIVALENCE, MD_SPEED, MD_TRACE = DYNAMICS = (
+    "md-run", "md-physics", "md-divergence", "md-equivalence", "md-speed", "md-trace",
+)  # fmt: skip
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

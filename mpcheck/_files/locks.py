@@ -61,18 +61,18 @@ def _sign(lock: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(lock: Path, what: str) -> Iterator[None]:
+def locked(lock: Path, what: str, most: float | None = None) -> Iterator[None]:
     """Hold a lock while the block runs.
 
     Args:
-        lock: its file. what: is locked, for the messages.
+        lock: its file. what: is locked, for the messages. most: seconds that it is waited for at most, where it is not the usual time.
 
     Raises:
-        InputError: another process holds it for longer than ``MPCHECK_LOCK_SECONDS``; the lock's name is no regular file's.
+        InputError: another process holds it for longer than that, by default ``MPCHECK_LOCK_SECONDS``; the lock's name is no regular file's.
         OSError: the place cannot be written.
     """
     refuse_irregular(lock, "lock", "remove it")
-    seconds = lock_seconds()
+    seconds = lock_seconds() if most is None else most
     own = filelock.FileLock(lock)
     _acquire(own, lock, what, seconds)
     try:

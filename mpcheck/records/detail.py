@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from mpcheck._files.yaml import Strict
+from mpcheck.records.dynamics_figures import DynamicsDetail
 from mpcheck.records.policy_figures import PolicyDetail
 from mpcheck.records.tensors import Number, Tensors
 from mpcheck.records.typed_figures import TypedFigures
@@ -189,7 +190,7 @@ class ListedFigures(Strict):
         return {figure.name: figure.value for figure in self.listed}
 
 
-Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | ListedFigures, Field(discriminator="kind")]
+Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | ListedFigures, Field(discriminator="kind")]
 
 
 def figures(named: Mapping[str, Any]) -> ListedFigures | None:

@@ -1,0 +1,157 @@
+"""The work of the md session: every run, then what they say of physics, of chaos, of equivalence and of speed."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mpcheck._names import MD_DIVERGENCE, MD_EQUIVALENCE, MD_PHYSICS, MD_RUN, MD_SPEED, MD_TRACE, REFERENCE_BACKEND
+from mpcheck._torch_state import neutral
+from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
+from mpcheck.formats import F64
+from mpcheck.policy.rules import get_policy
+from mpcheck.records.record import Planned, Record
+from mpcheck.sessions.md import MdOptions
+from mpcheck.sessions.md.cluster import send
+from mpcheck.sessions.md.divergence import divergence
+from mpcheck.sessions.md.equivalence import equivalence
+from mpcheck.sessions.md.estimate import estimate
+from mpcheck.sessions.md.physics import physics
+from mpcheck.sessions.md.ran import ran
+from mpcheck.sessions.md.runs import HALVED, TWIN, RunKey, Runs, UnsupportedRunError, token
+from mpcheck.sessions.md.speed import speed
+from mpcheck.sessions.md.traces import traces
+from mpcheck.sessions.pieces import Piece, PlainWork
+from mpcheck.sessions.room import require_room
+from mpcheck.sessions.run import Session
+
+TOGETHER = {MD_PHYSICS: physics, MD_DIVERGENCE: divergence, MD_EQUIVALENCE: equivalence, MD_SPEED: speed, MD_TRACE: traces}
+"""What is made of all runs of a policy, by check."""
+RUN_WEIGHT, LITTLE = 100.0, 0.01
+"""Of a run of a thousand steps, and of what is made of runs once they are there: it comes last."""
+
+
+@dataclass(frozen=True)
+class MdKey:
+    """A piece of work: a run, or what is made of all runs of a policy in a protocol."""
+
+    check: str
+    system: str
+    protocol: str
+    policy: str
+    backend: str
+    run: RunKey | None = None
+
+
+class MdWork(PlainWork):
+    """See :class:`mpcheck.sessions.pieces.Work`."""
+
+    def __init__(self, options: MdOptions) -> None:
+        """Raises:
+        InputError: bad options, an unknown policy or protocol.
+        """
+        self.asked = options
+        for name in options.policies:
+            get_policy(name)
+        self.protocols = {name: get_protocol(name) for name in options.protocols}
+        self.session = Session(options)
+        if not options.systems:
+            self.session = Session(replace(options, systems=tuple(self.session.systems)[:1]), self.session.model)
+        self._temporary = None if options.runs is not None else tempfile.TemporaryDirectory(prefix="mpcheck-md-")
+        folder = options.runs if self._temporary is None else Path(self._temporary.name)
+        assert folder is not None
+        mark = "" if options.resume else token()
+        self.runs = {name: Runs(self.session, name, folder, mark, options.length, options.long) for name in self.session.systems}
+        self._outlook = ""
+
+    @property
+    def policies(self) -> list[str]:
+        """float64 first."""
+        return list(dict.fromkeys((F64, *self.asked.policies)))
+
+    @property
+    def arms(self) -> list[tuple[str, str]]:
+        """Policy and backend: float64 on e3nn, which all others are compared with, first."""
+        named = [(policy, backend) for backend in self.session.backend_names for policy in self.policies]
+        return list(dict.fromkeys([(F64, REFERENCE_BACKEND), *named]))
+
+    def pieces(self) -> Sequence[Piece]:
+        """Runs of the first seed of all protocols first, so that no process waits for another's equilibration."""
+        require_room(self.session)
+        self._outlook = estimate(next(iter(self.runs.values())), self.protocols, self.arms, self.asked.seeds)
+        pieces: list[Piece] = []
+        for system in self.session.systems:
+            for name, protocol in self.protocols.items():
+                for policy, backend in self.arms:
+                    pieces += [self._run_piece(system, protocol, RunKey(name, policy, backend, seed)) for seed in range(self.asked.seeds)]
+                if protocol.ensemble == "nve":
+                    pieces += [self._run_piece(system, protocol, RunKey(name, F64, REFERENCE_BACKEND, 0, kind)) for kind in (TWIN, HALVED)]
+            pieces += self._together(system)
+        if self.asked.cluster:
+            keys = [piece.key.run for piece in pieces if piece.key.run is not None]
+            send(self.asked, keys, self.session.options.progress)
+        return pieces
+
+    def _run_piece(self, system: str, protocol: Protocol, run: RunKey) -> Piece:
+        seed = f"{Path(run.protocol).stem}-{run.seed}" + (f"-{run.kind}" if run.kind else "")
+        weight = RUN_WEIGHT * self.runs[system].steps(protocol) / 1000
+        return self._piece(MdKey(MD_RUN, system, run.protocol, run.policy, run.backend, run), seed, weight)
+
+    def _together(self, system: str) -> list[Piece]:
+        pieces = []
+        for check in TOGETHER:
+            for name, protocol in self.protocols.items():
+                for policy, backend in self.arms:
+                    reference = (policy, backend) == (F64, REFERENCE_BACKEND)
+                    if (check in (MD_EQUIVALENCE, MD_DIVERGENCE) and reference) or (check == MD_DIVERGENCE and protocol.ensemble != "nve"):
+                        continue
+                    if check == MD_SPEED and name != next(iter(self.protocols)):
+                        continue
+                    if check == MD_SPEED and not reference:
+                        continue
+                    key = MdKey(check, system, name, policy, backend)
+                    pieces.append(self._piece(key, "" if check == MD_SPEED else Path(name).stem, LITTLE))
+        return pieces
+
+    def _piece(self, key: MdKey, variant: str, weight: float) -> Piece:
+        about = Planned(
+            key="", check=key.check, subject=Path(key.policy).stem, backend=key.backend, system=key.system, variant=variant
+        )  # fmt: skip
+        planned = about.model_copy(update={"key": about.name})
+        return Piece(planned, about.name, about.name if key.run is not None else f"{key.check}/{key.system}", key, weight)
+
+    def outlook(self) -> str:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        return self._outlook
+
+    def narrowed(self) -> dict[str, list[str]]:
+        """See :class:`mpcheck.sessions.pieces.Work`; a user's choice of policies and protocols is what the session is about."""
+        return {}
+
+    @neutral()
+    def records(self, piece: Piece) -> list[Record]:
+        """See :class:`mpcheck.sessions.pieces.Work`."""
+        return self.attempted(piece.planned, lambda: self._records(piece))
+
+    def _records(self, piece: Piece) -> list[Record]:
+        key: MdKey = piece.key
+        runs = self.runs[key.system]
+        try:
+            if key.run is not None:
+                return ran(runs, key.run, piece.planned)
+            make: Callable[..., list[Record]] = TOGETHER[key.check]
+            return make(self, runs, key, piece.planned)
+        except UnsupportedRunError as error:
+            return [Record(**piece.planned.about, verdict="unsupported", reason=error.why.text, lacking=error.why.lacking)]
+
+    def notes(self) -> Sequence[str]:
+        """Where the trajectories lie."""
+        return [] if self._temporary is not None else [f"trajectories: {self.asked.runs}"]
+
+    def keys(self, protocol: str, policy: str, backend: str) -> list[RunKey]:
+        """Runs of all seeds."""
+        return [RunKey(protocol, policy, backend, seed) for seed in range(self.asked.seeds)]
+
+
