@@ -1,0 +1,1 @@
+"""What a trajectory shows: temperature, pressure, drift, momenta, diffusion, structure. Arrays in, numbers out; nothing is judged here."""
