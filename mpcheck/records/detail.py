@@ -190,7 +190,9 @@ class ListedFigures(Strict):
         return {figure.name: figure.value for figure in self.listed}
 
 
-Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | ListedFigures, Field(discriminator="kind")]
+Detail = Annotated[
+    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | ListedFigures, Field(discriminator="kind")
+]
 
 
 def figures(named: Mapping[str, Any]) -> ListedFigures | None:

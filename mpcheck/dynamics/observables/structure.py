@@ -59,7 +59,7 @@ def _list(trajectory: Trajectory, frame: int, cutoff: float) -> tuple[Integers, 
     """Ordered pairs of different atoms with all images, and their distances: matscipy's list is right beyond half the cell too."""
     positions = trajectory.positions[frame]
     cell = trajectory.cell[frame] if trajectory.pbc.any() else np.diag(np.ptp(positions, axis=0) + 1.0)
-    first, second, distance = neighbour_list("ijd", positions=positions, cell=cell, pbc=trajectory.pbc, cutoff=cutoff, numbers=trajectory.numbers)
+    first, second, distance = neighbour_list("ijd", positions=positions, cell=cell, pbc=trajectory.pbc, cutoff=cutoff)
     other = first != second  # an atom's own images lie where the cell puts them
     return first[other], second[other], distance[other]
 

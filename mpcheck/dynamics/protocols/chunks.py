@@ -30,8 +30,8 @@ class Chunk:
 
     Attributes:
         series: by name, [samples] or [samples, …]. frames: by name, [frames, …]. state: after the last step.
-        about: what the run is. step: the last one. seconds: that steps have taken since the run began. ended: why there is no further
-            file; empty while there is one to come.
+        about: what the run is. step: the last one. seconds: that steps have taken since the run began; around: all that is done for them.
+        ended: why there is no further file; empty while there is one to come.
     """
 
     series: Arrays
@@ -40,6 +40,7 @@ class Chunk:
     about: Mapping[str, Any]
     step: int
     seconds: float
+    around: float = 0.0
     ended: str = ""
 
 
@@ -50,11 +51,11 @@ def write(folder: Path, number: int, chunk: Chunk) -> Path:
         InputError: it cannot be written.
     """
     path = folder / f"chunk-{number:05d}.safetensors"
-    tensors = {prefix + n: np.ascontiguousarray(a) for prefix, arrays in _parts(chunk) for n, a in arrays.items()}
+    tensors = {prefix + n: np.array(a, order="C") for prefix, arrays in _parts(chunk) for n, a in arrays.items()}
     told = {"schema": SCHEMA, "about": json.dumps(dict(chunk.about), sort_keys=True), "step": str(chunk.step), "ended": chunk.ended}
     with atomic_path(path) as draft:
         try:
-            save_file(tensors, draft, metadata={**told, "seconds": repr(chunk.seconds)})
+            save_file(tensors, draft, metadata={**told, "seconds": repr(chunk.seconds), "around": repr(chunk.around)})
         except (SafetensorError, OSError) as error:
             raise cannot_write(path, error) from error
     return path
@@ -88,11 +89,12 @@ def _read(path: Path) -> Chunk:
     if told.get("schema") != SCHEMA:
         raise InputError(f"trajectory {path} has schema {told.get('schema', 'none')!r}, not {SCHEMA!r}; {remedy}")
     try:
-        about, step, seconds = json.loads(told["about"]), int(told["step"]), float(told["seconds"])
+        about, step = json.loads(told["about"]), int(told["step"])
+        seconds, around = float(told["seconds"]), float(told["around"])
     except (KeyError, ValueError) as error:
         raise InputError(f"trajectory {path}: field {error} is missing or no number; {remedy}") from error
     parts = [{n.removeprefix(prefix): a for n, a in arrays.items() if n.startswith(prefix)} for prefix in (SERIES, FRAMES, STATE)]
-    return Chunk(parts[0], parts[1], dict(parts[2]), about, step, seconds, told.get("ended", ""))
+    return Chunk(parts[0], parts[1], dict(parts[2]), about, step, seconds, around, told.get("ended", ""))
 
 
 def joined(parts: Sequence[Arrays]) -> dict[str, np.ndarray]:

@@ -24,7 +24,7 @@ def forces_of(model: PolicyModel, device: torch.device, head: str = "") -> Any:
     Raises:
         BaseException: whatever upstream raises.
     """
-    options = {"head": head} if head else {}
+    options: dict[str, Any] = {"head": head} if head else {}
     dtype = str(model.inputs.dtype).removeprefix("torch.")
     return calculator([model], device=device, model_type=model_type_of(model.model), default_dtype=dtype, **options)
 

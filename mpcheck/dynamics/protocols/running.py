@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ at half its length has some 200 eV/Å."""
 SAMPLES = 100
 """Of one file; what a killed run loses at most."""
 FINISHED = "finished"
+RECENT = 2
+"""Steps before a frame that are kept with it: three in a row tell whether positions follow momenta."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Run:
         series: by name, [samples]: ``step``, ``potential`` and ``kinetic`` and ``conserved`` eV, ``temperature`` K, ``volume`` Å³,
             ``pressure`` eV/Å³ with the ideal gas's part, ``momentum`` and ``angular_momentum`` (ASE units), ``largest_force`` eV/Å.
         frames: ``step`` [frames], ``positions`` Å unwrapped, ``momenta`` ASE units, ``forces`` eV/Å, [frames, atoms, 3]; ``cell`` [frames, 3, 3];
-            ``potential`` eV; ``before_positions``, ``before_momenta``: one step earlier.
+            ``potential`` eV; ``recent_positions``, ``recent_momenta`` [frames, 3, atoms, 3]: of the two steps before and of this one, NaN of the
+            first frame.
         ended: ``finished``, or why it was stopped. step: its last one.
         seconds: that steps took; around: all else that was done for them. barostat_mass: see :class:`Integrator`.
     """
@@ -81,7 +85,9 @@ class Runner:
         self.integrator = Integrator(atoms, protocol, seed)
         self.freedom = degrees_of_freedom(atoms, protocol)
         self.seconds, self.step, self.began = 0.0, 0, time.perf_counter()
+        self.before = (0.0, 0.0)  # seconds of steps, and around them, of the files that were there
         self.written: list[Chunk] = []
+        self.trail: deque[tuple[int, np.ndarray, np.ndarray]] = deque(maxlen=RECENT + 1)
         self._begin_file()
 
     def _begin_file(self) -> None:
@@ -104,9 +110,8 @@ class Runner:
             if ended or len(self.samples) >= SAMPLES:
                 self._write(ended)
             self._tell(steps, done)
-        around = time.perf_counter() - self.began - self.seconds
         series, frames = (chunks.joined([getattr(c, part) for c in self.written]) for part in ("series", "frames"))
-        return Run(series, frames, ended, self.step, self.written[-1].seconds, max(0.0, around), self.integrator.barostat_mass)
+        return Run(series, frames, ended, self.step, self.written[-1].seconds, self.written[-1].around, self.integrator.barostat_mass)
 
     def _resumed(self, steps: int) -> str:
         """Take over what is on disk; how it ended, if it did."""
@@ -120,10 +125,8 @@ class Runner:
         self.step = found[-1].step
         if found[-1].ended and not (found[-1].ended == FINISHED and self.step < steps):
             return found[-1].ended
-        self.seconds_before = found[-1].seconds
+        self.before = (found[-1].seconds, found[-1].around)
         return ""
-
-    seconds_before = 0.0
 
     def _next(self) -> int:
         """The step at which something is noted next."""
@@ -132,19 +135,15 @@ class Runner:
     def _advance(self, step: int) -> None:
         """To a step, and note what is due there."""
         framed = step % self.protocol.frame_every == 0
-        before: dict[str, np.ndarray] = {}
-        began = time.perf_counter()
-        if framed and step - self.step > 1:
-            self.integrator.step(step - self.step - 1)
-            self.step = step - 1
-        if framed:
-            before = {"before_positions": self.atoms.positions.copy(), "before_momenta": self.atoms.get_momenta()}
-        self.integrator.step(step - self.step)
-        self.seconds += time.perf_counter() - began
-        self.step = step
-        self._note(framed, before)
+        for place in (*(range(max(self.step + 1, step - RECENT), step) if framed else ()), step):
+            began = time.perf_counter()
+            self.integrator.step(place - self.step)
+            self.seconds += time.perf_counter() - began
+            self.step = place
+            self.trail.append((place, self.atoms.positions.copy(), self.atoms.get_momenta()))
+        self._note(framed)
 
-    def _note(self, frame: bool, before: Mapping[str, np.ndarray] | None = None) -> None:
+    def _note(self, frame: bool) -> None:
         """A sample of this step where one is due, and a frame."""
         atoms = self.atoms
         forces = atoms.get_forces(apply_constraint=False)
@@ -162,21 +161,23 @@ class Runner:
                 "largest_force": float(np.linalg.norm(forces, axis=1).max()),
             })  # fmt: skip
         if frame:
-            positions, momenta = atoms.positions.copy(), atoms.get_momenta()
-            first = {"before_positions": positions, "before_momenta": momenta}
+            recent = [kept[1:] for kept in self.trail]
+            if [kept[0] for kept in self.trail] != [*range(self.step - RECENT, self.step + 1)]:  # of the first frame, or after a restart
+                recent = [(np.full_like(atoms.positions, np.nan),) * 2] * (RECENT + 1)
             self.frames.append({
-                "step": self.step, "positions": positions, "momenta": momenta, "forces": forces, "cell": atoms.cell.array.copy(),
-                "potential": potential, **(before or first),
+                "step": self.step, "positions": atoms.positions.copy(), "momenta": atoms.get_momenta(), "forces": forces,
+                "cell": atoms.cell.array.copy(), "potential": potential, "recent_positions": np.stack([r for r, _ in recent]),
+                "recent_momenta": np.stack([p for _, p in recent]),
             })  # fmt: skip
 
     def _write(self, ended: str) -> None:
         series, frames = _stacked(self.samples), _stacked(self.frames)
-        took = self.seconds_before + self.seconds
+        around = max(0.0, time.perf_counter() - self.began - self.seconds)
         if not series and self.written:  # a run that ends between two samples
             series = {name: values[:0] for name, values in self.written[0].series.items()}
         if not frames:
             frames = {name: values[:0] for name, values in (self.written[0].frames if self.written else {}).items()}
-        chunk = Chunk(series, frames, self.integrator.state(), self.about, self.step, took, ended)
+        chunk = Chunk(series, frames, self.integrator.state(), self.about, self.step, self.before[0] + self.seconds, self.before[1] + around, ended)
         chunks.write(self.folder, len(self.written), chunk)
         self.written.append(chunk)
         self._begin_file()

@@ -125,7 +125,5 @@ def kept(folder: Path, name: str, template: Atoms, about: dict[str, object], mak
             return Start(atoms, str(found[0].ended))
         start = make()
         state = {"positions": start.atoms.positions, "momenta": start.atoms.get_momenta(), "cell": start.atoms.cell.array}
-        chunks.write(place, 0, Chunk({}, {}, state, about, 0, 0.0, start.note))
+        chunks.write(place, 0, Chunk({}, {}, state, about, 0, 0.0, ended=start.note))
         return start
-
-

@@ -56,11 +56,12 @@ class MdOptions(Options):
     runs: Annotated[Path | None, Option("directory of trajectories; default: md-runs in --out", metavar="DIR")] = None
     resume: Annotated[bool, Option("take runs that are complete in --runs, and go on with those that were stopped")] = False
     cluster: Annotated[
-        str, Option("slurm or local: send runs to a cluster by submitit, or to processes here", metavar="WHERE", parse="mpcheck.sessions.md.parsing:cluster")
+        str,
+        Option(
+            "slurm or local: send runs to a cluster by submitit, or to processes here", metavar="WHERE", parse="mpcheck.sessions.md.parsing:cluster"
+        ),
     ] = ""
-    cluster_options: Annotated[
-        tuple[str, ...], Option("NAME=VALUE for submitit, such as slurm_partition=gpu", name="cluster-option")
-    ] = ()
+    cluster_options: Annotated[tuple[str, ...], Option("NAME=VALUE for submitit, such as slurm_partition=gpu", name="cluster-option")] = ()
 
 
 SESSION = SessionSpec(

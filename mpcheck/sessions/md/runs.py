@@ -188,4 +188,3 @@ class Runs:
 
     def _say(self, text: str) -> None:
         self.session.options.progress(f"{self.system}: {text}")
-

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from mpcheck._names import MD_DIVERGENCE, MD_EQUIVALENCE, MD_PHYSICS, MD_RUN, MD_SPEED, MD_TRACE, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
@@ -14,7 +16,7 @@ from mpcheck.formats import F64
 from mpcheck.policy.rules import get_policy
 from mpcheck.records.record import Planned, Record
 from mpcheck.sessions.md import MdOptions
-from mpcheck.sessions.md.cluster import send
+from mpcheck.sessions.md.cluster import send, wait
 from mpcheck.sessions.md.divergence import divergence
 from mpcheck.sessions.md.equivalence import equivalence
 from mpcheck.sessions.md.estimate import estimate
@@ -62,9 +64,10 @@ class MdWork(PlainWork):
         self._temporary = None if options.runs is not None else tempfile.TemporaryDirectory(prefix="mpcheck-md-")
         folder = options.runs if self._temporary is None else Path(self._temporary.name)
         assert folder is not None
-        mark = "" if options.resume else token()
-        self.runs = {name: Runs(self.session, name, folder, mark, options.length, options.long) for name in self.session.systems}
+        self.folder, self.mark = folder, "" if options.resume else token()
+        self.runs = {name: Runs(self.session, name, folder, self.mark, options.length, options.long) for name in self.session.systems}
         self._outlook = ""
+        self._jobs: dict[tuple[str, RunKey], Any] = {}
 
     @property
     def policies(self) -> list[str]:
@@ -89,9 +92,9 @@ class MdWork(PlainWork):
                 if protocol.ensemble == "nve":
                     pieces += [self._run_piece(system, protocol, RunKey(name, F64, REFERENCE_BACKEND, 0, kind)) for kind in (TWIN, HALVED)]
             pieces += self._together(system)
-        if self.asked.cluster:
-            keys = [piece.key.run for piece in pieces if piece.key.run is not None]
-            send(self.asked, keys, self.session.options.progress)
+        if self.asked.cluster and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
+            keys = [(piece.key.system, piece.key.run) for piece in pieces if piece.key.run is not None]
+            self._jobs = send(self.asked, keys, self.folder, self.mark)
         return pieces
 
     def _run_piece(self, system: str, protocol: Protocol, run: RunKey) -> Piece:
@@ -103,16 +106,10 @@ class MdWork(PlainWork):
         pieces = []
         for check in TOGETHER:
             for name, protocol in self.protocols.items():
-                for policy, backend in self.arms:
-                    reference = (policy, backend) == (F64, REFERENCE_BACKEND)
-                    if (check in (MD_EQUIVALENCE, MD_DIVERGENCE) and reference) or (check == MD_DIVERGENCE and protocol.ensemble != "nve"):
-                        continue
-                    if check == MD_SPEED and name != next(iter(self.protocols)):
-                        continue
-                    if check == MD_SPEED and not reference:
-                        continue
-                    key = MdKey(check, system, name, policy, backend)
-                    pieces.append(self._piece(key, "" if check == MD_SPEED else Path(name).stem, LITTLE))
+                if (check == MD_DIVERGENCE and protocol.ensemble != "nve") or (check == MD_SPEED and name != next(iter(self.protocols))):
+                    continue
+                for policy, backend in self.arms if check == MD_PHYSICS else self.arms[:1]:
+                    pieces.append(self._piece(MdKey(check, system, name, policy, backend), Path(name).stem, LITTLE))
         return pieces
 
     def _piece(self, key: MdKey, variant: str, weight: float) -> Piece:
@@ -139,6 +136,8 @@ class MdWork(PlainWork):
         key: MdKey = piece.key
         runs = self.runs[key.system]
         try:
+            if (found := self._jobs.get((key.system, key.run))) is not None:  # type: ignore[arg-type]  # None has none
+                wait(found)
             if key.run is not None:
                 return ran(runs, key.run, piece.planned)
             make: Callable[..., list[Record]] = TOGETHER[key.check]
@@ -153,5 +152,3 @@ class MdWork(PlainWork):
     def keys(self, protocol: str, policy: str, backend: str) -> list[RunKey]:
         """Runs of all seeds."""
         return [RunKey(protocol, policy, backend, seed) for seed in range(self.asked.seeds)]
-
-

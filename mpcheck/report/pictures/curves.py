@@ -1,0 +1,83 @@
+"""Curves over one axis: a line for each series, told apart by colour, dash and mark."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mpcheck._text import counted
+from mpcheck.report.pictures import theme
+from mpcheck.report.pictures.base import Picture, Section
+from mpcheck.report.pictures.canvas import LINE, SMALL, WIDTH, Canvas, Look, decades, legend_height
+
+LEFT, HEIGHT, FOOT = 52.0, 170.0, 36.0
+MOST = 8
+MARKS = 8
+"""Marks along a curve: enough to tell it from another where both lie on top of each other."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One series: name, places and values; promised: drawn without marks and faint."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+    promised: bool = False
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the axes are; log: of the values."""
+
+    x: str
+    y: str
+    log: bool = False
+
+
+def curves_picture(name: str, section: Section, title: str, caption: str, curves: Sequence[Curve], axes: Axes) -> Picture | None:
+    """The picture; None where no curve has two points."""
+    known = [_finite(c, axes.log) for c in curves]
+    shown = [c for c in known if len(c.x) > 1][:MOST]
+    if not shown:
+        return None
+    names = list(dict.fromkeys(c.name for c in shown))
+    styles = {n: theme.series_style(i) for i, n in enumerate(names)}
+    entries: list[tuple[str, Look]] = [(n, styles[n].line) for n in names]
+    if any(c.promised for c in shown):
+        entries.append(("promised", {"color": theme.MUTED, "linestyle": (0, (1.5, 1.5)), "marker": ""}))
+    top = legend_height([text for text, _ in entries]) + 18
+    canvas = Canvas(top + HEIGHT + FOOT)
+    canvas.legend(0, LINE / 2, entries)
+    canvas.write(0, top - 9, axes.y, SMALL, WIDTH, color=theme.MUTED)
+    drawn = canvas.axes(LEFT, top, WIDTH - LEFT - 8, HEIGHT)
+    for curve in shown:
+        look, every = styles[curve.name], max(1, len(curve.x) // MARKS)
+        values = [math.log10(v) for v in curve.y] if axes.log else list(curve.y)
+        line = {**look.line, "linestyle": (0, (1.5, 1.5)), "marker": ""} if curve.promised else {**look.line, "markevery": every}
+        artist = drawn.plot(curve.x, values, linewidth=1.0, markersize=3.5, **line)[0]
+        canvas.tip(
+            artist,
+            f"{curve.name}{', promised' if curve.promised else ''}: {curve.y[0]:.4g} at {curve.x[0]:.3g}, {curve.y[-1]:.4g} at {curve.x[-1]:.3g}",
+        )
+    if axes.log:
+        logs = [math.log10(v) for c in shown for v in c.y]
+        low, high = min(logs) - 0.1, max(logs) + 0.1
+        drawn.set_ylim(low, high)
+        decades(drawn, "y", low, high)
+    drawn.ticklabel_format(axis="x", useOffset=False)
+    if not axes.log:
+        drawn.ticklabel_format(axis="y", useOffset=False)
+        drawn.locator_params(axis="y", nbins=5)
+    drawn.locator_params(axis="x", nbins=6)
+    canvas.write(LEFT + (WIDTH - LEFT) / 2, top + HEIGHT + 26, axes.x, SMALL, color=theme.MUTED, ha="center")
+    left_out = len([c for c in known if len(c.x) > 1]) - len(shown)
+    told = f"{caption} {counted(left_out, 'further curve')} left out." if left_out else caption
+    alt = "; ".join(f"{c.name}{' (promised)' if c.promised else ''} ends at {c.y[-1]:.4g}" for c in shown)
+    return canvas.picture(name, section, title, told, f"{axes.y} over {axes.x}: {alt}.")
+
+
+def _finite(curve: Curve, log: bool) -> Curve:
+    kept = [(x, y) for x, y in zip(curve.x, curve.y, strict=True) if math.isfinite(x) and math.isfinite(y) and (y > 0 or not log)]
+    return Curve(curve.name, [x for x, _ in kept], [y for _, y in kept], curve.promised)
