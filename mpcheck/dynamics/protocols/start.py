@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from ase import Atoms
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution, Stationary, ZeroRotation
+from ase.md import velocitydistribution
+from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.optimize import FIRE
 
 from mpcheck._errors import InputError
@@ -70,7 +71,7 @@ def equilibrated(atoms: Atoms, protocol: Protocol, seed: int, progress: Callable
     moved = atoms.copy()
     moved.calc = atoms.calc
     random = np.random.Generator(np.random.PCG64([seed, 1]))
-    MaxwellBoltzmannDistribution(moved, temperature_K=protocol.temperature_K, rng=random)
+    thermalised(moved, protocol.temperature_K, random)
     _still(moved)
     steps, done = protocol.steps_of(protocol.equilibration_ps), 0
     plain = replace_ensemble(protocol)
@@ -90,6 +91,15 @@ def equilibrated(atoms: Atoms, protocol: Protocol, seed: int, progress: Callable
     moved.calc = None
     ran = f"{protocol.equilibration_ps:g} ps of Langevin dynamics in float64 at {protocol.temperature_K:g} K"
     return Start(moved, f"relaxed below {RELAXED:g} eV/Å or for {MOST_RELAXING} steps, then {ran}")
+
+
+def thermalised(atoms: Atoms, temperature: float, random: np.random.Generator) -> None:
+    """Give atoms momenta of a temperature in K, by Maxwell and Boltzmann."""
+    draw = getattr(velocitydistribution, "thermalize_momenta", None)  # as ASE calls it since 3.29
+    if draw is not None:
+        draw(atoms, temperature_K=temperature, rng=random)
+    else:
+        velocitydistribution.MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=random)
 
 
 def _still(atoms: Atoms) -> None:

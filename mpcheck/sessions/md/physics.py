@@ -93,7 +93,7 @@ def _constant_energy(runs: Runs, key: Any, protocol: Protocol, whole: Sequence[R
 def _thermostatted(runs: Runs, protocol: Protocol, whole: Sequence[Run]) -> Iterator[Law]:
     lengths = [run.step * protocol.timestep_fs * 1e-3 for run in whole]
     target, freedom = protocol.temperature_K, degrees_of_freedom(runs.template, protocol)
-    yield temperature.temperature([run.series["temperature"] for run in whole], lengths, target)
+    yield temperature.temperature([run.series["temperature"] for run in whole], lengths, target, freedom)
     count = len(runs.template)
     scale = (3 * count - 3) / freedom if count > 1 else 1.0  # a chain of NPT counts three degrees of freedom more
     trajectories = [trajectory_of(run, runs.template, protocol) for run in whole]
