@@ -22,13 +22,17 @@ class Promised:
     error: float
 
 
-def promised(observable: Floats, change: Floats, temperature: float, own_change: Floats | None, length_ps: float) -> Promised:
+def promised(observable: Floats, change: Floats, temperature: float, own_change: Floats | None, length_ps: float) -> Promised | None:
     """To first order (Zwanzig 1954), where the error is small beside the thermal energy; where it is not, of an observable that the policy computes
     otherwise by that alone, since then nothing is known of how the atoms answer.
 
-    Args: see :func:`mpcheck.dynamics.statistics.reweighting.shift`. length_ps: of the frames together.
+    Args:
+        observable, change, temperature, own_change: see :func:`mpcheck.dynamics.statistics.reweighting.shift`. length_ps: of the frames together.
+
+    Returns:
+        None where nothing can be told.
     """
-    own = Promised(0.0, 0.0)
+    own = None
     if own_change is not None and len(own_change) >= 8:
         found = sampled(own_change, length_ps)
         own = Promised(found.mean, 0.0 if math.isnan(found.error) else found.error)

@@ -63,7 +63,7 @@ def means(document: Records) -> list[Row]:
             if not values:
                 return "–"
             digits = 6 if name == "potential" else 4
-            return f"{statistics.fmean(values):.{digits}g}" + (f" ± {statistics.fmean(spread):.2g}" if spread else "")
+            return f"{statistics.fmean(values):.{digits}g}" + (f" ± {statistics.fmean(spread):.2g}" if spread and max(spread) > 1e-12 else "")
 
         drifts = [run.drift_over_kinetic for run in whole if run.drift_over_kinetic is not None]
         cells = [
