@@ -51,10 +51,12 @@ def drift(time: Floats, conserved: Floats, kinetic: Floats, atoms: int) -> Drift
         time: [samples] ps, evenly spaced. conserved: [samples] eV, total energy in NVE. kinetic: [samples] eV.
 
     Raises:
-        ValueError: fewer than eight samples.
+        ValueError: fewer than eight samples, or energies that are not finite.
     """
     if len(time) < LEAST:
         raise ValueError(f"a drift needs {LEAST} samples at least")
+    if not bool(np.isfinite(conserved).all() and np.isfinite(kinetic).all()):
+        raise ValueError("an energy is not finite")
     count = min(BLOCKS, len(time) // 2) if len(time) >= 2 * LEAST else len(time)
     parts = np.array_split(np.arange(len(time)), count)
     energy = (conserved - conserved[0]) * (1e3 / atoms)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.data import covalent_radii
+from ase.geometry import complete_cell
 from matscipy.neighbours import neighbour_list
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -58,8 +59,8 @@ def molecules(trajectory: Trajectory, bond: float = BOND) -> Integers:
 def _list(trajectory: Trajectory, frame: int, cutoff: float) -> tuple[Integers, Integers, Floats]:
     """Ordered pairs of different atoms with all images, and their distances: matscipy's list is right beyond half the cell too."""
     positions = trajectory.positions[frame]
-    cell = trajectory.cell[frame] if trajectory.pbc.any() else np.diag(np.ptp(positions, axis=0) + 1.0)
-    first, second, distance = neighbour_list("ijd", positions=positions, cell=cell, pbc=trajectory.pbc, cutoff=cutoff, numbers=trajectory.numbers)
+    cell = complete_cell(trajectory.cell[frame]) if trajectory.pbc.any() else np.diag(np.ptp(positions, axis=0) + 1.0)
+    first, second, distance = neighbour_list("ijd", positions=positions, cell=cell, pbc=trajectory.pbc, cutoff=cutoff)
     other = first != second  # an atom's own images lie where the cell puts them
     return first[other], second[other], distance[other]
 
