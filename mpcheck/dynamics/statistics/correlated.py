@@ -67,6 +67,11 @@ class Sample:
     effective: float
     length_ps: float
 
+    @classmethod
+    def of_mean(cls, mean: float, length_ps: float) -> Sample:
+        """A run of which only the mean is known; several of them have an error between them."""
+        return cls(mean, math.nan, 0.0, math.nan, length_ps)
+
 
 def sampled(values: Floats, length_ps: float) -> Sample:
     """Mean of a series with its error by the statistical inefficiency.

@@ -8,6 +8,7 @@ probability is ``alpha`` (intersection-union test, Berger 1982, doi:10.2307/2346
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -36,6 +37,7 @@ class Decision:
     """What was decided of one observable of one policy; figures as in :class:`~mpcheck.dynamics.statistics.equivalence.Comparison`.
 
     Attributes:
+        low, high: None where nothing tells them. effective: None where unknown.
         p_adjusted: of no difference, corrected over all rows of the table.
         needed_ps: None where it was decided, too.
     """
@@ -46,14 +48,14 @@ class Decision:
     reference: float
     mean: float
     difference: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     margin: float
     decision: Outcome
     p_equivalence: float
     p_difference: float
     p_adjusted: float
-    effective: float
+    effective: float | None
     seeds: int
     length_ps: float
     needed_ps: float | None
@@ -83,10 +85,14 @@ def _decision(row: Row, adjusted: float, alpha: float, alarm: float) -> Decision
     elif adjusted < alarm and abs(one.difference) > one.margin:
         said = DIFFERENT
     return Decision(
-        row.observable, row.policy, row.unit, one.reference, one.mean, one.difference, one.low, one.high, one.margin, said,
-        one.p_equivalence, one.p_difference, adjusted, one.effective, one.seeds, one.length_ps,
+        row.observable, row.policy, row.unit, one.reference, one.mean, one.difference, _finite(one.low), _finite(one.high), one.margin, said,
+        one.p_equivalence, one.p_difference, adjusted, _finite(one.effective), one.seeds, one.length_ps,
         one.needed_ps if said == CANNOT_TELL else None, one.apart,
     )  # fmt: skip
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def passed(decisions: Iterable[Decision], policy: str) -> bool:

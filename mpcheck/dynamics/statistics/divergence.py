@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from ase import units
@@ -21,6 +22,7 @@ from mpcheck.dynamics.trajectory import Floats, Trajectory
 CEILING = 0.01
 """Å: separations above this are no longer small against the distances over which forces change."""
 LEAST = 8
+Outcome = Literal["as predicted", "faster", "slower", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -168,14 +170,16 @@ class Agreement:
     Attributes:
         ratio: geometric mean of measured over predicted while the separation is small.
         uncertainty: standard deviation of its logarithm, of the exponent and of the scatter.
-        factor: that was stated. within: whether the ratio is, twice the uncertainty granted.
+        factor: that was stated.
+        outcome: *faster* or *slower* where the ratio lies outside the factor even by twice its uncertainty; *as predicted* where it lies inside and
+            twice the uncertainty is less than the factor, so that it could have been told; otherwise *cannot tell*.
         samples: frames compared.
     """
 
     ratio: float
     uncertainty: float
     factor: float
-    within: bool
+    outcome: Outcome
     samples: int
 
 
@@ -193,4 +197,10 @@ def agreement(time: Floats, measured: Floats, expected: Floats, twin: Growth, fa
     scatter = float(logs.var(ddof=1)) * inefficiency(logs) / len(logs) if len(logs) > 1 else 0.0
     uncertainty = math.sqrt(scatter + (twin.error * float(time[kept].mean())) ** 2)
     mean = float(logs.mean())
-    return Agreement(math.exp(mean), uncertainty, factor, abs(mean) <= math.log(factor) + 2.0 * uncertainty, len(kept))
+    most = math.log(factor)
+    outcome: Outcome = "cannot tell"
+    if abs(mean) - 2.0 * uncertainty > most:
+        outcome = "faster" if mean > 0 else "slower"
+    elif abs(mean) <= most and 2.0 * uncertainty <= most:
+        outcome = "as predicted"
+    return Agreement(math.exp(mean), uncertainty, factor, outcome, len(kept))

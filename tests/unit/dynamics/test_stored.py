@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load_file, save_file
+from safetensors.torch import save_file as save_narrow
 
 from mpcheck._errors import InputError
 from mpcheck.dynamics.stored import load, save
@@ -43,6 +45,13 @@ def test_what_is_damaged_is_told(tmp_path: Path) -> None:
             load(path)
     with pytest.raises(InputError, match="a directory"):
         load(tmp_path)
+
+
+def test_numbers_of_a_format_that_numpy_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "run.safetensors"
+    save_narrow({"masses": torch.ones(3, dtype=torch.bfloat16)}, path, metadata=ABOUT)
+    with pytest.raises(InputError, match=r"damaged|missing"):
+        load(path)
 
 
 def test_fields_are_all_there_and_no_others(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from mpcheck.dynamics.observables.structure import molecules, pair_distances
+from mpcheck.dynamics.observables.structure import coordination, likeness, molecules, pair_distances
 from mpcheck.dynamics.trajectory import Trajectory
 from tests.unit.dynamics.samples import gas, trajectory
 
@@ -39,6 +39,7 @@ def test_a_crystal_has_its_neighbours() -> None:
     place, height = found.peak()
     assert place == pytest.approx(3.0, abs=0.02)
     assert height == pytest.approx(6 / (4 * np.pi * 9 * 26 / 729 * 0.05 * np.sqrt(4 * np.pi)), rel=0.05)
+    assert coordination(trajectory(places, np.zeros_like(places), np.ones(27), cell=9.0), 3.6) == pytest.approx(6.0)
     shell = found.g * 4 * np.pi * found.r**2 * (26 / 729) * (found.r[1] - found.r[0])
     assert shell[found.r < 3.6].sum() == pytest.approx(6.0, abs=0.02)
 
@@ -75,6 +76,24 @@ def test_a_slab_is_counted_and_sees_its_images() -> None:
     slab = replace(one, pbc=np.array([True, True, False]), cell=one.cell * np.array([1.0, 1.0, 0.0])[:, None])
     found = pair_distances(slab, 12.0)
     assert not found.normalised and found.g.sum() > pair_distances(dimers(0.0), 12.0).g.sum()
+
+
+def test_two_gases_are_alike_up_to_noise_and_a_moved_peak_is_not() -> None:
+    one, other = (pair_distances(gas(seed, frames=50), 5.0, bins=40) for seed in (0, 1))
+    same = likeness(one, other)
+    assert same.score == pytest.approx(same.noise, rel=0.5) and likeness(one, one).score == 0.0
+    near = pair_distances(dimers(15.0), 5.0, bins=40)
+    assert likeness(near, one).score > 0.8
+    with pytest.raises(ValueError, match="other bins"):
+        likeness(one, pair_distances(gas(), 4.0, bins=40))
+
+
+def test_neighbours_of_a_kind() -> None:
+    one = dimers(15.0)
+    first = np.arange(24) % 2 == 0
+    assert coordination(one, 1.2, first, ~first) == pytest.approx(1.0) and coordination(one, 1.2, first, first) == pytest.approx(0.0)
+    with pytest.raises(ValueError, match="no atom"):
+        coordination(one, 1.2, first & ~first)
 
 
 def test_no_pair_is_refused() -> None:

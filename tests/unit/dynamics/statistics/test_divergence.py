@@ -57,13 +57,15 @@ def test_a_twin_parts_exponentially(runs: Runs) -> None:
 @pytest.mark.parametrize("noise", [1e-8, 1e-6, 1e-4])
 def test_force_noise_parts_as_fast_as_predicted(runs: Runs, noise: float) -> None:
     found = agreement(runs.time, runs.noisy(noise), runs.expected(noise), runs.twin, 3.0)
-    assert found.within and 1 / 3 < found.ratio < 3 and found.samples > 50
+    assert found.outcome == "as predicted" and 1 / 3 < found.ratio < 3 and found.samples > 50
 
 
 def test_noise_that_is_a_hundred_times_stronger_than_said_is_seen(runs: Runs) -> None:
     measured = runs.noisy(1e-4)
-    assert not agreement(runs.time, measured, runs.expected(1e-6), runs.twin, 3.0).within
-    assert not agreement(runs.time, runs.noisy(1e-8), runs.expected(1e-6), runs.twin, 3.0).within, "nor is one that is weaker"
+    assert agreement(runs.time, measured, runs.expected(1e-6), runs.twin, 3.0).outcome == "faster"
+    assert agreement(runs.time, runs.noisy(1e-8), runs.expected(1e-6), runs.twin, 3.0).outcome == "slower"
+    vague = replace(runs.twin, error=runs.twin.exponent)
+    assert agreement(runs.time, measured, runs.expected(1e-4), vague, 3.0).outcome == "cannot tell", "an exponent that is not known"
 
 
 def test_an_error_that_keeps_its_sign_counts_more(runs: Runs) -> None:

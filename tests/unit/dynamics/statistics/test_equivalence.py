@@ -88,7 +88,7 @@ def test_pairs_that_share_their_noise_need_less() -> None:
 
 
 def mean(value: float, error: float = math.nan, freedom: float = 0.0) -> Sample:
-    return Sample(value, error, freedom, freedom + 1, 10.0)
+    return Sample.of_mean(value, 10.0) if math.isnan(error) else Sample(value, error, freedom, freedom + 1, 10.0)
 
 
 def test_means_alone_of_two_seeds_need_a_large_effect() -> None:
@@ -114,6 +114,8 @@ def test_lengths_are_weights() -> None:
 def test_one_run_too_short_to_know_its_error_says_nothing() -> None:
     one = unpaired([mean(5.0)], [mean(0.0)], 0.1)
     assert (one.p_difference, one.p_equivalence, one.needed_ps) == (1.0, 1.0, None) and one.low == -math.inf
+    said = decide([Row("T", "p", "K", one)])[0]
+    assert (said.decision, said.low, said.high, said.effective) == ("cannot tell", None, None, None), "what no document could hold is none"
 
 
 @pytest.mark.parametrize(("difference", "decision"), [(0.0, "equivalent"), (0.05, "equivalent"), (0.2, "different")])
