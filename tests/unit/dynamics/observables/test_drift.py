@@ -17,8 +17,10 @@ def energy(seed: int, slope: float = 0.0, tau: float = 40.0) -> np.ndarray:
     return -500.0 + 0.1 * slope * TIME + autoregressive(np.random.default_rng(seed), 4000, tau, spread=0.05)
 
 
-def test_a_drift_is_found_with_its_error() -> None:
-    found = [drift(TIME, energy(seed, slope=0.2), KINETIC, 100) for seed in range(60)]
+@pytest.mark.parametrize("tau", [10.0, 120.0])
+def test_a_drift_is_found_with_its_error(tau: float) -> None:
+    """Residuals of neighbouring blocks of 80 samples are correlated in the second case."""
+    found = [drift(TIME, energy(seed, slope=0.2, tau=tau), KINETIC, 100) for seed in range(60)]
     sigmas = np.array([(one.slope - 0.2) / one.error for one in found])
     assert np.mean(np.abs(sigmas) > 2.0) < 0.2 and 0.7 < sigmas.std() < 1.5
     assert found[0].length_ps == pytest.approx(19.995) and found[0].spread == pytest.approx(0.5, rel=0.2)

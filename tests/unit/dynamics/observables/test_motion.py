@@ -44,6 +44,8 @@ def test_a_torque_turns_the_whole_and_means_nothing_in_a_cell() -> None:
     spin = np.cross(np.array([0, 0, 1.0]), one.positions - centre_of_mass(one)[:, None])
     turning = replace(one, momenta=one.momenta + np.linspace(0, 0.1, one.frames)[:, None, None] * MASSES[:, None] * spin)
     assert motion(turning).angular_momentum_change > 0.01 and np.allclose(total_momentum(turning), 0.0)
+    flying = replace(one, positions=one.positions + 0.3 * np.arange(one.frames)[:, None, None], momenta=one.momenta + 0.5 * MASSES[:, None])
+    assert angular_momentum(flying) == pytest.approx(angular_momentum(one)), "about the centre of mass, wherever that goes"
     periodic = replace(turning, pbc=np.array([True, False, False]))
     assert np.isnan(motion(periodic).angular_momentum_change)
     assert angular_momentum(one).shape == (401, 3)

@@ -68,6 +68,12 @@ def test_degrees_of_freedom_matter_and_may_be_a_fraction(sound: tuple[Floats, Fl
     )
 
 
+def test_degrees_of_freedom_that_no_number_of_atoms_has(sound: tuple[Floats, Floats]) -> None:
+    found = kinetic_distribution(kinetics(sound[0])[0], 300.0, 46.0)
+    error = 300.0 * np.sqrt(2 / 46 / found.effective)
+    assert found.mean_sigmas == pytest.approx((found.mean_kelvin - 300.0) / error, rel=0.25) and found.mean_kelvin > 305
+
+
 def test_a_species_that_is_colder_is_named(sound: tuple[Floats, Floats]) -> None:
     masses = np.full(ATOMS, TOY.mass)
     cold = np.arange(ATOMS) < 6

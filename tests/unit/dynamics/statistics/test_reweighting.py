@@ -38,7 +38,7 @@ def test_the_energy_itself_moves_by_its_own_change_too() -> None:
     found = shift(0.5 * SPRING * x, change, KELVIN, own_change=change)
     assert abs(found.first) < 3 * found.error + 1e-4 and found.error < 0.1 * 0.15 * KT
     offset = shift(0.5 * SPRING * x, np.full_like(x, 0.3), KELVIN, own_change=np.full_like(x, 0.3))
-    assert offset.first == pytest.approx(0.3) and offset.overlap == pytest.approx(1.0)
+    assert offset.first == pytest.approx(0.3) and offset.full == pytest.approx(0.3) and offset.overlap == pytest.approx(1.0)
 
 
 def test_a_difference_that_is_static_is_explained_and_another_is_not() -> None:
