@@ -7,7 +7,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ase import units
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.md.verlet import VelocityVerlet
 
+from mpcheck.dynamics.observables.motion import motion
 from mpcheck.dynamics.observables.steps import consecutive, steps
 from mpcheck.dynamics.trajectory import Trajectory
 from tests.unit.dynamics.samples import Floats, lattice_forces, trajectory, verlet
@@ -70,6 +74,24 @@ def test_some_frames_may_be_apart() -> None:
     some = trajectory(one.positions[kept], one.momenta[kept], MASSES, 0.5)
     some = replace(some, time=one.time[kept])
     assert consecutive(some).tolist() == [1, 4] and steps(some).residual < 1e-9
+
+
+def test_ases_own_integrator_and_units() -> None:
+    """Copper by EMT: the units of momenta, and that ASE moves positions by them."""
+    atoms = bulk("Cu", cubic=True) * (2, 2, 2)
+    atoms.calc = EMT()
+    atoms.set_momenta(np.random.default_rng(0).standard_normal((32, 3)) * np.sqrt(63.5 * units.kB * 300))
+    positions, momenta = [], []
+
+    def look() -> None:
+        positions.append(atoms.get_positions())
+        momenta.append(atoms.get_momenta())
+
+    dynamics = VelocityVerlet(atoms, 2.0 * units.fs)
+    dynamics.attach(look)
+    dynamics.run(20)
+    one = trajectory(np.array(positions), np.array(momenta), atoms.get_masses(), 2.0, cell=float(atoms.cell[0, 0]))
+    assert steps(one).residual < 1e-9 and motion(one).centre_drift > 0.01, "which nobody had stopped"
 
 
 def test_the_lattice_is_one() -> None:

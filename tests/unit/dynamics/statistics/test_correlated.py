@@ -10,11 +10,11 @@ from mpcheck.dynamics.statistics.correlated import blocked, constant, equilibrat
 from tests.unit.dynamics.samples import autoregressive
 
 
-@pytest.mark.parametrize("tau", [1.0, 20.0])
-def test_inefficiency_of_a_known_process(tau: float) -> None:
+@pytest.mark.parametrize(("tau", "samples"), [(1.0, 20_000), (20.0, 20_000), (1.0, 100_000), (20.0, 100_000)])
+def test_inefficiency_of_a_known_process(tau: float, samples: int) -> None:
     rng = np.random.default_rng(0)
     phi = np.exp(-1.0 / tau)
-    found = np.mean([inefficiency(autoregressive(rng, 20_000, tau)) for _ in range(5)])
+    found = np.mean([inefficiency(autoregressive(rng, samples, tau)) for _ in range(5)])
     assert found == pytest.approx((1 + phi) / (1 - phi), rel=0.15)
 
 
