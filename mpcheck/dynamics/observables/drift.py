@@ -54,7 +54,7 @@ def drift(time: Floats, conserved: Floats, kinetic: Floats, atoms: int) -> Drift
     The error is that of least squares with the residuals' own variance, widened by their statistical inefficiency, since energies of
     neighbouring blocks may still be correlated (Flyvbjerg & Petersen 1989, doi:10.1063/1.457480); that is widened by 1 + 10/N for N
     independent blocks, since a fitted line hides a part of it. Measured on energies without drift that remember 0.05, 0.2, 0.6 and 2 ps of 20: their
-    slope exceeds two errors in 4, 5, 8 and 12 of 100 runs instead of in 6, 7, 14 and 21. ``p`` knows besides how few blocks there are.
+    slope exceeds two errors in 4, 5, 8 and 12 of 100 runs instead of in 6, 7, 14 and 21. ``p`` knows besides how few blocks there are: 4, 5, 7, 9.
 
     Args:
         time: [samples] ps, evenly spaced. conserved: [samples] eV, total energy in NVE. kinetic: [samples] eV.
