@@ -51,7 +51,7 @@ def load(path: Path) -> Trajectory:
         with safe_open(path, framework="np") as stream:
             said = stream.metadata() or {}
             arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - no mapping
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, TypeError) as error:  # the last where numpy has no such format
         raise InputError(f"{WHAT} {path} is damaged: {error}; {REMEDY}") from error
     if said.get("mpcheck") != WHAT or said.get("schema_version") != SCHEMA:
         raise InputError(f"{WHAT} {path}: no {WHAT} of version {SCHEMA}; check that it is the right file, or {REMEDY}")

@@ -21,7 +21,7 @@ def _as(owner: object, name: str, shape: tuple[int, ...], type_: type = np.float
         ValueError: another shape; NaN or infinite, unless the field may lack values, which are then NaN.
     """
     given = np.asarray(getattr(owner, name))
-    array: npt.NDArray[Any] = given.astype(type_)
+    array: npt.NDArray[Any] = given.astype(type_, copy=False)
     if array.shape != shape:
         raise ValueError(f"{name} has shape {list(array.shape)} instead of {list(shape)}")
     if given.dtype.kind == "f" and not bool(np.isfinite(given[~np.isnan(given)] if may_lack else given).all()):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase.data import covalent_radii
+from ase.geometry import complete_cell
 from matscipy.neighbours import neighbour_list
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -44,6 +45,48 @@ class Pairs:
         return float(self.r[at] + shift * (self.r[1] - self.r[0])), middle - 0.25 * (left - right) * shift
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """How far two distributions are apart.
+
+    Attributes:
+        score: ∫|g - g'| over ∫(g + g'), 0 where they are one and 1 where they do not overlap.
+        noise: what chance alone makes of it, by the errors of both.
+    """
+
+    score: float
+    noise: float
+
+
+def likeness(one: Pairs, other: Pairs) -> Likeness:
+    """Compare two distributions with the same bins.
+
+    Raises:
+        ValueError: other bins, another normalisation, or no pair on either side.
+    """
+    if one.r.shape != other.r.shape or not np.allclose(one.r, other.r) or one.normalised != other.normalised:
+        raise ValueError("two distributions are compared bin by bin; these have other bins or another normalisation")
+    both = float((one.g + other.g).sum())
+    if both == 0.0:
+        raise ValueError("there is no pair within reach")
+    expected = np.sqrt(2.0 / np.pi) * np.hypot(one.error, other.error)  # of the absolute value of a normal difference
+    return Likeness(float(np.abs(one.g - other.g).sum()) / both, float(expected.sum()) / both)
+
+
+def coordination(trajectory: Trajectory, reach: float, first: Booleans | None = None, second: Booleans | None = None) -> Floats:
+    """[frames]: mean number of atoms of the second kind within ``reach`` Å of one of the first; a structure as a series that can be compared.
+
+    Raises:
+        ValueError: no atom of the first kind.
+    """
+    every = np.ones(trajectory.atoms, dtype=np.bool_)
+    one, other = every if first is None else first, every if second is None else second
+    if not one.any():
+        raise ValueError("there is no atom of the first kind")
+    lists = (_list(trajectory, frame, reach) for frame in range(trajectory.frames))
+    return np.array([float((one[i] & other[j]).sum()) for i, j, _ in lists]) / float(one.sum())
+
+
 def molecules(trajectory: Trajectory, bond: float = BOND) -> Integers:
     """[atoms], the molecule of each in the first frame: atoms that are joined by bonds, counted from 0."""
     frame = _list(trajectory, 0, bond * 2.0 * float(covalent_radii[trajectory.numbers].max()))
@@ -58,7 +101,7 @@ def molecules(trajectory: Trajectory, bond: float = BOND) -> Integers:
 def _list(trajectory: Trajectory, frame: int, cutoff: float) -> tuple[Integers, Integers, Floats]:
     """Ordered pairs of different atoms with all images, and their distances: matscipy's list is right beyond half the cell too."""
     positions = trajectory.positions[frame]
-    cell = trajectory.cell[frame] if trajectory.pbc.any() else np.diag(np.ptp(positions, axis=0) + 1.0)
+    cell = complete_cell(trajectory.cell[frame]) if trajectory.pbc.any() else np.diag(np.ptp(positions, axis=0) + 1.0)
     first, second, distance = neighbour_list("ijd", positions=positions, cell=cell, pbc=trajectory.pbc, cutoff=cutoff)
     other = first != second  # an atom's own images lie where the cell puts them
     return first[other], second[other], distance[other]

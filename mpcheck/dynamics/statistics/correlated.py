@@ -13,6 +13,7 @@ from mpcheck.dynamics.trajectory import Floats
 
 LEAST = 8
 """Samples below which nothing is said of a correlation."""
+LONG = 20_000
 
 
 def _refuse(values: Floats) -> None:
@@ -23,12 +24,18 @@ def _refuse(values: Floats) -> None:
 def inefficiency(values: Floats) -> float:
     """Samples per independent one, 1 + 2τ (Chodera et al. 2007, doi:10.1021/ct0502864, by pymbar); 1 for a series that does not vary.
 
+    Of a long series block means are looked at, since the cost goes by its square where it drifts: the variance of its mean is the same.
+
     Raises:
         ValueError: not one row of finite numbers.
     """
     _refuse(values)
     if len(values) < LEAST or constant(values):
         return 1.0
+    if len(values) > LONG:
+        size = math.ceil(len(values) / (LONG // 2))
+        means = values[: len(values) // size * size].reshape(-1, size).mean(axis=1)
+        return max(1.0, inefficiency(means) * size * float(means.var() / values.var()))
     with quiet():
         return float(timeseries().statistical_inefficiency(values))
 
@@ -66,6 +73,11 @@ class Sample:
     freedom: float
     effective: float
     length_ps: float
+
+    @classmethod
+    def of_mean(cls, mean: float, length_ps: float) -> Sample:
+        """A run of which only the mean is known; several of them have an error between them."""
+        return cls(mean, math.nan, 0.0, math.nan, length_ps)
 
 
 def sampled(values: Floats, length_ps: float) -> Sample:
@@ -109,6 +121,8 @@ def blocked(values: Floats, blocks: int = 16) -> float:
 def jackknife(rows: Floats, statistic: Callable[[Floats], float], blocks: int = 20) -> tuple[float, float]:
     """A statistic of rows [samples, ...] in order of time and its standard error, leaving out one block after the other (Künsch 1989).
 
+    Its bias is taken out (Quenouille 1956): a variance of correlated samples is too small by one over the effective ones.
+
     Raises:
         ValueError: fewer than four samples.
     """
@@ -118,7 +132,8 @@ def jackknife(rows: Floats, statistic: Callable[[Floats], float], blocks: int = 
     every = np.arange(len(rows))
     left = np.array([statistic(rows[np.delete(every, part)]) for part in parts])
     count = len(parts)
-    return float(statistic(rows)), math.sqrt((count - 1) / count * float(((left - left.mean()) ** 2).sum()))
+    plain, mean = float(statistic(rows)), float(left.mean())
+    return count * plain - (count - 1) * mean, math.sqrt((count - 1) / count * float(((left - mean) ** 2).sum()))
 
 
 def thinned(values: Floats) -> Floats:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from ase import units
@@ -21,6 +22,7 @@ from mpcheck.dynamics.trajectory import Floats, Trajectory
 CEILING = 0.01
 """Å: separations above this are no longer small against the distances over which forces change."""
 LEAST = 8
+Outcome = Literal["as predicted", "faster", "slower", "cannot tell"]
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,7 @@ def growth(time: Floats, apart: Floats, floor: float, ceiling: float = CEILING) 
     Raises:
         ValueError: fewer than eight frames in between.
     """
-    beyond = np.flatnonzero(apart > ceiling)
-    last = int(beyond[0]) if len(beyond) else len(apart)
+    last = _small(apart, ceiling)
     below = np.flatnonzero(apart[:last] <= floor)
     first = int(below[-1]) + 1 if len(below) else 0
     if last - first < LEAST:
@@ -76,6 +77,18 @@ def growth(time: Floats, apart: Floats, floor: float, ceiling: float = CEILING) 
     freedom = max(1.0, len(at) / g - 2.0)
     error = math.sqrt(float((rest**2).mean()) / float(((at - at.mean()) ** 2).mean()) / freedom)
     return Growth(slope, error, math.exp(intercept), float(at[0]), float(at[-1]), len(at))
+
+
+def _small(apart: Floats, ceiling: float) -> int:
+    """How many frames there are before the separation first exceeds the ceiling.
+
+    Raises:
+        ValueError: a separation that is not finite.
+    """
+    if not bool(np.isfinite(apart).all()):
+        raise ValueError("a separation is not finite: one of the trajectories has exploded")
+    beyond = np.flatnonzero(apart > ceiling)
+    return int(beyond[0]) if len(beyond) else len(apart)
 
 
 def frequencies(trajectory: Trajectory) -> Floats:
@@ -101,14 +114,13 @@ class Kicks:
     """What force noise does in one step.
 
     Attributes:
-        displacement: Å, root mean square over atoms of δv/ω.
-        frequency: radians per ps, by which a kick becomes a displacement.
+        speed: Å/ps, root mean square over atoms of δv. displacement: Å, of δv/ω.
         step_ps: between kicks.
         coherent: steps over which the noise keeps its sign: 1 for rounding, more for an error that is a smooth function of positions.
     """
 
+    speed: float
     displacement: float
-    frequency: float
     step_ps: float
     coherent: float = 1.0
 
@@ -121,24 +133,33 @@ def kicks(noise: float, masses: Floats, own: Floats, timestep_fs: float, smooth:
         smooth: the error is a smooth function of positions, as that of rounded weights, and keeps its sign for 1/ω.
     """
     speed = math.sqrt(3.0) * noise * timestep_fs * units.fs / masses * units.fs * 1e3  # Å/ps
-    displacement = float(np.sqrt(np.mean((speed / own) ** 2)))
-    frequency = float(np.sqrt(np.mean(own**2)))
+    fast, far = (float(np.sqrt(np.mean(values**2))) for values in (speed, speed / own))
     step = timestep_fs * 1e-3
-    return Kicks(displacement, frequency, step, max(1.0, 1.0 / (frequency * step)) if smooth else 1.0)
+    return Kicks(fast, far, step, max(1.0, far / (fast * step)) if smooth else 1.0)
 
 
-def predicted(time: Floats, kick: Kicks, twin: Growth, perturbation: float) -> Floats:
+def predicted(time: Floats, kick: Kicks, twin_time: Floats, twin_apart: Floats, twin: Growth) -> Floats:
     """[frames] Å, the separation that kicks in every step up to then have grown to.
 
-    A kick of age τ has moved an atom by ``min(ωτ, a exp(λτ))`` times its displacement, a the twin's amplitude over its perturbation.
+    A kick of age τ has moved an atom by ``min(δv τ, δv/ω)``, times what the twin's separation has grown to at that age: as measured while that was
+    small, then by its exponent.
 
     Args:
-        time: [frames] ps since the common start. perturbation: Å, root mean square over atoms, of the twin.
+        time: [frames] ps since the common start.
+        twin_time, twin_apart: [frames] ps and Å, of the twin, the first of them its perturbation. twin: their growth.
+
+    Raises:
+        ValueError: a twin that is not apart at its start.
     """
+    if twin_time[0] != 0.0 or not bool((twin_apart > 0).all()):
+        raise ValueError("the twin must be apart from its start on, at time zero")
     steps = np.rint(time / kick.step_ps).astype(np.int64)
     ages = np.arange(1, max(1, int(steps.max())) + 1) * kick.step_ps
-    response = np.minimum(kick.frequency * ages, twin.amplitude / perturbation * np.exp(np.minimum(twin.exponent * ages, 300.0)))
-    grown = kick.displacement**2 * kick.coherent * np.concatenate([[0.0], np.cumsum(response**2)])
+    logs = np.interp(ages, twin_time, np.log(twin_apart)) - math.log(float(twin_apart[0]))
+    late = ages > twin.high_ps
+    logs[late] = math.log(twin.amplitude / float(twin_apart[0])) + twin.exponent * ages[late]
+    response = np.minimum(kick.speed * ages, kick.displacement) * np.exp(np.minimum(logs, 300.0))
+    grown = kick.coherent * np.concatenate([[0.0], np.cumsum(response**2)])
     return np.asarray(np.sqrt(grown[steps]), dtype=np.float64)
 
 
@@ -149,14 +170,16 @@ class Agreement:
     Attributes:
         ratio: geometric mean of measured over predicted while the separation is small.
         uncertainty: standard deviation of its logarithm, of the exponent and of the scatter.
-        factor: that was stated. within: whether the ratio is, twice the uncertainty granted.
+        factor: that was stated.
+        outcome: *faster* or *slower* where the ratio lies outside the factor even by twice its uncertainty; *as predicted* where it lies inside and
+            twice the uncertainty is less than the factor, so that it could have been told; otherwise *cannot tell*.
         samples: frames compared.
     """
 
     ratio: float
     uncertainty: float
     factor: float
-    within: bool
+    outcome: Outcome
     samples: int
 
 
@@ -166,8 +189,7 @@ def agreement(time: Floats, measured: Floats, expected: Floats, twin: Growth, fa
     Raises:
         ValueError: no frame with a separation between zero and the ceiling.
     """
-    beyond = np.flatnonzero(measured > ceiling)
-    last = int(beyond[0]) if len(beyond) else len(measured)
+    last = _small(measured, ceiling)
     kept = np.flatnonzero((measured[:last] > 0) & (expected[:last] > 0))
     if len(kept) == 0:
         raise ValueError("no frame shows a separation that is small and not zero")
@@ -175,4 +197,10 @@ def agreement(time: Floats, measured: Floats, expected: Floats, twin: Growth, fa
     scatter = float(logs.var(ddof=1)) * inefficiency(logs) / len(logs) if len(logs) > 1 else 0.0
     uncertainty = math.sqrt(scatter + (twin.error * float(time[kept].mean())) ** 2)
     mean = float(logs.mean())
-    return Agreement(math.exp(mean), uncertainty, factor, abs(mean) <= math.log(factor) + 2.0 * uncertainty, len(kept))
+    most = math.log(factor)
+    outcome: Outcome = "cannot tell"
+    if abs(mean) - 2.0 * uncertainty > most:
+        outcome = "faster" if mean > 0 else "slower"
+    elif abs(mean) <= most and 2.0 * uncertainty <= most:
+        outcome = "as predicted"
+    return Agreement(math.exp(mean), uncertainty, factor, outcome, len(kept))

@@ -44,10 +44,12 @@ def convergence(conserved: Mapping[float, Floats]) -> Convergence:
         conserved: [samples] eV by timestep in fs; runs should have the same length in ps.
 
     Raises:
-        ValueError: fewer than two timesteps, or an energy that does not fluctuate.
+        ValueError: fewer than two timesteps, or an energy that is not finite or does not fluctuate.
     """
     if len(conserved) < 2 or min(conserved) <= 0:
         raise ValueError("convergence needs runs at two positive timesteps")
+    if not all(bool(np.isfinite(values).all()) for values in conserved.values()):
+        raise ValueError("a conserved energy is not finite: that run has exploded")
     found = {step: jackknife(values, lambda rows: float(rows.std())) for step, values in sorted(conserved.items())}
     if any(spread <= 0 for spread, _ in found.values()):
         raise ValueError("a conserved energy that does not fluctuate at all says nothing of the integrator")

@@ -66,7 +66,7 @@ def shift(observable: Floats, change: Floats, temperature: float, own_change: Fl
     # a block is to be longer than what the product remembers, or blocks are not independent
     product = (observable - observable.mean()) * (change - change.mean())
     g = max(inefficiency(product), inefficiency(rows[:, 2]))
-    value, error = jackknife(rows, first, max(5, min(BLOCKS, int(len(rows) / (2.0 * g)))))
+    value, error = jackknife(rows, first, max(5, min(BLOCKS, int(len(rows) / (4.0 * g)))))
     exponents = -beta * (change - change.mean())
     weights = np.exp(exponents - exponents.max())
     full = float((weights @ (rows[:, 0] + rows[:, 2])) / weights.sum() - rows[:, 0].mean())
