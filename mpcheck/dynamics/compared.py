@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from matscipy.neighbours import neighbour_list
 
 from mpcheck.dynamics.observables.bulk import density
 from mpcheck.dynamics.observables.drift import drift
 from mpcheck.dynamics.observables.motion import centre_of_mass
+from mpcheck.dynamics.observables.structure import coordination
 from mpcheck.dynamics.statistics.correlated import Sample
 from mpcheck.dynamics.trajectory import Floats, Trajectory
 
@@ -44,16 +44,6 @@ def displaced(trajectory: Trajectory) -> Floats:
     return np.asarray(((moved - moved[0]) ** 2).sum(axis=2).mean(axis=1), dtype=np.float64)
 
 
-def neighbours(trajectory: Trajectory) -> Floats:
-    """[frames]: neighbours of an atom within :data:`SHELL`, images among them."""
-    found = []
-    for positions, cell in zip(trajectory.positions, trajectory.cell, strict=True):
-        box = cell if trajectory.pbc.any() else np.diag(np.ptp(positions, axis=0) + 1.0)
-        first = neighbour_list("i", positions=positions, cell=box, pbc=trajectory.pbc, cutoff=SHELL)
-        found.append(len(first) / trajectory.atoms)
-    return np.array(found)
-
-
 COMPARED: dict[str, Compared] = {
     "temperature_K": Compared("K", False, lambda t: _scalars(t)["temperature"]),
     "potential_meV_per_atom": Compared("meV/atom", False, lambda t: _scalars(t)["potential_energy"] / t.atoms * 1e3),
@@ -61,7 +51,7 @@ COMPARED: dict[str, Compared] = {
     "density_g_per_cm3": Compared("g/cm³", False, lambda t: density(_scalars(t)["volume"], t.masses)),
     "largest_force_eV_per_A": Compared("eV/Å", False, lambda t: _scalars(t)["largest_force"]),
     "msd_A2": Compared("Å²", True, displaced),
-    "neighbours": Compared("neighbours", True, neighbours),
+    "neighbours": Compared("neighbours", True, lambda t: coordination(t, SHELL)),
 }  # fmt: skip
 DRIFT, DRIFT_UNIT = "drift_meV_per_atom_ps", "meV/atom/ps"
 
@@ -79,4 +69,4 @@ def drift_samples(policy: Trajectory, reference: Trajectory, conserved: tuple[Fl
     apart = drift(series.time, conserved[0] - conserved[1], other.kinetic_energy, reference.atoms)
     own = drift(other.time, conserved[1], other.kinetic_energy, reference.atoms)
     length = float(series.time[-1] - series.time[0])
-    return Sample(apart.slope, apart.error, max(1.0, len(series.time) / 10), len(series.time) / 10, length), own.slope
+    return Sample(apart.slope, apart.error, apart.freedom, apart.freedom + 2.0, length), own.slope

@@ -15,7 +15,6 @@ from ase.md import velocitydistribution
 from ase.md.velocitydistribution import Stationary, ZeroRotation
 from ase.optimize import FIRE
 
-from mpcheck._errors import InputError
 from mpcheck._files.locks import locked
 from mpcheck.dynamics.protocols import chunks
 from mpcheck.dynamics.protocols.chunks import Chunk
@@ -28,6 +27,10 @@ RELAXED, MOST_RELAXING = 0.1, 200
 """eV/Å, largest force of a structure that is called relaxed, and steps until it is taken as it is: equilibration does the rest."""
 FRICTION = 0.05
 """1/fs, of equilibration: stronger than any protocol's, so that what relaxation has left is gone in a few hundred femtoseconds."""
+
+
+class StartError(Exception):
+    """Nothing can be run from a structure: float64 itself does not hold it. The message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ def relaxed(atoms: Atoms, progress: Callable[[str], None]) -> Atoms:
     """A copy without large forces; ``atoms`` has a float64 calculator.
 
     Raises:
-        InputError: relaxation runs away from numbers.
+        StartError: relaxation runs away from numbers.
     """
     moved = atoms.copy()
     moved.calc = atoms.calc
@@ -55,7 +58,7 @@ def relaxed(atoms: Atoms, progress: Callable[[str], None]) -> Atoms:
     with FIRE(moved, logfile=None) as optimiser:
         optimiser.run(fmax=RELAXED, steps=MOST_RELAXING)
     if not np.isfinite(moved.get_forces()).all():
-        raise InputError("the structure has no finite forces once it is relaxed in float64; give another with --system")
+        raise StartError("the structure has no finite forces once it is relaxed in float64; give another with --system")
     return moved
 
 
@@ -66,7 +69,7 @@ def equilibrated(atoms: Atoms, protocol: Protocol, seed: int, progress: Callable
         atoms: relaxed, with a float64 calculator.
 
     Raises:
-        InputError: it explodes, so that nothing can be compared from there.
+        StartError: it explodes, so that nothing can be compared from there.
     """
     moved = atoms.copy()
     moved.calc = atoms.calc
@@ -82,7 +85,7 @@ def equilibrated(atoms: Atoms, protocol: Protocol, seed: int, progress: Callable
         done += count
         progress(f"equilibrating in float64, seed {seed}: {done} of {steps} steps")
         if why := explosion(moved, protocol):
-            raise InputError(
+            raise StartError(
                 f"equilibration in float64 explodes after {done * protocol.timestep_fs:g} fs: {why}; the model does not hold this structure at "
                 f"{protocol.temperature_K:g} K and {protocol.timestep_fs:g} fs: give another structure, a shorter time step or a lower temperature"
             )
@@ -121,7 +124,7 @@ def kept(folder: Path, name: str, template: Atoms, about: dict[str, object], mak
         template: same atoms in the same order. about: what it depends on; another start of the name is replaced.
 
     Raises:
-        InputError: see :func:`equilibrated`; the place cannot be written.
+        StartError: see :func:`equilibrated`. InputError: the place cannot be written.
     """
     place = folder / name
     with locked(folder / f".{name}.lock", "the start of runs"):

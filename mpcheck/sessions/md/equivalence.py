@@ -159,18 +159,19 @@ def _record(about: dict[str, Any], decision: Decision, by: Promised | None, requ
     figures = {
         "reference": decision.reference, "mean": decision.mean, "difference": decision.difference, "low": decision.low, "high": decision.high,
         "margin": decision.margin, "promised": math.nan if by is None else by.difference, "promised_error": math.nan if by is None else by.error,
-        "seeds": float(decision.seeds), "effective": decision.effective, "needed_ps": math.nan if decision.needed_ps is None else decision.needed_ps,
+        "seeds": float(decision.seeds), "effective": decision.effective, "needed_ps": decision.needed_ps,
     }  # fmt: skip
-    told: dict[str, Any] = {name: finite(value) for name, value in figures.items()}
+    told: dict[str, Any] = {name: None if value is None else finite(value) for name, value in figures.items()}
     detail = DynamicsDifference(observable=decision.observable, unit=decision.unit, decision=decision.decision, **told)
     verdict: Verdict = {"equivalent": "pass", "cannot tell": "inconclusive", "different": "pass"}[decision.decision]  # type: ignore[assignment]
     reason = ""
-    said = f"{decision.difference:+.3g} {decision.unit} [{decision.low:.3g}, {decision.high:.3g}], margin {decision.margin:.3g}"
+    span = "of unknown error" if decision.low is None or decision.high is None else f"[{decision.low:.3g}, {decision.high:.3g}]"
+    said = f"{decision.difference:+.3g} {decision.unit} {span}, margin {decision.margin:.3g}"
     if decision.decision == "cannot tell":
         needed = f"needs about {decision.needed_ps:.3g} ps" if decision.needed_ps is not None else "no reasonable time would tell"
         reason = f"cannot tell ({needed}): {said}"
     elif decision.decision == "different":
-        error = (decision.high - decision.low) / 2 / float(stats.norm.isf(0.05))
+        error = 0.0 if decision.low is None or decision.high is None else (decision.high - decision.low) / 2 / float(stats.norm.isf(0.05))
         left = unexplained(decision.difference, error, by or Promised(0.0, 0.0), decision.margin)
         reason = f"different: {said}"
         if left:

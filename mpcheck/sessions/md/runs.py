@@ -136,7 +136,7 @@ class Runs:
         """Where runs of a seed start.
 
         Raises:
-            InputError: equilibration explodes.
+            StartError: equilibration explodes.
         """
         wanted = {"temperature_K", "equilibration_ps", "timestep_fs"}
         about = {**self.about(protocol), "protocol": protocol.model_dump(mode="json", include=wanted), "seed": seed}
@@ -155,7 +155,7 @@ class Runs:
             BaseException: whatever the judged code raises.
         """
         protocol = get_protocol(key.protocol)
-        self._possible(protocol)
+        self.possible(protocol)
         calculator = self.calculator(key.policy, key.backend)
         start = self.start(protocol, key.seed)
         protocol, steps = self._varied(protocol, key.kind)
@@ -177,7 +177,7 @@ class Runs:
             return protocol.model_copy(update={"timestep_fs": protocol.timestep_fs / 2, "title": "half the time step"}), steps
         return protocol, steps
 
-    def _possible(self, protocol: Protocol) -> None:
+    def possible(self, protocol: Protocol) -> None:
         """Refuse what this structure cannot do.
 
         Raises:

@@ -30,12 +30,15 @@ def speed(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Record]:
         UnsupportedRunError: float64's start cannot be made here. BaseException: whatever it raises.
     """
     protocol = get_protocol(key.protocol)
+    runs.possible(protocol)
     moved: dict[tuple[str, str], Integrator] = {}
     records = []
     for policy, backend in work.arms:
         about = {**planned.about, "subject": Path(policy).stem, "backend": backend}
 
-        def ready(policy: str = policy, backend: str = backend) -> Integrator:
+        def ready(policy: str = policy, backend: str = backend) -> Integrator | str:
+            if not (run := runs.run(RunKey(key.protocol, policy, backend, 0))).finished:
+                return run.ended  # where atoms fly apart, a neighbour list takes all memory
             atoms = runs.start(protocol, 0).atoms.copy()
             atoms.calc = runs.calculator(policy, backend)
             warmed(atoms)
@@ -46,6 +49,8 @@ def speed(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Record]:
             why = made.error.why if isinstance(made.error, UnsupportedRunError) else None
             reason = f"raised {made.text}" if why is None else why.text
             records.append(Record(**about, verdict="fail" if why is None else "unsupported", reason=reason))
+        elif isinstance(made, str):
+            records.append(Record(**about, verdict="inconclusive", reason=f"its run did not come to its end: {made}"))
         else:
             moved[policy, backend] = made
     taken: dict[tuple[str, str], list[float]] = {arm: [] for arm in moved}

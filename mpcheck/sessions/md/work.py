@@ -12,6 +12,7 @@ from typing import Any
 from mpcheck._names import MD_DIVERGENCE, MD_EQUIVALENCE, MD_PHYSICS, MD_RUN, MD_SPEED, MD_TRACE, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
 from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
+from mpcheck.dynamics.protocols.start import StartError
 from mpcheck.formats import F64
 from mpcheck.policy.rules import get_policy
 from mpcheck.records.record import Planned, Record
@@ -144,6 +145,8 @@ class MdWork(PlainWork):
             return make(self, runs, key, piece.planned)
         except UnsupportedRunError as error:
             return [Record(**piece.planned.about, verdict="unsupported", reason=error.why.text, lacking=error.why.lacking)]
+        except StartError as error:
+            return [Record(**piece.planned.about, verdict="fail", reason=str(error))]
 
     def notes(self) -> Sequence[str]:
         """Where the trajectories lie."""
