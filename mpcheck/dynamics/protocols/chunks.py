@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import atomic_path, cannot_write, refuse_irregular
+from mpcheck._text import one_line, shortened
 from mpcheck.dynamics.protocols.integrators import State
 
 Arrays = Mapping[str, np.ndarray]
@@ -85,7 +86,7 @@ def _read(path: Path) -> Chunk:
             told = stored.metadata() or {}
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 - no mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"trajectory {path} is damaged ({' '.join(str(error).split())[:120]}); {remedy}") from error
+        raise InputError(f"trajectory {path} is damaged ({shortened(one_line(str(error)), 120)}); {remedy}") from error
     if told.get("schema") != SCHEMA:
         raise InputError(f"trajectory {path} has schema {told.get('schema', 'none')!r}, not {SCHEMA!r}; {remedy}")
     try:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated, ClassVar
 
 from mpcheck._files.kinds import SVG
-from mpcheck._names import DYNAMICS
+from mpcheck._names import DYNAMICS, REFERENCE_BACKEND
+from mpcheck.formats import F32
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BACKEND, SYSTEM, Option, Options
 from mpcheck.sessions.typed import backend_names
 
-POLICIES, PROTOCOLS = ("float32", "all-fp16"), ("nve", "langevin", "npt")
+POLICIES, PROTOCOLS = (F32, "all-fp16"), ("nve", "langevin", "npt")
 """What runs where the user names none, beside float64: one that is used, and one that is known to be too coarse."""
 
 
@@ -31,7 +32,7 @@ class MdOptions(Options):
     systems: Annotated[
         tuple[str, ...], replace(SYSTEM, help="builtin:NAME[:N] or FILE[@SLICE]; default: the first that fits; its first frame", single=True)
     ] = ()
-    backends: Annotated[tuple[str, ...], replace(BACKEND, help=f"{', '.join(backend_names())}; default: e3nn")] = ("e3nn",)
+    backends: Annotated[tuple[str, ...], replace(BACKEND, help=f"{', '.join(backend_names())}; default: e3nn alone")] = (REFERENCE_BACKEND,)
     policies: Annotated[
         tuple[str, ...],
         Option(
@@ -50,7 +51,7 @@ class MdOptions(Options):
     equivalent: Annotated[
         tuple[str, ...],
         Option("policy whose dynamics must be float64's: `different` is then red; default: float32", name="equivalent", gate=True, rule="stricter"),
-    ] = ("float32",)
+    ] = (F32,)
     length: Annotated[float, Option("picoseconds of every run, instead of the protocols' own", metavar="PS", least=0)] = 0.0
     long: Annotated[bool, Option("run the protocols at their long lengths: hours on a GPU")] = False
     runs: Annotated[Path | None, Option("directory of trajectories; default: md-runs in --out", metavar="DIR")] = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from mpcheck._names import MD_DIVERGENCE, MD_EQUIVALENCE, MD_RUN, MD_SPEED
 from mpcheck._text import counted, listed
+from mpcheck.formats import F64
 from mpcheck.records.document import Records
 from mpcheck.records.dynamics_figures import DynamicsDifference, DynamicsDivergence, DynamicsRun, DynamicsSpeed
 from mpcheck.records.record import Record
@@ -64,7 +65,7 @@ def answer(document: Records) -> list[str]:
     """A line for each policy, and what a reader must know of them all."""
     lines = []
     for arm in arms(document):
-        if arm.policy == "float64" and not arm.rows:
+        if arm.policy == F64 and not arm.rows:
             continue
         where = f"{document.model.name} on {arm.system}, {arm.policy} on {arm.backend}"
         lines.append(f"{where}: {_told(arm)}")

@@ -84,7 +84,8 @@ def _record(about: dict[str, Any], exact: Trajectory, own: Trajectory, triples: 
             **about, verdict="inconclusive", reason=f"the largest Lyapunov exponent cannot be told: {why}", detail=DynamicsDivergence(**figures)
         )
     kick = kicks(error.whole, exact.masses, frequencies(triples), exact.timestep_fs, smooth=error.whole > 2 * error.force)
-    expected = predicted(time, kick, time, twin_apart, grown)
+    grown = twin.grown
+    expected = predicted(time, kick, time, twin.apart, grown)
     figures |= {
         "lyapunov_per_ps": grown.exponent, "lyapunov_low_per_ps": grown.exponent - 2 * grown.error, "predicted_A": finite(float(expected[-1])),
         "lyapunov_high_per_ps": grown.exponent + 2 * grown.error, "predicted_distance_A": [float(v) for v in np.minimum(expected, 1e3)],
@@ -94,9 +95,7 @@ def _record(about: dict[str, Any], exact: Trajectory, own: Trajectory, triples: 
     if isinstance(found, Raised):
         return Record(**about, verdict="inconclusive", reason=str(found.error), detail=detail)
     if found.outcome == "cannot tell":
-        return Record(
-            **about, verdict="inconclusive", ratio=found.ratio, limit=FACTOR, reason="too few frames to tell how fast it leaves", detail=detail
-        )
+        return Record(**about, verdict="inconclusive", ratio=found.ratio, limit=FACTOR, reason="too few frames to tell", detail=detail)
     if found.outcome != "faster":  # that it stays nearer than was promised is no fault
         return Record(**about, verdict="pass", ratio=found.ratio, limit=FACTOR, detail=detail)
     reason = f"leaves float64's trajectory {found.ratio:.3g} times as fast as its force error of {error.whole * 1e3:.3g} meV/Å promises"

@@ -6,12 +6,13 @@ import statistics
 from collections.abc import Iterable, Sequence
 
 from mpcheck._names import MD_EQUIVALENCE, MD_PHYSICS, MD_RUN, MD_SPEED, MD_TRACE
+from mpcheck.formats import F64
 from mpcheck.records.document import Records
 from mpcheck.records.dynamics_figures import DynamicsDifference, DynamicsLaw, DynamicsRun, DynamicsSpeed, DynamicsTrace
 from mpcheck.sessions.md.answer import WORDS
 
 Row = list[str]
-DECIDED = ("protocol", "policy", "backend", "observable", "float64", "difference", "90 % interval", "margin", "promised", "decision")
+DECIDED = ("protocol", "policy", "backend", "observable", F64, "difference", "90 % interval", "margin", "promised", "decision")
 TRACES = ("protocol", "policy", "backend", "E RMSE", "E bias", "T RMSE", "T bias", "largest |ΔT|", "max |F| ratio")
 """meV/atom, K; of traces from the same start."""
 MEANS = ("protocol", "policy", "backend", "T, K", "ρ, g/cm³", "p, GPa", "U, meV/atom", "MSD, Å²", "drift, meV/atom/ps", "|drift|/σ(K)")

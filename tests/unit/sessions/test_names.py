@@ -14,6 +14,8 @@ from mpcheck.sessions.registry import sessions
 PACKAGE = Path(mpcheck.__file__).parent
 ALLOWED = {
     "_names.py": "names of checks: precision, profile",
+    "report/earlier.py": "the ending of Markdown files",
+    "report/write.py": "likewise",
     "records/detail.py": "kind of a detail, as files have it",
     "history/ratios.py": "the field suite of stored files, which stays whatever the session is called",
     "history/latency/baseline.py": "likewise",
