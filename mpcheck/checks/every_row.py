@@ -2,7 +2,7 @@
 
 A sample has few of the rows that are wrong where few are, and none of those that are wrong by their number. Here nothing is sampled and
 nothing kept: as the model runs, every block's own arguments go through the block in each format and on each backend, and the error of each
-row is compared with what a few draws say of it (:mod:`mpcheck.judge.rows`). Gradients are judged on the sample alone.
+row is compared with its noise (:mod:`mpcheck.judge.rows`). Gradients are judged on the sample alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,8 +29,8 @@ from mpcheck.checks.precision import PrecisionCheck
 from mpcheck.formats import Component, Format
 from mpcheck.judge.refusing import raised, refused, usable
 from mpcheck.judge.replay import FORWARD, replay
-from mpcheck.judge.row_noise import Call, Groups, row_means, row_noise, rows_alone
-from mpcheck.judge.rows import RowFinding, combined, judge_rows
+from mpcheck.judge.row_noise import Call, Groups, row_means, row_noise
+from mpcheck.judge.rows import RowFinding, Rows, combined, told_by
 from mpcheck.judge.scale import Scale, noise_scale
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.detail import figures
@@ -38,11 +38,10 @@ from mpcheck.records.record import Record
 from mpcheck.reference.build import evaluate
 from mpcheck.reference.cut import Graph
 from mpcheck.reference.library import BlockReference
-from mpcheck.reference.sample import widths_of
 from mpcheck.reference.steady import copied
 
 MATTERS = 0.01
-"""Share of the mean square noise in some format from which on a component is drawn."""
+"""Share of the mean square noise of all rows in a format from which on a component is drawn."""
 
 
 @dataclass(frozen=True)
@@ -50,13 +49,12 @@ class Exact:
     """What one block's calls are judged by.
 
     Attributes:
-        noise: by result and component, see :func:`mpcheck.judge.row_noise.row_noise`. sizes: mean squares of the values.
+        sizes: mean squares of the values' rows, [rows, groups].
     """
 
     call: Call
     reference: BlockReference
     values: Tensors
-    noise: Mapping[str, Mapping[Component, torch.Tensor]]
     sizes: Tensors
 
 
@@ -77,7 +75,6 @@ class EveryRow:
         self.blocks, self.formats = blocks, formats
         self.backends = {name: check.backend(name) for name in backends}
         self.graph, self.atoms, self.edges = graph, len(graph["positions"]), int(graph["edge_index"].shape[1])
-        self.widths = widths_of(self.library.backend.model)
         self.about: Mapping[str, Any] = {}
         self.records: list[Record] = []
         self.seen: set[str] = set()
@@ -147,25 +144,8 @@ class EveryRow:
         }
         if not groups:
             return None
-        reference = self.library.get(block.name)
-        alone = rows_alone(skeleton, given, self.atoms, self.edges) if self.library.rows(block.name) else None
-        call = Call(block, skeleton, given, groups, alone, self.widths.get(block.module_path, max(v[:1].numel() for v in values.values())))
-        noise = row_noise(backend, call, values, self._components(reference, groups), self.library.spec.seed)
-        return Exact(call, reference, values, noise, {n: row_means(values[n].square(), groups[n]) for n in groups})
-
-    def _components(self, reference: BlockReference, names: Collection[str]) -> list[Component]:
-        """Those that have a share of the noise of some result in some format on some backend."""
-        wanted: dict[Component, None] = {}
-        for backend, fmt in self._pairs():
-            for name in names:
-                roundoff = _roundoff(backend, reference, fmt, name)
-                rows = reference.statistics[name]["components"]
-                shares: dict[Component, float] = {c: roundoff.get(c, 0.0) ** 2 * row["mean_square"] for c, row in rows.items()}
-                wanted |= dict.fromkeys(c for c, share in shares.items() if share > MATTERS * sum(shares.values()) and c != "underflow")
-        return list(wanted)
-
-    def _pairs(self) -> Iterator[tuple[BackendModel, Format]]:
-        return ((backend, fmt) for backend in self.backends.values() if not isinstance(backend, Unsupported) for fmt in self.formats)
+        call = Call(block, skeleton, given, self.atoms, self.edges, groups)
+        return Exact(call, self.library.get(block.name), values, {n: row_means(values[n].square(), groups[n]) for n in groups})
 
     def _judged(self, exact: Exact, backend: BackendModel | Unsupported, fmt: Format, base: dict[str, Any]) -> Record:
         block, reference = exact.call.block, exact.reference
@@ -199,14 +179,26 @@ class EveryRow:
         if low is None or low.shape != value.shape:
             lost = RowFinding(math.inf, limit, None, "", len(value))
             return lost, lost
-        roundoff = _roundoff(backend, exact.reference, fmt, name)
-        scale, held = self._sampled(exact.reference, name, roundoff, groups, fmt)
-        noise = combined(exact.noise[name], roundoff, held, _underflow(exact.reference, name, groups, roundoff).to(value.device)).expand_as(
-            exact.sizes[name]
-        )
+        reference, roundoff = exact.reference, _roundoff(backend, exact.reference, fmt, name)
+        scale, held = self._sampled(reference, name, roundoff, groups, fmt)
+        sample, sizes = row_means(scale.s.square(), groups), row_means(reference.values[name].square(), groups)
+        told = torch.stack([told_by(*columns) for columns in zip(sample.T, sizes.T, exact.sizes[name].T, strict=True)], 1)
         errors = row_means((low.to(value.device, torch.float64) - value).square_(), groups)
-        held_by_format = value.abs().reshape(len(value), -1).amax(1) <= fmt.largest
-        return judge_rows(errors, noise, exact.sizes[name], groups, scale, limit, held_by_format)
+        beyond = value.abs().reshape(len(value), -1).amax(1) > fmt.largest
+        rows = Rows(errors.masked_fill(beyond[:, None], 0.0), told, groups, scale, limit)
+        suspects = rows.suspects()
+        return rows.together(), rows.alone(suspects, self._drawn(exact, name, suspects, roundoff, held) if len(suspects) else None)
+
+    def _drawn(self, exact: Exact, name: str, rows: torch.Tensor, roundoff: Mapping[Component, float], held: torch.Tensor) -> torch.Tensor:
+        """The own noise of some rows in a format, [rows, groups]."""
+        statistics = exact.reference.statistics[name]["components"]
+        shares: dict[Component, float] = {c: roundoff.get(c, 0.0) ** 2 * row["mean_square"] for c, row in statistics.items() if c != "underflow"}
+        components = [c for c, share in shares.items() if share > MATTERS * sum(shares.values())]
+        underflow = _underflow(exact.reference, name, exact.call.groups[name], roundoff).to(exact.values[name].device)
+        if not components:
+            return underflow.expand(len(rows), -1)
+        noise = row_noise(self.library.backend, exact.call, exact.values, name, rows.cpu(), components, self.library.spec.seed)
+        return combined(noise, roundoff, held, underflow)
 
     def _sampled(
         self, reference: BlockReference, name: str, roundoff: Mapping[Component, float], groups: Groups, fmt: Format

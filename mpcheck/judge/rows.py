@@ -1,7 +1,7 @@
-"""Every row of a tensor judged by its own noise: the row and irrep that errs most beside it, and the mean of all.
+"""Every row of a tensor judged by its noise: all of them together, and the single one that errs most beside it.
 
-A row's noise is known from a few draws, and one row in very many would look wrong because its draws happen to be small. It is therefore
-taken to be no smaller than that of rows which have values of its size.
+A row's noise is told first by rows of a sample whose values are of its size. It is no smaller than that where the row is judged, so that only
+rows that err much beside it need be looked at: these few have their own noise drawn, and are judged by the larger of both.
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import torch
 
 from mpcheck.formats import Component
 from mpcheck.judge.metrics import UNDERFLOW_SHARE, UNDERFLOW_WIDENING, widened
-from mpcheck.judge.row_noise import DRAWS, Groups
+from mpcheck.judge.row_noise import Groups
 from mpcheck.judge.scale import Scale
 
 MOST = 7.0
 """Of a row's RMS error beside its noise, times what a cell's own limit is of 1. Sound: MEASURED."""
 ALIKE = 64
-"""Rows with values of a row's size that its noise is compared with."""
+"""Rows of a sample with values of a row's size that tell its noise; of a small sample an eighth of it, and 8 at least."""
 FLOOR = 1e-4
 """Of the mean square noise of all rows, added to a row's: what is a hundredth of the others' noise is not looked at."""
-SIGMAS = 3.0
-"""Of a mean square that is known from so few draws."""
+SUSPECT = 0.5
+"""Of what is allowed of a row, from which on its own noise is drawn."""
+LOOKED_AT = 512
+"""Rows whose own noise is drawn at most: those that err most."""
 
 
 @dataclass(frozen=True)
@@ -48,47 +50,80 @@ class RowFinding:
         return self.ratio / self.limit
 
 
-def pooled(squares: torch.Tensor, sizes: torch.Tensor) -> torch.Tensor:
-    """Mean squares, no smaller than the mean of those with sizes like theirs.
+def told_by(squares: torch.Tensor, sizes: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
+    """Mean squares of rows as those of a sample with sizes like theirs have them, and in proportion of larger rows than any of these.
 
     Args:
-        squares: [rows]. sizes: [rows].
+        squares, sizes: of the sample, [rows]. own: sizes of the rows that are asked for, [n].
     """
     order = torch.argsort(sizes)
-    sums = torch.cat([squares.new_zeros(1), squares[order].cumsum(0)])
-    place = torch.arange(len(order), device=squares.device)
-    first, last = (place - ALIKE // 2).clamp(min=0), (place + ALIKE // 2).clamp(max=len(order))
-    alike = torch.empty_like(squares)
-    alike[order] = (sums[last] - sums[first]) / (last - first)
-    return torch.maximum(squares, alike)
+    ranked, asked = sizes[order].contiguous(), own.contiguous()
+    reach = min(ALIKE, max(8, len(order) // 8)) // 2
+    place = (torch.searchsorted(ranked, asked) + torch.searchsorted(ranked, asked, right=True)) // 2
+    place = place.clamp(min=min(reach, len(order)), max=max(0, len(order) - reach))
+    first, last = (place - reach).clamp(min=0), (place + reach).clamp(max=len(order))
+    mean, size = (_means(values, first, last) for values in (squares[order], ranked))
+    return mean * (own / size).nan_to_num(nan=1.0, posinf=1.0).clamp(min=1.0)
 
 
-def judge_rows(
-    errors: torch.Tensor, noise: torch.Tensor, sizes: torch.Tensor, groups: Groups, scale: Scale, limit: float, usable: torch.Tensor
-) -> tuple[RowFinding, RowFinding]:
-    """What comes closest to its limit of all rows together, and of single ones.
+def _means(values: torch.Tensor, first: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
+    sums = torch.cat([values.new_zeros(1), values.cumsum(0)])
+    return (sums[last] - sums[first]) / (last - first).clamp(min=1)
 
-    Args:
-        errors, noise, sizes: mean squares of the error, of the noise and of the values, each [rows, groups].
+
+class Rows:
+    """Rows of one result in one format: errors, and what is allowed of them."""
+
+    def __init__(self, errors: torch.Tensor, noise: torch.Tensor, groups: Groups, scale: Scale, limit: float) -> None:
+        """Args:
+        errors, noise: mean squares of the error and of the noise that a sample tells, [rows, groups]; 0 errors of rows that are not judged.
         groups: see :func:`mpcheck.judge.row_noise.row_means`. scale: of the same quantity on a sample. limit: on the RMS ratio of a cell.
-        usable: rows that the format holds, [rows].
-    """
-    errors, noise = errors[usable].nan_to_num(nan=math.inf, posinf=math.inf), noise[usable]
-    total = errors.mean(0), noise.mean(0)
-    limits, gross = _limits(scale, groups, limit), _gross(scale, groups)
-    places = torch.nonzero(usable).flatten()
-    if not len(places):
-        return RowFinding(0.0, limits[0], None, ""), RowFinding(0.0, limits[0], None, "")
-    every, ones = list[RowFinding](), list[RowFinding]()
-    for number, name in enumerate([n for n, _ in groups] if len(groups) > 1 else [""]):
-        own, most = limits[number], MOST * limit * gross[number]
-        spread = math.sqrt(1 + SIGMAS * scale.spread / math.sqrt(DRAWS))
-        every.append(RowFinding(_ratio(float(total[0][number]), float(total[1][number])), own * spread, None, name))
-        ratios = errors[:, number] / (pooled(noise[:, number], sizes[usable, number]) + FLOOR * total[1][number])
-        ratios = torch.where(errors[:, number] == 0, torch.zeros_like(ratios), ratios).nan_to_num(nan=math.inf, posinf=math.inf).sqrt()
-        row = int(ratios.argmax())
-        ones.append(RowFinding(float(ratios[row]), most, int(places[row]), name, int((ratios > most).sum())))
-    return max(every, key=lambda finding: finding.share), max(ones, key=lambda finding: finding.share)
+        """
+        self.errors, self.noise = errors.nan_to_num(nan=math.inf, posinf=math.inf), noise
+        self.names = [name for name, _ in groups] if len(groups) > 1 else [""]
+        gross = _gross(scale, groups)
+        self.limits = [own * wide for own, wide in zip(_limits(scale, groups, limit), gross, strict=True)]
+        self.most = errors.new_tensor([MOST * limit * wide for wide in gross])
+        self.floor = FLOOR * noise.mean(0)
+
+    def together(self) -> RowFinding:
+        """All rows: the group that comes closest to its limit."""
+        found = []
+        for number, name in enumerate(self.names):
+            error, noise = float(self.errors[:, number].mean()), float(self.noise[:, number].mean())
+            ratio = 0.0 if error == 0.0 else math.sqrt(error / noise) if noise > 0 else math.inf
+            found.append(RowFinding(ratio, self.limits[number], None, name))
+        return max(found, key=lambda finding: finding.share)
+
+    def _ratios(self, errors: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+        ratios = errors / (noise + self.floor)
+        return torch.where(errors == 0, torch.zeros_like(ratios), ratios).nan_to_num(nan=math.inf, posinf=math.inf).sqrt()
+
+    def suspects(self) -> torch.Tensor:
+        """Numbers of the rows that err much beside what a sample tells, sorted: no others can be wrong."""
+        worst = (self._ratios(self.errors, self.noise) / self.most).amax(1)
+        rows = torch.nonzero(worst > SUSPECT).flatten()
+        if len(rows) > LOOKED_AT:
+            rows = rows[torch.topk(worst[rows], LOOKED_AT).indices]
+        return rows.sort().values
+
+    def alone(self, rows: torch.Tensor, drawn: torch.Tensor | None) -> RowFinding:
+        """The single row that comes closest to its limit.
+
+        Args:
+            rows: that are suspect. drawn: their own noise, [rows, groups]; None of none.
+        """
+        noise = self.noise.clone()
+        if drawn is not None:
+            noise[rows] = torch.maximum(noise[rows], drawn)
+        ratios = self._ratios(self.errors, noise)
+        if drawn is not None:  # of more than were looked at, those alone are known
+            unknown = torch.ones(len(ratios), dtype=torch.bool, device=ratios.device)
+            unknown[rows] = False
+            ratios = torch.where(unknown[:, None], torch.minimum(ratios, self.most), ratios)
+        shares = ratios / self.most
+        row, group = divmod(int(shares.argmax()), shares.shape[1])
+        return RowFinding(float(ratios[row, group]), float(self.most[group]), row, self.names[group], int((shares > 1).any(1).sum()))
 
 
 def _gross(scale: Scale, groups: Groups) -> list[float]:
@@ -99,19 +134,12 @@ def _gross(scale: Scale, groups: Groups) -> list[float]:
 
 def _limits(scale: Scale, groups: Groups, limit: float) -> list[float]:
     """On the RMS ratio of each group, as :func:`mpcheck.judge.metrics.compare` has them of a sample."""
-    gross = _gross(scale, groups)
     if len(groups) < 2:
-        return [widened(limit, scale.spread) * gross[0]]
+        return [widened(limit, scale.spread)]
     sizes = [where.stop - where.start for _, where in groups]
     few = [0.9 / math.sqrt(max(1.0, scale.distinct * size / sum(sizes))) for size in sizes]
     told = [part.spread for part in scale.parts] if len(scale.parts) == len(groups) else [0.0] * len(groups)
-    return [widened(limit, max(scale.spread, *spreads)) * wide for *spreads, wide in zip(few, told, gross, strict=True)]
-
-
-def _ratio(error: float, noise: float) -> float:
-    if error == 0.0:
-        return 0.0
-    return math.sqrt(error / noise) if noise > 0 else math.inf
+    return [widened(limit, max(scale.spread, *spreads)) for spreads in zip(few, told, strict=True)]
 
 
 def combined(
@@ -124,7 +152,7 @@ def combined(
         underflow: mean square absolute error of every row, [groups]. Measured without it: float16 rows far smaller than others, of a model of
             128 channels, at 54 times their noise.
     """
-    total = underflow.new_zeros(next(iter(noise.values())).shape) if noise else underflow.new_zeros(1, len(underflow))
+    total = underflow.new_zeros(next(iter(noise.values())).shape)
     for component, squares in noise.items():
         total.add_(squares.to(total), alpha=roundoff.get(component, 0.0) ** 2)
     return total.mul_(held.to(total)).add_(underflow)
