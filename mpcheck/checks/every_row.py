@@ -58,6 +58,12 @@ class Exact:
     sizes: Tensors
 
 
+def judged(blocks: Sequence[Block]) -> list[str]:
+    """Names of the blocks that are judged: of composites those that add nothing up, whose rows are as much their own as those of leaves."""
+    sums = [block.name for block in blocks if block.kind == "step"]
+    return [b.name for b in blocks if b.kind != "composite" or not any(name.startswith(f"{b.name}.") for name in sums)]
+
+
 class EveryRow:
     """Judges every row of some blocks while the float64 model runs; takes what an observer sees."""
 
@@ -107,7 +113,7 @@ class EveryRow:
     def inputs(self, block: Block, skeleton: Any, tensors: dict[str, torch.Tensor]) -> None:
         """One call, judged before the model goes on; see :class:`mpcheck.adapters.observe.Sink`."""
         self.seen.add(block.name)
-        if block.name not in self.blocks or block.kind == "composite":
+        if block.name not in self.blocks:
             return
         self.note(f"every row of {block.name}")
         given = {n: t.detach() for n, t in tensors.items()}
@@ -179,17 +185,27 @@ class EveryRow:
         if low is None or low.shape != value.shape:
             lost = RowFinding(math.inf, limit, None, "", len(value))
             return lost, lost
-        reference, roundoff = exact.reference, _roundoff(backend, exact.reference, fmt, name)
-        scale, held = self._sampled(reference, name, roundoff, groups, fmt)
-        sample, sizes = row_means(scale.s.square(), groups), row_means(reference.values[name].square(), groups)
-        told = torch.stack([told_by(*columns) for columns in zip(sample.T, sizes.T, exact.sizes[name].T, strict=True)], 1)
         errors = row_means((low.to(value.device, torch.float64) - value).square_(), groups)
         beyond = value.abs().reshape(len(value), -1).amax(1) > fmt.largest
-        rows = Rows(errors.masked_fill(beyond[:, None], 0.0), told, groups, scale, limit)
-        suspects = rows.suspects()
-        return rows.together(), rows.alone(suspects, self._drawn(exact, name, suspects, roundoff, held) if len(suspects) else None)
+        return self.told(exact, name, errors.masked_fill(beyond[:, None], 0.0), backend, fmt, limit)
 
-    def _drawn(self, exact: Exact, name: str, rows: torch.Tensor, roundoff: Mapping[Component, float], held: torch.Tensor) -> torch.Tensor:
+    def told(
+        self, exact: Exact, name: str, errors: torch.Tensor, backend: BackendModel, fmt: Format, limit: float
+    ) -> tuple[RowFinding, RowFinding]:  # fmt: skip
+        """The same of errors.
+
+        Args:
+            errors: mean squares, [rows, groups]; 0 of rows that are not judged.
+        """
+        reference, roundoff, groups = exact.reference, _roundoff(backend, exact.reference, fmt, name), exact.call.groups[name]
+        scale, held = self._sampled(reference, name, roundoff, groups, fmt)
+        sample, sizes = row_means(scale.s.square(), groups), row_means(reference.values[name].square(), groups)
+        noise = torch.stack([told_by(*columns) for columns in zip(sample.T, sizes.T, exact.sizes[name].T, strict=True)], 1)
+        rows = Rows(errors, noise, groups, scale, limit)
+        suspects = rows.suspects()
+        return rows.together(), rows.alone(suspects, self.drawn(exact, name, suspects, roundoff, held) if len(suspects) else None)
+
+    def drawn(self, exact: Exact, name: str, rows: torch.Tensor, roundoff: Mapping[Component, float], held: torch.Tensor) -> torch.Tensor:
         """The own noise of some rows in a format, [rows, groups]."""
         statistics = exact.reference.statistics[name]["components"]
         shares: dict[Component, float] = {c: roundoff.get(c, 0.0) ** 2 * row["mean_square"] for c, row in statistics.items() if c != "underflow"}

@@ -73,10 +73,10 @@ class Call:
             number = torch.full((self.atoms,), -1)
             number[rows] = torch.arange(len(rows))
             return Kept({self.atoms: rows, self.edges: torch.nonzero(number[into] >= 0).flatten()}, number, (lists[0],)) if into.dim() == 1 else None
+        if count == self.edges:
+            return Kept({self.edges: rows}, torch.arange(self.atoms), tuple(n for n in lists if self.inputs[n].dtype == torch.int64))
         counts = {len(t) for t in self.inputs.values() if t.dim() and len(t) in (self.atoms, self.edges)}
-        if counts != {count} or any(self.inputs[n].dim() > 1 for n in lists):
-            return None
-        return Kept({count: rows})
+        return Kept({count: rows}) if counts == {count} and not lists else None
 
 
 def row_noise(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.blocks import Block
-from mpcheck.checks.every_row import EveryRow
+from mpcheck.checks.every_row import EveryRow, judged
 from mpcheck.judge.refusing import refused
 from mpcheck.records.record import Planned, Record
 from mpcheck.reference.cut import Graph
@@ -14,10 +13,12 @@ from mpcheck.sessions.room import fits, part_of
 from mpcheck.sessions.run import Session
 
 
-def _judged(session: Session, system: str) -> list[Block]:
+def _judged(session: Session, system: str) -> list[str]:
     """Blocks of the run on a system that may have rows that no sample has."""
-    library = session.library(system)
-    return [b for b in session.blocks(system) if b.kind != "composite"] if library.sampled() else []
+    if not session.library(system).sampled():
+        return []
+    chosen = {block.name for block in session.blocks(system)}
+    return [name for name in judged(session.library(system).blocks()) if name in chosen]
 
 
 def sampled_systems(session: Session) -> list[str]:
@@ -42,7 +43,7 @@ def every_row_records(session: Session, planned: Planned) -> list[Record]:
     if not fits(session, system):
         graph = part_of(session, system)
         note = f"a part of it with {len(graph['positions']):,} atoms, since all of it does not fit into memory"
-    names = [block.name for block in _judged(session, system)]
+    names = _judged(session, system)
     check = EveryRow(
         session.check(system), graph, names, session.formats, session.backend_names, lambda text: session.options.progress(f"{system}: {text}")
     )

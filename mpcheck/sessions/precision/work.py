@@ -25,8 +25,8 @@ NUMBERS = 130_000
 and 0.4 s for all of a block's cells."""
 TWIN, GOLDEN_VALUES, WHOLE_MODEL = 100.0, 25.0, 50.0
 """Cells' time that the small twin of a backend, the golden values of a system, and the whole model in one format on one backend take."""
-EVERY_ROW_OF = 200.0
-"""The same of every row of all blocks on a large structure."""
+EVERY_ROW_EDGES = 400.0
+"""Edges of which every row of all blocks takes as long as a cell."""
 
 
 class PrecisionWork(PlainWork):
@@ -82,7 +82,8 @@ class PrecisionWork(PlainWork):
         """Every row of the blocks of this run, on the systems on which they are judged in part."""
         systems = [] if self.session.broken else sampled_systems(self.session)
         planned = [planned_every_row(system) for system in systems]
-        return [Piece(one, one.key, one.key, one.system, EVERY_ROW_OF) for one in planned]
+        weights = [self.session.graph(system)["edge_index"].shape[1] / EVERY_ROW_EDGES for system in systems]
+        return [Piece(one, one.key, one.key, one.system, weight) for one, weight in zip(planned, weights, strict=True)]
 
     def _twins(self) -> list[str]:
         """Backends that are looked at on the small model: those of a run that is not narrowed to blocks or to other formats."""

@@ -23,8 +23,9 @@ from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.every_row import EveryRow, Exact
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import Component, get_format
 from mpcheck.judge.replay import FORWARD, replay
+from mpcheck.judge.row_noise import row_means
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import describe
@@ -111,12 +112,19 @@ class Judged:
 
 
 class Watched(EveryRow):
-    """Keeps what a block is judged by at full size."""
+    """Keeps what one block is judged by at full size in one format."""
 
     def exact(self, block: Block, skeleton: Any, given: Tensors) -> Exact | None:
         """What it was."""
-        self.kept = super().exact(block, skeleton, given)
+        self.kept, self.known = super().exact(block, skeleton, given), dict[int, torch.Tensor]()
         return self.kept
+
+    def drawn(self, exact: Exact, name: str, rows: torch.Tensor, roundoff: Mapping[Component, float], held: torch.Tensor) -> torch.Tensor:
+        """Each row once: its noise does not depend on what is planted."""
+        numbers = rows.tolist()
+        if new := [n for n in numbers if n not in self.known]:
+            self.known.update(zip(new, super().drawn(exact, name, torch.tensor(new), roundoff, held), strict=True))
+        return torch.stack([self.known[n] for n in numbers])
 
 
 class AtFull:
@@ -134,12 +142,16 @@ class AtFull:
         (self.name,) = exact.call.groups
         self.value = replay(backend, full, self.fmt, FORWARD)[self.name]
         self.limit = limits_for(self.check.tolerances, key.block, key.backend, key.format, FORWARD).rms
+        self.errors = self._errors(slice(None), self.value)
+
+    def _errors(self, where: torch.Tensor | slice, low: torch.Tensor) -> torch.Tensor:
+        return row_means((low.double() - self.exact.values[self.name][where]).square(), self.exact.call.groups[self.name])
 
     def red(self, where: torch.Tensor, wrong: torch.Tensor) -> bool:
         """Whether it is, where something is added to rows."""
-        low = self.value.clone()
-        low[where] = (low[where].double() + wrong).to(low.dtype)
-        return any(found.share > 1 for found in self.watched.finding(self.exact, self.name, low, self.backend, self.fmt, self.limit))
+        errors = self.errors.clone()
+        errors[where] = self._errors(where, (self.value[where].double() + wrong).to(self.value.dtype))
+        return any(found.share > 1 for found in self.watched.told(self.exact, self.name, errors, self.backend, self.fmt, self.limit))
 
 
 class Places:
