@@ -19,7 +19,7 @@ from mpcheck.judge.scale import Scale
 
 MOST = 7.0
 """Of a row's RMS error beside its noise, times what a cell's own limit is of 1. Sound: half of it at most, which is where
-a row's own noise is drawn, in 620 cells of two structures on two backends in five formats; 5.1 where a limit is 2.5."""
+a row's own noise is drawn, in 1,082 cells of three models on two backends in five formats."""
 ALIKE = 64
 """Rows of a sample with values of a row's size that tell its noise; of a small sample an eighth of it, and 8 at least."""
 FLOOR = 1e-4
