@@ -61,7 +61,10 @@ class Arguments:
 
 
 class Observer:
-    """Hooks for one pass. Names repeated calls ``NAME@2``, ``NAME@3`` …"""
+    """Hooks for one pass. Names repeated calls ``NAME@2``, ``NAME@3`` …
+
+    What a sink calls while it takes arguments is not watched.
+    """
 
     def __init__(self, model: torch.nn.Module, sink: Sink) -> None:
         self.model = model
@@ -69,6 +72,7 @@ class Observer:
         self.calls: dict[str, int] = {}
         self.stack: list[tuple[str, str]] = []  # (path, name of the call)
         self.leaves = {path for path, _ in leaf_modules(model)}
+        self.paused = False
 
     def _name(self, path: str) -> str:
         self.calls[path] = self.calls.get(path, 0) + 1
@@ -81,7 +85,11 @@ class Observer:
         except TypeError as error:
             self.sink.refused(block, str(error))
             return
-        self.sink.inputs(block, skeleton, tensors)
+        self.paused = True
+        try:
+            self.sink.inputs(block, skeleton, tensors)
+        finally:
+            self.paused = False
 
     def _watch_outputs(self, name: str, output: Any) -> None:
         tensors: dict[str, torch.Tensor] = {}
@@ -94,6 +102,8 @@ class Observer:
                 value.register_hook(lambda grad, key=key: self.sink.cotangent(name, key, grad))
 
     def _pre(self, path: str, module: torch.nn.Module, signature: inspect.Signature, args: Any, kwargs: Any) -> None:
+        if self.paused:
+            return
         name = self._name(path)
         self.stack.append((path, name))
         block = describe(name, module, "leaf" if path in self.leaves else "composite")
@@ -101,12 +111,14 @@ class Observer:
         self._offer(replace(block, positional=positional), arguments)
 
     def _post(self, output: Any) -> None:
+        if self.paused:
+            return
         _, name = self.stack.pop()
         self._watch_outputs(name, output)
 
     def _step(self, kind: str, arguments: dict[str, Any], call: Callable[[], Any]) -> Any:
         path = self.stack[-1][0] if self.stack else ""
-        if path in self.leaves or ("dim_size" not in arguments and kind != "edge_vectors"):
+        if self.paused or path in self.leaves or ("dim_size" not in arguments and kind != "edge_vectors"):
             return call()
         name = self._name(f"{path}.{kind}" if path else kind)
         message = message_slot(self.model.get_submodule(path)) if kind == "scatter" else PLAIN

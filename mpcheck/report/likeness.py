@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mpcheck._names import BENCH, GOLDEN, POLICIES, PRECISION, SMALL_TWIN, WHOLE
+from mpcheck._names import BENCH, EVERY_ROW, GOLDEN, POLICIES, PRECISION, SMALL_TWIN, WHOLE
 from mpcheck.formats import FLOAT32, FLOAT64, FORMATS, TF32_NAME
 from mpcheck.records.items import Item
 from mpcheck.records.tensors import Quantity, decisive
@@ -23,6 +23,7 @@ CHECKS = {
     "outputs": "an output of the whole model", "doors": "another way to call it, another result",
     GOLDEN: "the float64 values themselves changed: formula, weights or tables, no rounding error",
     SMALL_TWIN: "the conversion of a small model, no rounding error", WHOLE: "the whole model errs by more than its order of sums explains",
+    EVERY_ROW: "some rows of a large tensor go wrong",
     **dict.fromkeys(POLICIES, "the whole model in these formats"),
     **dict.fromkeys(BENCH, "slower, or more work"),
 }  # fmt: skip

@@ -102,7 +102,8 @@ def test_a_measurement_is_a_table_and_a_picture(tmp_path: Path, every: Session, 
     assert len(kept) == len(found.rows) == 4 and [row.share for row in found.rows] == [0.0, 1e-3, 1e-2, 0.1]
     large = found.rows[-1]
     assert large.met == large.met_of_a_kind == 1.0 and large.every and large.scattered and large.of_a_kind and large.sampled < large.rows
-    assert large.asked == [1, 3, 1] and large.by_number
+    assert large.asked == [1, 3, 3, 1] and large.by_number
+    assert large.at_full and large.at_full < 1.1 * large.every and found.rows[0].at_full and found.rows[0].by_number_at_full
     write_confined(tmp_path / "rows.json", found)
     assert read_confined(tmp_path / "rows.json") == found
     assert markdown(found).count("\n| `radial_embedding` | float32 |") == 4
@@ -119,7 +120,7 @@ def test_a_broken_record_is_refused_in_one_line(tmp_path: Path) -> None:
 def test_a_size_is_told_beside_that_of_every_row() -> None:
     row = Row(
         block="b", format="float32", share=0.1, rows=10, sampled=5, every=2.0, scattered=3.0, of_a_kind=None, met=0.5, met_of_a_kind=0.0,
-        by_number=1.0, asked=[1, 1, 1],
+        by_number=1.0, at_full=1.0, by_number_at_full=1.0, asked=[1, 1, 1, 1],
     )  # fmt: skip
     assert beside(row, row.scattered, row.met) == "3 (+50 %), met 50 %" and beside(row, row.of_a_kind, 0.0) == "–, met 0 %"
     assert beside(row, 2468.0) == "2,500 (× 1,200)" and beside(row.model_copy(update={"every": None}), 7.0) == "7"

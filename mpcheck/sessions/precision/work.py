@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mpcheck._names import GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
+from mpcheck._names import EVERY_ROW, GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
 from mpcheck.adapters.blocks import WHOLE as THE_MODEL
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.small_twin import MODEL, backends_of, judge
@@ -14,6 +14,7 @@ from mpcheck.reference.cut import MOST_EDGES
 from mpcheck.sessions.outlook import Outlook, outlook, require_cache
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.precision import PrecisionOptions
+from mpcheck.sessions.precision.every_row import every_row_records, sampled_systems
 from mpcheck.sessions.precision.suite import Suite
 from mpcheck.sessions.precision.whole import whole_records
 from mpcheck.sessions.room import require_room
@@ -24,6 +25,8 @@ NUMBERS = 130_000
 and 0.4 s for all of a block's cells."""
 TWIN, GOLDEN_VALUES, WHOLE_MODEL = 100.0, 25.0, 50.0
 """Cells' time that the small twin of a backend, the golden values of a system, and the whole model in one format on one backend take."""
+EVERY_ROW_EDGES = 400.0
+"""Edges of which every row of all blocks takes as long as a cell."""
 
 
 class PrecisionWork(PlainWork):
@@ -59,7 +62,7 @@ class PrecisionWork(PlainWork):
             self._outlook = outlook(session, {system: [*names] for system, names in wanted.items()}, session.formats)
             require_cache(session, self._outlook)
         twins = [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", f"{SMALL_TWIN}/{name}", name, TWIN) for name in self._twins()]
-        return golden + cells + twins + self._whole()
+        return golden + cells + twins + self._every_row() + self._whole()
 
     def outlook(self) -> str:
         """See :class:`mpcheck.sessions.pieces.Work`."""
@@ -75,6 +78,13 @@ class PrecisionWork(PlainWork):
         weight = WHOLE_MODEL * len(self.session.formats) * len(self.session.backend_names)
         return [Piece(one, one.key, one.key, one.system, weight) for one in planned]
 
+    def _every_row(self) -> list[Piece]:
+        """Every row of the blocks of this run, on the systems on which they are judged in part."""
+        systems = [] if self.session.broken else sampled_systems(self.session)
+        planned = [planned_every_row(system) for system in systems]
+        weights = [self.session.graph(system)["edge_index"].shape[1] / EVERY_ROW_EDGES for system in systems]
+        return [Piece(one, one.key, one.key, one.system, weight) for one, weight in zip(planned, weights, strict=True)]
+
     def _twins(self) -> list[str]:
         """Backends that are looked at on the small model: those of a run that is not narrowed to blocks or to other formats."""
         options = self.session.options
@@ -89,6 +99,8 @@ class PrecisionWork(PlainWork):
             return self.attempted(piece.planned, lambda: follow(self.session, judge(self.session, key)))
         if piece.planned.check == WHOLE:
             return self.attempted(piece.planned, lambda: follow(self.session, whole_records(self.session, piece.planned)))
+        if piece.planned.check == EVERY_ROW:
+            return self.attempted(piece.planned, lambda: follow(self.session, every_row_records(self.session, piece.planned)))
         return self.attempted(piece.planned, lambda: self.suite.compare_golden(key))
 
     def failed(self, planned: Planned, reason: str) -> Record:
@@ -96,7 +108,7 @@ class PrecisionWork(PlainWork):
         record = super().failed(planned, reason)
         if planned.check == PRECISION:
             return record.model_copy(update={"detail": Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)})
-        if planned.check in (SMALL_TWIN, WHOLE):
+        if planned.check in (SMALL_TWIN, WHOLE, EVERY_ROW):
             return record.model_copy(update={"subject": planned.subject})
         tensors = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
         return record.model_copy(update={"subject": "model", "detail": tensors})
@@ -115,6 +127,11 @@ def planned_twin(backend: str) -> Planned:
 def planned_whole(system: str) -> Planned:
     """The whole model on a system."""
     return Planned(key=f"{WHOLE}/{system}", check=WHOLE, subject=THE_MODEL.role, system=system)
+
+
+def planned_every_row(system: str) -> Planned:
+    """Every row of all blocks on a system."""
+    return Planned(key=f"{EVERY_ROW}/{system}", check=EVERY_ROW, subject=THE_MODEL.role, system=system)
 
 
 def planned_golden(system: str) -> Planned:

@@ -12,17 +12,22 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.execution import Tensors
+from mpcheck.checks.every_row import EveryRow, Exact
 from mpcheck.checks.precision import CellKey
-from mpcheck.formats import get_format
+from mpcheck.formats import Component, get_format
 from mpcheck.judge.replay import FORWARD, replay
+from mpcheck.judge.row_noise import row_means
 from mpcheck.judge.scale import noise_scale
+from mpcheck.judge.tolerances import limits_for
 from mpcheck.records.environment import describe
 from mpcheck.reference.cut import cut
 from mpcheck.reference.noise import seed_of
@@ -106,6 +111,49 @@ class Judged:
         return any(q.failures for q in self.check.compare_all(self.reference, self.backend, low, [self.name], self.fmt, self.key))
 
 
+class Watched(EveryRow):
+    """Keeps what one block is judged by at full size in one format."""
+
+    def exact(self, block: Block, skeleton: Any, given: Tensors) -> Exact | None:
+        """What it was."""
+        self.kept, self.known = super().exact(block, skeleton, given), dict[int, torch.Tensor]()
+        return self.kept
+
+    def drawn(self, exact: Exact, name: str, rows: torch.Tensor, roundoff: Mapping[Component, float], held: torch.Tensor) -> torch.Tensor:
+        """Each row once: its noise does not depend on what is planted."""
+        numbers = rows.tolist()
+        if new := [n for n in numbers if n not in self.known]:
+            self.known.update(zip(new, super().drawn(exact, name, torch.tensor(new), roundoff, held), strict=True))
+        return torch.stack([self.known[n] for n in numbers])
+
+
+class AtFull:
+    """One block's result in one format, judged by the check of every row with some of its rows scaled."""
+
+    def __init__(self, session: Session, key: CellKey) -> None:
+        self.check, self.fmt = session.check(key.system), get_format(key.format)
+        self.watched = Watched(self.check, session.graph(key.system), [key.block], [self.fmt], [key.backend])
+        (sound,) = self.watched.run({"system": key.system})
+        assert sound.verdict == "pass" and self.watched.kept is not None, sound
+        exact, backend = self.watched.kept, session.backend(key.backend)
+        assert not isinstance(backend, Unsupported), backend
+        self.exact, self.backend = exact, backend
+        full = replace(exact.reference, block=exact.call.block, skeleton=exact.call.skeleton, inputs=exact.call.inputs)
+        (self.name,) = exact.call.groups
+        self.value = replay(backend, full, self.fmt, FORWARD)[self.name]
+        self.limit = limits_for(self.check.tolerances, key.block, key.backend, key.format, FORWARD).rms
+        self.errors = self._errors(slice(None), self.value)
+
+    def _errors(self, where: torch.Tensor | slice, low: torch.Tensor) -> torch.Tensor:
+        return row_means((low.double() - self.exact.values[self.name][where]).square(), self.exact.call.groups[self.name])
+
+    def red(self, where: torch.Tensor, wrong: torch.Tensor) -> bool:
+        """Whether it is, where something is added to rows."""
+        errors = self.errors.clone()
+        errors[where] = self._errors(where, (self.value[where].double() + wrong).to(self.value.dtype))
+        return any(found.share > 1 for found in self.watched.told(self.exact, self.name, errors, self.backend, self.fmt, self.limit))
+
+
 class Places:
     """Where faults are planted on one structure: rows of edges, or of atoms."""
 
@@ -163,7 +211,7 @@ def measure(
 
     def document() -> Confined:
         return Confined(
-            schema_version=1, environment=describe(str(every.device)), model={"name": every.options.model, "digest": every.model.digest},
+            schema_version=2, environment=describe(str(every.device)), model={"name": every.options.model, "digest": every.model.digest},
             system=system, atoms=every.systems[system].atoms, edges=edges, rows=rows, seconds=round(time.perf_counter() - began, 1),
         )  # fmt: skip
 
@@ -174,17 +222,19 @@ def measure(
         rows += [done[block, fmt, share] for share in SHARES if share not in wanted]
         if not wanted:
             continue
-        full, part = Judged(every, key, None), Judged(sampled, key, kept)
+        full, part, at_full = Judged(every, key, None), Judged(sampled, key, kept), AtFull(sampled, key)
         for share in wanted:
             progress(f"{block} {fmt}, {share:.1%} of rows")
             chances = [seed_of("confined", seed, block, share, n) for n in range(effort.sampled)]
             chosen = {kind: [places.of(len(full.value), share, kind, chance) for chance in chances] for kind in (SCATTERED, OF_A_KIND, BY_NUMBER)}
-            rows.append(_one(full, part, wholes.get(fmt), chosen, share, effort))
+            rows.append(_one(full, part, at_full, wholes.get(fmt), chosen, share, effort))
             keep(document())
     return document()
 
 
-def _one(full: Judged, part: Judged, whole: Whole | None, chosen: Mapping[str, Sequence[torch.Tensor]], share: float, effort: Effort) -> Row:
+def _one(
+    full: Judged, part: Judged, at_full: AtFull, whole: Whole | None, chosen: Mapping[str, Sequence[torch.Tensor]], share: float, effort: Effort
+) -> Row:  # fmt: skip
     """Every way of looking at faults in one share of the rows."""
     scale = full.scale()
     there = torch.full((len(full.value),), -1)
@@ -196,13 +246,15 @@ def _one(full: Judged, part: Judged, whole: Whole | None, chosen: Mapping[str, S
         own = scale[rows]
         return own * torch.randn(own.shape, dtype=own.dtype, generator=torch.Generator().manual_seed(number))
 
-    def by(judged: Judged, where: torch.Tensor, error: torch.Tensor) -> float:
+    def by(judged: Judged | AtFull, where: torch.Tensor, error: torch.Tensor) -> float:
         nonlocal near
         found = smallest(lambda size: judged.red(where, size * error), near) if len(where) else math.inf
         near = found if math.isfinite(found) else near
         return found
 
     every = [by(full, rows, wrong(rows, n)) for n, rows in enumerate(chosen[SCATTERED][: effort.of(full.value)])]
+    few = 3 * effort.of(full.value)
+    at = {kind: [by(at_full, rows, wrong(rows, n)) for n, rows in enumerate(chosen[kind][:few])] for kind in (SCATTERED, BY_NUMBER)}
     found, met = {}, {}
     for kind in (SCATTERED, OF_A_KIND):
         sizes = []
@@ -216,5 +268,6 @@ def _one(full: Judged, part: Judged, whole: Whole | None, chosen: Mapping[str, S
     return Row(
         block=full.key.block, format=full.key.format, share=share, rows=len(full.value), sampled=len(part.value), every=half(every),
         scattered=found[SCATTERED], of_a_kind=found[OF_A_KIND], met=met[SCATTERED], met_of_a_kind=met[OF_A_KIND],
-        by_number=half(orders) if orders else None, asked=[len(every), effort.sampled, len(orders)],
+        by_number=half(orders) if orders else None, at_full=half(at[SCATTERED]), by_number_at_full=half(at[BY_NUMBER]),
+        asked=[len(every), effort.sampled, len(at[SCATTERED]), len(orders)],
     )  # fmt: skip

@@ -11,7 +11,7 @@ from mpcheck._files.documents import load_document, write_document
 from mpcheck._files.yaml import Strict
 from tests.faults.curves.records import Size
 
-SCHEMA = 1
+SCHEMA = 2
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
@@ -23,9 +23,9 @@ class Row(Strict):
         share: of the rows that are wrong, 0 for one row. rows: of the result; sampled: of them, judged by default.
         every: size from which on half of the faults are seen where every row is judged, in noise scales of the rows that are wrong; scattered,
             of_a_kind: in a sample, where rows are wrong by what is in them; by_number: in the whole model in several orders, where they are
-            wrong by their number. None where it is never half.
+            wrong by their number. at_full, by_number_at_full: by the check of every row at full size. None where it is never half.
         met, met_of_a_kind: share of the faults of which the sample has at least one row.
-        asked: faults where every row is judged, of each kind in the sample, and in the whole model.
+        asked: faults where every row is judged, of each kind in the sample and at full size, and in the whole model.
     """
 
     block: str
@@ -39,13 +39,15 @@ class Row(Strict):
     met: Share
     met_of_a_kind: Share
     by_number: Size | None
+    at_full: Size | None
+    by_number_at_full: Size | None
     asked: list[Count]
 
 
 class Confined(Strict):
     """The document."""
 
-    schema_version: Literal[1]
+    schema_version: Literal[2]
     environment: dict[str, Any]
     model: dict[str, Any]
     system: str

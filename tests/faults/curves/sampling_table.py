@@ -14,7 +14,10 @@ from mpcheck._files.io import atomic_path
 from tests.faults.curves.picture import INK, MARKERS
 from tests.faults.curves.sampling_records import Confined, Row
 
-WAYS = {"every": "every row judged", "scattered": "sample, rows wrong by what is in them", "by_number": "whole model, rows wrong by their number"}
+WAYS = {
+    "every": "every row judged", "scattered": "sample, rows wrong by what is in them", "at_full": "check of every row",
+    "by_number": "whole model, rows wrong by their number",
+}  # fmt: skip
 
 
 def share_of(row: Row) -> str:
@@ -43,15 +46,17 @@ def markdown(found: Confined) -> str:
         f"{found.environment.get('device_name', '')}. To the numbers of some rows of a block's result normal deviates of so many noise scales are "
         "added. Given is the size from which on half of such faults are seen, in noise scales of the rows that are wrong: where every row is judged "
         "(`--rows all`); in the sample, where rows are wrong by what is in them, by chance or by chance among those of one pair of elements or one "
-        "element; in the whole model in three orders, where rows in one piece are wrong by their number. In brackets: beside every row. Met: faults "
-        "of which the sample has a row. A dash: never half of them.",
+        "element; by the check of every row at full size, of rows by chance and of rows in one piece, wrong by their number; of these in the whole "
+        "model in three orders. In brackets: beside every row. Met: faults of which the sample has a row. A dash: never half of them.",
         "",
-        "| block | format | rows | in the sample | wrong rows | every row | sample, by chance | sample, of a kind | by number |",
-        "|---|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| block | format | rows | in the sample | wrong rows | every row | sample, by chance | sample, of a kind "
+        "| check of every row | the same, by number | whole model, by number |",
+        "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for row in found.rows:
         cells = [f"`{row.block}`", row.format, f"{row.rows:,}", f"{row.sampled:,}", share_of(row), size_text(row.every)]
-        cells += [beside(row, row.scattered, row.met), beside(row, row.of_a_kind, row.met_of_a_kind), beside(row, row.by_number)]
+        cells += [beside(row, row.scattered, row.met), beside(row, row.of_a_kind, row.met_of_a_kind)]
+        cells += [beside(row, row.at_full), beside(row, row.by_number_at_full), beside(row, row.by_number)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -60,7 +65,9 @@ def _line(axes: Axes, rows: Sequence[Row], way: str, style: int) -> None:
     points = [(row.share or 1 / row.rows, size) for row in rows if (size := getattr(row, way)) is not None]
     if points:
         x, y = zip(*sorted(points), strict=True)
-        axes.plot(x, y, marker=MARKERS[style], color=INK[style], markersize=4, linewidth=1.0, linestyle=("-", "--", ":")[style], label=WAYS[way])
+        axes.plot(
+            x, y, marker=MARKERS[style], color=INK[style], markersize=4, linewidth=1.0, linestyle=("-", "--", "-.", ":")[style], label=WAYS[way]
+        )
 
 
 def draw(found: Confined) -> Figure:

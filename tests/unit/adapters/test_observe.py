@@ -128,3 +128,21 @@ def test_cotangents_are_those_of_the_energy(kept: Kept) -> None:
     told = [name for name in calls if name in kept.cotangents]
     assert told and set(told) <= set(calls[len(calls) // 2 :]), "the first pass was not differentiated"
     assert all(torch.equal(kept.cotangents[name]["out"], torch.ones(1, dtype=torch.float64)) for name in told)
+
+
+def test_what_a_sink_calls_while_it_takes_arguments_is_not_watched(tiny: torch.nn.Module) -> None:
+    """Modules and steps, whose names it would count up."""
+    graph, plain = make_graph([molecule("H2O")], ["H", "O"], 3.0), Kept()
+
+    class Calling(Kept):
+        """Calls each block once more."""
+
+        def inputs(self, block: Any, skeleton: Any, tensors: dict[str, torch.Tensor]) -> None:
+            super().inputs(block, skeleton, tensors)
+            E3nnModel(tiny, torch.device("cpu")).call(block, unflatten(skeleton, {n: t.detach() for n, t in tensors.items()}))
+
+    calling = Calling()
+    for sink in (plain, calling):
+        with Observer(tiny, sink).watching():
+            tiny({n: t.clone() for n, t in graph.items()}, compute_force=False)
+    assert list(calling.blocks) == list(plain.blocks) and list(calling.outputs) == list(plain.outputs)
