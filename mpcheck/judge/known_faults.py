@@ -17,7 +17,7 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
-from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, GOLDEN, POLICY_BUDGET, POLICY_SEARCH, PROFILE, SURVEY_FOUND, SURVEY_PART, SWEEP
+from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, DYNAMICS, GOLDEN, POLICY_BUDGET, POLICY_SEARCH, PROFILE, SURVEY_FOUND, SURVEY_PART, SWEEP
 from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
@@ -115,9 +115,11 @@ class KnownFault(Strict):
 
 
 def known_checks() -> list[str]:
-    """Checks whose records go through the file; values of upstream's own past, what is made of policies, coverage, profiles and surveys do not."""
+    """Checks whose records go through the file; values of upstream's own past, what is made of policies, coverage, profiles, surveys and dynamics
+    do not.
+    """
     names = dict.fromkeys(check for spec in sessions().values() for check in spec.checks)
-    without = (GOLDEN, POLICY_BUDGET, POLICY_SEARCH, COVERAGE, PROFILE, SWEEP, COST_MODEL, SURVEY_PART, SURVEY_FOUND)
+    without = (GOLDEN, POLICY_BUDGET, POLICY_SEARCH, COVERAGE, PROFILE, SWEEP, COST_MODEL, SURVEY_PART, SURVEY_FOUND, *DYNAMICS)
     return [name for name in names if name not in without]
 
 

@@ -36,13 +36,20 @@ class Axes:
     log: bool = False
 
 
-def curves_picture(name: str, section: Section, title: str, caption: str, curves: Sequence[Curve], axes: Axes) -> Picture | None:
-    """The picture; None where no curve has two points."""
+def curves_picture(
+    name: str, section: Section, title: str, caption: str, curves: Sequence[Curve], axes: Axes, stairs: bool = False
+) -> Picture | None:
+    """The picture; None where no curve has two points.
+
+    Args:
+        curves: those of one name look alike. stairs: whether a value holds until the next one.
+    """
     known = [_finite(c, axes.log) for c in curves]
-    shown = [c for c in known if len(c.x) > 1][:MOST]
-    if not shown:
+    drawable = [c for c in known if len(c.x) > 1]
+    if not drawable:
         return None
-    names = list(dict.fromkeys(c.name for c in shown))
+    names = list(dict.fromkeys(c.name for c in drawable))[:MOST]
+    shown = [c for c in drawable if c.name in names]
     styles = {n: theme.series_style(i) for i, n in enumerate(names)}
     entries: list[tuple[str, Look]] = [(n, styles[n].line) for n in names]
     if any(c.promised for c in shown):
@@ -56,7 +63,7 @@ def curves_picture(name: str, section: Section, title: str, caption: str, curves
         look, every = styles[curve.name], max(1, len(curve.x) // MARKS)
         values = [math.log10(v) for v in curve.y] if axes.log else list(curve.y)
         line = {**look.line, "linestyle": (0, (1.5, 1.5)), "marker": ""} if curve.promised else {**look.line, "markevery": every}
-        artist = drawn.plot(curve.x, values, linewidth=1.0, markersize=3.5, **line)[0]
+        artist = drawn.plot(curve.x, values, linewidth=1.0, markersize=3.5, drawstyle="steps-post" if stairs else "default", **line)[0]
         canvas.tip(
             artist,
             f"{curve.name}{', promised' if curve.promised else ''}: {curve.y[0]:.4g} at {curve.x[0]:.3g}, {curve.y[-1]:.4g} at {curve.x[-1]:.3g}",
@@ -72,7 +79,7 @@ def curves_picture(name: str, section: Section, title: str, caption: str, curves
         drawn.locator_params(axis="y", nbins=5)
     drawn.locator_params(axis="x", nbins=6)
     canvas.write(LEFT + (WIDTH - LEFT) / 2, top + HEIGHT + 26, axes.x, SMALL, color=theme.MUTED, ha="center")
-    left_out = len([c for c in known if len(c.x) > 1]) - len(shown)
+    left_out = len(drawable) - len(shown)
     told = f"{caption} {counted(left_out, 'further curve')} left out." if left_out else caption
     alt = "; ".join(f"{c.name}{' (promised)' if c.promised else ''} ends at {c.y[-1]:.4g}" for c in shown)
     return canvas.picture(name, section, title, told, f"{axes.y} over {axes.x}: {alt}.")
