@@ -10,6 +10,7 @@ from pydantic import Field
 from mpcheck._files.yaml import Strict
 from mpcheck.records.policy_figures import PolicyDetail
 from mpcheck.records.tensors import Number, Tensors
+from mpcheck.records.training_figures import TrainingDetail
 from mpcheck.records.typed_figures import TypedFigures
 
 Value = Number | str | bool | list[str]
@@ -189,7 +190,9 @@ class ListedFigures(Strict):
         return {figure.name: figure.value for figure in self.listed}
 
 
-Detail = Annotated[Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | ListedFigures, Field(discriminator="kind")]
+Detail = Annotated[
+    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | TrainingDetail | ListedFigures, Field(discriminator="kind")
+]
 
 
 def figures(named: Mapping[str, Any]) -> ListedFigures | None:
