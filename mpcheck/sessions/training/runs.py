@@ -8,12 +8,14 @@ import tempfile
 import time
 import uuid
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import filelock
+import torch
+from safetensors.torch import load_file, save_file
 
-from mpcheck._files.io import is_file, read_text, write_text
+from mpcheck._files.io import atomic_path, is_file, read_text, write_text
 from mpcheck.records.record import Record
 
 RUN = "PYTEST_XDIST_TESTRUNUID"
@@ -44,6 +46,16 @@ class Runs:
             if not is_file(path):
                 write_text(path, make().model_dump_json())
             return Record.model_validate_json(read_text(path, "record of a training", 64 << 20))
+
+    def keep(self, key: str, state: Mapping[str, torch.Tensor]) -> None:
+        """Weights of a training, beside its record."""
+        with atomic_path(self.folder / f"{key}.safetensors") as place:
+            save_file({name: tensor.contiguous() for name, tensor in state.items()}, place)
+
+    def state(self, key: str) -> dict[str, torch.Tensor]:
+        """Weights that were kept; none where a training had none."""
+        path = self.folder / f"{key}.safetensors"
+        return load_file(path) if is_file(path) else {}
 
 
 def _removed(folder: Path, owner: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -117,7 +118,7 @@ class TrainingWork(PlainWork):
         return compare(planned, own, reference, self.asked.margin)
 
     def _trained(self, planned: Planned) -> Record:
-        return self.runs.once(planned.key.replace("/", "_"), lambda: self._train(planned))
+        return self.runs.once(_name(planned), lambda: self._train(planned))
 
     def _train(self, planned: Planned) -> Record:
         if (device := self._device()) is None:
@@ -127,12 +128,28 @@ class TrainingWork(PlainWork):
         weights: Weights = "ema" if self.asked.weights == "ema" else "trained"
         began = time.perf_counter()
         run = train(model.module, self.data, REGIMES[planned.subject], self.settings(seed), device, weights, self.asked.progress)
+        self.runs.keep(_name(planned), run.state)
         return record_of(run, planned, time.perf_counter() - began)
+
+    def trained_model(self, name: str, seed: int) -> torch.nn.Module | None:
+        """A float64 model with the weights that a training came to, which is done where it is not yet; None where it has none."""
+        planned = self._training(name, seed)
+        self._trained(planned)
+        state = self.runs.state(_name(planned))
+        model = copy.deepcopy(self.session.model.module)
+        if state:
+            model.load_state_dict(state, strict=False)  # buffers are the same
+        return model if state else None
 
     def _device(self) -> torch.device | None:
         """None where it is missing."""
         device = torch.device(self.asked.device)
         return None if device.type == "cuda" and not CUDA.is_available() else device
+
+
+def _name(planned: Planned) -> str:
+    """Of a training's files."""
+    return planned.key.replace("/", "_")
 
 
 def _able(model: LoadedModel, data: Set) -> LoadedModel:

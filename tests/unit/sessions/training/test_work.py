@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from ase import Atoms
 from ase.io import write
 
@@ -41,6 +42,8 @@ def test_every_training_and_comparison_is_planned_and_ends_in_a_record(small_wor
     assert first.validation_loss[0] != records[2].detail.validation_loss[0], "another seed, other weights"  # type: ignore[union-attr]
     again = {record.key: record for piece in pieces for record in small_work.records(piece)}
     assert [again[record.key] for record in records] == records, "done once"
+    model, start = small_work.trained_model("float64", 1), small_work.session.model.module
+    assert model is not None and not any(torch.equal(a, b) for a, b in zip(model.parameters(), start.parameters(), strict=True) if a.numel())
 
 
 def test_what_upstream_raises_is_a_red_record(small_work: TrainingWork, monkeypatch: pytest.MonkeyPatch) -> None:
