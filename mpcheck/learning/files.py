@@ -10,6 +10,7 @@ import numpy as np
 from ase import Atoms
 
 from mpcheck._errors import InputError
+from mpcheck._files.io import is_file
 from mpcheck.learning.labels import SPLITS, Set, Split
 from mpcheck.systems.files import each_frame
 from mpcheck.systems.frames import Frame
@@ -33,6 +34,8 @@ def read_set(path: Path, energy_key: str = ENERGY_KEY, forces_key: str = FORCES_
     Raises:
         InputError: no such file, a frame without labels, labels that are no numbers, too few structures in a split.
     """
+    if not is_file(path):
+        raise InputError(f"data file {path} does not exist; give labelled structures in extended XYZ with --data, or leave it out")
     frames: dict[Split, list[Labelled]] = {split: [] for split in SPLITS}
     alone: dict[str, float] = {}
     number, said = 0, list[bool]()

@@ -88,6 +88,11 @@ def test_ases_own_names_are_found(tmp_path: Path) -> None:
     assert read_set(tmp_path / "x.xyz", "energy", "forces").train[0].energy == -100.0
 
 
+def test_no_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"data file .*no\.xyz does not exist; .*--data"):
+        read_set(tmp_path / "no.xyz")
+
+
 def changed(change: Callable[[Atoms], object]) -> list[Atoms]:
     made = frames()
     change(made[3])

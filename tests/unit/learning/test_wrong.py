@@ -38,6 +38,7 @@ def test_moments_in_float16_end_in_no_number() -> None:
     """Adam's second moment of a gradient of 1e-4 is 1e-8, and so is its epsilon: both are zero in float16."""
     (first, *_) = wrongs(trained("half-linear-fp16"))
     assert first.what == "not a number" and "from epoch 1" in first.text and first.layer
+    assert first.text.endswith("Adam's epsilon of 1e-08 is zero in float16")
 
 
 def after_building(monkeypatch: pytest.MonkeyPatch, change: Callable[[torch.nn.Module], None]) -> None:
