@@ -24,7 +24,7 @@ class Run:
     """A training that has ended.
 
     Attributes:
-        train_loss: mean of each epoch's steps. validation_loss: before the first epoch, and after each.
+        train_loss: mean of each epoch's steps, without those that were left out. validation_loss: before the first epoch, and after each.
         scales: that the loss was multiplied with, step by step; empty without scaling. overflowed: places of steps that were left out.
         errors: of the model as it was trained, errors64: of its weights in a float64 model, by split. layers: gradients, at start and end.
         asked, evaluated: which weights were to be evaluated, and which were. moments, stored: by layer, type of what the optimiser keeps, and
@@ -50,6 +50,7 @@ class Run:
     linear: frozenset[str]
     steps: int
     seconds_per_epoch: float
+    fresh: bool = True
     state: Mapping[str, torch.Tensor] = field(repr=False, default_factory=dict)
 
 
@@ -62,11 +63,12 @@ def lowering(regime: Regime) -> Lowering:
 
 def train(
     model: torch.nn.Module, data: Set, regime: Regime, settings: Settings, device: torch.device, weights: Weights = "ema",
-    say: Callable[[str], None] = lambda _: None,
+    say: Callable[[str], None] = lambda _: None, fresh: bool = True,
 ) -> Run:  # fmt: skip
     """Train a copy of a float64 model.
 
     Args:
+        fresh: whether its weights were drawn; of one that has learned already validation need not improve.
         settings: their seed is that of the batches' order; the weights to begin with are the model's.
 
     Raises:
@@ -75,10 +77,10 @@ def train(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         trainer = Trainer(model, lowering(regime), settings, data.train, device, regime.scaled)
-        return _trained(trainer, data, regime, weights, say)
+        return _trained(trainer, data, regime, weights, say, fresh)
 
 
-def _trained(trainer: Trainer, data: Set, regime: Regime, weights: Weights, say: Callable[[str], None]) -> Run:
+def _trained(trainer: Trainer, data: Set, regime: Regime, weights: Weights, say: Callable[[str], None], fresh: bool) -> Run:
     settings, names = trainer.settings, layer_names(trainer.original)
     before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
     layers = _layers(trainer, regime, names, "start")
@@ -96,25 +98,27 @@ def _trained(trainer: Trainer, data: Set, regime: Regime, weights: Weights, say:
         say(f"{regime.name}, seed {settings.seed}: epoch {number + 1} of {settings.epochs}" + (f", about {duration(left)} left" if left >= 1 else ""))
     layers += _layers(trainer, regime, names, "end")
     own, own64 = _errors(trainer, data, weights, told)
+    taken = [loss if step not in set(trainer.steps.overflowed) else None for step, loss in enumerate(trainer.losses.steps)]
     of_layer = {name: names[name] for name in trainer.weight_types() if name in names}
     per_epoch = -(-len(trainer.losses.steps) // max(settings.epochs, 1))
     moved = {layer for name, layer in of_layer.items() if not torch.equal(before[name], trainer.model.get_parameter(name))}
     flowing = {one.layer for one in layers if one.flows}
     return Run(
         regime=regime, settings=settings,
-        train_loss=[_mean(trainer.losses.steps[i * per_epoch : (i + 1) * per_epoch]) for i in range(settings.epochs)],
+        train_loss=[_mean(taken[i * per_epoch : (i + 1) * per_epoch]) for i in range(settings.epochs)],
         validation_loss=validation, scales=trainer.steps.scales, overflowed=trainer.steps.overflowed, errors=own, errors64=own64, layers=layers,
         asked=weights, evaluated=weights if set(told) == {weights} else next(t for t in told if t != weights),
         moments=_by_layer(trainer.optimiser_types(), of_layer), stored=_by_layer(trainer.weight_types(), of_layer),
         broken=list(dict.fromkeys(of_layer[n] for n in of_layer if not bool(torch.isfinite(trainer.model.get_parameter(n)).all()))),
         still=[layer for layer in dict.fromkeys(of_layer.values()) if layer not in moved and layer in flowing],
-        linear=trainer.linear, steps=len(trainer.losses.steps), seconds_per_epoch=spent / max(settings.epochs, 1),
+        linear=trainer.linear, steps=len(trainer.losses.steps), seconds_per_epoch=spent / max(settings.epochs, 1), fresh=fresh,
         state={name: p.detach().cpu().clone() for name, p in trainer.in_float64(weights).named_parameters()},
     )  # fmt: skip
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+def _mean(values: list[float | None]) -> float:
+    held = [value for value in values if value is not None]
+    return sum(held) / len(held) if held else float("nan")
 
 
 def _by_layer(types: Mapping[str, str], names: Mapping[str, str]) -> dict[str, str]:

@@ -119,7 +119,7 @@ def _learned(run: Run) -> Iterator[Wrong]:
         where = f", nor are weights of {listed(run.broken, 3)}" if run.broken else ""
         why = f"; Adam's epsilon of {EPSILON:g} is zero in {run.regime.linear}" if run.regime.weights_in_16_bits and _vanishes(run) else ""
         yield Wrong("not a number", f"the loss is none from epoch {epoch}{where}{why}", run.broken[0] if run.broken else "")
-    elif run.validation_loss[-1] >= run.validation_loss[0]:
+    elif run.fresh and run.validation_loss[-1] >= run.validation_loss[0]:
         yield Wrong(
             "no learning", f"validation loss {run.validation_loss[-1]:.3g} after {run.settings.epochs} epochs, {run.validation_loss[0]:.3g} before"
         )

@@ -34,7 +34,7 @@ class Runs:
             if time.time() - old.stat().st_mtime > STALE:
                 shutil.rmtree(old, ignore_errors=True)
         shared = os.environ.get(RUN, "")
-        self.folder = place / f"{PREFIX}{os.getuid()}-{shared or uuid.uuid4().hex}"
+        self.folder = place / f"{PREFIX}{getattr(os, 'getuid', int)()}-{shared or uuid.uuid4().hex}"
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if not shared:
             weakref.finalize(self, _removed, self.folder, os.getpid())

@@ -127,7 +127,9 @@ class TrainingWork(PlainWork):
         model = small(self.arch, seed) if self.arch is not None else self.session.model
         weights: Weights = "ema" if self.asked.weights == "ema" else "trained"
         began = time.perf_counter()
-        run = train(model.module, self.data, REGIMES[planned.subject], self.settings(seed), device, weights, self.asked.progress)
+        run = train(
+            model.module, self.data, REGIMES[planned.subject], self.settings(seed), device, weights, self.asked.progress, self.arch is not None
+        )
         self.runs.keep(_name(planned), run.state)
         return record_of(run, planned, time.perf_counter() - began)
 

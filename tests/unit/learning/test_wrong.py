@@ -129,6 +129,11 @@ def test_no_learning_is_told(planted: Callable[..., Run]) -> None:
     assert "no learning" in {what for what, _ in told(planted("float32", lr=0.0, lr_last=0.0, epochs=1))}
 
 
+def test_what_has_learned_already_need_not_improve(planted: Callable[..., Run]) -> None:
+    run = replace(trained("float32"), validation_loss=[1.0, 2.0])
+    assert {what for what, _ in told(run)} == {"no learning"} and told(replace(run, fresh=False)) == set()
+
+
 def test_a_loss_that_is_no_number_is_told(planted: Callable[..., Run]) -> None:
     run = planted("float32", lr=1e30, lr_last=1e30)
     assert "not a number" in {what for what, _ in told(run)}
