@@ -14,6 +14,8 @@ POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE)
 MD_RUN, MD_PHYSICS, MD_DIVERGENCE, MD_EQUIVALENCE, MD_SPEED, MD_TRACE = DYNAMICS = (
     "md-run", "md-physics", "md-divergence", "md-equivalence", "md-speed", "md-trace",
 )  # fmt: skip
+TRAINING, TRAINING_COMPARED = "training", "training-compared"
+TRAININGS = (TRAINING, TRAINING_COMPARED)
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

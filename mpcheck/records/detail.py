@@ -11,6 +11,7 @@ from mpcheck._files.yaml import Strict
 from mpcheck.records.dynamics_figures import DynamicsDetail
 from mpcheck.records.policy_figures import PolicyDetail
 from mpcheck.records.tensors import Number, Tensors
+from mpcheck.records.training_figures import TrainingDetail
 from mpcheck.records.typed_figures import TypedFigures
 
 Value = Number | str | bool | list[str]
@@ -191,7 +192,8 @@ class ListedFigures(Strict):
 
 
 Detail = Annotated[
-    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | ListedFigures, Field(discriminator="kind")
+    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | TrainingDetail | ListedFigures,
+    Field(discriminator="kind"),
 ]
 
 

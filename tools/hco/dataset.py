@@ -95,30 +95,41 @@ def starts(recipe: Recipe, index: int, rng: np.random.Generator) -> Atoms:
     return pack([molecule("H2O")] * n, rng, (n * 29.9) ** (1 / 3), True)
 
 
-def trajectory(recipe: Recipe, index: int, seed: list[int]) -> Iterator[Atoms]:
-    """Frames of one xTB Langevin trajectory, labelled; it ends early where xTB does not converge or the atoms fly apart."""
-    rng = np.random.default_rng(seed)
-    atoms = starts(recipe, index, rng)
+def prepared(atoms: Atoms, temperature: float, rng: np.random.Generator) -> Langevin:
+    """Langevin dynamics of a rattled structure on xTB at a temperature in K: 0.5 fs a step, a neutral molecule of the least spin."""
     unpaired = 1 if sum(atoms.numbers) % 2 else 0
     atoms.calc = TBLite(method="GFN2-xTB", verbosity=0, multiplicity=unpaired + 1)
     atoms.rattle(0.03, rng=rng)
-    temperature = recipe.temperatures[(index // len(SOLVENTS) if recipe.group == "molecule" else index) % len(recipe.temperatures)]
     MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=np.random.RandomState(int(rng.integers(2**31))))
-    dynamics = Langevin(
-        atoms, 0.5 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=np.random.RandomState(int(rng.integers(2**31)))
-    )
-    split = "test" if rng.random() < 0.1 else "train"
-    for step, _ in enumerate(dynamics.irun(recipe.steps)):
+    return Langevin(atoms, 0.5 * units.fs, temperature_K=temperature, friction=0.02 / units.fs, rng=np.random.RandomState(int(rng.integers(2**31))))
+
+
+def labelled(dynamics: Langevin, steps: int, every: int) -> Iterator[Atoms]:
+    """One in ``every`` frames of a trajectory, with its energy and forces; it ends early where the atoms fly apart."""
+    atoms = dynamics.atoms
+    for step, _ in enumerate(dynamics.irun(steps)):
         forces = atoms.get_forces()
         if not np.isfinite(forces).all() or np.abs(forces).max() > 60:
             if step > 20:
                 return
             continue
-        if step % recipe.every == 0:
+        if step % every == 0:
             frame = Atoms(atoms.numbers, atoms.get_positions(), cell=atoms.cell, pbc=atoms.pbc)
-            frame.info.update(energy_xtb=atoms.get_potential_energy(), group=recipe.group, split=split)
+            frame.info["energy_xtb"] = atoms.get_potential_energy()
             frame.arrays["forces_xtb"] = forces
             yield frame
+
+
+def trajectory(recipe: Recipe, index: int, seed: list[int]) -> Iterator[Atoms]:
+    """Frames of one xTB Langevin trajectory, labelled; it ends early where xTB does not converge or the atoms fly apart."""
+    rng = np.random.default_rng(seed)
+    atoms = starts(recipe, index, rng)
+    temperature = recipe.temperatures[(index // len(SOLVENTS) if recipe.group == "molecule" else index) % len(recipe.temperatures)]
+    dynamics = prepared(atoms, temperature, rng)
+    split = "test" if rng.random() < 0.1 else "train"
+    for frame in labelled(dynamics, recipe.steps, recipe.every):
+        frame.info.update(group=recipe.group, split=split)
+        yield frame
 
 
 def isolated_atoms() -> Iterator[Atoms]:

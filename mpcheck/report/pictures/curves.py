@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mpcheck._text import counted
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture, Section
-from mpcheck.report.pictures.canvas import LINE, SMALL, WIDTH, Canvas, Look, decades, legend_height
+from mpcheck.report.pictures.canvas import LINE, SMALL, WIDTH, Canvas, Look, decades, legend_height, readable
 
 LEFT, HEIGHT, FOOT = 52.0, 170.0, 36.0
 MOST = 8
@@ -28,23 +28,25 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Axes:
-    """What the axes are; log: of the values."""
+class Words:
+    """What is written at a picture: names of its axes and the rest, see :class:`mpcheck.report.pictures.base.Picture`."""
 
-    x: str
-    y: str
-    log: bool = False
+    name: str
+    section: Section
+    title: str
+    caption: str
+    along: str
+    up: str
 
 
-def curves_picture(
-    name: str, section: Section, title: str, caption: str, curves: Sequence[Curve], axes: Axes, stairs: bool = False
-) -> Picture | None:
+def curves_picture(curves: Sequence[Curve], words: Words, log: bool = False, stairs: bool = False) -> Picture | None:
     """The picture; None where no curve has two points.
 
     Args:
-        curves: those of one name look alike. stairs: whether a value holds until the next one.
+        curves: those of one name look alike; values that are no numbers are left out. log: of the values. stairs: whether a value holds until the
+            next one.
     """
-    known = [_finite(c, axes.log) for c in curves]
+    known = [_finite(c, log) for c in curves]
     drawable = [c for c in known if len(c.x) > 1]
     if not drawable:
         return None
@@ -57,32 +59,35 @@ def curves_picture(
     top = legend_height([text for text, _ in entries]) + 18
     canvas = Canvas(top + HEIGHT + FOOT)
     canvas.legend(0, LINE / 2, entries)
-    canvas.write(0, top - 9, axes.y, SMALL, WIDTH, color=theme.MUTED)
+    canvas.write(0, top - 9, words.up, SMALL, WIDTH, color=theme.MUTED)
     drawn = canvas.axes(LEFT, top, WIDTH - LEFT - 8, HEIGHT)
     for curve in shown:
         look, every = styles[curve.name], max(1, len(curve.x) // MARKS)
-        values = [math.log10(v) for v in curve.y] if axes.log else list(curve.y)
+        values = [math.log10(v) for v in curve.y] if log else list(curve.y)
         line = {**look.line, "linestyle": (0, (1.5, 1.5)), "marker": ""} if curve.promised else {**look.line, "markevery": every}
         artist = drawn.plot(curve.x, values, linewidth=1.0, markersize=3.5, drawstyle="steps-post" if stairs else "default", **line)[0]
         canvas.tip(
             artist,
             f"{curve.name}{', promised' if curve.promised else ''}: {curve.y[0]:.4g} at {curve.x[0]:.3g}, {curve.y[-1]:.4g} at {curve.x[-1]:.3g}",
         )
-    if axes.log:
+    if log:
         logs = [math.log10(v) for c in shown for v in c.y]
         low, high = min(logs) - 0.1, max(logs) + 0.1
-        drawn.set_ylim(low, high)
-        decades(drawn, "y", low, high)
+        if high - low < 3:
+            readable(drawn, "y", low, high)
+        else:
+            drawn.set_ylim(low, high)
+            decades(drawn, "y", low, high)
     drawn.ticklabel_format(axis="x", useOffset=False)
-    if not axes.log:
+    if not log:
         drawn.ticklabel_format(axis="y", useOffset=False)
         drawn.locator_params(axis="y", nbins=5)
     drawn.locator_params(axis="x", nbins=6)
-    canvas.write(LEFT + (WIDTH - LEFT) / 2, top + HEIGHT + 26, axes.x, SMALL, color=theme.MUTED, ha="center")
+    canvas.write(LEFT + (WIDTH - LEFT) / 2, top + HEIGHT + 26, words.along, SMALL, color=theme.MUTED, ha="center")
     left_out = len(drawable) - len(shown)
-    told = f"{caption} {counted(left_out, 'further curve')} left out." if left_out else caption
+    told = f"{words.caption} {counted(left_out, 'further curve')} left out." if left_out else words.caption
     alt = "; ".join(f"{c.name}{' (promised)' if c.promised else ''} ends at {c.y[-1]:.4g}" for c in shown)
-    return canvas.picture(name, section, title, told, f"{axes.y} over {axes.x}: {alt}.")
+    return canvas.picture(words.name, words.section, words.title, told, f"{words.up} over {words.along}: {alt}.")
 
 
 def _finite(curve: Curve, log: bool) -> Curve:

@@ -11,7 +11,7 @@ from mpcheck.records.dynamics_figures import DynamicsDivergence, DynamicsTrace
 from mpcheck.records.record import Record
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import settings
-from mpcheck.report.pictures.curves import Axes, Curve, curves_picture
+from mpcheck.report.pictures.curves import Curve, Words, curves_picture
 from mpcheck.report.pictures.svg import write_pictures
 from mpcheck.report.pictures.words import slug
 
@@ -39,7 +39,7 @@ def pictures(document: Records) -> list[Picture]:
             pairs = next((r.detail.pairs for r in own if isinstance(r.detail, DynamicsTrace)), "") if name == "rdf" else ""
             caption = f"{title}{f' of {pairs} pairs' if pairs else ''} in {protocol} on {system}, {of}. Traces part once chaos has grown a rounding."
             label = slug(document.suite, name, protocol, system if len({s for s, _ in places}) > 1 else "")
-            made.append(curves_picture(label, "errors", f"{title}: {protocol}", caption, curves, Axes(axis, unit)))
+            made.append(curves_picture(curves, Words(label, "errors", f"{title}: {protocol}", caption, axis, unit)))
     made += [_parting(document, system) for system in dict.fromkeys(r.system for r in document.of(MD_DIVERGENCE))]
     return [p for p in made if p is not None]
 
@@ -60,8 +60,10 @@ def _parting(document: Records, system: str) -> Picture | None:
         f"RMS distance of atoms from float64's run of the same start, constant energy, {system}. Promised is what the policy's force error makes of "
         "it by the largest Lyapunov exponent of float64."
     )
-    axes = Axes("time, fs", "distance from float64's trajectory, Å", log=True)
-    return curves_picture(slug(document.suite, "parting", system), "errors", "How trajectories part", caption, curves, axes)
+    up = "distance from float64's trajectory, Å"
+    return curves_picture(
+        curves, Words(slug(document.suite, "parting", system), "errors", "How trajectories part", caption, "time, fs", up), log=True
+    )
 
 
 def draw(directory: Path, document: Records) -> list[Path]:

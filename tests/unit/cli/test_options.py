@@ -41,7 +41,7 @@ def test_what_is_typed_is_handed_on(spec: SessionSpec, tmp_path: Path, monkeypat
     monkeypatch.setattr(SessionSpec, "begin", lambda _, *given: begun.append(given) or 7)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some.model").touch()
-    typed = ("format", "bf16") if spec.takes("formats") else ("policy", "float32")
+    typed = ("format", "bf16") if spec.takes("formats") else ("policy" if spec.takes("policies") else "regime", "float32")
     assert main([spec.command, "some.model", f"--{typed[0]}", typed[1], "--out", str(tmp_path)]) == 7
     options, out, workers, verbose = begun[0]
     assert set(options) == {one.name for one in spec.declared.values()}

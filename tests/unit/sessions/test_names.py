@@ -19,6 +19,10 @@ ALLOWED = {
     "records/detail.py": "kind of a detail, as files have it",
     "history/ratios.py": "the field suite of stored files, which stays whatever the session is called",
     "history/latency/baseline.py": "likewise",
+    "adapters/compiling.py": "training, a flag of upstream's forward",
+    "adapters/stored/converted.py": "likewise",
+    "checks/uses/asking.py": "likewise",
+    "checks/uses/modes.py": "training, a property",
     "checks/symmetry/model_symmetry.py": "a label of the random stream: another one would change every draw",
 }
 

@@ -1,0 +1,137 @@
+"""What a trained model does in molecular dynamics: a short run by whoever can make one, and distances between atoms beside labelled structures.
+
+Structures here are clusters in a vacuum, of which there is no density: what is compared is how often a pair of elements is at a distance, as
+partial radial distribution functions compare it, without their normalisation by volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations_with_replacement
+from typing import Final
+
+import numpy as np
+import torch
+from ase import Atoms, units
+from ase.md.langevin import Langevin
+from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
+from matscipy.neighbours import neighbour_list
+from numpy.typing import NDArray
+
+from mpcheck._torch_state import kept
+from mpcheck.adapters.calculator import calculator
+
+Array = NDArray[np.float64]
+FARTHEST, WIDTH = 5.0, 0.1  # Å: distances that are counted, and of a bin
+RUNAWAY: Final = 5.0
+"""Times the bath's temperature, beyond which a run is called lost."""
+BROKEN: Final = 0.5
+"""Å, nearer than which two atoms have met."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run of molecular dynamics.
+
+    Attributes:
+        frames: kept ones, in their order. temperature: mean of the later half, K. lost: why it ended early; empty where it did not.
+    """
+
+    frames: Sequence[Atoms]
+    temperature: float
+    lost: str = ""
+
+
+Runner = Callable[[torch.nn.Module, Atoms, int], Course]
+"""Runs a float64 model from a structure with a seed; :func:`langevin` is one."""
+
+
+def langevin(
+    model: torch.nn.Module, atoms: Atoms, seed: int, temperature: float = 400.0, steps: int = 400, femtoseconds: float = 0.5, every: int = 10
+) -> Course:
+    """Langevin dynamics by ASE: velocities of the bath's temperature in K, friction 0.02/fs; one frame in ``every`` kept."""
+    atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    frames, temperatures = list[Atoms](), list[float]()
+    with kept():
+        atoms.calc = calculator([model], device=torch.device("cpu"), default_dtype="float64")
+        rng = np.random.RandomState(seed)
+        MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+        # one argument of ASE's is deprecated at its default: momentum of the whole is the bath's to change
+        run = Langevin(atoms, femtoseconds * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=rng)
+        for step, _ in enumerate(run.irun(steps)):
+            if step % every:
+                continue
+            temperatures.append(float(atoms.get_temperature()))
+            frames.append(Atoms(atoms.numbers, atoms.get_positions(), cell=atoms.cell, pbc=atoms.pbc))
+            if lost := _lost(atoms, temperatures[-1], temperature):
+                return Course(frames, float(np.mean(temperatures)), f"{lost} after {step * femtoseconds:g} fs")
+    return Course(frames, float(np.mean(temperatures[len(temperatures) // 2 :])))
+
+
+def _lost(atoms: Atoms, now: float, bath: float) -> str:
+    if not np.isfinite(atoms.get_forces()).all() or not np.isfinite(now):
+        return "forces are no numbers"
+    if now > RUNAWAY * bath:
+        return f"{now:.0f} K"
+    *_, nearest = _pairs(atoms, BROKEN)
+    return f"atoms {nearest.min():.2f} Å apart" if len(nearest) else ""
+
+
+def _pairs(atoms: Atoms, farthest: float) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Both atoms and the distance of every pair, each twice; matscipy wants a cell also where there is none."""
+    if not atoms.pbc.any():
+        atoms = Atoms(atoms.numbers, atoms.positions)
+        atoms.center(vacuum=1.0)
+    first, second, far = neighbour_list("ijd", atoms, farthest)
+    return first, second, far
+
+
+def distances(frames: Sequence[Atoms]) -> dict[str, Array]:
+    """By pair of elements, ``C-O``, pairs of atoms a frame and Å at distances up to ``FARTHEST``; each pair counted once."""
+    symbols = sorted({symbol for frame in frames for symbol in frame.get_chemical_symbols()})
+    edges = np.arange(0.0, FARTHEST + WIDTH / 2, WIDTH)
+    counted = {"-".join(pair): np.zeros(len(edges) - 1) for pair in combinations_with_replacement(symbols, 2)}
+    for frame in frames:
+        first, second, far = _pairs(frame, FARTHEST)
+        names = np.array(frame.get_chemical_symbols())
+        for pair, total in counted.items():
+            one, other = pair.split("-")
+            own = ((names[first] == one) & (names[second] == other)) | ((names[first] == other) & (names[second] == one))
+            total += np.histogram(far[own], edges)[0] / 2
+    return {pair: total / len(frames) / WIDTH for pair, total in counted.items()}
+
+
+def overlap(mine: Mapping[str, Array], theirs: Mapping[str, Array]) -> dict[str, float]:
+    """By pair, the share that two distributions of distances have in common, from 0 to 1: one less their total variation."""
+    found = {}
+    for pair in mine.keys() & theirs.keys():
+        a, b = mine[pair], theirs[pair]
+        if a.sum() > 0 and b.sum() > 0:
+            found[pair] = float(np.minimum(a / a.sum(), b / b.sum()).sum())
+    return dict(sorted(found.items()))
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What a model does from one structure. overlap: of its distances with those of reference frames, by pair of elements."""
+
+    temperature: float
+    lost: str
+    overlap: Mapping[str, float]
+
+
+def behaviours(
+    models: Mapping[str, torch.nn.Module], start: Atoms, reference: Sequence[Atoms], seed: int = 0, run: Runner = langevin
+) -> dict[str, Behaviour]:
+    """Every model's course from the same structure, with the same random numbers, beside reference frames of that composition.
+
+    Args:
+        models: float64, by name. reference: structures that an exact model visits, or float64's own course. run: makes a course.
+    """
+    expected, found = distances(reference), {}
+    for name, model in models.items():
+        course = run(model, start, seed)
+        shared = {} if course.lost and len(course.frames) < 2 else overlap(distances(course.frames), expected)
+        found[name] = Behaviour(course.temperature, course.lost, shared)
+    return found

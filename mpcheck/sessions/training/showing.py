@@ -1,0 +1,95 @@
+"""The training session's records for people: the answer, errors by split and regime, how trainings went, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from mpcheck._console import Grid, Sheet
+from mpcheck._text import markdown as escape
+from mpcheck._text import markdown_table, seen_lines
+from mpcheck.records.document import Records
+from mpcheck.records.items import Item
+from mpcheck.report.findings import counts
+from mpcheck.report.findings import told as findings
+from mpcheck.report.judged import judged_lines
+from mpcheck.report.palette import style
+from mpcheck.report.standing import standing, word
+from mpcheck.sessions.training.answer import answer, note
+from mpcheck.sessions.training.drawing import draw
+from mpcheck.sessions.training.tables import COURSE, ERRORS, PARTS, course_rows, error_rows, part_rows
+
+WIDTH = 150
+MOST_TOLD = 8
+Table = tuple[str, Sequence[str], Iterable[list[str]], int, str]
+
+
+def tables(document: Records) -> list[Table]:
+    """Title, head, rows, first column that is numbers, alignment."""
+    return [
+        ("errors on energies and forces, mean and deviation over seeds", ERRORS, error_rows(document), 4, "llllrrrlll"),
+        ("forces between and within molecules", PARTS, part_rows(document), 2, "llrrrrll"),
+        ("how the trainings went; of layers the worst gradient", COURSE, course_rows(document), 1, "lrrrrrrrr"),
+    ]
+
+
+class TrainingShown:
+    """See :class:`mpcheck.report.showing.Showing`."""
+
+    def terminal(self, document: Records, notes: Sequence[str] = (), color: bool = False, whole: bool = False) -> str:
+        """The answer, the tables, then what is red."""
+        sheet = Sheet(WIDTH, color)
+        sheet.line()
+        for line in answer(document):
+            sheet.line((line, "bold"), wrap=True)
+        for title, head, rows, first, _ in tables(document):
+            if head is ERRORS:  # a regime's name says its types
+                head, rows, first = (*head[:1], *head[3:]), [[*row[:1], *row[3:]] for row in rows], first - 2
+            grid = Grid(title)
+            for place, name in enumerate(head):
+                grid.column(name, right=first <= place < first + 4, wrap=False)
+            for row in rows:
+                grid.row([*row[:-1], (row[-1], style("fail")) if row[-1] == "FAIL" else row[-1]])
+            sheet.line()
+            sheet.grid(grid)
+        sheet.line()
+        sheet.line("findings: ", *((f"{n} {verdict}  ", style(verdict)) for verdict, n in counts(document).items()))
+        for found in findings(document, "fail")[:MOST_TOLD]:
+            sheet.line((f"FAIL {found.id}", style("fail")))
+            sheet.line(f"     {found.reason}", wrap=True)
+        for record in document.records:
+            if record.verdict in ("unsupported", "inconclusive"):
+                sheet.line((f"  {record.verdict}: {record.subject}: {record.reason}", "dim"), cut=True)
+        for line in notes:
+            sheet.line((f"  {line}", "dim"), cut=True)
+        for line in standing(document):
+            sheet.line((line, "bold"))
+        for line in judged_lines(document):
+            sheet.line(line)
+        return sheet.text
+
+    def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:
+        """The same, verdict first."""
+        lines = [f"# mpcheck train: {word(document)}", "", *(f"- {escape(line)}" for line in answer(document)), ""]
+        for title, head, rows, _, align in tables(document):
+            lines += [f"## {title[0].upper()}{title[1:]}", "", *markdown_table(head, [[*map(escape, row)] for row in rows], align), ""]
+        failed = [[escape(t) for t in (f.id, f.reason, f.block)] for f in findings(document, "fail")]
+        lines += ["## fail", "", *markdown_table(("finding", "reason", "block"), failed)] if failed else []
+        lines += [f"- {escape(line)}" for line in notes]
+        _, *limits = standing(document)
+        lines += [f"- **{escape(line)}**" for line in limits]
+        packages = ", ".join(f"{k} {v}" for k, v in document.environment.packages.items())
+        machine = f"{document.environment.device_name}, {document.environment.platform}"
+        lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(machine)}"]
+        return seen_lines("\n".join(lines)) + "\n"
+
+    def note(self, document: Records, items: Sequence[Item]) -> str:
+        """In a line."""
+        return note(document) if items else "it recorded no conclusion at all"
+
+    def pictures(self, directory: Path, document: Records) -> list[Path]:
+        """Losses, loss scales, errors."""
+        return draw(directory, document)
+
+
+SHOWING = TrainingShown()
