@@ -1,0 +1,148 @@
+"""A step compared with its float64 reference, quantity by quantity: a record for the loss, the gradients, their digest, the optimiser, the update."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from mpcheck.adapters.learning.taking import STATES, Taken
+from mpcheck.adapters.slots import PLAIN as PLAIN_SLOT
+from mpcheck.formats import FLOAT32, Component, Format
+from mpcheck.judge.element_names import ElementNames
+from mpcheck.judge.metrics import absent, compare
+from mpcheck.judge.scale import noise_scale
+from mpcheck.judge.tolerances import RatioLimits
+from mpcheck.learning.step import WARM
+from mpcheck.learning.step.digest import projections
+from mpcheck.learning.step.names import DIGEST, GRADIENTS, LOSS, OPTIMIZER, UPDATE
+from mpcheck.learning.step.parametrisation import Names
+from mpcheck.learning.step.reference import NARROWING, OPERANDS, ROUNDING, StepReference
+from mpcheck.learning.step.regimes import Regime
+from mpcheck.learning.step.whole import AFTER, CHANGE, GRADIENT, Tensors, update_name
+from mpcheck.learning.step.whole import DIGEST as DIGESTED
+from mpcheck.records import tensors as records
+from mpcheck.records.record import Record, of_tensors
+from mpcheck.records.tensors import Quantity
+
+SUBJECTS = (LOSS, GRADIENTS, DIGEST, OPTIMIZER, UPDATE)
+SHOWN = 3
+"""Quantities that a reason names."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a step gave, beside the float64 values of the same, by name and by what it is about.
+
+    Attributes:
+        low: of any type. value: float64. scale: name of the noise, which is the reference's own.
+    """
+
+    name: str
+    low: torch.Tensor | None
+    value: torch.Tensor
+    scale: str
+
+
+def roundoff_of(regime: Regime, rearranged: bool) -> dict[Component, float]:
+    """Roundoff of each component of a step's noise.
+
+    Args:
+        rearranged: the backend computes by other operations than the reference, so that whatever it holds may be an operand of a matrix product.
+    """
+    own = regime.base.roundoff
+    whole = max(own["operation"], own["operand"]) if rearranged else own["operation"]
+    return {ROUNDING: whole, OPERANDS: own["operand"], NARROWING: 1.0 if regime.narrow else 0.0}
+
+
+def found(taken: Taken, reference: StepReference, names: Names | None, expected: Mapping[str, torch.Tensor]) -> dict[str, list[Found]]:
+    """All quantities of a step by what they are about.
+
+    Args:
+        names: None where only what needs no state can be compared. expected: the reference's gradients by parameter, those that the backend has.
+    """
+    values = reference.values
+    gradients = names.referred(taken.gradients, expected) if names is not None else dict(taken.gradients)
+    by: dict[str, list[Found]] = {LOSS: [Found("loss", taken.loss.reshape(1), values["loss"], "loss")]}
+    by[GRADIENTS] = [Found(f"{GRADIENT}{n}", gradients.get(n), g, f"{GRADIENT}{n}") for n, g in expected.items()]
+    by[DIGEST] = [
+        Found(f"{DIGESTED}{n}", projections(n, gradients[n]), values[f"{DIGESTED}{n}"], f"{DIGESTED}{n}") for n in expected if n in gradients
+    ]
+    if names is None:
+        return by
+    kind = names.kind
+    states = {s: names.referred(taken.state[s], reference.state[kind][s]) for s in STATES}
+    by[OPTIMIZER] = [_of(f"{s}.", n, states[s].get(n), values, update_name(kind, f"{s}.", n)) for s in STATES for n in expected]
+    moved = {n: taken.after[n].to(torch.float64) - taken.before[n].to(torch.float64) for n in taken.after}
+    changes, after = names.referred(moved, expected), names.referred(taken.after, expected)
+    by[UPDATE] = [_of(CHANGE, n, changes.get(n), values, update_name(kind, CHANGE, n)) for n in expected]
+    by[UPDATE] += [_of(AFTER, n, after.get(n), values, update_name(kind, AFTER, n)) for n in expected]
+    return by
+
+
+def _of(what: str, parameter: str, low: torch.Tensor | None, values: Tensors, name: str) -> Found:
+    return Found(f"{what}{parameter}", low, values[name], name)
+
+
+def compared(one: Found, reference: StepReference, roundoff: Mapping[Component, float], base: Format, limits: RatioLimits) -> Quantity:
+    """One quantity by its noise scale."""
+    if one.low is None:
+        return absent(one.name, one.value)
+    scale = noise_scale(reference.noise[one.scale], reference.statistics[one.scale], roundoff, one.value)
+    layout = ElementNames(PLAIN_SLOT, [], "weight", flat=one.value.dim() == 1 and one.value.numel() > 1)
+    return compare(one.name, one.low.to(one.value.device), one.value, scale, base, limits, layout)
+
+
+def judged(
+    by: Mapping[str, Sequence[Found]], reference: StepReference, regime: Regime, roundoff: Mapping[Component, float], limits: RatioLimits,
+    blocks: Sequence[str], about: Mapping[str, Any],
+) -> Iterator[Record]:  # fmt: skip
+    """A record for each thing that a step is judged by.
+
+    Args:
+        blocks: names of the model's blocks. about: fields of the records, but for their subject.
+    """
+    for subject, every in by.items():
+        named = {**about, "subject": subject}
+        if lost := [f.name for f in every if f.scale in reference.lost]:
+            reason = f"range: sound arithmetic in {regime.format.name} makes no numbers of {_listed(lost)}"
+            yield Record(**named, verdict="unsupported", reason=reason)
+            continue
+        quantities = [compared(one, reference, roundoff, regime.base if regime.base is not FLOAT32 else FLOAT32, limits) for one in every]
+        failed = [q for q in quantities if q.failures]
+        reason = "; ".join(f"{q.name}: {q.failures[0]}" for q in failed[:SHOWN]) + (f"; and {len(failed) - SHOWN} more of {len(quantities)}"
+                                                                                   if len(failed) > SHOWN else "")
+        yield of_tensors(
+            quantities, records.Tensors(accumulation=regime.format.accumulation), **named, verdict="fail" if failed else "pass", reason=reason,
+            block=blamed([q.name for q in failed], blocks),
+        )  # fmt: skip
+
+
+def blamed(names: Sequence[str], blocks: Sequence[str]) -> str:
+    """The block that quantities are of; empty where they are of several."""
+    own = {block_of(name, blocks) for name in names}
+    return own.pop() if len(own) == 1 else ""
+
+
+def block_of(quantity: str, blocks: Sequence[str]) -> str:
+    """The innermost block with a quantity's parameter; empty where it is of none."""
+    return max((b for b in blocks if f".{b}." in f".{quantity.replace(':', '.')}"), key=len, default="")
+
+
+def counted(taken: Taken) -> list[str]:
+    """Parameters whose counter of steps is not one more than before."""
+    return [n for n, steps in taken.steps.items() if steps != WARM + 1]
+
+
+def unmoved(taken: Taken, by: Sequence[Found]) -> float:
+    """Share of the weights that the float64 step moves and this one did not."""
+    changes = [(f.low, f.value) for f in by if f.name.startswith(CHANGE) and f.low is not None]
+    meant = sum(int((value != 0).sum()) for _, value in changes)
+    still = sum(int(((value != 0) & (low == 0)).sum()) for low, value in changes)
+    return still / meant if meant else 0.0
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -1,0 +1,226 @@
+"""The float64 step of a model on a system, and the noise scale of everything in it; kept like references of blocks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.learning.taking import STATES, Settings
+from mpcheck.formats import Component
+from mpcheck.learning.step import WARM
+from mpcheck.learning.step.adam import State, fresh, stepped
+from mpcheck.learning.step.labels import disturbed_labels, own_values
+from mpcheck.learning.step.names import AMP, STORED
+from mpcheck.learning.step.narrow import lowered
+from mpcheck.learning.step.noise import MARKER, AutocastNoise, MarkedNoise
+from mpcheck.learning.step.parametrisation import KINDS, Kind, in_kind
+from mpcheck.learning.step.regimes import Regime
+from mpcheck.learning.step.whole import Problem, Tensors, loss_and_gradients, trained, values_of, with_digests
+from mpcheck.reference.moments import Moments
+from mpcheck.reference.noise import ETA, NoiseMode, perturb, seed_of
+from mpcheck.reference.store import Store
+from mpcheck.reference.whole_noise import WholeNoise
+
+ENTRY = "training-step"
+DRAWS = 6
+"""Of each component, as of blocks."""
+ROUNDING: Component = "operation"
+OPERANDS: Component = "operand"
+NARROWING: Component = "stored"
+"""Components of a step's noise, under names that a block's have: all that rounds, with what is stored; operands of matrix products, which tf32 rounds
+apart; what layers in 16 bits round, at the size of their own roundoff."""
+MOST_SCALE = 65536.0
+"""What torch's own loss scale begins with."""
+ROOM = 4.0
+"""Powers of the largest cotangent are kept below the format's largest number by this factor."""
+
+
+@dataclass(frozen=True)
+class StepReference:
+    """What a step is judged by, and what it is given.
+
+    Attributes:
+        values: float64, by name, see :func:`mpcheck.learning.step.whole.values_of`. noise: by name, then by component, RMS deviation for u = 1.
+        statistics: by name, see :class:`mpcheck.reference.moments.Moments`.
+        labels, state: what the step is given. scale: of the loss. peaks: largest magnitude in 16 bits, forward and backward, unscaled.
+        lost: quantities that sound arithmetic in the regime makes no numbers of, as a square below float16's range that is divided by.
+    """
+
+    values: Tensors
+    noise: dict[str, dict[Component, torch.Tensor]]
+    statistics: dict[str, Any]
+    labels: Tensors
+    state: dict[Kind, State]
+    scale: float = 1.0
+    peaks: Mapping[str, float] | None = None
+    lost: frozenset[str] = frozenset()
+
+
+class StepLibrary:
+    """The step of one model on one system, in float64 and with the noise of each regime."""
+
+    def __init__(
+        self, model: torch.nn.Module, graph: Tensors, settings: Settings, seed: int, store: Store, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Args:
+        model: float64 e3nn. graph: on its device. store: where references are kept.
+        """
+        self.model, self.graph, self.settings, self.seed, self.store, self.progress = model, graph, settings, seed, store, progress
+        self._held: dict[str, StepReference] = {}
+
+    def plain(self) -> StepReference:
+        """Values, and the noise of everything that rounds alike."""
+        return self._fetched(ENTRY, self._plain)
+
+    def of(self, regime: Regime) -> StepReference:
+        """With the noise of what a regime lowers."""
+        plain = self.plain()
+        if not regime.narrow:
+            return plain
+        own = self._fetched(f"{ENTRY}-{regime.name}", lambda: self._narrow(regime, plain))
+        noise = {n: {**by, **own.noise.get(n, {})} for n, by in plain.noise.items()}
+        statistics = {n: _joined(s, own.statistics.get(n)) for n, s in plain.statistics.items()}
+        return StepReference(plain.values, noise, statistics, plain.labels, plain.state, own.scale, own.peaks, own.lost)
+
+    def problem(self, reference: StepReference) -> Problem:
+        """The step that a reference is of."""
+        return Problem(self.model, self.graph, reference.labels, self.settings, reference.state, WARM)
+
+    def _fetched(self, entry: str, build: Callable[[], tuple[Tensors, dict[str, Any]]]) -> StepReference:
+        if entry not in self._held:
+
+            def save() -> None:
+                tensors, manifest = build()
+                self.store.save(entry, tensors, manifest)
+
+            tensors, manifest = self.store.fetch(entry, save)
+            self._held[entry] = _read({n: t.to(self.graph["positions"].device) for n, t in tensors.items()}, manifest)
+        return self._held[entry]
+
+    def _plain(self) -> tuple[Tensors, dict[str, Any]]:
+        self.progress("float64 reference of a training step")
+        own = own_values(self.model, self.graph, self.settings.strained)
+        given = [disturbed_labels(own, self.graph, self.seed, number) for number in range(WARM + 1)]
+        state = self._warmed(given[1:])
+        problem = Problem(self.model, self.graph, given[0], self.settings, state, WARM)
+        values = with_digests(values_of(problem))
+        moments = {n: Moments(v) for n, v in values.items()}
+        for component, mode in ((ROUNDING, _whole), (OPERANDS, _operands)):
+            turns = itertools.cycle((False, True))
+            for seed in self._seeds(component):
+                apart = next(turns)
+                drawn = self._drawn(problem, seed, apart, mode, stored=component == ROUNDING)
+                _add(moments, values, drawn, component, ETA)
+        labels = {f"label:{n}": t for n, t in given[0].items()}
+        states = {f"state:{kind}:{name}:{n}": t for kind, by in state.items() for name, own in by.items() for n, t in own.items()}
+        return _saved(values, moments) | labels | states, {"statistics": {n: m.statistics() for n, m in moments.items()}}
+
+    def _drawn(self, problem: Problem, seed: int, apart: bool, mode: Callable[[int, bool], AbstractContextManager[Any]], stored: bool) -> Tensors:
+        def noise(t: torch.Tensor) -> torch.Tensor:
+            return perturb(t, seed, apart)
+
+        given = problem.perturbed(noise) if stored else problem
+        with replaced(self.model if stored else None, noise), mode(seed, apart):
+            values = values_of(given)
+        return with_digests(values)
+
+    def _warmed(self, labels: Sequence[Tensors]) -> dict[Kind, State]:
+        """The optimiser's state after some gradients by a learning rate of zero, in each parametrisation."""
+        weights = {n: p.detach() for n, p in trained(self.model).items()}
+        parameters = {kind: in_kind(kind, self.model, weights, gradients=False) for kind in KINDS}
+        states: dict[Kind, State] = {kind: fresh(own) for kind, own in parameters.items()}
+        for number, given in enumerate(labels):
+            _, gradients = loss_and_gradients(Problem(self.model, self.graph, given, self.settings, {}, number))
+            for kind in KINDS:
+                own = in_kind(kind, self.model, gradients, gradients=True)
+                made = stepped(self.settings, parameters[kind], own, states[kind], number)
+                states[kind] = {name: {**states[kind][name], **made.state[name]} for name in STATES}
+        return states
+
+    def _narrow(self, regime: Regime, plain: StepReference) -> tuple[Tensors, dict[str, Any]]:
+        self.progress(f"noise of a training step by {regime.name}")
+        forward = None if regime.kind == AMP else lowered(self.model, self.model, torch.float64, MARKER, stored=regime.kind == STORED)
+        kind = AutocastNoise if regime.kind == AMP else MarkedNoise
+        problem, values = self.problem(plain), plain.values
+
+        def drawn(seed: int | None, scale: float, apart: bool = False) -> tuple[Tensors, dict[str, float]]:
+            mode = kind(seed, regime.format.u, regime.smallest, apart)
+            with mode:
+                found = values_of(problem, forward, scale, mode)
+            return with_digests(found), mode.peaks
+
+        _, peaks = drawn(None, 1.0)
+        scale = loss_scale(peaks["backward"], regime.format.largest) if regime.scaled else 1.0
+        turns = itertools.cycle((False, True))
+        draws = [drawn(seed, scale, next(turns))[0] for seed in self._seeds(regime.name)]
+        lost = [n for n in values if not all(bool(one[n].isfinite().all()) for one in draws if n in one)]
+        moments = {n: Moments(v) for n, v in values.items() if n not in lost}
+        for one in draws:
+            _add(moments, values, one, NARROWING, 1.0)
+        noise = {n: t for n, t in _saved(values, moments).items() if n.startswith("noise:")}
+        return noise, {"statistics": {n: m.statistics() for n, m in moments.items()}, "scale": scale, "peaks": peaks, "lost": lost}
+
+    def _seeds(self, *key: object) -> list[int]:
+        return [seed_of(self.seed, ENTRY, *key, number) for number in range(DRAWS)]
+
+
+def loss_scale(peak: float, largest: float) -> float:
+    """The largest power of two, and no more than :data:`MOST_SCALE`, by which a cotangent of that size stays in range; 1 at least."""
+    if not peak > 0:
+        return MOST_SCALE
+    return min(MOST_SCALE, max(1.0, 2.0 ** math.floor(math.log2(largest / ROOM / peak))))
+
+
+def _whole(seed: int, apart: bool) -> AbstractContextManager[Any]:
+    return cast("AbstractContextManager[Any]", WholeNoise(seed, apart))
+
+
+def _operands(seed: int, apart: bool) -> AbstractContextManager[Any]:
+    return cast("AbstractContextManager[Any]", NoiseMode(OPERANDS, seed, apart))
+
+
+def _add(moments: Mapping[str, Moments], values: Tensors, drawn: Tensors, component: Component, eta: float) -> None:
+    for name, moment in moments.items():
+        if name in drawn:
+            moment.add(component, drawn[name].sub(values[name]).div_(eta))
+
+
+def _saved(values: Tensors, moments: Mapping[str, Moments]) -> Tensors:
+    tensors = {f"value:{n}": v for n, v in values.items()}
+    return tensors | {f"noise:{c}:{n}": s for n, m in moments.items() for c, s in m.noise().items()}
+
+
+def _joined(statistics: Mapping[str, Any], other: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Statistics of a quantity with the components that a regime adds."""
+    more = {} if other is None else other["components"]
+    return {**statistics, "components": {**statistics["components"], **more}}
+
+
+def _read(tensors: Tensors, manifest: Mapping[str, Any]) -> StepReference:
+    values, noise, labels, state = {}, dict[str, dict[Component, torch.Tensor]](), {}, dict[Kind, State]()
+    for key, tensor in tensors.items():
+        what, _, rest = key.partition(":")
+        if what == "value":
+            values[rest] = tensor
+        elif what == "noise":
+            component, _, name = rest.partition(":")
+            noise.setdefault(name, {})[cast("Component", component)] = tensor
+        elif what == "label":
+            labels[rest] = tensor
+        else:
+            kind, name, parameter = rest.split(":", 2)
+            state.setdefault(cast("Kind", kind), {}).setdefault(name, {})[parameter] = tensor
+    for name in values:
+        noise.setdefault(name, {})
+    scale, peaks = float(manifest.get("scale", 1.0)), manifest.get("peaks")
+    return StepReference(values, noise, dict(manifest["statistics"]), labels, state, scale, peaks, frozenset(manifest.get("lost", ())))
+
+
+__all__ = ["ENTRY", "StepLibrary", "StepReference", "loss_scale"]
