@@ -40,6 +40,15 @@ def decays(parameter: str) -> bool:
     return name.startswith("products.")
 
 
+GROUPS = ("node_embedding", "interactions", "products", "readouts", "joint_embedding", "embedding_readout", "les_readouts")
+"""Parts of a model whose parameters upstream's trainer gives to its optimiser; others get a gradient and stay."""
+
+
+def updated(parameter: str) -> bool:
+    """Whether upstream's trainer gives a parameter to its optimiser."""
+    return parameter.removeprefix(OWN).partition(".")[0] in GROUPS
+
+
 def clipped(gradients: Mapping[str, torch.Tensor], most: float) -> Tensors:
     """Gradients whose common norm is no more than ``most``, up to torch's 1e-6 in the denominator."""
     norm = torch.stack([g.to(torch.float64).square().sum() for g in gradients.values()]).sum().sqrt()
@@ -56,13 +65,15 @@ def stepped(settings: Settings, parameters: Mapping[str, torch.Tensor], gradient
     """One step.
 
     Args:
-        gradients: before they are clipped; parameters without one stay, and so does their state.
+        gradients: before they are clipped, whose norm counts all of them; parameters without one stay, and so do those that are not :func:`updated`.
         state: before the step, which is number ``steps + 1``.
     """
     number, (first, second) = steps + 1, settings.betas
     step_size, root = settings.lr / (1 - first**number), math.sqrt(1 - second**number)
     made = Step({}, {}, {kind: {} for kind in STATES})
     for name, gradient in clipped({n: g for n, g in gradients.items() if n in parameters}, settings.max_norm).items():
+        if not updated(name):
+            continue
         weight = parameters[name]
         given = gradient + settings.weight_decay * weight if decays(name) else gradient
         mean = first * state["exp_avg"][name] + (1 - first) * given

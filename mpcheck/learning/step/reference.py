@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -17,25 +16,24 @@ from mpcheck.formats import Component
 from mpcheck.learning.step import WARM
 from mpcheck.learning.step.adam import State, fresh, stepped
 from mpcheck.learning.step.labels import disturbed_labels, own_values
-from mpcheck.learning.step.names import AMP, STORED
+from mpcheck.learning.step.names import AMP, MASTERS, STORED
 from mpcheck.learning.step.narrow import lowered
-from mpcheck.learning.step.noise import MARKER, AutocastNoise, MarkedNoise
+from mpcheck.learning.step.noise import MARKER, AutocastNoise, MarkedNoise, OperandNoise
 from mpcheck.learning.step.parametrisation import KINDS, Kind, in_kind
 from mpcheck.learning.step.regimes import Regime
 from mpcheck.learning.step.whole import Problem, Tensors, loss_and_gradients, trained, values_of, with_digests
 from mpcheck.reference.moments import Moments
-from mpcheck.reference.noise import ETA, NoiseMode, perturb, seed_of
+from mpcheck.reference.noise import ETA, perturb, seed_of
 from mpcheck.reference.store import Store
 from mpcheck.reference.whole_noise import WholeNoise
 
 ENTRY = "training-step"
-DRAWS = 6
-"""Of each component, as of blocks."""
+DRAWS, COARSE_DRAWS = 6, 12
+"""Of each component, as of blocks; of what is coarse, where a few roundings of energies and forces move every gradient together."""
 ROUNDING: Component = "operation"
-OPERANDS: Component = "operand"
-NARROWING: Component = "stored"
-"""Components of a step's noise, under names that a block's have: all that rounds, with what is stored; operands of matrix products, which tf32 rounds
-apart; what layers in 16 bits round, at the size of their own roundoff."""
+NARROWING: Component = "operand"
+"""Components of a step's noise, under names that a block's have: all that rounds alike, with what is stored, drawn at float32's roundoff; what is
+rounded more coarsely, drawn at the size of its own roundoff."""
 MOST_SCALE = 65536.0
 """What torch's own loss scale begins with."""
 ROOM = 4.0
@@ -49,13 +47,14 @@ class StepReference:
     Attributes:
         values: float64, by name, see :func:`mpcheck.learning.step.whole.values_of`. noise: by name, then by component, RMS deviation for u = 1.
         statistics: by name, see :class:`mpcheck.reference.moments.Moments`.
-        labels, state: what the step is given. scale: of the loss. peaks: largest magnitude in 16 bits, forward and backward, unscaled.
+        rounded: by name, what a regime's own rounding makes of the values, emulated; empty of a plain one. labels, state: what the step is given. scale: of the loss. peaks: largest magnitude in 16 bits, forward and backward, unscaled.
         lost: quantities that sound arithmetic in the regime makes no numbers of, as a square below float16's range that is divided by.
     """
 
     values: Tensors
     noise: dict[str, dict[Component, torch.Tensor]]
     statistics: dict[str, Any]
+    rounded: Tensors
     labels: Tensors
     state: dict[Kind, State]
     scale: float = 1.0
@@ -79,15 +78,21 @@ class StepLibrary:
         """Values, and the noise of everything that rounds alike."""
         return self._fetched(ENTRY, self._plain)
 
-    def of(self, regime: Regime) -> StepReference:
-        """With the noise of what a regime lowers."""
+    def of(self, regime: Regime, rearranged: bool = False) -> StepReference:
+        """With the noise of what a regime rounds more coarsely.
+
+        Args:
+            rearranged: the backend computes by other operations than the reference, so that whatever it holds may be an operand of a product.
+        """
         plain = self.plain()
-        if not regime.narrow:
+        if not regime.coarse:
             return plain
-        own = self._fetched(f"{ENTRY}-{regime.name}", lambda: self._narrow(regime, plain))
+        rearranged = rearranged and not regime.lowers
+        entry = f"{ENTRY}-{regime.name}" + ("-rearranged" if rearranged else "")
+        own = self._fetched(entry, lambda: self._coarse(regime, plain, rearranged))
         noise = {n: {**by, **own.noise.get(n, {})} for n, by in plain.noise.items()}
         statistics = {n: _joined(s, own.statistics.get(n)) for n, s in plain.statistics.items()}
-        return StepReference(plain.values, noise, statistics, plain.labels, plain.state, own.scale, own.peaks, own.lost)
+        return StepReference(plain.values, noise, statistics, own.rounded, plain.labels, plain.state, own.scale, own.peaks, own.lost)
 
     def problem(self, reference: StepReference) -> Problem:
         """The step that a reference is of."""
@@ -112,22 +117,19 @@ class StepLibrary:
         problem = Problem(self.model, self.graph, given[0], self.settings, state, WARM)
         values = with_digests(values_of(problem))
         moments = {n: Moments(v) for n, v in values.items()}
-        for component, mode in ((ROUNDING, _whole), (OPERANDS, _operands)):
-            turns = itertools.cycle((False, True))
-            for seed in self._seeds(component):
-                apart = next(turns)
-                drawn = self._drawn(problem, seed, apart, mode, stored=component == ROUNDING)
-                _add(moments, values, drawn, component, ETA)
+        turns = itertools.cycle((False, True))
+        for seed in self._seeds():
+            _add(moments, values, self._drawn(problem, seed, next(turns)), ROUNDING, ETA)
         labels = {f"label:{n}": t for n, t in given[0].items()}
         states = {f"state:{kind}:{name}:{n}": t for kind, by in state.items() for name, own in by.items() for n, t in own.items()}
         return _saved(values, moments) | labels | states, {"statistics": {n: m.statistics() for n, m in moments.items()}}
 
-    def _drawn(self, problem: Problem, seed: int, apart: bool, mode: Callable[[int, bool], AbstractContextManager[Any]], stored: bool) -> Tensors:
+    def _drawn(self, problem: Problem, seed: int, apart: bool) -> Tensors:
         def noise(t: torch.Tensor) -> torch.Tensor:
             return perturb(t, seed, apart)
 
-        given = problem.perturbed(noise) if stored else problem
-        with replaced(self.model if stored else None, noise), mode(seed, apart):
+        given = problem.perturbed(noise)
+        with replaced(self.model, noise), WholeNoise(seed, apart):
             values = values_of(given)
         return with_digests(values)
 
@@ -144,31 +146,38 @@ class StepLibrary:
                 states[kind] = {name: {**states[kind][name], **made.state[name]} for name in STATES}
         return states
 
-    def _narrow(self, regime: Regime, plain: StepReference) -> tuple[Tensors, dict[str, Any]]:
+    def _coarse(self, regime: Regime, plain: StepReference, rearranged: bool) -> tuple[Tensors, dict[str, Any]]:
         self.progress(f"noise of a training step by {regime.name}")
-        forward = None if regime.kind == AMP else lowered(self.model, self.model, torch.float64, MARKER, stored=regime.kind == STORED)
-        kind = AutocastNoise if regime.kind == AMP else MarkedNoise
+        narrow = lowered(self.model, self.model, torch.float64, MARKER, stored=regime.kind == STORED) if regime.kind in (MASTERS, STORED) else None
         problem, values = self.problem(plain), plain.values
 
-        def drawn(seed: int | None, scale: float, apart: bool = False) -> tuple[Tensors, dict[str, float]]:
-            mode = kind(seed, regime.format.u, regime.smallest, apart)
+        def under(mode: Any, scale: float) -> Tensors:
             with mode:
-                found = values_of(problem, forward, scale, mode)
-            return with_digests(found), mode.peaks
+                found = values_of(problem, narrow, scale, mode)
+            return with_digests(found)
 
-        _, peaks = drawn(None, 1.0)
+        def mode(seed: int | None, apart: bool = False, looking: bool = False) -> Any:
+            if not regime.lowers:
+                return OperandNoise(seed, regime.format, apart, rearranged)
+            return (AutocastNoise if regime.kind == AMP else MarkedNoise)(seed, regime.format, apart, looking)
+
+        looking = mode(None, looking=True)
+        if regime.lowers:
+            under(looking, 1.0)
+        peaks = dict(looking.peaks)
         scale = loss_scale(peaks["backward"], regime.format.largest) if regime.scaled else 1.0
         turns = itertools.cycle((False, True))
-        draws = [drawn(seed, scale, next(turns))[0] for seed in self._seeds(regime.name)]
-        lost = [n for n in values if not all(bool(one[n].isfinite().all()) for one in draws if n in one)]
+        draws = [under(mode(seed, next(turns)), scale) for seed in self._seeds(regime.name, draws=COARSE_DRAWS)]
+        rounded = under(mode(None), scale)
+        lost = [n for n in values if not all(bool(one[n].isfinite().all()) for one in (*draws, rounded) if n in one)]
         moments = {n: Moments(v) for n, v in values.items() if n not in lost}
         for one in draws:
             _add(moments, values, one, NARROWING, 1.0)
-        noise = {n: t for n, t in _saved(values, moments).items() if n.startswith("noise:")}
-        return noise, {"statistics": {n: m.statistics() for n, m in moments.items()}, "scale": scale, "peaks": peaks, "lost": lost}
+        kept = {n: t for n, t in _saved(values, moments).items() if n.startswith("noise:")}
+        return kept | {f"rounded:{n}": t for n, t in rounded.items() if n in moments}, {"statistics": {n: m.statistics() for n, m in moments.items()}, "scale": scale, "peaks": peaks, "lost": lost}
 
-    def _seeds(self, *key: object) -> list[int]:
-        return [seed_of(self.seed, ENTRY, *key, number) for number in range(DRAWS)]
+    def _seeds(self, *key: object, draws: int = DRAWS) -> list[int]:
+        return [seed_of(self.seed, ENTRY, *key, number) for number in range(draws)]
 
 
 def loss_scale(peak: float, largest: float) -> float:
@@ -176,14 +185,6 @@ def loss_scale(peak: float, largest: float) -> float:
     if not peak > 0:
         return MOST_SCALE
     return min(MOST_SCALE, max(1.0, 2.0 ** math.floor(math.log2(largest / ROOM / peak))))
-
-
-def _whole(seed: int, apart: bool) -> AbstractContextManager[Any]:
-    return cast("AbstractContextManager[Any]", WholeNoise(seed, apart))
-
-
-def _operands(seed: int, apart: bool) -> AbstractContextManager[Any]:
-    return cast("AbstractContextManager[Any]", NoiseMode(OPERANDS, seed, apart))
 
 
 def _add(moments: Mapping[str, Moments], values: Tensors, drawn: Tensors, component: Component, eta: float) -> None:
@@ -204,23 +205,25 @@ def _joined(statistics: Mapping[str, Any], other: Mapping[str, Any] | None) -> d
 
 
 def _read(tensors: Tensors, manifest: Mapping[str, Any]) -> StepReference:
-    values, noise, labels, state = {}, dict[str, dict[Component, torch.Tensor]](), {}, dict[Kind, State]()
+    values, rounded, labels = Tensors(), Tensors(), Tensors()
+    noise, state = dict[str, dict[Component, torch.Tensor]](), dict[Kind, State]()
+    plain = {"value": values, "rounded": rounded, "label": labels}
     for key, tensor in tensors.items():
         what, _, rest = key.partition(":")
-        if what == "value":
-            values[rest] = tensor
+        if what in plain:
+            plain[what][rest] = tensor
         elif what == "noise":
             component, _, name = rest.partition(":")
             noise.setdefault(name, {})[cast("Component", component)] = tensor
-        elif what == "label":
-            labels[rest] = tensor
         else:
             kind, name, parameter = rest.split(":", 2)
             state.setdefault(cast("Kind", kind), {}).setdefault(name, {})[parameter] = tensor
     for name in values:
         noise.setdefault(name, {})
     scale, peaks = float(manifest.get("scale", 1.0)), manifest.get("peaks")
-    return StepReference(values, noise, dict(manifest["statistics"]), labels, state, scale, peaks, frozenset(manifest.get("lost", ())))
+    return StepReference(
+        values, noise, dict(manifest["statistics"]), rounded, labels, state, scale, peaks, frozenset(manifest.get("lost", ()))
+    )
 
 
 __all__ = ["ENTRY", "StepLibrary", "StepReference", "loss_scale"]

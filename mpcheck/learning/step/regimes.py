@@ -31,9 +31,14 @@ class Regime:
         return self.format if self.kind == PLAIN else FLOAT32
 
     @property
-    def narrow(self) -> bool:
-        """Whether anything is lowered below its base."""
+    def lowers(self) -> bool:
+        """Whether some layers are in 16 bits."""
         return self.kind != PLAIN
+
+    @property
+    def coarse(self) -> bool:
+        """Whether anything rounds more coarsely than the base's type: a layer, or the operands of products."""
+        return self.lowers or self.format.operand_bits is not None
 
     @property
     def scaled(self) -> bool:
@@ -44,11 +49,6 @@ class Regime:
     def wide(self) -> torch.dtype:
         """Type of tensors that are not lowered."""
         return self.base.storage
-
-    @property
-    def smallest(self) -> float:
-        """Half of the smallest subnormal number of the format."""
-        return self.format.u * self.format.smallest_normal
 
     @property
     def name(self) -> str:
