@@ -1,4 +1,4 @@
-"""The training-step session: one test for each piece of its work. Run it with `nox -s training-step`, or with `pytest tests/training_step --mp-model …`."""
+"""The training-step session: one test for each piece. Run it with `nox -s training-step`, or with `pytest tests/training_step --mp-model …`."""
 
 from __future__ import annotations
 

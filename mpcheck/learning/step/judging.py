@@ -11,10 +11,10 @@ import torch
 
 from mpcheck.adapters.learning.taking import STATES, Taken
 from mpcheck.adapters.slots import PLAIN as PLAIN_SLOT
-from mpcheck.formats import FLOAT64, Component, Format
+from mpcheck.formats import FLOAT32, FLOAT64, Component, Format
 from mpcheck.judge.element_names import ElementNames
 from mpcheck.judge.metrics import absent, compare
-from mpcheck.judge.scale import noise_scale
+from mpcheck.judge.scale import Scale, noise_scale
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.learning.step import WARM
 from mpcheck.learning.step.digest import projections
@@ -27,10 +27,13 @@ from mpcheck.learning.step.whole import DIGEST as DIGESTED
 from mpcheck.records import tensors as records
 from mpcheck.records.record import Record, of_tensors
 from mpcheck.records.tensors import Quantity
+from mpcheck.records.verdicts import Verdict
 
 SUBJECTS = (LOSS, GRADIENTS, DIGEST, OPTIMIZER, UPDATE)
 SHOWN = 3
 """Quantities that a reason names."""
+MOST_BURIED = 1.0
+"""Error of the gradient beside the gradient from which on a step is called noise: a fault as large as the gradient itself would not show."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +52,8 @@ class Found:
 
 TABLES = 17.0
 """Units of roundoff by which two implementations' Clebsch-Gordan coefficients are apart in float64, see ``tolerances/limits.yaml``: what another
-backend computes in float64 differs from the reference by the tables of both, in every step alike. Where clipping takes the common part of a gradient's
-error out, that is what is left (builtin:dense: 25 units of the scale in the moments, 0.1 in the gradient)."""
+backend computes in float64 differs from the reference by the tables of both, in every step alike. Where clipping takes the common part of a
+gradient's error out, that is what is left (builtin:dense: 25 units of the scale in the moments, 0.1 in the gradient)."""
 
 
 def roundoff_of(regime: Regime, rearranged: bool) -> dict[Component, float]:
@@ -96,11 +99,17 @@ def compared(one: Found, reference: StepReference, roundoff: Mapping[Component, 
     """One quantity by its noise scale."""
     if one.low is None:
         return absent(one.name, one.value)
-    scale = noise_scale(reference.noise[one.scale], reference.statistics[one.scale], roundoff, one.value)
-    if one.scale in reference.rounded:  # no sound arithmetic in the format does better than rounding once
-        scale = scale.holding(reference.rounded[one.scale] - one.value, one.value)
+    scale = _scale(one, reference, roundoff, base)
     layout = ElementNames(PLAIN_SLOT, [], "weight", flat=one.value.dim() == 1 and one.value.numel() > 1)
     return compare(one.name, one.low.to(one.value.device), one.value, scale, base, limits, layout)
+
+
+def _scale(one: Found, reference: StepReference, roundoff: Mapping[Component, float], base: Format) -> Scale:
+    scale = noise_scale({str(c): t for c, t in reference.noise[one.scale].items()}, reference.statistics[one.scale], roundoff, one.value)
+    for emulated in (reference.single if base is FLOAT32 else {}, reference.rounded):  # no sound arithmetic does better than rounding once
+        if one.scale in emulated:
+            scale = scale.holding(emulated[one.scale] - one.value, one.value)
+    return scale
 
 
 def judged(
@@ -112,6 +121,7 @@ def judged(
     Args:
         blocks: names of the model's blocks. about: fields of the records, but for their subject.
     """
+    buried = drowned([f for f in by[GRADIENTS] if f.scale not in reference.lost], reference, roundoff, regime.base)
     for subject, every in by.items():
         named = {**about, "subject": subject}
         if lost := [f.name for f in every if f.scale in reference.lost]:
@@ -120,10 +130,13 @@ def judged(
             continue
         quantities = [compared(one, reference, roundoff, regime.base, limits) for one in every]
         failed = [q for q in quantities if q.failures]
+        verdict: Verdict = "fail" if failed else "inconclusive" if buried > MOST_BURIED else "pass"
         more = f"; and {len(failed) - SHOWN} more of {len(quantities)}" if len(failed) > SHOWN else ""
         reason = "; ".join(f"{q.name}: {q.failures[0]}" for q in failed[:SHOWN]) + more
+        if verdict == "inconclusive":
+            reason = f"rounding alone is {buried:.2g} times the gradient by {regime.name} on this structure: its step shows nothing"
         yield of_tensors(
-            quantities, records.Tensors(accumulation=regime.format.accumulation), **named, verdict="fail" if failed else "pass", reason=reason,
+            quantities, records.Tensors(accumulation=regime.format.accumulation), **named, verdict=verdict, reason=reason,
             block=blamed([q.name for q in failed], blocks),
         )  # fmt: skip
 
@@ -142,6 +155,15 @@ def block_of(quantity: str, blocks: Sequence[str]) -> str:
 def counted(taken: Taken) -> list[str]:
     """Parameters whose counter of steps is not one more than before."""
     return [n for n, steps in taken.steps.items() if steps != WARM + 1]
+
+
+def drowned(by: Sequence[Found], reference: StepReference, roundoff: Mapping[Component, float], base: Format) -> float:
+    """How large sound arithmetic's error of the gradient by all parameters is beside it: above one the step is of rounding, and shows nothing."""
+    noise = value = 0.0
+    for one in by:
+        noise += float(_scale(one, reference, roundoff, base).s.square().sum())
+        value += float(one.value.square().sum())
+    return math.sqrt(noise / value) if value > 0 else math.inf if noise > 0 else 0.0
 
 
 def turned(by: Sequence[Found]) -> float:

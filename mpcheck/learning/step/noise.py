@@ -5,8 +5,8 @@ the backward: so the layers are given another type here as well, float32 as a ma
 it would compute in 16 bits. And the perturbations have the size of the format's own roundoff, not a smaller one that is scaled up: the loss is
 quadratic in what 16 bits make of energies and forces, which may be as large as the errors that it is of.
 
-Numbers that differ by less than the format's spacing, as those of molecules in nearly equal surroundings, round alike, which draws do not know. So the
-same modes can round to the format instead, and no scale is taken to be smaller than what that makes (measured on water by 24 draws: a worst
+Numbers that differ by less than the format's spacing, as those of molecules in nearly equal surroundings, round alike, which draws do not know. So
+the same modes can round to the format instead, and no scale is taken to be smaller than what that makes (measured on water by 24 draws: a worst
 gradient's ratio of 1.1 to 1.7 of its scale by draws alone, 0.6 in float32).
 """
 

@@ -69,7 +69,9 @@ def names_of(backend: BackendModel, parametrised: Mapping[Kind, Mapping[str, tor
     for reference, mapped in backend.reference_gradients(WHOLE, probes).items():
         source = starts.get(float(mapped.reshape(-1)[0])) if mapped.numel() else None
         if source is None or not torch.equal(mapped.reshape(-1).to(torch.float64), probes[source].reshape(-1)):
-            return Unsupported("not-applicable", f"{backend.name} keeps {reference} otherwise than the reference, and maps gradients alone", backend.name)
+            return Unsupported(
+                "not-applicable", f"{backend.name} keeps {reference} otherwise than the reference, and maps gradients alone", backend.name
+            )
         found[source] = reference
     if lost := sorted(n for n, p in own.items() if p.numel() and n not in found):
         return Unsupported("not-applicable", f"{backend.name} does not say what the reference calls {lost[0]}", backend.name)

@@ -22,6 +22,7 @@ from mpcheck.learning.step.noise import MARKER, AutocastNoise, MarkedNoise, Oper
 from mpcheck.learning.step.parametrisation import KINDS, Kind, in_kind
 from mpcheck.learning.step.regimes import Regime
 from mpcheck.learning.step.whole import Problem, Tensors, loss_and_gradients, trained, values_of, with_digests
+from mpcheck.reference.emulation import SingleRounding
 from mpcheck.reference.moments import Moments
 from mpcheck.reference.noise import ETA, perturb, seed_of
 from mpcheck.reference.store import Store
@@ -47,13 +48,16 @@ class StepReference:
     Attributes:
         values: float64, by name, see :func:`mpcheck.learning.step.whole.values_of`. noise: by name, then by component, RMS deviation for u = 1.
         statistics: by name, see :class:`mpcheck.reference.moments.Moments`.
-        rounded: by name, what a regime's own rounding makes of the values, emulated; empty of a plain one. labels, state: what the step is given. scale: of the loss. peaks: largest magnitude in 16 bits, forward and backward, unscaled.
+        single: by name, what float32 makes of the values, each operation rounded once, emulated. rounded: what a regime's own coarser rounding makes
+            of them; empty where there is none.
+        labels, state: what the step is given. scale: of the loss. peaks: largest magnitude in 16 bits, forward and backward, unscaled.
         lost: quantities that sound arithmetic in the regime makes no numbers of, as a square below float16's range that is divided by.
     """
 
     values: Tensors
     noise: dict[str, dict[Component, torch.Tensor]]
     statistics: dict[str, Any]
+    single: Tensors
     rounded: Tensors
     labels: Tensors
     state: dict[Kind, State]
@@ -92,7 +96,7 @@ class StepLibrary:
         own = self._fetched(entry, lambda: self._coarse(regime, plain, rearranged))
         noise = {n: {**by, **own.noise.get(n, {})} for n, by in plain.noise.items()}
         statistics = {n: _joined(s, own.statistics.get(n)) for n, s in plain.statistics.items()}
-        return StepReference(plain.values, noise, statistics, own.rounded, plain.labels, plain.state, own.scale, own.peaks, own.lost)
+        return StepReference(plain.values, noise, statistics, plain.single, own.rounded, plain.labels, plain.state, own.scale, own.peaks, own.lost)
 
     def problem(self, reference: StepReference) -> Problem:
         """The step that a reference is of."""
@@ -119,18 +123,19 @@ class StepLibrary:
         moments = {n: Moments(v) for n, v in values.items()}
         turns = itertools.cycle((False, True))
         for seed in self._seeds():
-            _add(moments, values, self._drawn(problem, seed, next(turns)), ROUNDING, ETA)
+            apart = next(turns)
+            drawn = self._under(problem, WholeNoise(seed, apart), lambda t, seed=seed, apart=apart: perturb(t, seed, apart))  # type: ignore[misc]
+            _add(moments, values, drawn, ROUNDING, ETA)
+        single = self._under(problem, SingleRounding(torch.float32), lambda t: t.to(torch.float32).to(t.dtype) if t.is_floating_point() else t)
         labels = {f"label:{n}": t for n, t in given[0].items()}
         states = {f"state:{kind}:{name}:{n}": t for kind, by in state.items() for name, own in by.items() for n, t in own.items()}
-        return _saved(values, moments) | labels | states, {"statistics": {n: m.statistics() for n, m in moments.items()}}
+        once = {f"single:{n}": t for n, t in single.items()}
+        return _saved(values, moments) | once | labels | states, {"statistics": {n: m.statistics() for n, m in moments.items()}}
 
-    def _drawn(self, problem: Problem, seed: int, apart: bool) -> Tensors:
-        def noise(t: torch.Tensor) -> torch.Tensor:
-            return perturb(t, seed, apart)
-
-        given = problem.perturbed(noise)
-        with replaced(self.model, noise), WholeNoise(seed, apart):
-            values = values_of(given)
+    def _under(self, problem: Problem, mode: Any, stored: Callable[[torch.Tensor], torch.Tensor]) -> Tensors:
+        """Values under a mode, of a model and a problem of which everything that is stored is what ``stored`` makes of it."""
+        with replaced(self.model, stored), mode:
+            values = values_of(problem.perturbed(stored))
         return with_digests(values)
 
     def _warmed(self, labels: Sequence[Tensors]) -> dict[Kind, State]:
@@ -174,7 +179,12 @@ class StepLibrary:
         for one in draws:
             _add(moments, values, one, NARROWING, 1.0)
         kept = {n: t for n, t in _saved(values, moments).items() if n.startswith("noise:")}
-        return kept | {f"rounded:{n}": t for n, t in rounded.items() if n in moments}, {"statistics": {n: m.statistics() for n, m in moments.items()}, "scale": scale, "peaks": peaks, "lost": lost}
+        return kept | {f"rounded:{n}": t for n, t in rounded.items() if n in moments}, {
+            "statistics": {n: m.statistics() for n, m in moments.items()},
+            "scale": scale,
+            "peaks": peaks,
+            "lost": lost,
+        }
 
     def _seeds(self, *key: object, draws: int = DRAWS) -> list[int]:
         return [seed_of(self.seed, ENTRY, *key, number) for number in range(draws)]
@@ -205,9 +215,9 @@ def _joined(statistics: Mapping[str, Any], other: Mapping[str, Any] | None) -> d
 
 
 def _read(tensors: Tensors, manifest: Mapping[str, Any]) -> StepReference:
-    values, rounded, labels = Tensors(), Tensors(), Tensors()
+    values, single, rounded, labels = Tensors(), Tensors(), Tensors(), Tensors()
     noise, state = dict[str, dict[Component, torch.Tensor]](), dict[Kind, State]()
-    plain = {"value": values, "rounded": rounded, "label": labels}
+    plain = {"value": values, "single": single, "rounded": rounded, "label": labels}
     for key, tensor in tensors.items():
         what, _, rest = key.partition(":")
         if what in plain:
@@ -222,7 +232,7 @@ def _read(tensors: Tensors, manifest: Mapping[str, Any]) -> StepReference:
         noise.setdefault(name, {})
     scale, peaks = float(manifest.get("scale", 1.0)), manifest.get("peaks")
     return StepReference(
-        values, noise, dict(manifest["statistics"]), rounded, labels, state, scale, peaks, frozenset(manifest.get("lost", ()))
+        values, noise, dict(manifest["statistics"]), single, rounded, labels, state, scale, peaks, frozenset(manifest.get("lost", ()))
     )
 
 

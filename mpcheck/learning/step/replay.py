@@ -49,5 +49,3 @@ def replayed(
     scale = reference.scale if regime.scaled else None
     with arithmetic(regime.base, backend.device), default_dtype(regime.wide), quiet():
         return taken(model, batch, settings, state, WARM, scale, forward)
-
-

@@ -74,7 +74,9 @@ def trained(model: torch.nn.Module) -> Tensors:
     return {n: p for n, p in model.named_parameters() if p.requires_grad}
 
 
-def loss_and_gradients(problem: Problem, forward: torch.nn.Module | None = None, scale: float = 1.0, phases: Any = None) -> tuple[torch.Tensor, Tensors]:
+def loss_and_gradients(
+    problem: Problem, forward: torch.nn.Module | None = None, scale: float = 1.0, phases: Any = None
+) -> tuple[torch.Tensor, Tensors]:
     """The loss, and its gradients by the e3nn model's parameters that it depends on, in the types that torch gives them.
 
     Args:
@@ -95,8 +97,8 @@ def loss_and_gradients(problem: Problem, forward: torch.nn.Module | None = None,
 
 
 def values_of(problem: Problem, forward: torch.nn.Module | None = None, scale: float = 1.0, phases: Any = None) -> Tensors:
-    """Every quantity of a step by name: ``loss``, ``weight.loss.PARAMETER``, and for each parametrisation the gradients, ``change.``, ``updated.`` and
-    the optimiser's states of its parameters; float64.
+    """Every quantity of a step by name: ``loss``, ``weight.loss.PARAMETER``, and for each parametrisation the gradients, ``change.``, ``updated.``
+    and the optimiser's states of its parameters; float64.
 
     Args: see :func:`loss_and_gradients`.
     """

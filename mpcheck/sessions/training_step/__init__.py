@@ -9,7 +9,7 @@ from mpcheck.learning.step.names import REGIMES, STEP
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import SYSTEM, InspectedOptions, Option
 
-SMALLEST = "builtin:NAME[:N] or FILE[@SLICE]; default: the smallest built-in one that the model's elements allow"
+SMALLEST = "builtin:NAME[:N] or FILE[@SLICE]; default: the smallest built-in crystal that the model's elements allow"
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class TrainingStepOptions(InspectedOptions):
     """What the training-step session takes.
 
     Attributes:
-        systems: empty for the smallest built-in one of the model's elements: a step is judged in seconds there, and what it shows is no matter of size.
+        systems: empty for the smallest built-in crystal of the model's elements: what a step shows is no matter of size.
         regimes: ways to take a step; empty for all.
     """
 

@@ -26,11 +26,13 @@ class TrainingStepWork(InspectedWork):
         super().__init__(options, session)
         self.regimes = options.regimes or REGIMES
         if not options.systems and session is None:
-            smallest = min(self.session.systems, key=self._edges)
-            self.session.systems = {smallest: self.session.systems[smallest]}
+            chosen = min(self.session.systems, key=self._size)
+            self.session.systems = {chosen: self.session.systems[chosen]}
 
-    def _edges(self, system: str) -> int:
-        return int(self.session.graph(system)["edge_index"].shape[1])
+    def _size(self, system: str) -> tuple[bool, int]:
+        """Crystals first, whose stress is trained as well; of these the one with the fewest edges."""
+        crystals = all(bool(frame.pbc.all()) for frame in self.session.systems[system].frames)
+        return not crystals, int(self.session.graph(system)["edge_index"].shape[1])
 
     def pieces(self) -> list[Piece]:
         """See :class:`mpcheck.sessions.pieces.Work`.
