@@ -163,7 +163,7 @@ def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.
 
 
 def own_parameters(module: torch.nn.Module, parameters: Mapping[str, torch.Tensor], reduced: bool) -> dict[str, torch.Tensor]:
-    """Parameters ``w' = w P`` that cuEquivariance has in the place of a float64 e3nn module's, by ``cueq:PATH.weight``, and e3nn's that it keeps, by their names.
+    """Parameters ``w' = w P`` that cuEquivariance has in the place of a float64 e3nn module's, by ``cueq:PATH.weight``, and those that it keeps.
 
     Args:
         parameters: of the module, by name.

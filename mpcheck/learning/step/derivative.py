@@ -50,7 +50,7 @@ def directions(parameters: Mapping[str, torch.Tensor], groups: Mapping[str, Sequ
 
     def drawn(name: str) -> torch.Tensor:
         generator = torch.Generator().manual_seed(seed_of("direction", seed, name))
-        like = parameters[name]
+        like = parameters[name].detach()
         return (torch.randn(like.shape, dtype=torch.float64, generator=generator) * (rms(like) or 1.0)).to(like.device)
 
     return [Direction(name, {n: drawn(n) for n in members}) for name, members in groups.items()]

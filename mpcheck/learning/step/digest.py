@@ -22,4 +22,5 @@ def projections(name: str, gradient: torch.Tensor) -> torch.Tensor:
     flat = gradient.detach().to(torch.float64).reshape(-1)
     generator = torch.Generator().manual_seed(seed_of("digest of a gradient", name))
     weights = torch.randn((PROJECTIONS, flat.numel()), dtype=torch.float64, generator=generator).to(flat.device)
-    return torch.mv(weights, flat) / max(1, flat.numel()) ** 0.5
+    sums: torch.Tensor = weights @ flat
+    return sums / max(1, flat.numel()) ** 0.5

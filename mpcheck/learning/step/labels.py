@@ -13,6 +13,9 @@ from mpcheck.reference.noise import seed_of
 ENERGY, FORCE, STRESS = 0.020, 0.100, 0.002
 """Standard deviations of the disturbance: eV an atom, eV/Å, eV/Å^3: of a model in the middle of its training. The gradient is then generic, neither
 zero, as at the model's own values, nor that of forces alone."""
+POWERS = {"weight": (-2, 0), "energy_weight": (2, 4), "forces_weight": (3, 5), "stress_weight": (1, 3), "virials_weight": (1, 3)}
+"""Powers of two, the last excluded, of which weights are drawn: none is one, so that a weight that is left out shows, and with them the gradient's
+norm is mostly beyond what upstream clips it to, so that clipping shows."""
 LABELS = ("energy", "forces", "stress")
 
 
@@ -39,6 +42,6 @@ def disturbed_labels(values: Mapping[str, torch.Tensor], graph: Mapping[str, tor
             drawn = (drawn + drawn.transpose(-1, -2)) / 2
         made[name] = value + (sizes[name] * drawn).to(value)
     for name in WEIGHTS:
-        powers = torch.randint(-1, 2, atoms.shape, generator=generator)
+        powers = torch.randint(*POWERS[name], atoms.shape, generator=generator)
         made[name] = torch.ldexp(torch.ones_like(atoms), powers).to(graph["positions"].device)
     return made
