@@ -11,6 +11,8 @@ AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
 POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE = "policy", "policy-speed", "policy-budget", "policy-search", "policy-size"
 POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE)
+TRAINING_STEP = "training-step"
+"""Check of one optimisation step."""
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

@@ -6,6 +6,8 @@ weights are drawn by the parameter's name, so that two runs, years apart, projec
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from mpcheck.reference.noise import seed_of
@@ -23,4 +25,4 @@ def projections(name: str, gradient: torch.Tensor) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed_of("digest of a gradient", name))
     weights = torch.randn((PROJECTIONS, flat.numel()), dtype=torch.float64, generator=generator).to(flat.device)
     sums: torch.Tensor = weights @ flat
-    return sums / max(1, flat.numel()) ** 0.5
+    return sums / math.sqrt(max(1, flat.numel()))

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import torch
 
 from mpcheck._files.io import digest
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import REFERENCE_BACKEND, TRAINING_STEP
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import BackendModel
@@ -29,7 +29,7 @@ from mpcheck.judge.tolerances import limits_for
 from mpcheck.learning.step import derivative
 from mpcheck.learning.step.adam import GROUPS
 from mpcheck.learning.step.judging import block_of, counted, found, judged, roundoff_of, turned, unmoved
-from mpcheck.learning.step.names import AMP, GRADIENTS, OPTIMIZER, STEP, STORED, UPDATE
+from mpcheck.learning.step.names import AMP, GRADIENTS, OPTIMIZER, STORED, UPDATE
 from mpcheck.learning.step.narrow import Autocast, copied, layers
 from mpcheck.learning.step.parametrisation import KINDS, Names, in_kind, names_of
 from mpcheck.learning.step.reference import DRAWS, ENTRY, ROUNDING, StepLibrary, StepReference
@@ -51,14 +51,16 @@ def keys(context: Context) -> list[Key]:
     """A step for each system, backend and regime of the formats that were asked for."""
     names = [f.name for f in context.formats]
     chosen = [r for r in EVERY if r.format.name in names]
-    return [Key(STEP, SUBJECT, b, r.format.name, system, r.kind) for system in context.systems for b in context.backend_names for r in chosen]
+    return [
+        Key(TRAINING_STEP, SUBJECT, b, r.format.name, system, r.kind) for system in context.systems for b in context.backend_names for r in chosen
+    ]
 
 
 @timed
 def run(context: Context, key: Key) -> list[Record]:
     """Records of one step."""
     assert isinstance(context, Session)  # it knows where references are kept
-    about = {"check": STEP, "backend": key.backend, "format": key.format, "system": key.system, "variant": key.variant}
+    about = {"check": TRAINING_STEP, "backend": key.backend, "format": key.format, "system": key.system, "variant": key.variant}
     base = {**about, "subject": SUBJECT}
     backend = context.backend(key.backend)
     if isinstance(backend, Unsupported):
@@ -157,7 +159,7 @@ def _judged(
     own = set(names.reference.values())
     expected = {n: v for name, v in reference.values.items() if name.startswith(GRADIENT) and (n := name.removeprefix(GRADIENT)) in own}
     by = found(taken, reference, names, expected)
-    limits = limits_for(context.tolerances, STEP, backend.name, regime.format.name, "backward")
+    limits = limits_for(context.tolerances, TRAINING_STEP, backend.name, regime.format.name, "backward")
     blocks = [block.name for block in module_blocks(context.reference_backend.model)]
     records = []
     for record in judged(by, reference, regime, roundoff_of(regime, backend.name != REFERENCE_BACKEND), limits, blocks, about):
@@ -201,4 +203,4 @@ def _group(parameter: str, blocks: list[str]) -> str:
     return min(holding, key=len, default=block_of(parameter, blocks) or parameter)
 
 
-INSPECTION = Inspection(STEP, keys, run)
+INSPECTION = Inspection(TRAINING_STEP, keys, run)

@@ -10,8 +10,6 @@ MASTERS: Final = "masters"
 STORED: Final = "stored"
 REGIMES = (PLAIN, AMP, MASTERS, STORED)
 """See :class:`mpcheck.learning.step.regimes.Regime`."""
-STEP = "training-step"
-"""The check."""
 LOSS, GRADIENTS, DIGEST, OPTIMIZER, UPDATE, DERIVATIVE = "loss", "gradients", "digest", "optimizer", "update", "derivative"
 SUBJECTS = (LOSS, GRADIENTS, DIGEST, OPTIMIZER, UPDATE, DERIVATIVE)
 """What records are about."""

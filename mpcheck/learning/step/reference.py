@@ -28,7 +28,7 @@ from mpcheck.reference.noise import ETA, perturb, seed_of
 from mpcheck.reference.store import Store
 from mpcheck.reference.whole_noise import WholeNoise
 
-ENTRY = "training-step"
+ENTRY = "optimisation-step"
 DRAWS, COARSE_DRAWS = 6, 12
 """Of each component, as of blocks; of what is coarse, where a few roundings of energies and forces move every gradient together."""
 ROUNDING: Component = "operation"

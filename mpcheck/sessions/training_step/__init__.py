@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from mpcheck.learning.step.names import REGIMES, STEP
+from mpcheck._names import TRAINING_STEP
+from mpcheck.learning.step.names import REGIMES
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import SYSTEM, InspectedOptions, Option
 
@@ -32,7 +33,7 @@ class TrainingStepOptions(InspectedOptions):
 
 
 SESSION = SessionSpec(
-    name=STEP,
+    name=TRAINING_STEP,
     title="Judge one optimisation step of a model, from its loss to its new weights, at every format and backend.",
     order=24,
     one_thread=True,
@@ -40,7 +41,7 @@ SESSION = SessionSpec(
     without=("blocks", "checks", "rows", "tolerances"),
     work="mpcheck.sessions.training_step.work:TrainingStepWork",
     folder="training_step",
-    checks=(STEP,),
+    checks=(TRAINING_STEP,),
     columns=("subject", "backend", "variant"),
     compared="ratios",
 )

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
+from mpcheck._names import TRAINING_STEP
 from mpcheck._torch_state import neutral
 from mpcheck.judge.context import Key
 from mpcheck.learning.step.inspection import INSPECTION, SUBJECT
-from mpcheck.learning.step.names import STEP
 from mpcheck.records.record import Record
 from mpcheck.sessions.run import Session
 from tests.unit.checks.uses.small_models import built, session_of
@@ -21,7 +21,7 @@ Steps = Callable[..., dict[str, Record]]
 def steps_of(run: Session, kind: str = "plain", fmt: str = "float32", backend: str = "e3nn") -> dict[str, Record]:
     """The records of one step, by what they are about."""
     (system,) = run.systems
-    return {r.subject: r for r in INSPECTION.run(run, Key(STEP, SUBJECT, backend, fmt, system, kind))}
+    return {r.subject: r for r in INSPECTION.run(run, Key(TRAINING_STEP, SUBJECT, backend, fmt, system, kind))}
 
 
 @pytest.fixture(scope="session")

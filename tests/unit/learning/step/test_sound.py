@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
+from mpcheck.learning.step import inspection, narrow, replay
 from mpcheck.learning.step.names import DERIVATIVE, DIGEST, GRADIENTS, LOSS, OPTIMIZER, UPDATE
 from mpcheck.learning.step.regimes import EVERY, Regime
+from mpcheck.policy.running.autocast import Emulation
 from mpcheck.records.record import Record
 from mpcheck.sessions.run import Options, Session
 from tests.unit.checks.uses.small_models import built, session_of
@@ -80,3 +84,28 @@ def test_cuequivariance_is_judged_in_its_own_parameters(cache: Path) -> None:
     for subject in (GRADIENTS, OPTIMIZER, UPDATE):
         assert any("cueq:products.0.symmetric_contractions.weight" in q.name for q in records[subject].quantities)
     assert told(steps_of(run, "masters", "bfloat16", "cueq")) == {}
+
+
+@pytest.mark.parametrize("fmt", ["bfloat16", "float16"])
+def test_autocast_as_it_is_emulated_is_green_by_its_own_noise(monkeypatch: pytest.MonkeyPatch, steps: Steps, fmt: str) -> None:
+    """torch.autocast takes no MACE on a CPU; the emulation of whole models by policy stands in for it, forward and backward."""
+
+    def forward(self: narrow.Autocast, *args: Any, **kwargs: Any) -> Any:
+        mode.__enter__()
+        return self.model(*args, **kwargs)
+
+    original = replay.taken
+
+    def taken(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(*args, **kwargs)
+        finally:
+            mode.__exit__(None, None, None)
+
+    mode = Emulation(getattr(torch, fmt))
+    monkeypatch.setattr(inspection, "impossible", lambda *_: None)
+    monkeypatch.setattr(narrow.Autocast, "forward", forward)
+    monkeypatch.setattr(replay, "taken", taken)
+    records = steps("amp", fmt)
+    assert told(records) == {} and list(records) == WHOLE
+    assert all(q.rms is not None and q.rms > 0.01 for q in records[GRADIENTS].quantities)  # the noise is not out of all proportion
