@@ -79,7 +79,7 @@ def run(context: Context, key: Key) -> list[Record]:
     reference = library.of(regime, rearranged=backend.name != REFERENCE_BACKEND)
     if reference.peaks and max(reference.peaks.values()) > regime.format.largest:
         return [refused(base, Unsupported("out-of-range", f"range: values on the way reach {max(reference.peaks.values()):.3g}"))]
-    taken = attempt(lambda: replayed(backend, regime, library.graph, library.settings, reference, names))
+    taken = attempt(lambda: replayed(backend, regime, library.graph, library.settings_of(reference), reference, names))
     if isinstance(taken, Raised):
         return [_raised(base, taken, regime)]
     records = _judged(context, about, regime, backend, reference, names, taken)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import torch
@@ -51,6 +51,7 @@ class StepReference:
         single: by name, what float32 makes of the values, each operation rounded once, emulated. rounded: what a regime's own coarser rounding makes
             of them; empty where there is none.
         labels, state: what the step is given. scale: of the loss. peaks: largest magnitude in 16 bits, forward and backward, unscaled.
+        max_norm: that the gradient is clipped to.
         lost: quantities that sound arithmetic in the regime makes no numbers of, as a square below float16's range that is divided by.
     """
 
@@ -64,6 +65,7 @@ class StepReference:
     scale: float = 1.0
     peaks: Mapping[str, float] | None = None
     lost: frozenset[str] = frozenset()
+    max_norm: float = Settings.max_norm
 
 
 class StepLibrary:
@@ -96,11 +98,17 @@ class StepLibrary:
         own = self._fetched(entry, lambda: self._coarse(regime, plain, rearranged))
         noise = {n: {**by, **own.noise.get(n, {})} for n, by in plain.noise.items()}
         statistics = {n: _joined(s, own.statistics.get(n)) for n, s in plain.statistics.items()}
-        return StepReference(plain.values, noise, statistics, plain.single, own.rounded, plain.labels, plain.state, own.scale, own.peaks, own.lost)
+        return StepReference(
+            plain.values, noise, statistics, plain.single, own.rounded, plain.labels, plain.state, own.scale, own.peaks, own.lost, plain.max_norm
+        )
 
     def problem(self, reference: StepReference) -> Problem:
         """The step that a reference is of."""
-        return Problem(self.model, self.graph, reference.labels, self.settings, reference.state, WARM)
+        return Problem(self.model, self.graph, reference.labels, self.settings_of(reference), reference.state, WARM)
+
+    def settings_of(self, reference: StepReference) -> Settings:
+        """What the step of a reference is taken with."""
+        return replace(self.settings, max_norm=reference.max_norm)
 
     def _fetched(self, entry: str, build: Callable[[], tuple[Tensors, dict[str, Any]]]) -> StepReference:
         if entry not in self._held:
@@ -117,8 +125,10 @@ class StepLibrary:
         self.progress("float64 reference of a training step")
         own = own_values(self.model, self.graph, self.settings.strained)
         given = [disturbed_labels(own, self.graph, self.seed, number) for number in range(WARM + 1)]
-        state = self._warmed(given[1:])
-        problem = Problem(self.model, self.graph, given[0], self.settings, state, WARM)
+        _, gradients = loss_and_gradients(Problem(self.model, self.graph, given[0], self.settings, {}, WARM))
+        settings = replace(self.settings, max_norm=clipping(gradients.values(), self.settings.max_norm))
+        state = self._warmed(given[1:], settings)
+        problem = Problem(self.model, self.graph, given[0], settings, state, WARM)
         values = with_digests(values_of(problem))
         moments = {n: Moments(v) for n, v in values.items()}
         turns = itertools.cycle((False, True))
@@ -130,7 +140,10 @@ class StepLibrary:
         labels = {f"label:{n}": t for n, t in given[0].items()}
         states = {f"state:{kind}:{name}:{n}": t for kind, by in state.items() for name, own in by.items() for n, t in own.items()}
         once = {f"single:{n}": t for n, t in single.items()}
-        return _saved(values, moments) | once | labels | states, {"statistics": {n: m.statistics() for n, m in moments.items()}}
+        return _saved(values, moments) | once | labels | states, {
+            "statistics": {n: m.statistics() for n, m in moments.items()},
+            "max_norm": settings.max_norm,
+        }
 
     def _under(self, problem: Problem, mode: Any, stored: Callable[[torch.Tensor], torch.Tensor]) -> Tensors:
         """Values under a mode, of a model and a problem of which everything that is stored is what ``stored`` makes of it."""
@@ -138,16 +151,16 @@ class StepLibrary:
             values = values_of(problem.perturbed(stored))
         return with_digests(values)
 
-    def _warmed(self, labels: Sequence[Tensors]) -> dict[Kind, State]:
+    def _warmed(self, labels: Sequence[Tensors], settings: Settings) -> dict[Kind, State]:
         """The optimiser's state after some gradients by a learning rate of zero, in each parametrisation."""
         weights = {n: p.detach() for n, p in trained(self.model).items()}
         parameters = {kind: in_kind(kind, self.model, weights, gradients=False) for kind in KINDS}
         states: dict[Kind, State] = {kind: fresh(own) for kind, own in parameters.items()}
         for number, given in enumerate(labels):
-            _, gradients = loss_and_gradients(Problem(self.model, self.graph, given, self.settings, {}, number))
+            _, gradients = loss_and_gradients(Problem(self.model, self.graph, given, settings, {}, number))
             for kind in KINDS:
                 own = in_kind(kind, self.model, gradients, gradients=True)
-                made = stepped(self.settings, parameters[kind], own, states[kind], number)
+                made = stepped(settings, parameters[kind], own, states[kind], number)
                 states[kind] = {name: {**states[kind][name], **made.state[name]} for name in STATES}
         return states
 
@@ -188,6 +201,15 @@ class StepLibrary:
 
     def _seeds(self, *key: object, draws: int = DRAWS) -> list[int]:
         return [seed_of(self.seed, ENTRY, *key, number) for number in range(draws)]
+
+
+def clipping(gradients: Iterable[torch.Tensor], usual: float) -> float:
+    """The norm that a gradient is clipped to: upstream's usual one, or where the gradient is not twice as large, a power of two below half of it.
+
+    So clipping is always at work, and judged.
+    """
+    norm = math.sqrt(sum(float(g.square().sum()) for g in gradients))
+    return usual if norm >= 2 * usual or not norm > 0 else 2.0 ** math.floor(math.log2(norm / 2))
 
 
 def loss_scale(peak: float, largest: float) -> float:
@@ -232,7 +254,17 @@ def _read(tensors: Tensors, manifest: Mapping[str, Any]) -> StepReference:
         noise.setdefault(name, {})
     scale, peaks = float(manifest.get("scale", 1.0)), manifest.get("peaks")
     return StepReference(
-        values, noise, dict(manifest["statistics"]), single, rounded, labels, state, scale, peaks, frozenset(manifest.get("lost", ()))
+        values,
+        noise,
+        dict(manifest["statistics"]),
+        single,
+        rounded,
+        labels,
+        state,
+        scale,
+        peaks,
+        frozenset(manifest.get("lost", ())),
+        float(manifest.get("max_norm", Settings.max_norm)),
     )
 
 

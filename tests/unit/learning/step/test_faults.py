@@ -118,6 +118,19 @@ def test_forces_without_a_graph_of_their_backward(monkeypatch: pytest.MonkeyPatc
     assert DERIVATIVE in red(steps("plain", "float64"))  # without any reference
 
 
+def test_a_wrong_gradient_of_one_layer_is_no_derivative_of_the_loss(monkeypatch: pytest.MonkeyPatch, steps: Steps) -> None:
+    hooked(monkeypatch, f"{LAYER}.weight", lambda g: 1.01 * g)
+    record = steps("plain", "float64")[DERIVATIVE]
+    assert record.verdict == "fail" and record.block == "interactions.0"
+    assert record.reason.startswith("interactions.0: the gradient of the loss is ") and record.ratio is not None and record.ratio > 10
+
+
+def test_a_norm_that_is_not_clipped(monkeypatch: pytest.MonkeyPatch, steps: Steps) -> None:
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_, **__: None)
+    records = steps()
+    assert OPTIMIZER in red(records) and GRADIENTS not in red(records)
+
+
 def test_weight_decay_of_another_group(monkeypatch: pytest.MonkeyPatch, steps: Steps) -> None:
     original = taking.scripts_utils.get_params_options
 

@@ -5,7 +5,7 @@ import torch
 
 from mpcheck.formats import BFLOAT16, FLOAT16, TF32, Format
 from mpcheck.learning.step.noise import MARKER, AutocastNoise, MarkedNoise, OperandNoise
-from mpcheck.learning.step.reference import MOST_SCALE, loss_scale
+from mpcheck.learning.step.reference import MOST_SCALE, clipping, loss_scale
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -82,3 +82,10 @@ def test_a_loss_scale_keeps_cotangents_in_range() -> None:
     for peak in (0.3, 1.0, 7.0, 900.0):
         scale = loss_scale(peak, FLOAT16.largest)
         assert scale * peak <= FLOAT16.largest / 4 < 2 * scale * peak and scale == 2.0 ** round(torch.log2(torch.tensor(scale)).item())
+
+
+def test_a_gradient_is_always_clipped_and_never_beyond_what_upstream_does() -> None:
+    for norm in (1e-5, 0.3, 1.0, 9.0, 19.0, 21.0, 1e6):
+        most = clipping([torch.full((4,), norm / 2, dtype=torch.float64)], 10.0)
+        assert most <= min(10.0, norm / 2) and (most == 10.0 or most > norm / 4)
+    assert clipping([torch.zeros(3)], 10.0) == 10.0
