@@ -16,7 +16,7 @@ import torch
 
 from mpcheck.adapters.learning.batch import labelled
 from mpcheck.adapters.learning.taking import Settings, Taken, loss_function, loss_of
-from mpcheck.adapters.upstream import quiet
+from mpcheck.adapters.upstream import default_dtype, quiet
 from mpcheck.checks.physics.forces import OFFSETS, SEEN, SHRINK, SMOOTH, extrapolated
 from mpcheck.checks.physics.structure import SIGMAS, rms
 from mpcheck.learning.step.names import DERIVATIVE
@@ -67,7 +67,7 @@ def losses(model: torch.nn.Module, graph: Tensors, labels: Tensors, settings: Se
         try:
             for name, displacement in direction.by.items():
                 own[name].data = before[name] + step * displacement
-            with quiet():
+            with quiet(), default_dtype(torch.float64):
                 return float(loss_of(model, batch, loss, settings))
         finally:
             for name, data in before.items():

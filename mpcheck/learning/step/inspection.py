@@ -20,6 +20,7 @@ from mpcheck.adapters.facts.mode_dependent import mode_dependent
 from mpcheck.adapters.learning import taking
 from mpcheck.adapters.learning.batch import labelled
 from mpcheck.adapters.learning.taking import Settings, Taken
+from mpcheck.adapters.upstream import default_dtype
 from mpcheck.checks.physics.structure import rms
 from mpcheck.checks.uses.asking import flags_of
 from mpcheck.formats import FLOAT64
@@ -118,7 +119,8 @@ def impossible(backend: BackendModel, regime: Regime, library: StepLibrary) -> U
     assert model is not None  # untrainable has asked
     made = copied(model, regime.wide)
     batch = labelled(library.graph, library.plain().labels, regime.wide, backend.device)
-    tried = attempt(lambda: Autocast(made, regime.format.storage, backend.device)(batch.to_dict(), training=True, compute_force=True))
+    with default_dtype(regime.wide):
+        tried = attempt(lambda: Autocast(made, regime.format.storage, backend.device)(batch.to_dict(), training=True, compute_force=True))
     if isinstance(tried, Raised) and tried.of_torch:
         return Unsupported("known-limit", f"torch.autocast around the whole model raises {tried.text}")
     return None

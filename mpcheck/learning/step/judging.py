@@ -34,7 +34,7 @@ SHOWN = 3
 """Quantities that a reason names."""
 GRID = math.sqrt(3.0)
 """Of the limit on the RMS ratio of weights that are kept in 16 bits: they lie on the format's grid, and one that moves by less than half of its
-spacing stays, so that it errs by all of its change, up to a whole rounding, where a uniform error's RMS is that over the root of three. Measured: 1.17."""
+spacing stays, so that it errs by its whole change, up to a rounding, where a uniform one's RMS is that over the root of three: measured 1.17."""
 MOST_BURIED = 1.0
 """Error of the gradient beside the gradient from which on a step is called noise: a fault as large as the gradient itself would not show."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from mpcheck.adapters.learning.batch import WEIGHTS
-from mpcheck.adapters.upstream import quiet
+from mpcheck.adapters.upstream import default_dtype, quiet
 from mpcheck.reference.noise import seed_of
 
 ENERGY, FORCE, STRESS = 0.020, 0.100, 0.002
@@ -21,7 +21,7 @@ LABELS = ("energy", "forces", "stress")
 
 def own_values(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], strained: bool) -> dict[str, torch.Tensor]:
     """Energy [graphs] in eV, forces [atoms, 3] in eV/Å, stress [graphs, 3, 3] in eV/Å^3 of a float64 model; those that it has."""
-    with quiet():
+    with quiet(), default_dtype(torch.float64):
         out = model({k: v.clone() for k, v in graph.items()}, training=False, compute_force=True, compute_stress=strained)
     return {n: out[n].detach() for n in LABELS if isinstance(out.get(n), torch.Tensor)}
 

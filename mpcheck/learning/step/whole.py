@@ -11,7 +11,7 @@ import torch
 
 from mpcheck.adapters.learning.batch import labelled
 from mpcheck.adapters.learning.taking import STATES, Settings, loss_function, loss_of
-from mpcheck.adapters.upstream import quiet
+from mpcheck.adapters.upstream import default_dtype, quiet
 from mpcheck.learning.step.adam import State, stepped
 from mpcheck.learning.step.digest import projections
 from mpcheck.learning.step.parametrisation import KINDS, Kind, in_kind
@@ -88,7 +88,7 @@ def loss_and_gradients(
     loss = loss_function(problem.settings, torch.float64, device)
     batch = labelled(problem.graph, problem.labels, torch.float64, device)
     parameters = trained(model)
-    with quiet():
+    with quiet(), default_dtype(torch.float64):  # in which upstream makes masks of heads, and the pair repulsion
         value = loss_of(model, batch, loss, problem.settings)
     with _during(phases, "backward"):
         found = torch.autograd.grad(value * scale, list(parameters.values()), allow_unused=True)

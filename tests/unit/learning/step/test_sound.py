@@ -69,6 +69,11 @@ def test_a_step_of_a_model_with_several_heads(tmp_path: Path) -> None:
     assert told(steps_of(run)) == {} and len(steps_of(run)) == len(WHOLE)
 
 
+def test_a_pair_repulsion_which_upstream_makes_in_the_default_type(tmp_path: Path) -> None:
+    run = session_of(built("ScaleShiftMACE", pair_repulsion=True, distance_transform="Agnesi"), tmp_path)
+    assert told(steps_of(run, fmt="float64")) == {}
+
+
 def test_frozen_parameters_are_not_judged(tmp_path: Path) -> None:
     model = built("MACE")
     for parameter in model.interactions.parameters():
