@@ -34,7 +34,7 @@ from mpcheck.learning.step.names import AMP, GRADIENTS, OPTIMIZER, STORED, UPDAT
 from mpcheck.learning.step.narrow import Autocast, copied, layers
 from mpcheck.learning.step.parametrisation import KINDS, Names, in_kind, names_of
 from mpcheck.learning.step.reference import DRAWS, ENTRY, ROUNDING, StepLibrary, StepReference
-from mpcheck.learning.step.regimes import EVERY, Regime, regime_of
+from mpcheck.learning.step.regimes import Regime, regime_of, regimes
 from mpcheck.learning.step.replay import replayed
 from mpcheck.learning.step.whole import GRADIENT, trained
 from mpcheck.records.record import Record
@@ -50,8 +50,7 @@ _libraries: WeakKeyDictionary[Session, dict[str, StepLibrary]] = WeakKeyDictiona
 
 def keys(context: Context) -> list[Key]:
     """A step for each system, backend and regime of the formats that were asked for."""
-    names = [f.name for f in context.formats]
-    chosen = [r for r in EVERY if r.format.name in names]
+    chosen = regimes((), tuple(f.name for f in context.formats))
     return [
         Key(TRAINING_STEP, SUBJECT, b, r.format.name, system, r.kind) for system in context.systems for b in context.backend_names for r in chosen
     ]

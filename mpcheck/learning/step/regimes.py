@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from mpcheck.formats import BFLOAT16, FLOAT16, FLOAT32, FLOAT64, TF32, Format, get_format
-from mpcheck.learning.step.names import AMP, MASTERS, PLAIN, REGIMES, STORED
+from mpcheck.learning.step.names import AMP, MASTERS, PLAIN, STORED
 
 
 @dataclass(frozen=True)
@@ -71,6 +71,3 @@ def regimes(kinds: tuple[str, ...], formats: tuple[str, ...]) -> list[Regime]:
 def regime_of(kind: str, fmt: str) -> Regime:
     """The one by its names."""
     return next(r for r in EVERY if r.kind == kind and r.format is get_format(fmt))
-
-
-__all__ = ["EVERY", "REGIMES", "Regime", "regime_of", "regimes"]
