@@ -16,6 +16,8 @@ MD_RUN, MD_PHYSICS, MD_DIVERGENCE, MD_EQUIVALENCE, MD_SPEED, MD_TRACE = DYNAMICS
 )  # fmt: skip
 TRAINING, TRAINING_COMPARED = "training", "training-compared"
 TRAININGS = (TRAINING, TRAINING_COMPARED)
+TRAINING_STEP = "training-step"
+"""Check of one optimisation step."""
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

@@ -60,7 +60,7 @@ def test_rooms_that_it_draws_are_those_of_the_package() -> None:
 @pytest.mark.parametrize("name", sessions())
 def test_a_session_is_declared_in_one_place(name: str) -> None:
     title = sessions()[name].title
-    assert homes(title) == [f"sessions/{name}/__init__.py"]
+    assert homes(title) == [f"sessions/{name.replace('-', '_')}/__init__.py"]
 
 
 @pytest.mark.parametrize(

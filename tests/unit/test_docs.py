@@ -133,7 +133,7 @@ def test_every_command_of_the_program_is_told_of_somewhere() -> None:
 
 def test_one_page_says_which_command_is_needed() -> None:
     table = (DOCS / "index.md").read_text(encoding="utf-8").partition("## Which command do I need?")[2].partition("\n## ")[0]
-    told = set(re.findall(r"`mpcheck ([a-z]+)", table))
+    told = set(re.findall(r"`mpcheck ([a-z]+(?:-[a-z]+)*)", table))
     group: Any = typer.main.get_command(app)
     assert told == {name for name, command in group.commands.items() if not getattr(command, "hidden", False)}
 

@@ -160,3 +160,18 @@ def own_gradients(module: torch.nn.Module | None, gradients: Mapping[str, torch.
         inverse = torch.linalg.inv(known.matrix).to(stacked)
         own[f"{OWN}{prefix}weight"] = stacked if known.same else torch.einsum("ba,zau->zbu", inverse, stacked)
     return own
+
+
+def own_parameters(module: torch.nn.Module, parameters: Mapping[str, torch.Tensor], reduced: bool) -> dict[str, torch.Tensor]:
+    """Parameters ``w' = w P`` that cuEquivariance has in the place of a float64 e3nn module's, by ``cueq:PATH.weight``, and those that it keeps.
+
+    Args:
+        parameters: of the module, by name.
+    """
+    known = _contractions(module, reduced)
+    inside = {f"{prefix}{name}" for prefix, inner, _ in known for name in path_parameters(inner)}
+    own = {name: value for name, value in parameters.items() if name not in inside}
+    for prefix, _, one in known:
+        if all(prefix + n in parameters for n in one.names):
+            own[f"{OWN}{prefix}weight"] = one.applied(one.stacked({n: parameters[prefix + n] for n in one.names}))
+    return own

@@ -1,0 +1,1 @@
+"""Upstream's trainer: its batches, losses, optimiser and the step that it takes."""
