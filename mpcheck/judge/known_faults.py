@@ -17,7 +17,20 @@ import torch
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from mpcheck._files.yaml import Strict, load_yaml
-from mpcheck._names import AUTOCAST, COST_MODEL, COVERAGE, DYNAMICS, GOLDEN, POLICY_BUDGET, POLICY_SEARCH, PROFILE, SURVEY_FOUND, SURVEY_PART, SWEEP
+from mpcheck._names import (
+    AUTOCAST,
+    COST_MODEL,
+    COVERAGE,
+    DYNAMICS,
+    GOLDEN,
+    POLICY_BUDGET,
+    POLICY_SEARCH,
+    PROFILE,
+    SURVEY_FOUND,
+    SURVEY_PART,
+    SWEEP,
+    TRAININGS,
+)
 from mpcheck._packages import distributions
 from mpcheck.adapters.facts.class_names import upstream_classes
 from mpcheck.formats import FORMATS
@@ -119,7 +132,7 @@ def known_checks() -> list[str]:
     do not.
     """
     names = dict.fromkeys(check for spec in sessions().values() for check in spec.checks)
-    without = (GOLDEN, POLICY_BUDGET, POLICY_SEARCH, COVERAGE, PROFILE, SWEEP, COST_MODEL, SURVEY_PART, SURVEY_FOUND, *DYNAMICS)
+    without = (GOLDEN, POLICY_BUDGET, POLICY_SEARCH, COVERAGE, PROFILE, SWEEP, COST_MODEL, SURVEY_PART, SURVEY_FOUND, *DYNAMICS, *TRAININGS)
     return [name for name in names if name not in without]
 
 

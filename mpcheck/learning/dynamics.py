@@ -15,12 +15,13 @@ import numpy as np
 import torch
 from ase import Atoms, units
 from ase.md.langevin import Langevin
-from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
 from matscipy.neighbours import neighbour_list
 from numpy.typing import NDArray
 
 from mpcheck._torch_state import kept
 from mpcheck.adapters.calculator import calculator
+from mpcheck.dynamics.protocols.start import thermalised
+from mpcheck.formats import F64
 
 Array = NDArray[np.float64]
 FARTHEST, WIDTH = 5.0, 0.1  # Å: distances that are counted, and of a bin
@@ -54,9 +55,9 @@ def langevin(
     atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frames, temperatures = list[Atoms](), list[float]()
     with kept():
-        atoms.calc = calculator([model], device=torch.device("cpu"), default_dtype="float64")
+        atoms.calc = calculator([model], device=torch.device("cpu"), default_dtype=F64)
         rng = np.random.RandomState(seed)
-        MaxwellBoltzmannDistribution(atoms, temperature_K=temperature, rng=rng)
+        thermalised(atoms, temperature, rng)
         # one argument of ASE's is deprecated at its default: momentum of the whole is the bath's to change
         run = Langevin(atoms, femtoseconds * units.fs, temperature_K=temperature, friction=0.02 / units.fs, fixcm=False, rng=rng)
         for step, _ in enumerate(run.irun(steps)):

@@ -96,7 +96,7 @@ def equilibrated(atoms: Atoms, protocol: Protocol, seed: int, progress: Callable
     return Start(moved, f"relaxed below {RELAXED:g} eV/Å or for {MOST_RELAXING} steps, then {ran}")
 
 
-def thermalised(atoms: Atoms, temperature: float, random: np.random.Generator) -> None:
+def thermalised(atoms: Atoms, temperature: float, random: np.random.Generator | np.random.RandomState) -> None:
     """Give atoms momenta of a temperature in K, by Maxwell and Boltzmann."""
     draw = getattr(velocitydistribution, "thermalize_momenta", None)  # as ASE calls it since 3.29
     if draw is not None:
