@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mpcheck._names import BENCH, EVERY_ROW, GOLDEN, POLICIES, PRECISION, SMALL_TWIN, WHOLE
+from mpcheck._names import (
+    BENCH,
+    EVERY_ROW,
+    GOLDEN,
+    MD_DIVERGENCE,
+    MD_EQUIVALENCE,
+    MD_PHYSICS,
+    MD_RUN,
+    MD_SPEED,
+    MD_TRACE,
+    POLICIES,
+    PRECISION,
+    SMALL_TWIN,
+    TRAINING,
+    TRAINING_COMPARED,
+    TRAINING_STEP,
+    WHOLE,
+)  # fmt: skip
 from mpcheck.formats import FLOAT32, FLOAT64, FORMATS, TF32_NAME
 from mpcheck.records.items import Item
 from mpcheck.records.tensors import Quantity, decisive
@@ -24,6 +41,11 @@ CHECKS = {
     GOLDEN: "the float64 values themselves changed: formula, weights or tables, no rounding error",
     SMALL_TWIN: "the conversion of a small model, no rounding error", WHOLE: "the whole model errs by more than its order of sums explains",
     EVERY_ROW: "some rows of a large tensor go wrong",
+    MD_RUN: "dynamics that does not come to its end", MD_PHYSICS: "a law of physics that dynamics breaks",
+    MD_DIVERGENCE: "leaves float64's trajectory faster than its force error explains",
+    MD_EQUIVALENCE: "another ensemble than float64's", MD_SPEED: "dynamics cannot be timed", MD_TRACE: "dynamics cannot be compared",
+    TRAINING: "a training that is wrong", TRAINING_COMPARED: "a training that learns something else than float64's",
+    TRAINING_STEP: "a step of training: loss, gradients, optimiser or weights",
     **dict.fromkeys(POLICIES, "the whole model in these formats"),
     **dict.fromkeys(BENCH, "slower, or more work"),
 }  # fmt: skip

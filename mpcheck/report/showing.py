@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.sessions.options import resolve
 from mpcheck.sessions.registry import get
+
+if TYPE_CHECKING:
+    from mpcheck.report.pictures.base import Picture
 
 
 class Showing(Protocol):
@@ -34,6 +37,13 @@ class Showing(Protocol):
         Raises:
             InputError: the place cannot be written.
         """
+
+
+class Drawing(Protocol):
+    """What a showing has besides where its session draws what no other has: pictures for the common report."""
+
+    def drawn(self, document: Records) -> list[Picture]:
+        """Of the records, with matplotlib's settings made."""
 
 
 def showing(document: Records) -> Showing:

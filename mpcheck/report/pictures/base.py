@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Section = Literal["ratios", "errors", "speed", "latency", "history"]
+Section = Literal["ratios", "errors", "speed", "latency", "history", "own"]
+"""own: of a session that draws what no other has, dynamics or training."""
 
 
 @dataclass(frozen=True)

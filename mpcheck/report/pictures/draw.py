@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mpcheck._names import COST, PRECISION
@@ -14,6 +15,7 @@ from mpcheck.report.pictures.heat import heat_maps
 from mpcheck.report.pictures.latency import latency_pictures
 from mpcheck.report.pictures.speed import speed_pictures
 from mpcheck.report.pictures.strip import verdict_strip
+from mpcheck.report.showing import showing
 
 if TYPE_CHECKING:
     from mpcheck.history.gates import GateEntry
@@ -28,4 +30,13 @@ def draw(results: Results, history: Sequence[GateEntry]) -> list[Picture]:
         drawn += speed_pictures(cells, timed)
     if timed is not None:
         drawn += latency_pictures(timed)
-    return drawn + history_pictures(history)
+    return drawn + own_pictures(results) + history_pictures(history)
+
+
+def own_pictures(results: Results) -> list[Picture]:
+    """What sessions draw that no other has: those whose showing has ``drawn``."""
+    found = []
+    for document in results.documents.values():
+        own = getattr(showing(document), "drawn", None)
+        found += [replace(picture, section="own") for picture in own(document)] if own is not None else []
+    return found

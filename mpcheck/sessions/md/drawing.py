@@ -37,7 +37,8 @@ def pictures(document: Records) -> list[Picture]:
         for name, title, unit, values, axis, of in TRACES:
             curves = [Curve(_name(r), x, y) for r in own if isinstance(r.detail, DynamicsTrace) for x, y in [values(r.detail)] if x and y]
             pairs = next((r.detail.pairs for r in own if isinstance(r.detail, DynamicsTrace)), "") if name == "rdf" else ""
-            caption = f"{title}{f' of {pairs} pairs' if pairs else ''} in {protocol} on {system}, {of}. Traces part once chaos has grown a rounding."
+            part = " Traces part once chaos has grown a rounding." if axis == "time, ps" else ""
+            caption = f"{title}{f' of {pairs} pairs' if pairs else ''} in {protocol} on {system}, {of}.{part}"
             label = slug(document.suite, name, protocol, system if len({s for s, _ in places}) > 1 else "")
             made.append(curves_picture(curves, Words(label, "errors", f"{title}: {protocol}", caption, axis, unit)))
     made += [_parting(document, system) for system in dict.fromkeys(r.system for r in document.of(MD_DIVERGENCE))]

@@ -13,10 +13,11 @@ from mpcheck.records.items import Item
 from mpcheck.report.findings import counts, told
 from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
+from mpcheck.report.pictures.base import Picture
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.md import tables
 from mpcheck.sessions.md.answer import answer
-from mpcheck.sessions.md.drawing import draw
+from mpcheck.sessions.md.drawing import draw, pictures
 
 WIDTH = 132
 MOST_TOLD = 8
@@ -73,8 +74,12 @@ class MdShown:
         return seen_lines("\n".join(lines)) + "\n"
 
     def note(self, document: Records, items: Sequence[Item]) -> str:
-        """The answer's first line."""
-        return next(iter(answer(document)), "") if items else "it recorded no conclusion at all"
+        """The answer, policy by policy."""
+        return "; ".join(line for line in answer(document) if not line.startswith(" ")) if items else "it recorded no conclusion at all"
+
+    def drawn(self, document: Records) -> list[Picture]:
+        """For the common report."""
+        return pictures(document)
 
     def pictures(self, directory: Path, document: Records) -> list[Path]:
         """Traces, divergence, structure."""

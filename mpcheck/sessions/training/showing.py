@@ -14,9 +14,10 @@ from mpcheck.report.findings import counts
 from mpcheck.report.findings import told as findings
 from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
+from mpcheck.report.pictures.base import Picture
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.training.answer import answer, note
-from mpcheck.sessions.training.drawing import draw
+from mpcheck.sessions.training.drawing import draw, pictures
 from mpcheck.sessions.training.tables import COURSE, ERRORS, PARTS, course_rows, error_rows, part_rows
 
 WIDTH = 150
@@ -86,6 +87,10 @@ class TrainingShown:
     def note(self, document: Records, items: Sequence[Item]) -> str:
         """In a line."""
         return note(document) if items else "it recorded no conclusion at all"
+
+    def drawn(self, document: Records) -> list[Picture]:
+        """For the common report."""
+        return pictures(document)
 
     def pictures(self, directory: Path, document: Records) -> list[Path]:
         """Losses, loss scales, errors."""
