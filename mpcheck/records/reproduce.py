@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from mpcheck._names import GOLDEN, PRECISION
 from mpcheck._text import shell
@@ -42,7 +43,7 @@ def words(document: Records, item: Item, blocks: Collection[str] | None = None) 
     if item.format:
         words += ["--format", item.format]
     if gate is None:
-        words += _of_the_session(spec, item)
+        words += _of_the_session(spec, item, options)
     block = item.subject in (blocks_of(document) if blocks is None else blocks) or (spec.model_block and item.subject == WHOLE)
     if block and item.check != GOLDEN:
         words += ["--block", item.subject]
@@ -55,9 +56,10 @@ def words(document: Records, item: Item, blocks: Collection[str] | None = None) 
     return words
 
 
-def _of_the_session(spec: SessionSpec, item: Item) -> list[str]:
-    """What narrows a session, and a gate has no option for."""
-    values = {"checks": item.check, "batches": item.batch, "batch": item.batch, "works": item.variant}
+def _of_the_session(spec: SessionSpec, item: Item, options: Mapping[str, Any]) -> list[str]:
+    """What narrows a session, and a gate has no option for; and how many trainings of what length a regime was judged by."""
+    values = {"checks": item.check, "batches": item.batch, "batch": item.batch, "works": item.variant, "regimes": item.subject}
+    values |= {name: options.get(name) for name in ("seeds", "epochs")}
     narrowed = ((one, values[field]) for field, one in spec.declared.items() if values.get(field) not in (None, ""))
     return [word for one, value in narrowed for word in (f"--{one.name}", str(value))]
 

@@ -84,7 +84,7 @@ class TrainingWork(PlainWork):
 
     def _planned(self, check: str, name: str, variant: str) -> Planned:
         key = "/".join(filter(None, (check, name, variant.replace(" ", "-"))))
-        return Planned(key=key, check=check, subject=name, backend=REFERENCE_BACKEND, system=self.data.name, variant=variant)
+        return Planned(key=key, check=check, subject=name, variant=variant)
 
     def narrowed(self) -> dict[str, list[str]]:
         """Regimes of the usual ones that were not asked for."""

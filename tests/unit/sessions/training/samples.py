@@ -29,14 +29,14 @@ def run(regime: str, seed: int, force: float | None, energy: float = 10.0, **mor
         overflows=0.0 if scaled else None,
         gradients=[GradientFigures(layer="products.0.linear", when="start", relative_error=1e-3, in_u=2.0, lost=0.02, below=0.1, beyond=0.0)],
     )  # fmt: skip
-    about = {"check": TRAINING, "subject": regime, "backend": "e3nn", "system": "builtin:solvents", "variant": f"seed {seed}"}
+    about = {"check": TRAINING, "subject": regime, "variant": f"seed {seed}"}
     fields: Mapping[str, object] = {"verdict": "pass", "detail": detail, "key": f"{TRAINING}/{regime}/seed-{seed}", **more}
     return Record.model_validate({**about, **fields})
 
 
 def planned_comparison(regime: str) -> Planned:
     key = f"{TRAINING_COMPARED}/{regime}"
-    return Planned(key=key, check=TRAINING_COMPARED, subject=regime, backend="e3nn", system="builtin:solvents")
+    return Planned(key=key, check=TRAINING_COMPARED, subject=regime)
 
 
 def document(**forces: Sequence[float | None]) -> Records:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from mpcheck.records.items import item_of
 from mpcheck.records.outcome import outcome
+from mpcheck.records.reproduce import reproduce
 from mpcheck.sessions.training.answer import answer
 from mpcheck.sessions.training.showing import SHOWING
 from mpcheck.sessions.training.tables import ERRORS, error_rows
@@ -31,6 +33,12 @@ def test_what_goes_wrong_is_told_with_its_regime() -> None:
     assert "goes wrong: float32: dropped gradient: every one of products.0.linear" in answer(wrong)
     assert not any(line.startswith("learns forces as well") for line in answer(wrong))
     assert "FAIL" in SHOWING.terminal(wrong) and SHOWING.note(wrong, [None]) == "goes wrong: float32"  # type: ignore[list-item]
+
+
+def test_a_red_training_is_repeated_by_its_command() -> None:
+    item = item_of("training", RUN.records[3])
+    told = RUN.model_copy(update={"options": {"seeds": 3, "epochs": 20, "seed": 5}})
+    assert reproduce(told, item) == "mpcheck train recipe:small --regime float32 --seeds 3 --epochs 20 --seed 5"
 
 
 def test_the_table_is_that_of_the_thesis() -> None:
