@@ -12,6 +12,8 @@ from mpcheck.dynamics.statistics.reweighting import BLOCKS, shift
 from mpcheck.dynamics.trajectory import Floats
 
 SIGMAS = 3.0
+OVERLAP = 0.25
+"""Share of the frames that an exponential average rests on: below it the change is no small one, such as where an energy has steps of 30 kT."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def promised(observable: Floats, change: Floats, temperature: float, own_change:
     if len(observable) < 2 * BLOCKS or not bool(np.isfinite(change).all()):
         return own
     first = shift(observable, change, temperature, own_change)
-    return Promised(first.first, first.error) if first.reliable else own
+    return Promised(first.first, first.error) if first.reliable and first.overlap > OVERLAP else own
 
 
 def unexplained(difference: float, error: float, by: Promised, margin: float) -> float:

@@ -13,7 +13,7 @@ from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BACKEND, SYSTEM, Option, Options
 from mpcheck.sessions.typed import backend_names
 
-POLICIES, PROTOCOLS = (F32, "all-fp16"), ("nve", "langevin", "npt")
+POLICIES, PROTOCOLS = (F32, "float8_e4m3fn"), ("nve", "langevin", "npt")
 """What runs where the user names none, beside float64: one that is used, and one that is known to be too coarse."""
 
 

@@ -38,8 +38,8 @@ def test_the_temperature_is_the_thermostats_and_a_wrong_one_is_seen(thermostatte
 
 
 def test_the_distribution_of_kinetic_energies_is_gammas_and_a_narrow_one_is_seen() -> None:
-    drawn = np.random.default_rng(1).gamma(93 / 2, units.kB * 100.0, 400)
-    assert temperature.distribution([drawn[:200], drawn[200:]], 100.0, 93).state == "holds"
+    drawn = np.random.default_rng(1).gamma(93 / 2, units.kB * 100.0, 600)
+    assert temperature.distribution([drawn[:300], drawn[300:]], 100.0, 93).state == "holds"
     narrow = drawn.mean() + 0.3 * (drawn - drawn.mean())
     assert temperature.distribution([narrow], 100.0, 93).state == "broken"
 
@@ -70,3 +70,10 @@ def test_short_runs_cannot_tell(tmp_path: Path) -> None:
     run = made(tmp_path, protocol("langevin"), 12)
     assert temperature.temperature([run.series["temperature"][:5]], [0.02], 100.0, 93).state == "cannot tell"
     assert temperature.distribution([run.series["kinetic"]], 100.0, 93).state == "cannot tell"
+
+
+def test_samples_that_remember_each_other_are_not_many() -> None:
+    """Sound runs that are as short as their own memory: their distribution is narrow, and says nothing."""
+    random = np.random.default_rng(5)
+    walks = [45.0 * units.kB * 100 + 0.01 * np.cumsum(random.standard_normal(100)) for _ in range(3)]
+    assert temperature.distribution(walks, 100.0, 93).state == "cannot tell"
