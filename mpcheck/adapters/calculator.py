@@ -100,6 +100,10 @@ def silent() -> Iterator[None]:
         logging.root.setLevel(level)
 
 
+WITHOUT_ENERGY = ("DipoleMACE", "DipolePolarizabilityMACE")
+"""What upstream calls models that compute dipoles alone."""
+
+
 def model_type_of(model: torch.nn.Module) -> str:
     """What upstream's calculator wants to be told of a model."""
     return MODEL_TYPES.get(type(model).__name__, "MACE")

@@ -28,7 +28,6 @@ from mpcheck.policy.rules import get_policy
 from mpcheck.policy.running.applied import PolicyModel, apply
 from mpcheck.reference.code import code_of
 from mpcheck.sessions.run import Session
-from mpcheck.systems.inputs import HEAD
 
 TWIN = "twin"
 """A run of float64 from a start that was moved by :data:`MOVED`, from which the Lyapunov exponent is read."""
@@ -114,7 +113,7 @@ class Runs:
         """MACE's calculator around it. Raises as :meth:`model`."""
         key = policy, backend
         if key not in self._calculators:
-            self._calculators[key] = forces_of(self.model(*key), self.session.device, str(self.template.info.get(HEAD, "")))
+            self._calculators[key] = forces_of(self.model(*key), self.session.device, self.template)
         return self._calculators[key]
 
     def about(self, protocol: Protocol, policy: str = F64, backend: str = REFERENCE_BACKEND) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mpcheck._errors import InputError
 from mpcheck._names import MD_DIVERGENCE, MD_EQUIVALENCE, MD_PHYSICS, MD_RUN, MD_SPEED, MD_TRACE, REFERENCE_BACKEND
 from mpcheck._torch_state import neutral
+from mpcheck.adapters.calculator import WITHOUT_ENERGY, model_type_of
 from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
 from mpcheck.dynamics.protocols.start import StartError
 from mpcheck.formats import F64
@@ -62,6 +64,9 @@ class MdWork(PlainWork):
         self.session = Session(options)
         if not options.systems:
             self.session = Session(replace(options, systems=tuple(self.session.systems)[:1]), self.session.model)
+        if (kind := model_type_of(self.session.model.module)) in WITHOUT_ENERGY:
+            name = type(self.session.model.module).__name__
+            raise InputError(f"model {options.model} is a {name} ({kind}): nothing moves atoms in it, for it has no energy; give another model")
         self._temporary = None if options.runs is not None else tempfile.TemporaryDirectory(prefix="mpcheck-md-")
         folder = options.runs if self._temporary is None else Path(self._temporary.name)
         assert folder is not None
@@ -149,8 +154,9 @@ class MdWork(PlainWork):
             return [Record(**piece.planned.about, verdict="fail", reason=str(error))]
 
     def notes(self) -> Sequence[str]:
-        """Where the trajectories lie."""
-        return [] if self._temporary is not None else [f"trajectories: {self.asked.runs}"]
+        """Which structure is run, and where the trajectories lie."""
+        several = [f"{name}: the first of {len(s.frames)} structures is run" for name, s in self.session.systems.items() if len(s.frames) > 1]
+        return several if self._temporary is not None else [*several, f"trajectories: {self.asked.runs}"]
 
     def keys(self, protocol: str, policy: str, backend: str) -> list[RunKey]:
         """Runs of all seeds."""

@@ -8,7 +8,7 @@ from typing import Any
 from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.calculator import model_type_of
+from mpcheck.adapters.calculator import WITHOUT_ENERGY, model_type_of
 from mpcheck.formats import F32, F64, TF32_NAME
 from mpcheck.policy.judging.batches import batches
 from mpcheck.policy.judging.probes import judged_sets
@@ -22,9 +22,6 @@ from mpcheck.policy.rules import Policy
 from mpcheck.policy.running.applied import PolicyModel, apply
 from mpcheck.reference.store import default_cache
 from mpcheck.sessions.run import Session
-
-WITHOUT_ENERGY = ("DipoleMACE", "DipolePolarizabilityMACE")
-"""What upstream calls models that compute dipoles alone."""
 
 
 class Study:

@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from ase import units
+from ase.io import write
 from ase.md.langevin import Langevin
 
 from mpcheck._errors import InputError
@@ -19,7 +21,8 @@ from mpcheck.records.record import Record
 from mpcheck.sessions.md import runs as md_runs
 from mpcheck.sessions.md.runs import RunKey
 from mpcheck.sessions.md.work import MdWork
-from tests.unit.sessions.md.conftest import done, options
+from tests.unit.checks.uses.small_models import built
+from tests.unit.sessions.md.conftest import done, options, pair
 
 
 def of(records: list[Record], check: str, **more: str) -> list[Record]:
@@ -232,3 +235,15 @@ def test_runs_are_taken_only_where_that_is_asked_for(place: Path, tmp_path: Path
     made(resume=True)
     _, resumed = made(resume=True)
     assert made(resume=True)[1] == resumed
+
+
+def test_a_model_without_energy_is_a_line(place: Path, tmp_path: Path) -> None:
+    torch.save(built("AtomicDipolesMACE"), tmp_path / "dipoles.model")
+    with pytest.raises(InputError, match=r"is a AtomicDipolesMACE .*nothing moves atoms in it"):
+        MdWork(options(place, "nve", model=str(tmp_path / "dipoles.model")))
+
+
+def test_the_first_of_several_structures_is_run_and_said(place: Path, tmp_path: Path) -> None:
+    write(tmp_path / "two.xyz", [pair(), pair()])
+    work = MdWork(options(place, "nve", systems=(f"{tmp_path / 'two.xyz'}@:",)))
+    assert any("the first of 2 structures is run" in note for note in work.notes())
