@@ -10,6 +10,7 @@ from typing import Any
 
 from mpcheck._errors import InputError
 from mpcheck._raised import Raised, attempt
+from mpcheck._text import shortened
 from mpcheck.sessions.md import MdOptions
 from mpcheck.sessions.md.runs import RunKey, Runs
 from mpcheck.sessions.options import plain
@@ -43,7 +44,9 @@ def send(options: MdOptions, keys: Sequence[tuple[str, RunKey]], folder: Path, m
         raise InputError(f"--cluster {options.cluster} cannot be used: {made.line}; submitit finds no such scheduler here") from made.error
     updated = attempt(lambda: made.update_parameters(**parameters))
     if isinstance(updated, Raised):
-        raise InputError(f"--cluster-option: {updated.line}; give submitit's parameters, such as slurm_partition=gpu") from updated.error
+        given = ", ".join(options.cluster_options)
+        told = f"--cluster-option {given}: {shortened(updated.line, 300)}; give what submitit knows, such as slurm_partition=gpu"
+        raise InputError(told) from updated.error
     asked = {**plain(options), "length": options.length, "long": options.long}
     return {key: made.submit(job, asked, str(folder.resolve()), mark, key[0], asdict(key[1])) for key in keys}
 

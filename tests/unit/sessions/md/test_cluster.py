@@ -33,7 +33,7 @@ def test_an_unknown_option_or_scheduler_is_a_line(place: Path, tmp_path: Path) -
     asked = options(place, "nve", seeds=1)
     with pytest.raises(InputError, match="--cluster-option is 'gpu'; give NAME=VALUE"):
         send(replace(asked, cluster="local", cluster_options=("gpu",)), [], tmp_path, "")
-    with pytest.raises(InputError, match=r"--cluster-option: .*no_such"):
+    with pytest.raises(InputError, match=r"--cluster-option no_such_option=1: .*such as slurm_partition"):
         send(replace(asked, cluster="local", cluster_options=("no_such_option=1",)), [], tmp_path, "")
     with pytest.raises(InputError, match="--cluster slurm cannot be used"):
         send(replace(asked, cluster="slurm"), [], tmp_path, "")
