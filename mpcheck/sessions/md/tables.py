@@ -13,9 +13,9 @@ from mpcheck.sessions.md.answer import WORDS
 
 Row = list[str]
 DECIDED = ("protocol", "policy", "backend", "observable", F64, "difference", "90 % interval", "margin", "promised", "decision")
-TRACES = ("protocol", "policy", "backend", "E RMSE", "E bias", "T RMSE", "T bias", "largest |ΔT|", "max |F| ratio")
+TRACES = ("protocol", "policy", "backend", "E RMSE", "E bias", "T RMSE", "T bias", "largest ΔT", "largest F, ratio")
 """meV/atom, K; of traces from the same start."""
-MEANS = ("protocol", "policy", "backend", "T, K", "ρ, g/cm³", "p, GPa", "U, meV/atom", "MSD, Å²", "drift, meV/atom/ps", "|drift|/σ(K)")
+MEANS = ("protocol", "policy", "backend", "T, K", "ρ, g/cm³", "p, GPa", "U, meV/atom", "MSD, Å²", "drift, meV/atom/ps", "drift over σ(K)")
 SPEED = ("policy", "backend", "steps/s", "lowest – highest", "Msteps/day", "ps/day", "times float64", "mpcheck's share")
 LAWS = ("protocol", "policy", "backend", "law", "measured", "expected", "")
 
