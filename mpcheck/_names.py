@@ -14,8 +14,7 @@ POLICIES = (POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE)
 MD_RUN, MD_PHYSICS, MD_DIVERGENCE, MD_EQUIVALENCE, MD_SPEED, MD_TRACE = DYNAMICS = (
     "md-run", "md-physics", "md-divergence", "md-equivalence", "md-speed", "md-trace",
 )  # fmt: skip
-TRAINING, TRAINING_COMPARED = "training", "training-compared"
-TRAININGS = (TRAINING, TRAINING_COMPARED)
+TRAINING, TRAINING_COMPARED, TRAINING_DYNAMICS = TRAININGS = "training", "training-compared", "training-dynamics"
 TRAINING_STEP = "training-step"
 """Check of one optimisation step."""
 COVERAGE = "coverage"

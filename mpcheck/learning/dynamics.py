@@ -6,7 +6,7 @@ partial radial distribution functions compare it, without their normalisation by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Final
@@ -22,11 +22,14 @@ from mpcheck._torch_state import kept
 from mpcheck.adapters.calculator import calculator
 from mpcheck.dynamics.protocols.start import thermalised
 from mpcheck.formats import F64
+from mpcheck.learning.labels import Set
 
 Array = NDArray[np.float64]
 FARTHEST, WIDTH = 5.0, 0.1  # Å: distances that are counted, and of a bin
 RUNAWAY: Final = 5.0
 """Times the bath's temperature, beyond which a run is called lost."""
+LEAST_ATOMS = 4
+STEPS, FEMTOSECONDS = 400, 0.5
 BROKEN: Final = 0.5
 """Å, nearer than which two atoms have met."""
 
@@ -44,12 +47,14 @@ class Course:
     lost: str = ""
 
 
-Runner = Callable[[torch.nn.Module, Atoms, int], Course]
-"""Runs a float64 model from a structure with a seed; :func:`langevin` is one."""
-
-
 def langevin(
-    model: torch.nn.Module, atoms: Atoms, seed: int, temperature: float = 400.0, steps: int = 400, femtoseconds: float = 0.5, every: int = 10
+    model: torch.nn.Module,
+    atoms: Atoms,
+    seed: int,
+    temperature: float = 400.0,
+    steps: int = STEPS,
+    femtoseconds: float = FEMTOSECONDS,
+    every: int = 10,
 ) -> Course:
     """Langevin dynamics by ASE: velocities of the bath's temperature in K, friction 0.02/fs; one frame in ``every`` kept."""
     atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
@@ -113,26 +118,15 @@ def overlap(mine: Mapping[str, Array], theirs: Mapping[str, Array]) -> dict[str,
     return dict(sorted(found.items()))
 
 
-@dataclass(frozen=True)
-class Behaviour:
-    """What a model does from one structure. overlap: of its distances with those of reference frames, by pair of elements."""
-
-    temperature: float
-    lost: str
-    overlap: Mapping[str, float]
-
-
-def behaviours(
-    models: Mapping[str, torch.nn.Module], start: Atoms, reference: Sequence[Atoms], seed: int = 0, run: Runner = langevin
-) -> dict[str, Behaviour]:
-    """Every model's course from the same structure, with the same random numbers, beside reference frames of that composition.
-
-    Args:
-        models: float64, by name. reference: structures that an exact model visits, or float64's own course. run: makes a course.
+def chosen(data: Set) -> tuple[str, Atoms, list[Atoms]]:
+    """The formula that most labelled structures have, of those of four atoms and more where there are any; one of them that was not learned from, and
+    all of them.
     """
-    expected, found = distances(reference), {}
-    for name, model in models.items():
-        course = run(model, start, seed)
-        shared = {} if course.lost and len(course.frames) < 2 else overlap(distances(course.frames), expected)
-        found[name] = Behaviour(course.temperature, course.lost, shared)
-    return found
+    named: dict[str, list[tuple[str, Atoms]]] = {}
+    for split, own in data.splits:
+        for one in own:
+            named.setdefault(one.atoms.get_chemical_formula(), []).append((split, one.atoms))
+    formula = max(named, key=lambda name: (len(named[name][0][1]) >= LEAST_ATOMS, len(named[name]), name))
+    frames = named[formula]
+    start = next((atoms for split, atoms in reversed(frames) if split == "test"), frames[-1][1])
+    return formula, start, [atoms for _, atoms in frames]

@@ -85,4 +85,24 @@ class TrainingCompared(TypedFigures):
     compared: list[Compared] = []
 
 
-TrainingDetail = TrainingRun | TrainingCompared
+class TrainingDynamics(TypedFigures):
+    """What a trained model does in a short run of Langevin dynamics, in float64: check ``training-dynamics``.
+
+    Attributes:
+        structure: formula of the one that it starts from. ps: that were run. lost: why it ended early; empty where it did not.
+        overlap: by pair of elements, the share that distances have in common with those of the labelled structures of that formula.
+        r_A: centres of bins; distances, labelled: by pair, pairs a structure and Å, of the run and of the labels.
+    """
+
+    kind: Literal["training-dynamics"] = "training-dynamics"
+    structure: str
+    ps: Number = None
+    temperature_K: Number = None
+    lost: str = ""
+    overlap: dict[str, float] = {}
+    r_A: list[float] = []
+    distances: dict[str, list[float]] = {}
+    labelled: dict[str, list[float]] = {}
+
+
+TrainingDetail = TrainingRun | TrainingCompared | TrainingDynamics

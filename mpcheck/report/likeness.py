@@ -19,6 +19,7 @@ from mpcheck._names import (
     SMALL_TWIN,
     TRAINING,
     TRAINING_COMPARED,
+    TRAINING_DYNAMICS,
     TRAINING_STEP,
     WHOLE,
 )  # fmt: skip
@@ -45,6 +46,7 @@ CHECKS = {
     MD_DIVERGENCE: "leaves float64's trajectory faster than its force error explains",
     MD_EQUIVALENCE: "another ensemble than float64's", MD_SPEED: "dynamics cannot be timed", MD_TRACE: "dynamics cannot be compared",
     TRAINING: "a training that is wrong", TRAINING_COMPARED: "a training that learns something else than float64's",
+    TRAINING_DYNAMICS: "dynamics that a trained model does not hold",
     TRAINING_STEP: "a step of training: loss, gradients, optimiser or weights",
     **dict.fromkeys(POLICIES, "the whole model in these formats"),
     **dict.fromkeys(BENCH, "slower, or more work"),

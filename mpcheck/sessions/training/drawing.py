@@ -6,15 +6,19 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from mpcheck._names import TRAINING_DYNAMICS
 from mpcheck._text import counted
 from mpcheck.learning.labels import SPLITS
 from mpcheck.records.document import Records
+from mpcheck.records.training_figures import TrainingDynamics
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.curves import Curve, Words, curves_picture
 from mpcheck.report.pictures.grouped import Spread, grouped_picture
 from mpcheck.report.pictures.svg import write_pictures
 from mpcheck.sessions.training.tables import Told, told
+
+PAIRS = 2
 
 ERRORS = (
     ("force_meV_per_A", "force", "RMSE of forces, meV/Å"),
@@ -33,6 +37,7 @@ def pictures(document: Records) -> list[Picture]:
         spreads = [Spread(one.regime, split, one.values(split, figure)) for one in every for split in SPLITS]
         caption = f"Points are means over {seeds}, lines go from the least to the largest of them."
         found.append(grouped_picture(spreads, Words(f"training-{name}", "errors", title, caption, title, "")))
+    found += _structure(document)
     return [picture for picture in found if picture is not None]
 
 
@@ -51,6 +56,24 @@ def _scales(every: list[Told], seeds: str) -> Picture | None:
         f"What the loss is multiplied with so that gradients keep within float16: halved after an overflow, doubled after a while without; {seeds}."
     )
     return curves_picture(curves, Words("training-scale", "errors", "Loss scale by step", caption, "step", "loss scale"), log=True, stairs=True)
+
+
+def _structure(document: Records) -> list[Picture | None]:
+    """Distances of the commonest pairs of elements, of trained models and of the labels."""
+    runs = {r.subject: r.detail for r in document.of(TRAINING_DYNAMICS) if isinstance(r.detail, TrainingDynamics) and r.detail.distances}
+    if not runs:
+        return []
+    first = next(iter(runs.values()))
+    made = []
+    for pair in sorted(first.labelled, key=lambda name: -sum(first.labelled[name]))[:PAIRS]:
+        curves = [Curve(name, d.r_A, d.distances[pair]) for name, d in runs.items() if pair in d.distances]
+        curves.append(Curve("labels", first.r_A, first.labelled[pair]))
+        caption = (
+            f"{pair} pairs at a distance, in short runs of trained models from {first.structure}, and in the labelled structures of that formula."
+        )
+        words = Words(f"training-{pair.lower()}", "errors", f"{pair} distances", caption, "distance, Å", "pairs a structure and Å")
+        made.append(curves_picture(curves, words))
+    return made
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:

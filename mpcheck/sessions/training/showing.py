@@ -18,7 +18,7 @@ from mpcheck.report.pictures.base import Picture
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.training.answer import answer, note
 from mpcheck.sessions.training.drawing import draw, pictures
-from mpcheck.sessions.training.tables import COURSE, ERRORS, PARTS, course_rows, error_rows, part_rows
+from mpcheck.sessions.training.tables import COURSE, ERRORS, MOVED, PARTS, course_rows, error_rows, moved_rows, part_rows
 
 WIDTH = 150
 MOST_TOLD = 8
@@ -31,6 +31,7 @@ def tables(document: Records) -> list[Table]:
         ("errors on energies and forces, mean and deviation over seeds", ERRORS, error_rows(document), 4, "llllrrrlll"),
         ("forces between and within molecules", PARTS, part_rows(document), 2, "llrrrrll"),
         ("how the trainings went; of layers the worst gradient", COURSE, course_rows(document), 1, "lrrrrrrrr"),
+        ("a short run of each trained model, Langevin, in float64", MOVED, moved_rows(document), 2, "llrrll"),
     ]
 
 

@@ -6,17 +6,18 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mpcheck._names import TRAINING, TRAINING_COMPARED
+from mpcheck._names import TRAINING, TRAINING_COMPARED, TRAINING_DYNAMICS
 from mpcheck._text import number
 from mpcheck.learning.labels import SPLITS
 from mpcheck.learning.regimes import REFERENCE, REGIMES
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
-from mpcheck.records.training_figures import Compared, TrainingCompared, TrainingRun
+from mpcheck.records.training_figures import Compared, TrainingCompared, TrainingDynamics, TrainingRun
 
 ERRORS = ("split", "default", "lowered", "regime", "E meV/atom", "F meV/Å", "F %", "E beside float64", "F beside float64", "")
 PARTS = ("split", "regime", "between meV/Å", "%", "within meV/Å", "%", "between, beside float64", "within")
 COURSE = ("regime", "s/epoch", "loss, validation", "gradient error", "lost", "below range", "beyond", "steps left out", "loss scale")
+MOVED = ("regime", "structure", "ps", "T, K", "distances in common with the labels", "")
 FIELDS = ("energy_meV_per_atom", "force_meV_per_A", "inter_meV_per_A", "intra_meV_per_A")
 
 
@@ -112,6 +113,14 @@ def course_rows(document: Records) -> Iterator[list[str]]:
             one.regime, spread(seconds), spread([v for v in losses if v is not None]), "–" if worst[0] is None else f"{worst[0]:.1e}", *shares,
             ", ".join(dict.fromkeys(left)) or "–", ", ".join(dict.fromkeys(scales)) or "–",
         ]  # fmt: skip
+
+
+def moved_rows(document: Records) -> Iterator[list[str]]:
+    """By ``MOVED``: a short run of each trained model; of pairs of elements the share of distances in common."""
+    for record in document.of(TRAINING_DYNAMICS):
+        if isinstance(d := record.detail, TrainingDynamics):
+            common = ", ".join(f"{pair} {100 * share:.0f} %" for pair, share in d.overlap.items())
+            yield [record.subject, d.structure, number(d.ps), number(d.temperature_K), common or "–", "FAIL" if record.red else d.lost]
 
 
 def _worst(runs: Sequence[TrainingRun], name: str) -> float | None:

@@ -11,7 +11,7 @@ import torch
 
 from mpcheck._cuda import CUDA
 from mpcheck._errors import InputError
-from mpcheck._names import REFERENCE_BACKEND, TRAINING, TRAINING_COMPARED
+from mpcheck._names import REFERENCE_BACKEND, TRAINING, TRAINING_COMPARED, TRAINING_DYNAMICS
 from mpcheck._text import counted, duration
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import CUDA as CUDA_WORD
@@ -28,6 +28,7 @@ from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.run import Session
 from mpcheck.sessions.training import EPOCHS, EPOCHS_LONG, SMALL, TrainingOptions
 from mpcheck.sessions.training.comparing import compare
+from mpcheck.sessions.training.dynamics import beside, moved
 from mpcheck.sessions.training.figures import record_of
 from mpcheck.sessions.training.runs import Runs
 
@@ -77,7 +78,8 @@ class TrainingWork(PlainWork):
         trainings = [self._training(name, seed) for seed in self.seeds for name in self.asked.regimes]
         pieces = [Piece(one, one.key, one.key, one, REGIMES[one.subject].cost) for one in trainings]
         compared = [self._planned(TRAINING_COMPARED, name, "") for name in self.asked.regimes if name != REFERENCE]
-        return pieces + [Piece(one, one.key, one.key, one, LIGHT) for one in compared]
+        moving = [self._planned(TRAINING_DYNAMICS, name, f"seed {self.seeds[0]}") for name in self.asked.regimes]
+        return pieces + [Piece(one, one.key, one.key, one, LIGHT) for one in (*moving, *compared)]
 
     def _training(self, name: str, seed: int) -> Planned:
         return self._planned(TRAINING, name, f"seed {seed}")
@@ -111,7 +113,17 @@ class TrainingWork(PlainWork):
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
         planned: Planned = piece.key
-        return self.attempted(planned, lambda: [self._compared(planned) if planned.check == TRAINING_COMPARED else self._trained(planned)])
+        make = {TRAINING_COMPARED: self._compared, TRAINING_DYNAMICS: self._run}.get(planned.check, self._trained)
+        return self.attempted(planned, lambda: [make(planned)])
+
+    def _run(self, planned: Planned) -> Record:
+        """A short run of what was trained, beside float64's."""
+        own, exact = (self._moved(self._planned(TRAINING_DYNAMICS, name, planned.variant)) for name in (planned.subject, REFERENCE))
+        return beside(own, exact)
+
+    def _moved(self, planned: Planned) -> Record:
+        seed = self.seeds[0]
+        return self.runs.once(_name(planned), lambda: moved(planned, self.trained_model(planned.subject, seed), self.data, seed))
 
     def _compared(self, planned: Planned) -> Record:
         own, reference = ([self._trained(self._training(name, seed)) for seed in self.seeds] for name in (planned.subject, REFERENCE))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -12,7 +10,8 @@ from ase.build import molecule
 
 from mpcheck import _torch_state
 from mpcheck.adapters.load import load_model
-from mpcheck.learning.dynamics import WIDTH, Course, behaviours, distances, langevin, overlap
+from mpcheck.learning.dynamics import WIDTH, chosen, distances, langevin, overlap
+from mpcheck.learning.solvents import solvents
 
 
 def moved(count: int, size: float, seed: int = 0) -> list[Atoms]:
@@ -36,17 +35,12 @@ def test_what_is_alike_overlaps_and_what_is_not_does_not() -> None:
     assert overlap(near, near) == pytest.approx({"H-H": 1.0, "H-O": 1.0})
 
 
-def test_models_are_run_alike_and_what_is_lost_is_told() -> None:
-    asked: list[Any] = []
-
-    def run(model: torch.nn.Module, atoms: Atoms, seed: int) -> Course:
-        asked.append((model, seed))
-        return Course(moved(1, 9.0), 9e9, "9e9 K after 1 fs") if model is broken else Course(moved(50, 0.05), 400.0)
-
-    sound, broken = torch.nn.Identity(), torch.nn.Identity()
-    found = behaviours({"float64": sound, "half": broken}, molecule("H2O"), moved(300, 0.05), 3, run)
-    assert asked == [(sound, 3), (broken, 3)]
-    assert found["half"].lost and not found["half"].overlap and min(found["float64"].overlap.values()) > 0.7
+def test_a_structure_that_was_not_learned_from_starts_a_run() -> None:
+    data = solvents()
+    formula, start, frames = chosen(data)
+    assert start.get_chemical_formula() == formula and len(start) >= 4
+    assert all(frame.get_chemical_formula() == formula for frame in frames) and len(frames) > 10
+    assert any(np.array_equal(start.positions, one.atoms.positions) for one in data.test)
 
 
 def test_a_trained_model_keeps_a_molecule_and_leaves_nothing_behind() -> None:

@@ -30,11 +30,13 @@ def test_every_training_and_comparison_is_planned_and_ends_in_a_record(small_wor
     keys = [piece.planned.key for piece in pieces]
     assert keys == [
         "training/float64/seed-0", "training/half-linear-fp16+master/seed-0", "training/float64/seed-1", "training/half-linear-fp16+master/seed-1",
-        "training-compared/half-linear-fp16+master",
+        "training-dynamics/float64/seed-0", "training-dynamics/half-linear-fp16+master/seed-0", "training-compared/half-linear-fp16+master",
     ]  # fmt: skip
     assert len({piece.group for piece in pieces}) == len(pieces), "each may be done by another process"
     records = [record for piece in pieces for record in small_work.records(piece)]
-    assert [record.key for record in records] == keys and {record.verdict for record in records} == {"pass"}
+    assert [record.key for record in records] == keys
+    assert {record.verdict for record in records} <= {"pass", "inconclusive"}, "a model of two epochs may fly apart, in float64 as well"
+    assert {record.verdict for record in records if record.check != "training-dynamics"} == {"pass"}
     first, last = records[0].detail, records[-1].detail
     assert isinstance(first, TrainingRun) and isinstance(last, TrainingCompared) and last.seeds == 2
     assert [e.split for e in first.errors] == ["train", "validation", "test"] and len(first.validation_loss) == 3
@@ -96,7 +98,7 @@ def test_a_model_that_lacks_an_element_is_refused(tmp_path: Path) -> None:
 def test_a_given_model_begins_with_its_own_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "solvents", lambda: replace(few(), train=few().train[:4]))
     work = TrainingWork(TrainingOptions(model="builtin:hco", regimes=("float64",), seeds=2, epochs=1))
-    records = [work.records(piece)[0] for piece in work.pieces()]
+    records = [work.records(piece)[0] for piece in work.pieces() if piece.planned.check == "training"]
     details = [record.detail for record in records]
     assert {record.verdict for record in records} == {"pass"}, "validation may get worse of what has learned already"
     starts = {detail.validation_loss[0] for detail in details if isinstance(detail, TrainingRun)}
