@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file, sha256_file
+from mpcheck.gate.settings import GateSettings
 from mpcheck.gate.stored import effect_of
 from mpcheck.gate.trees import Tree
 from mpcheck.history.objections import Objection, cut
@@ -17,7 +18,9 @@ from mpcheck.history.objections import Objection, cut
 BASELINES = "baselines"  # of sessions that are told of none
 NAMED = re.compile(r"(builtin|recipe|mace_mp|mace_off):")
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\n")
-KINDS = {"model": "model", "system": "structures"}
+KINDS = {"model": "model", "system": "structures", "policy": "settings", "protocol": "settings"}
+LISTED = {"policy": "policies", "protocol": "protocols"}
+"""Of settings whose names may be YAML files, what each is called there."""
 
 
 @dataclass
@@ -33,22 +36,27 @@ class Files:
     notes: list[str] = field(default_factory=list)
 
 
-def named(model: str, systems: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """What of the settings names files, with what it is: ``model`` or ``system``."""
+def named(model: str, systems: Sequence[str], settings: object = None) -> Iterator[tuple[str, str]]:
+    """What of the settings names files, with what it is: ``model``, ``system``, ``policy`` or ``protocol``.
+
+    Args:
+        settings: with lists of the last two; None of none.
+    """
     if not NAMED.match(model):
         architecture = re.fullmatch(r"(.*?\.ya?ml)\+(.*)", model, re.DOTALL)
         yield from (("model", name) for name in (architecture.groups() if architecture else (model,)))
     for system in systems:
         if not NAMED.match(system):
             yield "system", system.rpartition("@")[0] or system
+    for what, field_ in LISTED.items():
+        yield from ((what, name) for name in getattr(settings, field_, None) or () if name.endswith((".yaml", ".yml")))
 
 
-def collect(base: Tree | None, head: Tree, model: str, systems: Sequence[str], baselines: str, own_model: bool, into: Path) -> Files:
+def collect(base: Tree | None, head: Tree, settings: GateSettings, own_model: bool, into: Path) -> Files:
     """Copies of the files that decide, out of reach of the change: base's where it has them, else head's.
 
     Args:
-        baselines: directory of stored baselines, relative to the root; empty for none. own_model: whether the model is what the change
-            is about, because the repository has no code: then head's is judged.
+        settings: that decide. own_model: whether the model is what the change is about, because the repository has no code: then head's is judged.
         into: where the copies go, below the same directories as in the repository.
 
     Raises:
@@ -57,12 +65,12 @@ def collect(base: Tree | None, head: Tree, model: str, systems: Sequence[str], b
     directory = into / head.root.relative_to(head.top)
     directory.mkdir(parents=True)
     files = Files(directory)
-    for what, name in named(model, systems):
+    for what, name in named(settings.model, settings.systems or (), settings):
         if Path(name).is_absolute() or not _inside(head, name):
             files.notes.append(f"{what} {name} lies outside of the repository; both sides use it as it is")
         else:
             _take(files, base, head, what, name, own_model and what == "model")
-    _baselines(files, base, head, baselines)
+    _baselines(files, base, head, settings.baselines)
     return files
 
 

@@ -77,8 +77,7 @@ def gate(root: Path, what: Asked, own: GateSettings, out: Path, cache: Path, say
             judged = None
             decided = replace(decided, settings=settings.model_copy(update={"model": own.model}))
         with planned(judged, head) as sides:
-            model, systems = decided.settings.model, decided.settings.systems
-            files = collect(base, head, model, systems, settings.baselines, judged is None, sides.temporary / "files")
+            files = collect(base, head, decided.settings, judged is None, sides.temporary / "files")
             sides.files = files.directory
             emptied(out)
             for line in (*notes, *files.notes, *(o.text(what.allow) for o in (*decided.objections, *files.objections))):

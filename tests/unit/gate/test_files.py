@@ -6,7 +6,7 @@ import pytest
 
 from mpcheck._errors import InputError
 from tests.gate.adopter import git
-from tests.unit.gate.fake_gate import FakeGate
+from tests.unit.gate.fake_gate import SETTINGS, FakeGate
 
 THERE = {"a_model": "model", "w_xyz": "structures", "stored__cpu__precision_json": "baselines"}
 
@@ -34,3 +34,18 @@ def test_a_pointer_of_git_lfs_is_the_file_that_it_names(gate: FakeGate) -> None:
     gate.change(a_model="bigger")
     with pytest.raises(InputError, match="a pointer of Git LFS, not the file; fetch it"):
         gate.go()
+
+
+@pytest.mark.parametrize("setting", ["policies", "protocols"])
+def test_files_of_policies_and_protocols_are_bases_and_a_change_of_them_is_told(setting: str, gate: FakeGate) -> None:
+    """A change that makes the judged policy or protocol easier decides nothing."""
+    gate.change(own_yaml="strict", mpcheck_toml=SETTINGS + f'{setting} = ["own.yaml", "float32"]\n')
+    git(gate.root, "add", "own.yaml", "mpcheck.toml")
+    git(gate.root, "commit", "-qm", "settings")
+    assert gate.go().objections == [] and gate.seen["head"]["own.yaml"] == "strict"
+    gate.change(own_yaml="easy")
+    outcome = gate.go()
+    assert [(o.kind, o.what, o.effect) for o in outcome.objections] == [("settings", "own.yaml", "loosens")] and outcome.verdict == "FAIL"
+    assert gate.seen["head"]["own.yaml"] == gate.seen["base"]["own.yaml"] == "strict"
+    gate.change(own_yaml=None)
+    assert [o.effect for o in gate.go().objections] == ["narrows"]
