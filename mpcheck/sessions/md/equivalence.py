@@ -76,6 +76,9 @@ def equivalence(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Recor
     rows = [Row(name, arm.label, unit, one) for arm in arms for name, unit, one in _comparisons(arm, protocol)]
     decided = {(d.policy, d.observable): d for d in decide(rows)}
     for arm in arms:
+        if not any(row.policy == arm.label for row in rows):
+            own = {**about, "subject": Path(arm.policy).stem, "backend": arm.backend}
+            records.append(Record(**own, verdict="inconclusive", reason="no observable has eight samples, or the margin of none is larger than zero"))
         changes = _Changes(runs, arm, protocol)
         for (label, name), decision in decided.items():
             if label == arm.label:

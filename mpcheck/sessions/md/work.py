@@ -61,6 +61,10 @@ class MdWork(PlainWork):
         for name in options.policies:
             get_policy(name)
         self.protocols = {name: get_protocol(name) for name in options.protocols}
+        for name, protocol in self.protocols.items():
+            least = 10 * protocol.sample_fs * 1e-3
+            if options.length and options.length < least:
+                raise InputError(f"--length is {options.length:g} ps; protocol {name} needs {least:g} ps for ten samples")
         self.session = Session(options)
         if not options.systems:
             self.session = Session(replace(options, systems=tuple(self.session.systems)[:1]), self.session.model)
@@ -111,6 +115,8 @@ class MdWork(PlainWork):
     def _together(self, system: str) -> list[Piece]:
         pieces = []
         for check in TOGETHER:
+            if check in (MD_EQUIVALENCE, MD_DIVERGENCE) and len(self.arms) < 2:
+                continue  # nothing is compared with float64
             for name, protocol in self.protocols.items():
                 if (check == MD_DIVERGENCE and protocol.ensemble != "nve") or (check == MD_SPEED and name != next(iter(self.protocols))):
                     continue

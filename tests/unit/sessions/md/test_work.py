@@ -247,3 +247,19 @@ def test_the_first_of_several_structures_is_run_and_said(place: Path, tmp_path: 
     write(tmp_path / "two.xyz", [pair(), pair()])
     work = MdWork(options(place, "nve", systems=(f"{tmp_path / 'two.xyz'}@:",)))
     assert any("the first of 2 structures is run" in note for note in work.notes())
+
+
+def test_a_length_without_samples_is_a_line_and_little_is_a_record(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--length is 0.001 ps; protocol .*nve.yaml needs 0.005 ps for ten samples"):
+        MdWork(options(place, "nve", length=0.001))
+    own = tmp_path / "frames.yaml"
+    text = (place / "nve.yaml").read_text().replace("name: nve", "name: frames")
+    own.write_text(text[: text.index("margins")] + "margins: {neighbours: {relative: 0.02}}\n")
+    found = _piece(MdWork(options(place, protocols=(str(own),), length=0.006, seeds=1)), MD_EQUIVALENCE, protocol="frames")
+    assert [(r.verdict, r.subject) for r in found] == [("inconclusive", "float32")] and "eight samples" in found[0].reason
+
+
+def test_float64_alone_is_run_and_compared_with_nothing(place: Path) -> None:
+    work = MdWork(options(place, "nve", policies=("float64",), seeds=1))
+    assert {p.key.check for p in work.pieces()} == {MD_RUN, MD_PHYSICS, MD_SPEED, MD_TRACE}
+    assert not red(done(work))
