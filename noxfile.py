@@ -86,6 +86,8 @@ def suite(session: nox.Session, spec: SessionSpec) -> None:
     (one_thread if spec.one_thread else prepare)(session)
     plain = [word.format(out=ROOT / "reports") for word in spec.pytest_words] or ["-p", "no:benchmark"]
     reports = ["--mp-out", "reports", "--junitxml", f"reports/{spec.name}.xml"]
+    if spec.processes and not any(word.startswith(("-n", "--numprocesses", "--mp-device")) for word in session.posargs):
+        plain += ["-n", str(spec.processes)]
     tool(session, "pytest", str(suite_path(spec)), "-q", *LEAN, *plain, *reports, *session.posargs)
 
 

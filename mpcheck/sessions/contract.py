@@ -34,8 +34,9 @@ class SessionSpec:
         compared: how two runs' records are compared: ratios, that are better or worse, findings, that are the same or not, latencies, or
             nothing. scale: what a ratio of 1 stands for.
         judges: False where it measures and judges nothing, so that it is never green.
-        parallel: whether it may run in several processes. one_thread: whether its suite gets one OpenMP thread, where nothing else is said: on
-            small structures threads spin against each other, and against those of the processes that it starts.
+        parallel: whether it may run in several processes; processes: in how many it does on a CPU where nobody says how many.
+        one_thread: whether its suite gets one OpenMP thread, where nothing else is said: on small structures threads spin against each other, and
+            against those of the processes that it starts.
         gated: whether a gate runs it where its settings name no session. gateable: whether a gate may run it at all.
         sides: whose code a gate runs it with: both, or head's alone because it measures base itself or judges nothing.
         against: the option by which it measures base beside head; empty where it has none.
@@ -62,6 +63,7 @@ class SessionSpec:
     scale: str = "what is allowed"
     judges: bool = True
     parallel: bool = True
+    processes: int = 0
     one_thread: bool = False
     gated: bool = False
     gateable: bool = True

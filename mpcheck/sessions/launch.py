@@ -41,6 +41,9 @@ def suites_in(arguments: Sequence[str], here: Path) -> list[SessionSpec]:
     return [spec for spec, place in suites if any(path.is_relative_to(place) for path in asked)]
 
 
+CPU = "cpu"
+
+
 class _Refusals:
     """Why a collection failed, which pytest tells only in the summary that is left out here; and what kept tests from beginning.
 
@@ -152,6 +155,8 @@ def start(spec: SessionSpec, options: Mapping[str, Any], out: Path, workers: int
         text = ",".join(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
         if text not in (None, "", 0, False) or (text == 0 and text is not False and defaults.get(name)):  # a zero where one is not usual is meant
             arguments.append(f"--mp-{name}" if text is True else f"--mp-{name}={text}")
+    if not workers and str(options.get("device") or CPU).startswith(CPU):
+        workers = spec.processes
     if workers:
         arguments += ["-n", str(workers)]
     if "mpcheck" not in {point.name for point in entry_points(group="pytest11")}:

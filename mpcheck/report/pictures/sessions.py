@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from mpcheck.records.document import Records
 from mpcheck.records.record import Record
+from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.blocks import block_pictures
 from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.distributions import Samples, distribution_pictures
 from mpcheck.report.pictures.heat import heat_maps
 from mpcheck.report.pictures.ranges import Sample, range_pictures
-from mpcheck.report.pictures.svg import write_sheet
+from mpcheck.report.pictures.svg import write_pictures, write_sheet
 from mpcheck.report.pictures.sweep import sweep_pictures
 from mpcheck.report.pictures.words import slug
 
@@ -63,3 +64,14 @@ def write_profile_pictures(directory: Path, run: Records, maps: Maps, samples: S
             if drawn:
                 written.append(write_sheet(directory / f"{name}.svg", f"{head}: {title}", drawn))
     return written
+
+
+def write_own_pictures(directory: Path, make: Callable[[], list[Picture]]) -> list[Path]:
+    """Write what a session draws itself, each picture into a file of its own; returns the files.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
+    with settings():
+        made = make()
+    return write_pictures(directory, made)

@@ -70,6 +70,7 @@ SESSION = SessionSpec(
     title="Does molecular dynamics in lower precision give the same physics, and how many steps a second does it make?",
     order=17,
     one_thread=True,
+    processes=2,
     options=MdOptions,
     without=("formats", "blocks", "tolerances", "references", "rows", "cache_limit", "shard"),
     work="mpcheck.sessions.md.work:MdWork",

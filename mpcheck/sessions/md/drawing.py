@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from mpcheck._names import MD_DIVERGENCE, MD_TRACE
 from mpcheck.records.document import Records
 from mpcheck.records.dynamics_figures import DynamicsDivergence, DynamicsTrace
 from mpcheck.records.record import Record
 from mpcheck.report.pictures.base import Picture
-from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.curves import Curve, Words, curves_picture
-from mpcheck.report.pictures.svg import write_pictures
 from mpcheck.report.pictures.words import slug
 
 Values = Sequence[float] | None
@@ -65,14 +62,3 @@ def _parting(document: Records, system: str) -> Picture | None:
     return curves_picture(
         curves, Words(slug(document.suite, "parting", system), "errors", "How trajectories part", caption, "time, fs", up), log=True
     )
-
-
-def draw(directory: Path, document: Records) -> list[Path]:
-    """Write them.
-
-    Raises:
-        InputError: the place cannot be written.
-    """
-    with settings():
-        made = pictures(document)
-    return write_pictures(directory, made)

@@ -10,14 +10,16 @@ from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
+from mpcheck.report.ending import ending
 from mpcheck.report.findings import counts, told
 from mpcheck.report.judged import judged_lines, subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.pictures.base import Picture
+from mpcheck.report.pictures.sessions import write_own_pictures
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.md import tables
 from mpcheck.sessions.md.answer import answer
-from mpcheck.sessions.md.drawing import draw, pictures
+from mpcheck.sessions.md.drawing import pictures
 
 WIDTH = 132
 MOST_TOLD = 8
@@ -63,14 +65,7 @@ class MdShown:
         lines += [f"- {escape(line)}" for line in subject_lines(document)]
         for title, head, rows, align in tables.every(document):
             lines += ["", f"## {title}", "", *markdown_table(head, [[*map(escape, row)] for row in rows], align)]
-        failed = [[escape(t) for t in (f.id, f.reason)] for f in told(document, "fail")]
-        lines += ["", "## fail", "", *markdown_table(("finding", "reason"), failed)] if failed else []
-        lines += [f"- {escape(note)}" for note in notes]
-        _, *limits = standing(document)
-        lines += [f"- **{escape(line)}**" for line in limits]
-        environment = document.environment
-        packages = ", ".join(f"{k} {v}" for k, v in environment.packages.items())
-        lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(environment.device_name)}, {escape(environment.platform)}"]
+        lines += ending(document, notes)
         return seen_lines("\n".join(lines)) + "\n"
 
     def note(self, document: Records, items: Sequence[Item]) -> str:
@@ -83,7 +78,7 @@ class MdShown:
 
     def pictures(self, directory: Path, document: Records) -> list[Path]:
         """Traces, divergence, structure."""
-        return draw(directory, document)
+        return write_own_pictures(directory, lambda: pictures(document))
 
 
 SHOWING = MdShown()

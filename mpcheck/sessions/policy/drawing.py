@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 from mpcheck._names import POLICY, POLICY_BUDGET, POLICY_SPEED
 from mpcheck.records.document import Records
 from mpcheck.records.policy_figures import PolicyBlock, PolicyErrors, PolicySpeed
 from mpcheck.report.pictures.base import Picture
-from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.goals import Quantity
 from mpcheck.report.pictures.pareto import Mark, pareto_picture
 from mpcheck.report.pictures.spending import TOTAL, Spent, spending_picture
-from mpcheck.report.pictures.svg import write_pictures
 from mpcheck.report.pictures.words import slug
 
 QUANTITIES: tuple[Quantity, ...] = ("force", "energy")
@@ -58,14 +55,3 @@ def _spending(document: Records, system: str) -> Picture | None:
     predicted = math.sqrt(sum((r.predicted or 0.0) ** 2 for r in rows))
     total = Spent(TOTAL, policy, predicted, whole.force_meV_per_A if whole is not None else None)
     return spending_picture(rows, total, "force", policy, slug(document.suite, "spending", system))
-
-
-def draw(directory: Path, document: Records) -> list[Path]:
-    """Write them.
-
-    Raises:
-        InputError: the place cannot be written.
-    """
-    with settings():
-        made = pictures(document)
-    return write_pictures(directory, made)

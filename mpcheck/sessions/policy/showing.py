@@ -13,13 +13,15 @@ from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.policy_figures import PolicyBlock
 from mpcheck.records.record import Record
+from mpcheck.report.ending import ending
 from mpcheck.report.findings import counts, told
 from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
+from mpcheck.report.pictures.sessions import write_own_pictures
 from mpcheck.report.references import reference_lines
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.policy.answer import Row, answer, budget_of, number, rows
-from mpcheck.sessions.policy.drawing import draw
+from mpcheck.sessions.policy.drawing import pictures
 from mpcheck.sessions.policy.sizes import HEAD as SIZES
 from mpcheck.sessions.policy.sizes import RIGHT, left_out, size_rows
 
@@ -181,19 +183,7 @@ class PolicyShown:
         if own := size_rows(document):
             lines += ["## Over size: supercells of rattled diamond, and batches of them", "", *markdown_table(SIZES, own, RIGHT), ""]
             lines += [f"- {escape(line)}" for line in left_out(document)]
-        failed = [[escape(t) for t in (f.id, f.reason, f.block)] for f in told(document, "fail")]
-        lines += ["## fail", "", *markdown_table(("finding", "reason", "block"), failed)] if failed else []
-        lines += [f"- {escape(note)}" for note in notes]
-        _, *limits = standing(document)
-        lines += [f"- **{escape(line)}**" for line in limits]
-        packages = ", ".join(f"{k} {v}" for k, v in document.environment.packages.items())
-        lines += [
-            "",
-            "## Environment",
-            "",
-            f"- {escape(packages)}",
-            f"- {escape(document.environment.device_name)}, {escape(document.environment.platform)}",
-        ]
+        lines += ending(document, notes)
         return seen_lines("\n".join(lines)) + "\n"
 
     def note(self, document: Records, items: Sequence[Item]) -> str:
@@ -202,7 +192,7 @@ class PolicyShown:
 
     def pictures(self, directory: Path, document: Records) -> list[Path]:
         """Speed against accuracy, and where the error comes from."""
-        return draw(directory, document)
+        return write_own_pictures(directory, lambda: pictures(document))
 
 
 SHOWING = PolicyShown()

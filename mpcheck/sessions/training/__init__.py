@@ -52,6 +52,7 @@ SESSION = SessionSpec(
     title="Can one still learn in lower precision, and what does it cost in meV/atom and meV/Å?",
     order=19,
     one_thread=True,
+    processes=2,
     options=TrainingOptions,
     without=(
         "systems",

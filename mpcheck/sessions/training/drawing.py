@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from mpcheck._names import TRAINING_DYNAMICS
 from mpcheck._text import counted
@@ -12,10 +11,8 @@ from mpcheck.learning.labels import SPLITS
 from mpcheck.records.document import Records
 from mpcheck.records.training_figures import TrainingDynamics
 from mpcheck.report.pictures.base import Picture
-from mpcheck.report.pictures.canvas import settings
 from mpcheck.report.pictures.curves import Curve, Words, curves_picture
 from mpcheck.report.pictures.grouped import Spread, grouped_picture
-from mpcheck.report.pictures.svg import write_pictures
 from mpcheck.sessions.training.tables import Told, told
 
 PAIRS = 2
@@ -79,14 +76,3 @@ def _structure(document: Records) -> list[Picture | None]:
 def _numbers(values: Sequence[float | None]) -> list[float]:
     """NaN where there is none."""
     return [math.nan if v is None else v for v in values]
-
-
-def draw(directory: Path, document: Records) -> list[Path]:
-    """Write them.
-
-    Raises:
-        InputError: the place cannot be written.
-    """
-    with settings():
-        made = pictures(document)
-    return write_pictures(directory, made)

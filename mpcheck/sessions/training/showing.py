@@ -10,14 +10,16 @@ from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
+from mpcheck.report.ending import ending
 from mpcheck.report.findings import counts
 from mpcheck.report.findings import told as findings
 from mpcheck.report.judged import judged_lines
 from mpcheck.report.palette import style
 from mpcheck.report.pictures.base import Picture
+from mpcheck.report.pictures.sessions import write_own_pictures
 from mpcheck.report.standing import standing, word
 from mpcheck.sessions.training.answer import answer, note
-from mpcheck.sessions.training.drawing import draw, pictures
+from mpcheck.sessions.training.drawing import pictures
 from mpcheck.sessions.training.tables import COURSE, ERRORS, MOVED, PARTS, course_rows, error_rows, moved_rows, part_rows
 
 WIDTH = 150
@@ -75,14 +77,7 @@ class TrainingShown:
         lines = [f"# mpcheck train: {word(document)}", "", *(f"- {escape(line)}" for line in answer(document)), ""]
         for title, head, rows, _, align in tables(document):
             lines += [f"## {title[0].upper()}{title[1:]}", "", *markdown_table(head, [[*map(escape, row)] for row in rows], align), ""]
-        failed = [[escape(t) for t in (f.id, f.reason, f.block)] for f in findings(document, "fail")]
-        lines += ["## fail", "", *markdown_table(("finding", "reason", "block"), failed)] if failed else []
-        lines += [f"- {escape(line)}" for line in notes]
-        _, *limits = standing(document)
-        lines += [f"- **{escape(line)}**" for line in limits]
-        packages = ", ".join(f"{k} {v}" for k, v in document.environment.packages.items())
-        machine = f"{document.environment.device_name}, {document.environment.platform}"
-        lines += ["", "## Environment", "", f"- {escape(packages)}", f"- {escape(machine)}"]
+        lines += ending(document, notes)
         return seen_lines("\n".join(lines)) + "\n"
 
     def note(self, document: Records, items: Sequence[Item]) -> str:
@@ -95,7 +90,7 @@ class TrainingShown:
 
     def pictures(self, directory: Path, document: Records) -> list[Path]:
         """Losses, loss scales, errors."""
-        return draw(directory, document)
+        return write_own_pictures(directory, lambda: pictures(document))
 
 
 SHOWING = TrainingShown()

@@ -141,6 +141,20 @@ def test_nought_is_handed_on_where_it_is_not_the_default(tmp_path: Path, monkeyp
     assert [a for a in handed[0] if a.startswith("--mp-") and not a.startswith("--mp-out")] == ["--mp-model=builtin:hco", "--mp-launches=0"]
 
 
+@pytest.mark.parametrize(
+    ("name", "device", "workers", "words"),
+    [("md", "", 0, ["-n", "2"]), ("md", "cpu", 1, ["-n", "1"]), ("md", "cuda:1", 0, []), ("precision", "", 0, []), ("precision", "", 3, ["-n", "3"])],
+)
+def test_a_session_of_many_runs_takes_two_processes_on_a_cpu(
+    name: str, device: str, workers: int, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handed: list[list[str]] = []
+    monkeypatch.setattr(pytest, "main", lambda arguments, plugins=(): handed.append(list(arguments)) or 2)
+    start(get(name), {"device": device}, tmp_path, workers)
+    place = handed[0].index("-n") if "-n" in handed[0] else len(handed[0])
+    assert handed[0][place : place + 2] == words
+
+
 @pytest.mark.parametrize("more", [(), ("--workers", "2")])
 @pytest.mark.parametrize("wrong", [("no.model",), ("--system", "bad.xyz"), ("--block", "no.such.block")])
 def test_bad_input_is_one_line_and_writes_over_nothing(wrong: tuple[str, ...], more: tuple[str, ...], tmp_path: Path) -> None:
