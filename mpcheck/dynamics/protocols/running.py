@@ -177,7 +177,8 @@ class Runner:
             series = {name: values[:0] for name, values in self.written[0].series.items()}
         if not frames:
             frames = {name: values[:0] for name, values in (self.written[0].frames if self.written else {}).items()}
-        chunk = Chunk(series, frames, self.integrator.state(), self.about, self.step, self.before[0] + self.seconds, self.before[1] + around, ended)
+        state = self.integrator.state() | {"numbers": self.atoms.numbers.copy(), "pbc": self.atoms.pbc.astype(np.uint8)}
+        chunk = Chunk(series, frames, state, self.about, self.step, self.before[0] + self.seconds, self.before[1] + around, ended)
         chunks.write(self.folder, len(self.written), chunk)
         self.written.append(chunk)
         self._begin_file()
