@@ -24,11 +24,11 @@ class JobError(Exception):
     """A job that did not do its work; says where its log lies."""
 
 
-def send(options: MdOptions, keys: Sequence[tuple[str, RunKey]], folder: Path, mark: str) -> dict[tuple[str, RunKey], Any]:
+def send(options: MdOptions, keys: Sequence[tuple[str, RunKey]], folders: Mapping[str, Path], mark: str) -> dict[tuple[str, RunKey], Any]:
     """Send runs; the jobs by system and run.
 
     Args:
-        folder, mark: see :class:`Runs`.
+        folders: by system; mark: see :class:`Runs`.
 
     Raises:
         InputError: submitit is not there, an option that it does not know, or no SLURM.
@@ -37,7 +37,7 @@ def send(options: MdOptions, keys: Sequence[tuple[str, RunKey]], folder: Path, m
         submitit = importlib.import_module("submitit")
     except ImportError as error:
         raise InputError("--cluster needs submitit: pip install 'mpcheck[cluster]'") from error
-    place = folder.resolve() / "jobs"
+    place = next(iter(folders.values())).resolve() / "jobs"
     parameters = {"timeout_min": MINUTES, **_parameters(options.cluster_options)}
     made = attempt(lambda: submitit.AutoExecutor(folder=str(place / "%j"), cluster=options.cluster))
     if isinstance(made, Raised):
@@ -48,7 +48,7 @@ def send(options: MdOptions, keys: Sequence[tuple[str, RunKey]], folder: Path, m
         told = f"--cluster-option {given}: {shortened(updated.line, 300)}; give what submitit knows, such as slurm_partition=gpu"
         raise InputError(told) from updated.error
     asked = {**plain(options), "length": options.length, "long": options.long}
-    return {key: made.submit(job, asked, str(folder.resolve()), mark, key[0], asdict(key[1])) for key in keys}
+    return {key: made.submit(job, asked, str(folders[key[0]].resolve()), mark, key[0], asdict(key[1])) for key in keys}
 
 
 def _parameters(texts: Sequence[str]) -> dict[str, Any]:

@@ -60,6 +60,8 @@ class MdWork(PlainWork):
         self.asked = options
         for name in options.policies:
             get_policy(name)
+        _apart("policies", (F64, *options.policies))
+        _apart("protocols", options.protocols)
         self.protocols = {name: get_protocol(name) for name in options.protocols}
         for name, protocol in self.protocols.items():
             least = 10 * protocol.sample_fs * 1e-3
@@ -74,8 +76,12 @@ class MdWork(PlainWork):
         self._temporary = None if options.runs is not None else tempfile.TemporaryDirectory(prefix="mpcheck-md-")
         folder = options.runs if self._temporary is None else Path(self._temporary.name)
         assert folder is not None
-        self.folder, self.mark = folder, "" if options.resume else token()
-        self.runs = {name: Runs(self.session, name, folder, self.mark, options.length, options.long) for name in self.session.systems}
+        self.mark = "" if options.resume else token()
+        several = len(self.session.systems) > 1
+        self.runs = {
+            name: Runs(self.session, name, folder / f"system-{place}" if several else folder, self.mark, options.length, options.long)
+            for place, name in enumerate(self.session.systems)
+        }
         self._outlook = ""
         self._jobs: dict[tuple[str, RunKey], Any] = {}
 
@@ -91,7 +97,7 @@ class MdWork(PlainWork):
         return list(dict.fromkeys([(F64, REFERENCE_BACKEND), *named]))
 
     def pieces(self) -> Sequence[Piece]:
-        """Runs of the first seed of all protocols first, so that no process waits for another's equilibration."""
+        """Runs of all starts of a policy one after the other, so that no process waits for another's equilibration."""
         require_room(self.session)
         self._outlook = estimate(next(iter(self.runs.values())), self.protocols, self.arms, self.asked.seeds)
         pieces: list[Piece] = []
@@ -104,7 +110,7 @@ class MdWork(PlainWork):
             pieces += self._together(system)
         if self.asked.cluster and os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0":
             keys = [(piece.key.system, piece.key.run) for piece in pieces if piece.key.run is not None]
-            self._jobs = send(self.asked, keys, self.folder, self.mark)
+            self._jobs = send(self.asked, keys, {name: runs.folder for name, runs in self.runs.items()}, self.mark)
         return pieces
 
     def _run_piece(self, system: str, protocol: Protocol, run: RunKey) -> Piece:
@@ -167,3 +173,16 @@ class MdWork(PlainWork):
     def keys(self, protocol: str, policy: str, backend: str) -> list[RunKey]:
         """Runs of all seeds."""
         return [RunKey(protocol, policy, backend, seed) for seed in range(self.asked.seeds)]
+
+
+def _apart(what: str, names: Sequence[str]) -> None:
+    """Refuse names that records and directories would not tell apart.
+
+    Raises:
+        InputError: two files of one name in different directories, or one of a built-in's.
+    """
+    seen: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        other = seen.setdefault(Path(name).stem, name)
+        if other != name:
+            raise InputError(f"{what} {other} and {name} are both called {Path(name).stem}; give one of them another file name")

@@ -32,11 +32,11 @@ def test_jobs_write_runs_that_the_session_takes(place: Path, tmp_path: Path) -> 
 def test_an_unknown_option_or_scheduler_is_a_line(place: Path, tmp_path: Path) -> None:
     asked = options(place, "nve", seeds=1)
     with pytest.raises(InputError, match="--cluster-option is 'gpu'; give NAME=VALUE"):
-        send(replace(asked, cluster="local", cluster_options=("gpu",)), [], tmp_path, "")
+        send(replace(asked, cluster="local", cluster_options=("gpu",)), [], {"s": tmp_path}, "")
     with pytest.raises(InputError, match=r"--cluster-option no_such_option=1: .*such as slurm_partition"):
-        send(replace(asked, cluster="local", cluster_options=("no_such_option=1",)), [], tmp_path, "")
+        send(replace(asked, cluster="local", cluster_options=("no_such_option=1",)), [], {"s": tmp_path}, "")
     with pytest.raises(InputError, match="--cluster slurm cannot be used"):
-        send(replace(asked, cluster="slurm"), [], tmp_path, "")
+        send(replace(asked, cluster="slurm"), [], {"s": tmp_path}, "")
 
 
 def test_without_submitit_it_says_what_to_install(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,7 +45,7 @@ def test_without_submitit_it_says_what_to_install(place: Path, tmp_path: Path, m
 
     monkeypatch.setattr(cluster.importlib, "import_module", none)
     with pytest.raises(InputError, match=r"pip install 'mpcheck\[cluster\]'"):
-        send(replace(options(place, "nve"), cluster="local"), [], tmp_path, "")
+        send(replace(options(place, "nve"), cluster="local"), [], {"s": tmp_path}, "")
 
 
 def test_a_job_that_dies_says_where_its_log_lies() -> None:

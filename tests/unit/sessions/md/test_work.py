@@ -263,3 +263,22 @@ def test_float64_alone_is_run_and_compared_with_nothing(place: Path) -> None:
     work = MdWork(options(place, "nve", policies=("float64",), seeds=1))
     assert {p.key.check for p in work.pieces()} == {MD_RUN, MD_PHYSICS, MD_SPEED, MD_TRACE}
     assert not red(done(work))
+
+
+def test_runs_of_two_structures_lie_apart(place: Path, tmp_path: Path) -> None:
+    other = pair()
+    other.rattle(0.01, seed=1)
+    write(tmp_path / "other.xyz", other)
+    work = MdWork(options(place, "nve", systems=(str(place / "pair.xyz"), str(tmp_path / "other.xyz")), runs=tmp_path / "runs", seeds=1))
+    assert len({runs.folder for runs in work.runs.values()}) == 2
+    keys = [p.planned.key for p in work.pieces()]
+    assert len(keys) == len(set(keys))
+
+
+def test_names_that_nothing_tells_apart_are_refused(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "nve.yaml").write_text((place / "nve.yaml").read_text())
+    with pytest.raises(InputError, match=r"protocols .*nve.yaml and .*nve.yaml are both called nve"):
+        MdWork(options(place, protocols=(str(place / "nve.yaml"), str(tmp_path / "nve.yaml"))))
+    (tmp_path / "float64.yaml").write_text("name: float64\ntitle: mine\n")
+    with pytest.raises(InputError, match=r"policies float64 and .*float64.yaml are both called float64"):
+        MdWork(options(place, "nve", policies=(str(tmp_path / "float64.yaml"),)))
