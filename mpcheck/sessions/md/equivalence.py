@@ -175,12 +175,13 @@ def _record(about: dict[str, Any], decision: Decision, by: Promised | None, requ
         reason = f"cannot tell ({needed}): {said}"
     elif decision.decision == "different":
         error = 0.0 if decision.low is None or decision.high is None else (decision.high - decision.low) / 2 / float(stats.norm.isf(0.05))
-        left = unexplained(decision.difference, error, by or Promised(0.0, 0.0), decision.margin)
         reason = f"different: {said}"
-        if left:
-            verdict, reason = "fail", f"{reason}; its errors on frames promise {0.0 if by is None else by.difference:+.3g}"
-        elif policy in required:
+        if policy in required:
             verdict, reason = "fail", f"{reason}; it must be equivalent"
+        elif by is None:  # laws of physics judge what errors on frames say nothing of
+            reason += "; no error on frames tells of it"
+        elif unexplained(decision.difference, error, by, decision.margin):
+            verdict, reason = "fail", f"{reason}; its errors on frames promise {by.difference:+.3g}"
         else:
             reason += "; as its errors on frames promise"
     ratio = abs(decision.difference) / decision.margin

@@ -22,7 +22,7 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.dynamics.protocols.forces import forces_of, warmed
 from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
 from mpcheck.dynamics.protocols.running import Run, Runner
-from mpcheck.dynamics.protocols.start import Start, equilibrated, kept, relaxed
+from mpcheck.dynamics.protocols.start import Start, StartError, equilibrated, kept, relaxed
 from mpcheck.formats import F64
 from mpcheck.policy.rules import get_policy
 from mpcheck.policy.running.applied import PolicyModel, apply
@@ -135,7 +135,7 @@ class Runs:
         """Where runs of a seed start.
 
         Raises:
-            StartError: equilibration explodes.
+            UnsupportedRunError: equilibration explodes.
         """
         wanted = {"temperature_K", "equilibration_ps", "timestep_fs"}
         about = {**self.about(protocol), "protocol": protocol.model_dump(mode="json", include=wanted), "seed": seed}
@@ -144,7 +144,10 @@ class Runs:
         def make() -> Start:
             return equilibrated(self._relaxed, protocol, seed, self._say)
 
-        return kept(self.folder, name, self.template, about, make)
+        try:
+            return kept(self.folder, name, self.template, about, make)
+        except StartError as error:  # no policy has run, and none is to blame
+            raise UnsupportedRunError(Unsupported("not-applicable", str(error))) from error
 
     def run(self, key: RunKey) -> Run:
         """A run, from its directory or made now.

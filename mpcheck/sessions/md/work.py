@@ -14,7 +14,6 @@ from mpcheck._names import MD_DIVERGENCE, MD_EQUIVALENCE, MD_PHYSICS, MD_RUN, MD
 from mpcheck._torch_state import neutral
 from mpcheck.adapters.calculator import WITHOUT_ENERGY, model_type_of
 from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
-from mpcheck.dynamics.protocols.start import StartError
 from mpcheck.formats import F64
 from mpcheck.policy.rules import get_policy
 from mpcheck.records.record import Planned, Record
@@ -162,8 +161,6 @@ class MdWork(PlainWork):
             return make(self, runs, key, piece.planned)
         except UnsupportedRunError as error:
             return [Record(**piece.planned.about, verdict="unsupported", reason=error.why.text, lacking=error.why.lacking)]
-        except StartError as error:
-            return [Record(**piece.planned.about, verdict="fail", reason=str(error))]
 
     def notes(self) -> Sequence[str]:
         """Which structure is run, and where the trajectories lie."""

@@ -38,7 +38,7 @@ def test_few_frames_promise_nothing() -> None:
     ("difference", "error", "by", "left"),
     [
         (10.0, 0.1, Promised(10.2, 0.1), 0.0), (10.0, 0.1, Promised(0.0, 0.1), 10.0), (10.0, 5.0, Promised(0.0, 0.1), 0.0),
-        (0.5, 0.01, Promised(0.0, 0.0), 0.0),
+        (0.5, 0.01, Promised(0.0, 0.0), 0.0), (125.0, 0.5, Promised(124.0, 0.2), 0.0), (25.0, 0.5, Promised(12.0, 0.2), 13.0),
     ],
 )  # fmt: skip
 def test_what_is_left(difference: float, error: float, by: Promised, left: float) -> None:
