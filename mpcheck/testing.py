@@ -157,7 +157,7 @@ def _judged(session: Session, checks: Sequence[str], baselines: Path | None, bac
     Raises:
         InputError: an unknown check.
     """
-    suites = [spec for spec in sessions().values() if spec.judges and spec.parallel]  # what is timed needs processes of its own
+    suites = [spec for spec in sessions().values() if spec.judges and spec.parallel and not spec.processes]  # what is timed or long has its own
     known = [name for spec in suites for name in spec.checks]
     if unknown := [name for name in checks if name not in known]:
         raise InputError(f"unknown check {unknown[0]!r}{near(unknown[0], known)}; choose from {', '.join(known)}")

@@ -14,15 +14,15 @@ from mpcheck.adapters.backends.protocol import BackendModel
 from mpcheck.adapters.blocks import WHOLE
 
 Tensors = dict[str, torch.Tensor]
-Kind = Literal["e3nn", "mapped"]
-KINDS: tuple[Kind, ...] = ("e3nn", "mapped")
-"""e3nn's own parameters; those of a model whose symmetric contractions the converter has mapped to cuEquivariance's. Adam is no linear function of
-a gradient: what an optimiser makes of other parameters has to be computed from their own gradients."""
+Kind = Literal["own", "mapped"]
+KINDS: tuple[Kind, ...] = ("own", "mapped")
+"""own: e3nn's parameters; mapped: those of a model whose symmetric contractions the converter has mapped to cuEquivariance's. Adam is no linear
+function of a gradient: what an optimiser makes of other parameters has to be computed from their own gradients."""
 
 
 def in_kind(kind: Kind, model: torch.nn.Module, parameters: Mapping[str, torch.Tensor], gradients: bool) -> Tensors:
     """Parameters of the float64 e3nn model, or gradients by them, in a parametrisation; without those that it does not have."""
-    if kind == "e3nn":
+    if kind == "own":
         return dict(parameters)
     reduced = takes_reduced(model)
     if not gradients:

@@ -32,7 +32,7 @@ def test_a_linear_function_of_weights_is_the_same_in_both_parametrisations(run: 
 def test_e3nns_names_are_its_own(run: Session) -> None:
     backend = run.reference_backend
     names = names_of(backend, parametrised(backend.model))
-    assert isinstance(names, Names) and names.kind == "e3nn" and all(own == other for own, other in names.reference.items())
+    assert isinstance(names, Names) and names.kind == "own" and all(own == other for own, other in names.reference.items())
 
 
 def test_a_backend_of_other_names_and_shapes_is_found_out() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -73,3 +73,11 @@ def sound(place: Path) -> list[Record]:
 
 
 Doing = Callable[[MdWork], list[Record]]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_run() -> Iterator[None]:
+    """Sessions of these tests are runs of their own, whatever runs the tests: workers of pytest-xdist have one run in common."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_XDIST_TESTRUNUID", raising=False)
+        yield
