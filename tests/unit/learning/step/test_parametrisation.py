@@ -54,6 +54,6 @@ def test_a_backend_of_other_names_and_shapes_is_found_out() -> None:
     names = names_of(Reshaping(weight, torch.device("cpu")), known)
     assert isinstance(names, Names) and dict(names.reference) == {"mine": "weight"}
     assert names.own({"weight": torch.zeros(2, 3)})["mine"].shape == (1, 6)
-    assert names.referred({"mine": torch.zeros(1, 6)}, known["e3nn"])["weight"].shape == (2, 3)
+    assert names.referred({"mine": torch.zeros(1, 6)}, known["own"])["weight"].shape == (2, 3)
     assert isinstance(names_of(Mixing(weight, torch.device("cpu")), known), Unsupported)
     assert isinstance(names_of(Reshaping(weight, torch.device("cpu")), {kind: {} for kind in KINDS}), Unsupported)

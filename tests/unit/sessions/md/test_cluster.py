@@ -16,7 +16,8 @@ from tests.unit.sessions.md.conftest import options
 
 
 @pytest.mark.slow
-def test_jobs_write_runs_that_the_session_takes(place: Path, tmp_path: Path) -> None:
+def test_jobs_write_runs_that_the_session_takes(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)  # of its workers the first alone sends jobs
     asked = options(place, "nve", seeds=1, runs=tmp_path, cluster="local", cluster_options=("timeout_min=5",))
     work = MdWork(asked)
     pieces = {p.planned.key: p for p in work.pieces()}
