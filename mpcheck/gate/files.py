@@ -18,8 +18,8 @@ from mpcheck.history.objections import Objection, cut
 BASELINES = "baselines"  # of sessions that are told of none
 NAMED = re.compile(r"(builtin|recipe|mace_mp|mace_off):")
 POINTER = re.compile(rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\n")
-KINDS = {"model": "model", "system": "structures", "policy": "settings", "protocol": "settings"}
-LISTED = {"policy": "policies", "protocol": "protocols"}
+KINDS = {"model": "model", "system": "structures", "policy file": "settings", "protocol file": "settings"}
+LISTED = {"policy file": "policies", "protocol file": "protocols"}
 """Of settings whose names may be YAML files, what each is called there."""
 
 
@@ -37,7 +37,7 @@ class Files:
 
 
 def named(model: str, systems: Sequence[str], settings: object = None) -> Iterator[tuple[str, str]]:
-    """What of the settings names files, with what it is: ``model``, ``system``, ``policy`` or ``protocol``.
+    """What of the settings names files, with what it is: ``model``, ``system``, ``policy file`` or ``protocol file``.
 
     Args:
         settings: with lists of the last two; None of none.
