@@ -36,5 +36,7 @@ SAMPLE, ALL = SAMPLES = ("sample", "all")
 """Which rows of large tensors are judged."""
 REGENERATE = "python -m mpcheck.sessions.regenerate"
 """What stores ratios and golden values, from a wheel as from a checkout, where ``nox -s regenerate`` does."""
+RUN_VARIABLE = "PYTEST_XDIST_TESTRUNUID"
+"""Of the environment of pytest-xdist's workers: the same in all of one run."""
 REDUCED_VARIABLE = "MPCHECK_REDUCED_REDUCTIONS"
 """Of the environment: ``off`` where what is judged runs as in a process that has forbidden CUDA to keep partial sums in 16 bits."""

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from mpcheck._files.yaml import Strict
+
+
+def finite(value: float | None) -> float | None:
+    """A number that JSON holds, to its last digit; None of what is none."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 class TypedFigures(Strict):

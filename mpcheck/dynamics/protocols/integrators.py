@@ -14,9 +14,9 @@ from ase.md.langevin import Langevin
 from ase.md.nose_hoover_chain import IsotropicMTKNPT
 from ase.md.verlet import VelocityVerlet
 
+from mpcheck.dynamics.observables import thermal
 from mpcheck.dynamics.protocols.protocol import Protocol
 
-BAR = units.bar
 CHAINS = ("_q", "_p", "_eps", "_p_eps", "_volume0", "_cell0", "_thermostat._eta", "_thermostat._p_eta", "_barostat._xi", "_barostat._p_xi")
 """What ASE's isotropic MTK dynamics holds between two steps beside the atoms."""
 
@@ -56,11 +56,6 @@ class Integrator:
         if self.protocol.ensemble == "nve":
             return float(self.atoms.get_potential_energy() + self.atoms.get_kinetic_energy())
         return float("nan")
-
-    @property
-    def barostat_mass(self) -> float:
-        """Of the volume's momentum, eV·(ASE time unit)²; NaN without a barostat."""
-        return float(self.dynamics._barostat.W) if self.protocol.ensemble == "npt" else float("nan")
 
     def state(self) -> State:
         """All that the next step depends on."""
@@ -104,7 +99,7 @@ def _made(atoms: Atoms, protocol: Protocol, random: np.random.Generator) -> Any:
         friction = (protocol.friction_per_fs or 0.0) / units.fs
         return Langevin(atoms, step, temperature_K=protocol.temperature_K, friction=friction, fixcm=False, rng=random)
     return IsotropicMTKNPT(
-        atoms, step, temperature_K=protocol.temperature_K, pressure_au=(protocol.pressure_bar or 0.0) * BAR,
+        atoms, step, temperature_K=protocol.temperature_K, pressure_au=(protocol.pressure_bar or 0.0) * units.bar,
         tdamp=(protocol.thermostat_fs or 0.0) * units.fs, pdamp=(protocol.barostat_fs or 0.0) * units.fs,
     )  # fmt: skip
 
@@ -116,8 +111,5 @@ def degrees_of_freedom(atoms: Atoms, protocol: Protocol) -> int:
     degrees of freedom for every atom at the temperature, though the centre of mass is at rest.
     """
     count = len(atoms)
-    if protocol.ensemble == "npt":
-        return 3 * count
-    still = 3 if count > 1 else 0
-    turning = (3 if count > 2 else 2 if count == 2 else 0) if protocol.ensemble == "nve" and not atoms.pbc.any() else 0
-    return max(1, 3 * count - still - turning)
+    turning = protocol.ensemble == "nve" and not atoms.pbc.any()
+    return thermal.degrees_of_freedom(count, momentum_at_rest=protocol.ensemble != "npt" and count > 1, rotation_at_rest=turning)

@@ -40,7 +40,7 @@ class Run:
             ``potential`` eV; ``recent_positions``, ``recent_momenta`` [frames, 3, atoms, 3]: of the two steps before and of this one, NaN of the
             first frame.
         ended: ``finished``, or why it was stopped. step: its last one.
-        seconds: that steps took; around: all else that was done for them. barostat_mass: see :class:`Integrator`.
+        seconds: that steps took; around: all else that was done for them.
     """
 
     series: Arrays
@@ -49,7 +49,6 @@ class Run:
     step: int
     seconds: float
     around: float
-    barostat_mass: float
 
     @property
     def finished(self) -> bool:
@@ -111,7 +110,7 @@ class Runner:
                 self._write(ended)
             self._tell(steps, done)
         series, frames = (chunks.joined([getattr(c, part) for c in self.written]) for part in ("series", "frames"))
-        return Run(series, frames, ended, self.step, self.written[-1].seconds, self.written[-1].around, self.integrator.barostat_mass)
+        return Run(series, frames, ended, self.step, self.written[-1].seconds, self.written[-1].around)
 
     def _resumed(self, steps: int) -> str:
         """Take over what is on disk; how it ended, if it did."""

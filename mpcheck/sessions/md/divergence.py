@@ -18,9 +18,9 @@ from mpcheck.dynamics.trajectory import Floats, Trajectory
 from mpcheck.formats import F64
 from mpcheck.records.dynamics_figures import DynamicsDivergence
 from mpcheck.records.record import Planned, Record
+from mpcheck.records.typed_figures import finite
 from mpcheck.sessions.md.physics import frames_of
-from mpcheck.sessions.md.ran import finite
-from mpcheck.sessions.md.runs import TWIN, RunKey, Runs, UnsupportedRunError
+from mpcheck.sessions.md.runs import TWIN, RunKey, Runs, refused
 
 FLOOR = 3.0
 """Times the twin's first separation, below which it is the start that is seen."""
@@ -49,9 +49,7 @@ def divergence(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Record
         about = {**planned.about, "subject": Path(policy).stem, "backend": backend}
         made = attempt_unless_refused(lambda p=policy, b=backend: runs.run(RunKey(key.protocol, p, b, 0)))  # type: ignore[misc]
         if isinstance(made, Raised):
-            why = made.error.why if isinstance(made.error, UnsupportedRunError) else None
-            reason = f"raised {made.text}" if why is None else why.text
-            records.append(Record(**about, verdict="fail" if why is None else "unsupported", reason=reason))
+            records.append(refused(about, made))
         elif not made.finished:
             records.append(Record(**about, verdict="inconclusive", reason="its run did not come to its end: see md-run"))
         else:

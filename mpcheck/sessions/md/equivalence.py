@@ -25,9 +25,9 @@ from mpcheck.dynamics.trajectory import Floats, Trajectory
 from mpcheck.formats import F64
 from mpcheck.records.dynamics_figures import DynamicsDifference
 from mpcheck.records.record import Planned, Record
+from mpcheck.records.typed_figures import finite
 from mpcheck.records.verdicts import Verdict
-from mpcheck.sessions.md.ran import finite
-from mpcheck.sessions.md.runs import Runs, UnsupportedRunError
+from mpcheck.sessions.md.runs import Runs, refused
 
 FRAMES = 60
 """Of float64's runs at most, at which a policy's energy is computed, to tell what difference it promises."""
@@ -62,10 +62,7 @@ def equivalence(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Recor
         own = {**about, "subject": Path(policy).stem, "backend": backend}
         made = attempt_unless_refused(lambda p=policy, b=backend: [runs.run(k) for k in work.keys(key.protocol, p, b)])  # type: ignore[misc]
         if isinstance(made, Raised):
-            why = made.error.why if isinstance(made.error, UnsupportedRunError) else None
-            verdict: Verdict = "fail" if why is None else "unsupported"
-            reason = f"raised {made.text}" if why is None else why.text
-            records.append(Record(**own, verdict=verdict, reason=reason, lacking="" if why is None else why.lacking))
+            records.append(refused(own, made))
             continue
         both = [(one, other) for one, other in zip(made, exact, strict=True) if one.finished and other.finished]
         if not both:

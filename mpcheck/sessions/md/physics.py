@@ -18,8 +18,8 @@ from mpcheck.dynamics.protocols.running import Run
 from mpcheck.formats import F64
 from mpcheck.records.dynamics_figures import DynamicsLaw
 from mpcheck.records.record import Planned, Record
+from mpcheck.records.typed_figures import finite
 from mpcheck.records.verdicts import Verdict
-from mpcheck.sessions.md.ran import finite
 from mpcheck.sessions.md.runs import HALVED, RunKey, Runs
 
 PLACES = 4

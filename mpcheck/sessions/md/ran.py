@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from mpcheck.dynamics.protocols.running import Run
 from mpcheck.dynamics.trajectory import Floats, Trajectory
 from mpcheck.records.dynamics_figures import DynamicsRun
 from mpcheck.records.record import Planned, Record
+from mpcheck.records.typed_figures import finite
 from mpcheck.sessions.md.runs import RunKey, Runs
 
 
@@ -76,8 +76,3 @@ def _moved(trajectory: Trajectory) -> dict[str, float | None]:
     with contextlib.suppress(ValueError):
         moved["diffusion_A2_per_ps"] = diffusion(trajectory).coefficient
     return moved
-
-
-def finite(value: float) -> float | None:
-    """A number that JSON holds."""
-    return value if math.isfinite(value) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,9 @@ from ase import Atoms
 
 from mpcheck._errors import InputError
 from mpcheck._files.locks import locked
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import REFERENCE_BACKEND, RUN_VARIABLE
 from mpcheck._packages import versions
+from mpcheck._raised import Raised
 from mpcheck._unsupported import Unsupported
 from mpcheck.dynamics.protocols.forces import forces_of, warmed
 from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
@@ -26,6 +28,7 @@ from mpcheck.dynamics.protocols.start import Start, StartError, equilibrated, ke
 from mpcheck.formats import F64
 from mpcheck.policy.rules import get_policy
 from mpcheck.policy.running.applied import PolicyModel, apply
+from mpcheck.records.record import Record
 from mpcheck.reference.code import code_of
 from mpcheck.sessions.run import Session
 
@@ -68,9 +71,16 @@ class UnsupportedRunError(Exception):
         self.why = why
 
 
+def refused(about: Mapping[str, Any], made: Raised) -> Record:
+    """The record of a policy of which there is no run: unsupported where it cannot be had, red where the judged code raised."""
+    if isinstance(made.error, UnsupportedRunError):
+        return Record(**about, verdict="unsupported", reason=made.error.why.text, lacking=made.error.why.lacking)
+    return Record(**about, verdict="fail", reason=f"raised {made.text}")
+
+
 def token() -> str:
     """By which one session's runs are told from another's: workers of pytest-xdist have theirs in common."""
-    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or secrets.token_hex(8)
+    return os.environ.get(RUN_VARIABLE) or secrets.token_hex(8)
 
 
 class Runs:

@@ -10,19 +10,17 @@ from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
-from mpcheck.report.ending import ending
-from mpcheck.report.findings import counts, told
-from mpcheck.report.judged import judged_lines, subject_lines
+from mpcheck.report.ending import concluded, ending
+from mpcheck.report.judged import subject_lines
 from mpcheck.report.palette import style
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.sessions import write_own_pictures
-from mpcheck.report.standing import standing, word
+from mpcheck.report.standing import word
 from mpcheck.sessions.md import tables
 from mpcheck.sessions.md.answer import answer
 from mpcheck.sessions.md.drawing import pictures
 
 WIDTH = 132
-MOST_TOLD = 8
 
 
 class MdShown:
@@ -45,18 +43,8 @@ class MdShown:
                 grid.row([*row[:-1], (row[-1], style(last) if last else "")])
             sheet.line()
             sheet.grid(grid)
-        sheet.line()
-        sheet.line("findings: ", *((f"{n} {verdict}  ", style(verdict)) for verdict, n in counts(document).items()))
-        for found in told(document, "fail")[:MOST_TOLD]:
-            sheet.line((f"FAIL {found.id}", style("fail")))
-            sheet.line(f"     {found.reason}", wrap=True)
         unsupported = list(dict.fromkeys(f"{r.subject}: {r.reason}" for r in document.records if r.verdict == "unsupported"))
-        for line in (*unsupported[:6], *notes):
-            sheet.line((f"  {line}", "dim"), cut=True)
-        for line in standing(document):
-            sheet.line((line, "bold"))
-        for line in judged_lines(document):
-            sheet.line(line)
+        concluded(sheet, document, (*unsupported[:6], *notes))
         return sheet.text
 
     def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:

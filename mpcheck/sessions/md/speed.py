@@ -15,7 +15,7 @@ from mpcheck.dynamics.protocols.protocol import get_protocol
 from mpcheck.formats import F64
 from mpcheck.records.dynamics_figures import DynamicsSpeed
 from mpcheck.records.record import Planned, Record
-from mpcheck.sessions.md.runs import RunKey, Runs, UnsupportedRunError
+from mpcheck.sessions.md.runs import RunKey, Runs, refused
 
 ROUNDS, STEPS = 7, 10
 DAY = 86_400.0
@@ -46,9 +46,7 @@ def speed(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Record]:
 
         made = attempt_unless_refused(ready)
         if isinstance(made, Raised):
-            why = made.error.why if isinstance(made.error, UnsupportedRunError) else None
-            reason = f"raised {made.text}" if why is None else why.text
-            records.append(Record(**about, verdict="fail" if why is None else "unsupported", reason=reason))
+            records.append(refused(about, made))
         elif isinstance(made, str):
             records.append(Record(**about, verdict="inconclusive", reason=f"its run did not come to its end: {made}"))
         else:

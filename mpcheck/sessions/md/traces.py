@@ -20,7 +20,7 @@ from mpcheck.dynamics.trajectory import Floats, Trajectory
 from mpcheck.formats import F64
 from mpcheck.records.dynamics_figures import DynamicsTrace
 from mpcheck.records.record import Planned, Record
-from mpcheck.sessions.md.runs import Runs, UnsupportedRunError
+from mpcheck.sessions.md.runs import Runs, refused
 
 POINTS = 150
 """Of a trace: a picture has no more pixels."""
@@ -41,9 +41,7 @@ def traces(work: Any, runs: Runs, key: Any, planned: Planned) -> list[Record]:
         about = {**planned.about, "subject": Path(policy).stem, "backend": backend}
         made = attempt_unless_refused(lambda p=policy, b=backend: [runs.run(k) for k in work.keys(key.protocol, p, b)])  # type: ignore[misc]
         if isinstance(made, Raised):
-            why = made.error.why if isinstance(made.error, UnsupportedRunError) else None
-            reason = f"raised {made.text}" if why is None else why.text
-            records.append(Record(**about, verdict="fail" if why is None else "unsupported", reason=reason))
+            records.append(refused(about, made))
             continue
         pairs = [(one, other) for one, other in zip(made, exact, strict=True) if one.finished and other.finished]
         if not pairs:

@@ -23,6 +23,7 @@ from mpcheck.policy.running.applied import PolicyModel
 from mpcheck.policy.running.confirm import faults
 from mpcheck.records.policy_figures import PolicyErrors
 from mpcheck.records.record import Planned, Record
+from mpcheck.records.typed_figures import finite
 from mpcheck.records.verdicts import Verdict
 from mpcheck.sessions.policy.counting import cost
 from mpcheck.sessions.policy.guilty import guilty
@@ -198,8 +199,3 @@ def figures(report: ErrorReport, predicted: Prediction) -> PolicyErrors:
     refused = dict.fromkeys(found.refused if found is not None else ())
     told = [*report.notes, *refused, *report.raised, *(n.text for n in report.nonfinite)]
     return PolicyErrors(**own, told=told or None)
-
-
-def finite(value: float) -> float | None:
-    """A number that JSON holds."""
-    return value if math.isfinite(value) else None

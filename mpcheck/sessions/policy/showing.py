@@ -13,13 +13,11 @@ from mpcheck.records.document import Records
 from mpcheck.records.items import Item
 from mpcheck.records.policy_figures import PolicyBlock
 from mpcheck.records.record import Record
-from mpcheck.report.ending import ending
-from mpcheck.report.findings import counts, told
-from mpcheck.report.judged import judged_lines
+from mpcheck.report.ending import concluded, ending
 from mpcheck.report.palette import style
 from mpcheck.report.pictures.sessions import write_own_pictures
 from mpcheck.report.references import reference_lines
-from mpcheck.report.standing import standing, word
+from mpcheck.report.standing import word
 from mpcheck.sessions.policy.answer import Row, answer, budget_of, number, rows
 from mpcheck.sessions.policy.drawing import pictures
 from mpcheck.sessions.policy.sizes import HEAD as SIZES
@@ -28,7 +26,7 @@ from mpcheck.sessions.policy.sizes import RIGHT, left_out, size_rows
 WIDTH = 118
 HEAD = ("policy", "backend", "meV/atom", "meV/Å", "relative", "GPa", "predicted", "ms", "times float64", "MB", "")
 """Of the table of policies: ``predicted`` is measured by predicted force error, the rest RMS errors, and speed."""
-MOST_BLOCKS, MOST_TOLD = 8, 8
+MOST_BLOCKS = 8
 
 
 def ratio_of(row: Row) -> str:
@@ -107,16 +105,8 @@ class PolicyShown:
         for system in systems(document):
             self._tables(sheet, document, system)
         self._sizes(sheet, document)
-        sheet.line()
-        sheet.line("findings: ", *((f"{n} {verdict}  ", style(verdict)) for verdict, n in counts(document).items()))
-        for found in told(document, "fail")[:MOST_TOLD]:
-            sheet.line((f"FAIL {found.id}", style("fail")))
-            sheet.line(f"     {found.reason}", wrap=True)
-        for line in (*self._unsupported(document), *notes):
-            sheet.line((f"  {line}", "dim"), cut=True)
-        for line in standing(document):
-            sheet.line((line, "bold"))
-        for line in (*judged_lines(document), *reference_lines(document.systems)):
+        concluded(sheet, document, (*self._unsupported(document), *notes))
+        for line in reference_lines(document.systems):
             sheet.line(line)
         return sheet.text
 

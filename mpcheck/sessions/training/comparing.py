@@ -9,8 +9,8 @@ from mpcheck.learning.labels import SPLITS
 from mpcheck.learning.regimes import PLAIN
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.training_figures import Compared, TrainingCompared, TrainingRun
+from mpcheck.records.typed_figures import finite
 from mpcheck.records.verdicts import Verdict
-from mpcheck.sessions.training.figures import finite
 
 FIGURES = ("energy_meV_per_atom", "force_meV_per_A", "inter_meV_per_A", "intra_meV_per_A")
 JUDGED = ("energy_meV_per_atom", "force_meV_per_A")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from mpcheck._text import listed
@@ -11,13 +10,9 @@ from mpcheck.learning.training import Run
 from mpcheck.learning.wrong import wrongs
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.training_figures import GradientFigures, SplitErrors, TrainingRun
+from mpcheck.records.typed_figures import finite
 
 FIGURES = ("energy_meV_per_atom", "force_meV_per_A", "force_percent", "inter_meV_per_A", "inter_percent", "intra_meV_per_A", "intra_percent")
-
-
-def finite(value: float | None) -> float | None:
-    """A number that JSON holds."""
-    return value if value is not None and math.isfinite(value) else None
 
 
 def record_of(run: Run, planned: Planned, seconds: float) -> Record:

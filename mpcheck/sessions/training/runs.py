@@ -16,10 +16,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from mpcheck._files.io import atomic_path, is_file, read_text, write_text
+from mpcheck._names import RUN_VARIABLE
 from mpcheck.records.record import Record
 
-RUN = "PYTEST_XDIST_TESTRUNUID"
-"""Of the environment: the same in all processes of one run of xdist; forked ones have this object."""
 PREFIX = "mpcheck-training-"
 STALE = 86400.0
 """Seconds after which what a killed run has left is removed."""
@@ -33,7 +32,7 @@ class Runs:
         for old in place.glob(f"{PREFIX}*"):
             if time.time() - old.stat().st_mtime > STALE:
                 shutil.rmtree(old, ignore_errors=True)
-        shared = os.environ.get(RUN, "")
+        shared = os.environ.get(RUN_VARIABLE, "")
         self.folder = place / f"{PREFIX}{getattr(os, 'getuid', int)()}-{shared or uuid.uuid4().hex}"
         self.folder.mkdir(mode=0o700, exist_ok=True)
         if not shared:

@@ -10,20 +10,16 @@ from mpcheck._text import markdown as escape
 from mpcheck._text import markdown_table, seen_lines
 from mpcheck.records.document import Records
 from mpcheck.records.items import Item
-from mpcheck.report.ending import ending
-from mpcheck.report.findings import counts
-from mpcheck.report.findings import told as findings
-from mpcheck.report.judged import judged_lines
+from mpcheck.report.ending import concluded, ending
 from mpcheck.report.palette import style
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.sessions import write_own_pictures
-from mpcheck.report.standing import standing, word
+from mpcheck.report.standing import word
 from mpcheck.sessions.training.answer import answer, note
 from mpcheck.sessions.training.drawing import pictures
 from mpcheck.sessions.training.tables import COURSE, ERRORS, MOVED, PARTS, course_rows, error_rows, moved_rows, part_rows
 
 WIDTH = 150
-MOST_TOLD = 8
 Table = tuple[str, Sequence[str], Iterable[list[str]], int, str]
 
 
@@ -56,20 +52,8 @@ class TrainingShown:
                 grid.row([*row[:-1], (row[-1], style("fail")) if row[-1] == "FAIL" else row[-1]])
             sheet.line()
             sheet.grid(grid)
-        sheet.line()
-        sheet.line("findings: ", *((f"{n} {verdict}  ", style(verdict)) for verdict, n in counts(document).items()))
-        for found in findings(document, "fail")[:MOST_TOLD]:
-            sheet.line((f"FAIL {found.id}", style("fail")))
-            sheet.line(f"     {found.reason}", wrap=True)
-        for record in document.records:
-            if record.verdict in ("unsupported", "inconclusive"):
-                sheet.line((f"  {record.verdict}: {record.subject}: {record.reason}", "dim"), cut=True)
-        for line in notes:
-            sheet.line((f"  {line}", "dim"), cut=True)
-        for line in standing(document):
-            sheet.line((line, "bold"))
-        for line in judged_lines(document):
-            sheet.line(line)
+        untold = [f"{r.verdict}: {r.subject}: {r.reason}" for r in document.records if r.verdict in ("unsupported", "inconclusive")]
+        concluded(sheet, document, (*untold, *notes))
         return sheet.text
 
     def markdown(self, document: Records, notes: Sequence[str] = ()) -> str:

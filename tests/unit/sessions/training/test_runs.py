@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from mpcheck._names import RUN_VARIABLE as RUN
 from mpcheck.records.record import Record
-from mpcheck.sessions.training.runs import PREFIX, RUN, STALE, Runs
+from mpcheck.sessions.training.runs import PREFIX, STALE, Runs
 
 
 def made(place: Path) -> Record:
