@@ -48,8 +48,8 @@ def error_line(error: BaseException) -> str:
     return f"{kind}: {said}" if said else kind
 
 
-MISSING = ("not implemented for '", "Could not run 'aten::", "is not currently implemented for the")
-"""How torch says that it has no such operation in a type or on a device."""
+MISSING = ("not implemented for '", "Could not run 'aten::", "is not currently implemented for the", "this code only runs on float64 and float32")
+"""How torch, and sphericart in the last one, say that they have no such operation in a type or on a device."""
 KERNELS = modules("kernels", "compiled", "compiler")
 """Kernel libraries: their ``NotImplementedError`` says what they are not made for. One of a model's own code is a fault."""
 

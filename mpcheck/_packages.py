@@ -39,6 +39,7 @@ PACKAGES = (
     Package("cuequivariance_ops", _built("cuequivariance-ops"), "compiled"),
     Package("cuequivariance_ops_torch", _built("cuequivariance-ops-torch"), "compiled", layers=True),
     Package("openequivariance", ("openequivariance",), "kernels", layers=True),
+    Package("sphericart", ("sphericart-torch",), "kernels"),
     Package("triton", ("triton",), "compiler"),
     Package("opt_einsum_fx", ("opt-einsum-fx",), "helper"),
     Package("opt_einsum", ("opt-einsum",), "helper"),

@@ -40,7 +40,9 @@ PACKED: tuple[Storage, ...] = ("float8_e4m3fn", "int8")
 NARROW: tuple[Literal["bfloat16", "float16"], ...] = (BF16, F16)
 """Types of 16 bits."""
 
-Component = Literal["stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "flush", "converted"]
+Component = Literal[
+    "stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "flush", "converted", "result",
+]  # fmt: skip
 COMPONENTS: tuple[Component, ...] = (
     "stored", "constant", "operand", "product", "operation", "inner", "scatter", "gather", "underflow", "converted",
 )  # fmt: skip
@@ -52,7 +54,8 @@ inner: what happens inside one operation: partial sums of products and reduction
 partial sums of scatter_add and index_add · gather: partial sums of index_put, the backward of indexing · underflow: the
 absolute error of values below the normal range (Higham, eq. 2.8: ``fl(x) = x (1 + d) + e``), everywhere · flush: the same where
 hardware takes such values for zero, term by term, which is no component of its own but a larger underflow · converted:
-parameters in another backend's parametrisation, where a converter changes it by a linear map.
+parameters in another backend's parametrisation, where a converter changes it by a linear map · result: what comes out, once more, where
+a backend multiplies it by a number of its own that e3nn's code has not; it needs no draws, for it is the value's size.
 """
 
 INNER: frozenset[Component] = frozenset({"inner", "scatter", "gather"})
@@ -122,7 +125,7 @@ class Format:
         """Roundoff of each component where torch computes on a device type."""
         return {**self.roundoff, **dict.fromkeys(self.native.get(device, ()), self.roundoff["operation"])}
 
-    def rearranged(self, device: str, native_sums: bool) -> dict[Component, float]:
+    def rearranged(self, device: str, native_sums: bool, rescaled: bool = False) -> dict[Component, float]:
         """Roundoff of each component where a backend computes a block by other operations than the reference.
 
         What is an operand of a matrix product then differs, so every value is allowed the rounding of an operand; constants
@@ -130,12 +133,16 @@ class Format:
 
         Args:
             native_sums: the backend adds up the terms of a block in the storage type.
+            rescaled: it multiplies what it has computed by numbers of its own, as kernels do whose normalisation is another one: such a
+                number, the kernel's own constant and their product are each rounded, u/sqrt(3) apiece.
         """
         roundoff = self.on(device)
         roundoff["constant"] = roundoff["converted"] = roundoff["stored"]
         roundoff.update({c: max(roundoff[c], self.roundoff["operand"]) for c in ("stored", "constant", "converted", "product", "operation")})
         if native_sums:
             roundoff["inner"] = max(roundoff["inner"], roundoff["operation"])
+        if rescaled:
+            roundoff["result"] = roundoff["operation"]
         return roundoff
 
 

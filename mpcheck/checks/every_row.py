@@ -211,10 +211,11 @@ class EveryRow:
         shares: dict[Component, float] = {c: roundoff.get(c, 0.0) ** 2 * row["mean_square"] for c, row in statistics.items() if c != "underflow"}
         components = [c for c, share in shares.items() if share > MATTERS * sum(shares.values())]
         underflow = _underflow(exact.reference, name, exact.call.groups[name], roundoff).to(exact.values[name].device)
+        result = exact.sizes[name][rows] * roundoff.get("result", 0.0) ** 2
         if not components:
-            return underflow.expand(len(rows), -1)
+            return underflow + result
         noise = row_noise(self.library.backend, exact.call, exact.values, name, rows.cpu(), components, self.library.spec.seed)
-        return combined(noise, roundoff, held, underflow)
+        return combined(noise, roundoff, held, underflow) + result
 
     def _sampled(
         self, reference: BlockReference, name: str, roundoff: Mapping[Component, float], groups: Groups, fmt: Format

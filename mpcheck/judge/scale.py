@@ -103,6 +103,9 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         if u:
             wide = scale.to(value.dtype)
             square.addcmul_(wide, wide, value=u * u)
+    result = roundoff.get("result", 0.0)
+    if result:
+        square.addcmul_(value, value, value=result * result)
     rms = math.sqrt(float(square.mean())) if square.numel() else 0.0
     s = square.sqrt_()
     distinct = max(1, int(statistics["distinct"]))
@@ -114,6 +117,9 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         scatter += share**2 / max(1, row["draws"])
         bias += u2 * row["bias"] ** 2
         signed += u2 * row["signed_bias"] ** 2
+    if result and value.numel():  # of equal values, and of all that share a factor, it is the same: nothing averages out
+        own = result**2 * float(value.square().mean())
+        total, bias, signed = total + own, bias + own, signed + own
     parts = tuple(_part(rows, roundoff) for rows in statistics.get("parts", ()))
     if total <= 0.0:
         return Scale(s, rms, UNIFORM_SPREAD, 1.0, 1.0, 0.0, distinct, MOST_FREEDOM, parts)
@@ -127,7 +133,7 @@ def noise_scale(noise: Mapping[str, torch.Tensor], statistics: Mapping[str, Any]
         max(math.sqrt(signed / total), independent),
         whole.underflow,
         distinct,
-        min(MOST_FREEDOM, total**2 / scatter),  # Welch-Satterthwaite
+        min(MOST_FREEDOM, total**2 / scatter) if scatter else MOST_FREEDOM,  # Welch-Satterthwaite
         parts,
     )
 

@@ -26,6 +26,7 @@ WORDS = {
     "gather": "partial sums in the backward of indexing",
     "underflow": "values below the normal range",
     "converted": "parameters after the converter's map",
+    "result": "results, multiplied by numbers that e3nn's code has not",
 }
 
 
@@ -75,6 +76,10 @@ def _quantities(session: Session, key: CellKey, cell: Record) -> list[str]:
             total += part**2
             noise_rms = part / roundoff[component]
             lines.append(f"    {component:10s} u {roundoff[component]:.2e} x noise {noise_rms:.3g} = {part:.3g}   {WORDS[component]}")
+        if u := roundoff.get("result", 0.0):
+            rms = float(value.square().mean().sqrt())
+            total += (u * rms) ** 2
+            lines.append(f"    {'result':10s} u {u:.2e} x value {rms:.3g} = {u * rms:.3g}   {WORDS['result']}")
         lines += _allowed(quantity, total**0.5)
     return lines
 

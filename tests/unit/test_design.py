@@ -76,6 +76,6 @@ def test_an_option_is_declared_in_one_place(help_text: str) -> None:
     ids=lambda p: p.name,
 )
 def test_a_backend_is_written_in_one_room(point: EntryPoint) -> None:
-    """Besides its entry point. What is judged by default is named once, below all; the reference's name is also that of a package."""
+    """Besides its entry point. What is judged by default is named once, below all; a name may also be that of a package, whose version is told."""
     others = [place for place in homes(point.name) if not place.startswith("adapters/backends/")]
-    assert set(others) <= {"_names.py"}
+    assert set(others) <= {"_names.py", "_packages.py"}

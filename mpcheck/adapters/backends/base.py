@@ -18,6 +18,7 @@ from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.adapters.backends.converter import Converted, Converter, StateComparison, complaints, logged, same_parameters, same_state
 from mpcheck.adapters.backends.design import covering
+from mpcheck.adapters.backends.engagement import package_of
 from mpcheck.adapters.backends.layout import Layout, convert
 from mpcheck.adapters.backends.protocol import Backend, BackendModel, Native
 from mpcheck.adapters.blocks import WHOLE, Block
@@ -42,8 +43,14 @@ class BackendModelBase(BackendModel):
         self.model = model
         self.device = device
         self.layout: Layout = layout
+        self._engaged = not self.packages or self._computed_by(model)
 
     packages: tuple[str, ...] = ()
+    differs = True
+
+    def _computed_by(self, module: torch.nn.Module | None) -> bool:
+        """Whether something of the backend's own packages is at or below a module."""
+        return module is not None and any(package_of(m) in self.packages for m in module.modules())
 
     def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Every block runs in every format."""
@@ -111,7 +118,9 @@ class BackendModelBase(BackendModel):
         return dict(gradients)
 
     def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
-        """As torch rounds on the device."""
+        """As torch rounds on the device; where the backend's own packages compute, in another order, and with factors of their own."""
+        if self._computed_by(self.module(block)):
+            return fmt.rearranged(self.device.type, native_sums=False, rescaled=True)
         return fmt.on(self.device.type)
 
     def note(self, block: Block, fmt: Format) -> str:
@@ -127,8 +136,8 @@ class BackendModelBase(BackendModel):
         return []
 
     def substitute(self, block: Block) -> str:
-        """It is taken at its word."""
-        return ""
+        """It is taken at its word, unless nothing in all of its model is of the packages that it computes by."""
+        return "" if self._engaged else f"no module of the model is of {' or '.join(self.packages)}: {self.name} computes nothing"
 
     def lacking(self, block: Block) -> str:
         """Nothing is missing."""

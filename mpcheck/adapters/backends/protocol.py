@@ -38,6 +38,8 @@ class BackendModel(Protocol):
         layout: in which it keeps irreps tensors between blocks.
         packages: import names of the packages whose modules are the backend's own implementation of a block: what computes there is counted.
             Without any it is taken at its word.
+        differs: whether energies and forces of the whole model must have other bits than e3nn's if the backend computes anything. False where
+            it is e3nn's own code in another form.
     """
 
     name: str
@@ -45,6 +47,7 @@ class BackendModel(Protocol):
     source: torch.nn.Module
     layout: Layout
     packages: tuple[str, ...]
+    differs: bool
 
     def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Why this block cannot run in this format here; None where it can."""

@@ -18,11 +18,14 @@ from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase, PlainConverter
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.upstream import o3
-from mpcheck.formats import Format
+from mpcheck.formats import FLOAT64, Component, Format
 
 PACKAGE = "sphericart"
 LIBRARY = "sphericart.torch"
 COMPUTES_IN = (torch.float64, torch.float32)
+CONSTANTS = {4: 64.0, 6: 160.0}
+"""By how many roundings of float64 its hard-coded constants are off, by the highest degree up to which it has them (measured in 2.0.4
+against 40 digits: 59 up to degree 4, 142 up to 6; they are written with 15 digits, 0.282094791773878 for 0.28209479177387814)."""
 AXES = (2, 0, 1)
 """e3nn's polar axis is y and its degree 1 is (x, y, z); the library's is z, and its degree 1 is (y, z, x) of what it is given."""
 
@@ -51,7 +54,7 @@ class Harmonics(torch.nn.Module):
         vectors = x.reshape(-1, 3).index_select(1, torch.tensor(AXES, device=x.device)).contiguous()
         values = self.library(vectors)
         parts = [self._scale(degree) * values[:, degree**2 : (degree + 1) ** 2] for degree in self.degrees]
-        return torch.cat(parts, dim=-1).reshape(*x.shape[:-1], -1)
+        return torch.cat(parts, dim=-1).reshape(*x.shape[:-1], sum(2 * degree + 1 for degree in self.degrees))
 
     def _scale(self, degree: int) -> float:
         """From harmonics that are orthonormal on the sphere to e3nn's ``integral``, ``component`` or ``norm``."""
@@ -100,10 +103,25 @@ class SphericartModel(BackendModelBase):
             return Unsupported("no-kernel", f"{PACKAGE} computes in float64 and float32, not in {fmt.name}")
         return None
 
+    def roundoff(self, block: Block, fmt: Format) -> dict[Component, float]:
+        """As of a kernel without matrix products, and of constants that have fewer digits than float64."""
+        roundoff = fmt.on(self.device.type)
+        module = self.module(block)
+        degrees = [max(m.degrees) for m in module.modules() if isinstance(m, Harmonics)] if module is not None else []
+        if degrees:
+            off = max(next((v for most, v in CONSTANTS.items() if degree <= most), max(CONSTANTS.values())) for degree in degrees)
+            roundoff["constant"] = roundoff["result"] = max(roundoff["operation"], off * FLOAT64.u)
+        return roundoff
+
+    def note(self, block: Block, fmt: Format) -> str:
+        """That float64 is not all of float64."""
+        own = "constants of 15 digits" if fmt == FLOAT64 and self._has(block) else ""
+        return ", ".join(filter(None, [super().note(block, fmt), own]))
+
     def _has(self, block: Block) -> bool:
         module = self.module(block)
         own = module is not None and any(isinstance(m, (Harmonics, o3.SphericalHarmonics)) for m in module.modules())
-        return own or block.name == WHOLE
+        return own or block == WHOLE
 
     def substitute(self, block: Block) -> str:
         """e3nn's own class in the library's place."""

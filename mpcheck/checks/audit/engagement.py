@@ -17,15 +17,19 @@ import torch
 
 from mpcheck._cuda import CUDA
 from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._raised import Raised, attempt
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.engagement import NAIVE, Implementation, implementations, never_called
 from mpcheck.adapters.backends.protocol import BackendModel
-from mpcheck.adapters.blocks import Block
+from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.adapters.execution import Run
 from mpcheck.checks.audit.cells import observed_cell
 from mpcheck.checks.audit.dtypes import cells_of, declared
 from mpcheck.checks.audit.observing import Observation, arguments_in, observe, watch
-from mpcheck.formats import Format
+from mpcheck.checks.symmetry.moved import has_stress, properties
+from mpcheck.formats import FLOAT64, Format
 from mpcheck.judge.context import Context, Inspection, Key, timed
+from mpcheck.judge.refusing import raised, refused
 from mpcheck.judge.replay import arithmetic
 from mpcheck.records.detail import figures
 from mpcheck.records.record import Record
@@ -33,14 +37,42 @@ from mpcheck.records.verdicts import Verdict
 from mpcheck.reference.library import BlockReference
 
 NAME = "engagement"
+WHOLE_MODEL = "model"
 DRAWS = 8
 """A rounding that differs one time in ten shows in two dozen numbers, eight times drawn, but for one run in hundreds of millions."""
 _FALLBACK = re.compile(r"fall(?:s|ing|en)?[ -]?back", re.IGNORECASE)
 
 
 def keys(context: Context) -> list[Key]:
-    """Every cell of the smallest system."""
-    return cells_of(NAME, context, [fmt.name for fmt in context.formats])
+    """Every cell of the smallest system; and the whole model on backends whose own code cannot be told by its package."""
+    cells = cells_of(NAME, context, [fmt.name for fmt in context.formats])
+    unmarked = [name for name in context.backend_names if _unmarked(context.backend(name))]
+    system = min(context.systems, key=lambda name: context.systems[name].atoms)
+    return [*cells, *(Key(NAME, WHOLE_MODEL, name, FLOAT64.name, system) for name in unmarked)]
+
+
+def _unmarked(backend: BackendModel | Unsupported) -> bool:
+    return not isinstance(backend, Unsupported) and backend.name != REFERENCE_BACKEND and not backend.packages and backend.differs
+
+
+def run_whole(context: Context, key: Key) -> list[Record]:
+    """Whether the whole model on a backend has e3nn's very bits: another implementation's roundings show somewhere in energy or forces.
+
+    That blocks have them says nothing: most of another backend's may be e3nn's own. A patch of e3nn that existing models do not see has them all.
+    """
+    backend, own = context.backend(key.backend), context.reference_backend
+    assert not isinstance(backend, Unsupported)  # see keys
+    if (module := backend.module(WHOLE)) is None:
+        return [refused(key.about, Unsupported("not-applicable", f"{key.backend} has no whole model"))]
+    graph = {n: t.to(context.device) for n, t in context.graph(key.system).items()}
+    stress = has_stress(context.systems[key.system].frames)
+    found = attempt(lambda: properties(module, graph, stress))
+    if isinstance(found, Raised):
+        return [raised(key.about, found)]
+    true = properties(own.model, graph, stress)
+    same = all(n in found and torch.equal(found[n], t) for n, t in true.items())
+    reason = f"{key.backend} computes nothing: energy and forces of the whole model have {own.name}'s very bits, a difference of exactly 0"
+    return [Record(**key.about, verdict="degraded" if same else "pass", reason=reason if same else "", lacking=key.backend if same else "")]
 
 
 def shortcomings(backend: BackendModel, block: Block, fmt: Format, seen: Observation, present: list[Implementation], same: bool) -> list[str]:
@@ -84,6 +116,8 @@ def judge(backend: BackendModel, block: Block, fmt: Format, seen: Observation, s
 @timed
 def run(context: Context, key: Key) -> list[Record]:
     """One cell."""
+    if key.subject == WHOLE_MODEL:
+        return run_whole(context, key)
     cell = observed_cell(context, key)
     if isinstance(cell, Record):
         return [cell]

@@ -53,6 +53,7 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
             continue
         limit = widened(limits_for(tolerances, block.name, twin.name, FLOAT64.name, "forward").rms, UNIFORM_SPREAD)
         exact, noise = _noise(source, block, skeleton, tensors, seed)
+        result = twin.roundoff(block, FLOAT64).get("result", 0.0)
         got = attempt(lambda b=block, s=skeleton, t=tensors: Run(lambda a: twin.call(b, a), s, t, {}, False).outputs)  # type: ignore[misc]
         if isinstance(got, Raised):
             rows.append(BlockDistance(block.name, f"raised {got.text}", math.inf, limit))
@@ -63,7 +64,7 @@ def distances(source: E3nnModel, twin: BackendModel, graph: Tensors, tolerances:
                 rows.append(BlockDistance(block.name, f"{name}, which {what}", math.inf, limit))
                 continue
             error = _rms(got[name] - value)
-            allowed = noise[name] or ROUNDOFF * _rms(value)  # where e3nn rounds nothing, its twin may
+            allowed = math.hypot(noise[name], result * _rms(value)) or ROUNDOFF * _rms(value)  # where e3nn rounds nothing, its twin may
             ratio = 0.0 if error == 0.0 else (error / allowed if allowed > 0 else math.inf)
             rows.append(BlockDistance(block.name, name, ratio, limit))
     return rows
