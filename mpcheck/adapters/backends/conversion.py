@@ -81,9 +81,8 @@ def to_oeq(model: torch.nn.Module, device: torch.device) -> Converted:
     twins: Any = made.model.interactions
     for i, (layer, own) in enumerate(zip(layers, twins, strict=True)):
         if (wanted := float(layer.avg_num_neighbors)) != (got := float(own.avg_num_neighbors)):
-            raise NotImplementedError(
-                f"upstream's converter to OpenEquivariance does not bring over layer {i} of {len(layers)}: avg_num_neighbors {wanted:g} became {got:g}"
-            )
+            what = f"layer {i} of {len(layers)} as it is: its avg_num_neighbors {wanted:g} became {got:g}"
+            raise NotImplementedError(f"upstream's converter to OpenEquivariance does not bring over {what}")
     return made
 
 

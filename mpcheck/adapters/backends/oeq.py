@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from mpcheck._names import CONVOLVED as NAME
+from mpcheck._names import HYBRID
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase, PlainConverter
@@ -27,7 +29,6 @@ from mpcheck.adapters.upstream import o3
 from mpcheck.formats import Format
 
 PACKAGE = "openequivariance"
-NAME, HYBRID = "oeq", "oeq-hybrid"
 COMPUTES_IN = (torch.float64, torch.float32)
 GPU = torch.device("cuda")
 

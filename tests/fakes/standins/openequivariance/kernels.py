@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from e3nn import o3
+
 from openequivariance.problem import TYPES, TPProblem
 
 MUL_IR, IR_MUL = "mul_ir", "ir_mul"

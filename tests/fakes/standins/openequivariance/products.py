@@ -66,6 +66,12 @@ class _Made(torch.nn.Module):
         self.input_args = state
         self._init_class()
 
+    def reorder_weights_from_e3nn(self, weights: Any, has_batch_dim: bool = True) -> Any:
+        return weights
+
+    def reorder_weights_to_e3nn(self, weights: Any, has_batch_dim: bool = True) -> Any:
+        return weights
+
     def _checked(self, x: torch.Tensor, y: torch.Tensor, w: torch.Tensor, nodes: int, edges: int) -> None:
         problem: TPProblem = self.config
         dtype = TYPES[problem.irrep_dtype]  # type: ignore[index]
