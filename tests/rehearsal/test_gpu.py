@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from mpcheck._names import SURVEY_FOUND
 from mpcheck.records.document import Records
 from mpcheck.records.read import read_document
 
@@ -55,7 +56,7 @@ def test_the_other_parts_run_on_it(tmp_path: Path) -> None:
 def test_openequivariance_s_parts_run_on_it(tmp_path: Path) -> None:
     document = surveyed(tmp_path / "out", *CONVOLVED, more=[STANDINS])
     held(document, *CONVOLVED)
-    (engaged,) = [r for r in document.records if r.check == "engagement" and r.subject == "interactions.1" and r.backend == "oeq"]
+    (engaged,) = [r for r in document.records if r.check == SURVEY_FOUND and r.subject == "interactions.1" and r.backend == "oeq"]
     assert engaged.verdict == "pass" and engaged.figures["fused convolution"] is True and engaged.figures["calls"] > 0
 
 

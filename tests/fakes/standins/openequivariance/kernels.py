@@ -29,7 +29,8 @@ def transpose_irreps(array: torch.Tensor, irreps: Any, src_layout: str, dst_layo
 @cache
 def _e3nn(first: str, second: str, out: str, instructions: tuple[Any, ...], variances: tuple[Any, ...], rules: tuple[Any, ...]) -> o3.TensorProduct:
     before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)  # constants of a kernel are those of float64, rounded
+    if before != torch.float64:  # constants of a kernel are those of float64, rounded
+        torch.set_default_dtype(torch.float64)
     try:
         normalization, path, shared = rules
         return o3.TensorProduct(
@@ -37,7 +38,8 @@ def _e3nn(first: str, second: str, out: str, instructions: tuple[Any, ...], vari
             internal_weights=False, shared_weights=shared,
         )  # fmt: skip
     finally:
-        torch.set_default_dtype(before)
+        if before != torch.float64:
+            torch.set_default_dtype(before)
 
 
 @cache

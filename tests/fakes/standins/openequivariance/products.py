@@ -35,6 +35,7 @@ class _Made(torch.nn.Module):
         problem: TPProblem = self.input_args["problem"]
         problem.checked()
         self.config = problem.clone()
+        kernels.module(self.config)  # compiled here, and not in the first call
         self.weight_numel, self.L3_dim = problem.weight_numel, problem.irreps_out.dim
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
