@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from mpcheck._names import CONVOLVED as NAME
-from mpcheck._names import HYBRID
+from mpcheck._cuda import CUDA
+from mpcheck._names import CONVOLVED, HYBRID
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported, no_device
 from mpcheck.adapters.backends.base import BackendBase, BackendModelBase, PlainConverter
@@ -123,15 +123,13 @@ class OeqConverter(PlainConverter):
 
     def wrapped(self, source: torch.nn.Module, twin: torch.nn.Module, device: torch.device) -> OeqModel:
         """The twin as the backend calls it."""
-        return OeqModel(NAME, source, twin, device)
+        return OeqModel(CONVOLVED, source, twin, device)
 
 
 def missing(device: str, name: str) -> Unsupported | None:
     """Why OpenEquivariance cannot be used on a device."""
-    if not device.startswith(GPU.type):
+    if not device.startswith(GPU.type) or not CUDA.is_available():
         return no_device("no CUDA device: OpenEquivariance has kernels for GPUs alone")
-    if without := BackendBase().unavailable(device):
-        return without
     library: Any = attempt(lambda: import_module(PACKAGE))
     if isinstance(library, Raised):
         return Unsupported("not-installed", f"{PACKAGE} cannot be imported ({library.line}); pip install 'mpcheck[oeq]'", name)
@@ -143,7 +141,7 @@ def missing(device: str, name: str) -> Unsupported | None:
 class OeqBackend(BackendBase):
     """Registers ``oeq``."""
 
-    name = NAME
+    name = CONVOLVED
 
     def __init__(self) -> None:
         self.converter = OeqConverter(self)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
+from mpcheck._names import CONVOLVED as NAME
 from mpcheck._raised import Raised, attempt
 from mpcheck._torch_state import neutral
-from mpcheck.adapters.backends.oeq import COMPUTES_IN, NAME, missing
+from mpcheck.adapters.backends.oeq import COMPUTES_IN, missing
 from mpcheck.adapters.backends.oeq_products import GROSS, PRODUCTS, Product, distances, lacks, loaded
 from mpcheck.survey.found import Finding, write_found
 

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from mpcheck._cuda import standing_in
+from mpcheck._names import CONVOLVED as NAME
 from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends.conversion import to_oeq
 from mpcheck.adapters.backends.design import Configuration, covering
 from mpcheck.adapters.backends.engagement import counted_calls, implementations, never_called
-from mpcheck.adapters.backends.oeq import BACKEND, BACKEND_HYBRID, NAME, PACKAGE, OeqModel, convolutions
+from mpcheck.adapters.backends.oeq import BACKEND, BACKEND_HYBRID, PACKAGE, OeqModel, convolutions
 from mpcheck.adapters.backends.protocol import Backend, built, place
 from mpcheck.adapters.backends.twin import twin
 from mpcheck.adapters.blocks import WHOLE, Block, module_blocks

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from mpcheck._names import CONVOLVED as NAME
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.oeq import BACKEND, NAME
+from mpcheck.adapters.backends.oeq import BACKEND
 from mpcheck.adapters.backends.protocol import added
 from mpcheck.bench.work.workload import UnsupportedError
 from mpcheck.formats import BFLOAT16, FLOAT32
