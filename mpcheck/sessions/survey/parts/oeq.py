@@ -15,7 +15,7 @@ LAYER = ("--block", "interactions.1", "--format", F32)
 PARTS = (
     Part(
         name="openequivariance",
-        subject="oeq",
+        subject=CONVOLVED,
         title="OpenEquivariance: whether it loads, and small products of it are e3nn's",
         order=24,
         cost={"cuda": Cost(60, 240), "cpu": Cost(15), "toy": Cost(15, 900)},
@@ -25,7 +25,7 @@ PARTS = (
     ),
     Part(
         name="oeq-cells",
-        subject="oeq",
+        subject=CONVOLVED,
         title="blocks with a convolution of OpenEquivariance, against computed tolerances",
         order=70,
         cost={"cuda": Cost(60, 200), "toy": Cost(30, 900)},
@@ -37,7 +37,7 @@ PARTS = (
     ),
     Part(
         name="oeq-engagement",
-        subject="oeq",
+        subject=CONVOLVED,
         title="its kernels really run, also in upstream's hybrid with cuEquivariance",
         order=71,
         cost={"cuda": Cost(70, 200), "toy": Cost(30, 900)},
@@ -49,7 +49,7 @@ PARTS = (
     ),
     Part(
         name="oeq-hybrid-cells",
-        subject="oeq",
+        subject=CONVOLVED,
         title="blocks of upstream's hybrid: convolutions of OpenEquivariance, all else of cuEquivariance",
         order=72,
         cost={"cuda": Cost(90, 220)},
@@ -60,7 +60,7 @@ PARTS = (
     ),
     Part(
         name="oeq-conversions",
-        subject="oeq",
+        subject=CONVOLVED,
         title="layouts, conversions there and back, and mixing of both backends",
         order=74,
         cost={"cuda": Cost(120, 240)},
