@@ -25,6 +25,8 @@ ACCELERATED_BACKEND = "cueq"
 """What is judged besides where the user names no backend."""
 UNFUSED = "cueq-unfused"
 """The same on a GPU, with a convolution and its message scatter apart."""
+CONVOLVED, HYBRID = "oeq", "oeq-hybrid"
+"""Convolutions by OpenEquivariance; the same with cuEquivariance for all else."""
 DEFAULT_BACKENDS = (REFERENCE_BACKEND, ACCELERATED_BACKEND)
 PROFILE, SWEEP, COST_MODEL = "profile", "sweep", "cost-model"
 """Checks of the profile session, besides :data:`LATENCY`."""

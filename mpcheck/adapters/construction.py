@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -26,17 +27,19 @@ def small_model() -> torch.nn.Module:
     return model
 
 
-def small_twin(layout: str) -> Callable[[], torch.nn.Module]:
-    """A conversion of a float64 small model by upstream's converter. Building the source is not part of it."""
-    from mace.cli.convert_e3nn_cueq import run
+def small_twin(converter: str, device: str = "cpu", **options: str) -> Callable[[], torch.nn.Module]:
+    """A conversion of a float64 small model by upstream's converter. Building the source is not part of it.
 
+    Args:
+        converter: its module. options: of its ``run``.
+    """
+    run: Callable[..., torch.nn.Module] = import_module(converter).run
     with default_dtype(torch.float64):
         source = small_model()
 
     def convert() -> torch.nn.Module:
         with torch.random.fork_rng(devices=[]), quiet():
-            twin: torch.nn.Module = run(source, device="cpu", return_model=True, layout=layout)
-        return twin
+            return run(source, device=device, return_model=True, **options)
 
     return convert
 

@@ -23,6 +23,7 @@ class UpstreamLimit(Strict):
         versions: of ``package``, for which it is known, as a version specifier.
         when: field of an architecture -> values for which it holds; all fields must match.
         message: regular expression of what upstream raises.
+        backends: of whose converters it is; of all where it names none.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -32,6 +33,7 @@ class UpstreamLimit(Strict):
     message: Annotated[str, Field(min_length=5)]
     reason: Annotated[str, Field(min_length=20)]
     link: str | None = None
+    backends: list[str] = []
 
     @field_validator("message")
     @classmethod
@@ -42,8 +44,10 @@ class UpstreamLimit(Strict):
             raise ValueError(f"{value!r} is not a regular expression: {error}") from error
         return value
 
-    def applies(self, fields: Mapping[str, Any]) -> bool:
-        """Whether it is known for this configuration with the installed version."""
+    def applies(self, fields: Mapping[str, Any], backend: str = "") -> bool:
+        """Whether it is known for this configuration of a backend with the installed version."""
+        if self.backends and backend not in self.backends:
+            return False
         matched = all(name in fields and fields[name] in values for name, values in self.when.items())
         return matched and installed_within(self.package, self.versions) is not None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -61,18 +61,36 @@ def oeq_to_e3nn(twin: torch.nn.Module, device: torch.device) -> Converted:
     return _watched(run, twin, device)
 
 
-def loads_oeq() -> None:
-    """Import OpenEquivariance.
+def to_oeq(model: torch.nn.Module, device: torch.device) -> Converted:
+    """The OpenEquivariance twin of an e3nn model by upstream's converter.
 
     Raises:
-        Exception: it is not installed, or cannot be loaded.
+        NotImplementedError: a model of one layer, of which the converter asks for a second, or one whose layers it would not bring over as
+            they are: it copies the average number of neighbours of the first two and gives that of the first to all others.
+        Exception: as :func:`to_cueq`.
     """
-    import openequivariance  # noqa: F401 - whether it can be imported is the question
-
-
-def to_oeq(model: torch.nn.Module, device: torch.device) -> Converted:
-    """The OpenEquivariance twin of an e3nn model by upstream's converter; raises as :func:`to_cueq`."""
     from mace.cli.convert_e3nn_oeq import run
+
+    layers: Any = model.interactions
+    try:
+        made = _watched(run, model, device)
+    except IndexError as error:
+        if len(layers) == 1:
+            raise NotImplementedError(f"upstream's converter to OpenEquivariance reads two layers, and the model has one ({error})") from error
+        raise
+    twins: Any = made.model.interactions
+    for i, (layer, own) in enumerate(zip(layers, twins, strict=True)):
+        if (wanted := float(layer.avg_num_neighbors)) != (got := float(own.avg_num_neighbors)):
+            what = f"layer {i} of {len(layers)} as it is: its avg_num_neighbors {wanted:g} became {got:g}"
+            raise NotImplementedError(f"upstream's converter to OpenEquivariance does not bring over {what}")
+    return made
+
+
+def to_hybrid(model: torch.nn.Module, device: torch.device) -> Converted:
+    """The twin with convolutions of OpenEquivariance, and everything else of cuEquivariance in ir_mul, by upstream's converter; raises as
+    :func:`to_cueq`.
+    """
+    from mace.cli.convert_e3nn_hybrid import run
 
     return _watched(run, model, device)
 

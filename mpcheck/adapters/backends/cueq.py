@@ -15,7 +15,15 @@ from mpcheck.adapters.backends.base import BackendBase, BackendModelBase
 from mpcheck.adapters.backends.casting import replaced, to_dtype
 from mpcheck.adapters.backends.conversion import CueqConverter, to_cueq
 from mpcheck.adapters.backends.cueq_math import inner_arithmetic, math_dtypes, polynomials
-from mpcheck.adapters.backends.engagement import ACCELERATED, computes_otherwise, implementations, not_replaced, where, without_kernels
+from mpcheck.adapters.backends.engagement import (
+    ACCELERATED,
+    computes_otherwise,
+    implementations,
+    inside_fused,
+    not_replaced,
+    where,
+    without_kernels,
+)
 from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.backends.parametrisation import OWN
 from mpcheck.adapters.blocks import Block
@@ -39,11 +47,7 @@ class CueqModel(BackendModelBase):
 
     def unsupported(self, block: Block, fmt: Format) -> Unsupported | None:
         """Steps inside a fused convolution do not exist apart."""
-        owner = block.module_path.rpartition(".")[0]
-        fused = hasattr(self.model.get_submodule(owner), "conv_fusion") if owner.startswith("interactions") else False
-        if fused and block.name.partition("@")[0].endswith((".conv_tp", ".scatter")):
-            return Unsupported("not-applicable", "fused with the message scatter; judged in the composite interaction")
-        return None
+        return inside_fused(self.model, block)
 
     def substitute(self, block: Block) -> str:
         """Upstream's own classes in the place of cuEquivariance's (its converter is asked to replace them all), and on CUDA another method
@@ -136,6 +140,15 @@ class CueqModel(BackendModelBase):
         return ", ".join(filter(None, [*parts, super().note(block, fmt)]))
 
 
+def not_installed(name: str) -> Unsupported | None:
+    """That a backend of this name lacks cuEquivariance; None where it is there."""
+    try:
+        import cuequivariance_torch  # noqa: F401 - whether it can be imported is the question
+    except ImportError:
+        return Unsupported("not-installed", "cuequivariance_torch is not installed", name)
+    return None
+
+
 class CueqBackend(BackendBase):
     """Registers ``cueq`` (layout ir_mul, which MACE uses), ``cueq-mul_ir``, and ``cueq-unfused``.
 
@@ -155,10 +168,8 @@ class CueqBackend(BackendBase):
 
     def unavailable(self, device: str) -> Unsupported | None:
         """Missing package or device."""
-        try:
-            import cuequivariance_torch  # noqa: F401 - whether it can be imported is the question
-        except ImportError:
-            return Unsupported("not-installed", "cuequivariance_torch is not installed", self.name)
+        if without := not_installed(self.name):
+            return without
         if not self.fused and not device.startswith("cuda"):
             return Unsupported("not-applicable", f"convolutions are fused on CUDA alone: on a {device} this would be cueq once more")
         if missing := super().unavailable(device):
@@ -180,7 +191,7 @@ class CueqBackend(BackendBase):
 
     def construction(self) -> tuple[Callable[[], torch.nn.Module], str]:
         """Upstream's converter."""
-        return small_twin(self.layout), "converting a float64 model"
+        return small_twin("mace.cli.convert_e3nn_cueq", layout=self.layout), "converting a float64 model"
 
 
 BACKEND = CueqBackend("cueq", "ir_mul", ("cueq-mul_ir",))

@@ -8,13 +8,14 @@ falling back with no more than a warning. Upstream's converter fuses the convolu
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
 from mpcheck._packages import PACKAGES
+from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.upstream import SymmetricContraction, o3
 from mpcheck.formats import Format
@@ -23,6 +24,7 @@ Calls = dict[str, int]
 """Calls by the path of an implementation below its block (``.`` for the block itself)."""
 
 NAIVE = "naive"
+FUSED = "original_forward"  # what upstream keeps of a convolution that it fuses with the message scatter: the library's own
 FUSED_METHOD = "uniform_1d"  # what upstream's wrapper asks for where it builds the fused convolution
 REPLACED = (o3.Linear, o3.TensorProduct, SymmetricContraction)
 """Upstream's classes that an accelerated model must not have: the converter asks for all of them to be replaced."""
@@ -94,7 +96,7 @@ def _describe(path: str, module: torch.nn.Module) -> Implementation:
     name = f"{package}.{type(module).__name__}"
     if type(module).__module__.startswith("e3nn.o3"):
         name = f"e3nn.o3.{type(module).__name__}"
-    fused = hasattr(module, "original_forward")
+    fused = hasattr(module, FUSED)
     polynomial = _polynomial(module)
     if polynomial is None:
         return Implementation(path, name, package, fused=fused and package == "openequivariance", scripted=scripted(module))
@@ -140,6 +142,16 @@ def without_kernels(module: torch.nn.Module | None, device: torch.device) -> boo
     return any(i.package in ACCELERATED and i.method == NAIVE and (i.asked != NAIVE or device.type == "cpu") for i in implementations(module))
 
 
+def inside_fused(model: torch.nn.Module, block: Block) -> Unsupported | None:
+    """That a convolution, or its message scatter, does not exist apart in a layer where one kernel does both; None where it does."""
+    owner = block.module_path.rpartition(".")[0]
+    if not owner.startswith("interactions") or not block.module_path.endswith((".conv_tp", ".scatter")):
+        return None
+    if hasattr(model.get_submodule(owner), "conv_fusion"):
+        return Unsupported("not-applicable", "fused with the message scatter; judged in the composite interaction")
+    return None
+
+
 def where(path: str) -> str:
     """An implementation's place below its block, in words."""
     return "the block" if path == "." else path
@@ -164,7 +176,7 @@ def computes_otherwise(block: Block, fmt: Format) -> bool:
 def counted_calls(module: torch.nn.Module | None, packages: Collection[str] = ACCELERATED) -> Iterator[Calls]:
     """Count calls of what computes in each implementation below a block; a forward that goes round it counts nothing."""
     calls: Calls = {}
-    handles = []
+    undo: list[Callable[[], None]] = []
     try:
         for implementation in implementations(module, packages):
             assert module is not None  # a step has no implementations
@@ -176,8 +188,23 @@ def counted_calls(module: torch.nn.Module | None, packages: Collection[str] = AC
             def count(*_: Any, path: str = implementation.path) -> None:
                 calls[path] += 1
 
-            handles.append(inner.register_forward_hook(count))
+            if polynomial is None and hasattr(owner, FUSED):
+                undo.append(_counting(owner, count))
+            else:
+                undo.append(inner.register_forward_hook(count).remove)
         yield calls
     finally:
-        for handle in handles:
-            handle.remove()
+        for put_back in undo:
+            put_back()
+
+
+def _counting(module: Any, count: Callable[[], None]) -> Callable[[], None]:
+    """Count calls of the function that upstream's forward of a fused convolution calls; what puts it back."""
+    original = getattr(module, FUSED)
+
+    def counted(*args: Any, **named: Any) -> Any:
+        count()
+        return original(*args, **named)
+
+    setattr(module, FUSED, counted)
+    return lambda: setattr(module, FUSED, original)

@@ -159,6 +159,11 @@ def unavailable(backend: Backend, device: str) -> Unsupported | None:
     return of_backend(backend.name, why, "not-installed") if why else None
 
 
+def place(backend: Backend, device: torch.device) -> torch.device:
+    """Where small models are converted that are not a user's: on the CPU, in a backend that has nothing there on the run's device."""
+    return torch.device("cpu") if unavailable(backend, "cpu") is None else device
+
+
 _ADDED: ContextVar[Mapping[str, Backend]] = ContextVar("mpcheck backends", default=MappingProxyType({}))
 
 

@@ -8,6 +8,7 @@ they are cast.
 from __future__ import annotations
 
 import copy
+from types import MethodType
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -48,11 +49,20 @@ def _twin(module: torch.nn.Module, made: dict[int, torch.nn.Module]) -> torch.nn
         return copied
     new: torch.nn.Module = object.__new__(module.__class__)  # an fx graph would get a class of its own
     made[id(module)] = new
-    new.__dict__.update(module.__dict__)
+    new.__dict__.update({name: _own(value, module, new) for name, value in module.__dict__.items()})
     new.__dict__["_parameters"] = {n: None if p is None else torch.nn.Parameter(p.data, p.requires_grad) for n, p in module._parameters.items()}
     new.__dict__["_buffers"] = dict(module._buffers)
     new.__dict__["_modules"] = {n: None if m is None else _twin(m, made) for n, m in module._modules.items()}
     return new
+
+
+def _own(value: Any, module: torch.nn.Module, new: torch.nn.Module) -> Any:
+    """An attribute as the twin has it. Upstream binds the forward of a fused convolution to its module by hand, and OpenEquivariance keeps what it
+    makes its kernels of in a dictionary that a cast changes: neither must be the original's.
+    """
+    if isinstance(value, MethodType) and value.__self__ is module:
+        return MethodType(value.__func__, new)
+    return dict(value) if type(value) is dict else value
 
 
 def _recompute(polynomial: Any, math: torch.dtype) -> None:

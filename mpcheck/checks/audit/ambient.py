@@ -12,7 +12,7 @@ from mpcheck import _torch_state
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.engagement import scripted
-from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavailable
+from mpcheck.adapters.backends.protocol import BackendModel, get_backend, place, unavailable
 from mpcheck.adapters.blocks import Block
 from mpcheck.adapters.construction import DtypeChanges
 from mpcheck.adapters.execution import Run
@@ -51,11 +51,11 @@ def process_finding(check: str, device: torch.device, left_behind: Sequence[str]
     return Record(check=check, subject=PROCESS, verdict="fail" if faults else "pass", reason="; ".join(faults) or note, detail=figures(metrics))
 
 
-def construction_findings(check: str, backend: str) -> list[Record]:
+def construction_findings(check: str, backend: str, device: torch.device) -> list[Record]:
     """Build, or convert, a small model under a float32 default dtype, and see which default is left."""
     left: list[torch.dtype] = []
     base: dict[str, Any] = {"check": check, "subject": CONSTRUCTION, "backend": backend}
-    if why := unavailable(get_backend(backend), "cpu"):
+    if why := unavailable(get_backend(backend), place(get_backend(backend), device).type):
         return [refused(base, why)]
     build, what = get_backend(backend).construction()
     with default_dtype_watched(left.append):

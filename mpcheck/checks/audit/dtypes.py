@@ -109,7 +109,11 @@ def run(context: Context, key: Key) -> list[Record]:
     """One cell, one block under autocast, or what surrounds them; upstream's faults that are on record come back as such."""
     if key.system:
         return [_cell(context, key)]
-    return [process_finding(NAME, context.device, context.left_behind)] if key.subject == PROCESS else construction_findings(NAME, key.backend)
+    return (
+        [process_finding(NAME, context.device, context.left_behind)]
+        if key.subject == PROCESS
+        else construction_findings(NAME, key.backend, context.device)
+    )
 
 
 def _cell(context: Context, key: Key) -> Record:

@@ -16,6 +16,7 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.protocol import unsupported
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics import inputs
@@ -49,6 +50,8 @@ def _format(case: Case, fmt: Format, graph: Tensors, scale: Mapping[str, torch.T
     """One format of a float64 graph; its noise scale is float64's, larger by the ratio of the unit roundoffs."""
     backend = case.context.backend(case.key.backend)
     assert not isinstance(backend, Unsupported), "checked before"
+    if why := unsupported(backend, WHOLE, fmt):
+        return [case.finding(None, variant="dirty memory", verdict="unsupported", reason=why.text)]
     low = {k: v.to(fmt.storage) if v.is_floating_point() else v for k, v in graph.items()}
 
     def called() -> list[Tensors]:

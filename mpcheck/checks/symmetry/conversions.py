@@ -19,7 +19,7 @@ from mpcheck.adapters.architecture import build_model
 from mpcheck.adapters.backends.converter import Converted, Converter, StateComparison
 from mpcheck.adapters.backends.design import Configuration
 from mpcheck.adapters.backends.e3nn import E3nnModel
-from mpcheck.adapters.backends.protocol import BackendModel, get_backend, unavailable
+from mpcheck.adapters.backends.protocol import BackendModel, get_backend, place, unavailable
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.graph import make_graph
 from mpcheck.checks.symmetry.block_twins import distances, innermost
@@ -31,7 +31,6 @@ from mpcheck.records.record import Record
 
 CHECK = "conversion"
 MODEL = "model"
-CPU = torch.device("cpu")  # where configurations are converted: no kernel runs. The user's model is converted on the run's device
 
 
 def structure(elements: tuple[str, ...], seed: int) -> Atoms:
@@ -67,7 +66,8 @@ def judged(converter: Converter, source: torch.nn.Module, twin: Converted, retur
 
 def _blocks(context: Context, config: Configuration, source: torch.nn.Module, wrapped: BackendModel, base: dict[str, Any]) -> Record:
     graph = make_graph([structure(config.elements, context.seed)], config.architecture.elements, config.architecture.r_max)
-    rows = distances(E3nnModel(source, CPU), wrapped, graph, context.tolerances, context.seed)
+    placed = {n: t.to(wrapped.device) for n, t in graph.items()}
+    rows = distances(E3nnModel(source, wrapped.device), wrapped, placed, context.tolerances, context.seed)
     guilty = innermost(rows)
     worst = max(guilty or rows, key=lambda d: d.ratio / d.limit)
     failed = guilty + [d for d in rows if d.fails and d not in guilty]  # a composite is off where a part of it is
@@ -81,10 +81,11 @@ def judge_configuration(context: Context, config: Configuration, limits: list[Up
     base: dict[str, Any] = {"check": CHECK, "subject": config.name, "backend": config.backend}
     converter = get_backend(config.backend).converter
     assert converter is not None  # whose configuration it is
-    known = [limit for limit in limits if limit.package == converter.package and limit.applies(config.architecture.model_dump())]
-    source = build_model(config.architecture)
+    where, fields = place(get_backend(config.backend), context.device), config.architecture.model_dump()
+    known = [limit for limit in limits if limit.package == converter.package and limit.applies(fields, config.backend)]
+    source = build_model(config.architecture).to(where)
     try:
-        twin = converter.there(source, CPU)
+        twin = converter.there(source, where)
     except Exception as error:  # upstream raises whatever its constructors and index errors raise
         for limit in known:
             if limit.explains(error):
@@ -94,10 +95,10 @@ def judge_configuration(context: Context, config: Configuration, limits: list[Up
         reason = f"upstream's limit {known[0].id} no longer applies: the configuration converts; remove the entry or narrow its versions"
         return [Record(**base, verdict="fail", reason=reason)]
     try:
-        returned = converter.back(twin.model, CPU)
+        returned = converter.back(twin.model, where)
     except Exception as error:  # as above
         return [Record(**base, verdict="fail", reason=f"the way back to e3nn raised {type(error).__name__}: {error}")]
-    return [*judged(converter, source, twin, returned, base), _blocks(context, config, source, converter.wrapped(source, twin.model, CPU), base)]
+    return [*judged(converter, source, twin, returned, base), _blocks(context, config, source, converter.wrapped(source, twin.model, where), base)]
 
 
 def _own_model(context: Context, key: Key) -> list[Record]:
@@ -119,7 +120,9 @@ def _own_model(context: Context, key: Key) -> list[Record]:
 @timed
 def run(context: Context, key: Key) -> list[Record]:
     """One configuration, or the user's model."""
-    if why := unavailable(get_backend(key.backend), context.device.type if key.subject == MODEL else CPU.type):
+    backend = get_backend(key.backend)
+    where = context.device if key.subject == MODEL else place(backend, context.device)
+    if why := unavailable(backend, where.type):
         return [refused({"check": CHECK, "subject": key.subject, "backend": key.backend}, why)]
     if key.subject == MODEL:
         return _own_model(context, key)

@@ -232,6 +232,8 @@ def _judge_tables(context: Context) -> Record:
 
 def _judge_model(context: Context, key: Key, backend: BackendModel, fmt: Format) -> Record:
     base: dict[str, Any] = {"check": NAME, "subject": MODEL, "backend": key.backend, "format": fmt.name, "system": key.system}
+    if why := unsupported(backend, WHOLE, fmt):
+        return refused(base, why)
     limits, began = limits_for(context.tolerances, MODEL, key.backend, fmt.name, "forward"), time.perf_counter()
     noise, whole = learned(context, key.system), whole_of(context, key.system, structure_of(context, key.system))
 

@@ -12,9 +12,11 @@ from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.protocol import unsupported
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.compiling import rebuilt
 from mpcheck.bench.work.workload import UnsupportedError
-from mpcheck.formats import TF32_NAME
+from mpcheck.formats import FORMATS, TF32_NAME
 from mpcheck.policy.rules import Policy, get_policy
 from mpcheck.policy.running.applied import apply
 from mpcheck.policy.speed.variants import PLAIN, VARIANTS, Variant, first_call, moved, varied
@@ -104,6 +106,8 @@ def model_of(session: Session, candidate: Candidate) -> torch.nn.Module:
     backend: Any = session.backend(candidate.backend)
     if isinstance(backend, Unsupported):
         raise UnsupportedError(backend)
+    if why := unsupported(backend, WHOLE, FORMATS[policy.base]):
+        raise UnsupportedError(why)
     source: torch.nn.Module = backend.model
     whole = candidate.variant == "compile" and candidate.backend == REFERENCE_BACKEND
     if whole:  # of another backend upstream compiles the model that it has

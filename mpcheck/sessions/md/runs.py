@@ -21,11 +21,13 @@ from mpcheck._names import REFERENCE_BACKEND, RUN_VARIABLE
 from mpcheck._packages import versions
 from mpcheck._raised import Raised
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.protocol import unsupported
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.dynamics.protocols.forces import forces_of, warmed
 from mpcheck.dynamics.protocols.protocol import Protocol, get_protocol
 from mpcheck.dynamics.protocols.running import Run, Runner
 from mpcheck.dynamics.protocols.start import Start, StartError, equilibrated, kept, relaxed
-from mpcheck.formats import F64
+from mpcheck.formats import F64, FORMATS
 from mpcheck.policy.rules import get_policy
 from mpcheck.policy.running.applied import PolicyModel, apply
 from mpcheck.records.record import Record
@@ -114,6 +116,8 @@ class Runs:
             if isinstance(built, Unsupported):
                 raise UnsupportedRunError(built)
             try:
+                if why := unsupported(built, WHOLE, FORMATS[get_policy(policy).base]):
+                    raise UnsupportedRunError(why)
                 self._models[key] = apply(built.model, get_policy(policy), self.session.device, self.session.model.module)
             except InputError as error:
                 raise UnsupportedRunError(Unsupported("not-applicable", f"refused: {error}")) from error

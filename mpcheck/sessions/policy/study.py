@@ -8,8 +8,10 @@ from typing import Any
 from mpcheck._errors import InputError
 from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.backends.protocol import unsupported
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.calculator import WITHOUT_ENERGY, model_type_of
-from mpcheck.formats import F32, F64, TF32_NAME
+from mpcheck.formats import F32, F64, FORMATS, TF32_NAME
 from mpcheck.policy.judging.batches import batches
 from mpcheck.policy.judging.probes import judged_sets
 from mpcheck.policy.judging.reference import ENTRY, WholeReference, whole_reference
@@ -97,6 +99,8 @@ class Study:
         built: Any = self.session.backend(backend)
         if isinstance(built, Unsupported):
             return built
+        if why := unsupported(built, WHOLE, FORMATS[policy.base]):
+            return why
         return apply(built.model, policy, self.session.device, self.session.model.module)
 
     def plain(self, policy: Policy, backend: str) -> PolicyModel | None:

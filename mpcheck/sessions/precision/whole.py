@@ -18,7 +18,7 @@ from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.backends.protocol import unsupported
-from mpcheck.adapters.blocks import WHOLE
+from mpcheck.adapters.blocks import WHOLE as THE_MODEL
 from mpcheck.bench.timing.sampling import typical
 from mpcheck.bench.timing.timers import choose_timer
 from mpcheck.checks.physics.structure import rms
@@ -87,7 +87,7 @@ def model_in(session: Session, backend: str, fmt: Format) -> PolicyModel | Unsup
     built: Any = session.backend(backend)
     if isinstance(built, Unsupported):
         return built
-    if why := unsupported(built, WHOLE, fmt):
+    if why := unsupported(built, THE_MODEL, fmt):
         return why
     policy = Policy.model_validate({"name": fmt.name, "base": fmt.name, "energies": "together"})
     return apply(built.model, policy, session.device, session.model.module)

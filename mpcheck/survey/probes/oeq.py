@@ -1,4 +1,4 @@
-"""OpenEquivariance: whether it loads here, and how its model of the built-in one differs from e3nn's. No backend judges it yet."""
+"""OpenEquivariance: whether it loads here, and whether small products of it are e3nn's. Models with it are judged by other parts."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from pathlib import Path
 
 import torch
 
+from mpcheck._names import CONVOLVED as NAME
 from mpcheck._raised import Raised, attempt
 from mpcheck._torch_state import neutral
-from mpcheck.adapters.backends.conversion import loads_oeq, to_oeq
-from mpcheck.policy.evaluation import evaluate
-from mpcheck.sessions.run import Options, Session
+from mpcheck.adapters.backends.oeq import COMPUTES_IN, missing
+from mpcheck.adapters.backends.oeq_products import GROSS, PRODUCTS, Product, distances, lacks, loaded
 from mpcheck.survey.found import Finding, write_found
-
-MODEL, SYSTEM, NAME = "builtin:hco", "builtin:water", "openequivariance"
 
 
 def main(words: Sequence[str]) -> int:
@@ -25,22 +23,26 @@ def main(words: Sequence[str]) -> int:
 
 
 def findings(device: str) -> Iterator[Finding]:
-    """One: it does not load, or its figures."""
-    done = attempt(loads_oeq)
-    if isinstance(done, Raised):
-        yield Finding(name=NAME, verdict="unsupported", reason=f"does not load: {done.text}", lacking=NAME)
+    """Whether it loads, and each product in each type."""
+    if why := missing(device, NAME):
+        yield Finding(name="load", backend=NAME, verdict="unsupported", reason=why.text, lacking=why.lacking)
         return
-    told = attempt(lambda: compared(device))
-    yield Finding(name=NAME, verdict="fail", reason=f"raised {told.text}") if isinstance(told, Raised) else told
+    yield Finding(name="load", backend=NAME, verdict="pass", reason=loaded())
+    for product in PRODUCTS:
+        if text := lacks(product):
+            yield Finding(name=product.name, backend=NAME, verdict="unsupported", reason=text)
+            continue
+        for dtype in COMPUTES_IN:
+            yield compared(product, dtype, torch.device(device))
 
 
 @neutral()
-def compared(device: str) -> Finding:
-    """Energy and forces of the converted model against e3nn's, in float64: the largest differences in eV/atom and eV/Å."""
-    session = Session(Options(model=MODEL, systems=(SYSTEM,), device=device))
-    graph, where = session.graph(SYSTEM), torch.device(device)
-    own = evaluate(session.reference_backend.model, graph, where)
-    other = evaluate(to_oeq(session.reference_backend.model, where).model, graph, where)
-    energy, forces = float(((own.energy - other.energy) / own.atoms).abs().max()), float((own.forces - other.forces).abs().max())
-    reason = f"float64: {1e3 * energy:.2g} meV/atom and {1e3 * forces:.2g} meV/Å from e3nn; figures only, no tolerance is computed for it"
-    return Finding(name=NAME, verdict="inconclusive", reason=reason, figures={"eV/atom": energy, "eV/Å": forces})
+def compared(product: Product, dtype: torch.dtype, device: torch.device) -> Finding:
+    """One product in one type."""
+    named = {"name": product.name, "backend": NAME, "format": str(dtype).removeprefix("torch.")}
+    done = attempt(lambda: distances(product, dtype, device))
+    if isinstance(done, Raised):
+        return Finding.model_validate({**named, "verdict": "fail", "reason": f"raised {done.text}"})
+    wrong = [f"{what} is off by {value:.3g} roundoffs" for what, value in done.items() if not value <= GROSS]
+    told = {what: value for what, value in done.items() if value < float("inf")}
+    return Finding.model_validate({**named, "verdict": "fail" if wrong else "pass", "reason": "; ".join(wrong), "figures": told})

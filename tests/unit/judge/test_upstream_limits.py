@@ -21,6 +21,13 @@ def test_a_limit_holds_only_for_its_versions_and_fields() -> None:
     assert not planted_limit(when={"correlation": [3]}).applies(fields)
 
 
+def test_a_limit_of_one_backend_holds_for_no_other() -> None:
+    """Converters of one package to several backends have limits of their own."""
+    fields = SMALL.architecture.model_dump()
+    one = planted_limit(backends=["mine"])
+    assert one.applies(fields, "mine") and not one.applies(fields, "cueq") and planted_limit().applies(fields, "cueq")
+
+
 _ENTRY = (
     "schema_version: 1\nlimits:\n- {{id: x, package: p, versions: '{versions}', when: {{a: [1]}}, message: '{message}', "
     "reason: 'twenty characters at least'}}\n"

@@ -31,14 +31,4 @@ PARTS = (
         words=(*SMALL, "--check", "engagement", "--backend", UNFUSED),
         keeps=("engagement",),
     ),
-    Part(
-        name="openequivariance",
-        subject="kernels",
-        title="OpenEquivariance: whether it loads, and agrees with e3nn",
-        order=70,
-        cost={"cuda": Cost(30, 90), "cpu": Cost(15), "toy": Cost(8, 900)},
-        module="mpcheck.survey.probes.oeq",
-        words=("{device}", "{out}"),
-        toy=("{device}", "{out}"),
-    ),
 )
