@@ -90,7 +90,9 @@ def read_given(file: RecordedFile, chosen: Sequence[int], where: str, takes: Seq
         raw = file.call(number)
         atoms, edges = atoms + len(raw["batch"]), edges + raw["edge_index"].shape[1]
         if atoms > MOST_ATOMS or edges > most_edges:
-            raise InputError(f"system {where}: more than {MOST_ATOMS:,} atoms or {most_edges:,} edges in one batch; choose fewer calls with FILE@SLICE")
+            raise InputError(
+                f"system {where}: more than {MOST_ATOMS:,} atoms or {most_edges:,} edges in one batch; choose fewer calls with FILE@SLICE"
+            )
         place = f"system {where} call {number}"
         for entry in takes:
             if entry.name not in raw:
@@ -125,7 +127,11 @@ def _frames(one: GivenCall, header: Header, takes: Sequence[ModelInput], where: 
     for number in range(len(graph["ptr"]) - 1):
         mine = slice(int(graph["ptr"][number]), int(graph["ptr"][number + 1]))
         positions, cell = graph["positions"][mine].numpy(), graph["cell"][3 * number : 3 * number + 3].numpy()
-        pbc = graph["pbc"][number].bool().numpy() if "pbc" in graph else _periodic(cell, positions, graph["unit_shifts"][owner == number], header.model.r_max)
+        pbc = (
+            graph["pbc"][number].bool().numpy()
+            if "pbc" in graph
+            else _periodic(cell, positions, graph["unit_shifts"][owner == number], header.model.r_max)
+        )
         frame = Atoms(graph[NUMBERS][mine].numpy(), positions, cell=np.where(pbc[:, None], cell, 0.0), pbc=pbc)
         for entry in takes:
             value = graph[entry.name][mine if entry.per_atom else number].numpy()
@@ -145,4 +151,5 @@ def _periodic(cell: np.ndarray, positions: np.ndarray, unit_shifts: torch.Tensor
     """Along which vectors a structure repeats, where it was not recorded: not those of no length, nor upstream's long ones of open structures."""
     lengths = np.linalg.norm(cell, axis=1)
     shifted = (unit_shifts != 0).any(dim=0).numpy() if len(unit_shifts) else np.zeros(3, dtype=bool)
-    return (lengths > 0) & (shifted | (lengths < OPEN * r_max * (abs(positions).max() + 1.0)))
+    repeats: np.ndarray = (lengths > 0) & (shifted | (lengths < OPEN * r_max * (abs(positions).max() + 1.0)))
+    return repeats

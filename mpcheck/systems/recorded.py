@@ -162,7 +162,7 @@ def _wrong(graph: Mapping[str, torch.Tensor], structures: int) -> str:
     index, batch, ptr = graph["edge_index"], graph["batch"], graph["ptr"]
     if atoms == 0:
         return "no atoms"
-    if edges and not (0 <= int(index.min()) and int(index.max()) < atoms):
+    if edges and (int(index.min()) < 0 or int(index.max()) >= atoms):
         return f"edge_index names atoms beyond the {atoms} that are there"
     counts = torch.bincount(batch.clamp(0, structures - 1), minlength=structures)
     if not torch.equal(ptr.long(), torch.cat([counts.new_zeros(1), counts.cumsum(0)])) or bool((batch.diff() < 0).any()) or int(batch.min()) < 0:

@@ -93,7 +93,7 @@ def resolve_system(
     else:
         path, choice = _chosen(spec)
         if path.suffix.lower() == SUFFIX:
-            return _recorded(RecordedFile(path), choice, spec, elements, r_max, takes, heads)
+            return _recorded(RecordedFile(path), choice, spec, elements, takes, heads)
         if choice is None:
             frame, count, notes = _first_with_edges(path, spec, elements, r_max)
             frames, counts = [frame.atoms], [count]
@@ -115,8 +115,8 @@ def resolve_system(
 
 
 def _recorded(
-    file: RecordedFile, choice: int | slice | None, spec: str, elements: Sequence[str], r_max: float, takes: Sequence[ModelInput], heads: Sequence[str]
-) -> Structures:  # fmt: skip
+    file: RecordedFile, choice: int | slice | None, spec: str, elements: Sequence[str], takes: Sequence[ModelInput], heads: Sequence[str]
+) -> Structures:
     """Recorded calls: their graphs are taken as they are, their structures are looked at as those of any file."""
     every, model = file.header.calls, file.header.model
     chosen = evenly(every, MOST_ATOMS, MOST_EDGES) if choice is None else selected(range(len(every)), choice, file.path, spec)
@@ -127,7 +127,9 @@ def _recorded(
     for number, frame in zip(owners, given.frames, strict=True):
         _check_frame(frame, f"system {spec} call {number}", elements)
     taken = take_inputs(given.frames, takes, heads, f"system {spec}")
-    told = [f"system {spec}: {len(chosen)} of {file.header.seen} calls of {model.kind} in {model.dtype} on {model.device}, with edges as they were given"]
+    told = [
+        f"system {spec}: {len(chosen)} of {file.header.seen} calls of {model.kind} in {model.dtype} on {model.device}, with edges as they were given"
+    ]
     told += [f"system {spec}: {file.header.ended}"] if file.header.ended else []
     told += [f"system {spec}: {len(chosen)} of {len(every)} calls judged"] if len(chosen) < len(every) else []
     return Structures(spec, taken.frames, (*told, *taken.notes), given, given.graph(elements, heads, takes, taken.frames))
