@@ -43,17 +43,22 @@ def unwrapped(given: Any) -> tuple[torch.nn.Module, torch.nn.Module]:
     if not isinstance(called, torch.nn.Module):
         raise InputError(f"capture: {type(given).__name__} is no MACE model and no calculator of one; give the model, or a MACECalculator")
     inner = called
+    _refuse_scripted(called)
     while not all(hasattr(inner, name) for name in READ) or "_orig_mod" in inner._modules:
         held = next((inner._modules[name] for name in HELD if inner._modules.get(name) is not None), None)
         if held is None:
             raise InputError(f"capture: {type(called).__name__} is no MACE model (it has no atomic_numbers and r_max); give one")
         inner = held
+        _refuse_scripted(inner)
     for one in (called, inner):
-        if isinstance(one, torch.jit.ScriptModule):
-            raise InputError("capture: a scripted model takes no hooks; record the model that it was made of")
         if getattr(one, "_compiled_call_impl", None) is not None:
             raise InputError("capture: a model compiled in place takes no hooks; compile it by torch.compile(model), or record it uncompiled")
     return called, inner
+
+
+def _refuse_scripted(model: torch.nn.Module) -> None:
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError("capture: a scripted model takes no hooks; record the model that it was made of")
 
 
 @contextlib.contextmanager
