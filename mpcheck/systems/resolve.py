@@ -127,11 +127,9 @@ def _recorded(
     for number, frame in zip(owners, given.frames, strict=True):
         _check_frame(frame, f"system {spec} call {number}", elements)
     taken = take_inputs(given.frames, takes, heads, f"system {spec}")
-    told = [
-        f"system {spec}: {len(chosen)} of {file.header.seen} calls of {model.kind} in {model.dtype} on {model.device}, with edges as they were given"
-    ]
-    told += [f"system {spec}: {file.header.ended}"] if file.header.ended else []
-    told += [f"system {spec}: {len(chosen)} of {len(every)} calls judged"] if len(chosen) < len(every) else []
+    told = [f"{len(chosen)} of {file.header.seen} calls of {model.kind} in {model.dtype} on {model.device}, with edges as they were given"]
+    told += [file.header.ended] if file.header.ended else []
+    told += [f"{len(chosen)} of {len(every)} recorded calls judged"] if len(chosen) < len(every) else []
     return Structures(spec, taken.frames, (*told, *taken.notes), given, given.graph(elements, heads, takes, taken.frames))
 
 

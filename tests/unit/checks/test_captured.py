@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -97,8 +96,7 @@ def test_inputs_of_blocks_that_the_graph_does_not_explain_are_told(tmp_path: Pat
     assert "was given numbers that are not finite" in broken.reason
 
 
-@pytest.fixture
-def wrong_at_short_distances(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def wrong_at_short_distances(monkeypatch: pytest.MonkeyPatch) -> None:
     """In lower precision, radial features of edges below 0.8 Å are a thousandth off."""
     from mace.modules.blocks import RadialEmbeddingBlock
 
@@ -109,7 +107,6 @@ def wrong_at_short_distances(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         return (features * torch.where(lengths < SHORT, 1.001, 1.0).to(features) if features.dtype != torch.float64 else features), cutoff
 
     monkeypatch.setattr(RadialEmbeddingBlock, "forward", wrong)
-    yield
 
 
 def judged(system: str, cache: Path) -> list[Record]:
@@ -118,10 +115,11 @@ def judged(system: str, cache: Path) -> list[Record]:
     )
 
 
-@pytest.mark.usefixtures("wrong_at_short_distances")
-def test_a_fault_that_only_a_real_trajectory_shows(tmp_path: Path, cache: Path) -> None:
-    assert {r.verdict for r in judged("builtin:water", cache)} == {"pass"}
+def test_a_fault_that_only_a_real_trajectory_shows(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = recorded(tmp_path / "hot.capture", graph(), graph(squeezed(0.75)))
+    assert {r.verdict for r in judged(str(path), cache)} == {"pass"}
+    wrong_at_short_distances(monkeypatch)
+    assert {r.verdict for r in judged("builtin:water", cache)} == {"pass"}
     with pytest.raises(AssertionError, match="radial_embedding"):
         judged(str(path), cache)
 

@@ -124,7 +124,7 @@ def entry(**fields: Any) -> KnownFault:
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
-        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, small-twin, every-row, whole-model, policy"),
+        ({"check": "equivarience"}, "'equivarience' is no check; choose from precision, small-twin, every-row, whole-model, captured, policy"),
         ({"check": "golden"}, "is no check"),
         ({"check": ""}, "check"), ({"check": "Precision"}, "is no check"), ({"package": "mace-torhc"}, "neither installed nor one of"),
         ({"needs": "BesselBasi"}, "'BesselBasi' is no class of upstream's"), ({"unless": ["AgnesiTransform", "SoftTransfrom"]}, "SoftTransfrom"),
