@@ -72,9 +72,7 @@ def _target(path: str | Path) -> Path:
     refuse_unwritable(str(path), "capture")
     target = Path(path)
     if target.suffix.lower() != SUFFIX:
-        raise InputError(
-            f"capture {target}: a file of recorded calls is called NAME{SUFFIX}; name it {target.with_suffix(SUFFIX).name or 'md' + SUFFIX}"
-        )
+        raise InputError(f"capture {target}: a file of recorded calls is called NAME{SUFFIX}; name it {target.stem or 'calls'}{SUFFIX}")
     refuse_irregular(target, "capture")
     with contextlib.suppress(_Tried), atomic_path(target):
         raise _Tried  # before a day of dynamics, not after it
