@@ -106,7 +106,7 @@ def _shifts(graph: Graph, mine: torch.Tensor, number: int, unit: float) -> list[
 def _inputs(context: Context, system: str, given: Given) -> dict[str, Any]:
     """By how much inputs of blocks, as they were given, differ from those of the float64 model on the same graph."""
     backend, model, taken = context.reference_backend, context.model, context.systems[system].frames
-    worst, place, compared, first = 0.0, "", 0, 0
+    worst, place, compared, matched, first = 0.0, "", 0, 0, 0
     infinite: dict[str, None] = {}
     for one in given.calls:
         own, first = taken[first : first + one.call.structures], first + one.call.structures
@@ -119,10 +119,13 @@ def _inputs(context: Context, system: str, given: Given) -> dict[str, Any]:
             backend.model({k: v.to(backend.device, copy=True) for k, v in graph.items()}, compute_force=False)
         ours = {(i.block, i.argument, i.numbers): i for i in recorder.stored[0][0].inputs}
         for theirs in one.call.inputs:
-            if (mine := ours.get((theirs.block, theirs.argument, theirs.numbers))) is not None and (off := _off(theirs, mine)) > worst:
+            mine = ours.get((theirs.block, theirs.argument, theirs.numbers))
+            matched += mine is not None
+            if mine is not None and (off := _off(theirs, mine)) > worst:
                 worst, place = off, f"{theirs.argument} of {theirs.block} in call {one.number}"
         compared += 1
-    return {"inputs_compared_in_calls": float(compared), "inputs_differ_by": worst, "inputs_differ_most": place, "not_finite": [*infinite]}
+    counts = {"inputs_compared_in_calls": float(compared), "inputs_compared": float(matched)}
+    return {**counts, "inputs_differ_by": worst, "inputs_differ_most": place, "not_finite": [*infinite]}
 
 
 def _off(theirs: BlockInput, ours: BlockInput) -> float:
@@ -135,7 +138,7 @@ def _notes(given: Given, tally: Counter[str], inputs: dict[str, Any]) -> list[st
     notes = []
     if tally["edges_beyond"]:
         notes.append(f"{tally['edges_beyond']} edges are longer than the cut-off, which makes nothing of them")
-    if inputs["inputs_compared_in_calls"]:
+    if inputs["inputs_compared"]:
         most = f", most in {inputs['inputs_differ_most']}" if inputs["inputs_differ_most"] else ""
         notes.append(f"blocks were given what the float64 model computes, to {inputs['inputs_differ_by']:.1g}{most}")
     kinds = sorted({str(one.dtype).removeprefix("torch.") for one in given.calls})

@@ -13,6 +13,7 @@ from ase import Atoms
 import mpcheck
 from mpcheck._names import CAPTURED, PRECISION
 from mpcheck.adapters.load import load_object
+from mpcheck.adapters.upstream import default_dtype, quiet
 from mpcheck.checks.captured import captured
 from mpcheck.records.record import Record
 from mpcheck.sessions.options import Options
@@ -39,11 +40,12 @@ def squeezed(factor: float) -> Atoms:
 
 
 def test_a_sound_driver_is_green_and_its_blocks_were_given_what_float64_computes(tmp_path: Path, cache: Path) -> None:
-    for dtype, most in ((torch.float64, 1e-12), (torch.float32, 1e-4)):
+    for dtype, most in ((torch.float64, 1e-12), (torch.float32, 1e-4), (torch.bfloat16, 1.0)):
         record = record_of(recorded(tmp_path / "s.capture", graph(), graph(squeezed(0.9)), dtype=dtype), cache)
         assert (record.check, record.verdict, record.reason) == (CAPTURED, "pass", "")
         assert record.figures["inputs_compared_in_calls"] == 2.0
-        assert 0.0 < record.figures["inputs_differ_by"] < most or dtype == torch.float64
+        assert record.figures["inputs_differ_by"] < most
+        assert (record.figures["inputs_differ_by"] == 0.0) == (dtype == torch.float64)
         assert f"positions were given in {str(dtype).removeprefix('torch.')}" in record.note
 
 
@@ -141,3 +143,16 @@ def test_symmetry_and_physics_take_recorded_structures(tmp_path: Path, cache: Pa
     path = recorded(tmp_path / "s.capture", graph(squeezed(0.9), water()[:6]))
     records = assert_model(small(), systems=(str(path),), formats=("float64", "float32"), checks=("equivariance", "layout", "graph"), cache=cache)
     assert {r.check for r in records if r.verdict == "pass"} >= {"equivariance", "graph"}
+
+
+def test_a_converted_model_is_recorded_with_its_blocks(tmp_path: Path, cache: Path) -> None:
+    """In cuEquivariance's layout root mean squares are the same: what its blocks were given is compared with e3nn's."""
+    from mace.cli.convert_e3nn_cueq import run
+
+    with default_dtype(torch.float64), quiet():  # upstream's conversion leaves torch's default type changed
+        converted = run(small(), device="cpu", return_model=True)
+    path = recorded(tmp_path / "q.capture", model=converted, dtype=torch.float32)
+    record = record_of(path, cache)
+    assert record.verdict == "pass"
+    assert 0.0 < record.figures["inputs_differ_by"] < 1e-4
+    assert record.figures["inputs_compared"] > 20
