@@ -6,7 +6,7 @@ SYMMETRY = ("equivariance", "layout", "mix", "conversion")
 AUDIT = ("engagement", "dtypes", "accumulation", "reductions", "graph", "size", "physics", "modes", "outputs", "doors")
 LATENCY, COST, FIRST_CALL, NEW_SHAPE = "latency", "cost", "first-call", "new-shape"
 BENCH = (LATENCY, COST, FIRST_CALL, NEW_SHAPE)
-PRECISION, GOLDEN, SMALL_TWIN, WHOLE, EVERY_ROW = "precision", "golden", "small-twin", "whole-model", "every-row"
+PRECISION, GOLDEN, SMALL_TWIN, WHOLE, EVERY_ROW, CAPTURED = "precision", "golden", "small-twin", "whole-model", "every-row", "captured"
 AUTOCAST = "autocast"
 """What the audit of types calls float32 under autocast, where records have a format."""
 POLICY, POLICY_SPEED, POLICY_BUDGET, POLICY_SEARCH, POLICY_SIZE = "policy", "policy-speed", "policy-budget", "policy-search", "policy-size"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from mpcheck._names import (
     BENCH,
+    CAPTURED,
     EVERY_ROW,
     GOLDEN,
     MD_DIVERGENCE,
@@ -41,6 +42,7 @@ CHECKS = {
     "outputs": "an output of the whole model", "doors": "another way to call it, another result",
     GOLDEN: "the float64 values themselves changed: formula, weights or tables, no rounding error",
     SMALL_TWIN: "the conversion of a small model, no rounding error", WHOLE: "the whole model errs by more than its order of sums explains",
+    CAPTURED: "the graph that a script made, no rounding error",
     EVERY_ROW: "some rows of a large tensor go wrong",
     MD_RUN: "dynamics that does not come to its end", MD_PHYSICS: "a law of physics that dynamics breaks",
     MD_DIVERGENCE: "leaves float64's trajectory faster than its force error explains",

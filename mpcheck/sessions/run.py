@@ -126,10 +126,10 @@ class Session:
 
     @neutral()
     def graph(self, system: str) -> Tensors:
-        """A system's tensors in float64."""
+        """A system's tensors in float64; of recorded calls those that were recorded."""
         if system not in self._graphs:
-            frames = self.systems[system].frames
-            self._graphs[system] = make_graph(frames, self.model.elements, self.model.r_max, self.model.heads, self.model.inputs)
+            frames, recorded = self.systems[system].frames, self.systems[system].graph
+            self._graphs[system] = recorded or make_graph(frames, self.model.elements, self.model.r_max, self.model.heads, self.model.inputs)
         return self._graphs[system]
 
     @property

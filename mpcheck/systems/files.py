@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -56,9 +56,9 @@ def read_frames(path: Path, choice: int | slice, where: str) -> list[Frame]:
     """
     if _is_cif(path):
         made = read_cif(path)
-        return [make() for make in _selected(made, choice, path, where)]
+        return [make() for make in selected(made, choice, path, where)]
     with opened(path, "system file") as stream:
-        places = _selected(_index(stream, path, choice), choice, path, where)
+        places = selected(_index(stream, path, choice), choice, path, where)
         atoms = sum(place.atoms for place in places)
         if atoms > MOST_ATOMS:
             raise InputError(f"system {where}: {atoms} atoms in one batch, {MOST_ATOMS} at most; choose fewer frames with FILE@SLICE")
@@ -101,9 +101,14 @@ def _is_cif(path: Path) -> bool:
     return path.suffix.lower() == ".cif"
 
 
-def _selected(frames: list[T], choice: int | slice, path: Path, where: str) -> list[T]:
+def selected(frames: Sequence[T], choice: int | slice, path: Path, where: str) -> list[T]:
+    """The chosen ones of a file's frames.
+
+    Raises:
+        InputError: there are none.
+    """
     try:
-        chosen = frames[choice] if isinstance(choice, slice) else [frames[choice]]
+        chosen = list(frames[choice]) if isinstance(choice, slice) else [frames[choice]]
     except (IndexError, ValueError):  # a step of zero
         chosen = []
     if not chosen:

@@ -15,9 +15,11 @@ from mpcheck._errors import InputError
 from mpcheck._files.io import digest, is_file, refuse_unwritable
 from mpcheck._files.named import structure_file
 from mpcheck.systems.builtin import MOST_ATOMS, build_builtin
-from mpcheck.systems.files import each_frame, frames_in, read_frames
+from mpcheck.systems.files import each_frame, frames_in, read_frames, selected
 from mpcheck.systems.frames import Frame
+from mpcheck.systems.given import Given, Graph, evenly, read_given
 from mpcheck.systems.inputs import ModelInput, take_inputs, values_of
+from mpcheck.systems.recorded import SUFFIX, RecordedFile
 from mpcheck.systems.spacing import DEPENDENT, bins, coincident, edges, lattice, searched, spans, visits
 
 FARTHEST = 1e6  # Å: beyond it float32 holds no digit of a bond length, and neighbour lists overflow
@@ -34,15 +36,18 @@ class Structures:
 
     Attributes:
         notes: what a reader must know of how it was read, and of what reaches the model (:mod:`mpcheck.systems.inputs`), a line each.
+        given: recorded calls whose structures these are; graph: then theirs, in float64, edges and shifts as they were recorded.
     """
 
     name: str
     frames: tuple[Atoms, ...]
     notes: tuple[str, ...] = ()
+    given: Given | None = None
+    graph: Graph | None = None
 
     @property
     def digest(self) -> str:
-        """SHA-256 over numbers, positions (Å), cells, periodicity and the model's further inputs of all frames."""
+        """SHA-256 over numbers, positions (Å), cells, periodicity and the model's further inputs of all frames, and the recorded graph."""
         parts: list[str | bytes] = []
         for frame in self.frames:
             parts += [
@@ -53,6 +58,8 @@ class Structures:
             ]
             for name, value in values_of(frame).items():
                 parts += [name, value if isinstance(value, str) else np.asarray(value, "<f8").tobytes()]
+        for name, tensor in sorted((self.graph or {}).items()):
+            parts += [name, str(tuple(tensor.shape)), np.ascontiguousarray(tensor.numpy()).tobytes()]
         return digest(*parts)
 
     @property
@@ -65,6 +72,8 @@ def resolve_system(
     spec: str, elements: Sequence[str], r_max: float, seed: int = 0, takes: Sequence[ModelInput] = (), heads: Sequence[str] = ()
 ) -> Structures:
     """``builtin:NAME[:N]`` or ``FILE[@SLICE]`` (``@-1`` the last frame, ``@::10`` every tenth; by default the first that has edges).
+
+    Of a file of recorded calls (``.capture``) frames are calls, and all that fit into one batch are taken by default.
 
     Args:
         spec: what the user typed.
@@ -83,6 +92,8 @@ def resolve_system(
         counts = [_checked(f, f"system {spec}" + (f" frame {i}" if len(frames) > 1 else ""), elements, r_max) for i, f in enumerate(frames)]
     else:
         path, choice = _chosen(spec)
+        if path.suffix.lower() == SUFFIX:
+            return _recorded(RecordedFile(path), choice, spec, elements, takes, heads)
         if choice is None:
             frame, count, notes = _first_with_edges(path, spec, elements, r_max)
             frames, counts = [frame.atoms], [count]
@@ -101,6 +112,25 @@ def resolve_system(
     if system.atoms > MOST_ATOMS:
         raise InputError(f"system {spec}: {system.atoms} atoms in one batch; choose fewer frames with FILE@SLICE")
     return system
+
+
+def _recorded(
+    file: RecordedFile, choice: int | slice | None, spec: str, elements: Sequence[str], takes: Sequence[ModelInput], heads: Sequence[str]
+) -> Structures:
+    """Recorded calls: their graphs are taken as they are, their structures are looked at as those of any file."""
+    every, model = file.header.calls, file.header.model
+    chosen = evenly(every, MOST_ATOMS, MOST_EDGES) if choice is None else selected(range(len(every)), choice, file.path, spec)
+    given = read_given(file, chosen, spec, takes, MOST_EDGES)
+    if not any(one.graph["edge_index"].numel() for one in given.calls):
+        raise InputError(f"system {spec}: no call has an edge, so that hardly a block would run; record other structures")
+    owners = [one.number for one in given.calls for _ in range(one.call.structures)]
+    for number, frame in zip(owners, given.frames, strict=True):
+        _check_frame(frame, f"system {spec} call {number}", elements)
+    taken = take_inputs(given.frames, takes, heads, f"system {spec}")
+    told = [f"{len(chosen)} of {file.header.seen} calls of {model.kind} in {model.dtype} on {model.device}, with edges as they were given"]
+    told += [file.header.ended] if file.header.ended else []
+    told += [f"{len(chosen)} of {len(every)} recorded calls judged"] if len(chosen) < len(every) else []
+    return Structures(spec, taken.frames, (*told, *taken.notes), given, given.graph(elements, heads, takes, taken.frames))
 
 
 def _chosen(spec: str) -> tuple[Path, int | slice | None]:

@@ -109,7 +109,7 @@ def test_a_file_is_taken(model: torch.nn.Module, tmp_path: Path) -> None:
         (lambda: assert_model("builtin:hco", formats=("float8",)), "unknown format 'float8'"),
         (
             lambda: assert_model("builtin:hco", checks=("speed",)),
-            "unknown check 'speed'; choose from precision, golden, small-twin, every-row, whole-model",
+            "unknown check 'speed'; choose from precision, golden, small-twin, every-row, whole-model, captured",
         ),
         (lambda: assert_model("builtin:hco", blocks=("nothing",), formats=("float32",)), "no block matches 'nothing'"),
         (lambda: assert_backend("e3nn", require=("luck",)), "unknown capability luck"),

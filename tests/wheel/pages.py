@@ -89,6 +89,12 @@ def run(environment: Installed, words: Sequence[str], where: Path) -> tuple[int,
     return done.returncode, done.stdout
 
 
+def script(part: str) -> str:
+    """The one script of the pages that has a part."""
+    (found,) = (block for page in PAGES for block in blocks(page.read_text(encoding="utf-8")) if part in block and "import" in block)
+    return found
+
+
 def prepared(environment: Installed, home: Path) -> None:
     """What pages take for granted: a model, structures, records of earlier runs and of all parts of one, limits of one's own.
 
@@ -100,6 +106,9 @@ def prepared(environment: Installed, home: Path) -> None:
     if made.returncode:
         raise RuntimeError(made.stderr)
     shutil.copy(home / "my.xyz", home / "md.extxyz")
+    recorded = environment.run([str(environment.python), "-c", script("mpcheck.capture(")], home)
+    if recorded.returncode:
+        raise RuntimeError(recorded.stderr)
     shutil.copy(ROOT / "tolerances" / "limits.yaml", home / "mine.yaml")
     narrow = ["--system", "my.xyz", "--backend", "e3nn", "--format", "float32"]
     for words in (["--out", "reports"], *(["--shard", f"{n}/4", "--out", f"part{n}"] for n in range(1, 5))):

@@ -82,14 +82,15 @@ def compare_edges(case: Case, frames: Sequence[Atoms], graph: Tensors) -> list[R
         vectors.append(found.vectors)
         tally.update(edges=len(mine), missing=len(found.missing), additional=len(found.additional), repeated=len(found.repeated))
         tally.update(at_cutoff=found.at_cutoff)
-        wrong += [f"frame {number}: {said}" for said in _said(found)]
+        wrong += [f"frame {number}: {said}" for said in said(found)]
     reason = "; ".join(wrong[:3]) + (f"; and {len(wrong) - 3} more" if len(wrong) > 3 else "")
     metrics = {f"edges_{n}" if n != "edges" else n: float(k) for n, k in tally.items()}
     listed = case.finding(math.inf if wrong else 0.0, variant="edges", reason=reason, metrics=metrics)
     return [listed, _vectors(case, graph, torch.cat(rows), torch.from_numpy(np.concatenate(vectors)))]
 
 
-def _said(found: Difference) -> list[str]:
+def said(found: Difference) -> list[str]:
+    """What is wrong with a list, in words."""
     lines = []
     for what, listed in (("missing", found.missing), ("additional", found.additional)):
         if listed:

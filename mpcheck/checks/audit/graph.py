@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from ase import Atoms
 
-from mpcheck._names import REFERENCE_BACKEND
+from mpcheck._names import CAPTURED, REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.checks.audit.edge_lists import compare_edges
@@ -70,6 +70,8 @@ def _records(case: Case) -> list[Record] | Unsupported:
         return [*compare_edges(case, frames, {k: v.cpu() for k, v in case.graph(*frames).items()}), *compare_cells(case, frames)]
     frames = list(context.systems[system].frames)
     if case.key.subject == EDGES:
+        if context.systems[system].given is not None:
+            return Unsupported("not-applicable", f"recorded edges are a script's own; they are compared by `mpcheck run` (check {CAPTURED})")
         graph = context.graph(system)
         if (count := int(graph["edge_index"].shape[1])) > MOST_EDGES:
             return Unsupported("not-applicable", f"{count:,} edges; they are compared one by one up to {MOST_EDGES:,}")

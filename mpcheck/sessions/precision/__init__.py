@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from mpcheck._files.kinds import SVG
-from mpcheck._names import EVERY_ROW, GOLDEN, PRECISION, SMALL_TWIN, WHOLE
+from mpcheck._names import CAPTURED, EVERY_ROW, GOLDEN, PRECISION, SMALL_TWIN, WHOLE
 from mpcheck.sessions.contract import SessionSpec
 from mpcheck.sessions.options import BASELINES, Options
 
@@ -37,7 +37,7 @@ SESSION = SessionSpec(
     options=PrecisionOptions,
     work="mpcheck.sessions.precision.work:PrecisionWork",
     folder="blocks",
-    checks=(PRECISION, GOLDEN, SMALL_TWIN, EVERY_ROW, WHOLE),
+    checks=(PRECISION, GOLDEN, SMALL_TWIN, EVERY_ROW, WHOLE, CAPTURED),
     block_checks=(PRECISION, EVERY_ROW),
     columns=("block", "role", "backend"),
     compared="ratios",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from mpcheck._names import EVERY_ROW, GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
+from mpcheck._names import CAPTURED, EVERY_ROW, GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
 from mpcheck.adapters.blocks import WHOLE as THE_MODEL
+from mpcheck.checks.captured import GRAPH, captured
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.small_twin import MODEL, backends_of, judge
 from mpcheck.formats import FLOAT64, get_format
@@ -23,8 +24,9 @@ from mpcheck.sessions.run import Session
 NUMBERS = 130_000
 """Of a reference whose cells take twice as long as those of the smallest, the making of it included: of the built-in model on water 3 µs a number,
 and 0.4 s for all of a block's cells."""
-TWIN, GOLDEN_VALUES, WHOLE_MODEL = 100.0, 25.0, 50.0
-"""Cells' time that the small twin of a backend, the golden values of a system, and the whole model in one format on one backend take."""
+TWIN, GOLDEN_VALUES, WHOLE_MODEL, RECORDED = 100.0, 25.0, 50.0, 25.0
+"""Cells' time that the small twin of a backend, the golden values of a system, the whole model in one format on one backend, and the graphs of
+recorded calls take."""
 EVERY_ROW_EDGES = 400.0
 """Edges of which every row of all blocks takes as long as a cell."""
 
@@ -62,7 +64,10 @@ class PrecisionWork(PlainWork):
             self._outlook = outlook(session, {system: [*names] for system, names in wanted.items()}, session.formats)
             require_cache(session, self._outlook)
         twins = [Piece(planned_twin(name), f"{SMALL_TWIN}/{name}", f"{SMALL_TWIN}/{name}", name, TWIN) for name in self._twins()]
-        return golden + cells + twins + self._every_row() + self._whole()
+        recorded = [
+            Piece(one, one.key, one.key, one.system, RECORDED) for one in map(planned_captured, session.systems) if session.systems[one.system].given
+        ]
+        return golden + recorded + cells + twins + self._every_row() + self._whole()
 
     def outlook(self) -> str:
         """See :class:`mpcheck.sessions.pieces.Work`."""
@@ -97,6 +102,8 @@ class PrecisionWork(PlainWork):
             return self.attempted(piece.planned, lambda: [self.suite.judge(key)])
         if piece.planned.check == SMALL_TWIN:
             return self.attempted(piece.planned, lambda: follow(self.session, judge(self.session, key)))
+        if piece.planned.check == CAPTURED:
+            return self.attempted(piece.planned, lambda: follow(self.session, [captured(self.session, key)]))
         if piece.planned.check == WHOLE:
             return self.attempted(piece.planned, lambda: follow(self.session, whole_records(self.session, piece.planned)))
         if piece.planned.check == EVERY_ROW:
@@ -108,7 +115,7 @@ class PrecisionWork(PlainWork):
         record = super().failed(planned, reason)
         if planned.check == PRECISION:
             return record.model_copy(update={"detail": Tensors(block="leaf", accumulation=get_format(planned.format).accumulation)})
-        if planned.check in (SMALL_TWIN, WHOLE, EVERY_ROW):
+        if planned.check in (SMALL_TWIN, WHOLE, EVERY_ROW, CAPTURED):
             return record.model_copy(update={"subject": planned.subject})
         tensors = Tensors(quantities=[Quantity(name="model", rms=None, rms_limit=None, max=None, failures=[reason])])
         return record.model_copy(update={"subject": "model", "detail": tensors})
@@ -127,6 +134,11 @@ def planned_twin(backend: str) -> Planned:
 def planned_whole(system: str) -> Planned:
     """The whole model on a system."""
     return Planned(key=f"{WHOLE}/{system}", check=WHOLE, subject=THE_MODEL.role, system=system)
+
+
+def planned_captured(system: str) -> Planned:
+    """The graphs of recorded calls."""
+    return Planned(key=f"{CAPTURED}/{system}", check=CAPTURED, subject=GRAPH, backend=REFERENCE_BACKEND, format=FLOAT64.name, system=system)
 
 
 def planned_every_row(system: str) -> Planned:

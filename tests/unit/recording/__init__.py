@@ -1,0 +1,1 @@
+"""Recording what a script gives a model."""
