@@ -51,7 +51,11 @@ def replay(backend: BackendModel, reference: BlockReference, fmt: Format, direct
 
 
 def replay_calls(
-    backend: BackendModel, reference: BlockReference, fmt: Format, direction: str, again: bool = True,
+    backend: BackendModel,
+    reference: BlockReference,
+    fmt: Format,
+    direction: str,
+    again: bool = True,
     around: contextlib.AbstractContextManager[object] | None = None,
 ) -> Calls:
     """Call a block, and where only its outputs are wanted, once more: what only a first or only a second call gets wrong is wrong.

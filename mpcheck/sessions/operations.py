@@ -70,7 +70,7 @@ def operations(model: str, cell: str, cache: Path | None, seed: int, device: str
     found = attempt(lambda: found_in(session, key, judged))
     if isinstance(found, Raised):
         return f"{head}\noperation by operation it raises {found.text}"
-    return "\n".join([head, *_page(found, key, judged)])
+    return "\n".join([head, *page_of(found, key, judged)])
 
 
 @neutral()
@@ -90,7 +90,8 @@ def found_in(session: Session, key: CellKey, judged: Record) -> Found:
     return replayed.found(failed, "in a later call" in judged.reason)
 
 
-def _page(found: Found, key: CellKey, judged: Record) -> list[str]:
+def page_of(found: Found, key: CellKey, judged: Record) -> list[str]:
+    """Lines about what was found in a cell."""
     count = len(found.operations)
     lines = [f"{count} operations, each done again in float64 on the operands that it had"]
     lines += [f"stored: {w.name} errs by {number(w.largest)} roundings of {key.format}; one is allowed" for w in found.stored[:TOLD]]

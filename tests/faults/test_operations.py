@@ -15,7 +15,7 @@ from mpcheck.checks.precision import CellKey
 from mpcheck.formats import FORMATS
 from mpcheck.judge.operations.found import Found
 from mpcheck.records.record import Record
-from mpcheck.sessions.operations import _page, found_in
+from mpcheck.sessions.operations import found_in, page_of
 from mpcheck.sessions.precision.limits import judge_by_limits
 from mpcheck.sessions.run import Session
 from tests.conftest import SYSTEM
@@ -23,7 +23,7 @@ from tests.faults import narrowings, planted
 from tests.faults.patches.arithmetic import _Chunked, _Rounded
 
 Fault = contextlib.AbstractContextManager[Any]
-BF16, F16, F32 = torch.bfloat16, torch.float16, torch.float32
+BF16, F16, F32, F64 = torch.bfloat16, torch.float16, torch.float32, torch.float64
 
 
 @dataclass(frozen=True)
@@ -45,75 +45,75 @@ class Planting:
 
 
 HERE = r".*tests/faults/narrowings\.py"
-PLANTED = r".*tests/faults/planted\.py"
+CAST = rf"aten\._to_copy\.default{HERE}"
+BACK = r"aten\._to_copy\.default, backward of .*tests/faults/narrowings\.py"
+CUT = r"aten\.view\.dtype.*tests/faults/planted\.py"
+PRODUCT = r"aten\.(mm|bmm)\.default"
+SCATTERS = "scatter_add scatter_add_ index_add"
+
+Plant = Callable[[Any], Fault]
+
+
+def through(dtype: torch.dtype) -> Plant:
+    return lambda module: narrowings.cast(module, dtype)
+
+
+def backward_through(dtype: torch.dtype) -> Plant:
+    return lambda module: narrowings.gradient_cast(module, dtype)
+
+
+def kernels(names: str, dtype: torch.dtype, inside: torch.dtype) -> Plant:
+    return lambda _: narrowings.kernels(names, dtype, inside)
+
+
+def not_a_number(module: torch.nn.Module) -> Fault:
+    return narrowings.changed(module, lambda x: x * float("nan"))
+
+
 PLANTINGS = {
-    "cast to bfloat16": Planting("interactions.1.linear", "float32", "forward", lambda m: narrowings.cast(m, BF16), rf"aten\._to_copy.default{HERE}"),
-    "cast to float16": Planting("products.0.linear", "tf32", "forward", lambda m: narrowings.cast(m, F16), rf"aten\._to_copy.default{HERE}"),
-    "cast to float32": Planting("interactions.0.conv_tp", "float64", "forward", lambda m: narrowings.cast(m, F32), rf"aten\._to_copy.default{HERE}"),
-    "cast to bfloat16 in a float16 cell": Planting(
-        "readouts.1.linear_1", "float16", "backward", lambda m: narrowings.cast(m, BF16), rf"aten\._to_copy.default{HERE}"
+    "cast to bfloat16": Planting("interactions.1.linear", "float32", "forward", through(BF16), CAST),
+    "cast to bfloat16 in tf32": Planting("products.0.linear", "tf32", "forward", through(BF16), CAST),
+    "cast to bfloat16 in float16": Planting("readouts.1.linear_1", "float16", "backward", through(BF16), CAST),
+    "cast to float32": Planting("interactions.0.conv_tp", "float64", "forward", through(F32), CAST),
+    "cast in a composite": Planting("interactions.1", "float32", "backward", lambda m: narrowings.cast(m.linear_up, BF16), CAST),
+    "cast in cuEquivariance": Planting("interactions.1.linear_up", "float64", "forward", through(F32), CAST, "cueq"),
+    "cast of cuEquivariance's gradient": Planting("products.1.linear", "float64", "backward", backward_through(F32), BACK, "cueq"),
+    "cast of a gradient": Planting("interactions.1.linear", "float32", "backward", backward_through(BF16), BACK),
+    "product summed in bfloat16": Planting(
+        "interactions.0.conv_tp_weights", "float32", "forward", lambda m: narrowings.summed_in(m[1], BF16), CAST
     ),
-    "cast inside a composite": Planting(
-        "interactions.1", "float32", "backward", lambda m: narrowings.cast(m.linear_up, BF16), rf"aten\._to_copy.default, interactions\.1{HERE}"
+    "product summed in bfloat16, in bfloat16": Planting(
+        "interactions.0.conv_tp_weights", "bfloat16", "forward", lambda m: narrowings.summed_in(m[1], BF16, 1), rf"aten\.add\.Tensor{HERE}"
     ),
-    "cast in cuEquivariance's linear layer": Planting(
-        "interactions.1.linear_up", "float64", "forward", lambda m: narrowings.cast(m, F32), rf"aten\._to_copy.default{HERE}", "cueq"
-    ),
-    "cast of cuEquivariance's gradient": Planting(
-        "products.1.linear", "float64", "backward", lambda m: narrowings.gradient_cast(m, F32), rf"aten\._to_copy.default, backward of .*{HERE[2:]}", "cueq"
-    ),
-    "cast of a gradient": Planting(
-        "interactions.1.linear", "float32", "backward", lambda m: narrowings.gradient_cast(m, BF16), rf"aten\._to_copy.default, backward of .*{HERE[2:]}"
-    ),
-    "matrix product summed in bfloat16": Planting(
-        "interactions.0.conv_tp_weights", "float32", "forward", lambda m: narrowings.summed_in(m[1], BF16), rf"aten\._to_copy.default{HERE}"
-    ),
-    "kernel of mm that computes in bfloat16": Planting(
-        "interactions.1.linear_up", "float32", "forward", lambda _: narrowings.kernels("mm bmm", F32, BF16), r"aten\.(mm|bmm)\.default, interactions\.1\.linear_up"
-    ),
-    "kernel of mm that computes in bfloat16, backward": Planting(
-        "readouts.1.linear_2", "float32", "backward", lambda _: narrowings.kernels("mm bmm", F32, BF16), r"aten\.(mm|bmm)\.default"
-    ),
-    "kernel of einsum that computes in float32": Planting(
-        "products.1.symmetric_contractions", "float64", "forward", lambda _: narrowings.kernels("bmm", torch.float64, F32), r"aten\.bmm\.default"
-    ),
-    "kernel of bmm that rounds after every 8 terms": Planting(
-        "products.1.symmetric_contractions", "bfloat16", "forward", lambda _: _Chunked(2, BF16), r"aten\.bmm\.default"
-    ),
-    "operands of float32 products as tf32's": Planting(
-        "interactions.0.skip_tp", "float32", "forward", lambda _: _Rounded(10), r"aten\.(mm|bmm)\.default, interactions\.0\.skip_tp"
-    ),
-    "kernel of scatter that adds in bfloat16": Planting(
-        "interactions.1.scatter", "float32", "forward", lambda _: narrowings.kernels("scatter_add scatter_add_ index_add", F32, BF16), r"aten\.scatter_add"
+    "kernel of products in bfloat16": Planting("interactions.1.linear_up", "float32", "forward", kernels("mm bmm", F32, BF16), PRODUCT),
+    "kernel of products in bfloat16, backward": Planting("readouts.1.linear_2", "float32", "backward", kernels("mm bmm", F32, BF16), PRODUCT),
+    "kernel of einsum in float32": Planting("products.1.symmetric_contractions", "float64", "forward", kernels("bmm", F64, F32), PRODUCT),
+    "kernel that rounds after every term": Planting("interactions.1.linear", "bfloat16", "forward", lambda _: _Chunked(1, BF16), PRODUCT),
+    "operands as tf32's": Planting("interactions.0.skip_tp", "float32", "forward", lambda _: _Rounded(10), PRODUCT),
+    "kernel of scatter in bfloat16": Planting(
+        "interactions.1.scatter", "float32", "forward", kernels(SCATTERS, F32, BF16), r"aten\.scatter_add"
     ),
     "scatter row by row in bfloat16": Planting(
-        "interactions.1.scatter", "bfloat16", "forward", lambda _: planted.sequential_scatter(BF16), rf"aten\.add\.Tensor{PLANTED}"
+        "interactions.1.scatter", "bfloat16", "forward", lambda _: planted.sequential_scatter(BF16), r"aten\.add\.Tensor.*planted\.py"
     ),
-    "truncation instead of rounding": Planting(
-        "products.0.linear", "bfloat16", "forward", planted.truncating, rf"aten\.view\.dtype.*{PLANTED}"
-    ),
-    "truncated sums of messages": Planting(
-        "interactions.0.scatter", "bfloat16", "forward", lambda _: planted.truncating_scatter(), rf"aten\.view\.dtype.*{PLANTED}"
-    ),
-    "kernel of silu in float16": Planting(
-        "readouts.1.non_linearity", "float32", "forward", lambda _: narrowings.kernels("silu", F32, F16), r"aten\.silu\.default"
-    ),
+    "truncation": Planting("products.0.linear", "bfloat16", "forward", planted.truncating, CUT),
+    "truncated sums": Planting("interactions.0.scatter", "bfloat16", "forward", lambda _: planted.truncating_scatter(), CUT),
+    "kernel of silu in float16": Planting("readouts.1.non_linearity", "float32", "forward", kernels("silu", F32, F16), r"aten\.silu\.default"),
     "weights through bfloat16": Planting(
-        "interactions.0.linear_up", "float16", "forward", lambda _: planted.weights_through(BF16, F16), r"stored: weight errs"
+        "interactions.0.linear_up", "float16", "forward", lambda _: planted.weights_through(BF16, F16), "stored: weight errs"
     ),
     "tables through bfloat16": Planting(
-        "interactions.1.conv_tp", "float32", "forward", lambda _: planted.tables_through(BF16), r"stored: .*w3j.* errs"
+        "interactions.1.conv_tp", "float32", "forward", lambda _: planted.tables_through(BF16), "stored: .*w3j.* errs"
     ),
-    "not a number": Planting(
-        "readouts.0.linear", "bfloat16", "forward", lambda m: narrowings.changed(m, lambda x: x * float("nan")), rf"aten\.mul\.Tensor{HERE}|aten\.mul\.Tensor.*test_operations"
-    ),
+    "not a number": Planting("readouts.0.linear", "bfloat16", "forward", not_a_number, r"aten\.mul\.Tensor.*test_operations\.py"),
 }  # fmt: skip
+"""By name; where a fault is in a function of autograd's own, a product's kernel, a table, or a sum of several operations, it is found there."""
 
 
 def look(session: Session, key: CellKey) -> tuple[Record, Found, str]:
     cell = judge_by_limits(session, key)
     found = found_in(session, key, cell)
-    return cell, found, "\n".join(_page(found, key, cell))
+    return cell, found, "\n".join(page_of(found, key, cell))
 
 
 @pytest.mark.parametrize("name", PLANTINGS)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import torch
 
 from mpcheck.adapters.backends.protocol import BackendModel
+from mpcheck.adapters.slots import PLAIN
 from mpcheck.formats import FLOAT64, Format
 from mpcheck.judge.element_names import ElementNames
-from mpcheck.adapters.slots import PLAIN
 from mpcheck.judge.metrics import compare
 from mpcheck.judge.operations.places import Place, Places
 from mpcheck.judge.operations.stored import Stored, Wrong
@@ -60,7 +60,7 @@ class Found:
 
     @property
     def first(self) -> Seen | None:
-        """The first operation that errs by more than its noise explains; failing that, the first to make infinity or NaN of numbers."""
+        """The first operation that errs by more than its noise explains."""
         return next((o for o in self.operations if o.failures), None)
 
     @property
@@ -72,7 +72,9 @@ class Found:
 class Replayed:
     """One cell, replayed under watch as often as it is asked."""
 
-    def __init__(self, backend: BackendModel, reference: BlockReference, fmt: Format, direction: str, limits: RatioLimits, exact: RatioLimits) -> None:
+    def __init__(
+        self, backend: BackendModel, reference: BlockReference, fmt: Format, direction: str, limits: RatioLimits, exact: RatioLimits
+    ) -> None:
         """Args:
         limits: of the cell. exact: of the same block in float64.
         """

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 
@@ -61,7 +62,7 @@ class Places:
 
     def here(self) -> Place:
         """Of the operation that is being dispatched."""
-        node = torch._C._current_autograd_node()
+        node: Any = torch._C._current_autograd_node()
         found = self._found(sys._getframe(1), node is not None)
         if node is None:
             if torch.is_grad_enabled():  # a node is made, and numbered, before its operation is dispatched

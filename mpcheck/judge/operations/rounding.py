@@ -23,8 +23,8 @@ from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
 from mpcheck.reference.operations import FUSED, Operation, has_constant
 from mpcheck.reference.sums import terms_of
 
-DRAWS = 8
-"""Of each component of an operation. References have fewer, of a whole block; one operation costs little, and a bias is known from its draws."""
+DRAWS = (2, 8)
+"""Of each component of an operation: few tell that most are sound; what fails by them is judged by more, from which a bias is known as well."""
 _NAMES = ElementNames(PLAIN, [], "row")
 
 
@@ -83,7 +83,7 @@ class Call:
 
     def drawn(self, mode: NoiseMode) -> torch.Tensor | None:
         """The result with noise, which operands are copied for where they are written into."""
-        args, kwargs = (widened((self.args, self.kwargs), copy=True)) if mutates(self.func) else (self.args, self.kwargs)
+        args, kwargs = widened((self.args, self.kwargs), copy=True) if mutates(self.func) else (self.args, self.kwargs)
         found = in_float64(lambda *a, **k: _under(mode, self.func, a, k), args, kwargs)
         found = found if self.output is None or found is None else found[self.output]
         return found if isinstance(found, torch.Tensor) and found.shape == self.exact.shape else None
@@ -115,17 +115,23 @@ def judged(call: Call, roundoff: dict[Component, float], fmt: Format, limits: Ra
     Args:
         roundoff: see :func:`allowed`. fmt: of the result's type.
     """
+    first = _by_draws(call, roundoff, fmt, limits, DRAWS[0])
+    return _by_draws(call, roundoff, fmt, limits, DRAWS[1]) if first.failures else first
+
+
+def _by_draws(call: Call, roundoff: dict[Component, float], fmt: Format, limits: RatioLimits, draws: int) -> Quantity:
     moments = Moments(call.exact)
     for component in _components(call, roundoff):
-        for turn in range(DRAWS):
+        for turn in range(draws):
             drawn = call.drawn(NoiseMode(component, seed_of(component, turn)))
             if drawn is not None:
                 moments.add(component, (drawn - call.exact) / eta_of(component))
     if not call.operation.rounds:  # a cast, a copy, numbers of the code as they are stored
-        for turn in range(DRAWS):
+        for turn in range(draws):
             moments.add("stored", (perturb(call.exact, seed_of(turn)) - call.exact) / eta_of("stored"))
-    for turn in range(DRAWS):
+    for turn in range(draws):
         moments.add("underflow", torch.ones_like(call.exact).masked_fill_(call.exact == 0, 0.0))
     terms = terms_of(call.operation.name, call.args, call.kwargs, call.exact) if call.operation.rounds else 1
-    scale = noise_scale(moments.noise(), moments.statistics(terms), roundoff, call.exact)
+    noise: dict[str, torch.Tensor] = {**moments.noise()}
+    scale = noise_scale(noise, moments.statistics(terms), roundoff, call.exact)
     return compare("out", call.result, call.exact, scale, fmt, limits, _NAMES)

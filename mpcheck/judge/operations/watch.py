@@ -13,7 +13,7 @@ from mpcheck.formats import FORMATS, Format
 from mpcheck.judge.operations.places import Place, Places
 from mpcheck.judge.operations.rounding import Call, allowed, judged, simple_ratio, within_one_rounding
 from mpcheck.judge.operations.shadows import Shadows, key_of
-from mpcheck.judge.operations.widened import in_float64, mutates, repeatable, widened
+from mpcheck.judge.operations.widened import in_float64, is_view, mutates, repeatable, widened
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.reference.dispatch import DispatchMode
 from mpcheck.reference.operations import operation_of
@@ -91,8 +91,8 @@ class OperationWatch(DispatchMode):
         kwargs = kwargs or {}
         place = self.places.here()
         told = _told(args)
-        can = repeatable(func)
-        wide = widened((args, kwargs), copy=mutates(func)) if can else None
+        view = is_view(func)
+        wide = widened((args, kwargs), copy=mutates(func)) if not view and repeatable(func) else None
         shadow = self.shadows.run(func, args, kwargs)
         result = func(*args, **kwargs)
         if self._bits(func, args, result, place, told):
@@ -103,10 +103,10 @@ class OperationWatch(DispatchMode):
             self.seen.append(one)
         if wide is not None:
             errors = self._judge(one, func, wide, result)
-        elif place.inside and operation_of(func).rounds:
+        elif place.inside and not view and operation_of(func).rounds:
             self.skipped[one.name] = self.skipped.get(one.name, 0) + 1
         self.shadows.note(result, shadow, errors if self.follow == one.group else {})
-        if self.follow is None:
+        if self.follow is None and one.size:
             self._inherit(one, result)
         return result
 
@@ -122,9 +122,11 @@ class OperationWatch(DispatchMode):
             if not known or got.shape != true.shape or not got.numel():
                 continue
             low, true = widened(got), true.detach()
+            if torch.equal(low, true):
+                continue
             errors[output] = (low - true).nan_to_num_(nan=0.0, posinf=0.0, neginf=0.0)
             if one.place.inside and self.follow is None:
-                call = Call(func, *before, operation_of(func), output if several else None, true, low)
+                call = Call(func, before[0], before[1], operation_of(func), output if several else None, true, low)
                 self._compare(one, call, got.dtype)
         return errors
 
@@ -144,7 +146,7 @@ class OperationWatch(DispatchMode):
 
     def _take(self, one: Seen, call: Call, quantity: Any) -> None:
         rms = math.inf if quantity.rms is None else quantity.rms
-        if quantity.failures and not one.failures or rms > one.rms:
+        if (quantity.failures and not one.failures) or rms > one.rms:
             one.rms, one.rms_limit = rms, quantity.rms_limit or one.rms_limit
         one.failures += quantity.failures
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import _disable_current_modes
 
-from mpcheck.reference.operations import operation_of
+from mpcheck.reference.operations import EXACT, operation_of
 
 _UNREPEATABLE = frozenset("empty empty_like empty_strided new_empty new_empty_strided bernoulli bernoulli_ rand rand_like randn randn_like".split())
 _RANDOM = ("normal", "uniform", "dropout", "native_dropout", "multinomial", "randint", "randperm", "_local_scalar_dense")
@@ -17,6 +17,11 @@ def repeatable(func: Any) -> bool:
     """Whether an operation gives the same from the same operands: one of torch's own, whose result is not random or left uninitialised."""
     name = operation_of(func).name
     return str(func).startswith(("aten.", "prims.")) and name not in _UNREPEATABLE and not name.startswith(_RANDOM)
+
+
+def is_view(func: Any) -> bool:
+    """Whether an operation only looks at the numbers of its operand, and not as another type's."""
+    return bool(getattr(func, "is_view", False)) and operation_of(func).name in EXACT and "dtype" not in str(func)
 
 
 def mutates(func: Any) -> bool:
