@@ -82,9 +82,6 @@ PLANTINGS = {
     "product summed in bfloat16": Planting(
         "interactions.0.conv_tp_weights", "float32", "forward", lambda m: narrowings.summed_in(m[1], BF16), CAST
     ),
-    "product summed in bfloat16, in bfloat16": Planting(
-        "interactions.0.conv_tp_weights", "bfloat16", "forward", lambda m: narrowings.summed_in(m[1], BF16, 1), rf"aten\.add\.Tensor{HERE}"
-    ),
     "kernel of products in bfloat16": Planting("interactions.1.linear_up", "float32", "forward", kernels("mm bmm", F32, BF16), PRODUCT),
     "kernel of products in bfloat16, backward": Planting("readouts.1.linear_2", "float32", "backward", kernels("mm bmm", F32, BF16), PRODUCT),
     "kernel of einsum in float32": Planting("products.1.symmetric_contractions", "float64", "forward", kernels("bmm", F64, F32), PRODUCT),

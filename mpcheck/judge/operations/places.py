@@ -65,8 +65,8 @@ class Places:
         node: Any = torch._C._current_autograd_node()
         found = self._found(sys._getframe(1), node is not None)
         if node is None:
-            if torch.is_grad_enabled():  # a node is made, and numbered, before its operation is dispatched
-                self.forward[torch._C._autograd._get_sequence_nr() - 1] = found
+            if torch.is_grad_enabled():  # a node is made, and numbered, before its operation is dispatched; later ones may make none
+                self.forward.setdefault(torch._C._autograd._get_sequence_nr() - 1, found)
             return found
         if found.line:
             return found

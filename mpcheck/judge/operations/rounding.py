@@ -18,6 +18,7 @@ from mpcheck.judge.operations.widened import in_float64, mutates, widened
 from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.records.tensors import Quantity
+from mpcheck.reference.hashing import xi
 from mpcheck.reference.moments import Moments
 from mpcheck.reference.noise import NoiseMode, eta_of, perturb, seed_of
 from mpcheck.reference.operations import FUSED, Operation, has_constant
@@ -130,8 +131,8 @@ def _by_draws(call: Call, roundoff: dict[Component, float], fmt: Format, limits:
         for turn in range(draws):
             moments.add("stored", (perturb(call.exact, seed_of(turn)) - call.exact) / eta_of("stored"))
     for turn in range(draws):
-        moments.add("underflow", torch.ones_like(call.exact).masked_fill_(call.exact == 0, 0.0))
+        moments.add("underflow", xi(call.exact, seed_of("underflow", turn)))
     terms = terms_of(call.operation.name, call.args, call.kwargs, call.exact) if call.operation.rounds else 1
-    noise: dict[str, torch.Tensor] = {**moments.noise()}
+    noise: dict[str, torch.Tensor] = {str(component): own for component, own in moments.noise().items()}
     scale = noise_scale(noise, moments.statistics(terms), roundoff, call.exact)
     return compare("out", call.result, call.exact, scale, fmt, limits, _NAMES)
