@@ -29,6 +29,7 @@ from tests.faults.planted import sequential_scatter  # noqa: E402
 COMMAND = "mpcheck run builtin:hco --system builtin:dense --backend e3nn --block interactions.1.scatter --block interactions.1.linear "
 COMMAND += "--block interactions.1 --format float32 --format bfloat16"
 EXPLAIN = "mpcheck tolerances explain interactions.1.scatter bfloat16 --system builtin:dense"
+OPS = "mpcheck explain builtin:dense/interactions.1.scatter-e3nn-bfloat16-forward --ops"
 FOLDER = ROOT / "docs" / "includes"
 
 
@@ -54,12 +55,12 @@ def record(out: Path) -> str:
     return told.model_dump_json(indent=1, exclude={"groups", "digest"}, exclude_none=True) + "\n"
 
 
-def explained() -> str:
-    """Where the allowed error of the red cell comes from, in the command's own words."""
+def explained(command: str) -> str:
+    """What a command says of the red cell, in its own words."""
     stream = io.StringIO()
     with contextlib.redirect_stdout(stream):
-        mpcheck(EXPLAIN.split()[1:])
-    return f"$ {EXPLAIN}\n{stream.getvalue().strip()}\n"
+        mpcheck(command.split()[1:])
+    return f"$ {command}\n{stream.getvalue().strip()}\n"
 
 
 def main() -> int:
@@ -74,7 +75,9 @@ def main() -> int:
         clean, green = printed(Path(folder) / "clean")
         with sequential_scatter(torch.bfloat16):
             planted, red = printed(Path(folder) / "planted")
-        texts = {"green.txt": green, "red.txt": red, "record.json": record(Path(folder) / "planted"), "explain.txt": explained()}
+            operations = explained(OPS)
+        told = {"record.json": record(Path(folder) / "planted"), "explain.txt": explained(EXPLAIN), "ops.txt": operations}
+        texts = {"green.txt": green, "red.txt": red, **told}
     if (clean, planted) != (0, 1):
         print(f"expected statuses 0 and 1, found {clean} and {planted}\n{green}\n{red}", file=sys.stderr)
         return 1

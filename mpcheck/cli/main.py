@@ -22,6 +22,7 @@ from mpcheck.cli.baseline import baseline_app
 from mpcheck.cli.cache import cache_app
 from mpcheck.cli.comment import comment
 from mpcheck.cli.compare import compare
+from mpcheck.cli.explain import explain as explain_cell
 from mpcheck.cli.gate import gate, init
 from mpcheck.cli.history import history_app
 from mpcheck.cli.merge import merge
@@ -70,6 +71,7 @@ def blocks(model: str, system: list[str], device: str, cache: Path | None, seed:
 
 app.command()(apply)
 app.command()(policies)
+app.command()(explain_cell)
 app.command()(compare)
 app.command()(merge)
 app.command()(mix)
@@ -94,9 +96,9 @@ def explain(
     backend: Annotated[str, typer.Option("--backend", help=BACKEND)] = REFERENCE_BACKEND,
 ) -> None:
     """Show in words and numbers where the allowed absolute error of a cell comes from."""
-    from mpcheck.sessions.explain import explain as explain_cell
+    from mpcheck.sessions.explain import explain as explain_block
 
-    say_lines(evaluated(lambda: explain_cell(model, system, block, format, backend, cache, seed), model))
+    say_lines(evaluated(lambda: explain_block(model, system, block, format, backend, cache, seed), model))
 
 
 @tolerances_app.command()

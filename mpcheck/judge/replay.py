@@ -50,11 +50,19 @@ def replay(backend: BackendModel, reference: BlockReference, fmt: Format, direct
     return replay_calls(backend, reference, fmt, direction, again=False).results
 
 
-def replay_calls(backend: BackendModel, reference: BlockReference, fmt: Format, direction: str, again: bool = True) -> Calls:
+def replay_calls(
+    backend: BackendModel,
+    reference: BlockReference,
+    fmt: Format,
+    direction: str,
+    again: bool = True,
+    around: contextlib.AbstractContextManager[object] | None = None,
+) -> Calls:
     """Call a block, and where only its outputs are wanted, once more: what only a first or only a second call gets wrong is wrong.
 
     Args:
         again: whether a second call is made; without it, ``later`` of a forward replay is empty.
+        around: entered where the block is in the format already, just before it is called.
     """
     block = reference.block
     backward = direction == BACKWARD
@@ -68,7 +76,7 @@ def replay_calls(backend: BackendModel, reference: BlockReference, fmt: Format, 
     def call(parameters: dict[str, torch.nn.Parameter]) -> Run:
         return Run(lambda named: backend.call(block, named), reference.skeleton, arguments(), parameters, backward)
 
-    with backend.prepared(block, fmt), arithmetic(fmt, backend.device):
+    with backend.prepared(block, fmt), arithmetic(fmt, backend.device), around or contextlib.nullcontext():
         parameters = backend.parameters(block) if backward else {}
         run = call(parameters)
         outputs = {n: t.detach() for n, t in run.outputs.items()}

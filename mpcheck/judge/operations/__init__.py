@@ -1,0 +1,1 @@
+"""Which aten operation of a block rounds more than its format explains."""
