@@ -20,7 +20,7 @@ from mpcheck.judge.scale import noise_scale
 from mpcheck.judge.tolerances import RatioLimits
 from mpcheck.reference.library import BlockReference
 
-MOST = 16
+MOST = 8
 """How many groups of operations are followed through the block: each takes a replay."""
 
 
