@@ -33,4 +33,4 @@ def explain(
         say_lines(evaluated(lambda: operations(model, cell, cache, seed, device), model))
         return
     key = key_of(cell)
-    say_lines(evaluated(lambda: explain_block(model, key.system, key.block, key.format, key.backend, cache, seed), model))
+    say_lines(evaluated(lambda: explain_block(model, key.system, key.block, key.format, key.backend, cache, seed, device), model))

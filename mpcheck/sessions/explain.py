@@ -30,7 +30,7 @@ WORDS = {
 }
 
 
-def explain(model: str, system: str, block: str, fmt_name: str, backend: str, cache: Path | None, seed: int) -> str:
+def explain(model: str, system: str, block: str, fmt_name: str, backend: str, cache: Path | None, seed: int, device: str = "cpu") -> str:
     """A page of text about both directions of one block in one format.
 
     Raises:
@@ -39,7 +39,7 @@ def explain(model: str, system: str, block: str, fmt_name: str, backend: str, ca
     fmt = get_format(fmt_name)
     options = Options(
         model=model, systems=(system,) if system else (), backends=(backend,), formats=(fmt.name,), blocks=(block,), cache=cache, seed=seed,
-        progress=PROGRESS,
+        device=device, progress=PROGRESS,
     )  # fmt: skip
     session = Session(options)
     name = next(iter(session.systems))

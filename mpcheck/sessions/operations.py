@@ -123,6 +123,8 @@ def _without(found: Found, judged: Record) -> list[str]:
         return [none]
     if found.breaking is not None:
         return [f"{none}; the first to make what is not finite of finite operands:", *_one(found.breaking, len(found.operations))]
+    if found.random:
+        return [f"{none}, but the block draws random numbers: {', '.join(found.random)}"]
     if found.formula:
         return [f"{none}: the formula, an index or a weight differs; without any rounding the block gives another {', '.join(found.formula)}"]
     red = [g for g in found.groups if g.ratio > 0]

@@ -201,6 +201,10 @@ def test_the_worked_example_is_what_its_tool_wrote() -> None:
     assert f"{tensor['signed_bias']:.1f}".replace("-", "−") in page
     assert f"stands at {tensor['worst']['value']:g} instead of {tensor['worst']['expected']:.1f}, where ±{tensor['worst']['allowed']:.1f}" in page
     assert tensor["rms"] / tensor["rms_limit"] == pytest.approx(7, abs=0.5)  # "seven times the limit"
+    operations = (DOCS / "includes" / "red-cell-ops.txt").read_text(encoding="utf-8")
+    assert operations.splitlines()[0].removeprefix("$ ") in page
+    (group,) = re.findall(r"^  \d+ x aten\.add\.Tensor, .*: ([\d.]+) > ", operations, re.MULTILINE)
+    assert float(group) == pytest.approx(tensor["rms"], rel=0.05)  # "the additions make all of the error"
 
 
 def test_the_upgrade_of_the_page_is_of_two_environments() -> None:

@@ -54,6 +54,14 @@ def test_a_formula_is_told_by_the_code_s_own_float64(session: Session, factor: f
     assert shown.formula == ([] if factor == 1.0 else ["out"])
 
 
+def test_random_numbers_are_named_and_nothing_is_said_of_the_rest(session: Session) -> None:
+    module = session.reference_backend.model.get_submodule("products.0.linear")
+    with narrowings.changed(module, lambda x: x * (1 + torch.rand(x.shape, dtype=x.dtype))):
+        shown = found(session, "products.0.linear", "float32", "forward", {"out": 1.0})
+    assert shown.random == ["aten.rand.default"]
+    assert (shown.first, shown.formula, shown.groups) == (None, [], [])
+
+
 def test_watching_changes_nothing(session: Session) -> None:
     reference, fmt = session.library(SYSTEM).get("interactions.1"), get_format("bfloat16")
     with neutral():
