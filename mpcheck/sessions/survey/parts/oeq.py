@@ -31,7 +31,7 @@ PARTS = (
         cost={"cuda": Cost(60, 200), "toy": Cost(30, 900)},
         kinds=("cuda",),
         session="precision",
-        words=(*SMALL, "--backend", CONVOLVED, *TYPES),
+        words=(*SMALL, "--backend", CONVOLVED, "--block", "interactions.?", *TYPES),
         toy=(*SMALL, "--backend", CONVOLVED, *LAYER),
     ),
     Part(
