@@ -96,12 +96,14 @@ class Ranges(TypedFigures):
     """The tensors of a block, in one format and direction: check ``ranges``.
 
     Attributes:
-        role, block: as in :class:`mpcheck.records.tensors.Tensors`. normal, end: the format's smallest normal and largest number.
+        role, block: as in :class:`mpcheck.records.tensors.Tensors`. smallest, normal, end: the format's smallest positive, smallest
+            normal and largest number.
     """
 
     kind: Literal["ranges"] = "ranges"
     role: str = ""
     block: Literal["leaf", "step", "composite", ""] = ""
+    smallest: Number
     normal: Number
     end: Number
     ranges: list[TensorRange] = []

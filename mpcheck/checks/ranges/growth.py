@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -72,7 +73,7 @@ def growth(sizes: Mapping[int, float]) -> Growth:
     factors = list(sizes)
     if len(factors) < 3 or not all(0 < size < math.inf for size in sizes.values()):
         return Growth(None, dict(sizes))
-    powers = [math.log(sizes[b] / sizes[a]) / math.log(b / a) for a, b in zip(factors, factors[1:], strict=False)]
+    powers = [math.log(sizes[b] / sizes[a]) / math.log(b / a) for a, b in pairwise(factors)]
     if max(map(abs, powers)) <= SEEN:
         return Growth(0.0, dict(sizes))
     last = powers[-1]
@@ -136,4 +137,3 @@ def atoms_of(atoms: Sequence[int], shape: Sequence[int], row: int) -> float:
     """How many atoms a tensor's largest number is about: those of its graph, where its rows are graphs, else all."""
     own = len(atoms) > 1 and shape and shape[0] == len(atoms) != sum(atoms)
     return float(atoms[row] if own else sum(atoms))
-

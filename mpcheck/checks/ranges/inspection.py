@@ -27,6 +27,9 @@ MOST: Mapping[Grows, float] = {"atoms": 1e6, "neighbours": 512}
 PLACES = frozenset({"in.positions", "in.shifts", "in.unit_shifts", "in.cell"})
 """Of a structure's coordinates it says nothing that copies of it, laid out in a row, are far from the origin."""
 
+MOSTLY = 0.5
+"""Share of a tensor's numbers below a format's normal range from which on it is said."""
+
 Name = tuple[str, str]
 """Block and tensor."""
 
@@ -101,7 +104,7 @@ def _judged(found: Measured, key: Key, fmt: Format, direction: str) -> Record:
         return refused(base, Unsupported(*why))  # type: ignore[arg-type]
     block = found.seen.blocks[key.subject]
     ranges = [_range(found, key.subject, name, one, fmt) for name, one in tensors.items()]
-    detail = Ranges(role=block.role, block=block.kind, normal=fmt.smallest_normal, end=finite(fmt.largest), ranges=ranges)
+    detail = Ranges(role=block.role, block=block.kind, smallest=fmt.smallest, normal=fmt.smallest_normal, end=fmt.largest, ranges=ranges)
     where, most = _largest(found.seen, key.subject, backward)
     if most > fmt.largest:
         reason = f"range: {where} reaches {most:.3g}, {fmt.name} holds {fmt.largest:.6g}"
@@ -157,7 +160,7 @@ def _reach(found: Measured, block: str, name: str, one: Watched, fmt: Format) ->
 
 
 def _told(ranges: list[TensorRange], fmt: Format) -> list[str]:
-    """At which size the format's largest number is passed first, by what grows."""
+    """At which size the format's largest number is passed first, by what grows; which tensor is mostly below its normal range."""
     lines = []
     for what, most in MOST.items():
         ends = [(reach.end, one.name == WAY, one.name, reach) for one in ranges for reach in one.reach if reach.by == what and reach.end is not None]
@@ -166,10 +169,15 @@ def _told(ranges: list[TensorRange], fmt: Format) -> list[str]:
         end, _, name, reach = first
         here = counted(round(reach.now or 0), what.removesuffix("s"), what)
         if reach.power is None:
-            lines.append(f"{name} overflows in {fmt.name} with {end:,.0f} {what}, not yet with {reach.within:,.0f}, at the same distances (here {here})")
+            lines.append(
+                f"{name} overflows in {fmt.name} with {end:,.0f} {what}, not yet with {reach.within:,.0f}, at the same distances (here {here})"
+            )
         else:
             law = f"in proportion to {what}" if reach.power == 1 else f"as {what} to the power {reach.power:.2g}"
             lines.append(f"{name} would overflow in {fmt.name} from {math.floor(end) + 1:,} {what} on: it grows {law} (here {here})")
+    small, name = max(((one.subnormal or 0.0) + (one.flushed or 0.0), one.name) for one in ranges)
+    if small >= MOSTLY:
+        lines.append(f"{small:.0%} of the numbers of {name} that are not zero are below {fmt.name}'s normal range")
     return lines
 
 

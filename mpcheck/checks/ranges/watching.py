@@ -95,9 +95,7 @@ class RangeSink:
         if not value.numel():
             return
         held = self.memory.get(block) if kind == "output" else None
-        self.seen.tensors.setdefault(block, {})[name] = Watched(
-            kind, magnitudes(value, self.formats), layout(value, slot, held) if laid else None
-        )
+        self.seen.tensors.setdefault(block, {})[name] = Watched(kind, magnitudes(value, self.formats), layout(value, slot, held) if laid else None)
 
     def inputs(self, block: Block, skeleton: Any, tensors: dict[str, torch.Tensor]) -> None:
         """Arguments of one call; what is no floating-point number has no range."""

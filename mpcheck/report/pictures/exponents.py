@@ -31,9 +31,10 @@ class Bar(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Formats of one range: their names, smallest normal and largest number."""
+    """Formats of one range: their names, smallest positive, smallest normal and largest number."""
 
     names: str
+    smallest: float
     normal: float
     end: float
 
@@ -52,9 +53,12 @@ def exponents_picture(bars: Sequence[Bar], limits: Sequence[Limits], name: str, 
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_yticks([])
     for own in limits:
-        first, last = math.log2(own.normal), math.log2(own.end)
-        axes.axvspan(max(first, low), min(last, high), color=theme.SERIES[0], alpha=0.10, linewidth=0)
-        for edge in (first, last):
+        ends = [math.log2(v) for v in (own.smallest or own.normal, own.normal, own.end)]
+        if not any(low < edge < high for edge in ends):
+            continue  # all that is drawn is in it
+        for first, last, alpha in ((ends[0], ends[1], 0.07), (ends[1], ends[2], 0.16)):
+            axes.axvspan(max(first, low), max(low, min(last, high)), color=theme.SERIES[0], alpha=alpha, linewidth=0)
+        for edge in ends[1:]:
             if low < edge < high:
                 axes.axvline(edge, color=theme.MUTED, linewidth=0.9, linestyle=(0, (4, 2)))
     if narrow is not None:
@@ -65,15 +69,19 @@ def exponents_picture(bars: Sequence[Bar], limits: Sequence[Limits], name: str, 
         canvas.write(0, HEAD + ROW * (i + 0.5), bar.name, TINY, room - 6)
         axes.plot([math.log2(bar.smallest), math.log2(bar.largest)], [i, i], color=colour, linewidth=1.0, solid_capstyle="butt")
         axes.plot([bar.low, bar.high + 1], [i, i], color=colour, linewidth=4.0, solid_capstyle="butt")
-        axes.plot([bar.middle + 0.5], [i], color=theme.PAPER, marker="|", markersize=4, linestyle="none")
+        if bar.low == bar.high:
+            axes.plot([bar.middle + 0.5], [i], color=colour, marker="o", markersize=4, linestyle="none")
+        else:
+            axes.plot([bar.middle + 0.5], [i], color=theme.PAPER, marker="|", markersize=4, linestyle="none")
     step = max(1, math.ceil((high - low) / 5 / 8) * 8)
     places = [p for p in range(-2048, 2048, step) if low <= p <= high]
     ticks(axes, "x", places, [f"2{str(p).translate(_POWERS)}" for p in places])
     canvas.write(WIDTH - 10, canvas.height - 6, "magnitude; thick: 5 to 95 % of the numbers, tick: half of them", TINY, ha="right", color=theme.MUTED)
     left = f" {counted(len(bars) - len(shown), 'tensor')} farther from them left out." if len(bars) > len(shown) else ""
     caption = (
-        "From the smallest to the largest magnitude of each tensor, thick where 5 to 95 % of its numbers that are not zero lie. Shaded: the normal "
-        f"range of {'; '.join(own.names for own in limits) or 'no format'}, each darker where it overlaps a wider one.{left}"
+        "From the smallest to the largest magnitude of each tensor, thick where 5 to 95 % of its numbers other than zero lie. Between dashed lines, "
+        f"shaded: the normal range of {'; '.join(own.names for own in limits) or 'no format'}, where it ends in sight; fainter: subnormal numbers, "
+        f"which have fewer digits. Red: beyond the narrowest format's largest number.{left}"
     )
     alt = "; ".join(f"{bar.name} {number(bar.smallest)} to {number(bar.largest)}" for bar in shown)
     return canvas.picture(name, "own", title, caption, f"{counted(len(shown), 'tensor')}. {alt}.")
@@ -104,4 +112,6 @@ def _named(canvas: Canvas, narrow: Limits, left: float, low: float, high: float)
     wide = WIDTH - left - 10
     ends = [min(max(p, low), high) for p in (math.log2(narrow.normal), math.log2(narrow.end))]
     middle = left + wide * ((ends[0] + ends[1]) / 2 - low) / (high - low)
-    canvas.write(middle, HEAD - 12, f"{narrow.names}, normal range", SMALL, ha="center", color=theme.MUTED)
+    text = f"{narrow.names}, normal range"
+    half = extent(text, SMALL) / 2
+    canvas.write(min(max(middle, half), WIDTH - half), HEAD - 12, text, SMALL, ha="center", color=theme.MUTED)

@@ -1,4 +1,4 @@
-"""The ranges session: how large and how small every tensor's numbers are beside each format's range, and at what size of a structure they leave it."""
+"""The ranges session: how large and small every tensor's numbers are beside each format's range, and on how large a structure they leave it."""
 
 from __future__ import annotations
 

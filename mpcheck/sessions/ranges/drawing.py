@@ -9,7 +9,7 @@ from mpcheck.records.range_figures import Ranges, TensorRange
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.exponents import Bar, Limits, exponents_picture
 from mpcheck.report.pictures.words import slug
-from mpcheck.sessions.ranges.tables import Told, told
+from mpcheck.sessions.ranges.tables import MODEL, Told, told
 
 KINDS = (("output", "results"), ("weight", "weights"), ("gradient", "gradients of the energy"))
 
@@ -27,16 +27,16 @@ def pictures(document: Records) -> list[Picture]:
 
 def _limits(document: Records) -> list[Limits]:
     """Of each format, those of one range together."""
-    names: dict[tuple[float, float], list[str]] = {}
+    names: dict[tuple[float, float, float], list[str]] = {}
     for record in document.records:
         if isinstance(record.detail, Ranges) and record.detail.normal and record.detail.end:
-            own = names.setdefault((record.detail.normal, record.detail.end), [])
+            own = names.setdefault((record.detail.smallest or 0.0, record.detail.normal, record.detail.end), [])
             own += [record.format] if record.format not in own else []
     return [Limits(", ".join(own), *ends) for ends, own in names.items()]
 
 
 def _bars(one: Told, kind: str) -> Iterator[Bar]:
-    if one.detail is None or one.detail.block == "composite":
+    if one.detail is None or (one.detail.block == "composite" and one.subject != MODEL):
         return
     for tensor in one.detail.ranges:
         if tensor.kind == kind and not tensor.name.startswith("grad.in."):

@@ -17,8 +17,8 @@ from mpcheck.report.standing import word
 from mpcheck.sessions.ranges.drawing import pictures
 from mpcheck.sessions.ranges.tables import HEAD, ends, layouts, tables, without_range
 
-WIDTH = 120
-LABEL, SHORT = 34, 24  # characters of names
+WIDTH = 132
+LABEL, SHORT = 33, 22  # characters of names
 
 
 class RangesShown:

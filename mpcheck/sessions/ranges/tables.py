@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mpcheck._text import counted, listed, number
@@ -13,6 +14,7 @@ from mpcheck.records.record import Record
 HEAD = ("block", "largest", "of", "smallest", "binades")
 LEAST = 0.001  # share below a format's normal range from which on it is told
 MOST_NAMED = 3
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ def told(document: Records) -> list[Told]:
 
 
 def formats(document: Records) -> list[str]:
-    """In their order."""
-    return list(dict.fromkeys(r.format for r in document.records if r.format))
+    """Of the narrowest range first, else in their order."""
+    ends = {r.format: r.detail.end for r in document.records if isinstance(r.detail, Ranges)}
+    return sorted(dict.fromkeys(r.format for r in document.records if r.format), key=lambda name: ends.get(name) or math.inf)
 
 
 def tables(document: Records, whole: bool = False) -> Iterator[tuple[str, list[str], list[list[str]]]]:
@@ -52,7 +55,7 @@ def tables(document: Records, whole: bool = False) -> Iterator[tuple[str, list[s
     every, names = told(document), formats(document)
     for system, variant in dict.fromkeys((one.system, one.variant) for one in every if one.detail is not None):
         own = [one for one in every if (one.system, one.variant) == (system, variant) and one.detail is not None]
-        rows = [_row(one, names) for one in own if whole or one.detail is None or one.detail.block != "composite" or one.subject == "model"]
+        rows = [_row(one, names) for one in own if whole or one.subject == MODEL or (one.detail and one.detail.block != "composite")]
         yield f"{system}, {variant}: factors of two from the largest number to the format's, share below its normal range", [*HEAD, *names], rows
 
 
@@ -87,24 +90,27 @@ def ends(document: Records) -> list[str]:
         if beyond:
             worst = max(beyond, key=lambda r: max((t.largest or 0.0 for t in r.detail.ranges), default=0.0) if isinstance(r.detail, Ranges) else 0.0)
             lines.append(f"{system}: {fmt} does not hold {counted(len(beyond), 'block')}: {worst.subject}, {worst.reason.removeprefix('range: ')}")
-        for by in ("atoms", "neighbours"):
-            near = sorted(((end, r) for r in own if (end := _end(r, by)) is not None and r.verdict == "pass" and r.note), key=lambda pair: pair[0])
-            said = [note for _, r in near for note in [_note(r, by)] if note]
-            if said:
-                rest = f"; and {counted(len(said) - 1, 'other')}" if len(said) > 1 else ""
-                lines.append(f"{system}: {said[0]}{rest}")
+        for words, rank in RANKS:
+            near = sorted(((rank(r.detail), text) for r in own if isinstance(r.detail, Ranges) and (text := _note(r, words))), key=lambda n: n[0])
+            if near:
+                rest = f"; and {counted(len(near) - 1, 'other')}" if len(near) > 1 else ""
+                lines.append(f"{system}: {near[0][1]}{rest}")
     return lines
 
 
-def _end(record: Record, by: str) -> float | None:
-    detail = record.detail
-    every = [r.end for t in detail.ranges for r in t.reach if r.by == by and r.end is not None] if isinstance(detail, Ranges) else []
-    return min(every, default=None)
+def _end(by: str) -> Callable[[Ranges], float]:
+    return lambda detail: min((r.end for t in detail.ranges for r in t.reach if r.by == by and r.end is not None), default=math.inf)
 
 
-def _note(record: Record, by: str) -> str:
-    """What its note says of one thing that grows."""
-    found = next((part for part in record.note.split("; ") if f" {by}" in part), "")
+RANKS: Sequence[tuple[str, Callable[[Ranges], float]]] = (
+    (" atoms", _end("atoms")), (" neighbours", _end("neighbours")), (" normal range", lambda detail: -max(map(_below, detail.ranges))),
+)  # fmt: skip
+"""Words of a note, and what comes first of those that have them."""
+
+
+def _note(record: Record, words: str) -> str:
+    """The part of its note with these words."""
+    found = next((part for part in record.note.split("; ") if words in part), "")
     return f"{record.subject} {found}" if found else ""
 
 
@@ -123,4 +129,6 @@ def layouts(document: Records) -> list[str]:
 
 def without_range(records: Iterable[Record]) -> list[str]:
     """Why blocks have no range at all: reasons, each once."""
-    return list(dict.fromkeys(f"unsupported: {r.subject}: {r.reason}" for r in records if r.verdict == "unsupported" and r.detail is None))[:MOST_NAMED]
+    return list(dict.fromkeys(f"unsupported: {r.subject}: {r.reason}" for r in records if r.verdict == "unsupported" and r.detail is None))[
+        :MOST_NAMED
+    ]
