@@ -100,7 +100,7 @@ class Ranges(TypedFigures):
             normal and largest number.
     """
 
-    kind: Literal["ranges"] = "ranges"
+    kind: Literal["tensor-ranges"] = "tensor-ranges"
     role: str = ""
     block: Literal["leaf", "step", "composite", ""] = ""
     smallest: Number

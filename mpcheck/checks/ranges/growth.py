@@ -111,7 +111,7 @@ def more_atoms(frames: Sequence[Atoms], times: int, r_max: float) -> list[Atoms]
             large, apart = frame.copy(), float(np.ptp(frame.positions[:, 0])) + 2.0 * r_max
             for copy in range(1, times):
                 other = frame.copy()
-                other.translate([copy * apart, 0.0, 0.0])
+                other.positions += [copy * apart, 0.0, 0.0]
                 large += other
         for name in EXTENSIVE:
             if name in large.info:

@@ -10,13 +10,12 @@ from mpcheck._text import counted, number
 from mpcheck.report.pictures import theme
 from mpcheck.report.pictures.base import Picture
 from mpcheck.report.pictures.canvas import SMALL, TINY, WIDTH, Canvas, ticks
-from mpcheck.report.pictures.words import extent
+from mpcheck.report.pictures.words import extent, power
 
 ROW, HEAD, FOOT = 11.0, 26.0, 30.0
 LABEL = 168.0  # pixels for names, at most
 MOST = 70  # bars of a picture
 MARGIN = 3  # powers of two about what is drawn
-_POWERS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Bar(NamedTuple):
@@ -75,7 +74,7 @@ def exponents_picture(bars: Sequence[Bar], limits: Sequence[Limits], name: str, 
             axes.plot([bar.middle + 0.5], [i], color=theme.PAPER, marker="|", markersize=4, linestyle="none")
     step = max(1, math.ceil((high - low) / 5 / 8) * 8)
     places = [p for p in range(-2048, 2048, step) if low <= p <= high]
-    ticks(axes, "x", places, [f"2{str(p).translate(_POWERS)}" for p in places])
+    ticks(axes, "x", places, [power(p, 2) for p in places])
     canvas.write(WIDTH - 10, canvas.height - 6, "magnitude; thick: 5 to 95 % of the numbers, tick: half of them", TINY, ha="right", color=theme.MUTED)
     left = f" {counted(len(bars) - len(shown), 'tensor')} farther from them left out." if len(bars) > len(shown) else ""
     caption = (
