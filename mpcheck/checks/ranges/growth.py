@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import torch
 from ase import Atoms
 
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.steps import ENERGY_SUM, step_kind
 from mpcheck.checks.ranges.watching import MODEL
 from mpcheck.records.range_figures import Grows, Reach
-from mpcheck.reference import cut
 
-ATOMS, NEIGHBOURS = (2, 4), (2, 3, 4)
-"""How many times as many."""
-MOST_EDGES = 4 * cut.MOST_EDGES  # of an enlarged structure: some seconds on a CPU
-MOST_ATOMS = 4_000
+FACTORS = (2, 3)
+"""How many times as many atoms, or neighbours."""
+MOST_BYTES = 8e9  # of all that a forward pass of an enlarged structure computes, part of which its backward pass needs
 ALIKE = 0.02
 """How far powers of equal growth are from each other and from a whole number: growth of a sum over atoms is exact but for rounding."""
 SEEN = 0.01
@@ -126,10 +123,13 @@ def more_neighbours(graph: Tensors, times: int) -> Tensors:
     return {**graph, "edge_index": graph["edge_index"].repeat(1, times), **many}
 
 
-def allowed(graph: Mapping[str, torch.Tensor], factors: Sequence[int]) -> list[int]:
-    """Factors for which the enlarged structure is not too large; none where the growth could not be told by them."""
-    edges, atoms = int(graph["edge_index"].shape[1]), len(graph["positions"])
-    fitting = [f for f in factors if edges * f <= MOST_EDGES and atoms * f <= MOST_ATOMS]
+def allowed(made: int, factors: Sequence[int]) -> list[int]:
+    """Factors for which the enlarged structure is not too large; none where growth could not be told by them.
+
+    Args:
+        made: bytes that a forward pass of the structure computes.
+    """
+    fitting = [f for f in factors if made * f <= MOST_BYTES]
     return fitting if len(fitting) > 1 else []
 
 

@@ -12,7 +12,7 @@ from mpcheck._text import counted
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters.graph import make_graph
 from mpcheck.adapters.steps import step_kind
-from mpcheck.checks.ranges.growth import ATOMS, NEIGHBOURS, Growth, allowed, atoms_of, growth, known, more_atoms, more_neighbours, reach
+from mpcheck.checks.ranges.growth import FACTORS, Growth, allowed, atoms_of, growth, known, more_atoms, more_neighbours, reach
 from mpcheck.checks.ranges.watching import COORDINATES, MODEL, WAY, Seen, Watched, watched
 from mpcheck.formats import Format
 from mpcheck.judge.context import Context, Inspection, Key, timed
@@ -55,10 +55,10 @@ def measured(context: Context, system: str) -> Measured:
         seen = watched(backend.model, graph, context.formats)
         frames = context.systems[system].frames
         copies, dense = {1: seen}, {1: seen}
-        for times in allowed(graph, ATOMS):
+        for times in allowed(seen.made, FACTORS):
             large = make_graph(more_atoms(frames, times, model.r_max), model.elements, model.r_max, model.heads, model.inputs)
             copies[times] = watched(backend.model, {k: v.to(backend.device) for k, v in large.items()})
-        for times in allowed(graph, NEIGHBOURS) if seen.neighbours else ():
+        for times in allowed(seen.made, FACTORS) if seen.neighbours else ():
             dense[times] = watched(backend.model, more_neighbours(graph, times))
         held[system] = Measured(seen, _growths(copies), _growths(dense))
     return held[system]

@@ -50,6 +50,16 @@ class Magnitudes:
         return math.log2(self.largest) - math.log2(self.smallest) if self.smallest > 0 else 0.0
 
 
+def extremes(x: torch.Tensor) -> tuple[float, float]:
+    """Largest and smallest magnitude of the finite numbers of a tensor that are not zero; zeros of none."""
+    sizes = x.detach().abs()
+    least, most = (float(end) for end in torch.aminmax(sizes))
+    if least > 0 and most < math.inf:
+        return most, least
+    own = sizes[sizes.isfinite() & (sizes > 0)]
+    return (float(own.max()), float(own.min())) if own.numel() else (0.0, 0.0)
+
+
 def magnitudes(x: torch.Tensor, formats: Sequence[Format] = ()) -> Magnitudes:
     """Of a floating-point tensor of any shape."""
     sizes = x.detach().to(torch.float64).abs()
@@ -59,27 +69,37 @@ def magnitudes(x: torch.Tensor, formats: Sequence[Format] = ()) -> Magnitudes:
     held = sizes.numel() - nonfinite
     if not own.numel():
         return Magnitudes(sizes.numel(), zeros=1.0 if held else 0.0, nonfinite=nonfinite, beside={f.name: Beside(0.0, 0.0, 0.0) for f in formats})
-    low, middle, high = _binades(own)
+    most, binades = float(own.max()), _Binades(own)
     row = int(torch.where(finite, sizes, -1.0).reshape(len(sizes), -1).amax(1).argmax()) if sizes.dim() else 0
     return Magnitudes(
-        sizes.numel(), float(own.max()), float(own.min()), 1.0 - own.numel() / held, nonfinite, low, middle, high, row,
-        {f.name: _beside(own, f) for f in formats},
+        sizes.numel(), most, float(own.min()), 1.0 - own.numel() / held, nonfinite, *binades.quantiles(), row,
+        {f.name: binades.beside(f, most) for f in formats},
     )  # fmt: skip
 
 
-def _binades(sizes: torch.Tensor) -> list[int]:
-    """Powers of two of the magnitudes [numbers] that shares of them lie below."""
-    powers = torch.frexp(sizes).exponent - 1
-    least = int(powers.min())
-    sums = torch.bincount(powers - least).cumsum(0).cpu()
-    return [least + int((sums >= math.ceil(share * len(sizes))).int().argmax()) for share in SHARES]
+class _Binades:
+    """How many magnitudes [numbers] there are of each power of two: limits of formats are powers of two, and need no further look at them."""
 
+    def __init__(self, sizes: torch.Tensor) -> None:
+        powers = torch.frexp(sizes).exponent - 1
+        self.sizes, self.least = sizes, int(powers.min())
+        self.sums = torch.bincount(powers - self.least).cumsum(0).cpu()
 
-def _beside(sizes: torch.Tensor, fmt: Format) -> Beside:
-    half = fmt.smallest / 2  # ties go to the even neighbour, which is zero; of float64 it is no number, and nothing is lost
-    flushed = (sizes <= half).sum()
-    below = (sizes < fmt.smallest_normal).sum()
-    return Beside(*(float(n) / len(sizes) for n in (below - flushed, flushed, (sizes > fmt.largest).sum())))
+    def quantiles(self) -> list[int]:
+        """Powers of two that shares of them lie below."""
+        return [self.least + int((self.sums >= math.ceil(share * len(self.sizes))).int().argmax()) for share in SHARES]
+
+    def below(self, limit: float) -> int:
+        """How many are smaller than a power of two."""
+        place = math.frexp(limit)[1] - 1 - self.least
+        return 0 if place <= 0 else int(self.sums[min(place, len(self.sums)) - 1])
+
+    def beside(self, fmt: Format, most: float) -> Beside:
+        """Shares beside a format's limits. Half of the smallest number rounds to its even neighbour, zero; of float64 it is no number."""
+        half = fmt.smallest / 2
+        flushed = self.below(half) + int((self.sizes == half).sum()) if half and self.below(2 * half) else 0
+        beyond = int((self.sizes > fmt.largest).sum()) if most > fmt.largest else 0
+        return Beside(*(count / len(self.sizes) for count in (self.below(fmt.smallest_normal) - flushed, flushed, beyond)))
 
 
 def layout(x: torch.Tensor, slot: Slot = PLAIN, memory: Mapping[int, Sequence[str]] | None = None) -> Layout:

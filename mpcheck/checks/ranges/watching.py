@@ -14,7 +14,7 @@ from mpcheck.adapters.observe import Observer
 from mpcheck.adapters.slots import PLAIN, Slot
 from mpcheck.adapters.steps import step_kind
 from mpcheck.adapters.upstream import quiet
-from mpcheck.checks.ranges.statistics import Magnitudes, layout, magnitudes
+from mpcheck.checks.ranges.statistics import Magnitudes, extremes, layout, magnitudes
 from mpcheck.formats import Format
 from mpcheck.records.range_figures import Kind, Layout
 from mpcheck.reference.dispatch import DispatchMode
@@ -44,13 +44,14 @@ class Seen:
 
     Attributes:
         blocks: by name; the model itself is :data:`MODEL`.
-        atoms: of each graph. neighbours: of the atom that has most.
+        atoms: of each graph. neighbours: of the atom that has most. made: bytes of all that the forward pass computed.
     """
 
     blocks: dict[str, Block] = field(default_factory=dict)
     tensors: dict[str, dict[str, Watched]] = field(default_factory=dict)
     atoms: list[int] = field(default_factory=list)
     neighbours: int = 0
+    made: int = 0
 
 
 class Way(DispatchMode):
@@ -64,10 +65,10 @@ class Way(DispatchMode):
         result = func(*args, **(kwargs or {}))
         operation = operation_of(func)
         if operation.rounds and isinstance(result, torch.Tensor) and result.is_floating_point() and result.numel():
-            sizes = result.detach().abs()
-            there = sizes[sizes.isfinite() & (sizes > 0)]
-            if there.numel():
-                self._add(float(there.max()), float(there.min()), operation.name)
+            self.sink.seen.made += result.numel() * result.element_size()
+            most, least = extremes(result)
+            if most > 0:
+                self._add(most, least, operation.name)
         return result
 
     def _add(self, largest: float, smallest: float, name: str) -> None:
@@ -93,6 +94,9 @@ class RangeSink:
     def add(self, block: str, name: str, kind: Kind, value: torch.Tensor, slot: Slot = PLAIN, laid: bool = True) -> None:
         """One floating-point tensor."""
         if not value.numel():
+            return
+        if not self.formats:
+            self.seen.tensors.setdefault(block, {})[name] = Watched(kind, Magnitudes(value.numel(), *extremes(value)))
             return
         held = self.memory.get(block) if kind == "output" else None
         self.seen.tensors.setdefault(block, {})[name] = Watched(kind, magnitudes(value, self.formats), layout(value, slot, held) if laid else None)
@@ -132,7 +136,7 @@ def watched(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], formats: 
     """A float64 model's energies, and their derivative by positions and parameters.
 
     Args:
-        graph: on the model's device; not changed.
+        graph: on the model's device; not changed. formats: none for the largest and smallest magnitudes alone.
 
     Raises:
         BaseException: whatever the model raises.

@@ -58,14 +58,11 @@ def test_edges_again_and_again() -> None:
 
 
 def test_only_as_large_as_can_be_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    graph = {"edge_index": torch.zeros(2, 100, dtype=torch.long), "positions": torch.zeros(10, 3)}
-    assert allowed(graph, (2, 3, 4)) == [2, 3, 4]
-    monkeypatch.setattr(module, "MOST_EDGES", 300)
-    assert allowed(graph, (2, 3, 4)) == [2, 3]
-    monkeypatch.setattr(module, "MOST_EDGES", 250)
-    assert allowed(graph, (2, 3, 4)) == []  # two sizes tell no law
-    monkeypatch.setattr(module, "MOST_ATOMS", 5)
-    assert allowed(graph, (2, 3)) == []
+    assert allowed(100, (2, 3, 4)) == [2, 3, 4]
+    monkeypatch.setattr(module, "MOST_BYTES", 300)
+    assert allowed(100, (2, 3, 4)) == [2, 3]
+    monkeypatch.setattr(module, "MOST_BYTES", 250)
+    assert allowed(100, (2, 3, 4)) == []  # two sizes tell no law
 
 
 def test_a_structures_own_atoms_where_rows_are_structures() -> None:

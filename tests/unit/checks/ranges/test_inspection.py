@@ -157,7 +157,7 @@ def test_sound_models_are_not_red_and_say_what_they_have_none_of(sound: Session)
 
 
 def test_a_structure_that_is_too_large_to_be_enlarged_says_only_what_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mpcheck.checks.ranges.growth.MOST_EDGES", 10)
+    monkeypatch.setattr("mpcheck.checks.ranges.growth.MOST_BYTES", 10.0)
     run = session(built("ScaleShiftMACE"), tmp_path)
     energy = tensor(found(run, "model")["forward", "float16"], "out.energy").reach
     assert [(r.by, r.power, r.known) for r in energy] == [("atoms", 1.0, True)]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mpcheck.adapters.slots import Slot
-from mpcheck.checks.ranges.statistics import layout, magnitudes
+from mpcheck.checks.ranges.statistics import extremes, layout, magnitudes
 from mpcheck.formats import FLOAT16, FORMATS, Format
 
 
@@ -52,3 +52,10 @@ def test_layouts() -> None:
     assert wide.expanded and not wide.contiguous and not wide.part
     assert layout(x[1:]).part and layout(x[1:]).alignment == 32 and layout(x.view(-1)[1:]).alignment == 8
     assert layout(x[2:], memory={x.untyped_storage().data_ptr(): ["in.x"]}).shares == ["in.x"]
+
+
+@pytest.mark.parametrize("numbers", [[1.0, -8.0, 0.25], [0.0, 2.0, -1.0], [float("nan"), 3.0], [float("inf"), -4.0], [0.0], [float("nan")]])
+def test_extremes_are_those_of_the_magnitudes(numbers: list[float]) -> None:
+    x = torch.tensor(numbers)
+    found = magnitudes(x)
+    assert extremes(x) == (found.largest, found.smallest)

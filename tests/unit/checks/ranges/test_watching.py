@@ -37,6 +37,7 @@ def test_it_sees_what_the_model_gives(model: torch.nn.Module, graph: dict[str, t
     assert own["out.energy"].sizes.largest == pytest.approx(float(out["energy"].abs().max()))
     assert own["grad.positions"].sizes.largest == pytest.approx(float(out["forces"].abs().max()))
     assert seen.atoms == [len(graph["positions"])]
+    assert seen.made > 8 * 100 * len(graph["positions"])
     assert seen.neighbours == int(torch.bincount(graph["edge_index"][1]).max())
 
 
@@ -73,11 +74,21 @@ def test_a_tensor_that_is_kept_otherwise_than_upstreams_is_told(
     before = seen.tensors["interactions.0.linear_up"]["out"].layout
     assert before is not None and before.plain
     monkeypatch.setattr(o3.Linear, "forward", turned)
-    after = watched(model, graph).tensors["interactions.0.linear_up"]["out"].layout
+    after = watched(model, graph, [FLOAT16]).tensors["interactions.0.linear_up"]["out"].layout
     assert after is not None and not after.contiguous and after.strides[0] == 1
     monkeypatch.setattr(o3.Linear, "forward", expanded)
-    after = watched(model, graph).tensors["interactions.0.linear_up"]["out"].layout
+    after = watched(model, graph, [FLOAT16]).tensors["interactions.0.linear_up"]["out"].layout
     assert after is not None and after.expanded and after.strides[0] == 0
+
+
+def test_without_formats_it_sees_the_same_magnitudes_alone(model: torch.nn.Module, graph: dict[str, torch.Tensor], seen: Seen) -> None:
+    quick = watched(model, graph)
+    assert quick.tensors.keys() == seen.tensors.keys()
+    for block, tensors in seen.tensors.items():
+        for end in ("largest", "smallest"):
+            assert {n: getattr(w.sizes, end) for n, w in quick.tensors[block].items()} == pytest.approx(
+                {n: getattr(w.sizes, end) for n, w in tensors.items()}
+            )
 
 
 def test_nothing_is_left_behind(model: torch.nn.Module, graph: dict[str, torch.Tensor]) -> None:
