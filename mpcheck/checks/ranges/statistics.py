@@ -70,9 +70,10 @@ def magnitudes(x: torch.Tensor, formats: Sequence[Format] = ()) -> Magnitudes:
     if not own.numel():
         return Magnitudes(sizes.numel(), zeros=1.0 if held else 0.0, nonfinite=nonfinite, beside={f.name: Beside(0.0, 0.0, 0.0) for f in formats})
     most, binades = float(own.max()), _Binades(own)
+    low, middle, high = binades.quantiles()
     row = int(torch.where(finite, sizes, -1.0).reshape(len(sizes), -1).amax(1).argmax()) if sizes.dim() else 0
     return Magnitudes(
-        sizes.numel(), most, float(own.min()), 1.0 - own.numel() / held, nonfinite, *binades.quantiles(), row,
+        sizes.numel(), most, float(own.min()), 1.0 - own.numel() / held, nonfinite, low, middle, high, row,
         {f.name: binades.beside(f, most) for f in formats},
     )  # fmt: skip
 
