@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 from mpcheck._files.kinds import SVG
 from mpcheck._names import RANGES
 from mpcheck.sessions.contract import SessionSpec
+from mpcheck.sessions.options import Options
+
+
+@dataclass(frozen=True)
+class RangesOptions(Options):
+    """What the ranges session takes."""
+
+    sees_all: ClassVar[bool] = True
+
 
 SESSION = SessionSpec(
     name="ranges",
     title="Does every number of a model fit into a format's range, on larger structures as well? How does each tensor lie in memory?",
     order=25,
+    options=RangesOptions,
     without=("backends", "rows", "tolerances", "allow_degraded"),
     work="mpcheck.sessions.ranges.work:RangesWork",
     folder="ranges",

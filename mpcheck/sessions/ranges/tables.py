@@ -74,7 +74,8 @@ def _entry(record: Record | None) -> str:
     if not rooms:
         return "0"
     below = max(_below(t) for t in record.detail.ranges)
-    return f"{min(rooms):+.0f}" + (f" {100 * below:.2g} %" if below >= LEAST else "")
+    percent = f"{100 * below:.0f}" if below >= 0.1 else f"{100 * below:.2g}"
+    return f"{min(rooms):+.0f}" + (f" {percent} %" if below >= LEAST else "")
 
 
 def _below(tensor: TensorRange) -> float:

@@ -9,6 +9,7 @@ import pytest
 from mpcheck._errors import InputError
 from mpcheck.sessions.options import Options
 from mpcheck.sessions.pieces import numbered
+from mpcheck.sessions.ranges import RangesOptions
 from mpcheck.sessions.ranges.work import RangesWork
 from tests.unit.checks.uses.small_models import built, session_of
 
@@ -19,7 +20,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def work(model: str, tmp_path: Path, **options: object) -> RangesWork:
-    return RangesWork(Options(**{"model": model, "systems": ("builtin:water:2",), "cache": tmp_path, **options}))  # type: ignore[arg-type]
+    kind = options.pop("kind", Options)
+    return RangesWork(kind(**{"model": model, "systems": ("builtin:water:2",), "cache": tmp_path, **options}))  # type: ignore[operator]
 
 
 def test_blocks_of_a_system_are_done_together(model: str, tmp_path: Path) -> None:
@@ -29,6 +31,13 @@ def test_blocks_of_a_system_are_done_together(model: str, tmp_path: Path) -> Non
     assert {"model", "energy_sum", "interactions.0.scatter"} <= {p.planned.subject for p in pieces}
     records = numbered(pieces[0].planned, made.records(pieces[0]))
     assert len(records) == 10 and {r.part.of for r in records} == {10}
+
+
+def test_what_blocks_are_judged_on_elsewhere_is_not_told(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mpcheck.reference.library.Library.sampled", lambda _: "blocks are judged on a sample of their rows")
+    plain, own = work(model, tmp_path), work(model, tmp_path, kind=RangesOptions)
+    plain.pieces()
+    assert plain.session.sampled("builtin:water:2") and own.session.sampled("builtin:water:2") == ""
 
 
 def test_chosen_blocks_and_formats(model: str, tmp_path: Path) -> None:
