@@ -23,8 +23,10 @@ from mpcheck.records.range_figures import Grows, Reach
 FACTORS = (2, 3)
 """How many times as many atoms, or neighbours."""
 MOST_BYTES = 8e9  # of all that a forward pass of an enlarged structure computes, part of which its backward pass needs
-ALIKE = 0.02
-"""How far powers of equal growth are from each other and from a whole number: growth of a sum over atoms is exact but for rounding."""
+ALIKE = 1e-3
+"""How far powers of equal growth are from each other and from a whole number: that of a sum is exact but for rounding, and a polynomial, which has
+none, comes no nearer.
+"""
 SEEN = 0.01
 """Power below which nothing has grown."""
 EXTENSIVE = ("total_charge",)

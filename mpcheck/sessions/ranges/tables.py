@@ -56,7 +56,7 @@ def tables(document: Records, whole: bool = False) -> Iterator[tuple[str, list[s
     for system, variant in dict.fromkeys((one.system, one.variant) for one in every if one.detail is not None):
         own = [one for one in every if (one.system, one.variant) == (system, variant) and one.detail is not None]
         rows = [_row(one, names) for one in own if whole or one.subject == MODEL or (one.detail and one.detail.block != "composite")]
-        yield f"{system}, {variant}: factors of two from the largest number to the format's, share below its normal range", [*HEAD, *names], rows
+        yield f"{system}, {variant}: headroom in factors of two, share below the normal range", [*HEAD, *names], rows
 
 
 def _row(one: Told, names: Sequence[str]) -> list[str]:
