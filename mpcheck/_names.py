@@ -17,6 +17,8 @@ MD_RUN, MD_PHYSICS, MD_DIVERGENCE, MD_EQUIVALENCE, MD_SPEED, MD_TRACE = DYNAMICS
 TRAINING, TRAINING_COMPARED, TRAINING_DYNAMICS = TRAININGS = "training", "training-compared", "training-dynamics"
 TRAINING_STEP = "training-step"
 """Check of one optimisation step."""
+RANGES = "ranges"
+"""Check of how large and how small the numbers of every tensor are."""
 COVERAGE = "coverage"
 """Check of the bench session: whether every stored benchmark is still there."""
 REFERENCE_BACKEND = "e3nn"

@@ -107,6 +107,11 @@ class Format:
         """Smallest positive normal value; below it a number has fewer significant bits than the format promises."""
         return SMALLEST_NORMAL[self.storage_type]
 
+    @property
+    def smallest(self) -> float:
+        """Smallest positive value, a subnormal one; what is half of it or less rounds to zero."""
+        return 2.0 * self.roundoff["stored"] * self.smallest_normal
+
     def emulated(self, device: str) -> bool:
         """Whether mpcheck rounds operands of matrix products itself, because a device type does not do it."""
         return self.operand_bits is not None and device == "cpu"

@@ -10,6 +10,7 @@ from pydantic import Field
 from mpcheck._files.yaml import Strict
 from mpcheck.records.dynamics_figures import DynamicsDetail
 from mpcheck.records.policy_figures import PolicyDetail
+from mpcheck.records.range_figures import Ranges
 from mpcheck.records.tensors import Number, Tensors
 from mpcheck.records.training_figures import TrainingDetail
 from mpcheck.records.typed_figures import TypedFigures
@@ -192,7 +193,7 @@ class ListedFigures(Strict):
 
 
 Detail = Annotated[
-    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | TrainingDetail | ListedFigures,
+    Tensors | Latency | Cost | CostModel | Profile | Sweep | Types | PolicyDetail | DynamicsDetail | TrainingDetail | Ranges | ListedFigures,
     Field(discriminator="kind"),
 ]
 

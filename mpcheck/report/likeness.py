@@ -17,6 +17,7 @@ from mpcheck._names import (
     MD_TRACE,
     POLICIES,
     PRECISION,
+    RANGES,
     SMALL_TWIN,
     TRAINING,
     TRAINING_COMPARED,
@@ -50,6 +51,7 @@ CHECKS = {
     TRAINING: "a training that is wrong", TRAINING_COMPARED: "a training that learns something else than float64's",
     TRAINING_DYNAMICS: "dynamics that a trained model does not hold",
     TRAINING_STEP: "a step of training: loss, gradients, optimiser or weights",
+    RANGES: "a pass of the whole model in float64, no rounding error",
     **dict.fromkeys(POLICIES, "the whole model in these formats"),
     **dict.fromkeys(BENCH, "slower, or more work"),
 }  # fmt: skip

@@ -163,7 +163,7 @@ class Session:
     def sampled(self, system: str) -> str:
         """What of a system blocks are judged on, where it is not all, in words; empty where it is, or where no process has looked at a block."""
         index = entries_of(self.options.cache or default_cache(), self.reference_spec(system).key) / f"{INDEX}.json"
-        return self.check(system).library.sampled() if index.is_file() else ""
+        return self.check(system).library.sampled() if index.is_file() and not self.options.sees_all else ""
 
     @neutral()
     def check(self, system: str) -> PrecisionCheck:

@@ -62,9 +62,9 @@ def slug(*parts: str, taken: Container[str] = ()) -> str:
     return name
 
 
-def power(exponent: int) -> str:
+def power(exponent: int, base: int = 10) -> str:
     """``10⁻³``."""
-    return f"10{str(exponent).translate(_SUPERSCRIPTS)}"
+    return f"{base}{str(exponent).translate(_SUPERSCRIPTS)}"
 
 
 def share_words(share: float) -> str:

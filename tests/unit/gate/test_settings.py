@@ -53,7 +53,7 @@ def test_install_is_split_into_commands() -> None:
         ("[gate]\nsystems = [1]\n", r"field gate.systems.0: Input should be a valid string"),
         (
             "[gate]\nsessions = ['precison']\n",
-            "field gate.sessions: precison is no session; choose from precision, policy, md, training, training-step, symmetry, audit, bench",
+            "field gate.sessions: precison is no session; choose from precision, policy, md, training, training-step, symmetry, ranges, audit, bench",
         ),
         ("[gate]\nsessions = []\n", "field gate.sessions: none is no session"),
         ("[gate]\nmargin = -0.1\n", "field gate.margin: Input should be greater than or equal to 0"),

@@ -10,7 +10,21 @@ import torch
 from mace.modules.radial import ZBLBasis
 
 from mpcheck._errors import InputError
-from mpcheck._names import AUDIT, BENCH, CAPTURED, EVERY_ROW, POLICY, POLICY_SIZE, POLICY_SPEED, PRECISION, SMALL_TWIN, SYMMETRY, TRAINING_STEP, WHOLE
+from mpcheck._names import (
+    AUDIT,
+    BENCH,
+    CAPTURED,
+    EVERY_ROW,
+    POLICY,
+    POLICY_SIZE,
+    POLICY_SPEED,
+    PRECISION,
+    RANGES,
+    SMALL_TWIN,
+    SYMMETRY,
+    TRAINING_STEP,
+    WHOLE,
+)
 from mpcheck.checks.physics.properties import PROPERTIES
 from mpcheck.judge.known_faults import (
     CUT_REPULSION,
@@ -154,7 +168,8 @@ def test_traits_of_versions_that_are_not_installed_are_not_looked_up() -> None:
 
 def test_entries_of_every_check_are_read() -> None:
     names = known_checks()
-    assert names == [PRECISION, SMALL_TWIN, EVERY_ROW, WHOLE, CAPTURED, POLICY, POLICY_SPEED, POLICY_SIZE, TRAINING_STEP, *SYMMETRY, *AUDIT, *BENCH]
+    judged = [PRECISION, SMALL_TWIN, EVERY_ROW, WHOLE, CAPTURED, POLICY, POLICY_SPEED, POLICY_SIZE, TRAINING_STEP]
+    assert names == [*judged, *SYMMETRY, RANGES, *AUDIT, *BENCH]
     assert [entry(check=name).check for name in names] == names
 
 

@@ -22,13 +22,13 @@ print(json.dumps([list(sessions()), [name for name in {HEAVY} if name in sys.mod
 
 
 def test_sessions_come_in_their_order() -> None:
-    assert list(sessions()) == ["precision", "policy", "md", "training", "training-step", "symmetry", "audit", "bench", "profile", "survey"]
+    assert list(sessions()) == ["precision", "policy", "md", "training", "training-step", "symmetry", "ranges", "audit", "bench", "profile", "survey"]
     assert [spec.order for spec in sessions().values()] == sorted(spec.order for spec in sessions().values())
     assert all(get(name) is spec and spec.name == name for name, spec in sessions().items())
 
 
 def test_an_unknown_name_is_told_the_known_ones() -> None:
-    known = "precision, policy, md, training, training-step, symmetry, audit, bench, profile, survey"
+    known = "precision, policy, md, training, training-step, symmetry, ranges, audit, bench, profile, survey"
     with pytest.raises(InputError, match=f"unknown session 'precison'; choose from {known}"):
         get("precison")
 
