@@ -88,7 +88,7 @@ class VariantModel(BackendModel):
         if self.compiles and block.kind == "composite":
             return Unsupported("not-applicable", "compiled with the whole model, and its leaf blocks apart")
         if self.compiles:  # a new run begins
-            self._instead.pop(block.name, None)
+            self._instead.pop(block.module_path, None)
         made = self._twin(block, fmt)
         return Unsupported("no-operation", f"cannot be made: {made.text}", self.name) if isinstance(made, Raised) else None
 
@@ -107,10 +107,10 @@ class VariantModel(BackendModel):
         assert module is not None  # steps are unsupported
         if self.variant == SCRIPT:
             made = scripted(module)
-            self._instead[block.name] = eager(made)
+            self._instead[block.module_path] = eager(made)
         else:
             compiler = self._compilers[key] = self._compiler()
-            made = _called_by(module, compiled_block(module, compiler, self._whole, functools.partial(self._tell, block.name)))
+            made = _called_by(module, compiled_block(module, compiler, self._whole, functools.partial(self._tell, block.module_path)))
         return self.base.around(substituted(self.model, block.module_path, made))
 
     def _tell(self, block: str, instead: str) -> None:
@@ -183,7 +183,7 @@ class VariantModel(BackendModel):
 
     def substitute(self, block: Block) -> str:
         """The base's own, or that a call since the last question about a format ran none of what was compiled."""
-        return self.base.substitute(block) or self._instead.get(block.name, "")
+        return self.base.substitute(block) or self._instead.get(block.module_path, "")
 
     def lacking(self, block: Block) -> str:
         """As the base."""
