@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,13 @@ from mpcheck.adapters.backends.variant_model import VariantModel
 from mpcheck.adapters.compiling import Compiled
 from mpcheck.adapters.load import load_object
 from mpcheck.adapters.scripting import ScriptedWhole
+from mpcheck.formats import get_format
+from mpcheck.policy.evaluation import evaluate
+from mpcheck.policy.running.applied import PolicyModel
 from mpcheck.records.record import Record
 from mpcheck.sessions.precision import PrecisionOptions
-from mpcheck.sessions.precision.variant import fewer_atoms
+from mpcheck.sessions.precision.variant import Structure, disagreement, fewer_atoms, structures
+from mpcheck.sessions.precision.whole import model_in
 from mpcheck.sessions.precision.work import PrecisionWork
 from mpcheck.sessions.run import Session
 from tests.unit.checks.uses.small_models import built
@@ -47,6 +53,7 @@ def whole(made: PrecisionWork) -> dict[tuple[str, str], Record]:
 def spoil(monkeypatch: pytest.MonkeyPatch, kind: type[torch.nn.Module], change: Change) -> None:
     right, calls = kind.forward, [0]
 
+    @functools.wraps(right)
     def wrong(self: torch.nn.Module, data: dict[str, torch.Tensor], *args: Any, **kwargs: Any) -> dict[str, Any]:
         out: dict[str, Any] = right(self, data, *args, **kwargs)
         calls[0] += 1
@@ -97,19 +104,51 @@ FAULTS: dict[str, tuple[Change, str]] = {
 }
 
 
+class Spoilt(torch.nn.Module):
+    """A model whose answers are changed."""
+
+    def __init__(self, model: torch.nn.Module, change: Change) -> None:
+        super().__init__()
+        self.model, self.change, self.calls = model, change, 0
+
+    def forward(self, data: dict[str, torch.Tensor], compute_force: bool = True, compute_stress: bool = False) -> dict[str, Any]:
+        out: dict[str, Any] = self.model(data, compute_force=compute_force, compute_stress=compute_stress)
+        self.calls += 1
+        return self.change(out, len(data["positions"]), self.calls - 1)
+
+
+Known = tuple[Session, list[Structure]]
+
+
+@pytest.fixture(scope="module")
+def known(cache: Path) -> Known:
+    session = work(cache, ("e3nn",)).session
+    graph = session.graph("builtin:water")
+    return session, structures(session, "builtin:water", graph, torch.tensor([True]))
+
+
 @pytest.mark.parametrize("fmt", ["float64", "float32"])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", [*FAULTS, ""])
+def test_what_one_call_or_one_number_of_atoms_gets_wrong_is_red(known: Known, fault: str, fmt: str) -> None:
+    session, given = known
+    change, message = FAULTS[fault] if fault else (lambda out, atoms, call: out, "")
+    made = model_in(session, "e3nn", get_format(fmt))
+    assert isinstance(made, PolicyModel)
+    made.model = Spoilt(made.model, change)
+    first = evaluate(made, given[0].graph, "cpu", given[0].periodic)
+    told = disagreement(made, given, first, get_format(fmt), torch.device("cpu"), "e3nn+compile")
+    if fault:
+        assert told["verdict"] == "fail" and re.search(message, told["reason"]), told
+    else:
+        assert "verdict" not in told and told["ratio"] < 0.5
+
+
 @pytest.mark.parametrize(("variant", "kind"), [("e3nn+script", ScriptedWhole), ("e3nn+compile", Compiled)])
-def test_what_a_variant_gets_wrong_is_red(
-    variant: str, kind: type[torch.nn.Module], fault: str, fmt: str, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if kind is Compiled and (fmt == "float32" or fault not in ("odd", "forces", "second")):
-        pytest.skip("the same code judges both, and tracing takes seconds")
-    change, message = FAULTS[fault]
-    spoil(monkeypatch, kind, change)
-    record = whole(work(cache, (variant,), (fmt,)))[variant, fmt]
+def test_what_a_variant_gets_wrong_names_it(variant: str, kind: type[torch.nn.Module], cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil(monkeypatch, kind, twice)
+    record = whole(work(cache, (variant,)))[variant, "float64"]
     assert record.verdict == "fail" and record.backend == variant and record.subject == "model", record
-    assert __import__("re").search(message, record.reason), record.reason
+    assert re.search(FAULTS["odd"][1], record.reason), record.reason
 
 
 def test_a_variant_that_runs_eagerly_is_degraded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
