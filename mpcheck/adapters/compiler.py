@@ -105,8 +105,10 @@ def for_blocks() -> Iterator[None]:
 @contextlib.contextmanager
 def kept_at(folder: Path) -> Iterator[None]:
     """Inductor keeps what it compiles in a folder, where the user has not named one: the next run compiles nothing anew."""
+    places: Any = importlib.import_module("torch._inductor.runtime.cache_dir_utils")
     with environment_restored(FOLDER):
-        os.environ.setdefault(FOLDER, str(folder))
+        if os.environ.get(FOLDER, "") in ("", places.default_cache_dir()):  # torch itself writes its own there once it has asked
+            os.environ[FOLDER] = str(folder)
         yield
 
 

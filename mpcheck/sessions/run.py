@@ -60,7 +60,7 @@ class Session:
         every = options.formats or tuple(FORMATS)
         self.options = options = replace(options, formats=every, draws=DRAWS if options.draws is None else options.draws)
         for name in options.backends:
-            if isinstance(entry := get_backend(name), VariantBackend) and not options.variants:
+            if isinstance(entry := get_backend(name), VariantBackend) and not options.takes_variants:
                 raise InputError(f"backend {name}: backends in a variant are judged by `mpcheck run`; give {entry.base_name} here")
         self.formats = [get_format(name) for name in options.formats]
         if names := unknown(options.require):

@@ -105,7 +105,11 @@ def first_call(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], flags:
         return
     if isinstance(told.error, UnsupportedError):
         raise told.error
-    why = Unsupported("no-operation", f"cannot run it: {told.text}") if told.missing or refused(told.error) else Unsupported("raised", f"raised: {told.text}")
+    why = (
+        Unsupported("no-operation", f"cannot run it: {told.text}")
+        if told.missing or refused(told.error)
+        else Unsupported("raised", f"raised: {told.text}")
+    )
     raise UnsupportedError(why) from told.error
 
 

@@ -20,7 +20,7 @@ class PrecisionOptions(Options):
         baselines: directory of stored ratios and golden values; None for ``./baselines``.
     """
 
-    variants: ClassVar[bool] = True
+    takes_variants: ClassVar[bool] = True
 
     baselines: Annotated[Path | None, BASELINES] = None
 

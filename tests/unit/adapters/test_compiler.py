@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters import compiler
@@ -83,6 +84,9 @@ def test_what_is_compiled_is_kept_where_the_cache_is_unless_the_user_names_a_fol
     with kept_at(tmp_path):
         assert os.environ[FOLDER] == str(tmp_path)
     assert FOLDER not in os.environ
+    monkeypatch.setenv(FOLDER, default_cache_dir())
+    with kept_at(tmp_path):
+        assert os.environ[FOLDER] == str(tmp_path) == cache_dir()
     monkeypatch.setenv(FOLDER, "/mine")
     with kept_at(tmp_path):
         assert os.environ[FOLDER] == "/mine"
