@@ -63,7 +63,8 @@ def assert_backend(
     """A backend computes a model's blocks as well as each format allows, by its own implementation and in the layout that it claims.
 
     Args:
-        backend: a registered name, or an object, which then needs no entry point. In a variant (``ours+compile``) it is judged by ``precision`` alone.
+        backend: a registered name, or an object, which then needs no entry point; in a variant (``ours+compile``) by the
+            check ``precision`` alone.
         model: what ``mpcheck run`` takes, a path, or a MACE model, of which a copy is judged.
         checks: ``precision`` and any of the symmetry and audit sessions': ``mix`` (with the reference), ``conversion``, ``equivariance``, …
         systems: ``builtin:NAME`` or files; empty for the smallest built-in one.

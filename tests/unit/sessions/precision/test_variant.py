@@ -63,15 +63,17 @@ def spoil(monkeypatch: pytest.MonkeyPatch, kind: type[torch.nn.Module], change: 
 
 
 def test_sound_variants_pass_in_every_format_that_they_have(cache: Path) -> None:
+    """What is compiled takes a minute for each number of atoms and format: in one of them here, as all go the same way."""
     formats = ("float64", "float32", "bfloat16", "tf32")
-    records = whole(work(cache, ("e3nn+script", "e3nn+compile", "e3nn+cudagraph"), formats))
-    for variant in ("e3nn+script", "e3nn+compile"):
-        for fmt in formats[:3]:
-            record = records[variant, fmt]
+    records = whole(work(cache, ("e3nn+script", "e3nn+cudagraph"), formats)) | whole(work(cache, ("e3nn+compile",), ("float32", "tf32")))
+    for (variant, fmt), record in records.items():
+        if variant == "e3nn+cudagraph":
+            assert (record.verdict, record.reason, record.lacking) == ("unsupported", "no CUDA device", "cuda")
+        elif fmt == "tf32":
+            assert record.verdict == "unsupported" and "emulated" in record.reason
+        else:
             assert record.verdict == "pass" and record.subject == "model" and record.ratio is not None and record.ratio < 0.5, record.reason
-        assert records[variant, "tf32"].verdict == "unsupported" and "emulated" in records[variant, "tf32"].reason
-        assert records["e3nn+cudagraph", "float32"].reason == "no CUDA device"
-    assert "aot_eager: 2 graphs" in records["e3nn+compile", "float64"].note
+    assert "aot_eager: 2 graphs" in records["e3nn+compile", "float32"].note
 
 
 def twice(out: dict[str, Any], atoms: int, call: int) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def test_scripts_that_are_none_are_degraded(cache: Path, monkeypatch: pytest.Mon
 
 
 def test_blocks_run_in_their_variant(cache: Path) -> None:
-    made = work(cache, ("e3nn+script", "e3nn+compile"), ("float64", "bfloat16"))
+    made = work(cache, ("e3nn+script", "e3nn+compile"), ("bfloat16",))
     told: dict[tuple[str, str, str], str] = {}
     for piece in made.pieces():
         if piece.planned.check == PRECISION and piece.planned.subject in ("interactions.0", "interactions.0.linear", "energy_sum"):
