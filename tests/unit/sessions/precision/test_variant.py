@@ -163,9 +163,10 @@ def test_a_variant_that_runs_eagerly_is_degraded(cache: Path, monkeypatch: pytes
 
 
 def test_scripts_that_are_none_are_degraded(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = work(cache, ("e3nn+script",))
     monkeypatch.setattr("e3nn.util.jit.compile", lambda module: module)
     monkeypatch.setattr(torch.jit, "script", lambda module: module)
-    record = whole(work(cache, ("e3nn+script",)))["e3nn+script", "float64"]
+    record = whole(made)["e3nn+script", "float64"]
     assert record.verdict == "degraded" and "is no TorchScript" in record.reason
 
 
