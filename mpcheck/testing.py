@@ -31,6 +31,7 @@ from mpcheck.records.tensors import decisive
 from mpcheck.report.figure import figure
 from mpcheck.sessions.options import Options, resolve
 from mpcheck.sessions.pieces import Work
+from mpcheck.sessions.precision import PrecisionOptions
 from mpcheck.sessions.registry import sessions
 from mpcheck.sessions.run import Session
 from mpcheck.systems import available_systems
@@ -62,7 +63,8 @@ def assert_backend(
     """A backend computes a model's blocks as well as each format allows, by its own implementation and in the layout that it claims.
 
     Args:
-        backend: a registered name, or an object, which then needs no entry point.
+        backend: a registered name, or an object, which then needs no entry point; in a variant (``ours+compile``) by the
+            check ``precision`` alone.
         model: what ``mpcheck run`` takes, a path, or a MACE model, of which a copy is judged.
         checks: ``precision`` and any of the symmetry and audit sessions': ``mix`` (with the reference), ``conversion``, ``equivariance``, …
         systems: ``builtin:NAME`` or files; empty for the smallest built-in one.
@@ -83,7 +85,7 @@ def assert_backend(
     __tracebackhide__ = True
     with contextlib.nullcontext() if isinstance(backend, str) else added(backend):
         name = backend if isinstance(backend, str) else backend.name
-        options = Options(
+        options = (PrecisionOptions if tuple(checks) == (PRECISION,) else Options)(
             device=device, backends=tuple(dict.fromkeys((REFERENCE_BACKEND, name))), formats=tuple(formats), blocks=tuple(blocks),
             require=(name,) if require is None else tuple(require), allow_degraded=tuple(allow_degraded), tolerances=tolerances, cache=cache,
             seed=seed,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
 from mpcheck._unsupported import Unsupported
+from mpcheck.adapters.compiler import EAGER, Compiler, for_blocks
+from mpcheck.adapters.tree import map_nested
 from mpcheck.adapters.upstream import default_dtype, quiet
 
 REBUILDS = ("ScaleShiftMACE",)
@@ -85,16 +87,18 @@ class Compiled(torch.nn.Module):
     """A compiled model, called as the calculator does it: what is differentiated asks for gradients before, and ``training`` keeps the graph.
 
     Attributes:
-        model: torch's wrapper.
+        model: torch's wrapper. instead: what computed the last call in place of compiled code; empty where that did, or nobody watches.
     """
 
-    def __init__(self, model: torch.nn.Module, whole: bool = True, mode: str = MODE, backend: str = "inductor") -> None:
+    def __init__(self, model: torch.nn.Module, whole: bool = True, mode: str = MODE, backend: str | Compiler = "inductor") -> None:
         """Nothing is compiled before the first call.
 
         Args:
             model: what is compiled; its modules may be replaced. whole: in one graph, or an error. mode, backend: torch's.
         """
         super().__init__()
+        self.instead = ""
+        self.watched = backend if isinstance(backend, Compiler) else None
         with tracing(), plain_python():
             compiling: Any = importlib.import_module("mace.tools.compile")
             settings: dict[str, Any] = {"backend": backend, "fullgraph": whole} | ({"mode": mode} if backend == "inductor" else {})
@@ -106,6 +110,38 @@ class Compiled(torch.nn.Module):
     def forward(self, data: dict[str, torch.Tensor], compute_force: bool = True, compute_stress: bool = False, **flags: Any) -> dict[str, Any]:
         """The model's outputs."""
         given = {**data, **{n: data[n].detach().requires_grad_(True) for n in ("node_attrs", "positions")}}
+        before = self.watched.runs if self.watched is not None else -1
         with tracing(), quiet():
             out: dict[str, Any] = self.model(given, compute_force=compute_force, compute_stress=compute_stress, **(flags | {"training": True}))
+        self.instead = EAGER if self.watched is not None and self.watched.runs == before else ""
         return {n: t.detach() if isinstance(t, torch.Tensor) else t for n, t in out.items()}
+
+
+def compiled_block(module: torch.nn.Module, compiler: Compiler, whole: bool, tell: Callable[[str], None]) -> Callable[..., Any]:
+    """A function that calls one module through ``torch.compile``; nothing is compiled before its first call.
+
+    Args:
+        whole: in one graph, or an error. tell: is told after each call what computed in place of compiled code, see :attr:`Compiled.instead`.
+    """
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return module(*args, **kwargs)
+
+    # Dynamo keeps what it compiled by the object of a function's code: with one of its own no block uses up another's recompilations
+    call.__code__ = call.__code__.replace(co_name=f"call_{id(compiler)}")
+    made: Any = torch.compile(call, backend=compiler, fullgraph=whole)
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        before, recorded = compiler.runs, torch.is_grad_enabled()
+        if not recorded:  # by the code that is differentiated elsewhere, so that one is compiled and not two
+            args, kwargs = map_nested(_leaf, args), map_nested(_leaf, kwargs)
+        with tracing(), quiet(), for_blocks(), torch.enable_grad():
+            result = made(*args, **kwargs)
+        tell(EAGER if compiler.runs == before else "")
+        return result if recorded else map_nested(torch.Tensor.detach, result)
+
+    return run
+
+
+def _leaf(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().requires_grad_(tensor.is_floating_point())

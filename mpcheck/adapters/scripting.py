@@ -54,3 +54,46 @@ class Scripted(torch.nn.Module):
         if compute_stress:
             out["stress"] = -made["virials"].reshape(-1, 3, 3) / torch.linalg.det(given["cell"].reshape(-1, 3, 3)).abs()[:, None, None]
         return {n: t.detach() for n, t in out.items() if isinstance(t, torch.Tensor)}
+
+
+class ScriptedWhole(torch.nn.Module):
+    """A scripted model as upstream's training writes it (``NAME_compiled.model``): any number of structures, forces and stress of its own.
+
+    Attributes:
+        export: torch's module. instead: what computes in place of TorchScript; empty where that does.
+    """
+
+    def __init__(self, model: torch.nn.Module) -> None:
+        """Args:
+            model: upstream's; a copy is compiled.
+
+        Raises:
+            BaseException: whatever torch or e3nn raises where it cannot be scripted.
+        """
+        super().__init__()
+        self.export = scripted(model)
+        self.instead = eager(self.export)
+
+    def forward(
+        self, data: dict[str, torch.Tensor], compute_force: bool = True, compute_stress: bool = False, compute_virials: bool = False
+    ) -> dict[str, Any]:
+        """The model's outputs."""
+        made: dict[str, Any] = self.export(data, compute_force=compute_force, compute_stress=compute_stress, compute_virials=compute_virials)
+        return {n: t.detach() if isinstance(t, torch.Tensor) else t for n, t in made.items()}
+
+
+def scripted(module: torch.nn.Module) -> torch.nn.Module:
+    """A copy of a module through TorchScript, by e3nn's own recipe for its modules.
+
+    Raises:
+        BaseException: whatever torch or e3nn raises where it cannot be scripted.
+    """
+    scripting: Any = importlib.import_module("e3nn.util.jit")
+    with quiet(), torch.random.fork_rng(devices=[]):  # e3nn traces modules with random inputs
+        made: torch.nn.Module = scripting.compile(copy.deepcopy(module))
+        return made if isinstance(made, torch.jit.ScriptModule) else torch.jit.script(made)
+
+
+def eager(module: torch.nn.Module) -> str:
+    """What computes in place of TorchScript; torch hands modules back as they are where it is switched off (``PYTORCH_JIT=0``)."""
+    return "" if isinstance(module, torch.jit.ScriptModule) else f"{type(module).__name__} is no TorchScript: Python runs it"

@@ -18,6 +18,8 @@ def engaged(backend: BackendModel, block: Block) -> Iterator[list[str]]:
         instead.append(reason)
     if instead or not backend.packages:
         yield instead
+        if not instead and (reason := backend.substitute(block)):  # what compiles when it is called knows afterwards
+            instead.append(reason)
         return
     module = backend.module(block)
     with counted_calls(module, backend.packages) as calls:

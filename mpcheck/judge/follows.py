@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mpcheck._unsupported import Unsupported
+from mpcheck._variants import PLUS
 from mpcheck.adapters.blocks import WHOLE, Block
 from mpcheck.judge.capabilities import asked
 from mpcheck.judge.context import Context
@@ -35,13 +36,22 @@ def degraded(context: Context, finding: Record) -> Record:
     """A finding that passes on a backend which is none; of a property of the whole model, any of its blocks."""
     if finding.verdict != "pass" or not finding.backend or not (finding.system or finding.subject == WHOLE.role):
         return finding
-    for name in finding.backend.split("+"):
+    for name in names_in(finding.backend, context.backend_names):
         backend = context.backend(name) if name in context.backend_names else None
         if backend is None or isinstance(backend, Unsupported):
             continue
         if reason := backend.substitute(block_of(context, finding)):
             return finding.model_copy(update={"verdict": "degraded", "reason": reason, "lacking": name, "worst": ""})  # what passed is nobody's fault
     return finding
+
+
+def names_in(backend: str, known: Sequence[str]) -> list[str]:
+    """Backends that a finding's name of one speaks of: itself, with its variant, or both of a mixed model (``e3nn+cueq``)."""
+    if backend in known:
+        return [backend]
+    places = [at for at, letter in enumerate(backend) if letter == PLUS]
+    pairs = ([backend[:at], backend[at + 1 :]] for at in places)
+    return next((pair for pair in pairs if all(name in known for name in pair)), backend.split(PLUS))
 
 
 def block_of(context: Context, finding: Record) -> Block:

@@ -115,6 +115,19 @@ def reordered(graph: Graph, seed: int) -> tuple[dict[str, torch.Tensor], torch.T
     return _of(graph, nodes, torch.randperm(graph["edge_index"].shape[1], generator=generator), number), number
 
 
+def without(graph: Graph, atom: int) -> dict[str, torch.Tensor]:
+    """A graph without one of its atoms and that atom's edges.
+
+    Args:
+        graph: of more atoms than it has structures, fields or cells of them, so that what is of atoms can be told.
+    """
+    sender, receiver = graph["edge_index"].cpu()
+    nodes = torch.cat([torch.arange(atom), torch.arange(atom + 1, len(graph["positions"]))])
+    number = torch.full((len(graph["positions"]),), -1)
+    number[nodes] = torch.arange(len(nodes))
+    return _of(graph, nodes, torch.nonzero((sender != atom) & (receiver != atom)).reshape(-1), number)
+
+
 def _alike(atoms: int, structures: int) -> bool:
     """Whether tensors of atoms have as many rows as those of structures, of their fields or of their cells."""
     return atoms in (structures, 3 * structures, 9 * structures)

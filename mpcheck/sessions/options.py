@@ -228,12 +228,14 @@ class Options:
         draws: of a Monte Carlo estimate; None for :data:`mpcheck.reference.spec.DRAWS`.
         told: options of one session alone, by field, that a reader of its records needs.
         sees_all: whether a session looks at all rows of all tensors, whatever blocks are judged on elsewhere.
+        takes_variants: whether the session judges backends in a variant, ``e3nn+compile``.
         shard_rows: where the records of a part of the work stand in the whole session's, by kind; see :func:`mpcheck.records.shards.runs`.
         progress: takes each line that says what is being done.
     """
 
     told: ClassVar[tuple[str, ...]] = ()
     sees_all: ClassVar[bool] = False
+    takes_variants: ClassVar[bool] = False
 
     model: Annotated[str, MODEL] = "builtin:hco"
     systems: Annotated[tuple[str, ...], SYSTEM] = ()

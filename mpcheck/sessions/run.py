@@ -18,10 +18,11 @@ from mpcheck._raised import Raised, attempt, attempt_unless_refused, blamed
 from mpcheck._text import near
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.capabilities import requirable
+from mpcheck.adapters.backends.capabilities import requirable, unknown
 from mpcheck.adapters.backends.e3nn import BACKEND as E3NN
 from mpcheck.adapters.backends.e3nn import E3nnModel
 from mpcheck.adapters.backends.protocol import BackendModel, built, get_backend, unavailable
+from mpcheck.adapters.backends.variants import VariantBackend, made_of
 from mpcheck.adapters.blocks import Block, names_by_id
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.graph import make_graph
@@ -59,12 +60,11 @@ class Session:
         every = options.formats or tuple(FORMATS)
         self.options = options = replace(options, formats=every, draws=DRAWS if options.draws is None else options.draws)
         for name in options.backends:
-            get_backend(name)
+            if isinstance(entry := get_backend(name), VariantBackend) and not options.takes_variants:
+                raise InputError(f"backend {name}: backends in a variant are judged by `mpcheck run`; give {entry.base_name} here")
         self.formats = [get_format(name) for name in options.formats]
-        known = requirable()
-        unknown = sorted(set(options.require) - set(known))
-        if unknown:
-            raise InputError(f"unknown capability {', '.join(unknown)} in --require; choose from {', '.join(known)}")
+        if names := unknown(options.require):
+            raise InputError(f"unknown capability {', '.join(names)} in --require; choose from {', '.join(requirable())}")
         if not 0 <= options.seed < 1 << 63:
             raise InputError(f"seed {options.seed}: give a whole number from 0 to 2^63 - 1")
         self.device = parse_device(options.device)
@@ -121,6 +121,8 @@ class Session:
             return missing
         if name == REFERENCE_BACKEND:
             return self.reference_backend
+        if isinstance(entry, VariantBackend):  # what the base has built serves all its variants
+            return made_of(entry, self.backend(entry.base_name))
         self.options.progress(f"building the {name} model")
         return built(entry, self.reference_backend.model, self.device)
 

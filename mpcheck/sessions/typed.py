@@ -13,6 +13,7 @@ from mpcheck._files.named import refuse_missing_model, structure_file
 from mpcheck._memory import size_of
 from mpcheck._names import DEFAULT_BACKENDS, PLACES, SAMPLES
 from mpcheck._text import near
+from mpcheck._variants import parted
 
 BACKENDS_GROUP = "mpcheck.backends"
 """Entry points that name backends."""
@@ -42,8 +43,11 @@ def known_names(kind: str, names: Sequence[str], known: Iterable[str], of: str =
 
 
 def parse_backends(texts: Sequence[str]) -> tuple[str, ...]:
-    """Backends. Raises as :func:`known_names`."""
-    return known_names("backend", texts, backend_names())
+    """Backends, each as it is or in a variant. Raises as :func:`mpcheck._variants.parted`."""
+    known = backend_names()
+    for text in texts:
+        parted(text, known)
+    return tuple(dict.fromkeys(texts))
 
 
 def parse_place(texts: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from mpcheck._unsupported import BASELINE, CUDA
+from mpcheck._variants import PLUS, is_variant
 from mpcheck.adapters.backends import protocol
 
 
@@ -18,13 +19,20 @@ def requirable() -> list[str]:
     return list(dict.fromkeys((CUDA, *protocol.backends(), *capabilities(), BASELINE)))
 
 
+def unknown(required: Collection[str]) -> list[str]:
+    """What of it nobody knows; a backend may be required in a variant."""
+    known = requirable()
+    return sorted(name for name in set(required) - set(known) if not is_variant(name, protocol.backends()))
+
+
 def covers(required: str, name: str) -> bool:
-    """Whether a requirement is of this capability, or of the backend of this name or of a variant of it (``cueq`` of ``cueq-mul_ir``).
+    """Whether a requirement is of this capability, or of the backend of this name or of a variant of it (``cueq`` of ``cueq-mul_ir`` and of
+    ``cueq+compile``).
 
     Who requires what a backend may lack requires that backend.
     """
     known = capabilities()
-    if name == required or (name.startswith(f"{required}-") and name not in known):
+    if name == required or (name.startswith((f"{required}-", required + PLUS)) and name not in known):
         return True
     return required in known and any(covers(owner, name) for owner, backend in protocol.backends().items() if required in backend.capabilities)
 

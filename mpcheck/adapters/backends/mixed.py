@@ -17,9 +17,10 @@ import torch
 from mpcheck._errors import InputError
 from mpcheck._names import ACCELERATED_BACKEND
 from mpcheck._unsupported import Unsupported
+from mpcheck._variants import PLUS, is_variant
 from mpcheck.adapters.backends.base import BackendModelBase
 from mpcheck.adapters.backends.layout import Layout, convert, differing
-from mpcheck.adapters.backends.protocol import BackendModel, Native, get_backend
+from mpcheck.adapters.backends.protocol import BackendModel, Native, backends, get_backend
 from mpcheck.adapters.backends.protocol import built as build
 from mpcheck.adapters.blocks import WHOLE, Block, module_blocks
 from mpcheck.adapters.calls import argument_names, called
@@ -267,6 +268,8 @@ def mix(
     built: dict[str, BackendModel] = {}
     source = model.to(where)
     for name in dict.fromkeys((base, *swaps.values())):
+        if is_variant(name, backends()):
+            raise InputError(f"backend {name}: blocks of a variant cannot be swapped; give {name.rpartition(PLUS)[0]}")
         twin = build(get_backend(name), source, where)
         if isinstance(twin, Unsupported):
             raise InputError(f"backend {name}: {twin}")

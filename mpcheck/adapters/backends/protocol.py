@@ -16,8 +16,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 
 from mpcheck._errors import InputError
-from mpcheck._text import near
 from mpcheck._unsupported import Unsupported, of_backend
+from mpcheck._variants import parted
 from mpcheck.adapters.backends.converter import Converter
 from mpcheck.adapters.backends.layout import Layout
 from mpcheck.adapters.blocks import Block
@@ -215,12 +215,15 @@ def installed() -> dict[str, Backend]:
 
 
 def get_backend(name: str) -> Backend:
-    """A backend by name.
+    """A backend by name, in a variant where the name has one: ``e3nn+compile``.
 
     Raises:
         InputError: unknown name; lists the known ones.
     """
     known = backends()
-    if name not in known:
-        raise InputError(f"unknown backend {name!r}{near(name, known)}; choose from {', '.join(known)}")
-    return known[name]
+    base, variant = parted(name, known)
+    if not variant:
+        return known[base]
+    from mpcheck.adapters.backends.variants import VariantBackend  # which is itself a backend
+
+    return VariantBackend(known[base], variant, base)

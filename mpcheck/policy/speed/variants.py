@@ -12,6 +12,7 @@ import torch
 
 from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._unsupported import Unsupported, no_device
+from mpcheck.adapters.compiler import refused
 from mpcheck.adapters.compiling import Compiled
 from mpcheck.adapters.scripting import Scripted
 from mpcheck.bench.gpu.graph import GraphTimer
@@ -21,8 +22,6 @@ from mpcheck.policy.running.applied import PolicyModel
 Variant = Literal["", "compile", "cudagraph", "script"]
 PLAIN: Variant = ""
 VARIANTS: tuple[Variant, ...] = (PLAIN, "compile", "cudagraph", "script")
-TRACERS = ("torch._dynamo", "torch._inductor", "torch.fx", "torch._functorch")
-"""Packages whose errors say that a compiler cannot do something, as against judged code that went wrong."""
 
 
 class Graphed(torch.nn.Module):
@@ -106,8 +105,11 @@ def first_call(model: torch.nn.Module, graph: Mapping[str, torch.Tensor], flags:
         return
     if isinstance(told.error, UnsupportedError):
         raise told.error
-    refused = told.missing or type(told.error).__module__.startswith(TRACERS)
-    why = Unsupported("no-operation", f"cannot run it: {told.text}") if refused else Unsupported("raised", f"raised: {told.text}")
+    why = (
+        Unsupported("no-operation", f"cannot run it: {told.text}")
+        if told.missing or refused(told.error)
+        else Unsupported("raised", f"raised: {told.text}")
+    )
     raise UnsupportedError(why) from told.error
 
 

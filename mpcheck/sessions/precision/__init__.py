@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from mpcheck._files.kinds import SVG
 from mpcheck._names import CAPTURED, EVERY_ROW, GOLDEN, PRECISION, SMALL_TWIN, WHOLE
@@ -19,6 +19,8 @@ class PrecisionOptions(Options):
     Attributes:
         baselines: directory of stored ratios and golden values; None for ``./baselines``.
     """
+
+    takes_variants: ClassVar[bool] = True
 
     baselines: Annotated[Path | None, BASELINES] = None
 

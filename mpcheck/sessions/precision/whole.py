@@ -17,8 +17,10 @@ from mpcheck._names import REFERENCE_BACKEND
 from mpcheck._raised import Raised, attempt_unless_refused
 from mpcheck._torch_state import neutral
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.backends.protocol import unsupported
-from mpcheck.adapters.blocks import WHOLE as THE_MODEL
+from mpcheck._variants import is_variant
+from mpcheck.adapters.backends.protocol import backends, unsupported
+from mpcheck.adapters.backends.variant_model import VariantModel
+from mpcheck.adapters.blocks import WHOLE
 from mpcheck.bench.timing.sampling import typical
 from mpcheck.bench.timing.timers import choose_timer
 from mpcheck.checks.physics.structure import rms
@@ -35,6 +37,7 @@ from mpcheck.records.policy_figures import WholeModel
 from mpcheck.records.record import Planned, Record
 from mpcheck.reference.cut import Graph
 from mpcheck.sessions.precision.outlier import MOST, Orders, Outlier
+from mpcheck.sessions.precision.variant import Structure, compiled, disagreement, refusal, running, structures
 from mpcheck.sessions.room import fits, part_of
 from mpcheck.sessions.run import Session
 
@@ -59,6 +62,7 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
     orders = Orders(graph, session.seed)
     told = evaluate(session.reference_backend.model, orders.graphs[0], session.reference_backend.device, periodic)
     made: dict[tuple[str, str], PolicyModel] = {}
+    known: list[Structure] = []  # for variants
     records: dict[tuple[str, str], Record] = {}
     for backend in session.backend_names:
         for fmt in session.formats:
@@ -69,9 +73,13 @@ def whole_records(session: Session, planned: Planned) -> list[Record]:
                 continue
             found = model if isinstance(model, Raised) else attempt_unless_refused(lambda m=model: evaluate(m, graph, session.device, periodic))  # type: ignore[misc]
             if isinstance(found, Raised):
-                records[backend, fmt.name] = Record(**about, verdict="unsupported" if found.missing else "fail", reason=f"raised {found.text}")
+                records[backend, fmt.name] = _raised(about, found, is_variant(backend, backends()))
                 continue
             assert isinstance(model, PolicyModel)  # it was evaluated
+            if is_variant(backend, backends()):
+                known = known or structures(session, system, graph, periodic)
+                records[backend, fmt.name] = _in_variant(about, session, fmt, model, found, known)
+                continue
             made[backend, fmt.name] = model
             again = attempt_unless_refused(lambda m=model: [evaluate(m, other, session.device, periodic) for other in orders.graphs])  # type: ignore[misc]
             if isinstance(again, Raised):
@@ -87,10 +95,30 @@ def model_in(session: Session, backend: str, fmt: Format) -> PolicyModel | Unsup
     built: Any = session.backend(backend)
     if isinstance(built, Unsupported):
         return built
-    if why := unsupported(built, THE_MODEL, fmt):
+    if why := unsupported(built, WHOLE, fmt):
         return why
     policy = Policy.model_validate({"name": fmt.name, "base": fmt.name, "energies": "together"})
-    return apply(built.model, policy, session.device, session.model.module)
+    if not isinstance(built, VariantModel):
+        return apply(built.model, policy, session.device, session.model.module)
+    return running(apply(built.model, policy, session.device, session.model.module), built, session.device)
+
+
+def _raised(about: dict[str, Any], told: Raised, variant: bool) -> Record:
+    """What a model that raised is; a compiler may say that it cannot do something."""
+    if variant and (why := refusal(about["backend"], told)) is not None:
+        return Record(**about, verdict="unsupported", reason=why.text, lacking=why.lacking)
+    return Record(**about, verdict="unsupported" if told.missing else "fail", reason=f"raised {told.text}")
+
+
+def _in_variant(about: dict[str, Any], session: Session, fmt: Format, model: PolicyModel, first: Evaluation, known: list[Structure]) -> Record:
+    """A model in a variant, which has no time here: what it gains is ``mpcheck policy``'s to say."""
+    if not _finite(first):
+        return _judged(about, fmt, first, known[0].exact, {})
+    fault = attempt_unless_refused(lambda: disagreement(model, known, first, fmt, session.device, about["backend"]))
+    if isinstance(fault, Raised):
+        return Record(**about, verdict="fail", reason=f"after its first call: raised {fault.text}")
+    record = _judged(about, fmt, first, known[0].exact, fault)
+    return record.model_copy(update={"note": ", ".join(filter(None, (record.note, compiled(model))))})
 
 
 def _finite(found: Evaluation) -> bool:

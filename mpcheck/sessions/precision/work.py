@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mpcheck._names import CAPTURED, EVERY_ROW, GOLDEN, PRECISION, REFERENCE_BACKEND, SMALL_TWIN, WHOLE
 from mpcheck.adapters.blocks import WHOLE as THE_MODEL
+from mpcheck.adapters.compiler import kept_at
 from mpcheck.checks.captured import GRAPH, captured
 from mpcheck.checks.precision import CellKey
 from mpcheck.checks.small_twin import MODEL, backends_of, judge
@@ -12,6 +13,7 @@ from mpcheck.judge.follows import follow
 from mpcheck.records.record import Planned, Record
 from mpcheck.records.tensors import Quantity, Tensors
 from mpcheck.reference.cut import MOST_EDGES
+from mpcheck.reference.store import default_cache
 from mpcheck.sessions.outlook import Outlook, outlook, require_cache
 from mpcheck.sessions.pieces import Piece, PlainWork
 from mpcheck.sessions.precision import PrecisionOptions
@@ -21,6 +23,8 @@ from mpcheck.sessions.precision.whole import whole_records
 from mpcheck.sessions.room import require_room
 from mpcheck.sessions.run import Session
 
+COMPILED = "compiled"
+"""Below the cache, what torch has compiled: it lies there for the next run, as torch's own folder has it."""
 NUMBERS = 130_000
 """Of a reference whose cells take twice as long as those of the smallest, the making of it included: of the built-in model on water 3 µs a number,
 and 0.4 s for all of a block's cells."""
@@ -97,6 +101,10 @@ class PrecisionWork(PlainWork):
 
     def records(self, piece: Piece) -> list[Record]:
         """See :class:`mpcheck.sessions.pieces.Work`."""
+        with kept_at((self.session.options.cache or default_cache()) / COMPILED):
+            return self._records(piece)
+
+    def _records(self, piece: Piece) -> list[Record]:
         key = piece.key
         if isinstance(key, CellKey):
             return self.attempted(piece.planned, lambda: [self.suite.judge(key)])

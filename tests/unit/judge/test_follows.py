@@ -12,6 +12,7 @@ from mpcheck._names import AUDIT, SYMMETRY
 from mpcheck.checks.precision import CellKey
 from mpcheck.judge import known_faults as faults_data
 from mpcheck.judge.context import Inspection, Key
+from mpcheck.judge.follows import names_in
 from mpcheck.judge.known_faults import KnownFault
 from mpcheck.records.record import Record
 from mpcheck.sessions.options import resolve
@@ -89,3 +90,17 @@ def test_a_cell_that_raises_or_errs(raises: bool, session: Session, known: Any, 
     known(entry(check="precision", variant="backward"))
     found: Record = judge_by_limits(session, key)
     assert found.verdict == "pass", "of the other direction"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cueq", ["cueq"]),
+        ("e3nn+compile", ["e3nn+compile"]),
+        ("e3nn+cueq", ["e3nn", "cueq"]),
+        ("e3nn+compile+cueq", ["e3nn+compile", "cueq"]),
+        ("nobodys+mine", ["nobodys", "mine"]),
+    ],
+)
+def test_names_of_mixed_models_and_of_variants_are_told_apart(name: str, expected: list[str]) -> None:
+    assert names_in(name, ("e3nn", "cueq", "e3nn+compile")) == expected

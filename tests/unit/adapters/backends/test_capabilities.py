@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mpcheck.adapters.backends.capabilities import capabilities, covers, lacks, requirable
+from mpcheck.adapters.backends.capabilities import capabilities, covers, lacks, requirable, unknown
 
 
 def test_everything_that_can_be_required_is_listed_once() -> None:
@@ -25,10 +25,20 @@ def test_everything_that_can_be_required_is_listed_once() -> None:
         ("cueq-kernels", "cueq-mul_ir", True),
         ("cueq-kernels", "e3nn", False),
         ("cuda", "cueq", False),
+        ("cueq", "cueq+compile", True),
+        ("cueq+compile", "cueq", False),
+        ("cueq+compile", "cueq+compile", True),
+        ("cueq", "e3nn+compile", False),
     ],
 )
 def test_a_requirement_covers_variants_and_owners(required: str, name: str, covered: bool) -> None:
     assert covers(required, name) is covered
+
+
+def test_a_backend_may_be_required_in_a_variant() -> None:
+    assert unknown(("cueq+compile", "cuda", "e3nn")) == []
+    assert unknown(("cueq+fast", "nobodys", "nobodys+script")) == ["cueq+fast", "nobodys", "nobodys+script"]
+    assert lacks(("cueq+compile",), "cueq+compile", "cueq") and not lacks(("cueq+compile",), "cueq", "cueq")
 
 
 def test_only_what_is_missing_and_required_is_lacked() -> None:
