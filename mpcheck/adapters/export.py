@@ -21,7 +21,7 @@ COMMAND = "mace.cli.create_lammps_model"
 
 
 @contextlib.contextmanager
-def _arguments(*words: str) -> Iterator[None]:
+def arguments(*words: str) -> Iterator[None]:
     """A command line of somebody else's."""
     before = sys.argv
     sys.argv = list(words)
@@ -47,7 +47,7 @@ def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = FLOAT
         command = importlib.import_module(COMMAND)
         command.os.environ[SAFE_LOADING] = "1"  # as the import leaves it in a process of a user's
         words = [COMMAND, str(path), "--dtype", dtype]
-        with _arguments(*words, *(["--head", head] if head else [])):
+        with arguments(*words, *(["--head", head] if head else [])):
             command.main()
         made: torch.jit.ScriptModule = torch.jit.load(f"{path}-lammps.pt", map_location="cpu")
     return made
