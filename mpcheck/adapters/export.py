@@ -53,7 +53,18 @@ def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = FLOAT
     return made
 
 
-def as_lammps(export: torch.jit.ScriptModule, graph: Tensors, local: torch.Tensor, virials: bool) -> dict[str, torch.Tensor]:
+def plain(model: torch.nn.Module, head: str) -> torch.nn.Module:
+    """The module that the command line compiles, of one head, in Python; it freezes the model's parameters.
+
+    Raises:
+        ImportError: upstream has no such module. BaseException: whatever it raises.
+    """
+    with quiet(), environment_restored(SAFE_LOADING):
+        made: torch.nn.Module = importlib.import_module("mace.calculators.lammps_mace").LAMMPS_MACE(model, head=head)
+    return made
+
+
+def as_lammps(export: torch.nn.Module, graph: Tensors, local: torch.Tensor, virials: bool) -> dict[str, torch.Tensor]:
     """One call as LAMMPS's ``pair_style mace`` makes it.
 
     Args:

@@ -35,4 +35,3 @@ def selected(model: torch.nn.Module, folder: Path, head: str) -> torch.nn.Module
             command.main()
         found: torch.nn.Module = torch.load(made, map_location="cpu", weights_only=False)
     return found
-

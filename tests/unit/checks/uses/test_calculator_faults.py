@@ -55,8 +55,12 @@ RESULTS: dict[str, tuple[Callable[[Any, Results], Results], str, str]] = {
     "forces times the unit of length": (lambda self, r: {"forces": r["forces"] * self.length_units_to_A**2}, "units of length", "forces"),
     "forces without the unit of length": (lambda self, r: {"forces": r["forces"] * self.length_units_to_A}, "units of length", "forces"),
     "stress by the area": (lambda self, r: {"stress": r["stress"] * self.length_units_to_A}, "units of length", "stress"),
-    "node energies by the unit twice": (lambda self, r: {"node_energy": r["node_energy"] * self.energy_units_to_eV}, "units of node_energy", "node_energy"),
-    "virials by atom by the area": (lambda self, r: {"virials": r["virials"] * self.length_units_to_A} if "virials" in r else {}, "units of virials", "virials"),
+    "node energies by the unit twice": (
+        lambda self, r: {"node_energy": r["node_energy"] * self.energy_units_to_eV}, "units of node_energy", "node_energy",
+    ),
+    "virials by atom by the area": (
+        lambda self, r: {"virials": r["virials"] * self.length_units_to_A} if "virials" in r else {}, "units of virials", "virials",
+    ),
     "virials by atom, half as much again": (lambda _, r: {"virials": r["virials"] * 1.5} if "virials" in r else {}, "atomic stresses", "virials"),
     "signs of stresses by atom": (lambda _, r: {"stresses": -r["stresses"]} if "stresses" in r else {}, "atomic stresses", "stresses"),
 }  # fmt: skip
