@@ -24,7 +24,7 @@ CLASSES = (("torch_sim.models.mace", "MaceModel"), ("mace.calculators.mace_torch
 
 
 def interfaces() -> dict[str, Any] | str:
-    """Classes that can be imported, by name; why there are none."""
+    """Classes by name, or why one cannot be had, a text; why there are none at all."""
     with quiet(), environment_restored(SAFE_LOADING):
         package = attempt(lambda: importlib.import_module(PACKAGE))
         if isinstance(package, Raised):
@@ -33,9 +33,16 @@ def interfaces() -> dict[str, Any] | str:
                 lacks = f" (it needs Python {'.'.join(map(str, NEEDS))} or later, this is {here})" if sys.version_info[:2] < NEEDS else ""
                 return f"{PACKAGE} is not installed{lacks}"
             return f"{PACKAGE} cannot be imported: {package.line}"
-        found = {name: attempt(lambda m=module, n=name: getattr(importlib.import_module(m), n)) for module, name in CLASSES}  # type: ignore[misc]
-    there = {name: made for name, made in found.items() if not isinstance(made, Raised)}
-    return there or f"{PACKAGE} has no model of MACE"
+        return {name: _class(module, name) for module, name in CLASSES}
+
+
+def _class(module: str, name: str) -> Any:
+    """A class, or why it cannot be had: upstream's module can be imported without TorchSim, and says in its constructor that it lacks it."""
+    found = attempt(lambda: importlib.import_module(module))
+    if isinstance(found, Raised):
+        return f"{name} cannot be imported: {found.line}"
+    lacks = getattr(found, "_TORCHSIM_IMPORT_ERROR", None)
+    return f"{name} finds no TorchSim that it can use: {lacks}" if lacks is not None else getattr(found, name, f"{module} has no {name}")
 
 
 def takes_heads(interface: Any) -> bool:

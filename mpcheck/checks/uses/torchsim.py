@@ -34,6 +34,9 @@ def torchsim(case: Case) -> list[Record]:
         return [case.finding(None, verdict="unsupported", reason="TorchSim takes e3nn models of energies; it converts them itself")]
     records = []
     for name, interface in found.items():
+        if isinstance(interface, str):
+            records.append(case.finding(None, variant=name, verdict="unsupported", reason=interface))
+            continue
         heads = list(enumerate(heads_of(case)))[: MOST_HEADS if takes_heads(interface) else 1]
         records += [_judge(case, interface, name, number, head, FLOAT64.name) for number, head in heads]
         records.append(_judge(case, interface, name, *heads[-1], FLOAT32.name))

@@ -60,7 +60,7 @@ class MaceModel(torch.nn.Module):
                 (state.pbc,) * 3,
                 cell.numpy().astype(float) if state.pbc else np.zeros((3, 3)),
             )
-            edges.append(torch.as_tensor(index) + start)
+            edges.append(torch.as_tensor(index).long() + start)
             units.append(torch.as_tensor(unit).to(self.dtype))
             shifts.append(units[-1] @ cell if state.pbc else torch.as_tensor(shift).to(self.dtype))
             start += len(rows)
