@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -47,7 +48,8 @@ def test_one_buffer_left_in_float32(run: Session, name: str) -> None:
 
 def test_heads_between(tmp_path: Path) -> None:
     names = ("first", "second", "third")
-    run = session_of(built("ScaleShiftMACE", names), tmp_path)
+    numbers = {"atomic_energies": np.array([[-1.0, -2.0], [-3.0, -5.0], [-4.0, -7.0]]), "atomic_inter_scale": np.array([1.0, 1.3, 0.8])}
+    run = session_of(built("ScaleShiftMACE", names, **numbers, atomic_inter_shift=np.array([0.1, -0.2, 0.3])), tmp_path)
     found = judged(run, "doors", "lammps-export")
     assert red(found) == {} and "head second, not compiled" in found
 
