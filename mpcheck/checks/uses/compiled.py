@@ -62,13 +62,18 @@ def _values(door: Door, dtype: torch.dtype) -> Iterator[tuple[int, list[Differen
         yield len(frame), near, list(differences(case, told, {n: low[n].cpu() for n in told}, {n: coarse[n] for n in told}))
 
 
+def _of_atoms(row: Difference, atoms: int) -> Difference:
+    return Difference(f"{row.what} of {atoms} atoms", row.ratio, row.limit, row.size)
+
+
 def _judged(dtype: torch.dtype) -> calculator.Judge:
     def judge(door: Door) -> Iterator[Difference]:
         if model_type_of(door.case.model) != OF_MODELS_OF_ENERGIES:
             return
-        for atoms, rows, low in _values(door, dtype):
-            for row in explained(rows, lambda low=low: low, ROUNDED):  # type: ignore[misc]
-                yield Difference(f"{row.what} of {atoms} atoms", row.ratio, row.limit, row.size)
+        # all at once: a row that is explained must not stand before one that is not
+        found = list(_values(door, dtype))
+        rows, low = ([_of_atoms(row, atoms) for atoms, *both in found for row in both[i]] for i in range(2))
+        yield from explained(rows, lambda: low, ROUNDED)
 
     return judge
 

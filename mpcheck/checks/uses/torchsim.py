@@ -66,7 +66,9 @@ def _rows(case: Case, interface: Any, number: int, head: str, dtype: str) -> Ite
         if dtype == FLOAT32.name:
             fine = {n: s * (ROUNDOFF / FLOAT32.u) for n, s in scale.items()}
             fitting = [one["forces"] for one in (exact, wanted) if one["forces"].shape == given["forces"].shape]
-            yield same(all(difference_ratio(given["forces"], one, fine["forces"]) > FINE for one in fitting), f"forces of {what}, which are float64's,")
+            yield same(
+                all(difference_ratio(given["forces"], one, fine["forces"]) > FINE for one in fitting), f"forces of {what}, which are float64's,"
+            )
 
 
 def _truth(case: Case, frames: Sequence[Atoms], number: int, stress: bool, dtype: str) -> tuple[Values, Values, Values]:
