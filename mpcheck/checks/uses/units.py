@@ -104,6 +104,8 @@ def _by_length(door: Door, names: Sequence[str], more: str = "") -> Iterator[Dif
     found = _results(door, outside, energy_units_to_eV=ENERGY, length_units_to_A=LENGTH, compute_atomic_stresses=by_atom)
     back = _only(scaled(found, 1 / ENERGY, 1 / LENGTH), names)
     rows = door.compared(back, wanted, inside, "crystal", tuple(wanted))
-    theirs = {n: v / LENGTH**3 if more else v for n, v in _only(door.truth(outside), names).items()}
+    # in the truth's own size, of which the noise is known
+    known = {n: v * LENGTH**3 for n, v in back.items()} if more else back
+    theirs = _only(door.truth(outside), names)
     said = f"{more}, and {OWN_POSITIONS}" if more else OWN_POSITIONS
-    yield from explained(rows, lambda: door.compared(back, theirs, outside, "crystal in Å", tuple(wanted)), said)
+    yield from explained(rows, lambda: door.compared(known, theirs, outside, "crystal in Å", tuple(wanted)), said)
