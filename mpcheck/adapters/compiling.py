@@ -51,6 +51,30 @@ def tracing() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def traced(device: torch.device) -> Iterator[None]:
+    """What is compiled inside is traced, and on a CPU run as traced: code for a processor takes minutes. Dynamo's caches are emptied before
+    and after.
+    """
+    import torch._dynamo
+
+    original = torch.compile
+
+    def compile_traced(model: Any, **settings: Any) -> Any:
+        if device.type == "cpu":
+            settings = {**{n: v for n, v in settings.items() if n != "mode"}, "backend": "eager"}
+        return original(model, **settings)
+
+    torch._dynamo.reset()
+    torch.compile = compile_traced  # type: ignore[assignment]
+    try:
+        with plain_python():
+            yield
+    finally:
+        torch.compile = original
+        torch._dynamo.reset()
+
+
+@contextlib.contextmanager
 def plain_python() -> Iterator[None]:
     """e3nn's modules that are made inside stay plain Python."""
     e3nn: Any = importlib.import_module("e3nn")

@@ -21,7 +21,7 @@ COMMAND = "mace.cli.create_lammps_model"
 
 
 @contextlib.contextmanager
-def _arguments(*words: str) -> Iterator[None]:
+def arguments(*words: str) -> Iterator[None]:
     """A command line of somebody else's."""
     before = sys.argv
     sys.argv = list(words)
@@ -47,13 +47,24 @@ def exported(model: torch.nn.Module, folder: Path, head: str, dtype: str = FLOAT
         command = importlib.import_module(COMMAND)
         command.os.environ[SAFE_LOADING] = "1"  # as the import leaves it in a process of a user's
         words = [COMMAND, str(path), "--dtype", dtype]
-        with _arguments(*words, *(["--head", head] if head else [])):
+        with arguments(*words, *(["--head", head] if head else [])):
             command.main()
         made: torch.jit.ScriptModule = torch.jit.load(f"{path}-lammps.pt", map_location="cpu")
     return made
 
 
-def as_lammps(export: torch.jit.ScriptModule, graph: Tensors, local: torch.Tensor, virials: bool) -> dict[str, torch.Tensor]:
+def plain(model: torch.nn.Module, head: str) -> torch.nn.Module:
+    """The module that the command line compiles, of one head, in Python; it freezes the model's parameters.
+
+    Raises:
+        ImportError: upstream has no such module. BaseException: whatever it raises.
+    """
+    with quiet(), environment_restored(SAFE_LOADING):
+        made: torch.nn.Module = importlib.import_module("mace.calculators.lammps_mace").LAMMPS_MACE(model, head=head)
+    return made
+
+
+def as_lammps(export: torch.nn.Module, graph: Tensors, local: torch.Tensor, virials: bool) -> dict[str, torch.Tensor]:
     """One call as LAMMPS's ``pair_style mace`` makes it.
 
     Args:

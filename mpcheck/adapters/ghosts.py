@@ -81,6 +81,7 @@ class FakeLammps:
 
     Attributes:
         energy: eV; eatoms: [local] in eV; forces: [local, 3] in eV/Å, pair forces gathered to the atoms that own them.
+        pair_forces: [edges, 3] in eV/Å, as they came. virial: [3, 3] in eV, of them and the vectors between their atoms.
     """
 
     def __init__(self, domains: Domains) -> None:
@@ -90,6 +91,8 @@ class FakeLammps:
         self.rij, self.pair_i, self.pair_j = domains.vectors.clone(), domains.receiver, domains.sender
         self.eatoms = torch.zeros(self.nlocal, dtype=torch.float64, device=domains.vectors.device)
         self.forces = torch.zeros(self.nlocal, 3, dtype=torch.float64, device=domains.vectors.device)
+        self.pair_forces = torch.zeros(self.npairs, 3, dtype=torch.float64, device=domains.vectors.device)
+        self.virial = torch.zeros(3, 3, dtype=torch.float64, device=domains.vectors.device)
         self.energy = 0.0
 
     def forward_exchange(self, copy_from: torch.Tensor, copy_to: torch.Tensor, length: int) -> None:
@@ -105,8 +108,10 @@ class FakeLammps:
     def update_pair_forces_gpu(self, pair_forces: torch.Tensor) -> None:
         """LAMMPS's sign: a pair force acts on the receiver, and its opposite on the sender's owner."""
         forces = pair_forces.detach().to(torch.float64)
+        self.pair_forces = forces
         self.forces.index_add_(0, self.pair_i, forces)
         self.forces.index_add_(0, self.domains.owner[self.pair_j], -forces)
+        self.virial -= torch.einsum("ei,ej->ij", self.rij.to(torch.float64), forces)
 
 
 def _interface() -> Any:
@@ -156,7 +161,8 @@ def run_with_ghosts(model: torch.nn.Module, domains: Domains, head: str, exchang
         head: the head that the ordinary graph goes to; empty for the model's only one.
 
     Returns:
-        energy [1] and node_energy [local] in eV, forces [local, 3] in eV/Å.
+        energy [1] and node_energy [local] in eV, forces [local, 3] and pair_forces [edges, 3] in eV/Å, virial [3, 3] in eV, symmetric as
+        LAMMPS keeps it.
 
     Raises:
         RuntimeError, IndexError, ValueError: whatever upstream raises where shapes do not fit.
@@ -172,4 +178,5 @@ def run_with_ghosts(model: torch.nn.Module, domains: Domains, head: str, exchang
         data = exchange(domains)
         interface.compute_forces(data)
     energy = torch.tensor([data.energy], dtype=torch.float64, device=device)
-    return {"energy": energy, "node_energy": data.eatoms, "forces": data.forces}
+    virial = (data.virial + data.virial.T) / 2
+    return {"energy": energy, "node_energy": data.eatoms, "forces": data.forces, "pair_forces": data.pair_forces, "virial": virial}

@@ -6,94 +6,51 @@ result of a model that does not read it, and the next model does.
 
 from __future__ import annotations
 
-import math
 import tempfile
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from ase import Atoms
 
 from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.calculator import Recording, as_it_was, calculator, model_type_of, written
-from mpcheck.adapters.execution import Tensors
 from mpcheck.checks.physics.graph_strides import frames_of
-from mpcheck.checks.physics.structure import Case, Values
-from mpcheck.checks.uses.asking import Difference, differences, heads_of, judged, scales, structures
-from mpcheck.checks.uses.results import by_getters, expected, given
+from mpcheck.checks.physics.structure import Case
+from mpcheck.checks.uses import surroundings, units
+from mpcheck.checks.uses.asking import Difference, heads_of, judged, structures
+from mpcheck.checks.uses.door import Door, same, told
+from mpcheck.checks.uses.handing import CHARGES, handed
+from mpcheck.checks.uses.results import by_getters, given
 from mpcheck.formats import FLOAT64
 from mpcheck.records.record import Record
 
 MOST_HEADS = 8
-CHARGE, SPIN, CHARGES = -1.0, 3.0, "Qs"
-UNITS = {"energy_units_to_eV": 2.0, "length_units_to_A": 0.5}
-ENERGIES, PER_LENGTH, PER_VOLUME = ("energy", "free_energy", "energies"), ("forces",), ("stress",)
+CHARGE, SPIN = -1.0, 3.0
+TOLD_BY_ASE = ("energy", "free_energy", "forces", "stress")
 FACTORS = (1.0, 1.5)  # of the members of a committee
-
-
-@dataclass(frozen=True)
-class Door:
-    """A case behind upstream's calculator."""
-
-    case: Case
-
-    def open(self, *models: torch.nn.Module, **options: Any) -> Any:
-        """A calculator of the case's model, or of some."""
-        chosen = {"default_dtype": FLOAT64.name, "model_type": model_type_of(self.case.model), "head": heads_of(self.case)[0], **options}
-        return calculator(models or (self.case.model,), device=self.case.device, **chosen)
-
-    def e0(self, graph: Tensors) -> torch.Tensor | None:
-        """Energies of isolated atoms [atoms] of the head that a graph goes to."""
-        block = getattr(self.case.context.reference_backend.model, "atomic_energies_fn", None)
-        if block is None:
-            return None
-        table = torch.atleast_2d(block.atomic_energies).to(graph["positions"])
-        head = int(graph["head"][0]) if "head" in graph else 0
-        energies: torch.Tensor = table[head][graph["node_attrs"].argmax(1)]
-        return energies
-
-    def truth(self, frame: Atoms, model: torch.nn.Module | None = None, tensors: Mapping[str, torch.Tensor] | None = None) -> Values:
-        """What the calculator must tell of a structure; tensors of its graph may be replaced."""
-        graph = {**(own := self.case.graph(frame)), **{k: v for k, v in (tensors or {}).items() if k in own}}
-        return expected(model or self.case.model, graph, bool(frame.pbc.all()), self.e0(graph))
-
-    def compared(self, found: Values, wanted: Values, frame: Atoms, key: str) -> list[Difference]:
-        """Results against the truth, within the noise of the reference backend."""
-        reference = self.case.context.reference_backend.model
-        scale = scales(self.case, lambda: self.truth(frame, reference), "calculator", key)
-        aliases = {"full stress": "stress", "transposed stress": "stress"}
-        told = {n: v for n, v in found.items() if aliases.get(n, n) in wanted}
-        lost = {n: v for n, v in wanted.items() if n not in told and n in ("energy", "forces", "stress", "free_energy")}
-        truth = {n: wanted[aliases.get(n, n)].cpu() for n in told} | lost
-        return list(differences(self.case, told, truth, {n: scale[aliases.get(n, n)].cpu() for n in truth}))
-
-
-def _result(w: Difference) -> str:
-    return f"the calculator's {w.what} is not what it is by the model itself" + (f", by {w.size:.3g}" if math.isfinite(w.size) else "")
+Judge = Callable[[Door], Iterator[Difference]]
 
 
 def ase_calculator(case: Case) -> list[Record]:
     """Findings by what is asked of the calculator."""
-    door = Door(case)
-    asked: dict[str, Any] = {
-        "values": _values, "handed over": _handed_over, "charges by atom": _charges, "changes": _changes, "charge and spin": _recharged,
-        "atomic stresses": _atomic_stresses, "heads": _heads, "units": _units, "committee": _committee,
-    }  # fmt: skip
-    if case.model is case.context.reference_backend.model:
-        asked["file"] = _file  # to unpickle a model of cuEquivariance takes as long as to build it
-    records = []
-    for variant, judge in asked.items():
-        with as_it_was(case.model):
-            rows = attempt(lambda judge=judge: list(judge(door)))  # type: ignore[misc]  # a loop's variable, bound
-        if isinstance(rows, Raised):
-            records.append(case.finding(None, variant=variant, reason=f"the calculator raised {rows.text}"))
-        elif rows:
-            records.append(judged(case, rows, variant, _result))
-        else:
-            records.append(case.finding(None, variant=variant, verdict="unsupported", reason="the model gives nothing that this is about"))
-    return records
+    return [judge(case, variant) for variant in ASKED if variant != FILE or case.model is case.context.reference_backend.model]
+
+
+def judge(case: Case, variant: str, among: Mapping[str, Judge] | None = None) -> Record:
+    """One finding.
+
+    Args:
+        variant: what is asked, of ``among``; of :data:`ASKED` where it is not given.
+    """
+    asked = (ASKED if among is None else among)[variant]
+    with as_it_was(case.model):
+        rows = attempt(lambda: list(asked(Door(case))))
+    if isinstance(rows, Raised):
+        return case.finding(None, variant=variant, reason=f"the calculator raised {rows.text}")
+    if rows:
+        return judged(case, rows, variant, told)
+    return case.finding(None, variant=variant, verdict="unsupported", reason="the model gives nothing that this is about")
 
 
 def _frames(case: Case) -> dict[str, Atoms]:
@@ -107,9 +64,9 @@ def _values(door: Door) -> Iterator[Difference]:
         atoms.calc = door.open()
         atoms.calc.calculate(atoms)
         found = given(atoms.calc.results)
-        if "energy" in wanted:
-            yield from door.compared(by_getters(atoms, wanted), wanted, frame, kind)
         yield from door.compared(found, wanted, frame, kind)
+        if "energy" in wanted and all(n in found for n in (*TOLD_BY_ASE, "energies") if n in wanted):
+            yield from door.compared(by_getters(atoms, wanted), wanted, frame, kind, TOLD_BY_ASE)
 
 
 def _handed_over(door: Door) -> Iterator[Difference]:
@@ -118,7 +75,7 @@ def _handed_over(door: Door) -> Iterator[Difference]:
     frame.info |= {"charge": CHARGE, "spin": SPIN}
     graph = case.graph(frame)
     graph |= {n: torch.full_like(graph[n], v) for n, v in (("total_charge", CHARGE), ("total_spin", SPIN)) if n in graph}
-    results = yield from _handed(door, frame, graph)
+    results = yield from handed(door, frame, graph)
     wanted = door.truth(frame, tensors={n: graph[n] for n in ("total_charge", "total_spin") if n in graph})
     yield from door.compared(results, wanted, structures(case)[0], "crystal")
 
@@ -130,31 +87,7 @@ def _charges(door: Door) -> Iterator[Difference]:
     frame.set_array(CHARGES, charges.numpy())
     graph = door.case.graph(frame)
     if "charges" in graph:
-        yield from _handed(door, frame, {"charges": charges.to(graph["charges"])})
-
-
-def _handed(door: Door, frame: Atoms, graph: Tensors) -> Generator[Difference, None, Values]:
-    """What the calculator hands to the model, against tensors of a graph; returns its results."""
-    spy = Recording(door.case.model)
-    frame.calc = door.open(spy, charges_key=CHARGES)
-    frame.calc.calculate(frame)
-    own, theirs = _by_edge(graph), _by_edge(spy.graphs[-1])
-    for name, value in own.items():
-        # positions and cells are copied, and products of integers with cells are the same arithmetic: nothing may differ
-        same = name in theirs and theirs[name].shape == value.shape and torch.equal(theirs[name].to(value), value)
-        yield Difference(f"{name}, a tensor that it hands over,", 0.0 if same else math.inf, 1.0, 0.0 if same else math.nan)
-    return given(frame.calc.results)
-
-
-def _by_edge(graph: Tensors) -> Tensors:
-    """A graph whose edges are sorted: their order says nothing."""
-    if "edge_index" not in graph:
-        return graph
-    keys = torch.cat([graph["edge_index"].T, graph["unit_shifts"].round().long()], 1)
-    order = torch.tensor(sorted(range(len(keys)), key=lambda i: keys[i].tolist()), dtype=torch.long, device=keys.device)
-    moved = {"edge_index": graph["edge_index"][:, order], **{n: graph[n][order] for n in ("shifts", "unit_shifts")}}
-    kept = ("positions", "node_attrs", "cell", "head", "batch", "ptr", "total_charge", "total_spin", "charges")
-    return moved | {n: graph[n] for n in kept if n in graph}
+        yield from handed(door, frame, {"charges": charges.to(graph["charges"])})
 
 
 def _changes(door: Door) -> Iterator[Difference]:
@@ -170,7 +103,7 @@ def _changes(door: Door) -> Iterator[Difference]:
         frame.calc = shared
         bare = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=True)
         wanted = door.truth(bare)
-        for row in door.compared(by_getters(frame, wanted), wanted, bare, step):
+        for row in door.compared(by_getters(frame, wanted), wanted, bare, step, TOLD_BY_ASE):
             yield Difference(f"{row.what} (the structure {step})", row.ratio, row.limit, row.size)
 
 
@@ -184,10 +117,9 @@ def _recharged(door: Door) -> Iterator[Difference]:
             atoms.info[key] = value
             # not by implemented_properties, which upstream's calculators of all types in a process share
             shared.get_property("forces" if "forces" in truth else "dipole", atoms)
-        told = spy.graphs[-1].get(tensor)
-        if told is not None and tensor in door.case.graph(structures(door.case)[0]):
-            same = float(told.flatten()[0]) == values[-1]
-            yield Difference(f"{tensor}, after the atoms' {key} was changed,", 0.0 if same else math.inf, 1.0, 0.0 if same else math.nan)
+        given_on = spy.graphs[-1].get(tensor)
+        if given_on is not None and tensor in door.case.graph(structures(door.case)[0]):
+            yield same(float(given_on.flatten()[0]) == values[-1], f"{tensor}, after the atoms' {key} was changed,")
 
 
 def _atomic_stresses(door: Door) -> Iterator[Difference]:
@@ -196,7 +128,7 @@ def _atomic_stresses(door: Door) -> Iterator[Difference]:
     if "stresses" in wanted:
         frame.calc = door.open(compute_atomic_stresses=True)
         frame.calc.calculate(frame)
-        yield from door.compared(given(frame.calc.results), wanted, structures(door.case)[0], "crystal")
+        yield from door.compared(given(frame.calc.results), wanted, structures(door.case)[0], "crystal", tuple(wanted))
 
 
 def _heads(door: Door) -> Iterator[Difference]:
@@ -211,19 +143,21 @@ def _heads(door: Door) -> Iterator[Difference]:
             yield Difference(f"{row.what} of head {head}", row.ratio, row.limit, row.size)
 
 
-def _scaled(values: Mapping[str, torch.Tensor], energy: float, length: float = 1.0) -> Values:
-    kinds = dict.fromkeys(ENERGIES, energy) | dict.fromkeys(PER_LENGTH, energy / length) | dict.fromkeys(PER_VOLUME, energy / length**3)
-    return {n: v * kinds[n] for n, v in values.items() if n in kinds}
-
-
-def _units(door: Door) -> Iterator[Difference]:
-    """Powers of two, so that nothing rounds."""
-    frame = structures(door.case)[0].copy()
-    calc = door.open(**UNITS)
-    calc.calculate(frame)
-    wanted, found = _scaled(door.truth(frame), *UNITS.values()), _scaled(given(calc.results), 1.0)
-    inverse = (1 / UNITS["energy_units_to_eV"], 1 / UNITS["length_units_to_A"])
-    yield from door.compared(_scaled(found, *inverse), _scaled(wanted, *inverse), structures(door.case)[0], "crystal")
+def _head_changed(door: Door) -> Iterator[Difference]:
+    """A calculator that is told another head: what was kept for the first is of no use."""
+    heads = heads_of(door.case)
+    frame = structures(door.case)[0]
+    first = door.truth(frame)
+    if len(heads) < 2 or "energy" not in first:
+        return
+    atoms, calc = frame.copy(), door.open(head=heads[0])
+    atoms.calc = calc
+    atoms.get_potential_energy()
+    calc.head = heads[1]
+    found = {"energy": torch.tensor(atoms.get_potential_energy(), dtype=torch.float64)}
+    second = door.truth(frame, tensors={"head": torch.tensor([1], device=door.case.device)})
+    rows, theirs = (door.compared(found, {"energy": one["energy"]}, frame, "crystal", ("energy",)) for one in (second, first))
+    yield from units.explained(rows, lambda: theirs, "which is still that of the head before")
 
 
 def _committee(door: Door) -> Iterator[Difference]:
@@ -236,7 +170,9 @@ def _committee(door: Door) -> Iterator[Difference]:
         return
     mean = sum(FACTORS) / len(FACTORS)
     found = given(calc.results)
-    yield from door.compared(_scaled(found, 1.0), _scaled(truth, mean), structures(case)[0], "crystal")
+    wanted = units.scaled(truth, mean)
+    wanted.pop("node_energy", None)  # E0 is taken off the mean, and the members have it in common
+    yield from door.compared(units.scaled(found, 1.0), wanted, structures(case)[0], "crystal")
     for name in ("energy", "forces"):
         for number, factor in enumerate(FACTORS):
             one = {name: found[f"{name}_comm"][number]} if f"{name}_comm" in found else {}
@@ -258,3 +194,14 @@ def _file(door: Door) -> Iterator[Difference]:
         )
     calc.calculate(frame)
     yield from door.compared(given(calc.results), door.truth(frame), structures(door.case)[0], "crystal")
+
+
+FILE = "file"
+ASKED: Mapping[str, Judge] = {
+    "values": _values, "handed over": _handed_over, "charges by atom": _charges, "periodicity": surroundings.periodicity,
+    "padding": surroundings.padding, "changes": _changes, "charge and spin": _recharged, "head changed": _head_changed,
+    "atomic stresses": _atomic_stresses, "heads": _heads, "units": units.energy_units, "units of node_energy": units.node_energy_units,
+    "units of length": units.length_units, "units of virials": units.virial_units, "committee": _committee,
+    FILE: _file,  # to unpickle a model of cuEquivariance takes as long as to build it
+}  # fmt: skip
+"""By variant."""

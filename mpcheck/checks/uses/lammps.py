@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -12,10 +13,14 @@ import torch
 
 from mpcheck._raised import Raised, attempt
 from mpcheck.adapters.backends.casting import replaced
+from mpcheck.adapters.calculator import as_it_was
 from mpcheck.adapters.execution import Tensors
-from mpcheck.adapters.export import as_lammps, exported
+from mpcheck.adapters.export import as_lammps, exported, plain
+from mpcheck.adapters.facts.tensors import of_other_types
 from mpcheck.checks.physics.structure import Case, Values
 from mpcheck.checks.uses.asking import Difference, asked, differences, flags_of, heads_of, judged, rounded, scales, structures
+from mpcheck.checks.uses.calculator import MOST_HEADS
+from mpcheck.checks.uses.door import same
 from mpcheck.formats import FLOAT32, FLOAT64
 from mpcheck.records.record import Record
 from mpcheck.reference.whole_noise import ROUNDOFF
@@ -37,7 +42,27 @@ def export(case: Case) -> list[Record]:
     # to compile takes seconds, and the head is a number in a buffer: the first and the last
     wanted = list(dict.fromkeys([(heads[0], 0), (heads[-1], len(heads) - 1)]))
     records = [_judge(case, head, number, FLOAT64.name) for head, number in wanted]
-    return [*records, _judge(case, *wanted[-1], FLOAT32.name)]
+    records.append(_judge(case, *wanted[-1], FLOAT32.name))
+    return [*records, *(_uncompiled(case, head, number) for number, head in list(enumerate(heads))[1:-1][:MOST_HEADS])]
+
+
+def _uncompiled(case: Case, head: str, number: int) -> Record:
+    """A head between, of the module that is compiled for the others."""
+
+    def rows() -> list[Difference]:
+        graph = case.graph(structures(case)[0])
+        graph |= {"head": torch.full_like(graph["head"], number)}
+        local = torch.ones(len(graph["positions"]), dtype=torch.float64, device=case.device)
+        wanted = truth(case.model, graph, local)
+        with as_it_was(case.model):
+            found = as_lammps(plain(case.model, head), graph, local, True)
+        return list(differences(case, found, wanted, scales(case, partial(truth, case.model, graph, local), "export", "all atoms", str(number))))
+
+    told = attempt(rows)
+    variant = f"head {head}, not compiled"
+    if isinstance(told, Raised):
+        return case.finding(None, variant=variant, reason=f"the export raised {told.text}")
+    return judged(case, told, variant, _told)
 
 
 def truth(model: torch.nn.Module, graph: Tensors, local: torch.Tensor) -> Values:
@@ -63,7 +88,15 @@ def _judge(case: Case, head: str, number: int, dtype: str) -> Record:
     rows = attempt(lambda: list(_rows(case, made, number, dtype)))
     if isinstance(rows, Raised):
         return case.finding(None, variant=variant, reason=f"the export was made, and raised {rows.text}")
-    return judged(case, rows, variant, "the export's {0.what} is not the model's, by {0.size:.3g}".format)
+    record = judged(case, rows, variant, _told)
+    if record.verdict == "pass" and (left := of_other_types(made, getattr(torch, dtype))):
+        more = f" (and {len(left) - 1} more)" if len(left) > 1 else ""
+        return case.finding(None, variant=variant, worst=left[0], reason=f"the export was asked for in {dtype}, and keeps {left[0]}{more}")
+    return record
+
+
+def _told(w: Difference) -> str:
+    return f"the export's {w.what} is not the model's" + (f", by {w.size:.3g}" if math.isfinite(w.size) else "")
 
 
 def _rows(case: Case, made: torch.jit.ScriptModule, number: int, dtype: str) -> Iterator[Difference]:
@@ -80,6 +113,8 @@ def _rows(case: Case, made: torch.jit.ScriptModule, number: int, dtype: str) -> 
         for virials in (True, False) if dtype == FLOAT64.name else (True,):
             chosen = {n: v for n, v in wanted.items() if virials or n != "virials"}
             found = [as_lammps(made, low, local.to(low["positions"]), virials) for _ in range(CALLS)]
+            for name in ("forces", "virials") if virials else ("forces",):
+                yield same(found[0][name].dtype == low["positions"].dtype, f"{name}, which are not in {dtype},")
             for call in (found[0], found[-1]):
                 coarser = FLOAT32.u / ROUNDOFF if dtype == FLOAT32.name else 1.0
                 yield from _named(differences(case, _wide(call), chosen, {n: s.cpu() * coarser for n, s in scale.items()}), share, virials)

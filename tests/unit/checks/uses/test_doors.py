@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,45 +12,11 @@ import pytest
 import torch
 
 from mpcheck.adapters import export as door
-from mpcheck.adapters.upstream import environment_restored
 from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import exchanged
 from tests.faults.planted import replaced_attribute
+from tests.unit.checks.uses.planted import Calculator, Results, command, compiling, handed, results
 from tests.unit.checks.uses.small_models import built, judged, red, session_of
-
-with environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
-    calculators = importlib.import_module("mace.calculators.mace")
-    command = importlib.import_module("mace.cli.create_lammps_model")
-Calculator = calculators.MACECalculator
-Planted = contextlib.AbstractContextManager[None]
-Results = dict[str, Any]
-
-
-def results(change: Callable[[Any, Results], Results]) -> Planted:
-    """Results of a calculation, changed where they are there."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def calculate(self: Any, *args: Any, **kwargs: Any) -> None:
-            original(self, *args, **kwargs)
-            self.results |= change(self, self.results)
-
-        return calculate
-
-    return exchanged(Calculator, "calculate", make)
-
-
-def handed(change: Callable[[Any, Any], None]) -> Planted:
-    """Tensors that the calculator makes of a structure, changed."""
-
-    def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Any, atoms: Any) -> Any:
-            batch = original(self, atoms)
-            change(self, batch)
-            return batch
-
-        return call
-
-    return exchanged(Calculator, "_atoms_to_batch", make)
 
 
 def permuted(*order: int) -> Callable[[Any, Results], Results]:
@@ -186,12 +150,6 @@ class Dropping(torch.nn.Module):
         if nodes is not None:
             out["node_energy"] = nodes * self.nodes
         return out
-
-
-def compiling(change: Callable[[Callable[[], Any], torch.nn.Module], Any]) -> Planted:
-    """What the command line compiles, given how it would and the module; e3nn's own compilation calls itself by its name."""
-    compiled = command.jit.compile
-    return replaced_attribute(command, "jit", SimpleNamespace(compile=lambda module: change(lambda: compiled(module), module)))
 
 
 EXPORT = {
