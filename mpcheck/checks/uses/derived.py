@@ -67,7 +67,7 @@ def _descriptors(door: Door) -> Iterator[Difference]:
 def _layers(model: torch.nn.Module) -> list[tuple[int, int]]:
     """Numbers of scalars and of all features that each layer gives, by its irreps; empty of a model that does not say."""
     products: Any = getattr(model, "products", None)
-    irreps = [getattr(getattr(p, "linear", None), "irreps_out", None) for p in products or []]
+    irreps: list[Any] = [getattr(getattr(p, "linear", None), "irreps_out", None) for p in products or []]
     if not irreps or any(not hasattr(i, "dim") for i in irreps):
         return []
     return [(sum(mul for mul, ir in one if ir.l == 0), one.dim) for one in irreps]
