@@ -176,7 +176,8 @@ def _traced(function: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return function(*args, **kwargs)
         except torch._dynamo.exc.TorchDynamoException as error:
-            raise NotImplementedError(f"torch.compile cannot trace it: {type(error).__name__}") from error
+            # in torch's own words for an operation that it has not, by which records say `unsupported`: of code outside of torch an error is a fault
+            raise NotImplementedError(f"tracing it is not currently implemented for the compiler: {type(error).__name__}") from error
 
     return call
 
