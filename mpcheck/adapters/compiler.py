@@ -113,5 +113,7 @@ def kept_at(folder: Path) -> Iterator[None]:
 
 
 def refused(error: BaseException) -> bool:
-    """Whether a compiler says that it cannot do something."""
-    return type(error).__module__.startswith(TRACERS)
+    """Whether a compiler says that it cannot do something, as against what it found to be wrong in the traced code itself."""
+    import torch._dynamo.exc
+
+    return type(error).__module__.startswith(TRACERS) and not isinstance(error, torch._dynamo.exc.TorchRuntimeError)

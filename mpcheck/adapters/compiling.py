@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from mpcheck._unsupported import Unsupported
-from mpcheck.adapters.compiler import EAGER, Compiler, for_blocks
+from mpcheck.adapters.compiler import EAGER, Compiler, for_blocks, refused
 from mpcheck.adapters.tree import map_nested
 from mpcheck.adapters.upstream import default_dtype, quiet
 
@@ -141,6 +141,10 @@ class Compiled(torch.nn.Module):
         return {n: t.detach() if isinstance(t, torch.Tensor) else t for n, t in out.items()}
 
 
+UNTRACED = "this module alone is not currently implemented for the compiler"
+"""Of a module that Dynamo cannot trace, in words by which records say `unsupported`."""
+
+
 def compiled_block(module: torch.nn.Module, compiler: Compiler, whole: bool, tell: Callable[[str], None]) -> Callable[..., Any]:
     """A function that calls one module through ``torch.compile``; nothing is compiled before its first call.
 
@@ -160,7 +164,13 @@ def compiled_block(module: torch.nn.Module, compiler: Compiler, whole: bool, tel
         if not recorded:  # by the code that is differentiated elsewhere, so that one is compiled and not two
             args, kwargs = map_nested(_leaf, args), map_nested(_leaf, kwargs)
         with tracing(), quiet(), for_blocks(), torch.enable_grad():
-            result = made(*args, **kwargs)
+            try:
+                result = made(*args, **kwargs)
+            except Exception as error:
+                if not refused(error):
+                    raise
+                # as torch says it of its operations: Dynamo cannot ask e3nn's irreps for a length, and in whole models upstream rewrites these
+                raise NotImplementedError(f"{type(error).__name__}: {UNTRACED}") from error
         tell(EAGER if compiler.runs == before else "")
         return result if recorded else map_nested(torch.Tensor.detach, result)
 

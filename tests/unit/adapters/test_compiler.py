@@ -11,10 +11,11 @@ import pytest
 import torch
 from torch._inductor.runtime.cache_dir_utils import cache_dir, default_cache_dir
 
+from mpcheck._raised import Raised, attempt
 from mpcheck._unsupported import Unsupported
 from mpcheck.adapters import compiler
 from mpcheck.adapters.compiler import EAGER, FOLDER, Compiler, for_blocks, kept_at, refused, strict_settings
-from mpcheck.adapters.compiling import compiled_block
+from mpcheck.adapters.compiling import UNTRACED, compiled_block
 
 
 class Scaled(torch.nn.Module):
@@ -109,3 +110,24 @@ def test_a_compilers_refusal_is_told_from_a_fault() -> None:
 
     assert refused(errors.UserError(errors.UserErrorType.DYNAMIC_CONTROL_FLOW, "no"))
     assert not refused(ValueError("wrong"))
+
+
+class Untraceable(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        torch._dynamo.graph_break()
+        return x
+
+
+class Wrong(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x @ x
+
+
+def test_what_dynamo_cannot_trace_is_missing_and_what_is_wrong_is_not() -> None:
+    """`unsupported` of a block; a block that raises by itself is red in a variant as well."""
+    told: list[str] = []
+    found = attempt(lambda: compiled_block(Untraceable(), Compiler("aot_eager"), True, told.append)(torch.ones(1, 2)))
+    assert isinstance(found, Raised) and found.missing and UNTRACED in found.text
+    assert attempt(lambda: Wrong()(torch.ones(1, 2)))
+    wrong = attempt(lambda: compiled_block(Wrong(), Compiler("aot_eager"), False, told.append)(torch.ones(1, 2)))
+    assert isinstance(wrong, Raised) and not wrong.missing
