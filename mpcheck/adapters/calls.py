@@ -55,6 +55,9 @@ def _filled(cell: Any) -> bool:
 
 def forward_signature(module: torch.nn.Module) -> inspect.Signature:
     """Of what computes a module, without ``self``; with variadic parameters only where nothing inside has names."""
+    if isinstance(module, torch.jit.ScriptModule) and hasattr(module.forward, "schema"):  # compiled: Python knows of no signature
+        names = [argument.name for argument in module.forward.schema.arguments if argument.name != "self"]
+        return inspect.Signature([inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names])
     own = inspect.signature(module.forward)
     if not any(p.kind in _VARIADIC for p in own.parameters.values()):
         return own

@@ -82,6 +82,18 @@ class ScriptedWhole(torch.nn.Module):
         return {n: t.detach() if isinstance(t, torch.Tensor) else t for n, t in made.items()}
 
 
+def lost_in_script(model: torch.nn.Module) -> str:
+    """Where upstream's code reads at each call how a converted model is laid out; empty where it does not.
+
+    It asks ``hasattr(self, "cueq_config")``, which TorchScript answers when it compiles, and with no, since it keeps no such object: what was
+    compiled takes e3nn's layout and one-hot elements (shapes then disagree, or numbers do where they are equal by chance).
+    """
+    for name, module in model.named_modules():
+        if getattr(getattr(module, "cueq_config", None), "enabled", False):
+            return f"{name or type(model).__name__} reads its layout off cueq_config, which TorchScript leaves out: it would take e3nn's"
+    return ""
+
+
 def scripted(module: torch.nn.Module) -> torch.nn.Module:
     """A copy of a module through TorchScript, by e3nn's own recipe for its modules.
 

@@ -16,6 +16,7 @@ from typing import Annotated, Any, ClassVar, get_args, get_origin, get_type_hint
 from mpcheck._errors import InputError
 from mpcheck._files.io import is_file
 from mpcheck._names import DEFAULT_BACKENDS
+from mpcheck._variants import VARIANTS
 from mpcheck.formats import FORMATS
 from mpcheck.sessions.typed import backend_names
 
@@ -189,7 +190,7 @@ MODEL = Option(MODELS, metavar="MODEL", argument=True, gate=True)
 SYSTEM = Option("builtin:NAME[:N] or FILE[@SLICE]; default: the built-in ones that the model's elements allow", gate=True, rule="names")
 DEVICE = Option("cpu, cuda or cuda:N", metavar="DEVICE", gate=True, parse="mpcheck.sessions.typed:parse_device")
 BACKEND = Option(
-    f"{', '.join(backend_names())}; default: e3nn and cueq", gate=True, rule="backends",
+    f"{', '.join(backend_names())}, in precision each also with +{', +'.join(VARIANTS)}; default: e3nn and cueq", gate=True, rule="backends",
     parse="mpcheck.sessions.typed:parse_backends",
 )  # fmt: skip
 FORMAT = Option(f"number format: {', '.join(FORMATS)}; default: all", gate=True, rule="formats", parse="mpcheck.formats:own_names")

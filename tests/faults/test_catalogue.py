@@ -23,7 +23,7 @@ from tests.faults.patches import PATCHES
 
 LISTED = (
     *(f"A{i}" for i in range(1, 27)), *(f"B{i}" for i in range(1, 19)), *(f"C{i}" for i in range(1, 10)), *(f"D{i}" for i in range(1, 8)),
-    *(f"E{i}" for i in range(1, 8)), "F2", "F5", "F6", "F7", "F8", *(f"F{i}" for i in range(18, 24)),
+    *(f"E{i}" for i in range(1, 8)), "F1", "F2", "F5", "F6", "F7", "F8", "F10", *(f"F{i}" for i in range(18, 24)),
 )  # fmt: skip
 """The ids of the list of known faults that the catalogue was made from."""
 

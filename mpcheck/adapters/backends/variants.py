@@ -18,6 +18,7 @@ from mpcheck.adapters.backends.variant_model import VariantModel
 from mpcheck.adapters.blocks import WHOLE
 from mpcheck.adapters.compiler import strict_settings
 from mpcheck.adapters.compiling import rebuilt
+from mpcheck.adapters.scripting import lost_in_script
 
 
 class VariantBackend(BackendBase):
@@ -57,6 +58,8 @@ class VariantBackend(BackendBase):
         """
         if (model := built.module(WHOLE)) is None:
             raise NotImplementedError(f"{self.base_name} has no whole model")
+        if self.variant == SCRIPT and (why := lost_in_script(model)):
+            raise NotImplementedError(why)
         if self.variant in (SCRIPT, CUDAGRAPH) or model is not built.source:  # of another backend upstream compiles the model that it has
             return VariantModel(self.name, self.variant, built, whole=False)
         anew = attempt(lambda: rebuilt(model))

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from tests.faults.patches.planting import collected
-from tests.faults.twins import arithmetic, blocks, conversion, derivatives, energies, geometry, heads, neighbours, rows, running, spans, uses, weights
+from tests.faults.twins import (
+    arithmetic,
+    blocks,
+    conversion,
+    derivatives,
+    doors,
+    energies,
+    geometry,
+    heads,
+    neighbours,
+    rows,
+    running,
+    spans,
+    uses,
+    weights,
+)
 from tests.faults.twins.acting import Acts, Twin
 
-_MODULES = (arithmetic, blocks, conversion, derivatives, energies, geometry, heads, neighbours, rows, running, spans, uses, weights)
+_MODULES = (arithmetic, blocks, conversion, derivatives, doors, energies, geometry, heads, neighbours, rows, running, spans, uses, weights)
 TWINS: dict[str, Twin] = collected(*_MODULES)
 """Every twin by the name that its file uses; called with the session, an :class:`Acts` and the file's arguments."""
 

@@ -103,3 +103,11 @@ def test_what_nobody_names_is_counted() -> None:
     arguments, positional = named(forward_signature(module), ("a", "b"), {"c": 1})
     assert arguments == {"0": "a", "1": "b", "c": 1} and called(module, arguments, positional) == (("a", "b"), {"c": 1})
     assert argument_names(module) == []
+
+
+def test_names_of_a_scripted_module_are_those_of_its_schema() -> None:
+    class Scaled(torch.nn.Module):
+        def forward(self, x: torch.Tensor, factor: float = 2.0) -> torch.Tensor:
+            return x * factor
+
+    assert argument_names(torch.jit.script(Scaled())) == ["x", "factor"]

@@ -15,6 +15,7 @@ from mpcheck.adapters.backends.base import BackendBase
 from mpcheck.adapters.backends.mixed import mix
 from mpcheck.adapters.backends.protocol import added, built, get_backend, unavailable
 from mpcheck.adapters.backends.variants import VariantBackend, made_of
+from mpcheck.adapters.scripting import lost_in_script
 from mpcheck.sessions.options import Options
 from mpcheck.sessions.precision import PrecisionOptions
 from mpcheck.sessions.run import Session
@@ -95,3 +96,13 @@ def test_a_backend_without_a_whole_model_has_no_variant() -> None:
     with added(Blocks()):
         made = built(get_backend("blocks+script"), small("ScaleShiftMACE"), CPU)
     assert isinstance(made, Unsupported) and made.text == "blocks has no whole model"
+
+
+def test_a_converted_model_that_torchscript_takes_for_e3nns_is_unsupported() -> None:
+    """Upstream's code asks at each call for the layout that the converter has set; TorchScript leaves it out (shape [33, 9, 16] for [33, 16, 9])."""
+    base = get_backend("cueq")
+    if isinstance(reason := unavailable(base, "cpu"), Unsupported):
+        pytest.skip(str(reason))
+    made = built(get_backend("cueq+script"), small("ScaleShiftMACE"), CPU)
+    assert isinstance(made, Unsupported) and made.code == "no-conversion" and "reads its layout off cueq_config" in made.text
+    assert not lost_in_script(small("ScaleShiftMACE"))
