@@ -196,7 +196,7 @@ def measure_noise(model: torch.nn.Module, graph: Tensors, seed: int, draws: int 
 
 def rms(x: torch.Tensor) -> float:
     """Root of the mean square; 0 of an empty tensor."""
-    return math.sqrt(float(x.to(torch.float64).square().mean())) if x.numel() else 0.0
+    return math.sqrt(float(x.detach().to(torch.float64).square().mean())) if x.numel() else 0.0
 
 
 def difference_ratio(one: torch.Tensor, other: torch.Tensor, scale: torch.Tensor) -> float:
