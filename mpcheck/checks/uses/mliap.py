@@ -41,7 +41,7 @@ def mliap(case: Case) -> list[Record]:
 
 def truth(model: torch.nn.Module, graph: Tensors) -> Values:
     """Energy [1], node_energy [atoms], forces [atoms, 3] and the virial [3, 3], of the ordinary graph."""
-    out = evaluate(model, graph, compute_virials=True)
+    out = {name: value.detach() for name, value in evaluate(model, graph, compute_virials=True).items() if isinstance(value, torch.Tensor)}
     return {"energy": out["node_energy"].sum()[None], "node_energy": out["node_energy"], "forces": out["forces"], "virial": out["virials"][0]}
 
 
