@@ -111,7 +111,7 @@ class FakeLammps:
         self.pair_forces = forces
         self.forces.index_add_(0, self.pair_i, forces)
         self.forces.index_add_(0, self.domains.owner[self.pair_j], -forces)
-        self.virial -= torch.einsum("ei,ej->ij", self.rij.to(torch.float64), forces)
+        self.virial -= torch.einsum("ei,ej->ij", self.rij.detach().to(torch.float64), forces)  # upstream asks its vectors for gradients
 
 
 def _interface() -> Any:
