@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from mpcheck.adapters.upstream import o3
+from mpcheck.checks.uses.mliap import IMAGE
 from mpcheck.sessions.run import Session
 from tests.faults.patches.planting import exchanged
 from tests.unit.checks.uses.planted import Planted, mliap
-from tests.unit.checks.uses.small_models import judged, red
+from tests.unit.checks.uses.small_models import built, judged, red, session_of
 
 
 def pairs(change: Callable[[Any, Any, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]) -> Planted:
@@ -78,3 +81,18 @@ def test_the_last_head_for_all(heads: Session) -> None:
 
     with exchanged(mliap.LAMMPS_MLIAP_MACE, "__init__", make):
         assert set(red(judged(heads, "doors", "lammps-mliap"))) == {"head first, float64"}
+
+
+def test_a_model_that_tells_left_from_right_gets_the_mirror_image(tmp_path: Path) -> None:
+    """LAMMPS's vectors go from an atom to its neighbours, MACE's come from them: a known fault of models built with use_so3, and only that."""
+    model = built("ScaleShiftMACE", use_so3=True, hidden_irreps=o3.Irreps("4x0e+4x1e"))
+    found = judged(session_of(model, tmp_path), "doors", "lammps-mliap")
+    assert {v: r.verdict for v, r in found.items()} == {"float64": "pass", "float32": "pass", IMAGE: "known-fault"}
+    assert "mirror image of a structure, whose energy is another by" in found[IMAGE].reason
+
+
+def test_forces_of_such_a_model_are_still_judged(tmp_path: Path) -> None:
+    model = built("ScaleShiftMACE", use_so3=True, hidden_irreps=o3.Irreps("4x0e+4x1e"))
+    run = session_of(model, tmp_path)
+    with pairs(PAIRS["forces"]):
+        assert {"float64", "float32"} <= set(red(judged(run, "doors", "lammps-mliap")))
