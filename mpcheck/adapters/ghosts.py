@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from mpcheck.adapters.calculator import as_it_was
 from mpcheck.adapters.calls import argument_names
 from mpcheck.adapters.execution import Tensors
 from mpcheck.adapters.upstream import environment_restored, mace, quiet
@@ -141,14 +142,12 @@ def interaction_classes() -> list[str]:
 
 @contextlib.contextmanager
 def _as_it_was(model: torch.nn.Module) -> Iterator[None]:
-    """Upstream's wrapper freezes the model's parameters and gives it heads where it has none."""
-    frozen = [(p, p.requires_grad) for p in model.parameters()]
+    """Upstream's wrapper freezes the model's parameters and gives it heads where it has none; a faulty one casts it: all put back."""
     had = hasattr(model, "heads")
     try:
-        yield
+        with as_it_was(model):
+            yield
     finally:
-        for parameter, before in frozen:
-            parameter.requires_grad_(before)
         if not had and hasattr(model, "heads"):
             del model.heads
 

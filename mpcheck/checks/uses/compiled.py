@@ -45,7 +45,7 @@ def _values(door: Door, dtype: torch.dtype) -> Iterator[tuple[int, list[Differen
     frames = structures(case)
     moved = frames[0].copy()
     moved.positions[0] += (0.03, -0.02, 0.01)
-    with default_dtype(dtype), traced(case.device), tracing():
+    with default_dtype(dtype), traced(case.device), tracing(), torch.random.fork_rng(devices=[]):  # the model that is made anew draws weights
         calc = door.open(compile_mode=MODE, fullgraph=True)
         results = []
         for frame in (frames[0], moved, frames[1]):

@@ -130,7 +130,7 @@ def test_a_check_that_raises_ends_in_records(name: str, stage: str, tmp_path: Pa
     assert pieces and {record.key for record in rows} == {piece.planned.key for piece in pieces}
     red = [record for record in rows if record.verdict == "fail"]
     assert red and all("KeyError" in record.reason for record in red)
-    assert {record.subject for record in red} <= {BLOCK, "construction"}
+    assert {record.subject for record in red} <= {BLOCK, "construction", "model"}
 
 
 PLANNED = Planned(key="the key", check="layout", subject="products.0", backend="e3nn", variant="swapped")

@@ -70,6 +70,7 @@ def test_a_type_that_is_ignored(run: Session, dtype: torch.dtype, variant: str) 
     with exchanged(mliap.LAMMPS_MLIAP_MACE, "_prepare_batch", make):
         found = red(judged(run, "doors", "lammps-mliap"))
     assert variant in found
+    assert {t.dtype for t in run.reference_backend.model.parameters()} == {torch.float64}, "what was cast is put back"
 
 
 def test_the_last_head_for_all(heads: Session) -> None:
