@@ -26,8 +26,6 @@ COMPUTES_IN = (torch.float64, torch.float32)
 CONSTANTS = {4: 64.0, 6: 160.0}
 """By how many roundings of float64 its hard-coded constants are off, by the highest degree up to which it has them (measured in 2.0.4
 against 40 digits: 59 up to degree 4, 142 up to 6; they are written with 15 digits, 0.282094791773878 for 0.28209479177387814)."""
-AXES = (2, 0, 1)
-"""e3nn's polar axis is y and its degree 1 is (x, y, z); the library's is z, and its degree 1 is (y, z, x) of what it is given."""
 
 
 class Harmonics(torch.nn.Module):
@@ -51,8 +49,8 @@ class Harmonics(torch.nn.Module):
         """The harmonics. Vectors are made unit ones before, as e3nn does it: the library's own way has NaN for one of no length."""
         if self.normalize:
             x = torch.nn.functional.normalize(x, dim=-1)
-        vectors = x.reshape(-1, 3).index_select(1, torch.tensor(AXES, device=x.device)).contiguous()
-        values = self.library(vectors)
+        # (z, x, y): e3nn's polar axis is y and its degree 1 is (x, y, z); the library's is z, and its degree 1 is (y, z, x) of what it is given
+        values = self.library(x.reshape(-1, 3).roll(1, dims=1))
         parts = [self._scale(degree) * values[:, degree**2 : (degree + 1) ** 2] for degree in self.degrees]
         return torch.cat(parts, dim=-1).reshape(*x.shape[:-1], sum(2 * degree + 1 for degree in self.degrees))
 
@@ -74,8 +72,7 @@ def to_sphericart(source: torch.nn.Module) -> torch.nn.Module:
     if not paths:
         raise NotImplementedError(f"{type(source).__name__} has no module of class e3nn.o3.SphericalHarmonics that {PACKAGE} could replace")
     for path in paths:
-        owner, _, name = path.rpartition(".")
-        setattr(twin.get_submodule(owner), name, Harmonics(twin.get_submodule(path)))
+        _put(twin, path, Harmonics(twin.get_submodule(path)))
     return twin
 
 
@@ -84,10 +81,14 @@ def from_sphericart(twin: torch.nn.Module) -> torch.nn.Module:
     model = copy.deepcopy(twin)
     for path, module in list(model.named_modules()):
         if isinstance(module, Harmonics):
-            owner, _, name = path.rpartition(".")
             made = o3.SphericalHarmonics(list(module.degrees), module.normalize, module.normalization, module.irreps_in)
-            setattr(model.get_submodule(owner), name, made)
+            _put(model, path, made)
     return model
+
+
+def _put(model: torch.nn.Module, path: str, module: torch.nn.Module) -> None:
+    owner, _, name = path.rpartition(".")
+    setattr(model.get_submodule(owner), name, module)
 
 
 class SphericartModel(BackendModelBase):

@@ -15,7 +15,7 @@ from tests.faults.patches.planting import dtype_named, exchanged, patch
 from tests.faults.patches.uses import calculator
 
 
-def _module(name: str) -> Any:
+def upstream_module(name: str) -> Any:
     """A module of upstream's, some of which set an environment variable."""
     with environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
         return importlib.import_module(name)
@@ -40,7 +40,7 @@ def head_left_behind(session: Session) -> Iterator[None]:
 @patch
 def buffer_left_in_export(session: Session, name: str, of: str, left: str) -> Iterator[None]:
     """An export in one type that keeps one buffer in another."""
-    command = _module("mace.cli.create_lammps_model")
+    command = upstream_module("mace.cli.create_lammps_model")
     compiled = command.jit.compile
 
     def compile_with(module: Any) -> Any:
@@ -61,7 +61,7 @@ def pair_forces_turned(session: Session) -> Iterator[None]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         return lambda self, data, energies, forces, atoms: original(self, data, energies, -forces, atoms)
 
-    with exchanged(_module("mace.calculators.lammps_mliap_mace").LAMMPS_MLIAP_MACE, "_update_lammps_data", make):
+    with exchanged(upstream_module("mace.calculators.lammps_mliap_mace").LAMMPS_MLIAP_MACE, "_update_lammps_data", make):
         yield
 
 
@@ -77,7 +77,7 @@ def selected_once_in(session: Session, dtype: str) -> Iterator[None]:
 
         return call
 
-    with exchanged(_module("mace.cli.select_head"), "remove_pt_head", make):
+    with exchanged(upstream_module("mace.cli.select_head"), "remove_pt_head", make):
         yield
 
 
@@ -94,7 +94,7 @@ def selected_with_numbers_of_the_other(session: Session) -> Iterator[None]:
 
         return call
 
-    with exchanged(_module("mace.cli.select_head"), "remove_pt_head", make):
+    with exchanged(upstream_module("mace.cli.select_head"), "remove_pt_head", make):
         yield
 
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 
-from mpcheck.adapters.upstream import environment_restored
 from mpcheck.sessions.run import Session
+from tests.faults.patches.doors import upstream_module
 from tests.faults.patches.planting import exchanged, patch
 from tests.faults.patches.uses import calculator
 from tests.faults.twins.acting import Acts
 
 
-def _module(name: str) -> Any:
-    """A module of upstream's, some of which set an environment variable."""
-    with environment_restored("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"):
-        return importlib.import_module(name)
-
-
 @patch
 def buffer_copied_in_export(session: Session, acts: Acts, name: str) -> Iterator[None]:
     """A buffer of an export is a copy of its own."""
-    command = _module("mace.cli.create_lammps_model")
+    command = upstream_module("mace.cli.create_lammps_model")
     compiled = command.jit.compile
 
     def compile_with(module: Any) -> Any:
@@ -50,7 +43,7 @@ def pair_forces_turned_twice(session: Session, acts: Acts) -> Iterator[None]:
 
         return call
 
-    with exchanged(_module("mace.calculators.lammps_mliap_mace").LAMMPS_MLIAP_MACE, "_update_lammps_data", make):
+    with exchanged(upstream_module("mace.calculators.lammps_mliap_mace").LAMMPS_MLIAP_MACE, "_update_lammps_data", make):
         yield
 
 
@@ -62,7 +55,7 @@ def _selected(acts: Acts, change: Callable[[torch.nn.Module], torch.nn.Module]) 
 
         return call
 
-    return exchanged(_module("mace.cli.select_head"), "remove_pt_head", make)
+    return exchanged(upstream_module("mace.cli.select_head"), "remove_pt_head", make)
 
 
 @patch
